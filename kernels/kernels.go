@@ -1,0 +1,66 @@
+// Package kernels knows what a kernel to validate against is: the selector that names it, the target it resolves to,
+// the tree it is built and booted from, the root its modules are compiled in, and the store that keeps all of these.
+//
+// How a kernel is obtained is the business of the packages below it, one for each source. This package must never
+// know what is built against a tree, nor how it is booted.
+package kernels
+
+import (
+	"errors"
+
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
+)
+
+// ErrNoMatch says that a selector is well formed and names nothing that exists.
+var ErrNoMatch = errors.New("no kernel matches")
+
+// ErrUnavailable says that a kernel exists and cannot be obtained now: no network, no headers in the archive, disk full.
+// It is never the module's fault.
+var ErrUnavailable = errors.New("kernel not obtainable")
+
+// Target is one kernel to validate against, resolved but not yet fetched. It is plain data.
+type Target struct {
+	Release  string    `json:"release"`  // uname -r, e.g. 6.12.107+deb13-amd64
+	Version  string    `json:"version"`  // X.Y.Z, e.g. 6.12.107
+	Arch     string    `json:"arch"`     // uname -m, e.g. x86_64
+	Flavour  string    `json:"flavour"`  // e.g. amd64, cloud-amd64
+	Profile  string    `json:"profile"`  // config fragments beyond the flavour; empty for none
+	Source   string    `json:"source"`   // the selector's source and name, e.g. debian:trixie
+	Suite    string    `json:"suite"`    // the archive's suite that the root is made from; empty where there is none
+	Packages []Package `json:"packages"` // what the tree is unpacked from, sorted by name
+	RootPkgs []string  `json:"root_packages"`
+}
+
+// Package is one archive file a tree is made from. It names no host.
+type Package struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Arch    string `json:"arch"`
+	SHA256  string `json:"sha256"` // of the file, as the archive's signed index states it
+	Size    int64  `json:"size"`   // bytes
+}
+
+// Tree is a prepared kernel: an image to boot, modules to load, headers to build against.
+type Tree struct {
+	Target  Target
+	Dir     string         // of the tree in the store
+	Image   string         // host path of the bzImage or vmlinux
+	Modules string         // host path of the folder that is /lib/modules/RELEASE
+	KDIR    string         // the kernel build directory, as a path inside the root
+	Mounts  []Mount        // what must be mounted into the root for KDIR to be true, besides the root itself
+	Root    Root           // where modules for this tree are compiled
+	Config  kconfig.Config // the kernel's .config
+	Digest  string         // "sha256:…" of everything that matters to a build: the packages' digests
+}
+
+// Mount puts Host, read-only, at Guest inside the root. Where Link is set, Guest is a symbolic link to it instead.
+type Mount struct {
+	Host, Guest, Link string
+}
+
+// Root is the file tree in which a target's modules are built. The zero value is the host itself.
+type Root struct {
+	Dir      string // host path of its /
+	Digest   string // "sha256:…" of what it was made from
+	Compiler string // first line of the compiler's --version
+}

@@ -1,0 +1,124 @@
+package results
+
+import "time"
+
+// Schema names the format of results.json. New fields may come; a published one never changes its meaning.
+const Schema = "modmatrix.results/v1"
+
+// Results is the document results.json: one run, its module, and a record for every planned cell.
+type Results struct {
+	Schema  string         `json:"schema"`
+	Run     Run            `json:"run"`
+	Module  Module         `json:"module"`
+	Records []Record       `json:"records"`
+	Summary map[Status]int `json:"summary"`
+}
+
+// Run says when, with what and on which machine the records came about.
+type Run struct {
+	ID         string    `json:"id"`
+	Started    time.Time `json:"started"`
+	Tool       string    `json:"tool"`
+	PlanDigest string    `json:"plan_digest"`
+	Host       Host      `json:"host"`
+}
+
+// Host is the machine's part in the result: a pass under TCG is not a pass under KVM.
+type Host struct {
+	Arch        string `json:"arch"`
+	Accelerator string `json:"accelerator"` // "kvm" or "tcg"; empty when no guest was started
+	CPUModel    string `json:"cpu_model"`   // QEMU's -cpu; empty when no guest was started
+	QEMU        string `json:"qemu"`        // version, e.g. "7.2.22"; empty when no guest was started
+}
+
+// Module is what was validated.
+type Module struct {
+	Name         string `json:"name"`
+	Version      string `json:"version"`       // MODULE_VERSION or the package's; empty when it has none
+	SourceDigest string `json:"source_digest"` // "sha256:…" over the source files
+	Git          *Git   `json:"git,omitempty"` // nil when the source is not in a git work tree
+}
+
+// Git is the module's commit, when its source lies in a work tree.
+type Git struct {
+	Commit string `json:"commit"`
+	Dirty  bool   `json:"dirty"`
+}
+
+// Target is one kernel to validate against, as it is written into records.
+type Target struct {
+	Release      string `json:"release"` // uname -r
+	Version      string `json:"version"` // the kernel's version, e.g. 6.12.107; not the release
+	Arch         string `json:"arch"`    // uname -m
+	Flavour      string `json:"flavour"`
+	Profile      string `json:"profile"`
+	Source       string `json:"source"` // the selector without version, e.g. "debian:trixie"
+	ConfigDigest string `json:"config_digest"`
+	Compiler     string `json:"compiler"` // first line of the compiler's --version; empty before the tree is there
+}
+
+// Record is a judged cell with its evidence.
+type Record struct {
+	Target    Target    `json:"target"`
+	Suite     string    `json:"suite"`
+	Status    Status    `json:"status"`
+	Stage     Stage     `json:"stage,omitempty"` // where the status was decided; empty on PASS
+	Code      Code      `json:"code,omitempty"`
+	Reason    string    `json:"reason,omitempty"` // one line a person understands
+	Specs     []Spec    `json:"specs"`
+	Splats    []Splat   `json:"splats"`
+	Taint     *Taint    `json:"taint,omitempty"` // nil when no guest told
+	Timings   Timings   `json:"timings_ms"`
+	Cached    bool      `json:"cached"`
+	Attempts  int       `json:"attempts"`
+	Artifacts Artifacts `json:"artifacts"`
+	Notes     []string  `json:"notes,omitempty"` // what a reader should know and what decided nothing
+}
+
+// Spec is the outcome of one spec of the suite.
+type Spec struct {
+	Name       string `json:"name"`
+	Status     Status `json:"status"`
+	DurationMS int64  `json:"duration_ms"`
+	Attempts   int    `json:"attempts"`
+	Message    string `json:"message,omitempty"`  // the failure, or the reason of a skip
+	Location   string `json:"location,omitempty"` // file:line of the failure
+}
+
+// Splat is one kernel fault found in the console.
+type Splat struct {
+	Title       string `json:"title"`
+	Kind        string `json:"kind"`
+	Fingerprint string `json:"fingerprint"`
+	Where       string `json:"where"` // function, or file.c:line where it is known
+	Stage       Stage  `json:"stage,omitempty"`
+	Spec        string `json:"spec"` // the spec that was running; empty outside of specs
+	Line        int    `json:"line"` // 1-based line in the console log
+	Excerpt     string `json:"excerpt"`
+}
+
+// Taint is /proc/sys/kernel/tainted before the module was loaded and at the end (Linux Documentation/admin-guide/tainted-kernels.rst).
+type Taint struct {
+	Before uint64   `json:"before"`
+	After  uint64   `json:"after"`
+	Delta  []string `json:"delta"` // the letters of the bits that were set in between
+}
+
+// Timings are wall-clock milliseconds per stage; zero means the stage did not run or came from a cache.
+type Timings struct {
+	Fetch   int64 `json:"fetch"`
+	Build   int64 `json:"build"`
+	Boot    int64 `json:"boot"`
+	Restore int64 `json:"restore"`
+	Load    int64 `json:"load"`
+	Test    int64 `json:"test"`
+	Unload  int64 `json:"unload"`
+	Total   int64 `json:"total"`
+}
+
+// Artifacts are paths of the cell's files, relative to the folder of results.json; empty when a file does not exist.
+type Artifacts struct {
+	BuildLog string `json:"build_log,omitempty"`
+	Console  string `json:"console,omitempty"`
+	Specs    string `json:"specs,omitempty"`
+}

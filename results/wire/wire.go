@@ -1,0 +1,113 @@
+// Package wire holds the words that the host and the guest exchange: the plan that goes in as a file, the frames
+// that come out on a serial port, and the markers that the guest writes into the kernel log.
+//
+// Both ends are built from this package, so they cannot disagree. It must never know how either end works.
+// The guest is not trusted: whatever comes out of it is bounded here, and judged elsewhere.
+package wire
+
+// Paths in the guest, fixed so that suites, PID 1 and the host agree on them.
+const (
+	PayloadDir = "/payload"           // the cell's files
+	PlanPath   = "/payload/plan.json" // the Plan
+	ModuleDir  = "/payload/modules"   // the module under test and its dependencies
+	SuitePath  = "/payload/suite.test"
+	BaseDir    = "/base" // modules loaded before the guest is ready: what its channels need
+)
+
+// EnvReportFD names the file descriptor on which a suite process writes frames for PID 1 to pass on.
+// Unset, the suite is not run by modmatrix, or only to list its specs.
+const EnvReportFD = "MODMATRIX_REPORT_FD"
+
+// Plan tells the guest everything it is to do. The zero value does nothing and powers off.
+type Plan struct {
+	Nonce        string   `json:"nonce"`        // repeated in every frame: proof that a frame is of this run
+	Target       Target   `json:"target"`       // what the host believes it has booted
+	Time         int64    `json:"time"`         // nanoseconds since the Unix epoch, to set the guest's clock by
+	Dependencies []string `json:"dependencies"` // the kernel's own modules to load first, as paths in load order
+	Modules      []Module `json:"modules"`      // the modules under test, in load order
+	Suite        *Suite   `json:"suite"`        // nil: load and unload only
+	Interactive  bool     `json:"interactive"`  // give a shell on the third serial port instead of running a suite
+}
+
+// Target is what a suite may know of the kernel it runs on.
+type Target struct {
+	Release string `json:"release"` // uname -r
+	Version string `json:"version"` // X.Y.Z
+	Arch    string `json:"arch"`    // uname -m
+	Flavour string `json:"flavour"`
+}
+
+// Module is one module under test.
+type Module struct {
+	Name     string   `json:"name"`     // as in /proc/modules
+	Path     string   `json:"path"`     // of the .ko, in the guest
+	Params   []string `json:"params"`   // "name=value", given when it is loaded
+	Declared []Param  `json:"declared"` // every parameter that the module declares
+}
+
+// Param is a module parameter as .modinfo declares it.
+type Param struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // "int", "bool", "charp", "array of int" …; empty when not declared
+	Desc string `json:"desc"`
+}
+
+// Suite is the test binary to run.
+type Suite struct {
+	Name      string   `json:"name"`
+	Path      string   `json:"path"`
+	Args      []string `json:"args"`       // after the flags that PID 1 gives itself
+	TimeoutMS int64    `json:"timeout_ms"` // for the suite process; zero means one minute
+}
+
+// Kind is what a frame reports.
+type Kind string
+
+// The kinds, in the order in which they may come.
+const (
+	KindHello      Kind = "hello"       // PID 1 is up; Release, Stage boot begins to end here
+	KindStage      Kind = "stage"       // Stage begins (Done false) or has ended (Done true)
+	KindLoad       Kind = "load"        // finit_module of Module returned Errno
+	KindUnload     Kind = "unload"      // delete_module of Module returned Errno
+	KindTaint      Kind = "taint"       // Taint as read after Stage
+	KindPlan       Kind = "plan"        // Specs that the suite says it has, in their order
+	KindSpecStart  Kind = "spec-start"  // Spec begins
+	KindSpecEnd    Kind = "spec-end"    // Spec has ended
+	KindSuiteEnd   Kind = "suite-end"   // the suite process ended with ExitCode or Signal
+	KindSuiteError Kind = "suite-error" // a suite node outside of specs failed (BeforeSuite …): Spec
+	KindOutput     Kind = "output"      // Text the suite process printed
+	KindResidue    Kind = "residue"     // Text names a thing left behind after unload
+	KindTrouble    Kind = "trouble"     // Text says what PID 1 could not do; its own fault, never the module's
+	KindEnd        Kind = "end"         // the plan is done; nothing follows but power-off
+)
+
+// Frame is one message of the guest. Fields beyond Kind, Nonce, Seq and At belong to the kinds that name them.
+type Frame struct {
+	Kind     Kind   `json:"kind"`
+	Nonce    string `json:"nonce"`
+	Seq      uint64 `json:"seq"` // counts from 1 without gaps: a gap means frames were lost
+	At       int64  `json:"at"`  // milliseconds since the guest's boot
+	Release  string `json:"release,omitempty"`
+	Stage    string `json:"stage,omitempty"`
+	Done     bool   `json:"done,omitempty"`
+	Module   string `json:"module,omitempty"`
+	Errno    int    `json:"errno,omitempty"` // zero is success
+	Taint    uint64 `json:"taint,omitempty"`
+	Specs    []Spec `json:"specs,omitempty"`
+	Spec     *Spec  `json:"spec,omitempty"`
+	ExitCode int    `json:"exit_code,omitempty"`
+	Signal   string `json:"signal,omitempty"`
+	Text     string `json:"text,omitempty"`
+}
+
+// Spec is a spec as the suite names it: State is Ginkgo's word, empty while it only is planned or running.
+type Spec struct {
+	Name       string `json:"name"`
+	State      string `json:"state,omitempty"` // passed, failed, skipped, pending, panicked, timedout, interrupted, aborted
+	Node       string `json:"node,omitempty"`  // Ginkgo's leaf node type; empty means It
+	DurationMS int64  `json:"duration_ms,omitempty"`
+	Attempts   int    `json:"attempts,omitempty"`
+	Message    string `json:"message,omitempty"`
+	Location   string `json:"location,omitempty"`
+	Output     string `json:"output,omitempty"` // captured by Ginkgo, bounded
+}
