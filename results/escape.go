@@ -1,0 +1,81 @@
+package results
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxText bounds a foreign text within a report, in bytes. A reason is one line that a person reads.
+const maxText = 600
+
+// plain makes text that comes from a guest, a compiler or a module fit for one line of a terminal: white space of
+// every kind becomes a blank, and what does not print (control and escape characters, invalid UTF-8, marks that turn
+// the direction of writing, zero-width characters) is shown as an escape, so that it can be seen and does nothing.
+func plain(s string) string {
+	cut := len(s) > maxText
+	if cut {
+		end := maxText
+		for end > maxText-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+			end--
+		}
+		s = s[:end]
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
+		case strings.ContainsRune("\t\n\v\f\r\u0085\u00a0\u2028\u2029", r):
+			b.WriteByte(' ')
+		case strconv.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		s = s[n:]
+	}
+	if cut {
+		b.WriteString(" …")
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// code makes foreign text a code span of GitHub's markdown, in which nothing else has a meaning: no HTML, no link,
+// no emphasis, no @mention (GFM §6.3, code spans). The fence is longer than any run of backticks in the text.
+func code(s string) string {
+	s = plain(s)
+	if s == "" {
+		return ""
+	}
+	longest, run := 0, 0
+	for _, r := range s {
+		run++
+		if r != '`' {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	fence := strings.Repeat("`", longest+1)
+	if longest > 0 {
+		return fence + " " + s + " " + fence
+	}
+	return fence + s + fence
+}
+
+// cellCode is code within a table, where a bar ends the cell even inside of a code span (GFM §4.10, tables).
+// A backslash of the text itself is kept away from the bar, lest it escapes our own.
+func cellCode(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(code(s), `\|`, `\ |`), "|", `\|`)
+}
+
+// shellQuote makes s one word of a POSIX shell.
+func shellQuote(s string) string {
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
+	if s != "" && strings.Trim(s, safe) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,154 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/google/renameio/v2"
+)
+
+// FileName is what the document is called in a folder of results.
+const FileName = "results.json"
+
+// maxFile bounds results.json: ten thousand records with their excerpts are a tenth of it.
+const maxFile = 1 << 30 // 1 GiB
+
+// Read reads the document at path. It checks what every consumer relies on: the schema, that every record has a known
+// status, that no cell is there twice, that the summary agrees with the records, and that no artifact lies outside
+// of the document's folder. Unknown fields are fine: new ones may come.
+func Read(path string) (*Results, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r, err := decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func decode(in io.Reader) (*Results, error) {
+	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("larger than %d bytes", maxFile)
+	}
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, jsonError(data, err)
+	}
+	if head.Schema != Schema {
+		return nil, fmt.Errorf("schema is %q, not %q: made by another version, or no results at all", plain(head.Schema), Schema)
+	}
+	r := new(Results)
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, jsonError(data, err)
+	}
+	return r, r.check()
+}
+
+// jsonError says where in the file the trouble is, in the line that an editor shows.
+func jsonError(data []byte, err error) error {
+	offset := int64(-1)
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		offset = e.Offset
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		offset = e.Offset
+	}
+	if offset < 0 || offset > int64(len(data)) {
+		return err
+	}
+	return fmt.Errorf("line %d: %w", 1+bytes.Count(data[:offset], []byte("\n")), err)
+}
+
+func (r *Results) check() error {
+	type cell struct {
+		target Target
+		suite  string
+	}
+	seen := map[cell]bool{}
+	for i, rec := range r.Records {
+		name := fmt.Sprintf("record %d (%s, %s)", i+1, plain(rec.Target.Label()), plain(rec.Suite))
+		if !slices.Contains(Statuses, rec.Status) {
+			return fmt.Errorf("%s: unknown status %q", name, plain(string(rec.Status)))
+		}
+		if rec.Stage != "" && !slices.Contains(Stages, rec.Stage) {
+			return fmt.Errorf("%s: unknown stage %q", name, plain(string(rec.Stage)))
+		}
+		if c := (cell{rec.Target.key(), rec.Suite}); seen[c] {
+			return fmt.Errorf("%s: the cell is there twice", name)
+		} else {
+			seen[c] = true
+		}
+		for _, s := range rec.Specs {
+			if !slices.Contains(Statuses, s.Status) {
+				return fmt.Errorf("%s: spec %q: unknown status %q", name, plain(s.Name), plain(string(s.Status)))
+			}
+		}
+		for _, path := range []string{rec.Artifacts.BuildLog, rec.Artifacts.Console, rec.Artifacts.Specs} {
+			if path != "" && !filepath.IsLocal(path) {
+				return fmt.Errorf("%s: artifact %q lies outside of the folder", name, plain(path))
+			}
+		}
+	}
+	if sum := r.count(); !maps.Equal(sum, r.Summary) {
+		return fmt.Errorf("the summary says %v, the records %v", r.Summary, sum)
+	}
+	return nil
+}
+
+// Write writes the document to path, all of it or nothing. Records stay in the order they have (see Complete), with
+// the summary counted anew; the same records give the same bytes.
+func (r *Results) Write(path string) error {
+	var b bytes.Buffer
+	if err := r.JSON(&b); err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// JSON writes the document as results.json has it. Lists are never null, and the keys of the summary are sorted.
+func (r *Results) JSON(w io.Writer) error {
+	doc := *r
+	doc.Schema = Schema
+	doc.Records = slices.Clone(r.Records)
+	for i := range doc.Records {
+		rec := &doc.Records[i]
+		rec.Specs, rec.Splats = notNil(rec.Specs), notNil(rec.Splats)
+		if rec.Taint != nil {
+			t := *rec.Taint
+			t.Delta = notNil(t.Delta)
+			rec.Taint = &t
+		}
+	}
+	doc.Records = notNil(doc.Records)
+	doc.Summary = doc.count()
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", " ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(doc)
+}
+
+func notNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

@@ -1,0 +1,67 @@
+package results
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Markdown writes the matrix for a merge request or a job summary, in GitHub's dialect (which GitLab reads as well).
+// All foreign text stands in code spans, where nothing has a meaning.
+func Markdown(w io.Writer, r *Results) error {
+	out := bufio.NewWriter(w)
+	g := r.grid()
+	fmt.Fprintf(out, "### %s\n\n", code(r.Module.Name+" "+r.Module.Version))
+	line := plural(len(g.rows), "kernel")
+	for i, s := range g.suites {
+		if s != "" {
+			line += []string{" × ", ", "}[min(i, 1)] + code(s)
+		}
+	}
+	if accel := r.Run.Host.Accelerator; accel != "" {
+		line += " on " + code(accel)
+	}
+	fmt.Fprintf(out, "%s: **%s**\n\n", line, totals(g, 0))
+	if len(g.rows) > 0 {
+		writeMarkdownTable(out, tableOf(g))
+	}
+	for _, f := range findings(g) {
+		writeMarkdownFinding(out, f)
+	}
+	if line := firstBad(g); line != "" {
+		fmt.Fprintf(out, "\n%s\n", code(line))
+	}
+	return out.Flush()
+}
+
+func writeMarkdownTable(out *bufio.Writer, view [][]tableCell) {
+	for i, line := range view {
+		var cells []string
+		for col, c := range line {
+			text := cellCode(c.text)
+			if i == 0 && col == len(line)-1 {
+				text = "cause"
+			}
+			if c.status == Fail {
+				text = "**" + text + "**"
+			}
+			cells = append(cells, text)
+		}
+		fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | "))
+		if i == 0 {
+			fmt.Fprintf(out, "|%s\n", strings.Repeat(" --- |", len(line)))
+		}
+	}
+}
+
+func writeMarkdownFinding(out *bufio.Writer, f finding) {
+	fmt.Fprintf(out, "\n- **%s** %s\n", f.rec.Status, code(f.heading()))
+	for _, l := range f.logs("") {
+		fmt.Fprintf(out, "  - %s: %s\n", l[0], code(l[1]))
+	}
+	if len(f.also) > 0 {
+		fmt.Fprintf(out, "  - also on: %s\n", code(strings.Join(f.also, ", ")))
+	}
+	fmt.Fprintf(out, "  - again: %s\n", code(f.again(TextOptions{})))
+}
