@@ -5,6 +5,8 @@
 // The guest is not trusted: whatever comes out of it is bounded here, and judged elsewhere.
 package wire
 
+import "time"
+
 // Paths in the guest, fixed so that suites, PID 1 and the host agree on them.
 const (
 	PayloadDir = "/payload"           // the cell's files
@@ -14,9 +16,26 @@ const (
 	BaseDir    = "/base" // modules loaded before the guest is ready: what its channels need
 )
 
-// EnvReportFD names the file descriptor on which a suite process writes frames for PID 1 to pass on.
+// EnvReportFD names the file descriptor on which a suite process writes frames for PID 1 to pass on, and EnvAckFD the
+// one on which PID 1 answers each with a byte; see PipeWriter.
 // Unset, the suite is not run by modmatrix, or only to list its specs.
-const EnvReportFD = "MODMATRIX_REPORT_FD"
+const (
+	EnvReportFD = "MODMATRIX_REPORT_FD"
+	EnvAckFD    = "MODMATRIX_ACK_FD"
+)
+
+// SuiteGrace is how long after its timeout a suite process is given up at the latest: asked for its state, told to end,
+// killed, and left behind if it cannot die.
+const SuiteGrace = 15 * time.Second
+
+// The stages that frames and markers name, as package results spells them.
+const (
+	StageBoot     = "boot"
+	StageLoad     = "load"
+	StageTest     = "test"
+	StageUnload   = "unload"
+	StageShutdown = "shutdown"
+)
 
 // Plan tells the guest everything it is to do. The zero value does nothing and powers off.
 type Plan struct {
@@ -70,13 +89,14 @@ const (
 	KindLoad       Kind = "load"        // finit_module of Module returned Errno
 	KindUnload     Kind = "unload"      // delete_module of Module returned Errno
 	KindTaint      Kind = "taint"       // Taint as read after Stage
-	KindPlan       Kind = "plan"        // Specs that the suite says it has, in their order
+	KindPlan       Kind = "plan"        // Specs that the suite says it has, in their order; long plans come in several frames
 	KindSpecStart  Kind = "spec-start"  // Spec begins
 	KindSpecEnd    Kind = "spec-end"    // Spec has ended
 	KindSuiteEnd   Kind = "suite-end"   // the suite process ended with ExitCode or Signal
 	KindSuiteError Kind = "suite-error" // a suite node outside of specs failed (BeforeSuite …): Spec
 	KindOutput     Kind = "output"      // Text the suite process printed
 	KindResidue    Kind = "residue"     // Text names a thing left behind after unload
+	KindHeartbeat  Kind = "heartbeat"   // PID 1 is alive: sent every second, whatever else hangs
 	KindTrouble    Kind = "trouble"     // Text says what PID 1 could not do; its own fault, never the module's
 	KindEnd        Kind = "end"         // the plan is done; nothing follows but power-off
 )
@@ -101,6 +121,7 @@ type Frame struct {
 }
 
 // Spec is a spec as the suite names it: State is Ginkgo's word, empty while it only is planned or running.
+// In a plan, State is "skipped" for a spec that does not apply to this target and "pending" for one not meant to run.
 type Spec struct {
 	Name       string `json:"name"`
 	State      string `json:"state,omitempty"` // passed, failed, skipped, pending, panicked, timedout, interrupted, aborted
