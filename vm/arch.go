@@ -1,0 +1,42 @@
+package vm
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// arch is one row of what differs between architectures.
+type arch struct {
+	binary  string // QEMU's system emulator
+	pkg     string // the Debian package that has it
+	machine string // -machine
+	console string // the kernel's name of the first serial port
+	// maxCmdline is COMMAND_LINE_SIZE (Linux arch/x86/include/asm/setup.h), its closing NUL included. The kernel cuts
+	// a longer line silently.
+	maxCmdline int
+	kernel     []string // kernel words that only this architecture needs
+}
+
+var archs = map[string]arch{
+	"x86_64": {
+		binary: "qemu-system-x86_64",
+		pkg:    "qemu-system-x86",
+		// q35: without KVM two seconds faster than the default machine, whose ACPI tables are slow to interpret.
+		// The real-time clock stays, as a kernel waits a second for one that it expects.
+		machine:    "q35",
+		console:    "ttyS0",
+		maxCmdline: 2048,
+	},
+}
+
+// lookupArch returns the row of name, in uname -m's spelling.
+func lookupArch(name string) (arch, error) {
+	a, ok := archs[name]
+	if !ok {
+		known := slices.Sorted(maps.Keys(archs))
+		return arch{}, fmt.Errorf("no machine for architecture %q: known are %s", name, strings.Join(known, ", "))
+	}
+	return a, nil
+}

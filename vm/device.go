@@ -1,0 +1,88 @@
+package vm
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// device is one part of a machine: the words that give it to QEMU.
+type device []string
+
+// backends names for every channel what QEMU joins it to, as the head of a -chardev option.
+type backends struct {
+	console, report, terminal string
+	monitor                   string // empty for no monitor
+}
+
+// byHand lets a person type the command line: the kernel log comes to their terminal.
+var byHand = backends{console: "stdio", report: "null", terminal: "null"}
+
+// CommandLine gives the command that runs the same guest by hand, with the kernel log on standard output and without
+// our channels: for a person who wants to see for themselves.
+func (m *Machine) CommandLine() []string {
+	return append([]string{archs[m.Arch].binary}, m.argv(byHand)...)
+}
+
+// argv is QEMU's whole argument list, without its name. Devices come in a fixed order: a guest that was saved can
+// only be restored into the same one.
+func (m *Machine) argv(b backends) []string {
+	devices := []device{bare(), m.board(), m.processor(), m.memory(), m.boot()}
+	devices = append(devices, serial("console", b.console), serial("report", b.report), serial("terminal", b.terminal))
+	if b.monitor != "" {
+		devices = append(devices, monitor(b.monitor))
+	}
+	return slices.Concat(devices...)
+}
+
+// bare takes away all that QEMU would add by itself, and what its process does not need of the host: TCG promises no
+// security, so the sandbox is not for KVM alone.
+func bare() device {
+	return device{
+		"-nodefaults", "-no-user-config",
+		"-display", "none",
+		"-nic", "none",
+		"-no-reboot", // a panic or triple fault ends QEMU instead of starting over
+		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+	}
+}
+
+func (m *Machine) board() device {
+	return device{"-machine", archs[m.Arch].machine}
+}
+
+func (m *Machine) processor() device {
+	a, cpus := m.Accel.orDefault(), m.CPUs
+	if cpus == 0 {
+		cpus = DefaultCPUs
+	}
+	return device{"-accel", a.Name, "-cpu", a.CPU, "-smp", strconv.Itoa(cpus)}
+}
+
+func (m *Machine) memory() device {
+	mib := m.MemoryMiB
+	if mib == 0 {
+		mib = DefaultMemoryMiB
+	}
+	return device{"-m", fmt.Sprintf("%dM", mib)}
+}
+
+// boot gives the files as arguments of their own, where QEMU does not read a comma as the start of an option.
+func (m *Machine) boot() device {
+	d := device{"-kernel", m.Kernel, "-append", m.cmdline()}
+	if m.Initrd != "" {
+		d = append(d, "-initrd", m.Initrd)
+	}
+	return d
+}
+
+// serial is one 8250 port, the only channel that a stock kernel is sure to have without loading a module.
+// All ports are always there, so that machines differ only in what lies behind them.
+func serial(id, backend string) device {
+	return device{"-chardev", backend + ",id=" + id, "-serial", "chardev:" + id}
+}
+
+// monitor also keeps the processor still until we are connected (-S): no event can be missed.
+func monitor(backend string) device {
+	return device{"-chardev", backend + ",id=qmp", "-mon", "chardev=qmp,mode=control", "-S"}
+}

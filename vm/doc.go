@@ -1,0 +1,12 @@
+// Package vm runs a kernel in QEMU: a Machine is to a guest what exec.Cmd is to a process.
+//
+// A Machine is plain data, and its command line a pure function of it. Start gives a Process once the guest's
+// processor runs; Wait says how it ended, as QEMU's monitor told it and not as the exit code did (it is 0 for a
+// power-off, a panic and a triple fault alike). Nothing is left behind: the channels are socket pairs without a name,
+// and QEMU dies with us.
+//
+// Probe finds out which accelerator really boots a kernel here.
+//
+// The package must never know what the guest is asked to do, what its frames mean, or what a kernel module is. It
+// hands out bytes and reasons; others judge them.
+package vm

@@ -1,0 +1,101 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Defaults of a Machine's zero fields.
+const (
+	DefaultMemoryMiB = 256
+	DefaultCPUs      = 1
+)
+
+// Machine describes one guest. It is plain data: Start does not change it, and one value may be started many times.
+type Machine struct {
+	Arch   string // uname -m, e.g. "x86_64"
+	Kernel string // host path of the image: a bzImage, or a vmlinux with a PVH note
+	Initrd string // host path of the initramfs; empty for none
+
+	// Args are words of the kernel's command line, after the default ones: of most parameters the kernel takes the
+	// last. A word with a space in it needs double quotes, as the kernel itself wants them.
+	Args []string
+
+	MemoryMiB int   // zero means DefaultMemoryMiB
+	CPUs      int   // zero means DefaultCPUs
+	Accel     Accel // the zero value is TCG with every feature that it can emulate
+
+	// Console gets the first serial port: the kernel log. Report gets the second: the frames of the guest's PID 1.
+	// Each is written by one goroutine. A slow writer slows the guest; a failing one does not, and Wait tells of it.
+	// Nil drops the bytes.
+	Console, Report io.Writer
+
+	// Terminal is joined to the third serial port in both directions; nil for none. After the guest's end one Read
+	// may still be pending on a Terminal that has no read deadline.
+	Terminal io.ReadWriter
+}
+
+// Accel says what runs the guest's instructions.
+type Accel struct {
+	Name string `json:"name"` // "kvm" or "tcg"; empty means tcg
+	CPU  string `json:"cpu"`  // QEMU's -cpu; empty means max
+}
+
+// String gives both halves in one word, e.g. "tcg+max".
+func (a Accel) String() string {
+	a = a.orDefault()
+	return a.Name + "+" + a.CPU
+}
+
+func (a Accel) orDefault() Accel {
+	if a.Name == "" {
+		a.Name = "tcg"
+	}
+	if a.CPU == "" {
+		a.CPU = "max"
+	}
+	return a
+}
+
+// Validate says in one line what is wrong with the machine, without starting anything.
+func (m *Machine) Validate() error {
+	a, err := lookupArch(m.Arch)
+	if err != nil {
+		return err
+	}
+	if m.Kernel == "" {
+		return errors.New("machine without a kernel: name an image to boot")
+	}
+	if m.MemoryMiB < 0 || m.CPUs < 0 {
+		return fmt.Errorf("machine with %d MiB and %d processors: neither can be negative", m.MemoryMiB, m.CPUs)
+	}
+	if n := m.Accel.orDefault().Name; n != "kvm" && n != "tcg" {
+		return fmt.Errorf("unknown accelerator %q: kvm and tcg are known", n)
+	}
+	if err := checkWords(m.Args); err != nil {
+		return err
+	}
+	if n := len(m.cmdline()) + 1; n > a.maxCmdline {
+		return fmt.Errorf("kernel command line of %d bytes: %s takes %d", n, m.Arch, a.maxCmdline)
+	}
+	return m.checkFiles()
+}
+
+// checkFiles looks at the files first, as QEMU's own words for a missing one name neither the file nor the cure.
+func (m *Machine) checkFiles() error {
+	for _, path := range []string{m.Kernel, m.Initrd} {
+		if path == "" {
+			continue
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("read boot file: %w", err)
+		}
+		if !info.Mode().IsRegular() || info.Size() == 0 {
+			return fmt.Errorf("boot file %s is not a file with something in it", path)
+		}
+	}
+	return nil
+}

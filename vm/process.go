@@ -1,0 +1,203 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/digitalocean/go-qemu/qmp"
+)
+
+const (
+	// startTimeout bounds QEMU's own start, which takes 50 ms: a machine that needs this long has no memory left.
+	startTimeout = 30 * time.Second
+	// drainTimeout bounds what comes after QEMU's death: writers that are still busy with its last words.
+	drainTimeout = 10 * time.Second
+)
+
+// ErrNoQEMU says that QEMU is not installed.
+var ErrNoQEMU = errors.New("QEMU is not installed")
+
+// Process is a guest that was started. Its methods may be called from several goroutines.
+type Process struct {
+	cmd     *exec.Cmd
+	stderr  *BoundedLog
+	pumps   *pumps
+	monitor *Monitor
+	exited  chan struct{} // QEMU was reaped
+	done    chan struct{} // everything is cleaned up, and outcome and err are final
+	started time.Time
+
+	mu     sync.Mutex
+	reason Reason // the monitor's word; empty while there is none
+	killed bool   // by us
+
+	outcome Outcome
+	err     error
+}
+
+// Start starts QEMU and returns when the guest's processor runs. The guest is killed when ctx ends. An error is
+// trouble of this host or of the machine's description, never of the guest; it wraps ErrNoQEMU where that is the cause.
+func (m *Machine) Start(ctx context.Context) (*Process, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	path, err := lookQEMU(archs[m.Arch])
+	if err != nil {
+		return nil, err
+	}
+	ch, b, err := openChannels(m.Terminal != nil)
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{exited: make(chan struct{}), done: make(chan struct{}), stderr: &BoundedLog{Head: 4 << 10, Tail: 16 << 10}}
+	p.cmd = exec.CommandContext(ctx, path, m.argv(b)...)
+	p.cmd.ExtraFiles = ch.files()
+	p.cmd.Stdout, p.cmd.Stderr = p.stderr, p.stderr
+	p.cmd.WaitDelay = drainTimeout
+	p.cmd.Cancel = p.kill
+	// A group of its own keeps a terminal's Ctrl-C from QEMU: ending a guest is our decision.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := p.launch(); err != nil {
+		ch.close()
+		return nil, fmt.Errorf("start %s: %w", archs[m.Arch].binary, err)
+	}
+	ch.handedOver()
+	p.pumps = startPumps(m, ch)
+	if err := p.connect(ctx, ch); err != nil {
+		return nil, err
+	}
+	go p.finish()
+	return p, nil
+}
+
+// launch starts QEMU on a thread that lives until QEMU is dead: Linux sends PDEATHSIG when the creating *thread* ends
+// (prctl(2)), and Go ends threads as it likes.
+func (p *Process) launch() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		p.cmd.Wait() // what it would tell is in ProcessState
+		close(p.exited)
+	}()
+	return <-started
+}
+
+// connect reaches the monitor and lets the processor run. After an error nothing is left of the guest.
+func (p *Process) connect(ctx context.Context, ch *channels) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("QEMU did not come up"))
+	defer cancel()
+	var err error
+	if p.monitor, err = newMonitor(ctx, ch.monitor.ours, p.observe); err == nil {
+		p.started = time.Now()
+		_, err = p.monitor.Exec(ctx, "cont", nil)
+	}
+	if err == nil {
+		return nil
+	}
+	p.Kill()
+	p.finish()
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	} else if text := strings.TrimSpace(p.stderr.String()); text != "" {
+		err = fmt.Errorf("%s: %s", p.cmd.ProcessState, text)
+	}
+	return fmt.Errorf("start %s: %w", p.cmd.Path, err)
+}
+
+// observe takes the monitor's events in.
+func (p *Process) observe(e qmp.Event) {
+	if e.Event != "SHUTDOWN" {
+		return
+	}
+	reason, _ := e.Data["reason"].(string)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reason == "" {
+		p.reason = Reason(reason)
+	}
+}
+
+// finish waits for the end, cleans up, and says how it was.
+func (p *Process) finish() {
+	defer close(p.done)
+	<-p.exited
+	elapsed := time.Since(p.started)
+	if p.monitor != nil {
+		p.monitor.close()
+	}
+	p.err = p.pumps.wait(drainTimeout)
+	state := p.cmd.ProcessState
+	p.outcome = Outcome{Reason: p.verdict(), ExitCode: state.ExitCode(), Stderr: p.stderr.String(), Elapsed: elapsed}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		p.outcome.Signal = status.Signal().String()
+	}
+}
+
+// verdict is the monitor's word, which came before any signal that we sent, else what we know ourselves.
+func (p *Process) verdict() Reason {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.reason != "":
+		return p.reason
+	case p.killed:
+		return HostKilled
+	}
+	return QEMUDied
+}
+
+// Wait returns when QEMU has ended and every byte of its channels was handed on. An error says that the outcome is
+// true, but that something of a channel was lost: a writer failed or did not return. Wait may be called many times.
+func (p *Process) Wait() (Outcome, error) {
+	<-p.done
+	return p.outcome, p.err
+}
+
+// Done is closed when Wait would return at once.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// QMP is QEMU's control connection.
+func (p *Process) QMP() *Monitor { return p.monitor }
+
+// Kill ends QEMU at once, whatever state it is in. It does not wait.
+func (p *Process) Kill() { p.kill() }
+
+func (p *Process) kill() error {
+	p.mu.Lock()
+	p.killed = true
+	p.mu.Unlock()
+	return p.cmd.Process.Kill() // of a process that was reaped it knows
+}
+
+// Quit asks QEMU to end, and kills it if it has not when ctx ends.
+func (p *Process) Quit(ctx context.Context) {
+	if _, err := p.monitor.Exec(ctx, "quit", nil); err != nil {
+		p.Kill()
+	}
+	select {
+	case <-p.exited:
+	case <-ctx.Done():
+		p.Kill()
+	}
+	<-p.done
+}
+
+// InjectNMI sends every processor a non-maskable interrupt: a guest that hangs tells the console where, if its kernel
+// was told to (unknown_nmi_panic), even with interrupts off.
+func (p *Process) InjectNMI(ctx context.Context) error {
+	_, err := p.monitor.Exec(ctx, "inject-nmi", nil)
+	return err
+}

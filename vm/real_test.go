@@ -1,0 +1,130 @@
+package vm_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/u-root/u-root/pkg/cpio"
+
+	"github.com/modmatrix/modmatrix/vm"
+)
+
+// kernelsEnv lists images, separated by colons, that the real-QEMU tests boot one after the other.
+const kernelsEnv = "MODMATRIX_TEST_KERNELS"
+
+// realKernels lists the images to boot. What cannot be tested here is skipped aloud.
+func realKernels(t *testing.T) []string {
+	t.Helper()
+	list := os.Getenv(kernelsEnv)
+	if list == "" {
+		t.Skipf("set %s to one or more kernel images to run this with a real QEMU", kernelsEnv)
+	}
+	return filepath.SplitList(list)
+}
+
+var initOnce = sync.OnceValues(buildInit)
+
+// testInitrd is an initramfs with testdata/init as PID 1.
+func testInitrd(t *testing.T) string {
+	t.Helper()
+	archive, err := initOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "init,with comma.cpio")
+	if err := os.WriteFile(path, archive, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func buildInit() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "vm-init")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "init")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "./testdata/init")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return nil, err
+	}
+	code, err := os.ReadFile(binary)
+	if err != nil {
+		return nil, err
+	}
+	var archive bytes.Buffer
+	w := cpio.Newc.Writer(&archive)
+	records := []cpio.Record{
+		cpio.Directory("dev", 0o755),
+		cpio.CharDev("dev/console", 0o600, 5, 1),
+		cpio.StaticFile("init", string(code), 0o755),
+	}
+	if err := cpio.WriteRecordsAndDirs(w, records); err != nil {
+		return nil, err
+	}
+	err = cpio.WriteTrailer(w)
+	return archive.Bytes(), err
+}
+
+// realMachine is a guest that does act and then powers off.
+func realMachine(t *testing.T, kernel, act string) (m *vm.Machine, console, report *vm.BoundedLog) {
+	console, report = &vm.BoundedLog{}, &vm.BoundedLog{}
+	m = &vm.Machine{Arch: "x86_64", Kernel: kernel, Initrd: testInitrd(t), Args: []string{"act=" + act},
+		Console: console, Report: report}
+	return m, console, report
+}
+
+// eachKernel runs f for every kernel under a deadline that only a hang can miss.
+func eachKernel(t *testing.T, f func(t *testing.T, ctx context.Context, kernel string)) {
+	for _, kernel := range realKernels(t) {
+		t.Run(filepath.Base(kernel), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			f(t, ctx, kernel)
+		})
+	}
+}
+
+func TestRealEnds(t *testing.T) {
+	for act, want := range map[string]vm.Reason{"nothing": vm.GuestShutdown, "panic": vm.GuestReset, "reboot": vm.GuestReset} {
+		t.Run(act, func(t *testing.T) {
+			eachKernel(t, func(t *testing.T, ctx context.Context, kernel string) {
+				m, console, report := realMachine(t, kernel, act)
+				out := run(t, ctx, m)
+				t.Logf("%v", out.Elapsed)
+				if out.Reason != want || out.ExitCode != 0 {
+					t.Errorf("ended by %q with code %d, want %q\n%s%s", out.Reason, out.ExitCode, want, console, out.Stderr)
+				}
+				if report.String() != "ready\n" {
+					t.Errorf("report is %q", report)
+				}
+				if act == "panic" && !strings.Contains(console.String(), "Kernel panic - not syncing: sysrq triggered crash") {
+					t.Errorf("console does not tell of the panic:\n%s", console)
+				}
+			})
+		})
+	}
+}
+
+func run(t *testing.T, ctx context.Context, m *vm.Machine) vm.Outcome {
+	t.Helper()
+	p, err := m.Start(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.Wait()
+	if err != nil {
+		t.Error(err)
+	}
+	return out
+}
