@@ -54,6 +54,9 @@ type Tree struct {
 }
 
 // Mount puts Host, read-only, at Guest inside the root. Where Link is set, Guest is a symbolic link to it instead.
+//
+// Mounts are made in their order, after the root itself, which may be read-only: whoever makes the tree sees to it that
+// every Guest with a Host is there as an empty folder.
 type Mount struct {
 	Host, Guest, Link string
 }
@@ -63,4 +66,17 @@ type Root struct {
 	Dir      string // host path of its /
 	Digest   string // "sha256:…" of what it was made from
 	Compiler string // first line of the compiler's --version
+}
+
+// Resolution is what a selector names: the targets, and what a person must be told about them, one line each: an older kernel
+// was chosen than there is, the index is old, an archive is missing.
+type Resolution struct {
+	Targets []Target `json:"targets"`
+	Notices []string `json:"notices,omitempty"`
+}
+
+// Progress is how far one step of a fetch has come.
+type Progress struct {
+	What        string // the step in a few words, e.g. "download 6.12.107+deb13-amd64"
+	Done, Total int64  // bytes; Total 0 where it is not known
 }

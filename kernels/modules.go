@@ -1,0 +1,178 @@
+package kernels
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// moduleDeps is what depmod knows of a kernel's own modules; names are canonical, see moduleName.
+type moduleDeps struct {
+	files   map[string]moduleFile
+	before  map[string][]string // softdep pre: to load first, if it is there
+	builtin map[string]bool
+}
+
+type moduleFile struct {
+	path  string   // below /lib/modules/RELEASE
+	needs []string // canonical names; the last must be loaded first
+}
+
+// moduleName is the name the kernel gives a module file: '-' becomes '_' (Linux scripts/Makefile.lib, name-fix-token), and
+// suffixes go.
+func moduleName(file string) string {
+	name := path.Base(file)
+	for _, suffix := range []string{".gz", ".xz", ".zst", ".ko"} {
+		name = strings.TrimSuffix(name, suffix)
+	}
+	return strings.ReplaceAll(name, "-", "_")
+}
+
+// Closure returns the host paths of the kernel's own modules that the named ones need, themselves included, in the order
+// they must be loaded. '-' and '_' are equal; what is built into the kernel yields nothing; a name that is neither is an error.
+func (t *Tree) Closure(names ...string) ([]string, error) {
+	deps, err := readModuleDeps(t.Modules)
+	if err != nil {
+		return nil, fmt.Errorf("read modules of %s: %w", t.Target.Release, err)
+	}
+	w := closureWalk{deps: deps, seen: map[string]bool{}}
+	for _, name := range names {
+		name = moduleName(name)
+		if _, ok := deps.files[name]; !ok && !deps.builtin[name] {
+			return nil, fmt.Errorf("kernel %s has no module %s, neither as a file nor built in", t.Target.Release, name)
+		}
+		w.visit(name)
+	}
+	for i, p := range w.order {
+		w.order[i] = filepath.Join(t.Modules, filepath.FromSlash(p))
+	}
+	return w.order, nil
+}
+
+type closureWalk struct {
+	deps  moduleDeps
+	seen  map[string]bool
+	order []string
+}
+
+// visit appends name's file after everything it needs. Hard dependencies have no cycles in a kernel that linked; soft ones may,
+// and the mark that is set before descending ends them.
+func (w *closureWalk) visit(name string) {
+	file, ok := w.deps.files[name]
+	if !ok || w.seen[name] {
+		return
+	}
+	w.seen[name] = true
+	for _, soft := range w.deps.before[name] {
+		w.visit(soft)
+	}
+	for _, hard := range slices.Backward(file.needs) {
+		w.visit(hard)
+	}
+	w.order = append(w.order, file.path)
+}
+
+// readModuleDeps reads depmod's files in dir, a /lib/modules/RELEASE. Only modules.dep must be there.
+func readModuleDeps(dir string) (moduleDeps, error) {
+	var d moduleDeps
+	for _, part := range []struct {
+		name  string
+		parse func(io.Reader) error
+	}{
+		{"modules.dep", func(r io.Reader) (err error) { d.files, err = parseModulesDep(r); return }},
+		{"modules.softdep", func(r io.Reader) (err error) { d.before, err = parseSoftdep(r); return }},
+		{"modules.builtin", func(r io.Reader) (err error) { d.builtin, err = parseBuiltin(r); return }},
+	} {
+		f, err := os.Open(filepath.Join(dir, part.name))
+		if errors.Is(err, fs.ErrNotExist) && part.name != "modules.dep" {
+			continue
+		}
+		if err != nil {
+			return d, err
+		}
+		err = part.parse(f)
+		f.Close()
+		if err != nil {
+			return d, fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return d, nil
+}
+
+// eachLine calls do for every line that holds something and is no comment.
+func eachLine(r io.Reader, do func(line string) error) error {
+	scan := bufio.NewScanner(r)
+	scan.Buffer(nil, 1<<20)
+	for n := 1; scan.Scan(); n++ {
+		line := strings.TrimSpace(scan.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if err := do(line); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	return scan.Err()
+}
+
+// parseModulesDep reads "path: path path…". Paths are those of kmod's depmod, relative to the file; one that leads out of
+// the folder is refused, because its bytes would be read on the host.
+func parseModulesDep(r io.Reader) (map[string]moduleFile, error) {
+	files := map[string]moduleFile{}
+	err := eachLine(r, func(line string) error {
+		file, rest, ok := strings.Cut(line, ":")
+		if !ok {
+			return errors.New("no ':' after the module's path")
+		}
+		if !filepath.IsLocal(filepath.FromSlash(file)) {
+			return fmt.Errorf("path %q leads out of the folder", file)
+		}
+		entry := moduleFile{path: file}
+		for _, need := range strings.Fields(rest) {
+			entry.needs = append(entry.needs, moduleName(need))
+		}
+		files[moduleName(file)] = entry
+		return nil
+	})
+	return files, err
+}
+
+// parseSoftdep reads "softdep NAME pre: A B post: C" and keeps what comes before. Modules may state their soft dependencies
+// without a mark; those order nothing.
+func parseSoftdep(r io.Reader) (map[string][]string, error) {
+	before := map[string][]string{}
+	err := eachLine(r, func(line string) error {
+		words := strings.Fields(line)
+		if len(words) < 2 || words[0] != "softdep" {
+			return nil
+		}
+		mark := ""
+		for _, w := range words[2:] {
+			switch {
+			case strings.HasSuffix(w, ":"):
+				mark = w
+			case mark == "pre:":
+				name := moduleName(words[1])
+				before[name] = append(before[name], moduleName(w))
+			}
+		}
+		return nil
+	})
+	return before, err
+}
+
+func parseBuiltin(r io.Reader) (map[string]bool, error) {
+	builtin := map[string]bool{}
+	err := eachLine(r, func(line string) error {
+		builtin[moduleName(line)] = true
+		return nil
+	})
+	return builtin, err
+}

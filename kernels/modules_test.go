@@ -1,0 +1,141 @@
+package kernels
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+)
+
+// testTree is a kernel in small: what depmod says of the virtio modules of 6.1, a soft dependency, a soft cycle.
+func testTree(t *testing.T) *Tree {
+	dir := filepath.Join(t.TempDir(), "6.1.0-56-amd64")
+	write(t, filepath.Join(dir, "modules.dep"), `kernel/drivers/virtio/virtio.ko:
+kernel/drivers/virtio/virtio_ring.ko: kernel/drivers/virtio/virtio.ko
+kernel/drivers/virtio/virtio_pci.ko: kernel/drivers/virtio/virtio_pci_modern_dev.ko kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko
+kernel/drivers/virtio/virtio_pci_modern_dev.ko:
+kernel/drivers/char/hw_random/virtio-rng.ko.xz: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko
+kernel/fs/nfsd/nfsd.ko: kernel/fs/lockd/lockd.ko
+kernel/fs/lockd/lockd.ko:
+kernel/crypto/md5.ko:
+kernel/a.ko:
+kernel/b.ko:
+`)
+	write(t, filepath.Join(dir, "modules.softdep"), "# soft\nsoftdep nfsd pre: md5 gone post: b\nsoftdep lockd b\nsoftdep a pre: b\nsoftdep b pre: a\n")
+	write(t, filepath.Join(dir, "modules.builtin"), "kernel/drivers/tty/serial/8250/8250-base.ko\n")
+	return &Tree{Target: Target{Release: "6.1.0-56-amd64"}, Modules: dir}
+}
+
+func TestClosureIsInLoadOrder(t *testing.T) {
+	tree := testTree(t)
+	for names, want := range map[string]string{
+		"virtio_pci":            "virtio virtio_ring virtio_pci_modern_dev virtio_pci",
+		"virtio-pci virtio_rng": "virtio virtio_ring virtio_pci_modern_dev virtio_pci virtio-rng",
+		"virtio-rng.ko.xz":      "virtio virtio_ring virtio-rng",
+		"8250_base":             "",
+		"nfsd":                  "md5 lockd nfsd",
+		"b":                     "a b",
+		"a b":                   "b a",
+		"":                      "",
+	} {
+		got, err := tree.Closure(strings.Fields(names)...)
+		if err != nil {
+			t.Errorf("%s: %v", names, err)
+			continue
+		}
+		var short []string
+		for _, p := range got {
+			if !strings.HasPrefix(p, tree.Modules+"/kernel/") {
+				t.Errorf("%s: %s is not a host path", names, p)
+			}
+			short = append(short, strings.TrimSuffix(strings.TrimSuffix(filepath.Base(p), ".xz"), ".ko"))
+		}
+		if !slices.Equal(short, strings.Fields(want)) {
+			t.Errorf("Closure(%s) = %v; want %s", names, short, want)
+		}
+	}
+}
+
+func TestClosureSpeaksOfUnknownModules(t *testing.T) {
+	tree := testTree(t)
+	if _, err := tree.Closure("virtio", "snd"); err == nil || !strings.Contains(err.Error(), "6.1.0-56-amd64 has no module snd") {
+		t.Error(err)
+	}
+	write(t, filepath.Join(tree.Modules, "modules.dep"), "kernel/a.ko\n")
+	if _, err := tree.Closure("a"); err == nil || !strings.Contains(err.Error(), "modules.dep: line 1") {
+		t.Error(err)
+	}
+	if _, err := (&Tree{Modules: t.TempDir()}).Closure(); err == nil {
+		t.Error("no modules.dep and no error")
+	}
+}
+
+func FuzzModulesDep(f *testing.F) {
+	f.Add("kernel/a.ko: kernel/b.ko\nkernel/b.ko:\n")
+	f.Add("kernel/a.ko: kernel/a.ko\n")
+	f.Add("../../etc/shadow:\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		files, err := parseModulesDep(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		w := closureWalk{deps: moduleDeps{files: files}, seen: map[string]bool{}}
+		for name, file := range files {
+			if !filepath.IsLocal(file.path) || moduleName(file.path) != name {
+				t.Fatalf("%q: file %q", name, file.path)
+			}
+			w.visit(name)
+		}
+		if len(w.order) != len(files) {
+			t.Fatalf("%d files, %d in the order", len(files), len(w.order))
+		}
+	})
+}
+
+func TestReadModuleUnpacks(t *testing.T) {
+	want := bytes.Repeat([]byte("\x7fELF module "), 1000)
+	dir := t.TempDir()
+	for suffix, pack := range map[string]func(io.Writer) (io.WriteCloser, error){
+		"":     func(w io.Writer) (io.WriteCloser, error) { return nopCloser{w}, nil },
+		".gz":  func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
+		".xz":  func(w io.Writer) (io.WriteCloser, error) { return xz.NewWriter(w) },
+		".zst": func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) },
+	} {
+		var buf bytes.Buffer
+		w, err := pack(&buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(want); err != nil || w.Close() != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "m.ko"+suffix)
+		write(t, path, buf.String())
+		if got, err := ReadModule(path); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes, %v", path, len(got), err)
+		}
+		if _, err := unpack(suffix, bytes.NewReader(buf.Bytes()), 100); err == nil {
+			t.Errorf("%q: no bound", suffix)
+		}
+		if suffix == "" {
+			continue
+		}
+		if err := os.Truncate(path, int64(buf.Len()/2)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadModule(path); err == nil {
+			t.Errorf("%s: half a file was read without an error", path)
+		}
+	}
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }

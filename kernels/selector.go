@@ -1,0 +1,222 @@
+package kernels
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Selector names kernels: SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…]. What each source takes:
+//
+//	debian:SUITE[@VERSION][/FLAVOUR][+PROFILE…]
+//	host, host:RELEASE           a release holds '+' itself, so nothing can follow it
+//	dir:PATH                     a prepared tree; the whole rest is the path
+//	git:PATH[@REV][+PROFILE…]    a path with '@' in it needs a REV
+//	tar:PATH[+PROFILE…]
+//
+// It is plain data; whether what it names exists is the source's business.
+type Selector struct {
+	Source  string // one of Sources
+	Name    string // suite, release or path; "" only for host
+	Version string // pattern for VersionMatches, or a git revision; "" for the newest, or the checked-out one
+	Flavour string // "" for the source's default
+	// Profiles are config fragments beyond the flavour, sorted, without duplicates; nil for none.
+	Profiles []string
+}
+
+// Sources are the sources that ParseSelector knows, sorted.
+var Sources = []string{"debian", "dir", "git", "host", "tar"}
+
+// SelectorError says where and why a selector is malformed.
+type SelectorError struct {
+	Text    string // the selector as given
+	Offset  int    // in bytes, of the character that does not fit; len(Text) where something is missing
+	Problem string
+}
+
+// Error is one line that points at the character.
+func (e *SelectorError) Error() string {
+	if e.Offset >= len(e.Text) {
+		return fmt.Sprintf("selector %q: at its end: %s", e.Text, e.Problem)
+	}
+	char := []rune(e.Text[e.Offset:])[0]
+	return fmt.Sprintf("selector %q: at character %d (%q): %s", e.Text, len([]rune(e.Text[:e.Offset]))+1, char, e.Problem)
+}
+
+var (
+	sourceWord  = word{regexp.MustCompile(`^[a-z]+`), "a source is one of " + strings.Join(Sources, ", ")}
+	suiteWord   = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a suite's name starts with a letter and holds a-z, 0-9 and '-'"}
+	versionWord = word{regexp.MustCompile(`^[0-9*][0-9A-Za-z.*~-]*`), "a version looks like 6.12, 6.12.107 or 7.*"}
+	flavourWord = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a flavour starts with a letter and holds a-z, 0-9 and '-'"}
+	profileWord = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a profile starts with a letter and holds a-z, 0-9 and '-'"}
+	pathWord    = word{regexp.MustCompile(`^[^\x00-\x1f\x7f]+`), "a path or release is expected, without control characters"}
+	// A revision keeps to what git itself allows in names, without '@' and '+' that are ours.
+	revWord       = word{regexp.MustCompile(`^[0-9A-Za-z_./~^-]+`), "a revision is a branch, tag or commit"}
+	tailOfProfile = regexp.MustCompile(`(\+[a-z][a-z0-9-]*)+$`)
+)
+
+type word struct {
+	pattern *regexp.Regexp
+	expects string
+}
+
+// ParseSelector reads a selector. Every error is a *SelectorError.
+func ParseSelector(s string) (Selector, error) {
+	p := selectorParser{text: s}
+	sel := Selector{Source: p.word(sourceWord)}
+	if p.err == nil && !slices.Contains(Sources, sel.Source) {
+		p.pos = 0
+		p.fail(sourceWord.expects)
+	}
+	named := p.accept(":")
+	if !named && sel.Source != "host" {
+		p.fail("':' and a name follow " + sel.Source)
+	}
+	switch sel.Source {
+	case "debian":
+		p.archive(&sel)
+	case "git":
+		p.git(&sel)
+	case "tar":
+		cut := len(s) - len(tailOfProfile.FindString(s[p.pos:]))
+		sel.Name = p.upTo(cut)
+		sel.Profiles = p.profiles()
+	default:
+		if named {
+			sel.Name = p.word(pathWord)
+		}
+	}
+	p.end()
+	if p.err != nil {
+		return Selector{}, p.err
+	}
+	return sel, nil
+}
+
+// String is the selector as ParseSelector takes it.
+func (s Selector) String() string {
+	var b strings.Builder
+	b.WriteString(s.Source)
+	for _, part := range []struct{ mark, text string }{{":", s.Name}, {"@", s.Version}, {"/", s.Flavour}} {
+		if part.text != "" {
+			b.WriteString(part.mark + part.text)
+		}
+	}
+	for _, p := range s.Profiles {
+		b.WriteString("+" + p)
+	}
+	return b.String()
+}
+
+// selectorParser eats text from the left and keeps the first error.
+type selectorParser struct {
+	text string
+	pos  int
+	err  error
+}
+
+func (p *selectorParser) fail(problem string) {
+	if p.err == nil {
+		p.err = &SelectorError{p.text, p.pos, problem}
+	}
+}
+
+func (p *selectorParser) accept(mark string) bool {
+	ok := p.err == nil && strings.HasPrefix(p.text[p.pos:], mark)
+	if ok {
+		p.pos += len(mark)
+	}
+	return ok
+}
+
+func (p *selectorParser) word(w word) string {
+	if p.err != nil {
+		return ""
+	}
+	found := w.pattern.FindString(p.text[p.pos:])
+	if found == "" {
+		p.fail(w.expects)
+	}
+	p.pos += len(found)
+	return found
+}
+
+// upTo eats a path that ends at byte end.
+func (p *selectorParser) upTo(end int) string {
+	if p.err != nil {
+		return ""
+	}
+	found := pathWord.pattern.FindString(p.text[p.pos:end])
+	p.pos += len(found)
+	if found == "" || p.pos < end {
+		p.fail(pathWord.expects)
+	}
+	return found
+}
+
+func (p *selectorParser) archive(sel *Selector) {
+	sel.Name = p.word(suiteWord)
+	if p.accept("@") {
+		sel.Version = p.word(versionWord)
+	}
+	if p.accept("/") {
+		sel.Flavour = p.word(flavourWord)
+	}
+	sel.Profiles = p.profiles()
+}
+
+// git splits at the last '@': a path may hold one, a revision here may not.
+func (p *selectorParser) git(sel *Selector) {
+	at := strings.LastIndexByte(p.text, '@')
+	if at < p.pos {
+		at = len(p.text) - len(tailOfProfile.FindString(p.text[p.pos:]))
+	}
+	sel.Name = p.upTo(at)
+	if p.accept("@") {
+		sel.Version = p.word(revWord)
+	}
+	sel.Profiles = p.profiles()
+}
+
+func (p *selectorParser) profiles() []string {
+	var found []string
+	for p.accept("+") {
+		start := p.pos
+		name := p.word(profileWord)
+		if slices.Contains(found, name) {
+			p.pos = start
+			p.fail("profile " + name + " is there twice")
+		}
+		found = append(found, name)
+	}
+	slices.Sort(found)
+	return found
+}
+
+func (p *selectorParser) end() {
+	if p.err == nil && p.pos < len(p.text) {
+		p.fail("this is not expected here; a selector is SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…]")
+	}
+}
+
+// VersionMatches tells whether version is one that pattern names: 7.2 is any 7.2.x and its release candidates,
+// 6.12.107 is itself, 7.* is any 7.x, and "" or * is every version.
+func VersionMatches(pattern, version string) bool {
+	tilde := strings.NewReplacer("~", "-")
+	pattern, version = tilde.Replace(pattern), tilde.Replace(version)
+	if strings.Contains(pattern, "-") {
+		return pattern == version
+	}
+	version, _, _ = strings.Cut(version, "-")
+	have := strings.Split(version, ".")
+	for i, want := range strings.Split(pattern, ".") {
+		if want == "*" || want == "" {
+			continue
+		}
+		if i >= len(have) || have[i] != want {
+			return false
+		}
+	}
+	return true
+}

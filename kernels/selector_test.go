@@ -1,0 +1,102 @@
+package kernels
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestParseSelector(t *testing.T) {
+	for text, want := range map[string]Selector{
+		"debian:trixie":                             {Source: "debian", Name: "trixie"},
+		"debian:trixie-backports@7.2":               {Source: "debian", Name: "trixie-backports", Version: "7.2"},
+		"debian:bookworm/cloud-amd64":               {Source: "debian", Name: "bookworm", Flavour: "cloud-amd64"},
+		"debian:sid@7.*/rt-amd64+lockdep+kasan":     {Source: "debian", Name: "sid", Version: "7.*", Flavour: "rt-amd64", Profiles: []string{"kasan", "lockdep"}},
+		"host":                                      {Source: "host"},
+		"host:6.12.107+deb13-amd64":                 {Source: "host", Name: "6.12.107+deb13-amd64"},
+		"dir:/usr/src/linux-headers-6.12+deb13@x/y": {Source: "dir", Name: "/usr/src/linux-headers-6.12+deb13@x/y"},
+		"git:~/linux@v6.18+kasan":                   {Source: "git", Name: "~/linux", Version: "v6.18", Profiles: []string{"kasan"}},
+		"git:/a@b/linux@origin/master":              {Source: "git", Name: "/a@b/linux", Version: "origin/master"},
+		"git:../c++/linux+debug":                    {Source: "git", Name: "../c++/linux", Profiles: []string{"debug"}},
+		"git:~/l+x@HEAD~3":                          {Source: "git", Name: "~/l+x", Version: "HEAD~3"},
+		"tar:linux-6.12+dfsg.tar.xz+kasan":          {Source: "tar", Name: "linux-6.12+dfsg.tar.xz", Profiles: []string{"kasan"}},
+		"tar:~/v@1.tar":                             {Source: "tar", Name: "~/v@1.tar"},
+	} {
+		got, err := ParseSelector(text)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("ParseSelector(%q) = %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+}
+
+func TestSelectorErrorsPointAtTheCharacter(t *testing.T) {
+	for text, offset := range map[string]int{
+		"":                          0,
+		"ubuntu:noble":              0,
+		"Debian:trixie":             0,
+		"debian":                    6,
+		"debian:":                   7,
+		"debian:Trixie":             7,
+		"debian:trixie@v7":          14,
+		"debian:trixie@7.2/":        18,
+		"debian:trixie+":            14,
+		"debian:trixie+KASAN":       14,
+		"debian:trixie+kasan+kasan": 20,
+		"debian:trixie@7.2@7.3":     17,
+		"debian:trixie/amd64@7.2":   19,
+		"debian:trixie é":           13,
+		"host+kasan":                4,
+		"host:":                     5,
+		"git:@v6.18":                4,
+		"git:~/linux@":              12,
+		"git:~/linux@v6 8":          14,
+		"git:a\nb@v1":               5,
+		"tar:+kasan":                4,
+	} {
+		_, err := ParseSelector(text)
+		e, ok := errors.AsType[*SelectorError](err)
+		if !ok || e.Offset != offset || e.Text != text {
+			t.Errorf("ParseSelector(%q): %v; want a SelectorError at %d", text, err, offset)
+			continue
+		}
+		if line := e.Error(); strings.ContainsAny(line, "\n\r") || e.Problem == "" {
+			t.Errorf("ParseSelector(%q): not one clear line: %q", text, line)
+		}
+	}
+}
+
+func FuzzParseSelector(f *testing.F) {
+	for _, s := range []string{"debian:trixie@7.2/rt-amd64+kasan", "host:6.1.0-5", "git:~/l@v6+a+b", "git:a+b", "tar:x+y", "dir:/x@+"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		sel, err := ParseSelector(s)
+		if err != nil {
+			if e, ok := errors.AsType[*SelectorError](err); !ok || e.Offset > len(s) || strings.ContainsAny(e.Error(), "\n") {
+				t.Fatalf("%q: bad error %v", s, err)
+			}
+			return
+		}
+		again, err := ParseSelector(sel.String())
+		if err != nil || !reflect.DeepEqual(again, sel) {
+			t.Fatalf("%q: %+v became %+v, %v by way of %q", s, sel, again, err, sel.String())
+		}
+	})
+}
+
+func TestVersionMatches(t *testing.T) {
+	for _, c := range []struct {
+		pattern, version string
+		want             bool
+	}{
+		{"7.2", "7.2.12", true}, {"7.2", "7.2", true}, {"7.2", "7.20.1", false}, {"7.2", "7.3.4", false},
+		{"6.1", "6.12.107", false}, {"6.12.107", "6.12.107", true}, {"6.12.107", "6.12.11", false}, {"6.12.10", "6.12.107", false},
+		{"7.*", "7.3.4", true}, {"7.*", "6.7.4", false}, {"7", "7.3.4", true}, {"*", "5.10.262", true}, {"", "5.10.262", true},
+		{"7.3", "7.3~rc4", true}, {"7.3-rc4", "7.3~rc4", true}, {"7.3-rc4", "7.3.4", false}, {"7.3.1", "7.3", false},
+	} {
+		if got := VersionMatches(c.pattern, c.version); got != c.want {
+			t.Errorf("VersionMatches(%q, %q) = %v", c.pattern, c.version, got)
+		}
+	}
+}
