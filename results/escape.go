@@ -40,7 +40,17 @@ func plain(s string) string {
 	if cut {
 		b.WriteString(" …")
 	}
-	return strings.TrimSpace(b.String())
+	return disarm(strings.TrimSpace(b.String()))
+}
+
+// disarm breaks up what CI systems take for commands in a log: "::" at the start of a line (GitHub), "##[", "##vso["
+// and "##teamcity[" anywhere (GitHub's older form, Azure, TeamCity).
+func disarm(s string) string {
+	s = strings.ReplaceAll(s, "##", `#\x23`)
+	if strings.HasPrefix(s, "::") {
+		return `\x3a` + s[1:]
+	}
+	return s
 }
 
 // code makes foreign text a code span of GitHub's markdown, in which nothing else has a meaning: no HTML, no link,

@@ -111,7 +111,7 @@ func (r *Results) check() error {
 	return nil
 }
 
-// Write writes the document to path, all of it or nothing. Records stay in the order they have (see Complete), with
+// Write writes the document to path, all of it or nothing. Records stay in the order they have (see Finish), with
 // the summary counted anew; the same records give the same bytes.
 func (r *Results) Write(path string) error {
 	var b bytes.Buffer

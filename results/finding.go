@@ -117,14 +117,14 @@ func (f finding) failed() (Spec, bool) {
 	return bad[0], true
 }
 
-// again is the command that runs the cell of the finding, and no other.
+// again is the command that runs the cell of the finding, and no other. What all suites share takes no suite.
 func (f finding) again(opt TextOptions) string {
 	words := slices.Clone(opt.Again)
 	if len(words) == 0 {
 		words = []string{"modmatrix", "run"}
 	}
 	words = append(words, "-k", f.rec.Target.Selector())
-	if s := f.rec.Suite; s != "" {
+	if s := f.rec.Suite; s != "" && !f.rec.shared() {
 		if given, ok := opt.Suites[s]; ok {
 			s = given
 		}
@@ -196,24 +196,48 @@ func writeNotes(out *bufio.Writer, g grid, opt TextOptions) {
 	}
 }
 
-// firstBad says where a module stopped to work, if it worked on every older kernel and on no newer one.
-func firstBad(g grid) string {
-	var good, bad *Target
-	for i, w := range g.rows {
-		switch w.status() {
-		case Pass:
-			if bad != nil {
-				return ""
-			}
-			good = &g.rows[i].target
-		case Fail:
-			if bad == nil {
-				bad = &g.rows[i].target
-			}
+// firstBad says where a module stopped to work, for every line of kernels of one kind in which it worked on each older
+// kernel and on no newer one.
+func firstBad(g grid) []string {
+	type kind struct{ arch, flavour, profile string }
+	var order []kind
+	lines := map[kind][]row{}
+	for _, w := range g.rows {
+		k := kind{w.target.Arch, w.target.Flavour, w.target.Profile}
+		if lines[k] == nil {
+			order = append(order, k)
+		}
+		lines[k] = append(lines[k], w)
+	}
+	var found []string
+	for _, k := range order {
+		good, bad := turningPoint(lines[k])
+		if good == "" || bad == "" {
+			continue
+		}
+		line := fmt.Sprintf("first bad  %s (last good %s)", plain(bad), plain(good))
+		if len(order) > 1 {
+			line += " · " + plain(strings.Trim(k.flavour+" "+k.profile, " "))
+		}
+		found = append(found, line)
+	}
+	return found
+}
+
+// turningPoint gives the last version that passed and the first that failed, if all the others agree with it.
+func turningPoint(rows []row) (good, bad string) {
+	for _, w := range rows {
+		switch s := w.status(); {
+		case s == Pass && bad != "":
+			return "", ""
+		case s == Pass:
+			good = w.target.Version
+		case s == Fail && bad == "":
+			bad = w.target.Version
 		}
 	}
-	if good == nil || bad == nil || good.Version == bad.Version {
-		return ""
+	if good == bad {
+		return "", ""
 	}
-	return fmt.Sprintf("first bad  %s (last good %s)", plain(bad.Version), plain(good.Version))
+	return good, bad
 }

@@ -29,19 +29,28 @@ func Markdown(w io.Writer, r *Results) error {
 	for _, f := range findings(g) {
 		writeMarkdownFinding(out, f)
 	}
-	if line := firstBad(g); line != "" {
+	for _, line := range firstBad(g) {
 		fmt.Fprintf(out, "\n%s\n", code(line))
 	}
 	return out.Flush()
 }
 
+// writeMarkdownTable writes the table; the words in its middle are our own and need no code span.
 func writeMarkdownTable(out *bufio.Writer, view [][]tableCell) {
+	const own = 3 // KERNEL, BUILD and LOAD head the first columns
 	for i, line := range view {
 		var cells []string
 		for col, c := range line {
-			text := cellCode(c.text)
-			if i == 0 && col == len(line)-1 {
-				text = "cause"
+			foreign := col == 0 || col == len(line)-1
+			if i == 0 {
+				foreign = col >= own
+			}
+			text := c.text
+			switch {
+			case i == 0 && col == len(line)-1:
+				text = "CAUSE"
+			case foreign:
+				text = cellCode(text)
 			}
 			if c.status == Fail {
 				text = "**" + text + "**"

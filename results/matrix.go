@@ -37,48 +37,19 @@ func compareTargets(a, b Target) int {
 	)
 }
 
-// Complete brings the records into the order of the matrix and adds them up. planned holds one record for every
-// planned cell, in the order of the plan, filled in as it should read if nothing at all is known of the cell; a
-// planned cell without a record gets that one, as MISS whatever its status says.
-func (r *Results) Complete(planned []Record) {
-	type cell struct {
-		target Target
-		suite  string
-	}
-	known := map[cell]bool{}
-	for _, rec := range r.Records {
-		known[cell{rec.Target.key(), rec.Suite}] = true
-	}
-	var suites []string
-	for _, rec := range planned {
-		suites = append(suites, rec.Suite)
-		if !known[cell{rec.Target.key(), rec.Suite}] {
-			rec.Status = Miss
-			r.Records = append(r.Records, rec)
-		}
-	}
-	r.sort(suites)
-	r.Summary = r.count()
-}
-
-// sort orders records by target, then by where their suite stands in suites; unknown suites come last.
-func (r *Results) sort(suites []string) {
+// Finish brings the records into the order of the matrix, targets by version and suites as they first appear, and
+// adds them up. It is called once, when every planned cell has its record.
+func (r *Results) Finish() {
 	place := map[string]int{}
-	for _, s := range suites {
-		if _, ok := place[s]; !ok {
-			place[s] = len(place)
+	for _, rec := range r.Records {
+		if _, ok := place[rec.Suite]; !ok {
+			place[rec.Suite] = len(place)
 		}
-	}
-	rank := func(suite string) int {
-		if n, ok := place[suite]; ok {
-			return n
-		}
-		return len(place)
 	}
 	slices.SortStableFunc(r.Records, func(a, b Record) int {
-		return cmp.Or(compareTargets(a.Target, b.Target), cmp.Compare(rank(a.Suite), rank(b.Suite)),
-			strings.Compare(a.Suite, b.Suite))
+		return cmp.Or(compareTargets(a.Target, b.Target), cmp.Compare(place[a.Suite], place[b.Suite]))
 	})
+	r.Schema, r.Summary = Schema, r.count()
 }
 
 // count adds the statuses up; every status has a number, also where it is zero.
@@ -125,10 +96,23 @@ func (r *Results) grid() grid {
 		}
 	}
 	for _, rec := range r.Records {
+		rec.Status = rec.Status.known()
 		g.rows[at[rec.Target.key()]].cells[slices.Index(g.suites, rec.Suite)] = rec
 	}
 	slices.SortStableFunc(g.rows, func(a, b row) int { return compareTargets(a.target, b.target) })
 	return g
+}
+
+// known gives s, or what stands for a status that is none: a cell that nobody judged did not run, and a word that
+// nobody knows is trouble. Neither may vanish in a roll-up.
+func (s Status) known() Status {
+	switch {
+	case slices.Contains(Statuses, s):
+		return s
+	case s == "":
+		return Miss
+	}
+	return Error
 }
 
 // status is the roll-up over the row.
@@ -148,7 +132,7 @@ const (
 )
 
 // ExitCode is what the process that made or read r ends with. A cell without a record counts as MISS, a status
-// nobody knows as ERROR, and no record at all is not a pass.
+// that nobody knows as ERROR, and no record at all is not a pass.
 func (r *Results) ExitCode() int {
 	worst := Miss
 	for i, w := range r.grid().rows {

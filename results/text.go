@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,8 +37,8 @@ func Text(w io.Writer, r *Results, opt TextOptions) error {
 	for _, f := range findings(g) {
 		writeFinding(out, f, opt)
 	}
-	if line := firstBad(g); line != "" {
-		fmt.Fprintf(out, "\n%s\n", line)
+	for i, line := range firstBad(g) {
+		fmt.Fprintf(out, "%s%s\n", []string{"\n", ""}[min(i, 1)], line)
 	}
 	writeNotes(out, g, opt)
 	return out.Flush()
@@ -69,20 +70,23 @@ func suiteNames(g grid) string {
 
 // totals counts targets by the worst that happened to them.
 func totals(g grid, elapsed time.Duration) string {
-	words := map[Status]string{Pass: "pass", Fail: "fail", Error: "broke", Miss: "did not run", Skip: "skipped"}
+	words := map[Status][2]string{Pass: {"passes", "pass"}, Fail: {"fails", "fail"}, Error: {"broke", "broke"},
+		Miss: {"did not run", "did not run"}, Skip: {"skipped", "skipped"}}
 	count := map[Status]int{}
 	for _, w := range g.rows {
 		count[w.status()]++
 	}
 	var parts []string
 	for _, s := range []Status{Pass, Fail, Error, Miss, Skip} {
-		if n := count[s]; n > 0 || s == Pass {
-			text := fmt.Sprintf("%d %s", n, words[s])
-			if len(parts) == 0 {
-				text = fmt.Sprintf("%s %s", plural(n, "kernel"), words[s])
-			}
-			parts = append(parts, text)
+		n := count[s]
+		if n == 0 && s != Pass {
+			continue
 		}
+		number := strconv.Itoa(n)
+		if s == Pass {
+			number = plural(n, "kernel")
+		}
+		parts = append(parts, number+" "+words[s][min(abs(n-1), 1)])
 	}
 	line := strings.Join(parts, ", ")
 	if elapsed > 0 {
@@ -90,6 +94,8 @@ func totals(g grid, elapsed time.Duration) string {
 	}
 	return line
 }
+
+func abs(n int) int { return max(n, -n) }
 
 func plural(n int, word string) string {
 	if n == 1 {
@@ -113,8 +119,47 @@ func Seconds(d time.Duration) string {
 // colours are the basic ones, which every terminal shows in its own scheme.
 var colours = map[Status]string{Pass: "2", Fail: "1", Error: "5", Miss: "3", Skip: "8"}
 
+// causeRoom is the least width that a cause is worth being shown in; with less it gets a line of its own.
+const causeRoom = 24
+
 func drawTable(g grid, opt TextOptions) string {
 	view := tableOf(g)
+	lines := render(view, opt.Color)
+	last := len(view[0]) - 1
+	narrow := opt.Width > 0 && slices.ContainsFunc(lines, func(l string) bool { return ansi.StringWidth(l) > opt.Width })
+	var causes []string
+	if narrow && opt.Width-causeColumn(view) < causeRoom {
+		for i, line := range view {
+			causes = append(causes, line[last].text)
+			view[i] = line[:last]
+		}
+		lines = render(view, opt.Color)
+	}
+	var b strings.Builder
+	for i, line := range lines {
+		b.WriteString(clip(line, opt.Width) + "\n")
+		if causes != nil && causes[i] != "" && causes[i] != same {
+			b.WriteString(clip("    "+causes[i], opt.Width) + "\n")
+		}
+	}
+	return b.String()
+}
+
+// causeColumn is where the last column of view begins.
+func causeColumn(view [][]tableCell) int {
+	at := 2
+	for col := range len(view[0]) - 1 {
+		widest := 0
+		for _, line := range view {
+			widest = max(widest, ansi.StringWidth(line[col].text))
+		}
+		at += widest + 2
+	}
+	return at
+}
+
+// render aligns the columns of view and gives one line for each of its rows.
+func render(view [][]tableCell, color bool) []string {
 	t := table.New().Border(lipgloss.HiddenBorder()).Wrap(false).
 		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
 		BorderHeader(false).BorderColumn(false).BorderRow(false)
@@ -130,7 +175,7 @@ func drawTable(g grid, opt TextOptions) string {
 		if col == 0 {
 			style = style.PaddingLeft(2)
 		}
-		if !opt.Color {
+		if !color || view[row][col].text == "" {
 			return style
 		}
 		if row == 0 {
@@ -141,11 +186,11 @@ func drawTable(g grid, opt TextOptions) string {
 		}
 		return style
 	})
-	var b strings.Builder
-	for line := range strings.Lines(t.Render() + "\n") {
-		b.WriteString(clip(strings.TrimRight(line, " \n"), opt.Width) + "\n")
+	lines := strings.Split(t.Render(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
 	}
-	return b.String()
+	return lines
 }
 
 // clip cuts a line to width columns, with an ellipsis; zero leaves it alone.
@@ -155,6 +200,9 @@ func clip(line string, width int) string {
 	}
 	return ansi.Truncate(line, width, "…")
 }
+
+// same stands for the cause of the row above.
+const same = "same"
 
 // tableCell is one field of the table; status gives its colour, and is empty where it has none.
 type tableCell struct {
@@ -185,7 +233,7 @@ func tableOf(g grid) [][]tableCell {
 		cause := w.cause()
 		shown := tableCell{text: cause}
 		if cause != "" && cause == last {
-			shown.text = "same"
+			shown.text = same
 		}
 		last = cause
 		lines = append(lines, append(line, shown))

@@ -1,0 +1,185 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestResultsAreReadAsTheyWereWritten(t *testing.T) {
+	want := everything()
+	path := filepath.Join(t.TempDir(), FileName)
+	if err := want.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "everything.json", data)
+	got, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again bytes.Buffer
+	if err := got.JSON(&again); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.Bytes(), data) {
+		t.Error("written again, it is another document")
+	}
+	if a, b := text(t, want, TextOptions{}), text(t, got, TextOptions{}); a != b {
+		t.Errorf("read back, it says\n%s\ninstead of\n%s", b, a)
+	}
+	if files, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(files) != 1 {
+		t.Errorf("left behind: %q", files)
+	}
+}
+
+func TestReadRefusesWhatCannotBeBelieved(t *testing.T) {
+	valid := func(change string) string {
+		r := &Results{Records: []Record{cell("6.1.0-amd64", "lifecycle", specs(1)...)}}
+		r.Finish()
+		var b bytes.Buffer
+		if err := r.JSON(&b); err != nil {
+			t.Fatal(err)
+		}
+		from, to, _ := strings.Cut(change, "→")
+		doc := b.String()
+		if !strings.Contains(doc, from) {
+			t.Fatalf("no %q in %s", from, doc)
+		}
+		return strings.Replace(doc, from, to, 1)
+	}
+	for _, tc := range []struct{ name, doc, want string }{
+		{"it is empty", "", "unexpected end"},
+		{"it is torn", valid("→")[:300], "unexpected end"},
+		{"something follows", valid("→") + "{}", "invalid character"},
+		{"it is another schema", valid("results/v1→results/v2"), `schema is "modmatrix.results/v2"`},
+		{"it has no schema", "{}", `schema is ""`},
+		{"a status is unknown", valid(`"status": "PASS"→"status": "GREEN"`), `unknown status "GREEN"`},
+		{"a status is missing", valid(`"status": "PASS",→`), `unknown status ""`},
+		{"a stage is unknown", valid(`"status": "PASS",→"status": "PASS", "stage": "party",`), `unknown stage "party"`},
+		{"an artifact lies elsewhere", valid(`"console": "cells→"console": "../cells`), "lies outside"},
+		{"an artifact is absolute", valid(`"console": "cells→"console": "/etc`), "lies outside"},
+		{"the summary is embellished", valid(`"PASS": 1→"PASS": 2`), "the summary says"},
+		{"a type is wrong", valid(`"attempts": 1,→"attempts": "many",`), "line "},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := decode(strings.NewReader(tc.doc))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+	if _, err := decode(strings.NewReader(valid(`"schema"→"new_field": 1, "schema"`))); err != nil {
+		t.Errorf("a new field: %v", err)
+	}
+}
+
+func TestReadRefusesACellThatIsThereTwice(t *testing.T) {
+	rec := cell("6.1.0-amd64", "lifecycle")
+	r := &Results{Records: []Record{rec, rec.decided(Fail, StageTest, CodeHang, "hangs")}}
+	r.Finish()
+	var b bytes.Buffer
+	if err := r.JSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := decode(&b); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestJournalOutlivesATornLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	first, second := cell("6.1.0-amd64", "lifecycle"), cell("6.12.0-amd64", "lifecycle")
+	appendTo(t, path, first)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := 1; cut < len(whole); cut += 97 { // torn at any place
+		if err := os.WriteFile(path, append(bytes.Clone(whole), whole[:cut]...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadJournal(path); err != nil || len(got) != 1 {
+			t.Fatalf("torn after %d bytes: %d records, %v", cut, len(got), err)
+		}
+	}
+	appendTo(t, path, second)
+	got, err := ReadJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, []Record{first, second}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestJournalNamesTheBrokenLine(t *testing.T) {
+	_, err := parseJournal([]byte("{}\nnonsense\n{}\n"))
+	if err == nil || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func appendTo(t *testing.T, path string, rec Record) {
+	t.Helper()
+	j, err := OpenJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Append(rec); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	var b bytes.Buffer
+	if err := everything().JSON(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte(`{"schema":"modmatrix.results/v1","records":[{"status":"PASS"}],"summary":{"PASS":1,"FAIL":0,"ERROR":0,"MISS":0,"SKIP":0}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := decode(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		for _, write := range []func() error{
+			func() error { return Text(new(bytes.Buffer), r, TextOptions{Width: 40, Color: true}) },
+			func() error { return Markdown(new(bytes.Buffer), r) },
+		} {
+			if err := write(); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, rec := range r.Records {
+			if rec.Status != Pass && rec.Status != Skip && r.ExitCode() == ExitPass {
+				t.Errorf("exit code 0 with %s", rec.Status)
+			}
+		}
+	})
+}
+
+func FuzzJournal(f *testing.F) {
+	line, err := json.Marshal(cell("6.1.0-amd64", "lifecycle"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append(line, '\n'))
+	f.Add([]byte("{}\n{"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		records, err := parseJournal(data)
+		if err == nil && len(records) != bytes.Count(data, []byte("\n")) {
+			t.Errorf("%d records of %d lines", len(records), bytes.Count(data, []byte("\n")))
+		}
+	})
+}
