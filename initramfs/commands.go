@@ -1,0 +1,17 @@
+package initramfs
+
+// initPackage is PID 1, and urootCommands is where the commands beside it come from.
+const (
+	initPackage   = "github.com/modmatrix/modmatrix/cmd/modmatrix-init"
+	urootCommands = "github.com/u-root/u-root/cmds/core/"
+)
+
+// commands are u-root's commands in every guest: what somebody who looks at a driver by hand reaches for. Suites may
+// rely on them too. Each one needs its line in commands_tools.go, which keeps it in the module graph.
+var commands = []string{
+	"basename", "cat", "chmod", "cmp", "cp", "date", "dd", "df", "dirname", "dmesg", "du", "echo", "false", "find", "free",
+	"gosh", "grep", "gzip", "head", "hexdump", "hostname", "id", "insmod", "kill", "ln", "ls", "lsdrivers", "lsmod", "mkdir",
+	"mknod", "mktemp", "more", "mount", "mv", "pci", "pidof", "poweroff", "printenv", "ps", "pwd", "readlink", "realpath",
+	"rm", "rmmod", "seq", "shasum", "sleep", "sort", "strace", "strings", "stty", "sync", "tail", "tar", "tee", "time",
+	"timeout", "touch", "tr", "true", "umount", "uname", "uniq", "uptime", "wc", "which", "xargs", "yes",
+}

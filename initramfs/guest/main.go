@@ -1,0 +1,2 @@
+package guest
+func Main() { for { } }

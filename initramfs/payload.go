@@ -1,0 +1,167 @@
+package initramfs
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2"
+	"github.com/u-root/mkuimage/cpio"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// Payload is what one cell adds to the base image: the plan, and the files that it names.
+type Payload struct {
+	Plan  wire.Plan
+	Files []File
+}
+
+// File is one file of a guest.
+type File struct {
+	Guest string      // absolute path in the guest, under wire.PayloadDir or wire.BaseDir
+	Host  string      // file that holds the content
+	Data  []byte      // the content itself, where Host is empty
+	Mode  fs.FileMode // permissions; zero means 0644
+}
+
+// archiveEnd is what archives are padded to with zeroes: the kernel skips these between archives, as long as the next
+// one starts at a multiple of four (init/initramfs.c, do_reset).
+const archiveEnd = 512
+
+// WriteImage puts payload behind base in out, which is written whole or not at all.
+func WriteImage(out, base string, payload Payload) error {
+	in, err := os.Open(base)
+	if err != nil {
+		return fmt.Errorf("open base image: %w", err)
+	}
+	defer in.Close()
+	image, err := renameio.NewPendingFile(out, renameio.WithPermissions(0o644), renameio.WithTempDir(filepath.Dir(out)))
+	if err != nil {
+		return fmt.Errorf("create guest image: %w", err)
+	}
+	defer image.Cleanup()
+	n, err := io.Copy(image, in)
+	if err == nil {
+		err = pad(image, n)
+	}
+	if err != nil {
+		return fmt.Errorf("copy base image: %w", err)
+	}
+	if err := WritePayload(image, payload); err != nil {
+		return err
+	}
+	if err := image.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("put guest image in place: %w", err)
+	}
+	return nil
+}
+
+// WritePayload writes payload as an archive that the kernel unpacks over the base image, or a guest for itself.
+// The same payload gives the same bytes.
+func WritePayload(w io.Writer, p Payload) error {
+	plan, err := json.MarshalIndent(p.Plan, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode plan: %w", err)
+	}
+	files := append(slices.Clone(p.Files), File{Guest: wire.PlanPath, Data: append(plan, '\n')})
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Guest, b.Guest) })
+	counted := &counter{w: w}
+	archive := cpio.Newc.Writer(counted)
+	dirs := map[string]bool{"/": true}
+	for i, f := range files {
+		if err := checkGuestPath(f.Guest); err != nil {
+			return err
+		}
+		if i > 0 && files[i-1].Guest == f.Guest {
+			return fmt.Errorf("payload has %s twice", f.Guest)
+		}
+		if err := writeDirs(archive, path.Dir(f.Guest), dirs); err != nil {
+			return fmt.Errorf("write payload: %w", err)
+		}
+		if err := f.write(archive); err != nil {
+			return fmt.Errorf("write payload: %w", err)
+		}
+	}
+	if err := cpio.WriteTrailer(archive); err != nil {
+		return fmt.Errorf("write payload: %w", err)
+	}
+	if err := pad(w, counted.n); err != nil {
+		return fmt.Errorf("write payload: %w", err)
+	}
+	return nil
+}
+
+// checkGuestPath holds payloads to their own folders: nothing in one may take the place of PID 1 or of a command.
+func checkGuestPath(name string) error {
+	if path.Clean(name) == name && (strings.HasPrefix(name, wire.PayloadDir+"/") || strings.HasPrefix(name, wire.BaseDir+"/")) {
+		return nil
+	}
+	return fmt.Errorf("payload path %q is not under %s or %s", name, wire.PayloadDir, wire.BaseDir)
+}
+
+// writeDirs writes dir and what it lies in, as far as they are not yet done.
+func writeDirs(w cpio.RecordWriter, dir string, done map[string]bool) error {
+	if done[dir] {
+		return nil
+	}
+	done[dir] = true
+	if err := writeDirs(w, path.Dir(dir), done); err != nil {
+		return err
+	}
+	return w.WriteRecord(cpio.MakeReproducible(cpio.Directory(strings.TrimPrefix(dir, "/"), 0o755)))
+}
+
+func (f File) write(w cpio.RecordWriter) error {
+	mode := f.Mode.Perm()
+	if mode == 0 {
+		mode = 0o644
+	}
+	record := cpio.Record{Info: cpio.Info{Name: strings.TrimPrefix(f.Guest, "/"), Mode: cpio.S_IFREG | uint64(mode)}}
+	if f.Host == "" {
+		record.ReaderAt, record.FileSize = bytes.NewReader(f.Data), uint64(len(f.Data))
+		return w.WriteRecord(cpio.MakeReproducible(record))
+	}
+	in, err := os.Open(f.Host)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() > 1<<32-1 { // newc has eight hexadecimal digits for it
+		return fmt.Errorf("%s is no regular file below 4 GiB", f.Host)
+	}
+	record.ReaderAt, record.FileSize = in, uint64(info.Size())
+	return w.WriteRecord(cpio.MakeReproducible(record))
+}
+
+// counter counts what goes through it.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// pad fills up to a multiple of archiveEnd, n bytes in.
+func pad(w io.Writer, n int64) error {
+	if rest := n % archiveEnd; rest != 0 {
+		_, err := w.Write(make([]byte, archiveEnd-rest))
+		return err
+	}
+	return nil
+}

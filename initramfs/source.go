@@ -1,0 +1,145 @@
+package initramfs
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+)
+
+// modulePath names this module, whose source the base image is built from.
+const modulePath = "github.com/modmatrix/modmatrix"
+
+// EnvSource names the folder of this module's source, for a binary that was moved away from it.
+const EnvSource = "MODMATRIX_SOURCE"
+
+// initSources are the packages of this module that PID 1 consists of, as folders in it.
+var initSources = []string{"cmd/modmatrix-init", "initramfs/guest", "results/wire"}
+
+// FindSource tells where this module's source lies: where EnvSource says, in the checkout that the binary was built
+// from, or in Go's module cache.
+func FindSource() (string, error) {
+	if dir := os.Getenv(EnvSource); dir != "" {
+		if err := isSource(dir); err != nil {
+			return "", fmt.Errorf("%s=%s is not the source of modmatrix: %w", EnvSource, dir, err)
+		}
+		return filepath.Abs(dir)
+	}
+	for _, dir := range sourceCandidates() {
+		if isSource(dir) == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("cannot find the source of modmatrix, which the guest image is built from: set %s to its folder", EnvSource)
+}
+
+// sourceCandidates lists where the source lay when this binary was built, best guess first.
+func sourceCandidates() []string {
+	var dirs []string
+	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) { // not after -trimpath
+		dirs = append(dirs, filepath.Dir(filepath.Dir(file)))
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return dirs
+	}
+	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
+		if m.Path != modulePath {
+			continue
+		}
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		if filepath.IsAbs(m.Path) {
+			dirs = append(dirs, m.Path)
+		}
+		path, err1 := module.EscapePath(m.Path)
+		version, err2 := module.EscapeVersion(m.Version)
+		if cache := moduleCache(); cache != "" && err1 == nil && err2 == nil {
+			dirs = append(dirs, filepath.Join(cache, path+"@"+version))
+		}
+	}
+	return dirs
+}
+
+// moduleCache is Go's module cache, as far as the environment tells (go help environment).
+func moduleCache() string {
+	if dir := os.Getenv("GOMODCACHE"); dir != "" {
+		return dir
+	}
+	if list := filepath.SplitList(os.Getenv("GOPATH")); len(list) > 0 {
+		return filepath.Join(list[0], "pkg", "mod")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, "go", "pkg", "mod")
+}
+
+// isSource says why dir does not hold this module's source; nil if it does.
+func isSource(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return err
+	}
+	if path := modfile.ModulePath(text); path != modulePath {
+		return fmt.Errorf("go.mod is of module %q", path)
+	}
+	for _, sub := range initSources {
+		if _, err := os.Stat(filepath.Join(dir, sub)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// BaseDigest is "sha256:…" over everything that decides what BuildBase(source) makes: versions of modules, the sources
+// of PID 1 and of this package, the Go toolchain.
+func BaseDigest(source string) (string, error) {
+	_, version, err := toolchain(source)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "base 1 %s %s\n", version, runtime.GOARCH)
+	files := []string{"go.mod", "go.sum"}
+	for _, dir := range append([]string{"initramfs"}, initSources...) {
+		entries, err := os.ReadDir(filepath.Join(source, dir))
+		if err != nil {
+			return "", fmt.Errorf("read source of the guest: %w", err)
+		}
+		for _, e := range entries {
+			if name := e.Name(); strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") && e.Type().IsRegular() {
+				files = append(files, filepath.Join(dir, name))
+			}
+		}
+	}
+	for _, name := range files {
+		if err := hashFile(h, source, name); err != nil {
+			return "", fmt.Errorf("read source of the guest: %w", err)
+		}
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashFile(h io.Writer, source, name string) error {
+	text, err := os.ReadFile(filepath.Join(source, name))
+	if errors.Is(err, os.ErrNotExist) && name == "go.sum" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(h, "%s %d\n%s", name, len(text), text)
+	return err
+}
