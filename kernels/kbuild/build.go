@@ -1,0 +1,170 @@
+// Package kbuild builds one external module against one kernel tree, in the root that the tree belongs to, and proves
+// what came out: every .ko is there, is a module, and is for that kernel.
+//
+// A module's Makefile is code from a stranger. It runs without network and without the host's files, and may write to a
+// private copy of the source alone. The package must never know how a tree came about, nor what is done with the module.
+package kbuild
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// Request says what to build. It is plain data but for Log.
+type Request struct {
+	Tree    *kernels.Tree
+	Source  string    // host folder with a Makefile or Kbuild; never written to
+	Exclude []string  // names at the top of Source that are no part of it, e.g. an output folder
+	Dir     string    // an empty host folder for the private copy of the source; the caller's to keep or remove
+	Make    []string  // further NAME=VALUE arguments of make
+	Jobs    int       // of make; zero means one
+	Log     io.Writer // everything make says, between a header and a footer; nil for nowhere
+}
+
+// Artifact is what a build that succeeded made.
+type Artifact struct {
+	Modules []Module      // in load order: what others among them depend on comes first
+	Elapsed time.Duration // wall-clock, from the copy of the source to the proof
+}
+
+// Build copies the source, runs the kernel's build system on the copy, and proves the result.
+//
+// An *Error is the module's fault; a *SourceError is the user's to mend. Any other error says nothing of the module:
+// bubblewrap or the root is missing, the disk or the memory is full, ctx ended (the error then wraps its cause).
+// The same source and tree give the same .ko, byte for byte, as far as the module's own Makefile does not undo it.
+func Build(ctx context.Context, r Request) (*Artifact, error) {
+	start := time.Now()
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	command := makeCommand(r)
+	log := newLog(r.Log)
+	log.header(r.Tree, command)
+	modules, err := build(ctx, r, command, log)
+	elapsed := time.Since(start)
+	if logErr := log.footer(err, elapsed); logErr != nil && err == nil {
+		err = fmt.Errorf("write build log: %w", logErr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Artifact{Modules: modules, Elapsed: elapsed}, nil
+}
+
+// build is Build without its log.
+func build(ctx context.Context, r Request, command []string, log *buildLog) ([]Module, error) {
+	release := r.Tree.Target.Release
+	v, err := layout(r.Tree.Root, r.Tree.Mounts)
+	if err != nil {
+		return nil, fmt.Errorf("lay out root for %s: %w", release, err)
+	}
+	if _, err := v.find(path.Join(r.Tree.KDIR, "Makefile")); err != nil {
+		return nil, fmt.Errorf("find kernel build directory of %s: %w", release, err)
+	}
+	if err := checkDisk(r.Dir); err != nil {
+		return nil, err
+	}
+	if err := copySource(r.Source, r.Dir, r.Exclude); err != nil {
+		return nil, err
+	}
+	if extra := withoutBTF(v, r.Tree); extra != nil {
+		log.printf("# note:     the root has no pahole, so the module gets no BTF: %s\n", quote(extra))
+		command = append(command, extra...)
+	}
+	exit, err := run(ctx, sandboxArgs(v, r.Dir, command), r.Dir, log)
+	log.flush()
+	if err != nil {
+		return nil, fmt.Errorf("build for %s: %w%s", release, err, log.sandboxSaid())
+	}
+	built, err := os.OpenRoot(r.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open build folder: %w", err)
+	}
+	defer built.Close()
+	err = log.verdict(exit, func(name string) bool { _, err := built.Stat(name); return err == nil })
+	if fault := new(Error); err != nil && !errors.As(err, &fault) {
+		return nil, fmt.Errorf("build for %s: %w", release, err)
+	} else if err != nil {
+		return nil, err
+	}
+	return prove(r.Dir, release)
+}
+
+// check refuses a request that cannot be run, with the cure.
+func (r Request) check() error {
+	switch {
+	case r.Tree == nil || r.Tree.KDIR == "" || r.Tree.Target.Release == "":
+		return errors.New("build request without a kernel tree, its build directory or its release")
+	case r.Dir == "":
+		return errors.New("build request without a build folder")
+	case r.Jobs < 0:
+		return fmt.Errorf("build jobs are %d: give 1 or more, or 0 for one", r.Jobs)
+	}
+	for _, arg := range r.Make {
+		if err := checkMakeArg(arg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeVariable is a name that make, sh and Kbuild all take.
+var makeVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// ownVariables are set by us; another value would build something else, or somewhere else, or unchecked.
+var ownVariables = map[string]bool{
+	"M": true, "MO": true, "O": true, "KBUILD_EXTMOD": true, "KBUILD_EXTMOD_OUTPUT": true, "KBUILD_OUTPUT": true,
+	"KBUILD_MODPOST_WARN": true, "KERNELRELEASE": true, "MAKEFLAGS": true, "MAKEFILES": true, "SHELL": true,
+}
+
+// checkMakeArg refuses what is not NAME=VALUE for make.
+func checkMakeArg(arg string) error {
+	name, value, ok := strings.Cut(arg, "=")
+	switch {
+	case !ok || !makeVariable.MatchString(name):
+		return fmt.Errorf("make argument %q: write NAME=VALUE", arg)
+	case ownVariables[name]:
+		return fmt.Errorf("make argument %q: %s is not yours to set here, leave it out", arg, name)
+	case strings.ContainsAny(value, "\x00\n\r"):
+		return fmt.Errorf("make argument %q: the value must be one line", arg)
+	}
+	return nil
+}
+
+// makeCommand is the command that builds the external module at guestBuild (Linux Documentation/kbuild/modules.rst).
+// LLVM=1 follows what the kernel itself was built with (Linux Documentation/kbuild/llvm.rst).
+func makeCommand(r Request) []string {
+	command := []string{"make", "-C", r.Tree.KDIR, "M=" + guestBuild, "-j" + strconv.Itoa(cmp.Or(r.Jobs, 1))}
+	if r.Tree.Config.Enabled("CC_IS_CLANG") {
+		command = append(command, "LLVM=1")
+	}
+	return append(append(command, r.Make...), "modules")
+}
+
+// withoutBTF switches the BTF step off where the tree would take it (its folder holds a vmlinux) and the root lacks the
+// tool for it: a module loads as well without, and pahole is no part of the kernel (Linux scripts/Makefile.modfinal).
+func withoutBTF(v *view, tree *kernels.Tree) []string {
+	if !tree.Config.Enabled("DEBUG_INFO_BTF_MODULES") {
+		return nil
+	}
+	if _, err := v.find(path.Join(tree.KDIR, "vmlinux")); err != nil {
+		return nil
+	}
+	for _, dir := range []string{"/usr/bin", "/usr/local/bin"} {
+		if _, err := v.find(path.Join(dir, "pahole")); err == nil {
+			return nil
+		}
+	}
+	return []string{"CONFIG_DEBUG_INFO_BTF_MODULES="}
+}

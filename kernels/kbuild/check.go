@@ -1,0 +1,83 @@
+package kbuild
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// maxMakefile bounds what is read of a Makefile for the static look; the largest real ones are a few hundred KiB.
+const maxMakefile = 4 << 20
+
+// declares finds an assignment to obj-m or one of its kin; mayDeclare finds, besides, what can bring one about unseen.
+var (
+	declares   = regexp.MustCompile(`(?m)^[ \t]*(?:(?:export|override)[ \t]+)*obj-[^\n=]*=`)
+	mayDeclare = regexp.MustCompile(`(?m)^[ \t]*-?s?include\b|\$[({](?:eval|call)\b|obj-|subdir-`)
+	comments   = regexp.MustCompile(`(?m)(^|[ \t])#.*$`)
+)
+
+// CheckSource takes a static look at the folder of an external module: a *SourceError says that it is not there, has neither
+// Makefile nor Kbuild, or that these declare nothing to build. What only make itself can tell passes.
+func CheckSource(dir string) error {
+	root, err := openSource(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	name, text, err := kbuildFile(root, ".")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &SourceError{dir, "no Makefile and no Kbuild", cure(root, "add one with a line like obj-m := NAME.o")}
+	case err != nil:
+		return err
+	case mayDeclare.MatchString(text):
+		return nil
+	}
+	return &SourceError{filepath.Join(dir, name), "declares no module", cure(root, "add a line like obj-m := NAME.o")}
+}
+
+// kbuildFile reads the file that the kernel's build system would take in dir, without its comments: Kbuild wins over Makefile,
+// and no other name counts (Linux scripts/Kbuild.include, kbuild-file).
+func kbuildFile(root *os.Root, dir string) (name, text string, err error) {
+	for _, name = range []string{"Kbuild", "Makefile"} {
+		var info fs.FileInfo
+		if info, err = root.Stat(path.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		f, err := root.Open(path.Join(dir, name))
+		if err != nil {
+			return name, "", err
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, maxMakefile))
+		return name, comments.ReplaceAllString(strings.ReplaceAll(string(text), "\\\n", " "), ""), err
+	}
+	return "", "", fs.ErrNotExist
+}
+
+// cure names the folder below that would do, and is otherwise when there is none.
+func cure(root *os.Root, otherwise string) string {
+	found := ""
+	fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || name == "." {
+			return nil
+		}
+		if strings.HasPrefix(d.Name(), ".") || strings.Count(name, "/") > 2 {
+			return fs.SkipDir
+		}
+		if _, text, err := kbuildFile(root, name); err == nil && declares.MatchString(text) {
+			found = name
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if found == "" {
+		return otherwise
+	}
+	return "did you mean " + filepath.Join(root.Name(), found) + "?"
+}

@@ -1,0 +1,232 @@
+package kbuild
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+const (
+	excerptLines = 20 // of a finding, context included
+	contextLines = 4  // "In file included from …" and its like, which come before an error
+	maxReason    = 240
+)
+
+// The lines that decide, in the words of gcc, clang, rustc, modpost, make and sh.
+var (
+	// ours are signs that the machine, the root or the tree failed, and not the module.
+	ours = regexp.MustCompile(`: No space left on device\.?$|: Disk quota exceeded$` +
+		`|[Kk]illed signal terminated program|internal compiler error: Killed|^Killed$|\*\*\* \[.*\] (?:Killed|Error 137)$` +
+		`|: Cannot allocate memory\b|virtual memory exhausted|out of memory allocating \d+ bytes|fork: .*Resource temporarily unavailable` +
+		`|version .GLIBC_[\d.]+' not found|Kernel configuration is invalid|Module\.symvers"? is missing` +
+		`|(?:gcc|clang|ld|ld\.lld|as|ar|nm|objcopy|pahole|resolve_btfids|modpost|fixdep|genksyms|objtool)(?:-[\d.]+)?: (?:command )?not found$` +
+		`|^make: \*\*\* /\S*: No such file or directory\.  Stop\.$`)
+	modpostLine  = regexp.MustCompile(`^(?:ERROR|FATAL): modpost: (.*)$|^(?:ERROR|WARNING): (?:modpost: )?("[^"]+" \[.*\] undefined!)$`)
+	undefined    = regexp.MustCompile(`^"([^"]+)" \[(.*)\] undefined!$`)
+	compilerLine = regexp.MustCompile(`^(\S[^:]*):(\d+):(?:\d+:)? (?:fatal error|[eE]rror): (.*)$`)
+	toolLine     = regexp.MustCompile(`^(?:(\S[^:]*): )?(?:fatal error|error)(?:\[E\d+\])?: (.*)$`)
+	makefileLine = regexp.MustCompile(`^(\S[^:]*):(\d+): \*\*\* (.*?)\.?  Stop\.$`)
+	makeLine     = regexp.MustCompile(`^make(?:\[\d+\])?: \*\*\* (.*)$`)
+	makeFailed   = regexp.MustCompile(`^\[(?:.*: )?(.+)\] Error \d+$`)
+	makeChatter  = regexp.MustCompile(`^make(?:\[\d+\])?: |^  [A-Z]+ +(?:\[M\] +)?\S+$`)
+	leadIn       = regexp.MustCompile(`^In file included from |^ +from |: (?:In|At) [\w ]*(?:function|top level)|^ +inlined from `)
+	quotedSource = regexp.MustCompile(`^ +(?:\d+ )?\|`)
+	place        = regexp.MustCompile(`([\w./+-]+\.(?:c|h|S|rs|cc|inc)):(\d+)`)
+)
+
+// finding is the first of one kind of trouble, as it was said.
+type finding struct {
+	file, line, text string // file and line are empty where none was named
+	excerpt          []string
+	more             int // further ones of its kind
+}
+
+// diagnosis reads make's output line by line and keeps what decides, in bounded memory.
+type diagnosis struct {
+	ours, modpost, compiler, tool, makefile, make *finding
+
+	recent []string // the last few lines
+	open   *finding // whose excerpt is still being taken
+}
+
+// add takes in one line of output.
+func (d *diagnosis) add(line string) {
+	line = clean(line)
+	before := d.recent
+	d.recent = append(d.recent[max(0, len(d.recent)-contextLines+1):], line)
+	switch {
+	case quotedSource.MatchString(line):
+	case ours.MatchString(line):
+		d.note(&d.ours, finding{text: line}, line, nil)
+	case modpostLine.MatchString(line):
+		m := modpostLine.FindStringSubmatch(line)
+		d.note(&d.modpost, finding{text: m[1] + m[2]}, line, nil)
+	case compilerLine.MatchString(line):
+		m := compilerLine.FindStringSubmatch(line)
+		d.note(&d.compiler, finding{file: m[1], line: m[2], text: m[3]}, line, before)
+	case makefileLine.MatchString(line):
+		m := makefileLine.FindStringSubmatch(line)
+		d.note(&d.makefile, finding{file: m[1], line: m[2], text: m[3]}, line, nil)
+	case toolLine.MatchString(line):
+		d.note(&d.tool, finding{text: line}, line, before)
+	case makeLine.MatchString(line):
+		d.noteMake(line, before)
+	default:
+		if d.open != nil {
+			d.open.keep(line)
+		}
+	}
+}
+
+// note keeps f if it is the first of its kind, and lets its excerpt grow until another kind of line comes.
+func (d *diagnosis) note(kind **finding, f finding, line string, before []string) {
+	if *kind != nil {
+		(*kind).more++
+		(*kind).keep(line)
+		return
+	}
+	for i, b := range before {
+		if leadIn.MatchString(b) {
+			f.excerpt = append(f.excerpt, before[i:]...)
+			break
+		}
+	}
+	f.excerpt = append(f.excerpt, line)
+	*kind, d.open = &f, &f
+}
+
+// noteMake keeps make's own first error. Where that only says that a command failed, the command's last word says why.
+func (d *diagnosis) noteMake(line string, before []string) {
+	d.open = nil
+	if d.make != nil {
+		return
+	}
+	text := strings.TrimSuffix(makeLine.FindStringSubmatch(line)[1], ".  Stop.")
+	var said []string
+	if makeFailed.MatchString(text) {
+		for _, b := range before {
+			if b != "" && !makeChatter.MatchString(b) {
+				said = append(said, b)
+			}
+		}
+	}
+	if len(said) > 0 {
+		text = said[len(said)-1]
+	}
+	d.make = &finding{text: text, excerpt: append(said, line)}
+}
+
+// keep adds a line to the excerpt as long as there is room.
+func (f *finding) keep(line string) {
+	if len(f.excerpt) < excerptLines {
+		f.excerpt = append(f.excerpt, line)
+	}
+}
+
+// verdict answers what make's exit code and output mean: nil, an *Error, or trouble of ours. What is ours wins, since a module
+// must not be blamed for a machine in trouble. inSource tells whether a relative path exists in the source.
+func (d *diagnosis) verdict(exit int, inSource func(string) bool) error {
+	if exit == 0 && d.modpost == nil {
+		if d.ours != nil && strings.Contains(d.ours.text, "Module.symvers") {
+			return errors.New("kernel tree has no Module.symvers, so no symbol can be checked: " + d.ours.text)
+		}
+		return nil
+	}
+	switch {
+	case d.ours != nil:
+		return fmt.Errorf("build broke off: %s", cut(d.ours.text))
+	case exit > 128:
+		return fmt.Errorf("make was killed by signal %d", exit-128)
+	case exit == 126 || exit == 127:
+		return fmt.Errorf("the root has no make that runs: %s", strings.Join(d.recent, "; "))
+	}
+	e := &Error{Code: results.CodeBuildError, ExitCode: exit}
+	var f *finding
+	switch {
+	case exit != 0 && d.compiler != nil:
+		f, e.Reason = d.compiler, d.compiler.located(inSource)
+	case d.modpost != nil:
+		f, e.Reason, e.Code = d.modpost, d.modpost.symbols(), results.CodeModpostError
+	case d.makefile != nil:
+		f, e.Reason = d.makefile, d.makefile.located(inSource)
+	case d.tool != nil:
+		f, e.Reason = d.tool, d.tool.located(inSource)
+	case d.make != nil:
+		f, e.Reason = d.make, relative(d.make.text)
+	default:
+		f = &finding{excerpt: d.recent}
+		e.Reason = fmt.Sprintf("make ended with exit code %d and said nothing", exit)
+	}
+	e.Reason = cut(e.Reason)
+	for _, line := range f.excerpt[:min(len(f.excerpt), excerptLines)] {
+		e.Excerpt = append(e.Excerpt, relative(line))
+	}
+	return e
+}
+
+// located is the finding's text with its place in the module's own source before it. An error that strikes in a header of the
+// kernel is placed where the excerpt says that the source led there.
+func (f *finding) located(inSource func(string) bool) string {
+	if file := relative(f.file); f.file != "" && inSource(file) {
+		return file + ":" + f.line + ": " + f.text
+	}
+	for _, line := range f.excerpt {
+		for _, m := range place.FindAllStringSubmatch(line, -1) {
+			if file := relative(m[1]); inSource(file) {
+				return file + ":" + m[2] + ": " + relative(f.text)
+			}
+		}
+	}
+	if f.file == "" {
+		return relative(f.text)
+	}
+	return f.file + ":" + f.line + ": " + f.text
+}
+
+// symbols is modpost's complaint in one line.
+func (f *finding) symbols() string {
+	reason := relative(f.text)
+	if m := undefined.FindStringSubmatch(f.text); m != nil {
+		reason = path.Base(m[2]) + ": undefined symbol " + m[1]
+	}
+	if f.more > 0 {
+		reason += fmt.Sprintf(" (and %d more)", f.more)
+	}
+	return reason
+}
+
+// relative makes paths below the build folder relative to it, as they are in the source.
+func relative(s string) string { return strings.ReplaceAll(s, guestBuild+"/", "") }
+
+// clean takes out what has no place in a report: escape sequences, control characters, broken UTF-8.
+func clean(line string) string {
+	line = escapes.ReplaceAllString(strings.ToValidUTF8(line, "?"), "")
+	return strings.TrimRight(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r < ' ', r >= 0x7f && r < 0xa0, slices.Contains(bidi, r):
+			return -1
+		}
+		return r
+	}, line), " ")
+}
+
+// escapes are terminal sequences; bidi are the characters that turn the direction of text (Unicode UAX #9).
+var (
+	escapes = regexp.MustCompile(`\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])`)
+	bidi    = []rune{0x061c, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069}
+)
+
+// cut bounds a reason.
+func cut(reason string) string {
+	if runes := []rune(reason); len(runes) > maxReason {
+		return string(runes[:maxReason-1]) + "…"
+	}
+	return reason
+}

@@ -1,0 +1,142 @@
+package kbuild
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxModinfo bounds a module's .modinfo section: real ones hold a few KiB, those with thousands of aliases some 100 KiB.
+const maxModinfo = 4 << 20
+
+// Module is what a .ko says of itself.
+type Module struct {
+	Name       string // as the kernel knows it, with _ for -
+	Path       string // of the file on the host
+	Size       int64  // bytes
+	Vermagic   string // the release it was built for comes first
+	Version    string // MODULE_VERSION; empty when it has none
+	SrcVersion string // checksum of the sources; empty where the kernel asks for none
+	License    string // the first MODULE_LICENSE
+	Depends    []string
+	SoftDeps   []string // MODULE_SOFTDEP lines as written, e.g. "pre: crc32c"
+	Params     []Param
+}
+
+// Param is a parameter that a module takes.
+type Param struct {
+	Name, Type, Description string // Type in the kernel's words: int, bool, charp, array of int …
+}
+
+// Release is the release that the module was built for: the first word of its vermagic (Linux include/linux/vermagic.h).
+func (m Module) Release() string {
+	release, _, _ := strings.Cut(m.Vermagic, " ")
+	return release
+}
+
+// Inspect reads the module at path. It errs on anything that the kernel would not take for a module: not an ELF
+// relocatable, no .modinfo with a vermagic, no struct module (Linux kernel/module/main.c, elf_validity_cache_copy).
+func Inspect(path string) (Module, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Module{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Module{}, err
+	}
+	m, err := parseModule(f)
+	if err != nil {
+		return Module{}, fmt.Errorf("%s is not a kernel module: %w", path, err)
+	}
+	m.Path, m.Size = path, info.Size()
+	if m.Name == "" {
+		m.Name = moduleName(path)
+	}
+	return m, nil
+}
+
+// parseModule reads a module out of the bytes of a .ko, which nobody vouches for.
+func parseModule(r io.ReaderAt) (Module, error) {
+	file, err := elf.NewFile(r)
+	if err != nil {
+		return Module{}, err
+	}
+	if file.Type != elf.ET_REL {
+		return Module{}, fmt.Errorf("ELF type %v", file.Type)
+	}
+	if file.Section(".gnu.linkonce.this_module") == nil {
+		return Module{}, errors.New("no section .gnu.linkonce.this_module")
+	}
+	section := file.Section(".modinfo")
+	if section == nil || section.Type == elf.SHT_NOBITS {
+		return Module{}, errors.New("no section .modinfo")
+	}
+	raw, err := io.ReadAll(io.LimitReader(section.Open(), maxModinfo))
+	if err != nil {
+		return Module{}, fmt.Errorf("read .modinfo: %w", err)
+	}
+	m := parseModinfo(raw)
+	if m.Vermagic == "" {
+		return Module{}, errors.New("no vermagic")
+	}
+	return m, nil
+}
+
+// parseModinfo reads the NAME=value strings of .modinfo, separated by zero bytes.
+func parseModinfo(raw []byte) Module {
+	var m Module
+	params := map[string]*Param{}
+	for _, field := range bytes.Split(raw, []byte{0}) {
+		key, value, ok := strings.Cut(string(field), "=")
+		if !ok || !utf8.ValidString(value) {
+			continue
+		}
+		switch key {
+		case "name":
+			m.Name = value
+		case "vermagic":
+			m.Vermagic = value
+		case "version":
+			m.Version = value
+		case "srcversion":
+			m.SrcVersion = value
+		case "license":
+			if m.License == "" {
+				m.License = value
+			}
+		case "depends":
+			m.Depends = append(m.Depends, strings.FieldsFunc(value, func(r rune) bool { return r == ',' })...)
+		case "softdep":
+			m.SoftDeps = append(m.SoftDeps, value)
+		case "parm", "parmtype":
+			name, rest, _ := strings.Cut(value, ":")
+			if params[name] == nil {
+				params[name] = &Param{Name: name}
+			}
+			if key == "parmtype" {
+				params[name].Type = rest
+			} else {
+				params[name].Description = rest
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		m.Params = append(m.Params, *params[name])
+	}
+	return m
+}
+
+// moduleName is the name the kernel gives a module in the file at path (Linux scripts/Makefile.lib, modname).
+func moduleName(path string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(filepath.Base(path), ".ko"), "-", "_")
+}

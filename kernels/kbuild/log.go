@@ -1,0 +1,110 @@
+package kbuild
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+const (
+	maxLine = 8 << 10  // bytes of a line that are looked at
+	maxLog  = 64 << 20 // bytes of output that are kept; a build that says more is still read, and judged
+)
+
+// buildLog passes make's output on to the log and reads it on the way.
+// What the log's writer refuses stops neither the build nor the reading.
+type buildLog struct {
+	diagnosis
+	out     io.Writer
+	err     error // the first of out
+	written int64
+	line    []byte // the unfinished one
+	broken  string // bwrap's last word about itself
+}
+
+// newLog makes a log that writes to out, or nowhere.
+func newLog(out io.Writer) *buildLog {
+	if out == nil {
+		out = io.Discard
+	}
+	return &buildLog{out: out}
+}
+
+// header says what is being built, for whom, and with what.
+func (l *buildLog) header(tree *kernels.Tree, command []string) {
+	l.printf("# command:  %s\n# release:  %s\n# compiler: %s\n", quote(command), tree.Target.Release, tree.Root.Compiler)
+}
+
+// footer says how it ended, and answers the first error that the log's writer gave.
+func (l *buildLog) footer(err error, elapsed time.Duration) error {
+	how := "exit 0"
+	if fault := (*Error)(nil); errors.As(err, &fault) {
+		how = fmt.Sprintf("exit %d, %v", fault.ExitCode, fault)
+	} else if err != nil {
+		how = "broken off: " + err.Error()
+	}
+	l.printf("# %s, after %.1f s\n", how, elapsed.Seconds())
+	return l.err
+}
+
+// printf writes a line of our own.
+func (l *buildLog) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(l.out, format, args...); err != nil && l.err == nil {
+		l.err = err
+	}
+}
+
+// Write takes a piece of output. It never fails: whoever writes it shall come to its end.
+func (l *buildLog) Write(p []byte) (int, error) {
+	if room := maxLog - l.written; room > 0 && l.err == nil {
+		n, err := l.out.Write(p[:min(int64(len(p)), room)])
+		l.err = err
+		if l.written += int64(n); l.written >= maxLog {
+			l.printf("\n# cut here: the output is longer than %d MiB\n", maxLog>>20)
+		}
+	}
+	for rest := p; len(rest) > 0; {
+		piece, after, ended := bytes.Cut(rest, []byte("\n"))
+		if l.line = append(l.line, piece[:min(len(piece), maxLine-len(l.line))]...); ended {
+			l.flush()
+		}
+		rest = after
+	}
+	return len(p), nil
+}
+
+// flush reads the line that is there.
+func (l *buildLog) flush() {
+	if line := string(l.line); line != "" {
+		if strings.HasPrefix(line, "bwrap: ") {
+			l.broken = clean(line)
+		}
+		l.add(line)
+	}
+	l.line = l.line[:0]
+}
+
+// sandboxSaid is what bwrap said of itself, as the end of an error message.
+func (l *buildLog) sandboxSaid() string {
+	if l.broken == "" {
+		return ""
+	}
+	return " (" + l.broken + ")"
+}
+
+// quote writes a command so that a shell would take it.
+func quote(command []string) string {
+	var words []string
+	for _, w := range command {
+		if strings.ContainsAny(w, " \t'\"\\$`;&|<>()*?[]{}~#!\n") || w == "" {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,145 @@
+package kbuild
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// maxOrder bounds modules.order; the kernel's own, with thousands of modules, has 300 KiB.
+const maxOrder = 4 << 20
+
+// prove reads what make left in dir and answers the modules in load order, or the *Error that says what is wrong with them.
+func prove(dir, release string) ([]Module, error) {
+	names, err := readOrder(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, &Error{Code: results.CodeKoMissing, cause: ErrNothingBuilt,
+			Reason: ErrNothingBuilt.Error() + ": nothing in the Kbuild file applies to this kernel's configuration"}
+	}
+	modules := make([]Module, 0, len(names))
+	for _, name := range names {
+		m, err := proveModule(dir, name, release)
+		if err != nil {
+			return nil, err
+		}
+		modules = append(modules, m)
+	}
+	return loadOrder(modules), nil
+}
+
+// readOrder reads modules.order, and answers the paths of the .ko files relative to dir, each once.
+// What is listed are .ko up to 6.2 and .o since (Linux kernel commit f65a486821cf, "kbuild: change module.order to list *.o
+// instead of *.ko"); the paths begin with the build folder's up to 6.12 and with nothing since.
+func readOrder(dir string) ([]string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open build folder: %w", err)
+	}
+	defer root.Close()
+	info, err := root.Lstat("modules.order")
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return nil, nil
+	}
+	f, err := root.Open("modules.order")
+	if err != nil {
+		return nil, fmt.Errorf("open modules.order: %w", err)
+	}
+	defer f.Close()
+	var names []string
+	seen := map[string]bool{}
+	scan := bufio.NewScanner(io.LimitReader(f, maxOrder))
+	for scan.Scan() {
+		name := strings.TrimPrefix(strings.TrimSpace(scan.Text()), guestBuild+"/")
+		name = strings.TrimSuffix(strings.TrimSuffix(name, ".o"), ".ko")
+		if name != "" && !seen[name] {
+			seen[name] = true
+			names = append(names, name+".ko")
+		}
+	}
+	if err := scan.Err(); err != nil {
+		return nil, fmt.Errorf("read modules.order: %w", err)
+	}
+	return names, nil
+}
+
+// proveModule looks at one .ko. It must lie in dir itself: a link could lead the host to where the sandbox could not go.
+func proveModule(dir, name, release string) (Module, error) {
+	missing := func(what string) error {
+		return &Error{Code: results.CodeKoMissing, Reason: clean(name) + " " + what}
+	}
+	if !filepath.IsLocal(name) {
+		return Module{}, missing("is not in the build folder")
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return Module{}, fmt.Errorf("resolve build folder: %w", err)
+	}
+	file := filepath.Join(dir, name)
+	at, err := filepath.EvalSymlinks(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Module{}, missing("was not built, though modules.order lists it")
+	case err != nil:
+		return Module{}, missing("cannot be read: " + err.Error())
+	case at != filepath.Join(real, name):
+		return Module{}, missing("is a link")
+	}
+	info, err := os.Lstat(at)
+	switch {
+	case err != nil:
+		return Module{}, fmt.Errorf("stat module: %w", err)
+	case !info.Mode().IsRegular():
+		return Module{}, missing("is not a file")
+	case info.Size() == 0:
+		return Module{}, missing("is empty")
+	}
+	m, err := Inspect(file)
+	switch {
+	case errors.As(err, new(*fs.PathError)):
+		return Module{}, fmt.Errorf("read module: %w", err)
+	case err != nil:
+		return Module{}, missing("is not a kernel module: " + clean(errors.Unwrap(err).Error()))
+	case m.Release() != release:
+		return Module{}, &Error{Code: results.CodeVermagicMismatch,
+			Reason: fmt.Sprintf("%s was built for %s, not for %s: does the Makefile ask uname?", name, clean(m.Release()), release)}
+	}
+	return m, nil
+}
+
+// loadOrder puts what others depend on first, and otherwise keeps the order given. A circle, which modprobe could not load
+// either, is left in that order.
+func loadOrder(modules []Module) []Module {
+	byName := map[string]int{}
+	for i, m := range modules {
+		byName[m.Name] = i
+	}
+	ordered := make([]Module, 0, len(modules))
+	seen := make([]bool, len(modules))
+	var visit func(i int)
+	visit = func(i int) {
+		if seen[i] {
+			return
+		}
+		seen[i] = true
+		for _, name := range modules[i].Depends {
+			if at, ok := byName[strings.ReplaceAll(name, "-", "_")]; ok {
+				visit(at)
+			}
+		}
+		ordered = append(ordered, modules[i])
+	}
+	for i := range modules {
+		visit(i)
+	}
+	return ordered
+}
