@@ -1,0 +1,162 @@
+package suites
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pollInterval is how often a wait looks again.
+const pollInterval = 10 * time.Millisecond
+
+// Device is an open device node whose calls are the driver's own: each Read is one read(2), each Write one write(2),
+// and what the driver answers comes back as it is.
+//
+// An os.File is not that. Where the driver has a poll function, os.Open puts the file into non-blocking mode and Go
+// waits in epoll: a driver's blocking read would never be tried, and EAGAIN never seen.
+type Device struct {
+	fd   int
+	path string
+}
+
+// OpenDevice opens a device node with the flags of open(2), as unix.O_RDWR|unix.O_NONBLOCK.
+func OpenDevice(path string, flags int) (*Device, error) {
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return &Device{fd, path}, nil
+}
+
+// Fd is the file descriptor, for ioctl and mmap. It is -1 once the device is closed.
+func (d *Device) Fd() int { return d.fd }
+
+// Read is one read(2). At the end of a file it gives io.EOF. The error wraps the driver's unix.Errno.
+func (d *Device) Read(p []byte) (int, error) {
+	n, err := unix.Read(d.fd, p)
+	switch {
+	case err != nil:
+		return 0, &fs.PathError{Op: "read", Path: d.path, Err: err}
+	case n == 0 && len(p) > 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// Write is one write(2): it may take less than p, and then there is no error although io.Writer asks for one.
+// The error wraps the driver's unix.Errno.
+func (d *Device) Write(p []byte) (int, error) {
+	n, err := unix.Write(d.fd, p)
+	if err != nil {
+		return 0, &fs.PathError{Op: "write", Path: d.path, Err: err}
+	}
+	return n, nil
+}
+
+// Poll is one poll(2): it waits until one of the events, as unix.POLLIN|unix.POLLOUT, is there and returns those that
+// are. After timeout it returns 0 and no error.
+func (d *Device) Poll(events int16, timeout time.Duration) (int16, error) {
+	deadline := time.Now().Add(timeout)
+	for {
+		fds := []unix.PollFd{{Fd: int32(d.fd), Events: events}}
+		_, err := unix.Poll(fds, int(max(0, time.Until(deadline).Milliseconds())))
+		if err == unix.EINTR { // the Go runtime signals its threads, and poll is not restarted after a signal
+			continue
+		}
+		if err != nil {
+			return 0, &fs.PathError{Op: "poll", Path: d.path, Err: err}
+		}
+		return fds[0].Revents, nil
+	}
+}
+
+// Close closes the device. A second call does nothing.
+func (d *Device) Close() error {
+	if d.fd < 0 {
+		return nil
+	}
+	fd := d.fd
+	d.fd = -1
+	if err := unix.Close(fd); err != nil {
+		return &fs.PathError{Op: "close", Path: d.path, Err: err}
+	}
+	return nil
+}
+
+// WaitForDevice waits until path, as "/dev/fifo", is a device node. Where the kernel has made the device and devtmpfs
+// no node for it, it makes the node by the numbers in sysfs.
+func WaitForDevice(path string, timeout time.Duration) error {
+	deadline := time.Now().Add(timeout)
+	for {
+		info, err := os.Stat(path)
+		if err == nil && info.Mode()&fs.ModeDevice != 0 {
+			return nil
+		}
+		if err == nil {
+			return fmt.Errorf("wait for device: %s is there and is no device node", path)
+		}
+		// devtmpfs has made its node before the numbers show in sysfs (Linux drivers/base/core.c, device_add).
+		err = makeNode(path, "/sys/class")
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("wait for device: %w", err)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("wait for device: no %s after %v, neither from devtmpfs nor in /sys/class", path, timeout)
+		}
+		time.Sleep(pollInterval)
+	}
+}
+
+// makeNode makes the node at path from CLASS/NAME/dev under classes, fs.ErrNotExist when no class has it.
+func makeNode(path, classes string) error {
+	name := strings.ReplaceAll(strings.TrimPrefix(path, "/dev/"), "/", "!") // as sysfs spells a slash in a name
+	found, err := filepath.Glob(filepath.Join(classes, "*", globQuote(name), "dev"))
+	if err != nil || len(found) == 0 {
+		return fs.ErrNotExist
+	}
+	text, err := os.ReadFile(found[0])
+	if err != nil {
+		return err
+	}
+	dev, err := parseDev(string(text))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", found[0], err)
+	}
+	mode := uint32(unix.S_IFCHR | 0o600)
+	if filepath.Base(filepath.Dir(filepath.Dir(found[0]))) == "block" {
+		mode = unix.S_IFBLK | 0o600
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mknod(path, mode, int(dev)); err != nil {
+		return &fs.PathError{Op: "mknod", Path: path, Err: err}
+	}
+	return nil
+}
+
+// parseDev reads "10:125\n" as sysfs shows a device number.
+func parseDev(text string) (uint64, error) {
+	major, minor, ok := strings.Cut(strings.TrimSpace(text), ":")
+	a, err1 := strconv.ParseUint(major, 10, 32)
+	b, err2 := strconv.ParseUint(minor, 10, 32)
+	if !ok || err1 != nil || err2 != nil {
+		return 0, fmt.Errorf("want MAJOR:MINOR, not %q", text)
+	}
+	return unix.Mkdev(uint32(a), uint32(b)), nil
+}
+
+func globQuote(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}

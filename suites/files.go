@@ -1,0 +1,90 @@
+package suites
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/suites/procfs"
+)
+
+// ReadSysfs is the text of a file under /sys without the newline at its end: ReadSysfs("class/misc/fifo/fill").
+// The parts of the path may be given apart. When the driver refuses, the error wraps its unix.Errno.
+func ReadSysfs(path ...string) (string, error) { return readText("/sys", path) }
+
+// WriteSysfs writes value to a file under /sys in one write, as a driver's store function wants it.
+// When the driver refuses, the error wraps its unix.Errno.
+func WriteSysfs(value string, path ...string) error {
+	f, err := OpenDevice(filepath.Join("/sys", filepath.Join(path...)), unix.O_WRONLY)
+	if err != nil {
+		return fmt.Errorf("write sysfs: %w", err)
+	}
+	_, err = io.WriteString(f, value)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write sysfs: %w", err)
+	}
+	return nil
+}
+
+// ErrNoDebugfs says that debugfs is not there: the kernel has none, or it could not be mounted.
+var ErrNoDebugfs = errors.New("no debugfs at /sys/kernel/debug")
+
+// ReadDebugfs is the text of a file in debugfs without the newline at its end. The path is seen from its root.
+// The error is ErrNoDebugfs on a kernel without it: reason enough to Skip.
+func ReadDebugfs(path ...string) (string, error) {
+	var fs unix.Statfs_t
+	const root = "/sys/kernel/debug"
+	if err := unix.Statfs(root, &fs); err != nil || fs.Type != unix.DEBUGFS_MAGIC {
+		return "", ErrNoDebugfs
+	}
+	return readText(root, path)
+}
+
+// ReadProc is the text of a file under /proc without the newline at its end: ReadProc("sys/kernel/tainted").
+func ReadProc(path ...string) (string, error) { return readText("/proc", path) }
+
+func readText(root string, path []string) (string, error) {
+	// Not os.ReadFile: kernfs can poll, so Go would wait for ever on a driver that answers EAGAIN.
+	f, err := OpenDevice(filepath.Join(root, filepath.Join(path...)), unix.O_RDONLY)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", strings.TrimPrefix(root, "/"), err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", strings.TrimPrefix(root, "/"), err)
+	}
+	return strings.TrimSuffix(string(text), "\n"), nil
+}
+
+// ProcModules reads /proc/modules: every module that is loaded, or about to be, or on its way out.
+func ProcModules() ([]procfs.Module, error) { return readProc("/proc/modules", procfs.ParseModules) }
+
+// ProcDevices reads /proc/devices: the major numbers that drivers hold.
+func ProcDevices() (procfs.Devices, error) { return readProc("/proc/devices", procfs.ParseDevices) }
+
+// ProcInterrupts reads /proc/interrupts.
+func ProcInterrupts() ([]procfs.Interrupt, error) {
+	return readProc("/proc/interrupts", procfs.ParseInterrupts)
+}
+
+// ProcIOMem reads /proc/iomem: who has claimed which physical addresses.
+func ProcIOMem() ([]procfs.Region, error) { return readProc("/proc/iomem", procfs.ParseRegions) }
+
+// ProcIOPorts reads /proc/ioports: who has claimed which ports.
+func ProcIOPorts() ([]procfs.Region, error) { return readProc("/proc/ioports", procfs.ParseRegions) }
+
+func readProc[T any](path string, parse func(io.Reader) (T, error)) (T, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer f.Close()
+	return parse(f)
+}

@@ -1,0 +1,91 @@
+package suites
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/suites/procfs"
+)
+
+// ErrLogOverrun says that the kernel wrote more than its log holds before it was read: messages are lost, and nothing
+// can be said of what was not in it.
+var ErrLogOverrun = errors.New("kernel log: messages were overwritten before they were read")
+
+// kmsgRecordMax is more than the longest record that one read gives (CONSOLE_EXT_LOG_MAX, Linux kernel/printk).
+const kmsgRecordMax = 16 << 10
+
+// KernelLog is what the kernel has said since the log was opened. Only the kernel's own messages are in it: what
+// processes write to /dev/kmsg is left out, so nothing can forge a fault or hide behind one. Safe for concurrent use.
+type KernelLog struct {
+	mu      sync.Mutex
+	fd      int
+	read    func(fd int, p []byte) (int, error)
+	records []procfs.KmsgRecord
+	overrun bool
+}
+
+// OpenKernelLog opens the kernel's log at now. Open it in a BeforeEach and close it with DeferCleanup(log.Close).
+func OpenKernelLog() (*KernelLog, error) {
+	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open kernel log: %w", err)
+	}
+	if _, err := unix.Seek(fd, 0, unix.SEEK_END); err != nil {
+		return nil, errors.Join(fmt.Errorf("open kernel log at its end: %w", err), unix.Close(fd))
+	}
+	return &KernelLog{fd: fd, read: unix.Read}, nil
+}
+
+// Records are the kernel's messages since the log was opened, oldest first. The error is ErrLogOverrun when some are
+// missing; those that were read are given nevertheless.
+func (l *KernelLog) Records() ([]procfs.KmsgRecord, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	buffer := make([]byte, kmsgRecordMax)
+	for {
+		n, err := l.read(l.fd, buffer)
+		switch err {
+		case nil:
+		case unix.EAGAIN: // no more for now
+			if l.overrun {
+				return l.records, ErrLogOverrun
+			}
+			return l.records, nil
+		case unix.EPIPE: // overwritten; the next read goes on with the oldest that is left
+			l.overrun = true
+			continue
+		case unix.EINTR:
+			continue
+		default:
+			return l.records, fmt.Errorf("read kernel log: %w", err)
+		}
+		record, err := procfs.ParseKmsg(string(buffer[:n]))
+		if err != nil {
+			return l.records, err
+		}
+		if record.Facility == 0 {
+			l.records = append(l.records, record)
+		}
+	}
+}
+
+// Lines are the lines of the kernel's messages since the log was opened, without time and level: a message of several
+// lines gives several. The errors are those of Records.
+func (l *KernelLog) Lines() ([]string, error) {
+	records, err := l.Records()
+	var lines []string
+	for _, record := range records {
+		lines = append(lines, strings.Split(record.Text, "\n")...)
+	}
+	return lines, err
+}
+
+// Close closes the log.
+func (l *KernelLog) Close() error { return unix.Close(l.fd) }
+
+// String keeps a failure message short; see the matchers for one that shows the lines.
+func (l *KernelLog) String() string { return "kernel log" }

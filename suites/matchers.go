@@ -1,0 +1,97 @@
+package suites
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// shownLines bounds the lines of the log that a failure message shows.
+const shownLines = 40
+
+// HaveNoFault is a Gomega matcher: it fails when a *KernelLog tells of a fault since it was opened, such as an oops, a
+// warning, or a word of lockdep or of a sanitizer.
+//
+//	AfterEach(func() { Expect(log).To(suites.HaveNoFault()) })
+func HaveNoFault() *LogMatcher {
+	return &LogMatcher{
+		match: func(lines []string) bool { return len(faults(lines)) == 0 },
+		want:  "to tell of no fault",
+		focus: faults,
+	}
+}
+
+// ContainKernelLine is a Gomega matcher: it succeeds when a line of a *KernelLog contains a string or matches a
+// *regexp.Regexp. Printk is not always at once; Eventually(log).Should(…) waits for it.
+func ContainKernelLine(pattern any) *LogMatcher {
+	contains := func(string) bool { return false }
+	m := &LogMatcher{want: fmt.Sprintf("to contain a line with %v", pattern)}
+	switch p := pattern.(type) {
+	case string:
+		contains = func(line string) bool { return strings.Contains(line, p) }
+	case *regexp.Regexp:
+		contains = p.MatchString
+	default:
+		m.err = fmt.Errorf("ContainKernelLine takes a string or a *regexp.Regexp, not %T", pattern)
+	}
+	m.match = func(lines []string) bool {
+		for _, line := range lines {
+			if contains(line) {
+				return true
+			}
+		}
+		return false
+	}
+	return m
+}
+
+// LogMatcher is a Gomega matcher over a *KernelLog, or over lines given as []string.
+type LogMatcher struct {
+	match func(lines []string) bool
+	want  string
+	focus func(lines []string) []string // the lines that decide, for the failure message; nil for none in particular
+	err   error
+	lines []string
+}
+
+// Match implements Gomega's types.GomegaMatcher. A log of which lines are lost matches nothing and is an error.
+func (m *LogMatcher) Match(actual any) (bool, error) {
+	if m.err != nil {
+		return false, m.err
+	}
+	switch log := actual.(type) {
+	case *KernelLog:
+		lines, err := log.Lines()
+		if err != nil {
+			return false, err
+		}
+		m.lines = lines
+	case []string:
+		m.lines = log
+	default:
+		return false, fmt.Errorf("want a *suites.KernelLog or []string, not %T", actual)
+	}
+	return m.match(m.lines), nil
+}
+
+// FailureMessage implements Gomega's types.GomegaMatcher.
+func (m *LogMatcher) FailureMessage(any) string { return m.message(m.want) }
+
+// NegatedFailureMessage implements Gomega's types.GomegaMatcher.
+func (m *LogMatcher) NegatedFailureMessage(any) string { return m.message("not " + m.want) }
+
+func (m *LogMatcher) message(want string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Expected the kernel log %s", want)
+	if m.focus != nil {
+		for _, line := range m.focus(m.lines) {
+			fmt.Fprintf(&b, "\n  %s", line)
+		}
+	}
+	shown := m.lines[max(0, len(m.lines)-shownLines):]
+	fmt.Fprintf(&b, "\nIts last %d of %d lines since it was opened:", len(shown), len(m.lines))
+	for _, line := range shown {
+		fmt.Fprintf(&b, "\n  %s", line)
+	}
+	return b.String()
+}

@@ -1,0 +1,191 @@
+package suites
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/suites/procfs"
+)
+
+// ErrNotLoaded says that a module is not in /proc/modules.
+var ErrNotLoaded = errors.New("module is not loaded")
+
+// KernelModule is a module by its name; whether it is loaded is asked of the kernel each time. See Module.
+type KernelModule struct{ name string }
+
+// Module returns the module of that name, as it stands in /proc/modules. It need not be loaded, nor exist: that shows
+// when it is asked something. So it may be called where a suite's tree is built.
+func Module(name string) *KernelModule {
+	return &KernelModule{strings.ReplaceAll(name, "-", "_")} // as the kernel names what it loads from a file with dashes
+}
+
+// Modules returns the modules under test, in the order in which they must be loaded.
+func Modules() ([]*KernelModule, error) {
+	plan, err := Plan()
+	if err != nil {
+		return nil, err
+	}
+	var modules []*KernelModule
+	for _, m := range plan.Modules {
+		modules = append(modules, Module(m.Name))
+	}
+	return modules, nil
+}
+
+// Name is the module's name.
+func (m *KernelModule) Name() string { return m.name }
+
+// String is the module's name, so that failures read well.
+func (m *KernelModule) String() string { return m.name }
+
+// Planned is the module as it stands in the plan: its file, the parameters PID 1 gave it, those it declares.
+func (m *KernelModule) Planned() (wire.Module, error) {
+	plan, err := Plan()
+	if err != nil {
+		return wire.Module{}, err
+	}
+	for _, planned := range plan.Modules {
+		if Module(planned.Name).name == m.name {
+			return planned, nil
+		}
+	}
+	return wire.Module{}, fmt.Errorf("module %s is not under test: the plan does not name it", m.name)
+}
+
+// Load loads the module with exactly these parameters, each "name=value". When the kernel refuses, the error wraps its
+// unix.Errno; the reason in words is in the kernel log. Modules it depends on must be loaded before.
+func (m *KernelModule) Load(params ...string) error {
+	planned, err := m.Planned()
+	if err != nil {
+		return fmt.Errorf("load module: %w", err)
+	}
+	line, err := paramLine(params)
+	if err != nil {
+		return fmt.Errorf("load module %s: %w", m.name, err)
+	}
+	f, err := os.Open(planned.Path)
+	if err != nil {
+		return fmt.Errorf("load module %s: %w", m.name, err)
+	}
+	defer f.Close()
+	if err := unix.FinitModule(int(f.Fd()), line, 0); err != nil {
+		return fmt.Errorf("load module %s with %q: %w", m.name, line, err)
+	}
+	return nil
+}
+
+// LoadAsPlanned loads the module with the parameters that PID 1 gives it. The errors are those of Load.
+func (m *KernelModule) LoadAsPlanned() error {
+	planned, err := m.Planned()
+	if err != nil {
+		return fmt.Errorf("load module: %w", err)
+	}
+	return m.Load(planned.Params...)
+}
+
+// Unload unloads the module. It does not wait for users to go: the error then wraps unix.EWOULDBLOCK; it wraps
+// unix.EBUSY for a module without an exit function, which can never be unloaded, and unix.ENOENT for one that is not
+// loaded (Linux kernel/module/main.c, delete_module).
+func (m *KernelModule) Unload() error {
+	if err := unix.DeleteModule(m.name, unix.O_NONBLOCK); err != nil {
+		return fmt.Errorf("unload module %s: %w", m.name, err)
+	}
+	return nil
+}
+
+// Restore brings the module back to how PID 1 left it, whatever a spec did: loaded, with the planned parameters.
+// Use it as DeferCleanup(module.Restore) after the spec has unloaded it. The errors are those of Unload and Load.
+func (m *KernelModule) Restore() error {
+	if err := m.Unload(); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if err := m.LoadAsPlanned(); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}
+
+// Info is the module's line in /proc/modules, ErrNotLoaded when there is none.
+func (m *KernelModule) Info() (procfs.Module, error) {
+	modules, err := ProcModules()
+	if err != nil {
+		return procfs.Module{}, err
+	}
+	for _, module := range modules {
+		if module.Name == m.name {
+			return module, nil
+		}
+	}
+	return procfs.Module{}, fmt.Errorf("%s: %w", m.name, ErrNotLoaded)
+}
+
+// State is "Live", "Loading" or "Unloading", and "" when the module is not loaded.
+func (m *KernelModule) State() (string, error) {
+	info, err := m.Info()
+	if errors.Is(err, ErrNotLoaded) {
+		return "", nil
+	}
+	return info.State, err
+}
+
+// Loaded tells whether the module is loaded and live.
+func (m *KernelModule) Loaded() (bool, error) {
+	state, err := m.State()
+	return state == "Live", err
+}
+
+// RefCount is the number of users the module has: open files, mounts, other modules. -1 where the kernel does not count.
+func (m *KernelModule) RefCount() (int, error) {
+	info, err := m.Info()
+	return info.RefCount, err
+}
+
+// Holders are the names of loaded modules that use this one, sorted.
+func (m *KernelModule) Holders() ([]string, error) {
+	info, err := m.Info()
+	return slices.Sorted(slices.Values(info.Holders)), err
+}
+
+// Taint is the letters of /sys/module/NAME/taint: what this module alone taints the kernel with. Empty for nothing.
+func (m *KernelModule) Taint() (string, error) { return ReadSysfs("module", m.name, "taint") }
+
+// Version is MODULE_VERSION. A module without one has no such file, and the error is fs.ErrNotExist.
+func (m *KernelModule) Version() (string, error) { return ReadSysfs("module", m.name, "version") }
+
+// Param is the value of a parameter as the kernel shows it: "Y" for a true bool. A parameter that is declared with mode
+// 0 has no file, and the error is fs.ErrNotExist; one that is not for reading gives fs.ErrPermission.
+func (m *KernelModule) Param(name string) (string, error) {
+	return ReadSysfs("module", m.name, "parameters", name)
+}
+
+// SetParam writes a parameter of the loaded module. When the module refuses the value, the error wraps its unix.Errno.
+func (m *KernelModule) SetParam(name, value string) error {
+	return WriteSysfs(value, "module", m.name, "parameters", name)
+}
+
+// Dir is the module's folder in sysfs. It exists as long as the module is loaded.
+func (m *KernelModule) Dir() string { return filepath.Join("/sys/module", m.name) }
+
+// paramLine makes the one line that the kernel takes, with quotes around what holds a space
+// (Linux lib/cmdline.c, next_arg). A quote itself cannot be given to it.
+func paramLine(params []string) (string, error) {
+	words := make([]string, len(params))
+	for i, param := range params {
+		name, value, isPair := strings.Cut(param, "=")
+		if strings.ContainsAny(param, "\"\x00") || strings.ContainsAny(name, " \t\n") || name == "" {
+			return "", fmt.Errorf("parameter %q: want name=value without quotes", param)
+		}
+		if isPair && strings.ContainsAny(value, " \t\n") {
+			param = name + `="` + value + `"`
+		}
+		words[i] = param
+	}
+	return strings.Join(words, " "), nil
+}

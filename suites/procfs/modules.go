@@ -1,0 +1,77 @@
+package procfs
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// Module is one line of /proc/modules (Linux kernel/module/procfs.c, m_show).
+type Module struct {
+	Name      string
+	Size      uint64   // bytes of code and data
+	RefCount  int      // users of any kind; -1 when the kernel cannot unload modules and does not count
+	Holders   []string // modules that use this one
+	Permanent bool     // has an init and no exit function, so it can never be unloaded
+	State     string   // "Live", "Loading" or "Unloading"
+	Address   uint64   // zero when the kernel hides it
+	Taints    string   // letters, as in "OE"; "+" and "-" when it is loading or unloading; empty for none
+}
+
+// ParseModules reads /proc/modules.
+func ParseModules(r io.Reader) ([]Module, error) {
+	var modules []Module
+	err := eachLine(r, "/proc/modules", func(_ int, line string) error {
+		m, err := parseModule(line)
+		modules = append(modules, m)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return modules, nil
+}
+
+// parseModule reads "fifo 16384 0 - Live 0xffffffffc0a4f000 (OE)".
+func parseModule(line string) (Module, error) {
+	f := strings.Fields(line)
+	if len(f) < 6 || len(f) > 7 {
+		return Module{}, fmt.Errorf("want 6 or 7 fields, not %d", len(f))
+	}
+	m := Module{Name: f[0], State: f[4]}
+	var err error
+	if m.Size, err = strconv.ParseUint(f[1], 10, 64); err != nil {
+		return Module{}, fmt.Errorf("size: %w", err)
+	}
+	if m.RefCount, err = parseRefCount(f[2]); err != nil {
+		return Module{}, err
+	}
+	if m.Address, err = strconv.ParseUint(strings.TrimPrefix(f[5], "0x"), 16, 64); err != nil {
+		return Module{}, fmt.Errorf("address: %w", err)
+	}
+	for user := range strings.SplitSeq(f[3], ",") {
+		switch user {
+		case "", "-":
+		case "[permanent]":
+			m.Permanent = true
+		default:
+			m.Holders = append(m.Holders, user)
+		}
+	}
+	if len(f) == 7 {
+		m.Taints = strings.Trim(f[6], "()")
+	}
+	return m, nil
+}
+
+func parseRefCount(s string) (int, error) {
+	if s == "-" { // without CONFIG_MODULE_UNLOAD
+		return -1, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, fmt.Errorf("reference count: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,196 @@
+package suites
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// The report nodes are declared here, so that importing this package is all a suite has to do: Ginkgo adds nodes that
+// are declared while packages are initialised to the top of whatever suite the process runs.
+func init() {
+	pipe, err := openPipe()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "suites: report to PID 1: %v\n", err)
+	}
+	if pipe == nil {
+		return
+	}
+	r := &reporter{pipe: pipe}
+	ginkgo.ReportBeforeSuite(r.beforeSuite)
+	ginkgo.ReportBeforeEach(r.beforeEach)
+	ginkgo.ReportAfterEach(r.afterEach)
+	ginkgo.ReportAfterSuite("report to PID 1", r.afterSuite)
+}
+
+// openPipe returns the pipes that PID 1 gave this process, nil when it gave none: then nothing is reported.
+func openPipe() (*wire.PipeWriter, error) {
+	if os.Getenv(wire.EnvReportFD) == "" {
+		return nil, nil
+	}
+	frames, err := openFD(wire.EnvReportFD)
+	if err != nil {
+		return nil, err
+	}
+	acks, err := openFD(wire.EnvAckFD)
+	if err != nil {
+		return nil, err
+	}
+	return wire.NewPipeWriter(frames, acks), nil
+}
+
+// openFD returns the file whose descriptor the environment names, and keeps both from processes that a spec starts.
+func openFD(env string) (io.ReadWriter, error) {
+	fd, err := strconv.Atoi(os.Getenv(env))
+	if err != nil || fd <= 2 {
+		return nil, fmt.Errorf("%s=%q is not a file descriptor", env, os.Getenv(env))
+	}
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), env), os.Unsetenv(env)
+}
+
+// frameWriter is what a reporter needs of wire.PipeWriter. Write returns when the frame has left the guest.
+type frameWriter interface {
+	Write(wire.Frame) error
+}
+
+// reporter streams what Ginkgo does, as it does it. Errors of the pipe are ignored: PID 1 is gone or has given this
+// process up, and nobody is left to be told.
+type reporter struct {
+	pipe    frameWriter
+	suite   types.Report      // as it was before the first spec: filters, labels
+	streams []types.SpecState // what was sent as the end of each spec, in the order they ended; withheld for nothing
+}
+
+// withheld stands for a spec that was skipped for a reason not yet known.
+const withheld = types.SpecStateInvalid
+
+func (r *reporter) beforeSuite(suite types.Report) { r.suite = suite }
+
+// beforeEach sends the start of a spec. It returns before the spec's first line runs and after PID 1 has passed the
+// start on, so a spec that takes the kernel down is known by name.
+func (r *reporter) beforeEach(spec types.SpecReport) {
+	if r.suite.SuiteConfig.DryRun || spec.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
+		return
+	}
+	_ = r.pipe.Write(wire.Frame{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: spec.FullText()}})
+}
+
+// afterEach sends the end of a spec, except for one that was skipped and nothing says why: the suite was interrupted or
+// aborted, or it was skipped as a whole. Ginkgo tells only at the end; see afterSuite.
+func (r *reporter) afterEach(spec types.SpecReport) {
+	if r.suite.SuiteConfig.DryRun {
+		return
+	}
+	end := specFrame(spec)
+	if spec.State == types.SpecStateSkipped && end.Message == "" {
+		end.Message = filteredOut(r.suite, spec)
+	}
+	if spec.State == types.SpecStateSkipped && end.Message == "" {
+		r.streams = append(r.streams, withheld)
+		return
+	}
+	r.streams = append(r.streams, spec.State)
+	r.end(end)
+}
+
+func (r *reporter) end(spec wire.Spec) {
+	_ = r.pipe.Write(wire.Frame{Kind: wire.KindSpecEnd, Spec: &spec})
+}
+
+// afterSuite sends what only the end of the suite shows: failures outside of specs, and why specs were skipped.
+// A spec that never ran because the suite was cut short stays without an end, and so counts as missing.
+func (r *reporter) afterSuite(suite types.Report) {
+	if suite.SuiteConfig.DryRun {
+		return
+	}
+	spec := 0
+	skipped := ""
+	for _, report := range suite.SpecReports {
+		if report.LeafNodeType != types.NodeTypeIt {
+			if report.State == types.SpecStateSkipped {
+				skipped = report.LeafNodeType.String() + ": " + report.Failure.Message
+			}
+			r.suiteError(report)
+			continue
+		}
+		if spec < len(r.streams) {
+			r.amend(report, r.streams[spec], skipped)
+		}
+		spec++
+	}
+	if suite.SuiteSucceeded {
+		return
+	}
+	for _, reason := range suite.SpecialSuiteFailureReasons {
+		failed := wire.Spec{Name: "Suite", Node: "Suite", State: types.SpecStateFailed.String(), Message: reason}
+		_ = r.pipe.Write(wire.Frame{Kind: wire.KindSuiteError, Spec: &failed})
+	}
+}
+
+// amend corrects the end of a spec that was sent as state before Ginkgo was done with it.
+func (r *reporter) amend(report types.SpecReport, state types.SpecState, skipped string) {
+	switch {
+	case state == withheld && report.State == types.SpecStateSkipped && skipped != "":
+		end := specFrame(report)
+		end.Message = skipped
+		r.end(end)
+	case report.Failed() && !state.Is(types.SpecStateFailureStates): // a report node of the suite's own failed
+		r.suiteError(report)
+	}
+}
+
+// suiteError sends a node that failed outside of a spec. Others send nothing.
+func (r *reporter) suiteError(report types.SpecReport) {
+	if !report.Failed() {
+		return
+	}
+	failed := specFrame(report)
+	failed.Node = report.LeafNodeType.String()
+	if report.Failure.FailureNodeType != types.NodeTypeInvalid {
+		failed.Node = report.Failure.FailureNodeType.String()
+	}
+	failed.Name = strings.TrimSpace(failed.Node + " " + report.FullText())
+	_ = r.pipe.Write(wire.Frame{Kind: wire.KindSuiteError, Spec: &failed})
+}
+
+// specFrame is what the wire carries of report.
+func specFrame(report types.SpecReport) wire.Spec {
+	s := wire.Spec{
+		Name:       report.FullText(),
+		State:      report.State.String(),
+		DurationMS: report.RunTime.Milliseconds(),
+		Attempts:   report.NumAttempts,
+		Message:    failureText(report.Failure),
+		Output:     report.CapturedGinkgoWriterOutput,
+	}
+	if report.Failure.Location.FileName != "" {
+		s.Location = report.Failure.Location.String()
+	}
+	for _, more := range report.AdditionalFailures {
+		s.Message += fmt.Sprintf("\nand then %s: %s", more.State, failureText(more.Failure))
+	}
+	return s
+}
+
+// failureText is the message of a failure, with the panic behind it and the line where a spec hung.
+func failureText(f types.Failure) string {
+	text := f.Message
+	if f.ForwardedPanic != "" {
+		text += "\n" + f.ForwardedPanic
+	}
+	for _, call := range f.ProgressReport.SpecGoroutine().Stack {
+		if call.Highlight { // Ginkgo marks the calls in the suite's own files
+			return fmt.Sprintf("%s\nwhile at %s:%d", text, call.Filename, call.Line)
+		}
+	}
+	return text
+}

@@ -1,0 +1,294 @@
+package suites_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+	_ "github.com/modmatrix/modmatrix/suites"
+)
+
+// envFixture names the suite that this test binary runs as a process of its own, with real pipes to the test.
+const envFixture = "SUITES_TEST_FIXTURE"
+
+// The fixtures are declared as any suite's specs are: while the package is initialised, after the package under test.
+var _ = declare(os.Getenv(envFixture))
+
+func declare(fixture string) bool {
+	switch fixture {
+	case "ordinary":
+		ordinary()
+	case "dies":
+		dies()
+	case "before-suite-fails":
+		BeforeSuite(func() { Fail("no such device") })
+		It("never runs", func() {})
+	case "before-suite-skips":
+		BeforeSuite(func() { Skip("needs a sound card") })
+		It("is skipped with its suite", func() {})
+	case "aborts":
+		Describe("aborting", Ordered, func() {
+			It("runs first", func() {})
+			It("gives up", func() { AbortSuite("the bus is gone") })
+			It("never starts", func() {})
+		})
+	case "hangs":
+		Describe("hanging", func() {
+			It("waits for ever", func() {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGTERM) // as PID 1 does when the time is up
+				time.Sleep(time.Hour)
+			})
+			It("never starts", func() {})
+		})
+	case "report-node-fails":
+		ReportAfterEach(func(SpecReport) { Fail("cannot write the trace") })
+		It("passes by itself", func() {})
+	}
+	return fixture != ""
+}
+
+func ordinary() {
+	Describe("ordinary", func() {
+		It("passes", func() { fmt.Fprint(GinkgoWriter, "seen by the report") })
+		It("fails", func() { Expect(1).To(Equal(2)) })
+		It("panics", func() { panic("went wrong") })
+		It("is skipped by hand", func() { Skip("needs a camera") })
+		PIt("is pending", func() {})
+		It("is for newer kernels", SemVerConstraint(">= 6.12.0"), func() {})
+		It("is for older kernels", SemVerConstraint("< 6.12.0"), func() {})
+		It("is for another machine", Label("arch:aarch64"), func() {})
+		It("passes at the third try", FlakeAttempts(3), func() {
+			if CurrentSpecReport().NumAttempts < 3 {
+				Fail("not yet")
+			}
+		})
+		It("fails in its cleanup too", func() {
+			DeferCleanup(func() { Fail("second") })
+			Fail("first")
+		})
+		It("says too much", func() { Fail(strings.Repeat("x", 1<<20)) })
+	})
+}
+
+func dies() {
+	Describe("dying", func() {
+		It("passes before", func() {})
+		It("takes the process down", func() {
+			if os.Getenv("SUITES_TEST_DEATH") == "exit" {
+				os.Exit(0)
+			}
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		})
+		It("never starts", func() {})
+	})
+}
+
+func TestFixture(t *testing.T) {
+	if os.Getenv(envFixture) == "" {
+		t.Skip("is the other process of TestStream and its like")
+	}
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "fixture")
+}
+
+// run runs a fixture as PID 1 would, and returns the frames it sent and whether it ended well.
+func run(t *testing.T, fixture string, env []string, args ...string) ([]wire.Frame, bool) {
+	t.Helper()
+	frames, framesIn := pipe(t)
+	acksOut, acks := pipe(t)
+	cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestFixture$", "--ginkgo.no-color"}, args...)...)
+	cmd.Env = append(os.Environ(), envFixture+"="+fixture, wire.EnvReportFD+"=3", wire.EnvAckFD+"=4")
+	cmd.Env = append(cmd.Env, env...)
+	cmd.ExtraFiles = []*os.File{framesIn, acksOut}
+	var output strings.Builder
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	framesIn.Close()
+	acksOut.Close()
+	var got []wire.Frame
+	reader := wire.NewReader(frames)
+	for {
+		frame, err := reader.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Errorf("frames end with %v", err)
+			break
+		}
+		got = append(got, frame)
+		if _, err := acks.Write([]byte{wire.Ack}); err != nil && fixture != "dies" {
+			t.Errorf("acknowledge: %v", err)
+		}
+	}
+	err := cmd.Wait()
+	if t.Failed() {
+		t.Log(output.String())
+	}
+	return got, err == nil
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// summary is one line for each frame: kind, name and state, and the start of the message.
+func summary(frames []wire.Frame) string {
+	var b strings.Builder
+	for _, f := range frames {
+		if f.Spec == nil {
+			fmt.Fprintln(&b, f.Kind)
+			continue
+		}
+		message, _, _ := strings.Cut(f.Spec.Message, "\n")
+		line := strings.TrimSpace(fmt.Sprintf("%s %q %s %s", f.Kind, f.Spec.Name, f.Spec.State, message))
+		if len(line) > 150 {
+			line = line[:150]
+		}
+		fmt.Fprintln(&b, line)
+	}
+	return b.String()
+}
+
+func TestStream(t *testing.T) {
+	for _, c := range []struct {
+		name, fixture string
+		env, args     []string
+		want          string
+		good          bool
+	}{
+		{"before suite fails", "before-suite-fails", nil, nil, `
+suite-error "BeforeSuite" failed no such device
+`, false},
+		{"before suite skips", "before-suite-skips", nil, nil, `
+spec-end "is skipped with its suite" skipped BeforeSuite: needs a sound card
+`, true},
+		{"abort", "aborts", nil, nil, `
+spec-start "aborting runs first"
+spec-end "aborting runs first" passed
+spec-start "aborting gives up"
+spec-end "aborting gives up" aborted the bus is gone
+`, false},
+		{"report node fails", "report-node-fails", nil, nil, `
+spec-start "passes by itself"
+spec-end "passes by itself" passed
+suite-error "ReportAfterEach passes by itself" failed cannot write the trace
+`, false},
+		{"killed", "dies", []string{"SUITES_TEST_DEATH=kill"}, nil, `
+spec-start "dying passes before"
+spec-end "dying passes before" passed
+spec-start "dying takes the process down"
+`, false},
+		{"exits as if all were well", "dies", []string{"SUITES_TEST_DEATH=exit"}, nil, `
+spec-start "dying passes before"
+spec-end "dying passes before" passed
+spec-start "dying takes the process down"
+`, true}, // which is why nobody believes the exit code alone
+		{"out of focus", "dies", nil, []string{"--ginkgo.focus=passes"}, `
+spec-start "dying passes before"
+spec-end "dying passes before" passed
+spec-end "dying takes the process down" skipped not chosen: its name does not match the focus passes
+spec-end "dying never starts" skipped not chosen: its name does not match the focus passes
+`, true},
+		{"hangs until told to end", "hangs", nil, []string{"--ginkgo.grace-period=50ms"}, `
+spec-start "hanging waits for ever"
+spec-end "hanging waits for ever" interrupted Interrupted by User
+suite-error "Suite" failed Interrupted by User
+`, false},
+		{"dry run", "ordinary", nil, []string{"--ginkgo.dry-run"}, "\n", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			frames, good := run(t, c.fixture, c.env, c.args...)
+			if got := summary(frames); got != strings.TrimPrefix(c.want, "\n") {
+				t.Errorf("got\n%s\nwant%s", got, c.want)
+			}
+			if good != c.good {
+				t.Errorf("ended well: %v, want %v", good, c.good)
+			}
+		})
+	}
+}
+
+func TestStreamOrdinary(t *testing.T) {
+	frames, good := run(t, "ordinary", nil, "--ginkgo.sem-ver-filter=6.1.176", "--ginkgo.label-filter=arch: isSubsetOf x86_64")
+	const want = `spec-start "ordinary passes"
+spec-end "ordinary passes" passed
+spec-start "ordinary fails"
+spec-end "ordinary fails" failed Expected
+spec-start "ordinary panics"
+spec-end "ordinary panics" panicked Test Panicked
+spec-start "ordinary is skipped by hand"
+spec-end "ordinary is skipped by hand" skipped needs a camera
+spec-end "ordinary is pending" pending
+spec-end "ordinary is for newer kernels" skipped not for this kernel: for >= 6.12.0, and this is 6.1.176
+spec-start "ordinary is for older kernels"
+spec-end "ordinary is for older kernels" passed
+spec-end "ordinary is for another machine" skipped not for this target: its labels are arch:aarch64, and the filter asks for arch: isSubsetOf x86_64
+spec-start "ordinary passes at the third try"
+spec-end "ordinary passes at the third try" passed
+spec-start "ordinary fails in its cleanup too"
+spec-end "ordinary fails in its cleanup too" failed first
+spec-start "ordinary says too much"
+spec-end "ordinary says too much" failed xxxxx`
+	if got := summary(frames); !strings.HasPrefix(got, want) || good {
+		t.Errorf("ended well: %v, got\n%s\nwant\n%s", good, got, want)
+	}
+	ends := map[string]wire.Spec{}
+	for _, f := range frames {
+		if f.Kind == wire.KindSpecEnd {
+			ends[f.Spec.Name] = *f.Spec
+		}
+	}
+	if got := ends["ordinary passes"].Output; got != "seen by the report" {
+		t.Errorf("captured output is %q", got)
+	}
+	if got := ends["ordinary passes at the third try"].Attempts; got != 3 {
+		t.Errorf("took %d attempts, want 3", got)
+	}
+	if got := ends["ordinary panics"].Message; !strings.Contains(got, "went wrong") {
+		t.Errorf("message of a panic is %q", got)
+	}
+	if got := ends["ordinary fails in its cleanup too"].Message; !strings.Contains(got, "and then failed: second") {
+		t.Errorf("message of two failures is %q", got)
+	}
+	if got := ends["ordinary fails"].Location; filepath.Base(strings.Split(got, ":")[0]) != "report_test.go" {
+		t.Errorf("location of a failure is %q", got)
+	}
+	if got := len(ends["ordinary says too much"].Message); got > 64<<10 {
+		t.Errorf("message of %d bytes", got)
+	}
+}
+
+func TestStreamNamesTheLineThatHung(t *testing.T) {
+	frames, _ := run(t, "hangs", nil, "--ginkgo.grace-period=50ms")
+	if len(frames) < 2 || !strings.Contains(frames[1].Spec.Message, "report_test.go:") {
+		t.Errorf("no line in\n%+v", frames)
+	}
+}
+
+func TestNothingWithoutPipes(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestFixture$", "--ginkgo.no-color", "--ginkgo.focus=ordinary passes$")
+	cmd.Env = append(os.Environ(), envFixture+"=ordinary")
+	output, err := cmd.CombinedOutput()
+	if err != nil || strings.Contains(string(output), "report to PID 1") {
+		t.Errorf("%v: %s", err, output)
+	}
+}
