@@ -1,0 +1,167 @@
+package console
+
+import (
+	"regexp"
+	"strings"
+)
+
+// report is a header and the lines that the kernel printed with it.
+type report struct {
+	head   header
+	start  int
+	end    int    // of the last line that is part of it
+	lines  []span // its lines, the first one included
+	told   []int  // starts of lines with a header of their own that this report has taken in
+	panic  string // what the panic said that ended it
+	detail string // "Read" or "Write"
+	traces traces
+}
+
+// reader follows one report through the log.
+type reader struct {
+	report
+	log   []byte // up to where the report may reach
+	hit   int    // end of the next needle
+	quiet int    // lines since the last one that looked like a report's
+	cut   bool   // the report began with "cut here": a better header names it
+}
+
+// readReport reads the report that head begins.
+func readReport(log []byte, head header) report {
+	r := reader{log: log[:min(len(log), head.start+maxBytes)], hit: -1, cut: head.is(generic)}
+	r.report = report{head: head, start: head.start, end: head.end, lines: []span{head.span}}
+	r.traces.begin(head)
+	if m := panicText(head); m != "" {
+		r.panic = m
+	}
+	if head.is(single) {
+		return r.report
+	}
+	for pos := nextLine(r.log, head.end); pos < len(r.log) && len(r.lines) < maxReport && r.quiet <= maxQuiet; {
+		sp := readLine(r.log, pos)
+		pos = max(nextLine(r.log, sp.end), sp.start+1)
+		if r.owns(sp) && !r.take(sp) {
+			break
+		}
+	}
+	r.lines = r.lines[:len(r.lines)-min(r.quiet, len(r.lines)-1)]
+	return r.report
+}
+
+// owns reports whether a line was printed by the task or CPU that prints this report.
+// Without caller ids every line may be.
+func (r *reader) owns(sp span) bool {
+	if sp.User {
+		return false
+	}
+	return r.head.Caller == "" || r.head.is(spread) || sp.Caller == r.head.Caller
+}
+
+// take adds a line to the report, and says whether the report goes on after it.
+func (r *reader) take(sp span) bool {
+	if h, ok := r.header(sp); ok {
+		if !r.absorbs(h) {
+			return false
+		}
+		r.absorb(h)
+		return true
+	}
+	r.lines = append(r.lines, sp)
+	if m := accessRE.FindStringSubmatch(sp.Text); m != nil && r.detail == "" {
+		r.detail = m[1]
+	}
+	switch {
+	case endRE.MatchString(sp.Text):
+		r.keep(sp)
+		return false
+	case r.traces.add(sp.Text), bodyRE.MatchString(sp.Text):
+		r.keep(sp)
+	default:
+		r.quiet++
+	}
+	return true
+}
+
+// keep says that the report reaches at least to the end of sp.
+func (r *reader) keep(sp span) { r.end, r.quiet = sp.end, 0 }
+
+// header classifies a line of the body if there is a needle in it.
+func (r *reader) header(sp span) (header, bool) {
+	if r.hit >= 0 && r.hit <= sp.start || r.hit == -1 {
+		if r.hit = r.next(sp.start); r.hit < 0 {
+			r.hit = len(r.log) + 1
+		}
+	}
+	if r.hit > sp.end {
+		return header{}, false
+	}
+	return classify(sp, func() span { return readLine(r.log, nextLine(r.log, sp.end)) })
+}
+
+func (r *reader) next(from int) int { return finder.next(r.log, from) }
+
+// absorbs reports whether h tells of the same event as the report that is open.
+func (r *reader) absorbs(h header) bool {
+	switch {
+	case h.is(mute) || h.kind == KindTrace:
+		return !r.head.is(mute) || h.kind == KindTrace
+	case !r.head.severity.Fault():
+		return false // a note must never swallow a fault
+	case h.kind == KindPanic:
+		return true
+	case r.cut && r.early():
+		return !h.is(generic)
+	case h.severity < r.head.severity:
+		return false // nor a warning something worse
+	case h.is(tail):
+		return true
+	}
+	return r.early()
+}
+
+// early reports whether the report's own stack trace is still to come.
+func (r *reader) early() bool {
+	return len(r.lines) < maxHead && !r.traces.begun(r.head.is(direct))
+}
+
+// absorb takes in h, which may know better than "cut here" what happened.
+func (r *reader) absorb(h header) {
+	r.told = append(r.told, h.start)
+	r.lines = append(r.lines, h.span)
+	r.keep(h.span)
+	if m := panicText(h); m != "" && r.panic == "" {
+		r.panic = m
+	}
+	if r.cut && r.early() && h.rank < r.head.rank && !h.is(mute) {
+		r.head = h
+		r.traces = traces{} // frames before the header were of another trace
+		r.traces.begin(h)
+		return
+	}
+	r.traces.add(h.Text)
+}
+
+// panicText gives the words of a panic line, empty for any other.
+func panicText(h header) string {
+	_, text, ok := strings.Cut(h.Text, "Kernel panic - not syncing")
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(strings.TrimPrefix(text, ":"))
+}
+
+var (
+	accessRE = regexp.MustCompile(`^(Read|Write) of size \d+`)
+	endRE    = regexp.MustCompile(`---\[ end (trace|Kernel panic)`)
+
+	// bodyRE knows the lines of a report that are no frames.
+	bodyRE = regexp.MustCompile(`^(?:\s+\S|CPU: |CPU#|Hardware name:|Modules linked in:|Call [Tt]race|Backtrace|[Ss]tack|` +
+		`Workqueue:|Code:|Tainted:|Last unloaded|task:|Oops|Internal error|Kernel Offset|Rebooting|Dumping ftrace|` +
+		`[ER]?(?:IP|SP|AX|BX|CX|DX|SI|DI|BP|FLAGS): ?|R\d\d:|[CDEFGS]S:|CR[0-4]:|DR\d|PGD|PKRU|EFLAGS|` +
+		`pstate|pc :|lr :|sp :|x\d+ ?:|pgd =|\[[0-9a-f]+\] |PC is|LR is|r\d+ ?:|Flags:|Control:|Process |epc|` +
+		`Read of size|Write of size|Allocated by|Freed by|The buggy|Memory state|which belongs|Last potentially|` +
+		`page:|flags:|raw:|page dumped|={10}|-{10}|>?[0-9a-f]{16}|Object |Redzone|Padding|Bytes b4|FIX |INFO: |Slab |` +
+		`other info|Possible unsafe|\d+ locks? held|#\d|the (?:existing|shortest|first)|stack backtrace|` +
+		`rcu: |NMI backtrace|Sending NMI|Showing|write to|read to|read-write|value changed|Reported by|Uninit|Local variable|Bytes |` +
+		`irq event|hardirqs|softirqs|NIP|LR|GPR|MSR|CFAR|Instruction dump|Krnl|---\[|in_atomic|preempt_count|comm )`)
+)

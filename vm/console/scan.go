@@ -1,0 +1,96 @@
+package console
+
+import "bytes"
+
+const (
+	maxSplats = 1000    // a log with more has been judged long before its end
+	maxReport = 500     // lines of one report
+	maxBytes  = 1 << 18 // of the log that one report may reach over, lines of others included
+	maxQuiet  = 20      // lines that belong to no report end it
+	maxHead   = 12      // lines from the header to the stack trace, in which further headers tell of the same event
+	panicNear = 1 << 16 // bytes after a splat in which a panic is its consequence
+)
+
+// Scan returns the splats of a kernel log in the order in which they start, at most 1000 of them.
+// A panic that follows a fault is no splat of its own: it is told in Splat.Panic of the fault.
+func Scan(log []byte) []Splat {
+	var out []Splat
+	last := -1 // index of the latest fault
+	walk(log, func(s Splat) bool {
+		if s.Kind == KindPanic && last >= 0 && s.Start-out[last].End <= panicNear {
+			if out[last].Panic == "" {
+				out[last].Panic = s.Panic
+			}
+			return true
+		}
+		out = append(out, s)
+		if s.Severity.Fault() {
+			last = len(out) - 1
+		}
+		return len(out) < maxSplats
+	})
+	return out
+}
+
+// ContainsFault reports whether Scan would find a splat of severity Fail or Warn. It stops at the first one.
+func ContainsFault(log []byte) bool {
+	found := false
+	walk(log, func(s Splat) bool {
+		found = s.Severity.Fault()
+		return !found
+	})
+	return found
+}
+
+// walk yields every report of log as a splat until yield returns false.
+func walk(log []byte, yield func(Splat) bool) {
+	told := map[int]bool{} // starts of lines that a report before them has taken in
+	lines := lineCounter{log: log, line: 1}
+	for at := 0; ; {
+		hit := finder.next(log, at)
+		if hit < 0 {
+			return
+		}
+		at = hit
+		sp, ok := lineAt(log, hit)
+		if !ok {
+			continue
+		}
+		at = max(sp.end, hit)
+		if told[sp.start] {
+			delete(told, sp.start)
+			continue
+		}
+		head, ok := classify(sp, func() span { return readLine(log, nextLine(log, sp.end)) })
+		if !ok {
+			continue
+		}
+		r := readReport(log, head)
+		for _, start := range r.told {
+			told[start] = true
+		}
+		if head.is(mute) {
+			continue
+		}
+		s := r.splat()
+		s.Line = lines.at(s.Start)
+		if !yield(s) {
+			return
+		}
+	}
+}
+
+// lineCounter turns growing offsets into line numbers without counting from the start each time.
+type lineCounter struct {
+	log    []byte
+	offset int
+	line   int
+}
+
+func (c *lineCounter) at(offset int) int {
+	if offset > c.offset {
+		c.line += bytes.Count(c.log[c.offset:offset], []byte{'\n'})
+		c.offset = offset
+	}
+	return c.line
+}

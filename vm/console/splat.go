@@ -1,0 +1,44 @@
+package console
+
+import "github.com/modmatrix/modmatrix/results"
+
+// Splat is one thing the kernel complained about.
+type Splat struct {
+	Kind        string       // one of Kinds
+	Code        results.Code // how a cell is coded for it
+	Severity    Severity     // how much it weighs
+	Title       string       // kind and guilty function without numbers, at most 120 bytes; the same bug gets the same title
+	Fingerprint string       // 16 hex digits over kind and the first kept frames: stable across kernels, builds and runs
+	Function    string       // the guilty function; empty when the report names none
+	Module      string       // the module of Function; empty for the kernel itself
+	Where       string       // file:line as the header names it; empty when it names none
+	Panic       string       // the panic's own words, when the kernel went down with this splat
+	Frames      []Frame      // the report's main stack trace, innermost first, at most 64; doubtful frames included
+	Start, End  int          // byte offsets into the log: first byte of its first line, end of its last line
+	Line        int          // 1-based number of the line in which it starts
+	Excerpt     string       // its first lines, cleaned, at most 4 KiB
+}
+
+// Frame is one entry of a stack trace.
+type Frame struct {
+	Function string // without compiler suffixes such as .isra.0
+	Offset   uint64 // into the function; zero also when the trace does not tell
+	Size     uint64 // of the function in bytes; zero when the trace does not tell
+	Module   string // empty for the kernel itself
+	Reliable bool   // false for the frames that the unwinder only guesses at, printed with "?"
+}
+
+// In returns the innermost reliable frame that lies in module, and whether there is one.
+// A dash in the name is the same as an underscore, as in the kernel.
+func (s Splat) In(module string) (Frame, bool) {
+	want := dashes.Replace(module)
+	if s.Module != "" && dashes.Replace(s.Module) == want {
+		return Frame{Function: s.Function, Module: s.Module, Reliable: true}, true
+	}
+	for _, f := range s.Frames {
+		if f.Reliable && f.Module != "" && dashes.Replace(f.Module) == want {
+			return f, true
+		}
+	}
+	return Frame{}, false
+}

@@ -1,0 +1,121 @@
+package console
+
+import (
+	"regexp"
+	"strings"
+)
+
+// signature announces one sort of report. A line that holds the needle, matches the pattern and is not spared is its
+// header. The first signature that fits a line names it, so the table goes from the special to the general.
+type signature struct {
+	needle   string // in every header; at least four bytes
+	pattern  string // regular expression on the cleaned text; empty: the needle is enough
+	kind     string
+	severity Severity
+	title    string // expanded with the pattern's groups; " in FUNCTION" follows; empty: the kind's name
+	flags    flags
+
+	re *regexp.Regexp
+}
+
+type flags uint
+
+const (
+	single  flags = 1 << iota // one line, without a report behind it
+	tail                      // belongs to the report before it, when there is one
+	mute                      // no fault, but a stack trace follows that must not be taken for one
+	generic                   // gives way to any other header in the lines up to the stack trace
+	user                      // the same words are used of a process; see userTrap
+	whole                     // the title is complete, no function follows
+	spread                    // other CPUs print parts of the report
+	direct                    // the first trace is the one that counts, marked or not
+	banner                    // only when the next line is lockdep's "RELEASE Not tainted"
+)
+
+func (s *signature) is(f flags) bool { return s.flags&f != 0 }
+
+// userTrap is how the kernel reports a trap that a process ran into (show_signal in Linux arch/x86/kernel/traps.c,
+// arm_notify_die and arm64_show_signal elsewhere): no fault of the kernel.
+var userTrap = regexp.MustCompile(`\bip:[0-9a-f]+ sp:|error:[0-9a-f]+ in |\btraps: \S+\[\d+\]|\bunhandled signal\b|\[\d+\]: .*, (ESR|in) `)
+
+// spared are words after which a line is no header, whatever it holds.
+var spared = regexp.MustCompile(strings.Join([]string{
+	`\bFAULT_INJECTION\b`,
+	`self-?test`,
+	`INFO: Stall ended before state dump`,
+	`ODEBUG: (selftest|Out of memory)`,
+	`kasan: bad access detected`,
+	`disabl(ed|ing) BUG_ON|BUG_ON disabled`,
+	`[Uu]nknown parameter '.* {16}`, // the kernel echoes what it was given
+}, "|"))
+
+// signatures is the whole table, special before general, compiled.
+var signatures = compile(memoryTable, faultTable, lockTable, hangTable, driverTable, moduleTable, warnTable, muteTable, bootTable, genericTable)
+
+// finder looks for all needles of the table.
+var finder = newNeedles(needleTexts(signatures))
+
+func compile(tables ...[]signature) []*signature {
+	var all []*signature
+	for _, t := range tables {
+		for i := range t {
+			s := &t[i]
+			if s.pattern != "" {
+				s.re = regexp.MustCompile(s.pattern)
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func needleTexts(sigs []*signature) []string {
+	texts := make([]string, len(sigs))
+	for i, s := range sigs {
+		texts[i] = s.needle
+	}
+	return texts
+}
+
+// header is a line together with the signature that it fits.
+type header struct {
+	span
+	*signature
+	rank int // index into signatures: lower is more special
+}
+
+// classify finds the signature of a line. The line after it is given for the banner signatures.
+func classify(sp span, next func() span) (header, bool) {
+	if sp.User {
+		return header{}, false
+	}
+	for rank, s := range signatures {
+		if s.fits(sp, next) {
+			if spared.MatchString(sp.Text) && !s.is(mute) {
+				return header{}, false
+			}
+			return header{sp, s, rank}, true
+		}
+	}
+	return header{}, false
+}
+
+// fits reports whether sp is a header of s.
+func (s *signature) fits(sp span, next func() span) bool {
+	switch {
+	case s.kind == KindCrit:
+		return sp.Level >= 0 && sp.Level <= 2 && sp.Text != ""
+	case !strings.Contains(sp.Text, s.needle):
+		return false
+	case s.re != nil && !s.re.MatchString(sp.Text):
+		return false
+	case s.is(user) && userTrap.MatchString(sp.Text):
+		return false
+	case s.is(banner):
+		return taintLine.MatchString(next().Text)
+	}
+	return true
+}
+
+// taintLine is the second line of a lockdep report: "6.1.0 #1 Not tainted".
+var taintLine = regexp.MustCompile(`^\S+ .*(Not tainted|Tainted: )`)

@@ -1,0 +1,38 @@
+package console
+
+// driverTable holds reference counts and the driver core's complaints about names, interrupts and DMA.
+var driverTable = []signature{
+	{needle: "refcount_t:", pattern: `refcount_t: ([a-z -]+)`, kind: KindRefcount, severity: Fail, title: "refcount_t: $1"},
+	{needle: "create duplicate filename", pattern: `sysfs: cannot create duplicate filename`, kind: KindDriverCore, severity: Warn, title: "sysfs: cannot create duplicate filename"},
+	{needle: "kobject_add_internal failed", kind: KindDriverCore, severity: Warn, title: "kobject_add_internal failed", flags: tail},
+	{needle: "does not have a release() function", kind: KindDriverCore, severity: Warn, title: "device or kobject has no release() function"},
+	{needle: "proc_dir_entry ", pattern: `proc_dir_entry .* already registered`, kind: KindDriverCore, severity: Warn, title: "proc_dir_entry already registered"},
+	{needle: "remove_proc_entry: ", pattern: `remove_proc_entry: removing non-empty`, kind: KindDriverCore, severity: Warn, title: "remove_proc_entry: removing non-empty directory"},
+	{needle: "DMA-API: ", pattern: `DMA-API: \S+.*: (?:device driver|mapping|cacheline|exceeded|dma)`, kind: KindDriverCore, severity: Warn, title: "DMA-API misuse"},
+	{needle: "nobody cared", pattern: `\birq \d+: nobody cared`, kind: KindDriverCore, severity: Warn, title: "irq: nobody cared"},
+	{needle: "genirq: Flags mismatch", kind: KindDriverCore, severity: Warn, title: "genirq: flags mismatch"},
+	{needle: "debugfs: ", pattern: `debugfs: .*(?:already present|already exists)`, kind: KindDriverCore, severity: Note, title: "debugfs: name already exists", flags: single | whole},
+	{needle: "page allocation failure", pattern: `\bpage allocation failure: order`, kind: KindAlloc, severity: Note, title: "page allocation failure"},
+}
+
+// moduleTable holds the module loader's words (Linux kernel/module/*.c). The errno of finit_module decides; these are
+// the reasons for it, so they are notes, but for the two that come without an errno.
+var moduleTable = []signature{
+	{needle: "init suspiciously returned", pattern: `'(\S+)'->init suspiciously returned`, kind: KindModuleLoad, severity: Warn, title: "$1: init returned a positive number"},
+	{needle: "unknown parameter '", pattern: `(\S+): unknown parameter '([^']+)' ignored`, kind: KindModuleLoad, severity: Warn, title: "$1: unknown parameter $2 ignored", flags: single | whole},
+	{needle: "Unknown symbol ", pattern: `(\S+): Unknown symbol (\S+)`, kind: KindModuleLoad, severity: Note, title: "$1: unknown symbol $2", flags: single | whole},
+	{needle: "disagrees about version of symbol", pattern: `(\S+): disagrees about version of symbol (\S+)`, kind: KindModuleLoad, severity: Note, title: "$1: disagrees about version of symbol $2", flags: single | whole},
+	{needle: "no symbol version for", pattern: `(\S+): no symbol version for (\S+)`, kind: KindModuleLoad, severity: Note, title: "$1: no symbol version for $2", flags: single | whole},
+	{needle: "uses symbol ", pattern: `(\S+) uses symbol (\S+) from namespace`, kind: KindModuleLoad, severity: Note, title: "$1 uses a symbol of a namespace it does not import", flags: single | whole},
+	{needle: "exports duplicate symbol", pattern: `(\S+): exports duplicate symbol (\S+)`, kind: KindModuleLoad, severity: Note, title: "$1: exports duplicate symbol $2", flags: single | whole},
+	{needle: "version magic '", pattern: `(\S+): version magic '`, kind: KindModuleLoad, severity: Note, title: "$1: wrong version magic", flags: single | whole},
+	{needle: "this_module section size must", pattern: `(\S+): \.gnu\.linkonce\.this_module`, kind: KindModuleLoad, severity: Note, title: "$1: section size of this_module differs", flags: single | whole},
+	{needle: "ELF header", pattern: `Invalid (?:ELF header|architecture in ELF header)`, kind: KindModuleLoad, severity: Note, title: "invalid ELF header", flags: single | whole},
+	{needle: "Unknown rela relocation", kind: KindModuleLoad, severity: Note, title: "unknown relocation", flags: single | whole},
+	{needle: "overflow in relocation type", kind: KindModuleLoad, severity: Note, title: "overflow in relocation", flags: single | whole},
+	{needle: "failed to validate module [", pattern: `failed to validate module \[(\S+)\] BTF`, kind: KindModuleLoad, severity: Note, title: "$1: BTF does not fit the kernel", flags: single | whole},
+	{needle: "is rejected", pattern: `Loading of (?:unsigned )?module.* is rejected`, kind: KindModuleLoad, severity: Note, title: "module signature rejected", flags: single | whole},
+	{needle: "unsigned module loading is restricted", kind: KindModuleLoad, severity: Note, title: "lockdown: unsigned module loading is restricted", flags: single | whole},
+	{needle: " is blacklisted", pattern: `Module \S+ is blacklisted`, kind: KindModuleLoad, severity: Note, title: "module is blacklisted", flags: single | whole},
+	{needle: "gave up waiting for init of module", pattern: `(\S+): gave up waiting for init of module (\S+)`, kind: KindModuleLoad, severity: Note, title: "$1: gave up waiting for init of $2", flags: single | whole},
+}

@@ -1,0 +1,61 @@
+package console
+
+// memoryTable holds what the memory debuggers say.
+var memoryTable = []signature{
+	// Sanitizers. KASAN's and KMSAN's title gets the function from the report; KCSAN names both sides of the race.
+	{needle: "BUG: KASAN:", pattern: `BUG: KASAN: (double-free or invalid-free|[\w-]+)`, kind: KindKASAN, severity: Fail, title: "KASAN: $1"},
+	{needle: "BUG: KFENCE:", pattern: `BUG: KFENCE: (memory corruption|invalid free|invalid \w+|[\w-]+(?: read| write)?)`, kind: KindKFENCE, severity: Fail, title: "KFENCE: $1", flags: direct},
+	{needle: "BUG: KMSAN:", pattern: `BUG: KMSAN: ([\w-]+)`, kind: KindKMSAN, severity: Fail, title: "KMSAN: $1", flags: direct},
+	{needle: "BUG: KCSAN:", pattern: `BUG: KCSAN: (assert: race|[\w-]+)`, kind: KindKCSAN, severity: Warn, title: "KCSAN: $1", flags: direct},
+	{needle: "UBSAN:", pattern: `UBSAN: ([A-Za-z][\w -]*?)(?: in |$)`, kind: KindUBSAN, severity: Fail, title: "UBSAN: $1"},
+
+	// Things left behind: kmemleak, and caches destroyed with objects in them. Whether a leak is the module's own
+	// is for the reader of the frames to say.
+	{needle: "BUG: memory leak", kind: KindLeak, severity: Warn, title: "memory leak", flags: direct},
+	{needle: "unreferenced object 0x", kind: KindLeak, severity: Warn, title: "memory leak", flags: direct},
+	{needle: "new suspected memory leak", pattern: `kmemleak: \d+ new suspected memory leak`, kind: KindLeak, severity: Warn, title: "memory leak (kmemleak)", flags: single | whole},
+	{needle: "Objects remaining", pattern: `Objects remaining (?:in|on) (\S+)`, kind: KindLeak, severity: Fail, title: "objects remaining in $1"},
+	{needle: "still has objects", pattern: `kmem_cache_destroy\(?\)?:? ?(?:cache )?(\S*).*still has objects`, kind: KindLeak, severity: Fail, title: "objects remaining in $1"},
+	{needle: "ref_tracker:", pattern: `ref_tracker: .*(?:leaked|has \d+/\d+ users|reference)`, kind: KindLeak, severity: Fail, title: "reference leak (ref_tracker)"},
+	{needle: "unregister_netdevice:", pattern: `unregister_netdevice: waiting for (\S+) to become free`, kind: KindLeak, severity: Fail, title: "unregister_netdevice: waiting for DEV to become free", flags: single | whole},
+
+	// The slab allocator.
+	{needle: "BUG ", pattern: `BUG (\S+) \((?:Not tainted|Tainted: [^)]*|[^)]*)\): (.+)`, kind: KindSLUB, severity: Fail, title: "BUG $1: $2"},
+	{needle: "BUG kmalloc-", kind: KindSLUB, severity: Fail, title: "BUG kmalloc"},
+	{needle: "INFO: Allocated in", kind: KindSLUB, severity: Fail, title: "slab corruption, object allocated", flags: tail},
+	{needle: "INFO: Freed in", kind: KindSLUB, severity: Fail, title: "slab corruption, object freed", flags: tail},
+	{needle: "INFO: Slab 0x", kind: KindSLUB, severity: Fail, title: "slab corruption", flags: tail},
+	{needle: "INFO: Object 0x", kind: KindSLUB, severity: Fail, title: "slab corruption", flags: tail},
+	{needle: "slab error in", pattern: `slab error in (\w+)`, kind: KindSLUB, severity: Fail, title: "slab error in $1"},
+
+	// Pages and page tables.
+	{needle: "BUG: Bad page", pattern: `BUG: (Bad page \w+)`, kind: KindBadPage, severity: Fail, title: "BUG: $1"},
+	{needle: "Bad rss-counter", pattern: `BUG: Bad rss-counter`, kind: KindBadPage, severity: Fail, title: "BUG: Bad rss-counter state", flags: single | whole},
+	{needle: "BUG: non-zero", pattern: `BUG: non-zero (\S+) on freeing mm`, kind: KindBadPage, severity: Fail, title: "BUG: non-zero $1 on freeing mm", flags: single | whole},
+
+	// Hardening.
+	{needle: "detected buffer", pattern: `detected buffer (overflow|overread|over-?\w+)`, kind: KindFortify, severity: Fail, title: "detected buffer $1"},
+	{needle: "kernel: fortify", kind: KindFortify, severity: Fail, title: "detected buffer overflow"},
+	{needle: "missing usercopy whitelist", kind: KindUsercopy, severity: Fail, title: "bad usercopy"},
+	{needle: "Kernel memory ", pattern: `Kernel memory (exposure|overwrite) attempt`, kind: KindUsercopy, severity: Fail, title: "bad usercopy ($1)"},
+	{needle: "kernel memory ", pattern: `kernel memory (exposure|overwrite) attempt`, kind: KindUsercopy, severity: Fail, title: "bad usercopy ($1)"},
+	{needle: "bad usercopy", kind: KindUsercopy, severity: Fail, title: "bad usercopy"},
+	{needle: "ODEBUG:", pattern: `\bODEBUG: (free|init|activate|deactivate|destroy|assert_init)`, kind: KindODEBUG, severity: Fail, title: "ODEBUG: $1 bug"},
+	{needle: "ist_add ", pattern: `\bh?list_add (?:corruption|double add)`, kind: KindList, severity: Fail, title: "list_add corruption"},
+	{needle: "ist_del ", pattern: `\bh?list_del corruption`, kind: KindList, severity: Fail, title: "list_del corruption"},
+	{needle: "_corruption", pattern: `\b(list_add|list_del)_corruption`, kind: KindList, severity: Fail, title: "$1 corruption"},
+	{needle: "list_add corruption", kind: KindList, severity: Fail, title: "list_add corruption"},
+
+	// Stacks.
+	{needle: "stack guard page was hit", kind: KindStack, severity: Fail, title: "stack guard page was hit"},
+	{needle: "kernel stack overflow", kind: KindStack, severity: Fail, title: "kernel stack overflow"},
+	{needle: "corrupted stack end", kind: KindStack, severity: Fail, title: "corrupted stack end"},
+	{needle: "stack-protector:", kind: KindStack, severity: Fail, title: "stack-protector: kernel stack is corrupted"},
+	{needle: "Insufficient stack space", kind: KindStack, severity: Fail, title: "insufficient stack space to handle exception"},
+	{needle: "overran stack", kind: KindStack, severity: Fail, title: "thread overran stack"},
+
+	{needle: "rying to vfree", pattern: `[Tt]rying to vfree`, kind: KindWarn, severity: Fail, title: "trying to vfree"},
+	{needle: "rying to free already-free", pattern: `[Tt]rying to free already-free`, kind: KindWarn, severity: Fail, title: "trying to free already-free IRQ"},
+	{needle: "Busy inodes after unmount", kind: KindBug, severity: Fail, title: "VFS: busy inodes after unmount"},
+	{needle: "VFS: Close: file count", kind: KindBug, severity: Fail, title: "VFS: Close: file count is zero"},
+}

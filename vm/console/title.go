@@ -1,0 +1,156 @@
+package console
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"strings"
+)
+
+const (
+	maxTitle   = 120  // bytes
+	maxExcerpt = 4096 // bytes
+	hashFrames = 5    // kept frames that go into the fingerprint
+)
+
+// splat sums a report up.
+func (r *report) splat() Splat {
+	s := Splat{
+		Kind: r.head.kind, Code: code(r.head.kind), Severity: r.head.severity, Panic: clip(scrub(r.panic), maxTitle),
+		Start: r.start, End: r.end, Where: whereOf(r.head.Text), Excerpt: r.excerpt(),
+	}
+	s.Frames = r.traces.main(r.head.is(direct))
+	kept := r.kept(s.Frames)
+	if len(kept) > 0 {
+		s.Function, s.Module = kept[0].Function, kept[0].Module
+		if f, ok := moduleFrame(kept); ok {
+			s.Function, s.Module = f.Function, f.Module
+		}
+	}
+	base := r.baseTitle()
+	s.Title = base
+	if s.Function != "" && !r.head.is(whole) {
+		s.Title = base + " in " + s.Function
+	}
+	s.Title = clip(s.Title, maxTitle)
+	s.Fingerprint = fingerprint(r.head.kind, base, kept)
+	return s
+}
+
+// kept are the frames that tell one bug from another, innermost first.
+func (r *report) kept(frames []Frame) []Frame {
+	if hangs[r.head.kind] {
+		if h := belowAnchor(r.traces.runs); len(h) > 0 {
+			return h
+		}
+	}
+	kept := keep(frames)
+	top := r.traces.top
+	if top.Function == "" || skipped(top.Function) || r.traces.fromPC && r.head.kind == KindHungTask {
+		return kept
+	}
+	for i, f := range kept { // the trace may lead up to the top through the handlers of the trap
+		if f.Function == top.Function {
+			return kept[i:]
+		}
+	}
+	return append([]Frame{top}, kept...)
+}
+
+// keep drops the doubtful frames and those that many bugs share.
+func keep(frames []Frame) []Frame {
+	var out []Frame
+	for _, f := range frames {
+		if f.Reliable && !skipped(f.Function) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// moduleFrame is the first frame in a module among those of the fingerprint: a fault in the kernel's own
+// code, reached from a module, is more often the module's.
+func moduleFrame(kept []Frame) (Frame, bool) {
+	for _, f := range kept[:min(len(kept), hashFrames)] {
+		if f.Module != "" {
+			return f, true
+		}
+	}
+	return Frame{}, false
+}
+
+// baseTitle is the title without the function.
+func (r *report) baseTitle() string {
+	base := r.head.title
+	if re := r.head.re; re != nil {
+		if m := re.FindStringSubmatchIndex(r.head.Text); m != nil {
+			base = string(re.ExpandString(nil, r.head.title, r.head.Text, m))
+		}
+	}
+	if r.detail != "" && r.head.kind == KindKASAN {
+		base += " " + r.detail
+	}
+	return clip(scrub(base), maxTitle)
+}
+
+// fingerprint hashes the kind and the first kept frames; without frames the title has to do.
+func fingerprint(kind, base string, kept []Frame) string {
+	h := sha256.New()
+	h.Write([]byte(kind))
+	if len(kept) == 0 {
+		h.Write([]byte("\x00" + base))
+	}
+	for _, f := range kept[:min(len(kept), hashFrames)] {
+		h.Write([]byte("\x00" + f.Module + "\x00" + f.Function))
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// whereRE is the source line in a header: "at fs/x.c:12", "in ./include/x.h:3:2", "WARNING: fs/x.c:12 at".
+var whereRE = regexp.MustCompile(`[\w./+-]+\.(?:c|h|S|rs|cpp):\d+`)
+
+func whereOf(text string) string { return strings.TrimPrefix(whereRE.FindString(text), "./") }
+
+var (
+	scrubSource = regexp.MustCompile(`([\w./-]+\.(?:c|h|S|rs)):\d+(?::\d+)?`)
+	scrubOffset = regexp.MustCompile(`\+0x[0-9a-f]+/0x[0-9a-f]+`)
+	scrubAddr   = regexp.MustCompile(`\b(?:0x[0-9a-f]+|[0-9a-f]{8,})\b`)
+	scrubCPU    = regexp.MustCompile(`CPU#?\d+`)
+	scrubTask   = regexp.MustCompile(`\b[\w./:-]+[/:]\d+\b`)
+	scrubNumber = regexp.MustCompile(`\b\d+\b`)
+	scrubSpace  = regexp.MustCompile(`\s+`)
+)
+
+// scrub takes out of a text what differs between two sightings of one bug.
+func scrub(text string) string {
+	text = scrubSource.ReplaceAllString(text, "$1:LINE")
+	text = scrubOffset.ReplaceAllString(text, "")
+	text = scrubAddr.ReplaceAllString(text, "ADDR")
+	text = scrubCPU.ReplaceAllString(text, "CPU")
+	text = scrubTask.ReplaceAllString(text, "TASK")
+	text = scrubNumber.ReplaceAllString(text, "NUM")
+	return strings.TrimRight(strings.TrimSpace(scrubSpace.ReplaceAllString(text, " ")), ":,. ")
+}
+
+// clip cuts a text to at most n bytes, between characters.
+func clip(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "")
+}
+
+// excerpt is the beginning of the report, cleaned.
+func (r *report) excerpt() string {
+	var b strings.Builder
+	for _, sp := range r.lines {
+		if b.Len()+len(sp.Text)+1 > maxExcerpt {
+			break
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(sp.Text)
+	}
+	return b.String()
+}
