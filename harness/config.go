@@ -1,0 +1,282 @@
+package harness
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// ConfigName is what the configuration is called in a module's folder. It may be absent.
+const ConfigName = "modmatrix.toml"
+
+// maxConfig bounds the file, in bytes; a real one has a screenful.
+const maxConfig = 1 << 20
+
+// Config is modmatrix.toml. What the file leaves out is as DefaultConfig has it. The comments are written into the
+// file that init makes.
+type Config struct {
+	Kernels    []string     `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour."`
+	Suites     []string     `toml:"suites" comment:"What to run on each of them: \"lifecycle\" (load, check, unload, several times), which fits every module,\nand folders of Ginkgo suites, relative to this file."`
+	Params     []string     `toml:"params,commented" comment:"Parameters given to the module whenever it is loaded, as \"name=value\"."`
+	Make       []string     `toml:"make,commented" comment:"Variables added to the command line of make, as \"NAME=VALUE\"."`
+	Out        string       `toml:"out,commented" comment:"Folder for results.json, matrix.md and the logs, relative to this file. What an earlier run left in it is replaced."`
+	Jobs       int          `toml:"jobs,commented" comment:"How many builds and guests run at once, 0 to 1024; 0 is one for each CPU."`
+	RequireKVM bool         `toml:"require_kvm,commented" comment:"Refuse to fall back to emulation, which is slower and hides timing."`
+	Guest      GuestConfig  `toml:"guest" comment:"The virtual machine."`
+	Debian     DebianConfig `toml:"debian" comment:"Where Debian's kernels come from."`
+}
+
+// GuestConfig is the table [guest].
+type GuestConfig struct {
+	MemoryMiB int      `toml:"memory_mib,commented" comment:"Memory in MiB, 64 to 1048576."`
+	CPUs      int      `toml:"cpus,commented" comment:"Processors, 1 to 256."`
+	Timeout   Duration `toml:"timeout,commented" comment:"From power-on to power-off, 1s to 24h; a guest that takes longer is ended."`
+}
+
+// DebianConfig is the table [debian].
+type DebianConfig struct {
+	Mirror         string `toml:"mirror,commented" comment:"Address of the archive; empty: the one that this machine's own apt sources name."`
+	SecurityMirror string `toml:"security_mirror,commented" comment:"Address of the security archive; empty: likewise."`
+}
+
+// Duration is a time.Duration that is written as text, e.g. "10m".
+type Duration time.Duration
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no duration: write it like 90s or 10m", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes the shortest form: 10m, not 10m0s.
+func (d Duration) MarshalText() ([]byte, error) {
+	s := time.Duration(d).String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = strings.TrimSuffix(s, zero[1:])
+		}
+	}
+	return []byte(s), nil
+}
+
+// DefaultConfig is the configuration of a folder without a file.
+func DefaultConfig() Config {
+	return Config{
+		Kernels: DefaultKernels,
+		Suites:  []string{Lifecycle},
+		Params:  []string{},
+		Make:    []string{},
+		Out:     "modmatrix-out",
+		Guest:   GuestConfig{MemoryMiB: 256, CPUs: 1, Timeout: Duration(wholeDefault)},
+	}
+}
+
+// WriteConfig writes c as a documented file: what a user is likely to change stands ready, the rest is commented out.
+func WriteConfig(w io.Writer, c Config) error {
+	var b bytes.Buffer
+	enc := toml.NewEncoder(&b).SetArraysMultiline(false)
+	if err := enc.Encode(c); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	_, err := io.WriteString(w, airy.ReplaceAllString(b.String(), "$1\n#"))
+	return err
+}
+
+// airy finds a value with a comment right below it, which belongs to the next key: a blank line goes between them.
+var airy = regexp.MustCompile(`(?m)^((?:# )?[a-z_]+ = .*\n)#`)
+
+// LoadConfig reads the configuration at path; a missing file gives the default. Paths in it are made relative to its
+// folder. An error is one line that names file, line and cure, as a *UsageError.
+func LoadConfig(path string) (Config, error) {
+	c := DefaultConfig()
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, &UsageError{err}
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return c, &UsageError{err}
+	}
+	if len(data) > maxConfig {
+		return c, &UsageError{fmt.Errorf("%s: larger than %d bytes", path, maxConfig)}
+	}
+	if c, err = parseConfig(data); err != nil {
+		return c, &UsageError{fmt.Errorf("%s:%w", path, err)}
+	}
+	c.resolve(filepath.Dir(path))
+	return c, nil
+}
+
+// resolve makes the paths of c that lie relative to dir usable from where we are.
+func (c *Config) resolve(dir string) {
+	c.Suites = slices.Clone(c.Suites)
+	for i, s := range c.Suites {
+		if s != Lifecycle && !filepath.IsAbs(s) {
+			c.Suites[i] = filepath.Join(dir, s)
+		}
+	}
+	if c.Out != DefaultConfig().Out && !filepath.IsAbs(c.Out) {
+		c.Out = filepath.Join(dir, c.Out)
+	}
+}
+
+// parseConfig reads the text of a file. Its errors begin with the line: "3: unknown key …".
+func parseConfig(data []byte) (Config, error) {
+	c := DefaultConfig()
+	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&c)
+	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+		return c, unknownKey(&strict.Errors[0])
+	}
+	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, _ := bad.Position()
+		return c, fmt.Errorf("%d: %s%s", line, prefixed(strings.Join(bad.Key(), ".")), oneLine(bad.Error()))
+	}
+	if err != nil {
+		return c, fmt.Errorf("1: %s", oneLine(err.Error()))
+	}
+	return c, c.check(linesOf(data))
+}
+
+func prefixed(key string) string {
+	if key == "" {
+		return ""
+	}
+	return key + ": "
+}
+
+// typeClash is how the decoder says that a value has the wrong type.
+var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct field \S+ of type )?(\S+)$`)
+
+// typeNames are Go's types in the words of who writes the file.
+var typeNames = map[string]string{"int": "a whole number", "string": "a text in quotes", "bool": "true or false",
+	"[]string": "a list of texts", "harness.Duration": "a text like \"10m\""}
+
+func oneLine(s string) string {
+	s = strings.TrimPrefix(strings.Join(strings.Fields(s), " "), "toml: ")
+	if m := typeClash.FindStringSubmatch(s); m != nil && typeNames[m[2]] != "" {
+		return fmt.Sprintf("%s belongs here, not the type %s", typeNames[m[2]], m[1])
+	}
+	return s
+}
+
+func unknownKey(e *toml.DecodeError) error {
+	line, _ := e.Position()
+	key := strings.Join(e.Key(), ".")
+	hint := "; known are " + strings.Join(configKeys, ", ")
+	if near := DidYouMean(key, configKeys); near != "" {
+		hint = fmt.Sprintf(" — did you mean %q?", near)
+	}
+	return fmt.Errorf("%d: unknown key %q%s", line, key, hint)
+}
+
+// configKeys lists every key with its table.
+var configKeys = keysOf(reflect.TypeFor[Config](), "")
+
+func keysOf(t reflect.Type, table string) []string {
+	var keys []string
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		if f.Type.Kind() == reflect.Struct {
+			keys = append(keys, table+name)
+			keys = append(keys, keysOf(f.Type, table+name+".")...)
+			continue
+		}
+		keys = append(keys, table+name)
+	}
+	return keys
+}
+
+// linesOf tells on which line each key of a well-formed document stands.
+func linesOf(data []byte) map[string]int {
+	lines := map[string]int{}
+	var p unstable.Parser
+	p.Reset(data)
+	table := ""
+	for p.NextExpression() {
+		e := p.Expression()
+		var parts []string
+		line := 0
+		for k := e.Key(); k.Next(); {
+			parts = append(parts, string(k.Node().Data))
+			if line == 0 {
+				line = p.Shape(k.Node().Raw).Start.Line
+			}
+		}
+		key := strings.Join(parts, ".")
+		if e.Kind == unstable.Table {
+			table = key + "."
+			lines[key] = line
+			continue
+		}
+		lines[table+key] = line
+	}
+	return lines
+}
+
+// check says what a value may be where it is not.
+func (c Config) check(lines map[string]int) error {
+	timeout := time.Duration(c.Guest.Timeout)
+	rules := []struct {
+		key  string
+		ok   bool
+		want string
+	}{
+		{"kernels", len(c.Kernels) > 0, "name at least one kernel, or leave the key out"},
+		{"suites", len(c.Suites) > 0, "name at least one suite, or leave the key out"},
+		{"params", !slices.ContainsFunc(c.Params, notAssignment), "each is a text like \"name=value\""},
+		{"make", !slices.ContainsFunc(c.Make, notAssignment), "each is a text like \"NAME=VALUE\""},
+		{"out", c.Out != "", "the name of a folder"},
+		{"jobs", 0 <= c.Jobs && c.Jobs <= 1024, "from 0 to 1024"},
+		{"guest.memory_mib", 64 <= c.Guest.MemoryMiB && c.Guest.MemoryMiB <= 1<<20, "from 64 to 1048576"},
+		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
+		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "from 1s to 24h"},
+		{"debian.mirror", isAddress(c.Debian.Mirror), "an address that starts with http://, https:// or file://"},
+		{"debian.security_mirror", isAddress(c.Debian.SecurityMirror), "an address that starts with http://, https:// or file://"},
+	}
+	for _, r := range rules {
+		if !r.ok {
+			return fmt.Errorf("%d: %s: %s", lines[r.key], r.key, r.want)
+		}
+	}
+	for _, k := range c.Kernels {
+		if _, err := kernels.ParseSelector(k); err != nil {
+			return fmt.Errorf("%d: kernels: %w", lines["kernels"], err)
+		}
+	}
+	return nil
+}
+
+// notAssignment tells whether s is anything but NAME=VALUE with a name that make and the kernel both take.
+func notAssignment(s string) bool {
+	name, _, ok := strings.Cut(s, "=")
+	return !ok || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != "" ||
+		strings.ContainsAny(s, "\n\x00")
+}
+
+func isAddress(s string) bool {
+	return s == "" || slices.ContainsFunc([]string{"http://", "https://", "file://"}, func(p string) bool {
+		return strings.HasPrefix(s, p) && !strings.ContainsAny(s, " \t\n")
+	})
+}

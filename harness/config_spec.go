@@ -1,0 +1,81 @@
+package harness
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Spec merges c and what was given on the command line, which wins: a zero field of flags was not given. Lists
+// replace those of the file, but for Params and Make, of which those of another name stay. A suite goes by its path
+// or by its name, if it is one of the file's or lies in the module's folder suites.
+func (c Config) Spec(flags Spec) (Spec, error) {
+	s := flags
+	s.Module = cmp.Or(flags.Module, ".")
+	s.Out = cmp.Or(flags.Out, c.Out)
+	s.Timeout = cmp.Or(flags.Timeout, time.Duration(c.Guest.Timeout))
+	s.Jobs = cmp.Or(flags.Jobs, c.Jobs)
+	s.MemoryMiB = cmp.Or(flags.MemoryMiB, c.Guest.MemoryMiB)
+	s.CPUs = cmp.Or(flags.CPUs, c.Guest.CPUs)
+	s.RequireKVM = flags.RequireKVM || c.RequireKVM
+	s.Mirror = cmp.Or(flags.Mirror, c.Debian.Mirror)
+	s.SecurityURL = cmp.Or(flags.SecurityURL, c.Debian.SecurityMirror)
+	s.Params = assignments(c.Params, flags.Params)
+	s.Make = assignments(c.Make, flags.Make)
+	if len(flags.Kernels) == 0 {
+		s.Kernels = c.Kernels
+	}
+	if len(flags.Suites) == 0 {
+		s.Suites = c.Suites
+		return s, nil
+	}
+	s.Suites = nil
+	for _, name := range flags.Suites {
+		dir, err := c.suite(s.Module, name)
+		if err != nil {
+			return s, &UsageError{err}
+		}
+		s.Suites = append(s.Suites, dir)
+	}
+	return s, nil
+}
+
+// assignments are those of base whose name is not in over, then those of over.
+func assignments(base, over []string) []string {
+	name := func(s string) string { n, _, _ := strings.Cut(s, "="); return n }
+	var all []string
+	for _, b := range base {
+		if !slices.ContainsFunc(over, func(o string) bool { return name(o) == name(b) }) {
+			all = append(all, b)
+		}
+	}
+	return append(all, over...)
+}
+
+func (c Config) suite(module, name string) (string, error) {
+	if name == Lifecycle {
+		return name, nil
+	}
+	known := []string{Lifecycle}
+	candidates := []string{name}
+	for _, s := range c.Suites {
+		if filepath.Base(s) == name {
+			candidates = append(candidates, s)
+		}
+		known = append(known, filepath.Base(s))
+	}
+	for _, dir := range append(candidates, filepath.Join(module, "suites", name)) {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return dir, nil
+		}
+	}
+	hint := "; known by name: " + strings.Join(slices.Compact(known), ", ")
+	if near := DidYouMean(name, known); near != "" {
+		hint = fmt.Sprintf(" — did you mean %q?", near)
+	}
+	return "", fmt.Errorf("unknown suite %q: no such folder%s", name, hint)
+}

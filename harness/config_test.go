@@ -1,0 +1,217 @@
+package harness
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+var updateConfig = flag.Bool("update-config", false, "write testdata/modmatrix.toml anew")
+
+// TestDefaultConfigIsDocumented writes the file that init makes and the README points to.
+func TestDefaultConfigIsDocumented(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteConfig(&b, DefaultConfig()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", ConfigName)
+	if *updateConfig {
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b.Bytes(), want) {
+		t.Errorf("%s differs (go test -update-config writes it anew):\n%s", path, b.Bytes())
+	}
+	for _, key := range configKeys {
+		name := key[strings.LastIndexByte(key, '.')+1:]
+		if before, _, ok := strings.Cut(b.String(), name); !ok || !strings.Contains(lastLines(before, 2), "# ") {
+			t.Errorf("%s is not there with a comment before it", key)
+		}
+	}
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(s, "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// uncomment makes every value that stands in a comment count.
+func uncomment(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		bare, comment := strings.CutPrefix(line, "# ")
+		key, _, assigns := strings.Cut(bare, " = ")
+		if comment && assigns && !strings.Contains(key, " ") {
+			line = bare
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+func TestTheDocumentedFileIsTheDefault(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", ConfigName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{string(data), uncomment(string(data))} {
+		c, err := parseConfig([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(c, DefaultConfig()) {
+			t.Errorf("got %+v, want %+v", c, DefaultConfig())
+		}
+	}
+	if lines := linesOf([]byte(uncomment(string(data)))); len(lines) != len(configKeys) {
+		t.Errorf("keys %v, of which the file has %v", configKeys, lines)
+	}
+}
+
+func TestConfigMistakesAreOneLineWithACure(t *testing.T) {
+	for _, tc := range []struct{ text, want string }{
+		{"kernls = []", `modmatrix.toml:1: unknown key "kernls" — did you mean "kernels"?`},
+		{"\n[guest]\nmemory_mb = 1", `modmatrix.toml:3: unknown key "guest.memory_mb" — did you mean "guest.memory_mib"?`},
+		{"[gest]\ncpus = 2", `modmatrix.toml:1: unknown key "gest" — did you mean "guest"?`},
+		{"timeout = '10m'", `modmatrix.toml:1: unknown key "timeout"; known are kernels, suites, params, make, out, jobs, require_kvm, guest, guest.memory_mib, guest.cpus, guest.timeout, debian, debian.mirror, debian.security_mirror`},
+		{"\n\njobs = 'many'", "modmatrix.toml:3: jobs: a whole number belongs here, not the type string"},
+		{"kernels = 'debian:trixie'", "modmatrix.toml:1: kernels: a list of texts belongs here, not the type string"},
+		{"require_kvm = 1", "modmatrix.toml:1: require_kvm: true or false belongs here, not the type integer"},
+		{"guest = 1", "modmatrix.toml:1: guest: "},
+		{"[guest]\ntimeout = 10", "modmatrix.toml:2: guest.timeout: "},
+		{"jobs = -1", "modmatrix.toml:1: jobs: from 0 to 1024"},
+		{"jobs = 1025", "modmatrix.toml:1: jobs: from 0 to 1024"},
+		{"out = ''", "modmatrix.toml:1: out: the name of a folder"},
+		{"kernels = []", "modmatrix.toml:1: kernels: name at least one kernel, or leave the key out"},
+		{"# x\nkernels = ['debian']", `modmatrix.toml:2: kernels: selector "debian": at its end: ':' and a name follow debian`},
+		{"suites = []", "modmatrix.toml:1: suites: name at least one suite, or leave the key out"},
+		{"params = ['debug']", `modmatrix.toml:1: params: each is a text like "name=value"`},
+		{"make = ['$(shell rm)=1']", `modmatrix.toml:1: make: each is a text like "NAME=VALUE"`},
+		{"[guest]\nmemory_mib = 63", "modmatrix.toml:2: guest.memory_mib: from 64 to 1048576"},
+		{"guest.memory_mib = 1048577", "modmatrix.toml:1: guest.memory_mib: from 64 to 1048576"},
+		{"[guest]\ncpus = 0", "modmatrix.toml:2: guest.cpus: from 1 to 256"},
+		{"[guest]\n\ntimeout = '0s'", "modmatrix.toml:3: guest.timeout: from 1s to 24h"},
+		{"[guest]\ntimeout = 'soon'", `modmatrix.toml:2: guest.timeout: "soon" is no duration: write it like 90s or 10m`},
+		{"[debian]\nmirror = 'archive'", "modmatrix.toml:2: debian.mirror: an address that starts with http://, https:// or file://"},
+		{"kernels = [", "modmatrix.toml:1: array is incomplete"},
+		{"jobs = 1\njobs = 2", "modmatrix.toml:2: "},
+	} {
+		path := filepath.Join(t.TempDir(), ConfigName)
+		if err := os.WriteFile(path, []byte(tc.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadConfig(path)
+		if err == nil {
+			t.Errorf("%q: no error", tc.text)
+			continue
+		}
+		if _, ok := errors.AsType[*UsageError](err); !ok {
+			t.Errorf("%q: %T", tc.text, err)
+		}
+		got := strings.TrimPrefix(err.Error(), filepath.Dir(path)+"/")
+		if got != tc.want && !(strings.HasSuffix(tc.want, " ") && strings.HasPrefix(got, tc.want)) {
+			t.Errorf("%q:\n got %s\nwant %s", tc.text, got, tc.want)
+		}
+		if strings.Contains(got, "\n") {
+			t.Errorf("%q: more than one line: %s", tc.text, got)
+		}
+	}
+}
+
+func TestPathsInTheFileAreRelativeToIt(t *testing.T) {
+	dir := t.TempDir()
+	text := "suites = ['lifecycle', 'suites/first', '/abs/second']\nout = 'out'\n"
+	if err := os.WriteFile(filepath.Join(dir, ConfigName), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := LoadConfig(filepath.Join(dir, ConfigName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"lifecycle", dir + "/suites/first", "/abs/second"}; !reflect.DeepEqual(c.Suites, want) {
+		t.Errorf("suites %q, want %q", c.Suites, want)
+	}
+	if c.Out != dir+"/out" {
+		t.Errorf("out %q", c.Out)
+	}
+	if c, err = LoadConfig(filepath.Join(dir, "absent.toml")); err != nil || !reflect.DeepEqual(c, DefaultConfig()) {
+		t.Errorf("without a file: %+v, %v", c, err)
+	}
+}
+
+func TestFlagsWin(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"suites/first", "suites/second", "elsewhere/third"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := DefaultConfig()
+	c.Suites = []string{Lifecycle, filepath.Join(dir, "elsewhere/third")}
+	c.Params, c.Make = []string{"debug=1", "card=2"}, []string{"W=1"}
+	s, err := c.Spec(Spec{Module: dir, Kernels: []string{"debian:trixie"}, Params: []string{"debug=0"}, Jobs: 3,
+		Suites: []string{"third", "second", filepath.Join(dir, "suites/first")}, Timeout: time.Minute, Out: "there"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Spec{Module: dir, Kernels: []string{"debian:trixie"}, Params: []string{"card=2", "debug=0"}, Make: []string{"W=1"}, Jobs: 3,
+		Suites:  []string{dir + "/elsewhere/third", dir + "/suites/second", dir + "/suites/first"},
+		Timeout: time.Minute, Out: "there", MemoryMiB: 256, CPUs: 1}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("got\n%+v, want\n%+v", s, want)
+	}
+	_, err = c.Spec(Spec{Module: dir, Suites: []string{"thrd"}})
+	if err == nil || err.Error() != `unknown suite "thrd": no such folder — did you mean "third"?` {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNothingGivenIsTheFile(t *testing.T) {
+	s, err := DefaultConfig().Spec(Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Spec{Module: ".", Kernels: DefaultKernels, Suites: []string{Lifecycle}, Out: "modmatrix-out", Timeout: 10 * time.Minute,
+		MemoryMiB: 256, CPUs: 1}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("got\n%+v, want\n%+v", s, want)
+	}
+}
+
+func TestDidYouMean(t *testing.T) {
+	known := []string{"kernels", "suites", "jobs", "lifecycle"}
+	for word, want := range map[string]string{"kernls": "kernels", "lifecicle": "lifecycle", "job": "jobs", "out": "", "": "", "x": ""} {
+		if got := DidYouMean(word, known); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add([]byte("kernels = ['debian:trixie']\n[guest]\ncpus = 2\ntimeout = '5m'\n"))
+	f.Add([]byte("kernls = 1"))
+	f.Add([]byte("guest = { cpus = 0 }\n[[suites]]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := parseConfig(data)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r\x1b") || err.Error()[0] < '0' || err.Error()[0] > '9' {
+				t.Errorf("not one line that begins with a number: %q", err)
+			}
+			return
+		}
+		if c.Guest.CPUs < 1 || len(c.Kernels) == 0 || len(c.Suites) == 0 || c.Out == "" {
+			t.Errorf("accepted %+v", c)
+		}
+	})
+}
