@@ -14,6 +14,9 @@ import (
 // execTimeout bounds a command whose context has no deadline. QEMU answers at once; what takes long, it does aside.
 const execTimeout = 30 * time.Second
 
+// maxCommand bounds a command: the relay reads each in one piece.
+const maxCommand = 16 << 10
+
 // errHungUp says that the monitor's connection is closed: QEMU ended, or a command was given up.
 var errHungUp = errors.New("QEMU hung up")
 
@@ -64,7 +67,14 @@ func (m *Monitor) drain(observe func(qmp.Event)) {
 	go func() {
 		defer close(m.closed)
 		for e := range events {
-			observe(e)
+			if e.Event != answered {
+				observe(e)
+				continue
+			}
+			select {
+			case <-m.relay.taken:
+			case <-m.relay.stop:
+			}
 		}
 		m.relay.close()
 		m.socket.Disconnect()
@@ -78,6 +88,9 @@ func (m *Monitor) Exec(ctx context.Context, command string, args any) (json.RawM
 	ctx, cancel := context.WithTimeout(ctx, execTimeout)
 	defer cancel()
 	line, err := json.Marshal(qmp.Command{Execute: command, Args: args})
+	if err == nil && len(line) > maxCommand {
+		err = fmt.Errorf("command of %d bytes: at most %d can be sent", len(line), maxCommand)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("run QMP %s: %w", command, err)
 	}
@@ -99,24 +112,20 @@ func (m *Monitor) Exec(ctx context.Context, command string, args any) (json.RawM
 	return out, nil
 }
 
-// run passes one command to go-qemu and copies the answer before the relay lets the next line pass.
+// run passes one command to go-qemu and takes the answer from the relay.
 func (m *Monitor) run(line []byte) (json.RawMessage, error) {
 	m.relay.wanted.Store(true)
-	defer m.relay.wanted.Store(false)
-	out, err := m.socket.Run(line)
+	_, err := m.socket.Run(line)
+	m.relay.copied()
+	if err == nil {
+		return <-m.relay.answers, nil
+	}
 	select {
 	case <-m.relay.stop:
 		return nil, errHungUp
 	default:
+		return nil, err
 	}
-	var answer struct {
-		Return json.RawMessage `json:"return"`
-	}
-	if err == nil {
-		err = json.Unmarshal(out, &answer)
-	}
-	m.relay.copied()
-	return answer.Return, err
 }
 
 // Human runs a line of the human monitor, e.g. "info registers", and returns what it printed.

@@ -15,37 +15,52 @@ import (
 )
 
 const (
-	// maxLine bounds a line of QEMU's, below the 64 KiB at which go-qemu's reader gives up for good.
-	maxLine = 60 << 10
+	// maxLine bounds a line of QEMU's.
+	maxLine = 1 << 20
+	// maxPacket bounds what reaches go-qemu in one piece: the room that its bufio.Scanner has at least when it holds
+	// nothing, half of its first buffer.
+	maxPacket = 2048
 	// maxEarly bounds the events kept from before the handshake's end. QEMU sends none; one that sends more is not QEMU.
 	maxEarly = 64
 )
 
-var tooLong = []byte(`{"error":{"class":"GenericError","desc":"answer too long for the monitor"}}` + "\n")
+// answered is an event of our own, sent right behind every answer. While nobody takes it in, go-qemu's reader waits.
+const answered = "MODMATRIX_ANSWERED"
 
-// relay stands between QEMU and go-qemu's monitor and passes QEMU's lines on, one answer at a time. go-qemu takes an
-// event that comes before the handshake's answer for that answer, hands out its read buffer as the result of a
-// command while it goes on reading into it, and stops at an answer that nobody waits for or that is too long.
-// All of that needs a line that came too early, so here none does.
+var (
+	barrier  = []byte(`{"event":"` + answered + `"}` + "\n")
+	accepted = []byte(`{"return":{}}` + "\n")
+	tooLong  = []byte(`{"error":{"class":"GenericError","desc":"answer too long"}}` + "\n")
+)
+
+// relay stands between QEMU and go-qemu's monitor, which it shields from four things that go-qemu cannot bear: an
+// event before the handshake's end is taken for the handshake's answer; the answer of a command lies in the read buffer
+// while the reader goes on to write into it, which is a data race; a line over 64 KiB ends the reader for good; an
+// answer that nobody waits for blocks it.
+//
+// So the relay keeps early events back, keeps each answer for Exec and tells go-qemu only whether it was a good one,
+// and sends an event of its own behind it. The reader cannot get past that event before Monitor has let it, and so
+// touches its buffer only when the command is over. That the two come in one piece is what the packet socket is for.
 type relay struct {
-	qemu   net.Conn
-	lib    *net.UnixConn // go-qemu's end is the other one
-	wanted atomic.Bool   // an answer is waited for
-	taken  chan struct{} // the last answer was copied: the buffer may be overwritten
-	stop   chan struct{}
-	once   sync.Once
+	qemu    net.Conn
+	lib     *net.UnixConn // go-qemu's end is the other one
+	wanted  atomic.Bool   // an answer is waited for
+	answers chan json.RawMessage
+	taken   chan struct{} // the command is over: go-qemu may read on
+	stop    chan struct{}
+	once    sync.Once
 }
 
 // dialRelay makes go-qemu's monitor for conn. It can only dial an address, so it gets a nameless one in the abstract
 // name space, and only a connection from this very process is accepted there.
 func dialRelay(conn net.Conn) (*relay, *qmp.SocketMonitor, error) {
 	// An empty name lets the kernel choose one (unix(7), autobind).
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix"})
+	listener, err := net.ListenUnix("unixpacket", &net.UnixAddr{Net: "unixpacket"})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer listener.Close()
-	socket, err := qmp.NewSocketMonitor("unix", listener.Addr().String(), 0)
+	socket, err := qmp.NewSocketMonitor("unixpacket", listener.Addr().String(), 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,7 +70,8 @@ func dialRelay(conn net.Conn) (*relay, *qmp.SocketMonitor, error) {
 			return nil, nil, err
 		}
 		if fromUs(lib) {
-			return &relay{qemu: conn, lib: lib, taken: make(chan struct{}), stop: make(chan struct{})}, socket, nil
+			return &relay{qemu: conn, lib: lib, answers: make(chan json.RawMessage, 1),
+				taken: make(chan struct{}), stop: make(chan struct{})}, socket, nil
 		}
 		lib.Close()
 	}
@@ -75,14 +91,14 @@ func fromUs(conn *net.UnixConn) bool {
 	return err == nil && us
 }
 
-// run passes lines on until either side hangs up. It returns when nothing more will reach go-qemu.
+// run passes lines on until either side hangs up.
 func (r *relay) run() {
 	defer r.close()
 	go func() {
 		defer r.close()
 		io.Copy(r.qemu, r.lib)
 	}()
-	in := bufio.NewReaderSize(r.qemu, maxLine)
+	in := bufio.NewReader(r.qemu)
 	if r.handshake(in) != nil {
 		return
 	}
@@ -94,35 +110,50 @@ func (r *relay) run() {
 	}
 }
 
-// handshake passes the greeting and the answer to qmp_capabilities, and only then the events that came before it.
+// handshake passes the greeting and the answer to qmp_capabilities, and the events that came before it only when
+// go-qemu is ready for them.
 func (r *relay) handshake(in *bufio.Reader) error {
 	greeting, err := readLine(in)
 	if err != nil {
 		return err
 	}
-	if _, err := r.lib.Write(greeting); err != nil {
+	if err := r.send(bytes.TrimSpace(greeting)); err != nil {
 		return err
 	}
 	var early [][]byte
-	for {
-		line, err := readLine(in)
-		if err != nil {
-			return err
-		}
-		if !isEvent(line) {
-			if err := r.answer(line); err != nil {
-				return err
-			}
-			break
-		}
-		if early = append(early, bytes.Clone(line)); len(early) > maxEarly {
+	line, err := readLine(in)
+	for ; err == nil && isEvent(line); line, err = readLine(in) {
+		if early = append(early, line); len(early) > maxEarly {
 			return errors.New("too many events before the handshake")
 		}
 	}
+	if err != nil {
+		return err
+	}
+	if err := r.send(bytes.TrimSpace(line)); err != nil {
+		return err
+	}
+	select {
+	case <-r.taken:
+	case <-r.stop:
+		return net.ErrClosed
+	}
 	for _, line := range early {
-		if _, err := r.lib.Write(line); err != nil {
+		if err := r.pass(line); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// send gives go-qemu's handshake, which may read in pieces, what it is to read.
+func (r *relay) send(text []byte) error {
+	for len(text) > 0 {
+		n := min(len(text), 512)
+		if _, err := r.lib.Write(text[:n]); err != nil {
+			return err
+		}
+		text = text[n:]
 	}
 	return nil
 }
@@ -130,29 +161,30 @@ func (r *relay) handshake(in *bufio.Reader) error {
 // pass hands one line on: an event at once, an answer if somebody waits for it, anything else not at all.
 func (r *relay) pass(line []byte) error {
 	if isEvent(line) {
+		if len(line) > maxPacket || bytes.Contains(line, []byte(answered)) {
+			return nil
+		}
 		_, err := r.lib.Write(line)
 		return err
 	}
-	if !json.Valid(line) || !r.wanted.CompareAndSwap(true, false) {
+	var answer struct {
+		Return json.RawMessage `json:"return"`
+		Error  json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(line, &answer) != nil || !r.wanted.CompareAndSwap(true, false) {
 		return nil
 	}
-	return r.answer(line)
+	short := accepted
+	if answer.Error == nil {
+		r.answers <- answer.Return
+	} else if short = line; len(line)+len(barrier) > maxPacket {
+		short = tooLong
+	}
+	_, err := r.lib.Write(append(bytes.Clone(short), barrier...))
+	return err
 }
 
-// answer hands one answer on, and returns when it was copied.
-func (r *relay) answer(line []byte) error {
-	if _, err := r.lib.Write(line); err != nil {
-		return err
-	}
-	select {
-	case <-r.taken:
-		return nil
-	case <-r.stop:
-		return net.ErrClosed
-	}
-}
-
-// copied lets the line after the last answer pass.
+// copied lets go-qemu read on after an answer.
 func (r *relay) copied() {
 	select {
 	case r.taken <- struct{}{}:
@@ -177,15 +209,20 @@ func isEvent(line []byte) bool {
 	return json.Unmarshal(line, &e) == nil && e.Event != ""
 }
 
-// readLine returns the next line with its end, valid until the next call. In place of a line that is too long comes
-// an answer that says so.
+// readLine returns the next line with its end. In place of one that is too long comes an answer that says so.
 func readLine(in *bufio.Reader) ([]byte, error) {
-	line, err := in.ReadSlice('\n')
-	if !errors.Is(err, bufio.ErrBufferFull) {
+	var line []byte
+	for {
+		piece, err := in.ReadSlice('\n')
+		if len(line) <= maxLine {
+			line = append(line, piece...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if len(line) > maxLine {
+			line = tooLong
+		}
 		return line, err
 	}
-	for errors.Is(err, bufio.ErrBufferFull) {
-		_, err = in.ReadSlice('\n')
-	}
-	return tooLong, err
 }

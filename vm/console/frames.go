@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// maxAlien is how many lines of others may cut into a trace without ending it.
+const maxAlien = 8
+
 // maxFrames bounds the frames that are kept of one trace.
 const maxFrames = 64
 
@@ -28,6 +31,7 @@ var (
 	regsRE = regexp.MustCompile(`^\s*(?:</?[A-Z#]+>\s*$|[ER]?(?:IP|SP|AX|BX|CX|DX|SI|DI|BP|FLAGS)[: ]|R\d\d:|[CDEFGS]S:|CR[0-4]:|Code:|` +
 		`ORIG_|EFLAGS|pstate|pc :|lr :|sp :|x\d+ ?:|r\d+ ?:|psr|Exception stack|Stack: \(|[0-9a-f]{4}: |--- interrupt|\.\.\.$|={3}|LR =|\(null\))`)
 	headFnRE = regexp.MustCompile(`(?:\b(?:in|at|from)|:\d+) \(?` + symbol)
+	lockAtRE = regexp.MustCompile(`\bat: (?:\[<[0-9a-f]+>\] )?` + symbol)
 	bareFnRE = regexp.MustCompile(`\bin ([A-Za-z_]\w+)`)
 )
 
@@ -35,8 +39,10 @@ var (
 type traces struct {
 	top    Frame // where it happened, as the header or the registers say
 	fromPC bool  // top comes from the registers
+	lock   Frame // where lockdep says that a lock was taken; all there is when the trace is lost
 	runs   []run
 	open   bool // the last run goes on
+	alien  int  // lines since its last frame that may be another's
 	marked bool // the next run was announced
 }
 
@@ -74,14 +80,22 @@ func (t *traces) add(text string) bool {
 		t.push(Frame{Function: plainName(m[2]), Reliable: m[1] == ""})
 		return true
 	}
+	if m := lockAtRE.FindStringSubmatch(text); m != nil && t.lock.Function == "" {
+		t.lock = frame(m[1:], true)
+	}
 	switch {
 	case markRE.MatchString(text):
 		t.marked, t.open = true, false
 		return true
 	case t.open && regsRE.MatchString(text):
 		return true
+	case bodyRE.MatchString(text):
+		t.open = false
+		return true
 	}
-	t.open = false
+	if t.alien++; t.alien > maxAlien {
+		t.open = false
+	}
 	return false
 }
 
@@ -99,6 +113,7 @@ func (t *traces) push(f Frame) {
 		t.runs = append(t.runs, run{marked: t.marked})
 		t.open, t.marked = true, false
 	}
+	t.alien = 0
 	last := &t.runs[len(t.runs)-1]
 	if len(last.frames) < maxFrames {
 		last.frames = append(last.frames, f)

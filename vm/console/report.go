@@ -49,9 +49,9 @@ func readReport(log []byte, head header) report {
 }
 
 // owns reports whether a line was printed by the task or CPU that prints this report.
-// Without caller ids every line may be.
+// Without caller ids every line of the kernel's may be.
 func (r *reader) owns(sp span) bool {
-	if sp.User {
+	if sp.User || r.head.Stamp && !sp.Stamp {
 		return false
 	}
 	return r.head.Caller == "" || r.head.is(spread) || sp.Caller == r.head.Caller
@@ -74,7 +74,7 @@ func (r *reader) take(sp span) bool {
 	case endRE.MatchString(sp.Text):
 		r.keep(sp)
 		return false
-	case r.traces.add(sp.Text), bodyRE.MatchString(sp.Text):
+	case r.traces.add(sp.Text):
 		r.keep(sp)
 	default:
 		r.quiet++

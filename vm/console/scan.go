@@ -3,7 +3,7 @@ package console
 import "bytes"
 
 const (
-	maxSplats = 1000    // a log with more has been judged long before its end
+	maxSplats = 1000    // faults, and as many others: a log with more has been judged long before its end
 	maxReport = 500     // lines of one report
 	maxBytes  = 1 << 18 // of the log that one report may reach over, lines of others included
 	maxQuiet  = 20      // lines that belong to no report end it
@@ -11,10 +11,11 @@ const (
 	panicNear = 1 << 16 // bytes after a splat in which a panic is its consequence
 )
 
-// Scan returns the splats of a kernel log in the order in which they start, at most 1000 of them.
+// Scan returns the splats of a kernel log in the order in which they start, at most 1000 faults and 1000 others.
 // A panic that follows a fault is no splat of its own: it is told in Splat.Panic of the fault.
 func Scan(log []byte) []Splat {
 	var out []Splat
+	var faults int
 	last := -1 // index of the latest fault
 	walk(log, func(s Splat) bool {
 		if s.Kind == KindPanic && last >= 0 && s.Start-out[last].End <= panicNear {
@@ -23,11 +24,15 @@ func Scan(log []byte) []Splat {
 			}
 			return true
 		}
-		out = append(out, s)
-		if s.Severity.Fault() {
+		switch {
+		case s.Severity.Fault():
+			out = append(out, s)
 			last = len(out) - 1
+			faults++
+		case len(out)-faults < maxSplats:
+			out = append(out, s)
 		}
-		return len(out) < maxSplats
+		return faults < maxSplats
 	})
 	return out
 }

@@ -31,8 +31,16 @@ var skipRE = regexp.MustCompile(`^(?:` +
 	`_*flush_work\w*|__cancel_work\w*|_*complete(?:_all)?|__wake_up\w*|wake_up_\w+|autoremove_wake_function|prepare_to_wait\w*|finish_task_switch|` +
 	// objects
 	`kobject_\w+|kref_\w+|device_(?:add|del|register|unregister|create|initialize)|_*cpumask_\w+|sysfs_warn_dup|sysfs_do_create_link\w*|sysfs_create_\w+|refcount_t|percpu_ref_\w+|idr_\w+|ida_\w+|proc_register|add_timer\w*|mod_timer\w*|__mod_timer|del_timer\w*|timer_\w+|call_rcu\w*|__call_rcu\w*|__traceiter_\w+|` +
+	// what the rest of the kernel calls without being at fault: trees, strings, work queues, pages, sockets, I/O
+	`rb_\w+|__rb_\w+|xas_\w+|xa_\w+|radix_tree_\w+|idr_get_free|maple_\w+|mas_\w+|timerqueue_\w+|lock_timer_base|string|vsnprintf|v?s[nc]*printf|pointer|v?printk\w*|_printk|console_\w+|` +
+	`__queue_work|queue_(?:delayed_)?work\w*|insert_work|try_to_grab_pending|work_is_static_object|work_grab_pending|(?:__)?cancel_(?:delayed_)?work\w*|drain_workqueue|__flush_\w+|kthread_stop|finish_wait|add_wait_queue\w*|remove_wait_queue|osq_lock|ldsem_\w+|_*lock_page\w*|unlock_page|folio_(?:un)?lock\w*|folio_wait\w*|` +
+	`lock_sock\w*|_*release_sock|skb_(?:panic|over_panic|under_panic|put|push|pull|trim)|bad_page\w*|free_page_is_bad|assertfail|__stack_chk_fail|rust_helper_BUG|__panic|rust_begin_unwind|\w+_noprof|_*alloc_\w*pages?\w*|_*page_cache_alloc|alloc_inode|pcpu_\w*alloc|_*kmem_cache_alloc\w*|` +
+	`usb_(?:submit_urb|kill_urb|unlink_urb|poison_urb|hcd_submit_urb|start_wait_urb|internal_control_msg|control_msg\w*|bulk_msg|interrupt_msg)|_atomic_dec_and\w*|crc_\w+|__raw_(?:read|write)[bwlq]|(?:read|write)[bwlq]|(?:in|out)[bwl]|simple_copy_to_iter|_*copy_\w*(?:to|from)_iter\w*|iov_iter_\w*copy\w*|` +
+	`sysfs_remove_\w+|device_destroy|device_unregister|get_device_parent|add_uevent_var|kobject_uevent\w*|devres_release_\w+|dev_(?:warn|err)\w*|look_up_lock_class|__x86_indirect_thunk\w*|__x86_return_thunk|retint_\w+|do_tag_check_fault|__hwasan_\w+|notifier_call_chain|` +
+	// where work begins
+	`entry_\w+|do_syscall\w*|_*do_fast_syscall\w*|do_int80\w*|el0\w*|invoke_syscall|ret_from_\w+|ret_fast_syscall|kthread|worker_thread|process_one_work|process_scheduled_works|__?sys_trace_return|system_call\w*|ia32_sys\w*|sysenter\w*|` +
 	// watchdogs
-	`watchdog\w*|rcu_(?:sched_clock_irq|check_callbacks|dump\w*|stall\w*|pending)|nmi_(?:cpu_backtrace|trigger\w*)\w*|arch_trigger\w*|trigger_\w+|sched_show_task|show_state\w*|dump_cpu_task|debug_show\w*|__sysrq\w*|sysrq_\w+` +
+	`watchdog\w*|rcu_(?:gp_\w+|print_\w+|sched_clock_irq|check_callbacks|dump\w*|stall\w*|pending)|nmi_(?:cpu_backtrace|trigger\w*)\w*|arch_trigger\w*|trigger_\w+|_?sched_show_task|show_state\w*|dump_cpu_task|debug_show\w*|__sysrq\w*|sysrq_\w+` +
 	`)$`)
 
 func skipped(function string) bool { return skipRE.MatchString(function) }
@@ -46,7 +54,7 @@ var (
 	// anchorRE is the frame below which a piece of work begins: a system call, a worker, a timer, a packet.
 	anchorRE = regexp.MustCompile(`^(?:(?:do_|__do_|el0_|compat_)?(?:fast_|slow_)?sys(?:call|enter)\w*|do_(?:syscall|int80|fast_syscall)\w*|entry_\w+|invoke_syscall|ret_from_fork\w*|ret_fast_syscall|kthread|worker_thread|process_one_work|process_scheduled_works|` +
 		`call_timer_fn|expire_timers|run_timer_\w+|__run_timers|__hrtimer_run_queues|__run_hrtimer|hrtimer_\w+|tasklet_action\w*|__do_softirq|do_softirq\w*|handle_softirqs|run_ksoftirqd|smpboot_thread_fn|` +
-		`__netif_receive_skb\w*|netif_receive_skb\w*|process_backlog|net_rx_action|__napi_poll|napi_poll|sys_\w+|ksys_\w+|__sys_\w+|vfs_\w+|do_(?:readv|writev|iter)_\w+|new_sync_\w+|call_(?:read|write)_iter|__vfs_\w+|` +
+		`__netif_receive_skb\w*|netif_receive_skb\w*|process_backlog|net_rx_action|__napi_poll|napi_poll|sys_\w+|ksys_\w+|_+sys_\w+|vfs_\w+|do_vfs_\w+|compat_\w*ioctl|_*sock_sendmsg\w*|_*fput|task_work_run|exit_to_user\w*|prepare_exit_to\w*|vm_mmap\w*|do_mmap\w*|mmap_region|__do_fault|do_(?:readv|writev|iter)_\w+|new_sync_\w+|call_(?:read|write)_iter|__vfs_\w+|` +
 		`do_idle|cpu_startup_entry|default_idle\w*|start_secondary|start_kernel|rest_init|secondary_startup\w*|__handle_\w+|do_one_initcall|do_init_module|load_module)$`)
 )
 

@@ -2,7 +2,7 @@ package console
 
 // driverTable holds reference counts and the driver core's complaints about names, interrupts and DMA.
 var driverTable = []signature{
-	{needle: "refcount_t:", pattern: `refcount_t: ([a-z -]+)`, kind: KindRefcount, severity: Fail, title: "refcount_t: $1"},
+	{needle: "refcount_t:", pattern: `refcount_t: ([a-z -]+[a-z])`, kind: KindRefcount, severity: Fail, title: "refcount_t: $1"},
 	{needle: "create duplicate filename", pattern: `sysfs: cannot create duplicate filename`, kind: KindDriverCore, severity: Warn, title: "sysfs: cannot create duplicate filename"},
 	{needle: "kobject_add_internal failed", kind: KindDriverCore, severity: Warn, title: "kobject_add_internal failed", flags: tail},
 	{needle: "does not have a release() function", kind: KindDriverCore, severity: Warn, title: "device or kobject has no release() function"},

@@ -1,7 +1,7 @@
 package console
 
 // at is how a WARNING names its place, old ("CPU: 0 PID: 1 at lib/x.c:1") and new, since 6.19 ("lib/x.c:1 at").
-const at = `WARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?`
+const at = `WARNING: (?:CPU: \d+ PID: -?\d+ )?(?:at )?`
 
 // warnTable holds WARN_ON in all its forms. Some checkers complain through it: the file tells, if their own line is lost.
 var warnTable = []signature{
@@ -9,10 +9,9 @@ var warnTable = []signature{
 	{needle: "WARNING: ", pattern: at + `\S*lib/refcount\.c:\d+`, kind: KindRefcount, severity: Fail, title: "refcount_t"},
 	{needle: "WARNING: ", pattern: at + `\S*lib/debugobjects\.c:\d+`, kind: KindODEBUG, severity: Fail, title: "ODEBUG bug"},
 	{needle: "WARNING: ", pattern: at + `\S*fs/proc/generic\.c:\d+`, kind: KindDriverCore, severity: Warn, title: "proc_dir_entry"},
-	{needle: "WARNING: ", pattern: at + `\S*lib/kobject\.c:\d+|` + at + `\S*fs/sysfs/\w+\.c:\d+`, kind: KindDriverCore, severity: Warn, title: "WARNING"},
-	{needle: "WARNING: ", pattern: `WARNING: (?:CPU: \d+ PID: \d+ )?at (\S+:\d+|0x\d+)`, kind: KindWarn, severity: Warn, title: "WARNING"},
+	{needle: "WARNING: ", pattern: `WARNING: (?:CPU: \d+ PID: -?\d+ )?at (\S+:\d+|0x\d+)`, kind: KindWarn, severity: Warn, title: "WARNING"},
 	{needle: "WARNING: ", pattern: `WARNING: (?:\S+:\d+ at |\[verbose debug info unavailable\])`, kind: KindWarn, severity: Warn, title: "WARNING"},
-	{needle: "WARNING: CPU:", pattern: `WARNING: CPU: \d+ PID: \d+`, kind: KindWarn, severity: Warn, title: "WARNING"},
+	{needle: "WARNING: CPU:", pattern: `WARNING: CPU: \d+ PID: -?\d+`, kind: KindWarn, severity: Warn, title: "WARNING"},
 	{needle: "WARNING: ", pattern: `WARNING: (kernel stack|can't (?:dereference|access) registers|stack (?:going|recursion)|unrecognized unwind)`, kind: KindWarn, severity: Warn, title: "WARNING: $1"},
 	{needle: "Badness at ", pattern: `^Badness at (\S+:\d+)`, kind: KindWarn, severity: Warn, title: "WARNING"},
 }

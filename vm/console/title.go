@@ -43,9 +43,13 @@ func (r *report) kept(frames []Frame) []Frame {
 		if h := belowAnchor(r.traces.runs); len(h) > 0 {
 			return h
 		}
+		return keep(interrupted(frames))
 	}
 	kept := keep(frames)
 	top := r.traces.top
+	if len(kept) == 0 && top.Function == "" && r.traces.lock.Function != "" {
+		return []Frame{r.traces.lock}
+	}
 	if top.Function == "" || skipped(top.Function) || r.traces.fromPC && r.head.kind == KindHungTask {
 		return kept
 	}
@@ -118,11 +122,13 @@ var (
 	scrubCPU    = regexp.MustCompile(`CPU#?\d+`)
 	scrubTask   = regexp.MustCompile(`\b[\w./:-]+[/:]\d+\b`)
 	scrubNumber = regexp.MustCompile(`\b\d+\b`)
+	scrubBraces = regexp.MustCompile(`\{[^}]*\}|\[[^\]]*\]`)
 	scrubSpace  = regexp.MustCompile(`\s+`)
 )
 
 // scrub takes out of a text what differs between two sightings of one bug.
 func scrub(text string) string {
+	text = scrubBraces.ReplaceAllString(text, "")
 	text = scrubSource.ReplaceAllString(text, "$1:LINE")
 	text = scrubOffset.ReplaceAllString(text, "")
 	text = scrubAddr.ReplaceAllString(text, "ADDR")

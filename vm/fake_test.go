@@ -1,0 +1,305 @@
+package vm_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/vm/vmtest"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(orphanEnv) != "" {
+		startOrphan()
+	}
+	vmtest.Main(m)
+}
+
+// fake installs script and returns a machine for it.
+func fake(t *testing.T, script string) (m *vm.Machine, console, report *vm.BoundedLog) {
+	t.Helper()
+	vmtest.Install(t, script)
+	kernel := filepath.Join(t.TempDir(), "vmlinuz")
+	if err := os.WriteFile(kernel, []byte("MZ"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	console, report = &vm.BoundedLog{}, &vm.BoundedLog{}
+	return &vm.Machine{Arch: "x86_64", Kernel: kernel, Console: console, Report: report}, console, report
+}
+
+func TestEnds(t *testing.T) {
+	tests := map[string]struct {
+		script  string
+		reason  vm.Reason
+		code    int
+		console string
+		stderr  string
+	}{
+		"power-off":              {script: "console Linux version 6.1\nreport done\npoweroff", reason: vm.GuestShutdown, console: "Linux version 6.1\n"},
+		"panic and reset":        {script: "console Kernel panic - not syncing: x\nreset", reason: vm.GuestReset, console: "Kernel panic - not syncing: x\n"},
+		"pvpanic":                {script: "panic", reason: vm.GuestPanic},
+		"half a line":            {script: "console- [    1.0] Unable to han\nreset", reason: vm.GuestReset, console: "[    1.0] Unable to han"},
+		"QEMU dies":              {script: "console x\ndie 134 kvm_buf_set_msrs: Assertion failed.", reason: vm.QEMUDied, code: 134, console: "x\n", stderr: "kvm_buf_set_msrs: Assertion failed.\n"},
+		"QEMU dies with nothing": {script: "die 0", reason: vm.QEMUDied, stderr: "\n"},
+		"events all the time":    {script: "flood events\nsleep 50ms\npoweroff", reason: vm.GuestShutdown},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m, console, _ := fake(t, test.script)
+			out := run(t, t.Context(), m)
+			if out.Reason != test.reason || out.ExitCode != test.code || out.Stderr != test.stderr {
+				t.Errorf("got %+v, want %s, %d, %q", out, test.reason, test.code, test.stderr)
+			}
+			if console.String() != test.console {
+				t.Errorf("console is %q, want %q", console, test.console)
+			}
+		})
+	}
+}
+
+// A QEMU that was sent a signal by somebody else says so; one that was killed by somebody else cannot.
+func TestForeignSignals(t *testing.T) {
+	for sig, want := range map[syscall.Signal]vm.Outcome{
+		syscall.SIGTERM: {Reason: vm.HostSignal},
+		syscall.SIGKILL: {Reason: vm.QEMUDied, Signal: "killed", ExitCode: -1},
+	} {
+		m, _, report := fake(t, "call pid\n")
+		p := start(t, t.Context(), m)
+		pid := waitFor(t, report, "\n")
+		if err := syscall.Kill(atoi(t, pid), sig); err != nil {
+			t.Fatal(err)
+		}
+		out, err := p.Wait()
+		if out.Elapsed = 0; out != want || err != nil {
+			t.Errorf("after %v got %+v, %v, want %+v", sig, out, err, want)
+		}
+	}
+}
+
+func TestKillAndCancel(t *testing.T) {
+	for name, script := range map[string]string{
+		"silence": "", "frozen": "report up\nfreeze", "flood": "flood console 1000000000000",
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _, report := fake(t, script)
+			if name == "frozen" {
+				p := start(t, t.Context(), m)
+				waitFor(t, report, "up\n")
+				p.Kill()
+				if out, err := p.Wait(); out.Reason != vm.HostKilled || err != nil {
+					t.Errorf("got %+v, %v", out, err)
+				}
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			p := start(t, ctx, m)
+			cancel()
+			if out, err := p.Wait(); out.Reason != vm.HostKilled || err != nil {
+				t.Errorf("got %+v, %v", out, err)
+			}
+			p.Kill() // of a dead guest does nothing
+		})
+	}
+}
+
+func TestQuit(t *testing.T) {
+	t.Run("answered", func(t *testing.T) {
+		m, _, _ := fake(t, "")
+		p := start(t, t.Context(), m)
+		p.Quit(t.Context())
+		if out, err := p.Wait(); out.Reason != vm.HostQuit || err != nil {
+			t.Errorf("got %+v, %v", out, err)
+		}
+	})
+	t.Run("not answered", func(t *testing.T) {
+		m, _, _ := fake(t, "mute quit")
+		p := start(t, t.Context(), m)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		p.Quit(ctx)
+		if out, err := p.Wait(); out.Reason != vm.HostKilled || err != nil {
+			t.Errorf("got %+v, %v", out, err)
+		}
+	})
+}
+
+func TestStartTrouble(t *testing.T) {
+	t.Run("no QEMU", func(t *testing.T) {
+		m, _, _ := fake(t, "")
+		t.Setenv("PATH", t.TempDir())
+		_, err := m.Start(t.Context())
+		if !errors.Is(err, vm.ErrNoQEMU) || !strings.Contains(err.Error(), "install the package qemu-system-x86") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("QEMU refuses", func(t *testing.T) {
+		m, _, _ := fake(t, "refuse 1 qemu-system-x86_64: cannot set up guest memory")
+		_, err := m.Start(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "exit status 1: qemu-system-x86_64: cannot set up guest memory") {
+			t.Errorf("got %v", err)
+		}
+	})
+	for _, script := range []string{"mute", "mute cont", "mute qmp_capabilities", "flood events\nmute qmp_capabilities"} {
+		t.Run(strings.ReplaceAll(script, "\n", ", "), func(t *testing.T) {
+			m, _, _ := fake(t, script)
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if _, err := m.Start(ctx); err == nil {
+				t.Error("started")
+			}
+		})
+	}
+}
+
+// A flood of 100 MB is taken in, and costs no more memory than the bounds say.
+func TestFloodIsBounded(t *testing.T) {
+	const size = 100 << 20
+	m, console, _ := fake(t, "console first line\nflood console 104857600\nconsole last line\npoweroff")
+	out := run(t, t.Context(), m)
+	if out.Reason != vm.GuestShutdown {
+		t.Errorf("got %+v", out)
+	}
+	if want := int64(size + len("first line\n") + len("last line\n")); console.Total() != want {
+		t.Errorf("took in %d bytes, want %d", console.Total(), want)
+	}
+	text := console.Bytes()
+	if len(text) > vm.DefaultHead+vm.DefaultTail+100 {
+		t.Errorf("kept %d bytes", len(text))
+	}
+	if !bytes.HasPrefix(text, []byte("first line\n")) || !bytes.HasSuffix(text, []byte("last line\n")) {
+		t.Error("beginning or end is missing")
+	}
+	var after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if after.HeapAlloc > 64<<20 {
+		t.Errorf("heap of %d bytes", after.HeapAlloc)
+	}
+}
+
+// Under a storm of events commands are answered, each with its own answer. With -race this is what go-qemu's monitor
+// fails without the relay.
+func TestCommandsUnderEvents(t *testing.T) {
+	m, _, _ := fake(t, "flood events")
+	p := start(t, t.Context(), m)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				status, err := p.QMP().Exec(t.Context(), "query-status", nil)
+				if err != nil || string(status) != `{"status": "running", "singlestep": false, "running": true}` {
+					t.Errorf("got %s, %v", status, err)
+				}
+				if text, err := p.QMP().Human(t.Context(), "info registers"); err != nil || text != "RIP=ffffffff81000000\r\n" {
+					t.Errorf("got %q, %v", text, err)
+				}
+				if _, err := p.QMP().Exec(t.Context(), "no-such", nil); err == nil || !strings.Contains(err.Error(), "has not been found") {
+					t.Errorf("got %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	p.Kill()
+	p.Wait()
+	if _, err := p.QMP().Exec(t.Context(), "query-status", nil); err == nil {
+		t.Error("a dead QEMU answered")
+	}
+}
+
+// A command that is not answered costs its deadline and nothing more.
+func TestCommandWithoutAnswer(t *testing.T) {
+	m, _, _ := fake(t, "mute query-status")
+	p := start(t, t.Context(), m)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := p.QMP().Exec(ctx, "query-status", nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := p.QMP().Exec(t.Context(), "stop", nil); err == nil {
+		t.Error("the connection goes on although an answer may still come")
+	}
+	p.Kill()
+	if out, err := p.Wait(); out.Reason != vm.HostKilled || err != nil {
+		t.Errorf("got %+v, %v", out, err)
+	}
+}
+
+func TestNMI(t *testing.T) {
+	m, console, _ := fake(t, "")
+	p := start(t, t.Context(), m)
+	if err := p.InjectNMI(t.Context()); err != nil {
+		t.Error(err)
+	}
+	waitFor(t, console, "NMI received")
+}
+
+func TestTerminal(t *testing.T) {
+	m, _, _ := fake(t, "echo\npoweroff")
+	ours, theirs := net.Pipe()
+	m.Terminal = theirs
+	p := start(t, t.Context(), m)
+	go io.WriteString(ours, "hello\nbye\n")
+	answer := make([]byte, len("you said hello\n"))
+	if _, err := io.ReadFull(ours, answer); err != nil || string(answer) != "you said hello\n" {
+		t.Errorf("got %q, %v", answer, err)
+	}
+	if out, err := p.Wait(); out.Reason != vm.GuestShutdown || err != nil {
+		t.Errorf("got %+v, %v", out, err)
+	}
+}
+
+// A writer that fails does not stop the guest, and is not forgotten.
+func TestFailingWriter(t *testing.T) {
+	m, _, report := fake(t, "flood console 1000000\nreport done\npoweroff")
+	m.Console = fullDisk{}
+	p := start(t, t.Context(), m)
+	out, err := p.Wait()
+	if out.Reason != vm.GuestShutdown || report.String() != "done\n" {
+		t.Errorf("got %+v, report %q", out, report)
+	}
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "write console") {
+		t.Errorf("got %v", err)
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// Nothing stays open or running, whatever the end.
+func TestNothingIsLeft(t *testing.T) {
+	before := openFiles(t)
+	for _, script := range []string{"poweroff", "die 1", "refuse 1 no", "flood events\nreset"} {
+		m, _, _ := fake(t, script)
+		if p, err := m.Start(t.Context()); err == nil {
+			p.Wait()
+		}
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for openFiles(t) > before && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if after := openFiles(t); after > before {
+		t.Errorf("%d files open before, %d after", before, after)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}

@@ -1,0 +1,34 @@
+// Package vmtest is a QEMU that boots nothing: the test binary itself, run again under QEMU's name. It takes the same
+// arguments, speaks QMP, and plays a guest from a script, so that everything above vm can be tested in milliseconds
+// and against guests that no kernel would be.
+//
+// A test package calls Main from its TestMain, and Install with a script where it wants a guest. A testscript gets it
+// with Command among its commands and ScriptEnv naming the file of the script.
+//
+// A script is a line per statement; a blank line or one that begins with # says nothing. Statements that concern QEMU
+// hold from its start:
+//
+//	refuse CODE TEXT    complain with TEXT and exit before there is a monitor
+//	mute [COMMAND]      the monitor never answers COMMAND; without one, it does not even greet
+//	flood events        the monitor sends events as fast as they are taken
+//
+// The others are what the guest does, one after the other, once its processor runs:
+//
+//	console TEXT        print a line on the kernel log; console- prints it without its end
+//	report TEXT         the same on the report port; report- likewise
+//	file PORT PATH      copy a file to console or report
+//	flood console N     print N bytes of kernel log
+//	echo                answer every line on the terminal with "you said …", until "bye"
+//	sleep DURATION      as time.ParseDuration reads it
+//	poweroff            end with SHUTDOWN reason guest-shutdown
+//	reset               end with guest-reset, as a panic under panic=-1 does
+//	panic               end with guest-panic
+//	die CODE TEXT       QEMU itself dies: TEXT on standard error, no SHUTDOWN
+//	freeze              QEMU is stopped (SIGSTOP)
+//	call NAME ARG…      run a function given to Register
+//
+// A script that ends without an end leaves a guest that hangs in silence. A statement behind [TEXT] only holds where
+// TEXT is in QEMU's arguments, joined by spaces, and behind [!TEXT] where it is not.
+//
+// The package must never know what package vm makes of all this, and does not import it.
+package vmtest

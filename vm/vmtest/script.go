@@ -1,0 +1,141 @@
+package vmtest
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// statement is one line of a script.
+type statement struct {
+	when string // must be in the arguments, or must not with a ! before it; empty always holds
+	verb string
+	rest string
+}
+
+// verbs maps each statement of a guest to what it does.
+var verbs = map[string]func(g *Guest, rest string) error{
+	"console":  func(g *Guest, rest string) error { return say(g.Console, rest+"\n") },
+	"console-": func(g *Guest, rest string) error { return say(g.Console, rest) },
+	"report":   func(g *Guest, rest string) error { return say(g.Report, rest+"\n") },
+	"report-":  func(g *Guest, rest string) error { return say(g.Report, rest) },
+	"file":     copyFile,
+	"flood":    flood,
+	"echo":     func(g *Guest, _ string) error { return g.echo() },
+	"sleep":    sleep,
+	"poweroff": func(g *Guest, _ string) error { return g.End("guest-shutdown") },
+	"reset":    func(g *Guest, _ string) error { return g.End("guest-reset") },
+	"panic":    func(g *Guest, _ string) error { return g.End("guest-panic") },
+	"die":      die,
+	"freeze":   func(*Guest, string) error { return syscall.Kill(os.Getpid(), syscall.SIGSTOP) },
+	"call":     call,
+}
+
+// setups are the verbs that concern QEMU and hold from its start.
+var setups = map[string]bool{"refuse": true, "mute": true}
+
+// parse reads a script, and refuses a verb that is not known.
+func parse(script string) ([]statement, error) {
+	var list []statement
+	for n, line := range strings.Split(script, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		var s statement
+		if rest, ok := strings.CutPrefix(line, "["); ok {
+			if s.when, line, ok = strings.Cut(rest, "]"); !ok {
+				return nil, fmt.Errorf("script line %d: [ without ]", n+1)
+			}
+			line = strings.TrimSpace(line)
+		}
+		s.verb, s.rest, _ = strings.Cut(line, " ")
+		if verbs[s.verb] == nil && !setups[s.verb] {
+			return nil, fmt.Errorf("script line %d: unknown statement %q", n+1, s.verb)
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// holds says whether the statement is for a QEMU with these arguments.
+func (s statement) holds(args []string) bool {
+	joined := strings.Join(args, " ")
+	if text, not := strings.CutPrefix(s.when, "!"); not {
+		return !strings.Contains(joined, text)
+	}
+	return strings.Contains(joined, s.when)
+}
+
+// isSetup tells QEMU's statements from the guest's.
+func (s statement) isSetup() bool {
+	return setups[s.verb] || s.verb == "flood" && s.rest == "events"
+}
+
+func say(w io.Writer, text string) error {
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func copyFile(g *Guest, rest string) error {
+	port, path, _ := strings.Cut(rest, " ")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if port == "report" {
+		_, err = g.Report.Write(content)
+	} else {
+		_, err = g.Console.Write(content)
+	}
+	return err
+}
+
+func flood(g *Guest, rest string) error {
+	n, err := strconv.Atoi(strings.TrimPrefix(rest, "console "))
+	if err != nil {
+		return fmt.Errorf("flood console N, or flood events: %w", err)
+	}
+	block := []byte(strings.Repeat("[    1.000000] flood flood flood flood flood flood flood\n", 1000))
+	for n > 0 {
+		block = block[:min(n, len(block))]
+		if _, err := g.Console.Write(block); err != nil {
+			return err
+		}
+		n -= len(block)
+	}
+	return nil
+}
+
+func sleep(_ *Guest, rest string) error {
+	d, err := time.ParseDuration(rest)
+	time.Sleep(d)
+	return err
+}
+
+func die(g *Guest, rest string) error {
+	code, text, err := codeAndText(rest)
+	if err == nil {
+		g.Die(code, text)
+	}
+	return err
+}
+
+func codeAndText(rest string) (int, string, error) {
+	number, text, _ := strings.Cut(rest, " ")
+	code, err := strconv.Atoi(number)
+	return code, text, err
+}
+
+func call(g *Guest, rest string) error {
+	words := strings.Fields(rest)
+	if len(words) == 0 || functions[words[0]] == nil {
+		return fmt.Errorf("call %q: no such function was registered", rest)
+	}
+	functions[words[0]](g, words[1:]...)
+	return nil
+}
