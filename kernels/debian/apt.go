@@ -1,0 +1,267 @@
+package debian
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// state is apt's state of one suite, in a folder of the store: configuration, sources, index, and what was resolved from it.
+type state struct {
+	src   *Source
+	suite suite
+	dir   string
+}
+
+// stamp says when the index was last read from the archive, and from which.
+type stamp struct {
+	Updated  time.Time `json:"updated"`
+	Given    archives  `json:"given"` // what the configuration asked for then; another wish makes the index old
+	Archives archives  `json:"archives"`
+	Lines    []string  `json:"lines"` // the suites that were there
+	Notices  []string  `json:"notices,omitempty"`
+}
+
+func (s *Source) state(name string) *state {
+	return &state{s, suiteOf(name), filepath.Join(s.store.Dir(), "apt", name)}
+}
+
+func (st *state) lock(ctx context.Context, exclusive bool) (func(), error) {
+	return st.src.store.Lock(ctx, "apt."+st.suite.name, exclusive)
+}
+
+func (st *state) path(name string) string { return filepath.Join(st.dir, name) }
+
+func (st *state) given() archives { return archives{st.src.cfg.Mirror, st.src.cfg.SecurityMirror} }
+
+// stamp is the zero value where there is no index yet.
+func (st *state) stamp() stamp {
+	var mark stamp
+	text, err := os.ReadFile(st.path("stamp.json"))
+	if err != nil || json.Unmarshal(text, &mark) != nil {
+		return stamp{}
+	}
+	return mark
+}
+
+// fresh tells whether an index is younger than age and from the archive that is asked for. A clock that went backwards
+// makes it old.
+func (st *state) fresh(mark stamp, age time.Duration) bool {
+	old := st.src.now().Sub(mark.Updated)
+	return !mark.Updated.IsZero() && mark.Given == st.given() && old >= 0 && old < age
+}
+
+// ensure sees to an index that is not older than age, or says in a notice that it is.
+func (st *state) ensure(ctx context.Context, age time.Duration) (notices []string, err error) {
+	mark := st.stamp()
+	if st.fresh(mark, age) {
+		return nil, nil
+	}
+	if st.src.cfg.Offline {
+		err = errors.New("the network is not to be used")
+	} else {
+		err = st.refresh(ctx, age)
+	}
+	switch {
+	case err == nil:
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, kernels.ErrNoMatch):
+		return nil, err
+	case mark.Updated.IsZero():
+		return nil, fmt.Errorf("%w: no index of %s is in the store: %w; go online once", kernels.ErrUnavailable, st.suite.name, err)
+	}
+	days := st.src.now().Sub(mark.Updated).Round(time.Hour)
+	return []string{fmt.Sprintf("the index of %s is %s old: %v", st.suite.name, days, err)}, nil
+}
+
+// refresh reads the index from the archive, unless another process just did.
+func (st *state) refresh(ctx context.Context, age time.Duration) error {
+	unlock, err := st.lock(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if st.fresh(st.stamp(), age) {
+		return nil
+	}
+	if _, err := os.Stat(st.src.cfg.Keyring); err != nil {
+		return fmt.Errorf("the archive's keyring %s is missing: install debian-archive-keyring", st.src.cfg.Keyring)
+	}
+	where, err := st.src.archives(ctx)
+	if err != nil {
+		return err
+	}
+	mark := stamp{Given: st.given(), Archives: where}
+	if where.Security == "" && strings.Contains(where.sources(st.suite.lines, ""), " "+st.suite.base+"-updates ") {
+		mark.Notices = append(mark.Notices, fmt.Sprintf("no security archive is known: %s comes without its security updates (MODMATRIX_DEBIAN_SECURITY_MIRROR)", st.suite.name))
+	}
+	if err := st.update(ctx, &mark); err != nil {
+		return err
+	}
+	mark.Updated = st.src.now()
+	return writeJSON(st.path("stamp.json"), mark)
+}
+
+// update runs apt, first with every suite that may be there, and again without those optional ones that are not.
+func (st *state) update(ctx context.Context, mark *stamp) error {
+	if err := st.configure(ctx); err != nil {
+		return err
+	}
+	lines := st.suite.lines
+	for {
+		if err := os.WriteFile(st.path("sources.list"), []byte(mark.Archives.sources(lines, st.src.cfg.Keyring)), 0o644); err != nil {
+			return err
+		}
+		_, err := st.apt(ctx, "apt-get", "update", "-q")
+		if err == nil {
+			break
+		}
+		left, missing := withoutMissing(lines, err)
+		if missing == "" {
+			return err
+		}
+		if len(left) == len(lines) {
+			return fmt.Errorf("%w: the archive has no suite %s; known suites: %s", kernels.ErrNoMatch, missing, strings.Join(known, " "))
+		}
+		mark.Notices = append(mark.Notices, fmt.Sprintf("the archive has no %s", missing))
+		lines = left
+	}
+	for _, l := range lines {
+		mark.Lines = append(mark.Lines, l.suite)
+	}
+	return nil
+}
+
+// notThere is how apt says that an archive answered and has no such suite: by http, by file.
+var notThere = regexp.MustCompile(`/dists/([^/\s]+)/\S+\s+(?:404\s+Not Found|File not found)|(?m)^E: The repository '\S+ (\S+) Release' does not have a Release file`)
+
+// noAnswer is how it says that nobody answered; it complains of the Release file then as well.
+var noAnswer = regexp.MustCompile(`Could not (resolve|connect|handshake)|Temporary failure|Connection (failed|timed out|refused)|Unable to connect|Network is unreachable|\s5\d\d\s`)
+
+// withoutMissing returns lines without the optional suites that err says are not there, and the first such suite, optional
+// or not; "" where err is another trouble.
+func withoutMissing(lines []line, err error) (left []line, missing string) {
+	tool, ok := errors.AsType[*toolError](err)
+	if !ok || noAnswer.MatchString(tool.Output) {
+		return lines, ""
+	}
+	gone := map[string]bool{}
+	for _, m := range notThere.FindAllStringSubmatch(tool.Output, -1) {
+		gone[m[1]+m[2]] = true
+	}
+	for _, l := range lines {
+		if gone[l.suite] && !l.optional {
+			return lines, l.suite
+		}
+		if gone[l.suite] && missing == "" {
+			missing = l.suite
+		}
+		if !gone[l.suite] {
+			left = append(left, l)
+		}
+	}
+	return left, missing
+}
+
+// apt runs one of apt's tools with our configuration only.
+func (st *state) apt(ctx context.Context, tool string, args ...string) (string, error) {
+	cmd := command(ctx, tool, args...)
+	cmd.Env = append(cmd.Env, "APT_CONFIG="+st.path("apt.conf"))
+	return run(ctx, cmd)
+}
+
+// configure writes apt's configuration: a state of its own, nothing but the indices of packages, no hooks of the host's; but
+// how the host reaches archives (proxy, credentials, timeouts) holds here too.
+func (st *state) configure(ctx context.Context) error {
+	for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(st.path(dir), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(st.path("status"), nil, 0o644); err != nil {
+		return err
+	}
+	acquire, err := hostAcquire(ctx)
+	if err != nil {
+		return err
+	}
+	conf := strings.ReplaceAll(aptConf, "@DIR@", st.dir) + acquire
+	return os.WriteFile(st.path("apt.conf"), []byte(conf), 0o644)
+}
+
+// aptConf stops apt from reading the host's files. APT::Sandbox::User: the unprivileged user that apt turns into as root could
+// not reach our folders. Error-Mode: an index that could not be refreshed is an error, not a warning.
+const aptConf = `Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::sourcelist "@DIR@/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::Etc::trusted "/dev/null";
+Dir::Etc::trustedparts "/dev/null";
+Dir::State "@DIR@";
+Dir::State::lists "@DIR@/lists";
+Dir::State::status "@DIR@/status";
+Dir::State::extended_states "@DIR@/extended_states";
+Dir::Cache "@DIR@/cache";
+Dir::Log "/dev/null";
+APT::Architecture "` + arch + `";
+APT::Architectures { "` + arch + `"; };
+APT::Sandbox::User "root";
+APT::Update::Error-Mode "any";
+Acquire::Languages "none";
+Acquire::PDiffs "false";
+Acquire::Retries "2";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+`
+
+// carried are the host's settings that concern the way to an archive, and its owner's decision about dates.
+var carried = regexp.MustCompile(`^Acquire::(https?|ftp|tor|Retries|ForceIPv[46]|Check-Date|Check-Valid-Until|Max-ValidTime|Min-ValidTime)(::\S*)? "[^"]*";$`)
+
+func hostAcquire(ctx context.Context) (string, error) {
+	dump, err := run(ctx, command(ctx, "apt-config", "dump", "--no-empty", "Acquire"))
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for text := range strings.Lines(dump) {
+		if carried.MatchString(strings.TrimSpace(text)) {
+			b.WriteString(text)
+		}
+	}
+	return b.String(), nil
+}
+
+// writeJSON replaces the file at path in one step.
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, append(text, '\n'), 0o644)
+}
+
+// readJSON tells whether path held a v.
+func readJSON(path string, v any) (bool, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, v)
+	}
+	return err == nil, err
+}

@@ -1,0 +1,46 @@
+package debian
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// remembered is what a selector resolved to, and the age of the index that said so.
+type remembered struct {
+	Selector string             `json:"selector"`
+	Index    time.Time          `json:"index"`
+	Result   kernels.Resolution `json:"result"`
+}
+
+func (st *state) memory(sel kernels.Selector) string {
+	return st.path(filepath.Join("resolved", short(sel.String())+".json"))
+}
+
+// cached returns what sel resolved to, if that came from the index that is there and still fresh.
+func (st *state) cached(sel kernels.Selector) (kernels.Resolution, bool) {
+	mark := st.stamp()
+	if !st.fresh(mark, maxAge) {
+		return kernels.Resolution{}, false
+	}
+	var m remembered
+	ok, _ := readJSON(st.memory(sel), &m)
+	return m.Result, ok && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
+}
+
+// remember keeps res for the next time; that it cannot be kept costs only time.
+func (st *state) remember(sel kernels.Selector, res kernels.Resolution) {
+	_ = mkdirFor(st.memory(sel))
+	_ = writeJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, res})
+}
+
+// short is the beginning of text's digest, long enough to tell entries of a store apart.
+func short(text string) string { return digest(text)[len("sha256:"):][:16] }
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

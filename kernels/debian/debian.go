@@ -1,0 +1,116 @@
+// Package debian obtains kernels from a Debian archive: a suite's index says which there are, its packages become a tree,
+// and a root of the same suite holds the compiler the headers ask for.
+//
+// apt, dpkg-deb and mmdebstrap do the archive's work, apt with a state and a configuration of our own, so that nothing of
+// the host's changes and every byte is checked against the archive's signature. No archive's address is known here: it comes
+// from the host's apt sources, the configuration or the environment. This package must never know what is built or booted.
+package debian
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// Config says where the archive is. The zero value takes everything from the environment and the host's apt.
+type Config struct {
+	// Mirror is the archive's base, the address before /dists/; "" for $MODMATRIX_DEBIAN_MIRROR, else the host's apt sources.
+	Mirror string
+	// SecurityMirror is the same for the -security suites; "" for $MODMATRIX_DEBIAN_SECURITY_MIRROR, else the host's.
+	SecurityMirror string
+	// Keyring signs the archive; "" for the file of the package debian-archive-keyring.
+	Keyring string
+	// Offline forbids the network: what is not in the store is not obtainable.
+	Offline bool
+}
+
+const (
+	// arch is Debian's word for the only architecture there is so far, machine what uname -m says there.
+	arch    = "amd64"
+	machine = "x86_64"
+	// maxAge is how long an index and what was resolved from it are believed.
+	maxAge         = 12 * time.Hour
+	defaultKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+)
+
+// Source obtains kernels from a Debian archive. It may be used by several goroutines, and several processes may share its store.
+type Source struct {
+	store *kernels.Store
+	cfg   Config
+	now   func() time.Time
+}
+
+// New makes a source that keeps its indices, trees and roots in store.
+func New(store *kernels.Store, cfg Config) *Source {
+	if cfg.Mirror == "" {
+		cfg.Mirror = os.Getenv("MODMATRIX_DEBIAN_MIRROR")
+	}
+	if cfg.SecurityMirror == "" {
+		cfg.SecurityMirror = os.Getenv("MODMATRIX_DEBIAN_SECURITY_MIRROR")
+	}
+	cfg.Mirror, cfg.SecurityMirror = strings.TrimRight(cfg.Mirror, "/"), strings.TrimRight(cfg.SecurityMirror, "/")
+	if cfg.Keyring == "" {
+		cfg.Keyring = defaultKeyring
+	}
+	return &Source{store: store, cfg: cfg, now: time.Now}
+}
+
+// Resolve finds the kernel that sel names. The answer is kept for half a day; later, the index is asked for anew, and where
+// that fails the old one is used and a notice says so. Errors wrap kernels.ErrNoMatch where nothing has that name, and
+// kernels.ErrUnavailable where it cannot be had: no network, no address, no headers.
+func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+	res, err := s.resolve(ctx, sel)
+	if err != nil {
+		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
+	}
+	return res, nil
+}
+
+func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+	if len(sel.Profiles) > 0 {
+		return kernels.Resolution{}, fmt.Errorf("%w: a profile needs a kernel from source (git: or tar:); Debian's are built already", kernels.ErrNoMatch)
+	}
+	st := s.state(sel.Name)
+	if res, ok := st.cached(sel); ok {
+		return res, nil
+	}
+	notices, err := st.ensure(ctx, maxAge)
+	if err != nil {
+		return kernels.Resolution{}, err
+	}
+	unlock, err := st.lock(ctx, false)
+	if err != nil {
+		return kernels.Resolution{}, err
+	}
+	defer unlock()
+	lists, err := st.lists(ctx)
+	if err != nil {
+		return kernels.Resolution{}, err
+	}
+	res, err := resolveIn(lists, st.suite, sel)
+	if err != nil {
+		return kernels.Resolution{}, err
+	}
+	res.Notices = append(res.Notices, st.stamp().Notices...)
+	if len(notices) == 0 {
+		st.remember(sel, res)
+	}
+	res.Notices = append(res.Notices, notices...)
+	return res, nil
+}
+
+// unavailable wraps err so that nobody blames a module for it, except where the caller himself gave up.
+func unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil || errors.Is(err, kernels.ErrUnavailable) || errors.Is(err, kernels.ErrNoMatch) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", kernels.ErrUnavailable, err)
+}

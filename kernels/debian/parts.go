@@ -1,0 +1,163 @@
+package debian
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"pault.ag/go/debian/dependency"
+)
+
+// parts are the packages of one kernel, and what the tools among them need to run.
+type parts struct {
+	pkgs []pkg                 // unpacked into the tree
+	root []dependency.Relation // installed in the root
+}
+
+var (
+	// kernelPart are the packages that belong to one kernel, as against linux-base and the like, that serve them all.
+	kernelPart = regexp.MustCompile(`^linux-(image|binary|modules|base|headers|kbuild)-\d|^linux-compiler-`)
+	// buildPart are those that are needed to build modules.
+	buildPart = regexp.MustCompile(`^linux-(headers|kbuild|compiler)-`)
+	// compilerPart is empty: it stands for a compiler.
+	compilerPart = regexp.MustCompile(`^linux-compiler-`)
+)
+
+// partsOf follows the dependencies of k's image and headers. The error says what is missing.
+func (ix index) partsOf(k kernel) (parts, error) {
+	headers := dependency.Relation{Possibilities: []dependency.Possibility{{
+		Name: "linux-headers-" + k.release, Version: &dependency.VersionRelation{Number: k.image.version.String(), Operator: "="},
+	}}}
+	first, err := ix.pick(headers)
+	if err != nil {
+		return parts{}, err
+	}
+	var found parts
+	queue := []pkg{k.image, first}
+	seen := map[string]bool{k.image.name: true, first.name: true}
+	for len(queue) > 0 {
+		p := queue[0]
+		queue = queue[1:]
+		if !compilerPart.MatchString(p.name) {
+			found.pkgs = append(found.pkgs, p)
+		}
+		relations, err := p.relations()
+		if err != nil {
+			return parts{}, err
+		}
+		for _, rel := range relations {
+			if len(rel.Possibilities) == 0 {
+				continue
+			}
+			if !kernelPart.MatchString(rel.Possibilities[0].Name) {
+				if buildPart.MatchString(p.name) && rel.Possibilities[0].Name != "linux-base" {
+					found.root = append(found.root, rel)
+				}
+				continue
+			}
+			part, err := ix.pick(rel)
+			if err != nil {
+				return parts{}, err
+			}
+			if !seen[part.name] {
+				seen[part.name] = true
+				queue = append(queue, part)
+			}
+		}
+	}
+	slices.SortFunc(found.pkgs, func(a, b pkg) int { return cmp.Compare(a.name, b.name) })
+	return found, nil
+}
+
+func (ps parts) target(k kernel, lists []list, su suite) (kernels.Target, error) {
+	t := kernels.Target{
+		Release: k.release, Version: k.upstream(), Arch: machine, Flavour: k.flavour,
+		Source: "debian:" + su.name,
+	}
+	for _, p := range ps.pkgs {
+		t.Packages = append(t.Packages, kernels.Package{Name: p.name, Version: p.version.String(), Arch: p.arch, SHA256: p.sha256, Size: p.size})
+	}
+	var err error
+	t.Suite, t.RootPkgs, err = ps.rootOf(lists, su)
+	return t, err
+}
+
+// hostCompiler is a compiler for the architecture that runs it. It is the same compiler, but only its long name is there:
+// with the plain package both names are, and kernels of one suite share one root.
+var hostCompiler = regexp.MustCompile(`^(gcc-\d+)-for-host$`)
+
+// rootOf is what the root is made of: the base suite, and packages. What needs a newer version than the base suite has is
+// named with its version, and the root then is one of the selected suite.
+func (ps parts) rootOf(lists []list, su suite) (base string, pkgs []string, err error) {
+	names := map[string]bool{}
+	for _, rel := range ps.root {
+		for _, alternative := range rel.Possibilities {
+			names[alternative.Name] = true
+		}
+	}
+	ix, err := readIndex(lists, func(name string) bool { return names[name] })
+	if err != nil {
+		return "", nil, err
+	}
+	base = codenameOf(lists, su.base)
+	for _, rel := range ps.root {
+		name := rel.Possibilities[0].Name
+		if p, err := ix.pick(rel); err == nil {
+			name = p.name
+			if _, err := ix.only(su).pick(rel); err != nil {
+				name, base = p.name+"="+p.version.String(), su.name
+			}
+		}
+		pkgs = append(pkgs, hostCompiler.ReplaceAllString(name, "$1"))
+	}
+	slices.Sort(pkgs)
+	return base, slices.Compact(pkgs), nil
+}
+
+// only is the index without the suites that a root of the base suite does not see.
+func (ix index) only(su suite) index {
+	kept := index{}
+	for name, pkgs := range ix {
+		for _, p := range pkgs {
+			if p.suite == su.base || p.suite == su.base+"-security" || p.suite == su.base+"-updates" {
+				kept[name] = append(kept[name], p)
+			}
+		}
+	}
+	return kept
+}
+
+// codenameOf is the release's own name where the suite is a moving one, such as stable: a root outlives the day it moves.
+func codenameOf(lists []list, name string) string {
+	for _, l := range lists {
+		if l.suite == name && l.codename != "" {
+			return l.codename
+		}
+	}
+	return name
+}
+
+// compilerOf is the compiler among a root's packages, as the command is called; "" where there is none.
+func compilerOf(rootPkgs []string) string {
+	for _, name := range rootPkgs {
+		name, _, _ = strings.Cut(name, "=")
+		if compilerName.MatchString(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+var compilerName = regexp.MustCompile(`^(gcc|clang)-\d+$`)
+
+// key is the text that identifies what a target's packages are made of.
+func key(t kernels.Target) string {
+	var b strings.Builder
+	for _, p := range t.Packages {
+		fmt.Fprintf(&b, "%s %s %s %s\n", p.Name, p.Version, p.Arch, p.SHA256)
+	}
+	return b.String()
+}

@@ -1,0 +1,150 @@
+package debian
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"pault.ag/go/debian/version"
+)
+
+// kernel is one kernel of a suite: an image that the index lists.
+type kernel struct {
+	release string // uname -r, from the package's name
+	flavour string
+	image   pkg
+}
+
+// upstream is the kernel's X.Y.Z, from the package's version.
+func (k kernel) upstream() string { return k.image.version.Version }
+
+// series is the kernel's X.Y.
+func (k kernel) series() string {
+	parts := strings.SplitN(k.upstream(), ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
+}
+
+// imageName splits linux-image-RELEASE, RELEASE being an ABI and a flavour: 6.1.0-56-cloud-amd64, 6.12.107+deb13-amd64,
+// 6.1.0-0.deb11.52-amd64, 7.3-rc4-amd64.
+var imageName = regexp.MustCompile(`^linux-image-((\d[0-9a-z.+~]*(?:-(?:\d[0-9a-z.+~]*|rc\d+))*)-((?:[a-z]+[0-9a-z]*-)*` + arch + `))$`)
+
+// resolveIn is the kernel that sel names among those of the lists.
+func resolveIn(lists []list, su suite, sel kernels.Selector) (kernels.Resolution, error) {
+	ix, err := readIndex(lists, func(name string) bool { return strings.HasPrefix(name, "linux-") })
+	if err != nil {
+		return kernels.Resolution{}, err
+	}
+	flavour := cmp.Or(sel.Flavour, arch)
+	all := kernelsIn(ix, su)
+	here := slices.DeleteFunc(slices.Clone(all), func(k kernel) bool { return k.flavour != flavour })
+	if len(here) == 0 {
+		return kernels.Resolution{}, fmt.Errorf("%w: %s has no kernel of flavour %s; it has %s", kernels.ErrNoMatch, su.name, flavour, strings.Join(flavours(all), " "))
+	}
+	pattern := sel.Version
+	if pattern == "" {
+		if pattern, err = ownSeries(ix, su, flavour, here); err != nil {
+			return kernels.Resolution{}, err
+		}
+	}
+	matching := slices.DeleteFunc(slices.Clone(here), func(k kernel) bool { return !kernels.VersionMatches(pattern, k.upstream()) })
+	if len(matching) == 0 {
+		return kernels.Resolution{}, fmt.Errorf("%w: %s has no %s; it has %s", kernels.ErrNoMatch, su.name, pattern, strings.Join(versions(ix, here), " "))
+	}
+	return choose(ix, lists, su, matching, here)
+}
+
+// choose takes the newest of matching that is complete, and says which newer ones of its series it is not.
+func choose(ix index, lists []list, su suite, matching, here []kernel) (kernels.Resolution, error) {
+	var res kernels.Resolution
+	for _, k := range matching {
+		parts, err := ix.partsOf(k)
+		if err != nil {
+			continue
+		}
+		target, err := parts.target(k, lists, su)
+		if err != nil {
+			return res, err
+		}
+		res.Targets = []kernels.Target{target}
+		if newer := newest(here, k); newer.release != k.release {
+			note := ""
+			if _, err := ix.partsOf(newer); err != nil {
+				note = ", but without headers"
+			}
+			res.Notices = append(res.Notices, fmt.Sprintf("%s is not the newest %s kernel of %s: there is %s%s", k.upstream(), k.series(), su.name, newer.upstream(), note))
+		}
+		return res, nil
+	}
+	found := matching[0]
+	_, err := ix.partsOf(found)
+	return res, fmt.Errorf("%w: %s holds an image of %s, but not what modules are built with: %w; complete are %s",
+		kernels.ErrUnavailable, su.name, found.release, err, cmp.Or(strings.Join(versions(ix, here), " "), "none"))
+}
+
+// newest is the first of k's series in here, which is sorted.
+func newest(here []kernel, k kernel) kernel {
+	return here[slices.IndexFunc(here, func(o kernel) bool { return o.series() == k.series() })]
+}
+
+// kernelsIn lists the kernels of the chosen lines, the newest first. A metapackage looks like an image of a flavour
+// (linux-image-6.12-amd64), but depends on one.
+func kernelsIn(ix index, su suite) []kernel {
+	var found []kernel
+	for name, pkgs := range ix {
+		m := imageName.FindStringSubmatch(name)
+		if m == nil {
+			continue
+		}
+		for _, p := range pkgs {
+			if su.chooses(p) && !strings.Contains(p.depends, "linux-image-") {
+				found = append(found, kernel{release: m[1], flavour: m[3], image: p})
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b kernel) int {
+		return cmp.Or(version.Compare(b.image.version, a.image.version), cmp.Compare(b.release, a.release), cmp.Compare(a.image.suite, b.image.suite))
+	})
+	return slices.CompactFunc(found, func(a, b kernel) bool { return a.release == b.release && a.image.version == b.image.version })
+}
+
+// chooses tells whether kernels may come from the suite that p is in.
+func (su suite) chooses(p pkg) bool {
+	return slices.ContainsFunc(su.lines, func(l line) bool { return l.chosen && l.suite == p.suite })
+}
+
+// ownSeries is the series that the suite's metapackage follows: what a Debian system of that suite runs.
+func ownSeries(ix index, su suite, flavour string, here []kernel) (string, error) {
+	for _, meta := range ix["linux-image-"+flavour] {
+		if su.chooses(meta) {
+			return kernel{image: meta}.series(), nil
+		}
+	}
+	return "", fmt.Errorf("%w: %s has no linux-image-%s that says which kernel is its own; name one with @: %s",
+		kernels.ErrNoMatch, su.name, flavour, strings.Join(versions(ix, here), " "))
+}
+
+// versions names the complete kernels of here, the newest last.
+func versions(ix index, here []kernel) []string {
+	var names []string
+	for _, k := range slices.Backward(here) {
+		if _, err := ix.partsOf(k); err == nil && !slices.Contains(names, k.upstream()) {
+			names = append(names, k.upstream())
+		}
+	}
+	return names
+}
+
+func flavours(all []kernel) []string {
+	var names []string
+	for _, k := range all {
+		names = append(names, k.flavour)
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) == 0 {
+		return []string{"none"}
+	}
+	return names
+}

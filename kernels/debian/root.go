@@ -1,0 +1,216 @@
+package debian
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// always are in every root besides what a kernel's own packages ask for: what modules' makefiles take for granted.
+var always = []string{"bc", "gcc", "kmod", "libc6-dev", "make", "patch", "perl-base", "xz-utils"}
+
+// mountPoints are empty folders for whoever builds in a root, which is read-only to him.
+var mountPoints = []string{"build", "lib/modules", "module", "out", "proc", "tmp", "usr/src"}
+
+// rootNotes is what is kept of a root in root.json.
+type rootNotes struct {
+	Compiler string   `json:"compiler"`
+	Digest   string   `json:"digest"`
+	Packages []string `json:"packages"` // installed: name, version and architecture
+}
+
+const rootFile = "root.json"
+
+// root returns the root that t is built in; targets of one suite that need the same packages share it.
+func (s *Source) root(ctx context.Context, st *state, t kernels.Target, report func(kernels.Progress)) (kernels.Root, error) {
+	pkgs := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(always), t.RootPkgs...))))
+	id := t.Suite + "-" + short(strings.Join(pkgs, "\n"))
+	dir, _, err := s.store.Fill(ctx, "roots", id, func(dir string) error {
+		if s.cfg.Offline {
+			return errors.New("the root to build in is not in the store, and the network is not to be used")
+		}
+		if _, err := st.ensure(ctx, anyAge); err != nil {
+			return err
+		}
+		what := fmt.Sprintf("root %s with %s", t.Suite, compilerOf(pkgs))
+		if err := st.makeRoot(ctx, filepath.Join(dir, "root"), t.Suite, pkgs, what, report); err != nil {
+			return fmt.Errorf("make a %s: %w", what, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(what+"\n"), 0o644); err != nil {
+			return err
+		}
+		return noteRoot(ctx, dir, compilerOf(pkgs))
+	})
+	if err != nil {
+		return kernels.Root{}, err
+	}
+	var notes rootNotes
+	if ok, err := readJSON(filepath.Join(dir, rootFile), &notes); !ok {
+		return kernels.Root{}, fmt.Errorf("open root %s: %w", dir, err)
+	}
+	return kernels.Root{Dir: filepath.Join(dir, "root"), Digest: notes.Digest, Compiler: notes.Compiler}, nil
+}
+
+// makeRoot has mmdebstrap install pkgs, and unpacks what it made as files of the caller's: then a build needs no rights to
+// read the root, and its owner none to delete it.
+func (st *state) makeRoot(ctx context.Context, dir, base string, pkgs []string, what string, report func(kernels.Progress)) error {
+	if err := canUnshare(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	acquire, err := hostAcquire(ctx)
+	if err != nil {
+		return err
+	}
+	mark := st.stamp()
+	sources := mark.Archives.sources(rootLines(st.suite, base, mark.Lines), st.src.cfg.Keyring)
+	report(kernels.Progress{What: what})
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	unpack := command(ctx, "tar", "-x", "-C", dir, "--no-same-owner", "--exclude=./dev/*")
+	unpack.Stdin = r
+	unpacked := make(chan error, 1)
+	go func() { _, err := run(ctx, unpack); r.Close(); unpacked <- err }()
+	build := command(ctx, "mmdebstrap", mmdebstrapArgs(base, pkgs, acquire, sources)...)
+	build.Stdin, build.Stdout = strings.NewReader(sources), w
+	_, err = run(ctx, build)
+	w.Close()
+	if err = errors.Join(err, <-unpacked); err != nil {
+		return err
+	}
+	for _, name := range mountPoints {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rootLines are the suites that a root is made from: the base's, or the selected suite's own where the base is not enough;
+// of these, the ones that were there when the index was read.
+func rootLines(su suite, base string, there []string) []line {
+	of := suiteOf(su.base)
+	if base == su.name {
+		of = su
+	}
+	return slices.DeleteFunc(of.lines, func(l line) bool { return !slices.Contains(there, l.suite) })
+}
+
+func mmdebstrapArgs(base string, pkgs []string, acquire, sources string) []string {
+	mode := "--mode=unshare"
+	if os.Geteuid() == 0 {
+		mode = "--mode=root"
+	}
+	args := []string{
+		mode, "--variant=essential", "--format=tar", "--architectures=" + arch,
+		"--include=" + strings.Join(pkgs, ","),
+		"--aptopt=Acquire::Languages \"none\"",
+		"--dpkgopt=force-unsafe-io",
+	}
+	for _, junk := range []string{"man", "doc", "locale", "info"} {
+		args = append(args, "--dpkgopt=path-exclude=/usr/share/"+junk+"/*")
+	}
+	for text := range strings.Lines(acquire) {
+		args = append(args, "--aptopt="+strings.TrimSpace(text))
+	}
+	// An archive in a folder must be seen from inside, too; mmdebstrap brings what does that.
+	if strings.Contains(sources, "] file:") || strings.Contains(sources, "] copy:") {
+		args = append(args, "--hook-dir=/usr/share/mmdebstrap/hooks/file-mirror-automount")
+	}
+	return append(args, base, "-", "-")
+}
+
+// canUnshare says beforehand what mmdebstrap would say in many lines.
+func canUnshare() error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	if _, err := exec.LookPath("newuidmap"); err != nil {
+		return errors.New("newuidmap is missing: install uidmap")
+	}
+	me, err := user.Current()
+	if err != nil {
+		return err
+	}
+	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
+		text, _ := os.ReadFile(file)
+		if !slices.ContainsFunc(strings.Split(string(text), "\n"), func(l string) bool {
+			return strings.HasPrefix(l, me.Username+":") || strings.HasPrefix(l, me.Uid+":")
+		}) {
+			return fmt.Errorf("%s has no range for %s: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", file, me.Username, me.Username)
+		}
+	}
+	return nil
+}
+
+// noteRoot writes root.json into dir: what is installed, and who the compiler says he is.
+func noteRoot(ctx context.Context, dir, compiler string) error {
+	root := filepath.Join(dir, "root")
+	installed, err := installedIn(filepath.Join(root, "var/lib/dpkg/status"))
+	if err != nil {
+		return fmt.Errorf("read the root's packages: %w", err)
+	}
+	notes := rootNotes{Packages: installed, Digest: digest(strings.Join(installed, "\n"))}
+	if compiler == "" {
+		compiler = "gcc"
+	}
+	said, err := run(ctx, inRoot(ctx, root, nil, compiler, "--version"))
+	if err != nil {
+		return fmt.Errorf("ask the compiler for its version: %w", err)
+	}
+	notes.Compiler, _, _ = strings.Cut(said, "\n")
+	return writeJSON(filepath.Join(dir, rootFile), notes)
+}
+
+func installedIn(status string) ([]string, error) {
+	f, err := os.Open(status)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var names []string
+	name, architecture := "", ""
+	scan := bufio.NewScanner(f)
+	scan.Buffer(nil, 1<<20)
+	for scan.Scan() {
+		field, value, _ := strings.Cut(scan.Text(), ": ")
+		switch field {
+		case "Package":
+			name = value
+		case "Architecture":
+			architecture = value
+		case "Version":
+			names = append(names, name+" "+value+" "+architecture)
+		}
+	}
+	if err := scan.Err(); err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, errors.New("none is installed")
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// inRoot is a command inside a root: nothing of the host but what binds add, no network, no environment.
+func inRoot(ctx context.Context, root string, binds []string, argv ...string) *exec.Cmd {
+	args := []string{"--unshare-all", "--die-with-parent", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "LC_ALL", "C",
+		"--ro-bind", root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"}
+	args = append(append(args, binds...), "--")
+	return command(ctx, "bwrap", append(args, argv...)...)
+}

@@ -1,0 +1,152 @@
+package debian
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
+)
+
+// layout is where things are in an unpacked tree, as it is kept in tree.json; paths are relative to the tree.
+//
+// A tree is laid out as its packages are, with two kinds made one: until 7.0 the image and its config are in /boot and the
+// modules in /lib/modules or /usr/lib/modules, from then on all are in /usr/lib/modules/RELEASE.
+type layout struct {
+	Image  string `json:"image"`
+	Config string `json:"config"`
+	// Guests are the folders that are mounted into the root: path in the tree to path in the root.
+	Guests []guest `json:"guests"`
+}
+
+type guest struct {
+	Host  string `json:"host"`
+	Guest string `json:"guest"`
+}
+
+const (
+	layoutFile = "tree.json"
+	modulesDir = "usr/lib/modules"
+)
+
+// arrange makes a tree of what the packages unpacked into dir: one place for modules, depmod's files, no documentation.
+func arrange(ctx context.Context, dir string, root kernels.Root, t kernels.Target) error {
+	if err := mergeModules(dir); err != nil {
+		return err
+	}
+	if err := keepOnly(dir, "boot", "usr"); err != nil {
+		return err
+	}
+	if err := keepOnly(filepath.Join(dir, "usr"), "src", "lib"); err != nil {
+		return err
+	}
+	l, err := layoutOf(dir, t)
+	if err != nil {
+		return err
+	}
+	if err := depmod(ctx, dir, root, t.Release); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(t.Release+"\n"), 0o644); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(dir, layoutFile), l)
+}
+
+// mergeModules moves /lib/modules to /usr/lib/modules, where it is on every system with a merged /usr.
+func mergeModules(dir string) error {
+	from, to := filepath.Join(dir, "lib/modules"), filepath.Join(dir, modulesDir)
+	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := mkdirFor(to); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+func keepOnly(dir string, names ...string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if !slices.Contains(names, e.Name()) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
+}
+
+func layoutOf(dir string, t kernels.Target) (layout, error) {
+	own := filepath.Join(modulesDir, t.Release)
+	l := layout{
+		Image:  firstIn(dir, "boot/vmlinuz-"+t.Release, own+"/vmlinuz"),
+		Config: firstIn(dir, "boot/config-"+t.Release, own+"/config", "usr/src/linux-headers-"+t.Release+"/.config"),
+		Guests: []guest{{"usr/src", "/usr/src"}, {modulesDir, "/lib/modules"}},
+	}
+	if firstIn(dir, "usr/src/linux-headers-"+t.Release+"/Makefile") == "" || l.Image == "" || l.Config == "" {
+		return l, fmt.Errorf("the packages of %s hold no image, no config or no headers where they are expected", t.Release)
+	}
+	tools, err := filepath.Glob(filepath.Join(dir, "usr/lib/linux-kbuild-*"))
+	for _, path := range tools {
+		name := filepath.Join("usr/lib", filepath.Base(path))
+		l.Guests = append(l.Guests, guest{name, "/" + name})
+	}
+	return l, err
+}
+
+// firstIn is the first of paths that is a file below dir, else "".
+func firstIn(dir string, paths ...string) string {
+	for _, p := range paths {
+		if info, err := os.Stat(filepath.Join(dir, p)); err == nil && info.Mode().IsRegular() {
+			return p
+		}
+	}
+	return ""
+}
+
+// depmod writes modules.dep and the like, which the packages do not hold, with the root's own depmod: the host may have none.
+func depmod(ctx context.Context, dir string, root kernels.Root, release string) error {
+	inside := filepath.Join("/tmp/modules/lib/modules", release)
+	_, err := run(ctx, inRoot(ctx, root.Dir,
+		[]string{"--bind", filepath.Join(dir, modulesDir, release), inside},
+		"depmod", "-b", "/tmp/modules", release))
+	if err == nil && firstIn(dir, filepath.Join(modulesDir, release, "modules.dep")) == "" {
+		err = errors.New("depmod wrote no modules.dep")
+	}
+	return err
+}
+
+// openTree opens the tree in dir. It makes the folders that the tree is mounted on in the root, which is read-only to whoever
+// builds there: one root serves many trees, and which ones is not known when it is made.
+func openTree(dir string, root kernels.Root, t kernels.Target) (*kernels.Tree, error) {
+	var l layout
+	if ok, err := readJSON(filepath.Join(dir, layoutFile), &l); !ok {
+		return nil, fmt.Errorf("open tree %s: %w", dir, cmp.Or(err, fs.ErrNotExist))
+	}
+	config, err := kconfig.Open(filepath.Join(dir, l.Config))
+	if err != nil {
+		return nil, fmt.Errorf("open tree: %w", err)
+	}
+	tree := &kernels.Tree{
+		Target:  t,
+		Dir:     dir,
+		Image:   filepath.Join(dir, l.Image),
+		Modules: filepath.Join(dir, modulesDir, t.Release),
+		KDIR:    "/usr/src/linux-headers-" + t.Release,
+		Root:    root,
+		Config:  config,
+		Digest:  digest(key(t)),
+	}
+	for _, g := range l.Guests {
+		tree.Mounts = append(tree.Mounts, kernels.Mount{Host: filepath.Join(dir, g.Host), Guest: g.Guest})
+		if err := os.MkdirAll(filepath.Join(root.Dir, g.Guest), 0o755); err != nil {
+			return nil, fmt.Errorf("open tree: %w", err)
+		}
+	}
+	return tree, nil
+}
