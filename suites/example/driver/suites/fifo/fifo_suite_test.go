@@ -1,0 +1,117 @@
+// Package fifo_test holds the specs of the example driver: a suite as a driver's author would write it, and the place
+// to look up how one is written. It lies in the driver's own folder, so that both are sent and reviewed together.
+//
+// It is an ordinary Ginkgo suite. modmatrix compiles it once, runs it in a guest of each kernel as root, and has loaded
+// the module before. Run by hand with go test it skips every spec.
+package fifo_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/suites"
+)
+
+func TestFifo(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "fifo")
+}
+
+const (
+	devicePath      = "/dev/fifo"
+	sysfsDir        = "class/misc/fifo"
+	defaultCapacity = 4096
+
+	// soon is long enough for anything that should happen at once, on an emulated CPU that others keep busy.
+	soon = 10 * time.Second
+	// a while is how long a call must stay blocked to be called blocked. Too short, it proves less; never does it fail
+	// a good driver.
+	aWhile = 50 * time.Millisecond
+)
+
+var fifo = suites.Module("fifo")
+
+// Each spec starts with the module as PID 1 loaded it, an empty buffer, and a kernel log that begins here. Whatever a
+// spec changes it puts back with DeferCleanup, beside the line that changes it.
+var _ = BeforeEach(func() {
+	suites.RequireGuest()
+
+	Expect(suites.WaitForDevice(devicePath, soon)).To(Succeed())
+	Expect(drain()).To(Succeed())
+
+	log, err := suites.OpenKernelLog()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(log.Close)
+	kernelLog = log
+})
+
+// A driver that does its work and warns while doing it does not pass. The host looks at the whole console as well; here
+// the failure stands beside the spec.
+var _ = AfterEach(func() {
+	if kernelLog != nil {
+		Expect(kernelLog).To(suites.HaveNoFault())
+	}
+})
+
+var kernelLog *suites.KernelLog
+
+// open opens the device for the running spec. It is a suites.Device and no os.File, because the specs are about single
+// calls: whether this read blocks, what that write answers.
+func open(flags int) *suites.Device {
+	GinkgoHelper()
+	device, err := suites.OpenDevice(devicePath, flags)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(device.Close)
+	return device
+}
+
+// reload loads the module with other parameters for the running spec.
+func reload(params ...string) {
+	GinkgoHelper()
+	Expect(fifo.Unload()).To(Succeed())
+	DeferCleanup(fifo.Restore)
+	Expect(fifo.Load(params...)).To(Succeed())
+	Expect(suites.WaitForDevice(devicePath, soon)).To(Succeed())
+}
+
+func drain() error { return suites.WriteSysfs("1", sysfsDir, "drain") }
+
+// fill is the number of bytes in the buffer, as the driver tells it.
+func fill() (string, error) { return suites.ReadSysfs(sysfsDir, "fill") }
+
+// write writes one record, which must go in whole.
+func write(device *suites.Device, record []byte) {
+	GinkgoHelper()
+	Expect(device.Write(record)).To(Equal(len(record)))
+}
+
+// read reads once, and returns what came.
+func read(device *suites.Device, size int) []byte {
+	GinkgoHelper()
+	buffer := make([]byte, size)
+	n, err := device.Read(buffer)
+	Expect(err).NotTo(HaveOccurred())
+	return buffer[:n]
+}
+
+// answer is what a call gave back that was made in the background.
+type answer struct {
+	n   int
+	err error
+}
+
+// background makes a call that may block, and gives its answer when it comes.
+func background(call func([]byte) (int, error), buffer []byte) <-chan answer {
+	answers := make(chan answer, 1)
+	go func() {
+		n, err := call(buffer)
+		answers <- answer{n, err}
+	}()
+	return answers
+}
+
+const nonblocking = unix.O_RDWR | unix.O_NONBLOCK

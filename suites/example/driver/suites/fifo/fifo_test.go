@@ -1,0 +1,229 @@
+package fifo_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/suites"
+)
+
+// Names of specs are read by people who do not have the source at hand: in a matrix, in a mail, under a patch series.
+// "reading gives back the bytes that were written" says what broke; "test read 1" does not.
+var _ = Describe("reading", func() {
+	It("gives back the bytes that were written", func() {
+		// Every value a byte can have, twice, in an order that a shifted or a swapped byte shows in.
+		record := make([]byte, 512)
+		for i := range record {
+			record[i] = byte(i * 7)
+		}
+		device := open(nonblocking)
+		write(device, record)
+		Expect(read(device, len(record))).To(Equal(record))
+	})
+
+	It("gives what fits and keeps the rest", func() {
+		device := open(nonblocking)
+		write(device, []byte("first and last"))
+		Expect(read(device, 5)).To(HaveLen(5))
+		Expect(fill()).To(Equal("9"))
+		Expect(read(device, 100)).To(HaveLen(9))
+		Expect(fill()).To(Equal("0"))
+	})
+
+	It("waits on an empty buffer until something is written", func() {
+		reader, writer := open(unix.O_RDONLY), open(unix.O_WRONLY)
+		answers := background(reader.Read, make([]byte, 10))
+
+		// That the read has not come back yet is half of the spec: without it, a read that returns 0 at once would do.
+		Consistently(answers, aWhile).ShouldNot(Receive())
+		write(writer, []byte("wake up"))
+		Eventually(answers, soon).Should(Receive(Equal(answer{n: 7})))
+	})
+
+	It("does not wait on a descriptor with O_NONBLOCK", func() {
+		_, err := open(nonblocking).Read(make([]byte, 1))
+		Expect(err).To(MatchError(unix.EAGAIN))
+	})
+})
+
+var _ = Describe("writing", func() {
+	It("takes a record whole or not at all", func() {
+		device := open(nonblocking)
+		write(device, make([]byte, defaultCapacity-10))
+		_, err := device.Write(make([]byte, 11))
+		Expect(err).To(MatchError(unix.EAGAIN))
+		Expect(fill()).To(Equal(fmt.Sprint(defaultCapacity - 10)))
+
+		write(device, make([]byte, 10)) // and the last byte of the buffer can be used
+		Expect(fill()).To(Equal(fmt.Sprint(defaultCapacity)))
+	})
+
+	It("waits for room until something is read", func() {
+		writer, reader := open(unix.O_WRONLY), open(unix.O_RDONLY)
+		write(writer, make([]byte, defaultCapacity))
+		answers := background(writer.Write, []byte("next"))
+
+		Consistently(answers, aWhile).ShouldNot(Receive())
+		Expect(read(reader, 3)).To(HaveLen(3)) // not yet enough
+		Consistently(answers, aWhile).ShouldNot(Receive())
+		Expect(read(reader, 1)).To(HaveLen(1))
+		Eventually(answers, soon).Should(Receive(Equal(answer{n: 4})))
+	})
+
+	It("refuses a record that can never fit", func() {
+		_, err := open(unix.O_WRONLY).Write(make([]byte, defaultCapacity+1))
+		Expect(err).To(MatchError(unix.EMSGSIZE))
+		Expect(fill()).To(Equal("0"))
+	})
+
+	It("keeps the records of two writers apart and loses none", func() {
+		// A race shows itself only sometimes. Many small records through a small buffer make the writers meet often;
+		// the sum at the end does not depend on luck: every record must have come, whole and in its writer's order.
+		const count, size = 500, 24
+		reload("capacity=64")
+		reader := open(unix.O_RDONLY)
+		var writers sync.WaitGroup
+		for _, name := range []string{"a", "b"} {
+			device := open(unix.O_WRONLY)
+			writers.Go(func() {
+				defer GinkgoRecover()
+				for i := range count {
+					write(device, fmt.Appendf(nil, "%s%0*d\n", name, size-2, i))
+				}
+			})
+		}
+		var stream bytes.Buffer
+		for stream.Len() < 2*count*size {
+			// A lost record must fail the spec, not hang it.
+			Expect(reader.Poll(unix.POLLIN, soon)).NotTo(BeZero(), "%d of %d bytes came", stream.Len(), 2*count*size)
+			stream.Write(read(reader, 1024))
+		}
+		writers.Wait()
+
+		next := map[string]int{}
+		for line := range strings.Lines(stream.String()) {
+			name := line[:1]
+			Expect(line).To(Equal(fmt.Sprintf("%s%0*d\n", name, size-2, next[name])))
+			next[name]++
+		}
+		Expect(next).To(Equal(map[string]int{"a": count, "b": count}))
+	})
+})
+
+var _ = Describe("polling", func() {
+	It("tells what would not wait", func() {
+		device := open(nonblocking)
+		Expect(device.Poll(unix.POLLIN|unix.POLLOUT, 0)).To(BeEquivalentTo(unix.POLLOUT))
+		write(device, []byte("x"))
+		Expect(device.Poll(unix.POLLIN|unix.POLLOUT, 0)).To(BeEquivalentTo(unix.POLLIN | unix.POLLOUT))
+		write(device, make([]byte, defaultCapacity-1))
+		Expect(device.Poll(unix.POLLIN|unix.POLLOUT, 0)).To(BeEquivalentTo(unix.POLLIN))
+	})
+
+	It("is woken by a write", func() {
+		// A driver that forgets to wake its pollers passes every spec that asks with a timeout of zero.
+		reader, writer := open(unix.O_RDONLY), open(unix.O_WRONLY)
+		events := make(chan int16, 1)
+		go func() {
+			defer GinkgoRecover()
+			got, err := reader.Poll(unix.POLLIN, time.Hour)
+			Expect(err).NotTo(HaveOccurred())
+			events <- got
+		}()
+		Consistently(events, aWhile).ShouldNot(Receive())
+		write(writer, []byte("x"))
+		Eventually(events, soon).Should(Receive(BeEquivalentTo(unix.POLLIN)))
+	})
+})
+
+var _ = Describe("draining", func() {
+	It("empties the buffer and lets waiting writers go on", func() {
+		writer := open(unix.O_WRONLY)
+		write(writer, make([]byte, defaultCapacity))
+		answers := background(writer.Write, []byte("next"))
+		Consistently(answers, aWhile).ShouldNot(Receive())
+
+		Expect(drain()).To(Succeed())
+		Eventually(answers, soon).Should(Receive(Equal(answer{n: 4})))
+		Expect(fill()).To(Equal("4"))
+	})
+
+	It("refuses a word that is no yes or no", func() {
+		Expect(suites.WriteSysfs("perhaps", sysfsDir, "drain")).To(MatchError(unix.EINVAL))
+	})
+})
+
+var _ = Describe("the module", func() {
+	It("stays while its device is open", func() {
+		device := open(unix.O_RDWR)
+		Expect(fifo.RefCount()).To(Equal(1))
+		// delete_module(2) gives EWOULDBLOCK and not EBUSY for a module that is in use.
+		Expect(fifo.Unload()).To(MatchError(unix.EWOULDBLOCK))
+
+		Expect(device.Close()).To(Succeed())
+		Expect(fifo.RefCount()).To(Equal(0))
+	})
+
+	It("takes its device along when it goes", func() {
+		Expect(fifo.Unload()).To(Succeed())
+		DeferCleanup(fifo.Restore)
+		_, err := os.Stat("/sys/" + sysfsDir)
+		Expect(err).To(MatchError(os.ErrNotExist))
+	})
+
+	// One spec for each row. The row's name is part of the spec's, so that each stands by itself in the matrix.
+	DescribeTable("refuses a capacity that it cannot have",
+		func(capacity string) {
+			Expect(fifo.Unload()).To(Succeed())
+			DeferCleanup(fifo.Restore)
+			Expect(fifo.Load("capacity=" + capacity)).To(MatchError(unix.EINVAL))
+			// An errno alone sends the user to the source. The driver should say what it wants, and this holds it to it.
+			Eventually(kernelLog, soon).Should(suites.ContainKernelLine("fifo: capacity must be a power of two"))
+		},
+		Entry("none", "0"),
+		Entry("less than the least", "8"),
+		Entry("no power of two", "100"),
+		Entry("more than the most", "131072"),
+	)
+
+	DescribeTable("takes a capacity at its limits",
+		func(capacity int) {
+			reload(fmt.Sprintf("capacity=%d", capacity))
+			Expect(fifo.Param("capacity")).To(Equal(fmt.Sprint(capacity)))
+			device := open(nonblocking)
+			write(device, make([]byte, capacity))
+			_, err := device.Write([]byte{0})
+			Expect(err).To(MatchError(unix.EAGAIN))
+		},
+		Entry("the least", 16),
+		Entry("the most", 65536),
+	)
+
+	It("drops the oldest bytes when it is loaded with overwrite", func() {
+		reload("capacity=16", "overwrite=1")
+		device := open(nonblocking)
+		write(device, []byte("0123456789"))
+		write(device, []byte("abcdefghij"))
+		Expect(suites.ReadSysfs(sysfsDir, "dropped")).To(Equal("4"))
+		Expect(read(device, 100)).To(BeEquivalentTo("456789abcdefghij"))
+	})
+
+	// A spec for some kernels only. modmatrix gives Ginkgo the kernel's version, X.Y.Z; on others the spec is reported
+	// as skipped, with the constraint as its reason. Where a feature can be asked for, ask for it and Skip: distributions
+	// carry features back to old versions.
+	It("can be found by the inode in fdinfo", SemVerConstraint(">= 5.14.0"), func() {
+		// Linux, "procfs/dmabuf: add inode number to /proc/*/fdinfo" (in v5.14)
+		device := open(unix.O_RDONLY)
+		var stat unix.Stat_t
+		Expect(unix.Fstat(device.Fd(), &stat)).To(Succeed())
+		Expect(suites.ReadProc("self/fdinfo", fmt.Sprint(device.Fd()))).To(MatchRegexp(`(?m)^ino:\s+%d$`, stat.Ino))
+	})
+})

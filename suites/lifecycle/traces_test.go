@@ -1,0 +1,62 @@
+package lifecycle
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/modmatrix/modmatrix/suites"
+	"github.com/modmatrix/modmatrix/suites/procfs"
+)
+
+// places are patterns of what a module adds while it is loaded and must take back when it goes.
+var places = []string{
+	"/dev/*",
+	"/proc/[!0-9]*", "/proc/driver/*", "/proc/fs/*",
+	"/sys/block/*", "/sys/bus/*", "/sys/bus/*/devices/*", "/sys/bus/*/drivers/*",
+	"/sys/class/*", "/sys/class/*/*", "/sys/devices/*", "/sys/devices/virtual/*",
+	"/sys/firmware/*", "/sys/fs/*", "/sys/kernel/*", "/sys/kernel/debug/*", "/sys/module/*",
+}
+
+// traces are the names of everything that modules leave behind where it can be seen.
+func traces() []string {
+	GinkgoHelper()
+	var seen []string
+	for _, place := range places {
+		found, err := filepath.Glob(place)
+		Expect(err).NotTo(HaveOccurred())
+		seen = append(seen, found...)
+	}
+	for _, list := range []string{"misc", "filesystems"} {
+		text, err := suites.ReadProc(list)
+		Expect(err).NotTo(HaveOccurred())
+		for line := range strings.SplitSeq(text, "\n") {
+			seen = append(seen, "/proc/"+list+": "+strings.TrimSpace(line))
+		}
+	}
+	for name, read := range map[string]func() ([]procfs.Region, error){"iomem": suites.ProcIOMem, "ioports": suites.ProcIOPorts} {
+		regions, err := read()
+		Expect(err).NotTo(HaveOccurred())
+		for _, region := range regions {
+			seen = append(seen, fmt.Sprintf("/proc/%s: %x-%x %s", name, region.Start, region.End, region.Name))
+		}
+	}
+	return seen
+}
+
+// added are the names in after that before does not hold, sorted.
+func added(before, after []string) []string {
+	slices.Sort(before)
+	var more []string
+	for _, name := range after {
+		if _, found := slices.BinarySearch(before, name); !found {
+			more = append(more, name)
+		}
+	}
+	slices.Sort(more)
+	return more
+}
