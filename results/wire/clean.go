@@ -21,7 +21,7 @@ func (f *Frame) clean() {
 	}
 	f.Text = middle(scrub(f.Text), maxText)
 	if f.Spec != nil {
-		spec := f.Spec.cleaned()
+		spec := f.Spec.Cleaned()
 		f.Spec = &spec
 	}
 	if f.Specs == nil {
@@ -29,13 +29,13 @@ func (f *Frame) clean() {
 	}
 	specs := make([]Spec, min(len(f.Specs), maxSpecs))
 	for i := range specs {
-		specs[i] = f.Specs[i].cleaned()
+		specs[i] = f.Specs[i].Cleaned()
 	}
 	f.Specs = specs
 }
 
-// cleaned returns s with every string scrubbed and bounded.
-func (s Spec) cleaned() Spec {
+// Cleaned returns s with every string scrubbed and bounded, as it comes out at the other end.
+func (s Spec) Cleaned() Spec {
 	s.Name, s.State, s.Node, s.Location = line(s.Name), line(s.State), line(s.Node), line(s.Location)
 	s.Message = middle(scrub(s.Message), maxMessage)
 	s.Output = middle(scrub(s.Output), maxText)

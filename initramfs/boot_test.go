@@ -1,0 +1,280 @@
+package initramfs
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// The boot test needs a kernel: set MODMATRIX_TEST_KERNEL to a vmlinuz, and MODMATRIX_TEST_MODULE to an uncompressed
+// module of its that depends on no other. MODMATRIX_TEST_BASE may name a base image that is ready.
+const (
+	envKernel = "MODMATRIX_TEST_KERNEL"
+	envModule = "MODMATRIX_TEST_MODULE"
+	envBase   = "MODMATRIX_TEST_BASE"
+)
+
+// booted is what came of one guest.
+type booted struct {
+	frames  []wire.Frame
+	end     error
+	console string
+	garbage int64
+	hello   time.Duration // on the host's clock
+	whole   time.Duration
+}
+
+func (b booted) of(kind wire.Kind) (list []wire.Frame) {
+	for _, f := range b.frames {
+		if f.Kind == kind {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// boot runs a guest to its end.
+func boot(t *testing.T, payload Payload, typed string) booted {
+	t.Helper()
+	dir := t.TempDir()
+	image, console := filepath.Join(dir, "image"), filepath.Join(dir, "console")
+	if err := WriteImage(image, base(t), payload); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-m", "256", "-nodefaults", "-no-user-config",
+		"-display", "none", "-nic", "none", "-no-reboot", "-serial", "file:"+console, "-serial", "stdio", "-chardev",
+		"pipe,id=term,path="+filepath.Join(dir, "term"), "-serial", "chardev:term", "-kernel", os.Getenv(envKernel), "-initrd", image,
+		"-append", "console=ttyS0 panic=-1 oops=panic ignore_loglevel printk.devkmsg=on")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Stderr = os.Stderr
+	for _, name := range []string{"term.in", "term.out"} {
+		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in, _ := os.OpenFile(filepath.Join(dir, "term.in"), os.O_RDWR, 0)
+	out, _ := os.OpenFile(filepath.Join(dir, "term.out"), os.O_RDWR, 0)
+	defer in.Close()
+	defer out.Close()
+	go func() { _, _ = io.Copy(testWriter{t}, out) }()
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var b booted
+	r := wire.NewReader(pipe)
+	for {
+		f, err := r.Next()
+		if err != nil {
+			b.end = err
+			break
+		}
+		if f.Kind == wire.KindHello {
+			b.hello = time.Since(start)
+		}
+		if f.Kind == wire.KindStage && f.Stage == wire.StageTest && !f.Done {
+			_, _ = in.WriteString(typed)
+		}
+		b.frames = append(b.frames, f)
+		t.Logf("%6d %s", f.At, show(f))
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	b.whole, b.garbage = time.Since(start), r.Garbage
+	text, _ := os.ReadFile(console)
+	b.console = string(text)
+	if t.Failed() {
+		t.Log(b.console)
+	}
+	return b
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Logf("terminal: %q", b)
+	return len(b), nil
+}
+
+func show(f wire.Frame) string {
+	spec := ""
+	if f.Spec != nil {
+		spec = fmt.Sprintf("%+v", *f.Spec)
+	}
+	return fmt.Sprintf("%s %s %v %s errno %d taint %d exit %d %s %q %s %v", f.Kind, f.Stage, f.Done, f.Module, f.Errno, f.Taint, f.ExitCode,
+		f.Signal, f.Text, spec, f.Specs)
+}
+
+var basePath string
+
+// base builds the base image, once.
+func base(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv(envBase); path != "" {
+		return path
+	}
+	if basePath == "" {
+		basePath = filepath.Join(t.TempDir(), "base.cpio")
+		source, err := FindSource()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := BuildBase(t.Context(), Options{Source: source, Out: basePath, Temp: t.TempDir()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return basePath
+}
+
+func needKernel(t *testing.T) (moduleName string) {
+	t.Helper()
+	if os.Getenv(envKernel) == "" || os.Getenv(envModule) == "" {
+		t.Skipf("boots a kernel: set %s and %s", envKernel, envModule)
+	}
+	return strings.ReplaceAll(strings.TrimSuffix(filepath.Base(os.Getenv(envModule)), ".ko"), "-", "_")
+}
+
+// cell is a payload with the module and the test suite.
+func cell(t *testing.T, name string, args ...string) Payload {
+	t.Helper()
+	suite := filepath.Join(t.TempDir(), "suite.test")
+	if err := CompileSuite(t.Context(), "testdata/suite", suite); err != nil {
+		t.Fatal(err)
+	}
+	ko := wire.ModuleDir + "/" + name + ".ko"
+	return Payload{
+		Plan: wire.Plan{Nonce: "n0nce", Time: time.Now().UnixNano(), Target: wire.Target{Version: "6.1.176", Arch: "x86_64", Flavour: "cloud-amd64"},
+			Modules: []wire.Module{{Name: name, Path: ko}},
+			Suite:   &wire.Suite{Name: "boot", Path: wire.SuitePath, TimeoutMS: 60_000, Args: args}},
+		Files: []File{{Guest: ko, Host: os.Getenv(envModule)}, {Guest: wire.SuitePath, Host: suite, Mode: 0o755}},
+	}
+}
+
+// whole checks what every guest owes that came to its end: no frame lost, nothing forged, an end frame last.
+func (b booted) check(t *testing.T) {
+	t.Helper()
+	if b.end != io.EOF || b.garbage != 0 {
+		t.Errorf("the stream ended with %v and had %d bytes of garbage", b.end, b.garbage)
+	}
+	for i, f := range b.frames {
+		if f.Seq != uint64(i+1) || f.Nonce != "n0nce" {
+			t.Errorf("frame %d: number %d, nonce %q", i, f.Seq, f.Nonce)
+		}
+	}
+	if len(b.frames) == 0 || b.frames[len(b.frames)-1].Kind != wire.KindEnd && b.frames[len(b.frames)-1].Kind != wire.KindHeartbeat {
+		t.Error("no end frame")
+	}
+	if n := len(b.of(wire.KindEnd)); n != 1 {
+		t.Errorf("%d end frames", n)
+	}
+	t.Logf("hello after %v, all of it %v", b.hello, b.whole)
+}
+
+func TestBoot(t *testing.T) {
+	name := needKernel(t)
+	b := boot(t, cell(t, name, "--ginkgo.label-filter=!hang"), "")
+	b.check(t)
+	if trouble := b.of(wire.KindTrouble); len(trouble) != 0 {
+		t.Errorf("trouble: %v", trouble)
+	}
+	for _, kind := range []wire.Kind{wire.KindLoad, wire.KindUnload} {
+		if f := b.of(kind); len(f) != 1 || f[0].Errno != 0 || f[0].Module != name {
+			t.Errorf("%s: %v", kind, f)
+		}
+	}
+	if f := b.of(wire.KindResidue); len(f) != 0 {
+		t.Errorf("residue: %v", f)
+	}
+	if end := b.of(wire.KindSuiteEnd); len(end) != 1 || end[0].ExitCode != 1 || end[0].Signal != "" {
+		t.Errorf("suite end: %v", end)
+	}
+	if e := b.of(wire.KindSuiteError); len(e) != 1 || e[0].Spec.Node != "AfterSuite" || e[0].Spec.Message != "after the suite" {
+		t.Errorf("suite errors: %v", e)
+	}
+	checkSpecs(t, b)
+	checkMarkers(t, b)
+	var said string
+	for _, f := range b.of(wire.KindOutput) {
+		said += f.Text
+	}
+	if !strings.Contains(said, "printed by a spec") {
+		t.Errorf("output %q", said)
+	}
+}
+
+func checkSpecs(t *testing.T, b booted) {
+	t.Helper()
+	plan := b.of(wire.KindPlan)
+	if len(plan) != 1 {
+		t.Fatalf("%d plans", len(plan))
+	}
+	var planned, ended []string
+	for _, s := range plan[0].Specs {
+		planned = append(planned, s.Name+": "+s.State)
+	}
+	for _, f := range b.of(wire.KindSpecEnd) {
+		ended = append(ended, f.Spec.Name+": "+f.Spec.State)
+		if f.Spec.Name == "a spec fails" && f.Spec.Message != "as it should" {
+			t.Errorf("failure message %q", f.Spec.Message)
+		}
+		if f.Spec.Name == "a spec is untold" && f.Spec.Output != "captured\n" {
+			t.Errorf("output of a spec %q", f.Spec.Output)
+		}
+	}
+	wantPlanned := []string{"a spec passes: ", "a spec fails: ", "a spec is untold: ", "a spec skips itself: ", "a spec is pending: pending",
+		"a spec panics: ", "a spec is for another machine: skipped", "a spec is for this machine and another: ",
+		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: ", "a spec leaves a process behind: ",
+		"hanging never ends: skipped"}
+	wantEnded := []string{"a spec passes: passed", "a spec fails: failed", "a spec skips itself: skipped", "a spec is pending: pending",
+		"a spec panics: panicked", "a spec is for another machine: skipped", "a spec is for this machine and another: passed",
+		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: passed", "a spec leaves a process behind: passed",
+		"hanging never ends: skipped", "a spec is untold: passed"}
+	for _, c := range []struct{ got, want []string }{{planned, wantPlanned}, {ended, wantEnded}} {
+		slices.Sort(c.got)
+		slices.Sort(c.want)
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("specs:\n%s\nwant:\n%s", strings.Join(c.got, "\n"), strings.Join(c.want, "\n"))
+		}
+	}
+}
+
+// checkMarkers looks for the boundaries in the console, and for the line of a spec within its own.
+func checkMarkers(t *testing.T, b booted) {
+	t.Helper()
+	var seen []string
+	said := ""
+	for line := range strings.Lines(b.console) {
+		if m, ok := wire.ParseMarker(line, "n0nce"); ok {
+			if m.Spec == 0 {
+				seen = append(seen, fmt.Sprint(m.Stage, " ", m.Done))
+			} else if m.Spec == 1 {
+				seen = append(seen, fmt.Sprint(m.Name, " ", m.Done))
+			}
+		}
+		if strings.Contains(line, "said within the first spec") && len(seen) > 0 {
+			said = seen[len(seen)-1]
+		}
+	}
+	want := []string{"load false", "load true", "test false", "a spec passes false", "a spec passes true", "test true", "unload false",
+		"unload true", "shutdown false", "shutdown true"}
+	if !slices.Equal(seen, want) || said != "a spec passes false" {
+		t.Errorf("markers %q, the spec's own line behind %q", seen, said)
+	}
+}

@@ -1,0 +1,78 @@
+package guest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// suiteFlags are the arguments of a suite process: the target chooses the specs, the rest makes runs repeatable. What the
+// plan gives comes last and wins, except that a label filter of the plan's narrows the target's further.
+func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
+	flags := []string{
+		"--ginkgo.seed=1", "--ginkgo.no-color",
+		"--ginkgo.json-report=" + report,
+		"--ginkgo.timeout=" + timeout(s).String(),
+		"--ginkgo.grace-period=2s",
+	}
+	labels := []string{only("arch", target.Arch), only("flavour", target.Flavour)}
+	for _, arg := range s.Args {
+		name, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if name == "ginkgo.label-filter" {
+			labels = append(labels, value)
+			continue
+		}
+		flags = append(flags, arg)
+	}
+	if filter := allOf(labels); filter != "" {
+		flags = append(flags, "--ginkgo.label-filter="+filter)
+	}
+	if filter := versionFilter(target.Version); filter != "" {
+		flags = append(flags, "--ginkgo.sem-ver-filter="+filter)
+	}
+	return flags
+}
+
+// timeout is how long Ginkgo may take for the suite.
+func timeout(s wire.Suite) time.Duration {
+	if s.TimeoutMS <= 0 {
+		return time.Minute
+	}
+	return time.Duration(s.TimeoutMS) * time.Millisecond
+}
+
+// only lets through specs that are labelled "key: value", and those that have no label of that key.
+// Ginkgo's isSubsetOf would drop a spec that is labelled for several targets, this one among them.
+func only(key, value string) string {
+	if value == "" || strings.ContainsAny(value, "&|!,(){}/: ") { // these have a meaning in Ginkgo's filters
+		return ""
+	}
+	return fmt.Sprintf("%s: isEmpty || %s: containsAny %s", key, key, value)
+}
+
+// allOf joins filters with "and".
+func allOf(filters []string) string {
+	var parts []string
+	for _, f := range filters {
+		if strings.TrimSpace(f) != "" {
+			parts = append(parts, "("+f+")")
+		}
+	}
+	return strings.Join(parts, " && ")
+}
+
+// numbers are the leading numbers of a version. What follows a hyphen would make it a pre-release, which no ordinary
+// constraint matches.
+var numbers = regexp.MustCompile(`^\d+\.\d+(\.\d+)?`)
+
+// versionFilter serves both of Ginkgo's constraints: those of no component, and those of the component "kernel".
+func versionFilter(version string) string {
+	v := numbers.FindString(version)
+	if v == "" {
+		return ""
+	}
+	return v + ", kernel=" + v
+}

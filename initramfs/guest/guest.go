@@ -1,0 +1,204 @@
+package guest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// pulse is the time between heartbeats.
+const pulse = time.Second
+
+// settle is what the kernel gets to finish what unloading began: RCU callbacks, timers, work that was delayed.
+const settle = 50 * time.Millisecond
+
+// Main is all that PID 1 does. It returns only where it is not PID 1.
+func Main() {
+	if os.Getpid() != 1 {
+		fmt.Fprintln(os.Stderr, "modmatrix-init: I am the first process of a guest, and of no use elsewhere")
+		return
+	}
+	debug.SetGCPercent(50)
+	debug.SetMemoryLimit(32 << 20) // the guest's memory is for the module and its suite
+	g := ready()
+	g.guard(g.run)
+	powerOff()
+}
+
+// guest is the machine as PID 1 holds it.
+type guest struct {
+	port    *port        // to the host
+	frames  *wire.Writer // on port
+	kmsg    int          // /dev/kmsg, for markers
+	family  *family      // the processes
+	plan    wire.Plan
+	output  *output  // of the suite, as far as it is on its way
+	trouble []string // before there was a hello to say it after
+}
+
+// ready makes everything that does not depend on the plan. A guest can be frozen behind it, and be given its plan when
+// it is thawed.
+func ready() *guest {
+	g := &guest{kmsg: -1, family: newFamily()}
+	g.trouble = append(g.trouble, mountAll()...)
+	if fd, err := openKmsg(); err != nil {
+		g.trouble = append(g.trouble, err.Error())
+	} else {
+		g.kmsg = fd
+	}
+	g.trouble = append(g.trouble, loadBase(wire.BaseDir)...)
+	p, err := openPort(portPath)
+	if err != nil {
+		g.log("modmatrix: " + err.Error()) // the only way left to say it
+		powerOff()
+	}
+	g.port = p
+	return g
+}
+
+// run does what the plan says and tells about it.
+func (g *guest) run() {
+	g.hello()
+	go g.guard(g.beat)
+	if g.prepare() {
+		g.test()
+	}
+	g.stage(wire.StageShutdown, func() {
+		g.family.killAll()
+		unixSync()
+	})
+	g.send(wire.Frame{Kind: wire.KindEnd})
+}
+
+// hello reads the plan, takes over its time and greets the host.
+func (g *guest) hello() {
+	plan, err := readPlan(wire.PlanPath)
+	g.plan = plan
+	g.frames = wire.NewWriter(g.port, plan.Nonce)
+	g.frames.Clock = sinceBoot
+	g.output = newOutput(func(text string) { g.send(wire.Frame{Kind: wire.KindOutput, Text: text}) })
+	if err == nil && plan.Time > 0 {
+		now := unix.NsecToTimespec(plan.Time)
+		err = unix.ClockSettime(unix.CLOCK_REALTIME, &now)
+	}
+	if err != nil {
+		g.trouble = append(g.trouble, err.Error())
+	}
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		g.trouble = append(g.trouble, fmt.Sprintf("read the kernel's release: %v", err))
+	}
+	g.send(wire.Frame{Kind: wire.KindHello, Release: unix.ByteSliceToString(u.Release[:])})
+	for _, text := range g.trouble {
+		g.fail("%s", text)
+	}
+}
+
+// prepare does what must go well before the module can be judged, and says whether it did.
+func (g *guest) prepare() bool {
+	for _, path := range g.plan.Dependencies {
+		if err := loadDependency(path); err != nil {
+			g.fail("%v", err)
+			return false
+		}
+	}
+	if s := g.plan.Suite; s != nil && !g.plan.Interactive {
+		return g.listSpecs(*s)
+	}
+	return true
+}
+
+// test loads the modules, runs the suite or a shell, and unloads again.
+func (g *guest) test() {
+	g.taint(wire.StageBoot)
+	before := survey()
+	loaded := true
+	g.stage(wire.StageLoad, func() { loaded = g.load() })
+	g.taint(wire.StageLoad)
+	switch {
+	case g.plan.Interactive:
+		g.stage(wire.StageTest, g.shell)
+	case !loaded:
+		return
+	case g.plan.Suite != nil:
+		g.stage(wire.StageTest, func() { g.runSuite(*g.plan.Suite) })
+		g.taint(wire.StageTest)
+	}
+	g.stage(wire.StageUnload, func() {
+		g.unload()
+		time.Sleep(settle)
+		g.residue(before)
+	})
+	g.taint(wire.StageUnload)
+}
+
+// stage runs f between the frames and markers of a stage.
+func (g *guest) stage(name string, f func()) {
+	g.mark(wire.Mark{Stage: name})
+	g.send(wire.Frame{Kind: wire.KindStage, Stage: name})
+	f()
+	g.mark(wire.Mark{Stage: name, Done: true})
+	g.send(wire.Frame{Kind: wire.KindStage, Stage: name, Done: true})
+}
+
+// beat tells the host every second that PID 1 is alive, whatever the kernel keeps its other threads waiting for.
+func (g *guest) beat() {
+	for range time.Tick(pulse) {
+		g.output.flush()
+		g.send(wire.Frame{Kind: wire.KindHeartbeat})
+	}
+}
+
+// guard runs f and keeps PID 1 alive if it panics: the host is told, and the guest ends in order.
+func (g *guest) guard(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.fail("PID 1 panicked: %v\n%s", p, debug.Stack())
+			powerOff()
+		}
+	}()
+	f()
+}
+
+// send sends a frame. There is nobody to tell if it fails: the host misses the number.
+func (g *guest) send(f wire.Frame) {
+	if g.frames == nil { // there was no plan to take a nonce from yet
+		g.frames = wire.NewWriter(g.port, "")
+	}
+	if err := g.frames.Write(f); err != nil {
+		g.log("modmatrix: " + err.Error())
+	}
+}
+
+// fail tells the host of a thing that PID 1 could not do.
+func (g *guest) fail(format string, args ...any) {
+	g.send(wire.Frame{Kind: wire.KindTrouble, Text: fmt.Sprintf(format, args...)})
+}
+
+// readPlan reads the plan. Without one there is nothing to do, and the zero plan says so.
+func readPlan(path string) (wire.Plan, error) {
+	var plan wire.Plan
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &plan)
+	}
+	if err != nil {
+		return wire.Plan{Nonce: plan.Nonce}, fmt.Errorf("read plan: %w", err)
+	}
+	return plan, nil
+}
+
+// sinceBoot is the time since boot in milliseconds.
+func sinceBoot() int64 {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
+		return 0
+	}
+	return t.Nano() / int64(time.Millisecond)
+}

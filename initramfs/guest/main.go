@@ -1,2 +1,0 @@
-package guest
-func Main() { for { } }

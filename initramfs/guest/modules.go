@@ -1,0 +1,133 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// loadBase loads the modules in dir in the order of their names, and tells of each that it could not.
+func loadBase(dir string) (trouble []string) {
+	paths, _ := filepath.Glob(filepath.Join(dir, "*.ko")) // the pattern is right, and glob knows no other error
+	for _, path := range paths {
+		if err := loadDependency(path); err != nil {
+			trouble = append(trouble, err.Error())
+		}
+	}
+	return trouble
+}
+
+// loadDependency loads a module of the kernel's own. That it is there already is fine; anything else is no fault of the
+// module under test.
+func loadDependency(path string) error {
+	err := finit(path, "")
+	if err == nil || errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return fmt.Errorf("load dependency %s: %w", filepath.Base(path), err)
+}
+
+// load loads the modules under test, and says whether all of them are in.
+func (g *guest) load() bool {
+	for _, m := range g.plan.Modules {
+		args, err := joinParams(m.Params)
+		if err != nil {
+			g.fail("load %s: %v", m.Name, err)
+			return false
+		}
+		var errno unix.Errno
+		if err := finit(m.Path, args); err != nil && !errors.As(err, &errno) {
+			g.fail("load %s: %v", m.Name, err)
+			return false
+		}
+		g.send(wire.Frame{Kind: wire.KindLoad, Module: m.Name, Errno: int(errno)})
+		if errno != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// finit gives a module to the kernel. An error is the kernel's unix.Errno, or some other if the file cannot be read.
+func finit(path, args string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return errors.New(err.Error()) // its errno is not that of finit_module
+	}
+	defer f.Close()
+	undisturbed(func() { err = unix.FinitModule(int(f.Fd()), args, 0) })
+	return err
+}
+
+// patience is how long a module may be busy before that counts: the last user's references may still be on their way
+// back, by RCU or a work queue.
+const patience = 500 * time.Millisecond
+
+// unload unloads the modules under test in reverse order.
+func (g *guest) unload() {
+	for i := len(g.plan.Modules) - 1; i >= 0; i-- {
+		name := g.plan.Modules[i].Name
+		err := remove(name)
+		for start := time.Now(); err == unix.EWOULDBLOCK && time.Since(start) < patience; err = remove(name) {
+			time.Sleep(patience / 10)
+		}
+		errno, _ := err.(unix.Errno)
+		g.send(wire.Frame{Kind: wire.KindUnload, Module: name, Errno: int(errno)})
+	}
+}
+
+// remove takes a module out of the kernel if nobody uses it; it never waits for that.
+func remove(name string) (err error) {
+	undisturbed(func() { err = unix.DeleteModule(name, unix.O_NONBLOCK) })
+	return err
+}
+
+// undisturbed runs f on a thread that no signal reaches. A module that sleeps interruptibly while it is loaded would
+// otherwise be woken by the signals with which Go's runtime and our children's ends come, and fail as it never does
+// under insmod(8).
+func undisturbed(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread, and its signal mask, end with the goroutine
+		var all unix.Sigset_t
+		for i := range all.Val {
+			all.Val[i] = ^all.Val[i]
+		}
+		_ = unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil) // fails for bad pointers only
+		f()
+	}()
+	<-done
+}
+
+// joinParams writes parameters in the way that the kernel's next_arg (lib/cmdline.c) takes them apart: values with
+// spaces in double quotes, which cannot be escaped.
+func joinParams(params []string) (string, error) {
+	out := make([]string, len(params))
+	for i, p := range params {
+		name, value, isSet := strings.Cut(p, "=")
+		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != "" || name == "--" {
+			return "", fmt.Errorf("parameter %q has no valid name", p)
+		}
+		inner := value
+		if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+			inner = value[1 : len(value)-1] // quoted by whoever gave it
+		}
+		if strings.ContainsAny(inner, "\"\x00") {
+			return "", fmt.Errorf("parameter %q: the kernel takes no quotation marks in a value", p)
+		}
+		out[i] = p
+		if isSet && inner == value && strings.ContainsAny(value, " \t\n\v\f\r\xa0") { // isspace in lib/ctype.c
+			out[i] = name + `="` + value + `"`
+		}
+	}
+	return strings.Join(out, " "), nil
+}
