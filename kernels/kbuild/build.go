@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ import (
 type Request struct {
 	Tree    *kernels.Tree
 	Source  string    // host folder with a Makefile or Kbuild; never written to
+	Folder  string    // the one with the Makefile or Kbuild inside Source, e.g. "src"; empty for Source itself
 	Exclude []string  // names at the top of Source that are no part of it, e.g. an output folder
 	Dir     string    // an empty host folder for the private copy of the source; the caller's to keep or remove
 	Make    []string  // further NAME=VALUE arguments of make
@@ -92,13 +94,20 @@ func build(ctx context.Context, r Request, command []string, log *buildLog) ([]M
 		return nil, fmt.Errorf("open build folder: %w", err)
 	}
 	defer built.Close()
-	err = log.verdict(exit, func(name string) bool { _, err := built.Stat(name); return err == nil })
+	err = log.verdict(exit, func(name string) (string, bool) {
+		for _, at := range []string{name, path.Join(r.Folder, name)} {
+			if _, err := built.Stat(at); err == nil {
+				return at, true
+			}
+		}
+		return name, false
+	})
 	if fault := new(Error); err != nil && !errors.As(err, &fault) {
 		return nil, fmt.Errorf("build for %s: %w", release, err)
 	} else if err != nil {
 		return nil, err
 	}
-	return prove(r.Dir, release)
+	return prove(r.Dir, path.Clean(r.Folder), release)
 }
 
 // check refuses a request that cannot be run, with the cure.
@@ -110,6 +119,9 @@ func (r Request) check() error {
 		return errors.New("build request without a build folder")
 	case r.Jobs < 0:
 		return fmt.Errorf("build jobs are %d: give 1 or more, or 0 for one", r.Jobs)
+	}
+	if r.Folder != "" && (!filepath.IsLocal(r.Folder) || strings.ContainsAny(r.Folder, " \t\n:;#$%'\"\\")) {
+		return fmt.Errorf("folder %q: make cannot build there, give a plain path inside the source", r.Folder)
 	}
 	for _, arg := range r.Make {
 		if err := checkMakeArg(arg); err != nil {
@@ -142,10 +154,10 @@ func checkMakeArg(arg string) error {
 	return nil
 }
 
-// makeCommand is the command that builds the external module at guestBuild (Linux Documentation/kbuild/modules.rst).
+// makeCommand is the command that builds the external module below guestBuild (Linux Documentation/kbuild/modules.rst).
 // LLVM=1 follows what the kernel itself was built with (Linux Documentation/kbuild/llvm.rst).
 func makeCommand(r Request) []string {
-	command := []string{"make", "-C", r.Tree.KDIR, "M=" + guestBuild, "-j" + strconv.Itoa(cmp.Or(r.Jobs, 1))}
+	command := []string{"make", "-C", r.Tree.KDIR, "M=" + path.Join(guestBuild, r.Folder), "-j" + strconv.Itoa(cmp.Or(r.Jobs, 1))}
 	if r.Tree.Config.Enabled("CC_IS_CLANG") {
 		command = append(command, "LLVM=1")
 	}

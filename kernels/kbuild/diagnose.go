@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
@@ -21,12 +22,13 @@ const (
 var (
 	// ours are signs that the machine, the root or the tree failed, and not the module.
 	ours = regexp.MustCompile(`: No space left on device\.?$|: Disk quota exceeded$` +
-		`|[Kk]illed signal terminated program|internal compiler error: Killed|^Killed$|\*\*\* \[.*\] (?:Killed|Error 137)$` +
+		`|[Kk]illed signal terminated program|internal compiler error: Killed|^Killed$|^File size limit exceeded$|\*\*\* \[.*\] (?:Killed|Error 137)$` +
 		`|: Cannot allocate memory\b|virtual memory exhausted|out of memory allocating \d+ bytes|fork: .*Resource temporarily unavailable` +
 		`|version .GLIBC_[\d.]+' not found|Kernel configuration is invalid|Module\.symvers"? is missing` +
 		`|(?:gcc|clang|ld|ld\.lld|as|ar|nm|objcopy|pahole|resolve_btfids|modpost|fixdep|genksyms|objtool)(?:-[\d.]+)?: (?:command )?not found$` +
 		`|^make: \*\*\* /\S*: No such file or directory\.  Stop\.$`)
 	modpostLine  = regexp.MustCompile(`^(?:ERROR|FATAL): modpost: (.*)$|^(?:ERROR|WARNING): (?:modpost: )?("[^"]+" \[.*\] undefined!)$`)
+	suppressed   = regexp.MustCompile(`modpost: suppressed (\d{1,6}) unresolved symbol warnings`)
 	undefined    = regexp.MustCompile(`^"([^"]+)" \[(.*)\] undefined!$`)
 	compilerLine = regexp.MustCompile(`^(\S[^:]*):(\d+):(?:\d+:)? (?:fatal error|[eE]rror): (.*)$`)
 	toolLine     = regexp.MustCompile(`^(?:(\S[^:]*): )?(?:fatal error|error)(?:\[E\d+\])?: (.*)$`)
@@ -61,6 +63,12 @@ func (d *diagnosis) add(line string) {
 	d.recent = append(d.recent[max(0, len(d.recent)-contextLines+1):], line)
 	switch {
 	case quotedSource.MatchString(line):
+		if d.open != nil {
+			d.open.keep(line)
+		}
+	case d.modpost != nil && suppressed.MatchString(line):
+		more, _ := strconv.Atoi(suppressed.FindStringSubmatch(line)[1])
+		d.modpost.more += more
 	case ours.MatchString(line):
 		d.note(&d.ours, finding{text: line}, line, nil)
 	case modpostLine.MatchString(line):
@@ -129,8 +137,8 @@ func (f *finding) keep(line string) {
 }
 
 // verdict answers what make's exit code and output mean: nil, an *Error, or trouble of ours. What is ours wins, since a module
-// must not be blamed for a machine in trouble. inSource tells whether a relative path exists in the source.
-func (d *diagnosis) verdict(exit int, inSource func(string) bool) error {
+// must not be blamed for a machine in trouble. inSource answers where in the source a file is that the compiler names, if it is.
+func (d *diagnosis) verdict(exit int, inSource func(string) (string, bool)) error {
 	if exit == 0 && d.modpost == nil {
 		if d.ours != nil && strings.Contains(d.ours.text, "Module.symvers") {
 			return errors.New("kernel tree has no Module.symvers, so no symbol can be checked: " + d.ours.text)
@@ -171,13 +179,13 @@ func (d *diagnosis) verdict(exit int, inSource func(string) bool) error {
 
 // located is the finding's text with its place in the module's own source before it. An error that strikes in a header of the
 // kernel is placed where the excerpt says that the source led there.
-func (f *finding) located(inSource func(string) bool) string {
-	if file := relative(f.file); f.file != "" && inSource(file) {
+func (f *finding) located(inSource func(string) (string, bool)) string {
+	if file, ok := inSource(relative(f.file)); ok && f.file != "" {
 		return file + ":" + f.line + ": " + f.text
 	}
 	for _, line := range f.excerpt {
 		for _, m := range place.FindAllStringSubmatch(line, -1) {
-			if file := relative(m[1]); inSource(file) {
+			if file, ok := inSource(relative(m[1])); ok {
 				return file + ":" + m[2] + ": " + relative(f.text)
 			}
 		}
@@ -201,7 +209,10 @@ func (f *finding) symbols() string {
 }
 
 // relative makes paths below the build folder relative to it, as they are in the source.
-func relative(s string) string { return strings.ReplaceAll(s, guestBuild+"/", "") }
+func relative(s string) string {
+	s = strings.TrimSuffix(s, ", needed by '"+guestBuild+"/'")
+	return strings.ReplaceAll(s, guestBuild+"/", "")
+}
 
 // clean takes out what has no place in a report: escape sequences, control characters, broken UTF-8.
 func clean(line string) string {

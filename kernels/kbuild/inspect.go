@@ -68,6 +68,9 @@ func Inspect(path string) (Module, error) {
 // parseModule reads a module out of the bytes of a .ko, which nobody vouches for.
 func parseModule(r io.ReaderAt) (Module, error) {
 	file, err := elf.NewFile(r)
+	if errors.Is(err, io.EOF) {
+		return Module{}, errors.New("too short for an ELF file")
+	}
 	if err != nil {
 		return Module{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -16,9 +17,9 @@ import (
 // maxOrder bounds modules.order; the kernel's own, with thousands of modules, has 300 KiB.
 const maxOrder = 4 << 20
 
-// prove reads what make left in dir and answers the modules in load order, or the *Error that says what is wrong with them.
-func prove(dir, release string) ([]Module, error) {
-	names, err := readOrder(dir)
+// prove reads what make left in folder of dir and answers the modules in load order, or the *Error that says what is wrong with them.
+func prove(dir, folder, release string) ([]Module, error) {
+	names, err := readOrder(dir, folder)
 	if err != nil {
 		return nil, err
 	}
@@ -37,20 +38,21 @@ func prove(dir, release string) ([]Module, error) {
 	return loadOrder(modules), nil
 }
 
-// readOrder reads modules.order, and answers the paths of the .ko files relative to dir, each once.
+// readOrder reads the modules.order in folder, and answers the paths of the .ko files relative to dir, each once.
 // What is listed are .ko up to 6.2 and .o since (Linux kernel commit f65a486821cf, "kbuild: change module.order to list *.o
 // instead of *.ko"); the paths begin with the build folder's up to 6.12 and with nothing since.
-func readOrder(dir string) ([]string, error) {
+func readOrder(dir, folder string) ([]string, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open build folder: %w", err)
 	}
 	defer root.Close()
-	info, err := root.Lstat("modules.order")
+	order := path.Join(folder, "modules.order")
+	info, err := root.Lstat(order)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 		return nil, nil
 	}
-	f, err := root.Open("modules.order")
+	f, err := root.Open(order)
 	if err != nil {
 		return nil, fmt.Errorf("open modules.order: %w", err)
 	}
@@ -59,11 +61,15 @@ func readOrder(dir string) ([]string, error) {
 	seen := map[string]bool{}
 	scan := bufio.NewScanner(io.LimitReader(f, maxOrder))
 	for scan.Scan() {
-		name := strings.TrimPrefix(strings.TrimSpace(scan.Text()), guestBuild+"/")
-		name = strings.TrimSuffix(strings.TrimSuffix(name, ".o"), ".ko")
-		if name != "" && !seen[name] {
+		line := strings.TrimSpace(scan.Text())
+		name, whole := strings.CutPrefix(line, guestBuild+"/")
+		if !whole {
+			name = path.Join(folder, line)
+		}
+		name = strings.TrimSuffix(strings.TrimSuffix(name, ".o"), ".ko") + ".ko"
+		if line != "" && !seen[name] {
 			seen[name] = true
-			names = append(names, name+".ko")
+			names = append(names, name)
 		}
 	}
 	if err := scan.Err(); err != nil {

@@ -62,6 +62,9 @@ func sandboxArgs(v *view, dir string, command []string) []string {
 	args = append(args, "--proc", "/proc", "--dev", "/dev", "--size", strconv.Itoa(tmpSize), "--tmpfs", "/tmp",
 		"--dir", "/tmp/home", "--bind", dir, guestBuild)
 	args = append(args, v.seal()...)
+	// bwrap itself leaves /proc/sys writable, and root owns what is in there without any capability: core_pattern alone
+	// would let a Makefile run a program on the host (Linux fs/proc/proc_sysctl.c, test_perm).
+	args = append(args, "--remount-ro", "/proc")
 	args = append(args, "--chdir", guestBuild, "--", "sh", "-c", limitScript, "sh")
 	return append(args, command...)
 }
