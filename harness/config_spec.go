@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ import (
 // replace those of the file, but for Params and Make, of which those of another name stay. A suite goes by its path
 // or by its name, if it is one of the file's or lies in the module's folder suites.
 func (c Config) Spec(flags Spec) (Spec, error) {
+	if err := checkFlags(flags); err != nil {
+		return flags, &UsageError{err}
+	}
 	s := flags
 	s.Module = cmp.Or(flags.Module, ".")
 	s.Out = cmp.Or(flags.Out, c.Out)
@@ -42,6 +46,25 @@ func (c Config) Spec(flags Spec) (Spec, error) {
 		s.Suites = append(s.Suites, dir)
 	}
 	return s, nil
+}
+
+// checkFlags says what may be given where it was not. The zero value was not given.
+func checkFlags(f Spec) error {
+	if _, err := regexp.Compile(f.Focus); err != nil {
+		return fmt.Errorf("--focus: %w", err)
+	}
+	switch {
+	case f.Timeout != 0 && (f.Timeout < time.Second || f.Timeout > 24*time.Hour):
+		return fmt.Errorf("--timeout %v: from 1s to 24h", f.Timeout)
+	case f.Jobs < 0 || f.Jobs > 1024:
+		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
+	}
+	for _, p := range f.Params {
+		if notAssignment(p) {
+			return fmt.Errorf("--param %q: write name=value", p)
+		}
+	}
+	return nil
 }
 
 // assignments are those of base whose name is not in over, then those of over.

@@ -191,7 +191,7 @@ func TestNothingGivenIsTheFile(t *testing.T) {
 
 func TestDidYouMean(t *testing.T) {
 	known := []string{"kernels", "suites", "jobs", "lifecycle"}
-	for word, want := range map[string]string{"kernls": "kernels", "lifecicle": "lifecycle", "job": "jobs", "out": "", "": "", "x": ""} {
+	for word, want := range map[string]string{"kernls": "kernels", "lifecicle": "lifecycle", "job": "jobs", "out": "", "jbos": "jobs", "": "", "x": ""} {
 		if got := DidYouMean(word, known); got != want {
 			t.Errorf("%q: got %q, want %q", word, got, want)
 		}

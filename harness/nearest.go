@@ -12,24 +12,28 @@ func DidYouMean(word string, known []string) string {
 	return best
 }
 
-// distance counts the letters to add, drop or change to get from a to b (Levenshtein).
+// distance counts the letters to add, drop, change or swap with their neighbour to get from a to b (Damerau's, in the
+// variant of optimal string alignment).
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
+	var above, row []int
+	next := make([]int, len(y)+1)
+	for j := range next {
+		next[j] = j
 	}
 	for i := range x {
-		diagonal := row[0]
-		row[0] = i + 1
+		above, row, next = row, next, make([]int, len(y)+1)
+		next[0] = i + 1
 		for j := range y {
-			change := diagonal
+			change := row[j]
 			if x[i] != y[j] {
 				change++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+			next[j+1] = min(change, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
+				next[j+1] = min(next[j+1], above[j-1]+1)
+			}
 		}
 	}
-	return row[len(y)]
+	return next[len(y)]
 }

@@ -74,6 +74,12 @@ func loadCell(w row) tableCell {
 	return tableCell{never, ""}
 }
 
+// Score is a record in one word or two, as a matrix shows it, with the status that gives its colour.
+func (rec Record) Score() (string, Status) {
+	c := suiteCell(rec)
+	return c.text, c.status
+}
+
 // suiteCell shows specs that passed out of those planned, unless the verdict is about something else.
 func suiteCell(rec Record) tableCell {
 	if rec.stopped(StageFetch, StageBuild, StageBoot, StageLoad) {
@@ -128,9 +134,9 @@ func (w row) cause() string {
 func (rec Record) why() string {
 	switch {
 	case rec.Reason != "":
-		return plain(rec.Reason)
+		return Plain(rec.Reason)
 	case rec.Code != "":
-		return plain(string(rec.Code))
+		return Plain(string(rec.Code))
 	}
 	return string(rec.Status) + " without a reason"
 }

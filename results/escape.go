@@ -9,10 +9,10 @@ import (
 // maxText bounds a foreign text within a report, in bytes. A reason is one line that a person reads.
 const maxText = 600
 
-// plain makes text that comes from a guest, a compiler or a module fit for one line of a terminal: white space of
+// Plain makes text that comes from a guest, a compiler or a module fit for one line of a terminal: white space of
 // every kind becomes a blank, and what does not print (control and escape characters, invalid UTF-8, marks that turn
 // the direction of writing, zero-width characters) is shown as an escape, so that it can be seen and does nothing.
-func plain(s string) string {
+func Plain(s string) string {
 	cut := len(s) > maxText
 	if cut {
 		end := maxText
@@ -56,7 +56,7 @@ func disarm(s string) string {
 // code makes foreign text a code span of GitHub's markdown, in which nothing else has a meaning: no HTML, no link,
 // no emphasis, no @mention (GFM §6.3, code spans). The fence is longer than any run of backticks in the text.
 func code(s string) string {
-	s = plain(s)
+	s = Plain(s)
 	if s == "" {
 		return ""
 	}

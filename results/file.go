@@ -51,7 +51,7 @@ func decode(in io.Reader) (*Results, error) {
 		return nil, jsonError(data, err)
 	}
 	if head.Schema != Schema {
-		return nil, fmt.Errorf("schema is %q, not %q: made by another version, or no results at all", plain(head.Schema), Schema)
+		return nil, fmt.Errorf("schema is %q, not %q: made by another version, or no results at all", Plain(head.Schema), Schema)
 	}
 	r := new(Results)
 	if err := json.Unmarshal(data, r); err != nil {
@@ -82,12 +82,12 @@ func (r *Results) check() error {
 	}
 	seen := map[cell]bool{}
 	for i, rec := range r.Records {
-		name := fmt.Sprintf("record %d (%s, %s)", i+1, plain(rec.Target.Label()), plain(rec.Suite))
+		name := fmt.Sprintf("record %d (%s, %s)", i+1, Plain(rec.Target.Label()), Plain(rec.Suite))
 		if !slices.Contains(Statuses, rec.Status) {
-			return fmt.Errorf("%s: unknown status %q", name, plain(string(rec.Status)))
+			return fmt.Errorf("%s: unknown status %q", name, Plain(string(rec.Status)))
 		}
 		if rec.Stage != "" && !slices.Contains(Stages, rec.Stage) {
-			return fmt.Errorf("%s: unknown stage %q", name, plain(string(rec.Stage)))
+			return fmt.Errorf("%s: unknown stage %q", name, Plain(string(rec.Stage)))
 		}
 		if c := (cell{rec.Target.key(), rec.Suite}); seen[c] {
 			return fmt.Errorf("%s: the cell is there twice", name)
@@ -96,12 +96,12 @@ func (r *Results) check() error {
 		}
 		for _, s := range rec.Specs {
 			if !slices.Contains(Statuses, s.Status) {
-				return fmt.Errorf("%s: spec %q: unknown status %q", name, plain(s.Name), plain(string(s.Status)))
+				return fmt.Errorf("%s: spec %q: unknown status %q", name, Plain(s.Name), Plain(string(s.Status)))
 			}
 		}
 		for _, path := range []string{rec.Artifacts.BuildLog, rec.Artifacts.Console, rec.Artifacts.Specs} {
 			if path != "" && !filepath.IsLocal(path) {
-				return fmt.Errorf("%s: artifact %q lies outside of the folder", name, plain(path))
+				return fmt.Errorf("%s: artifact %q lies outside of the folder", name, Plain(path))
 			}
 		}
 	}

@@ -59,14 +59,14 @@ func (rec Record) shared() bool {
 
 // heading is the finding in one line: where, and what.
 func (f finding) heading() string {
-	where := plain(f.rec.Suite)
+	where := Plain(f.rec.Suite)
 	if f.rec.stopped(StageFetch, StageBuild, StageBoot, StageLoad, StageUnload, StageShutdown) || where == "" {
 		where = strings.Trim(where+" "+string(f.rec.Stage), " ")
 		if f.rec.shared() {
 			where = string(f.rec.Stage)
 		}
 	}
-	parts := []string{plain(f.rec.Target.Label())}
+	parts := []string{Plain(f.rec.Target.Label())}
 	if where != "" {
 		parts = append(parts, where)
 	}
@@ -78,13 +78,13 @@ func (f finding) logs(dir string) [][2]string {
 	var logs [][2]string
 	a := f.rec.Artifacts
 	if a.BuildLog != "" && f.rec.stopped(StageBuild) {
-		logs = append(logs, [2]string{"log", plain(filepath.Join(dir, a.BuildLog))})
+		logs = append(logs, [2]string{"log", Plain(filepath.Join(dir, a.BuildLog))})
 	}
 	if spec, ok := f.failed(); ok && spec.Location != "" {
-		logs = append(logs, [2]string{"spec", plain(spec.Location)})
+		logs = append(logs, [2]string{"spec", Plain(spec.Location)})
 	}
 	if a.Console != "" && !f.rec.stopped(StageFetch, StageBuild) {
-		path := plain(filepath.Join(dir, a.Console))
+		path := Plain(filepath.Join(dir, a.Console))
 		if line := f.line(); line > 0 {
 			path += fmt.Sprintf(":%d", line)
 		}
@@ -134,7 +134,7 @@ func (f finding) again(opt TextOptions) string {
 		words = append(words, "--focus", regexp.QuoteMeta(spec.Name))
 	}
 	for i, w := range words {
-		words[i] = shellQuote(plain(w))
+		words[i] = shellQuote(Plain(w))
 	}
 	return strings.Join(words, " ")
 }
@@ -163,7 +163,7 @@ func writeFinding(out *bufio.Writer, f finding, opt TextOptions) {
 		fmt.Fprintf(out, "   %-7s  %s\n", l[0], l[1])
 	}
 	if len(f.also) > 0 {
-		fmt.Fprintf(out, "   %-7s  %s\n", "also", plain(strings.Join(f.also, ", ")))
+		fmt.Fprintf(out, "   %-7s  %s\n", "also", Plain(strings.Join(f.also, ", ")))
 	}
 	fmt.Fprintf(out, "   %-7s  %s\n", "again", f.again(opt))
 }
@@ -178,7 +178,7 @@ func writeNotes(out *bufio.Writer, g grid, opt TextOptions) {
 				if where[n] == nil {
 					order = append(order, n)
 				}
-				if label := plain(rec.Target.Label()); !slices.Contains(where[n], label) {
+				if label := Plain(rec.Target.Label()); !slices.Contains(where[n], label) {
 					where[n] = append(where[n], label)
 				}
 			}
@@ -192,7 +192,7 @@ func writeNotes(out *bufio.Writer, g grid, opt TextOptions) {
 		if len(where[n]) == len(g.rows) && len(g.rows) > 1 {
 			on = "every kernel"
 		}
-		fmt.Fprintf(out, "note  %s (%s)\n", plain(n), on)
+		fmt.Fprintf(out, "note  %s (%s)\n", Plain(n), on)
 	}
 }
 
@@ -215,9 +215,9 @@ func firstBad(g grid) []string {
 		if good == "" || bad == "" {
 			continue
 		}
-		line := fmt.Sprintf("first bad  %s (last good %s)", plain(bad), plain(good))
+		line := fmt.Sprintf("first bad  %s (last good %s)", Plain(bad), Plain(good))
 		if len(order) > 1 {
-			line += " · " + plain(strings.Trim(k.flavour+" "+k.profile, " "))
+			line += " · " + Plain(strings.Trim(k.flavour+" "+k.profile, " "))
 		}
 		found = append(found, line)
 	}

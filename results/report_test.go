@@ -209,13 +209,13 @@ func FuzzPlain(f *testing.F) {
 	f.Add("\x1b[2J\r\n::error::\u202e\xff\x00`|`")
 	f.Add(strings.Repeat("ä", 700))
 	f.Fuzz(func(t *testing.T, s string) {
-		got := plain(s)
+		got := Plain(s)
 		for _, r := range got {
 			if r != ' ' && (r < ' ' || r == '\u202e' || r == '\x7f' || r == '\u2028' || r == '\u200b') {
 				t.Errorf("%q came through in %q", r, got)
 			}
 		}
-		if again := plain(got); len(got) <= maxText && again != got {
+		if again := Plain(got); len(got) <= maxText && again != got {
 			t.Errorf("not stable: %q, then %q", got, again)
 		}
 		if c := cellCode(s); strings.Contains(strings.ReplaceAll(c, `\|`, ""), "|") || strings.Contains(c, `\\|`) {

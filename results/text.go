@@ -46,13 +46,13 @@ func Text(w io.Writer, r *Results, opt TextOptions) error {
 
 // header says what was validated against how much, and on what.
 func header(r *Results, g grid) string {
-	parts := []string{strings.TrimSpace(plain(r.Module.Name) + " " + plain(r.Module.Version))}
+	parts := []string{strings.TrimSpace(Plain(r.Module.Name) + " " + Plain(r.Module.Version))}
 	size := plural(len(g.rows), "kernel")
 	if names := suiteNames(g); names != "" {
 		size += " × " + names
 	}
 	parts = append(parts, size)
-	if accel := plain(r.Run.Host.Accelerator); accel != "" {
+	if accel := Plain(r.Run.Host.Accelerator); accel != "" {
 		parts = append(parts, accel)
 	}
 	return strings.Join(parts, " · ")
@@ -62,7 +62,7 @@ func suiteNames(g grid) string {
 	var names []string
 	for _, s := range g.suites {
 		if s != "" {
-			names = append(names, plain(s))
+			names = append(names, Plain(s))
 		}
 	}
 	return strings.Join(names, ", ")
@@ -104,9 +104,11 @@ func plural(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-// Seconds writes a duration as a person says it: 0.3 s, 38 s, 4 min 10 s.
+// Seconds writes a duration as a person says it: 12 ms, 0.3 s, 38 s, 4 min 10 s.
 func Seconds(d time.Duration) string {
 	switch {
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < 2*time.Minute:
@@ -217,13 +219,13 @@ func tableOf(g grid) [][]tableCell {
 	if load {
 		head = append(head, tableCell{text: "LOAD"})
 		for _, s := range g.suites {
-			head = append(head, tableCell{text: plain(s)})
+			head = append(head, tableCell{text: Plain(s)})
 		}
 	}
 	lines := [][]tableCell{append(head, tableCell{})}
 	last := ""
 	for _, w := range g.rows {
-		line := []tableCell{{text: plain(w.target.Label())}, buildCell(w)}
+		line := []tableCell{{text: Plain(w.target.Label())}, buildCell(w)}
 		if load {
 			line = append(line, loadCell(w))
 			for _, rec := range w.cells {

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/modmatrix/modmatrix/harness"
+)
+
+func buildCommand(a *app) *cobra.Command {
+	var s specFlags
+	cmd := &cobra.Command{
+		Use:   "build [MODULE]",
+		Short: "Only build the module against every kernel",
+		Long: `Build does what run does, up to the build: it boots nothing. The results are of the same form, and a module that
+was built, and whose .ko is proven to be for that kernel, is a PASS.`,
+		Example: `  modmatrix build
+  modmatrix build -k debian:trixie-backports --json drv`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, err := s.spec(cmd, args)
+			if err != nil {
+				return err
+			}
+			spec.BuildOnly, spec.Suites = true, []string{harness.Lifecycle}
+			return a.carryOut(cmd.Context(), spec, again("build", args, s.Spec))
+		},
+	}
+	s.whichKernels(cmd)
+	s.output(cmd)
+	return cmd
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// Env is everything that a command touches of its surroundings.
+type Env struct {
+	Args           []string // without the program's name
+	Stdin          *os.File
+	Stdout, Stderr *os.File
+	open           func(harness.Options) (engine, error)
+}
+
+// engine is what the verbs need of the harness.
+type engine interface {
+	Plan(context.Context, harness.Spec) (*harness.Plan, error)
+	Run(context.Context, *harness.Plan) (*results.Results, error)
+	Shell(context.Context, *harness.Plan, io.ReadWriter) error
+	Fetch(context.Context, harness.Spec) ([]kernels.Target, error)
+	Doctor(context.Context) []harness.Check
+	Store() *kernels.Store
+}
+
+// The exit codes. results has those that a matrix comes to: 0 all passed, 1 a FAIL, 3 no FAIL but ERROR or MISS.
+const (
+	exitUsage       = 2   // the command line or the configuration
+	exitTrouble     = 3   // something of ours broke
+	exitNothing     = 4   // no kernel matched
+	exitInterrupted = 130 // by the user
+	exitBug         = 255 // a panic: ours, and never to be taken for any of the above
+)
+
+// verdict is the exit code that a command comes to by what it found, which it has already shown.
+type verdict int
+
+func (v verdict) Error() string { return fmt.Sprintf("exit code %d", int(v)) }
+
+// exitCode is the one place where an error becomes an exit code.
+func exitCode(err error) int {
+	if v, ok := errors.AsType[verdict](err); ok {
+		return int(v)
+	}
+	_, usage := errors.AsType[*harness.UsageError](err)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case usage:
+		return exitUsage
+	case errors.Is(err, harness.ErrNothingMatched):
+		return exitNothing
+	}
+	return exitTrouble
+}
+
+// usage makes a mistake of the caller.
+func usage(format string, args ...any) error {
+	return &harness.UsageError{Err: fmt.Errorf(format, args...)}
+}
+
+// run carries out one command and returns the exit code.
+func run(env Env) (code int) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			fmt.Fprintf(env.Stderr, "modmatrix: internal error: %v\n%s", bug, debug.Stack())
+			code = exitBug
+		}
+	}()
+	ctx, stop := interruptible(env)
+	defer stop()
+	err := rootCommand(env).ExecuteContext(ctx)
+	code = exitCode(err)
+	if _, shown := errors.AsType[verdict](err); err != nil && !shown && code != exitInterrupted {
+		fmt.Fprintln(env.Stderr, "modmatrix: "+results.Plain(err.Error()))
+	}
+	return code
+}
+
+// interruptible gives a context that the first SIGINT or SIGTERM ends, so that what is under way can be wound up and
+// written down. The second one ends the process at once: QEMU and compilers die with it.
+func interruptible(env Env) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-signals:
+			}
+			if n > 0 {
+				showCursor(env.Stderr)
+				os.Exit(exitInterrupted)
+			}
+			cancel()
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
+}

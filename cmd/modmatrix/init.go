@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/mod/modfile"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/initramfs"
+)
+
+//go:embed skeleton/first_test.go.txt
+var firstSuite []byte
+
+func initCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "init [DIR]",
+		Short: "Put a configuration and a first suite into a module's folder",
+		Long: `Init writes modmatrix.toml, in which every key is explained, and a first suite with the go.mod that it needs, into
+the module's folder DIR (default: this one). It never overwrites anything.`,
+		Example: `  modmatrix init
+  modmatrix init drv && modmatrix run --suite first drv`,
+		Args: atMost(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) > 0 {
+				dir = args[0]
+			}
+			return a.init(dir)
+		},
+	}
+}
+
+// newFile is a file that init writes.
+type newFile struct {
+	path string // below the module's folder
+	data []byte
+}
+
+func (a *app) init(dir string) error {
+	if info, err := os.Stat(dir); err != nil {
+		return &harness.UsageError{Err: err}
+	} else if !info.IsDir() {
+		return usage("%s is not a folder", dir)
+	}
+	files, err := firstFiles()
+	if err != nil {
+		return err
+	}
+	var there []string
+	for _, f := range files {
+		if _, err := os.Lstat(filepath.Join(dir, f.path)); err == nil {
+			there = append(there, f.path)
+		}
+	}
+	if len(there) > 0 {
+		return usage("init overwrites nothing, and in %s there is already %s: move it away first", dir, strings.Join(there, ", "))
+	}
+	if err := writeNew(dir, files); err != nil {
+		return err
+	}
+	for _, f := range files {
+		fmt.Fprintf(a.Stdout, "wrote %s\n", filepath.Join(dir, f.path))
+	}
+	fmt.Fprintf(a.Stdout, "next: modmatrix run%s\n", inFolder(dir))
+	return nil
+}
+
+func inFolder(dir string) string {
+	if dir == "." {
+		return ""
+	}
+	return " " + dir
+}
+
+func firstFiles() ([]newFile, error) {
+	cfg := harness.DefaultConfig()
+	cfg.Suites = append(cfg.Suites, "suites/first")
+	var text bytes.Buffer
+	if err := harness.WriteConfig(&text, cfg); err != nil {
+		return nil, err
+	}
+	source, err := initramfs.FindSource()
+	if err != nil {
+		return nil, err
+	}
+	mod, sum, err := suiteModule(source)
+	if err != nil {
+		return nil, err
+	}
+	return []newFile{
+		{harness.ConfigName, text.Bytes()},
+		{"suites/go.mod", mod},
+		{"suites/go.sum", sum},
+		{"suites/first/first_test.go", firstSuite},
+	}, nil
+}
+
+// suiteNeeds are the modules that a suite is compiled from, and whether it imports them itself. The versions are
+// those of our own go.mod, so that a suite is built from what this tool was tested with.
+var suiteNeeds = map[string]bool{
+	"github.com/onsi/ginkgo/v2":        true,
+	"github.com/onsi/gomega":           true,
+	"golang.org/x/sys":                 true,
+	"github.com/Masterminds/semver/v3": false,
+	"github.com/go-logr/logr":          false,
+	"github.com/go-task/slim-sprig/v3": false,
+	"github.com/google/go-cmp":         false,
+	"github.com/google/pprof":          false,
+	"go.yaml.in/yaml/v3":               false,
+	"golang.org/x/mod":                 false,
+	"golang.org/x/net":                 false,
+	"golang.org/x/sync":                false,
+	"golang.org/x/text":                false,
+	"golang.org/x/tools":               false,
+}
+
+// suiteModule gives the go.mod and go.sum of a folder of suites. Our own module is replaced by the source that this
+// tool was built from: no network is needed, and both ends of the wire are the same.
+func suiteModule(source string) (mod, sum []byte, err error) {
+	data, err := os.ReadFile(filepath.Join(source, "go.mod"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read our own go.mod: %w", err)
+	}
+	own, err := modfile.Parse("go.mod", data, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read our own go.mod: %w", err)
+	}
+	if sum, err = os.ReadFile(filepath.Join(source, "go.sum")); err != nil {
+		return nil, nil, fmt.Errorf("read our own go.sum: %w", err)
+	}
+	path := own.Module.Mod.Path
+	f := new(modfile.File)
+	requires := []*modfile.Require{{Mod: own.Module.Mod}}
+	requires[0].Mod.Version = "v0.0.0"
+	for _, r := range own.Require {
+		if direct, needed := suiteNeeds[r.Mod.Path]; needed {
+			requires = append(requires, &modfile.Require{Mod: r.Mod, Indirect: !direct})
+		}
+	}
+	if err := errors.Join(f.AddModuleStmt("suites"), f.AddGoStmt(own.Go.Version), f.AddReplace(path, "", source, "")); err != nil {
+		return nil, nil, fmt.Errorf("write go.mod: %w", err)
+	}
+	f.SetRequireSeparateIndirect(requires)
+	mod, err = f.Format()
+	return mod, sum, err
+}
+
+// writeNew writes files that are not there, all of them or none.
+func writeNew(dir string, files []newFile) (err error) {
+	var made []string
+	defer func() {
+		if err != nil {
+			for _, path := range made {
+				os.Remove(path)
+			}
+		}
+	}()
+	for _, f := range files {
+		path := filepath.Join(dir, f.path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+		out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			return usage("%s has just come into being: init overwrites nothing", path)
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+		made = append(made, path)
+		_, err = out.Write(f.data)
+		if err := errors.Join(err, out.Close()); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// redraw is how often a live view is drawn, however many events there are in between.
+const redraw = 120 * time.Millisecond
+
+// live redraws a board in place while a run goes on, and leaves nothing but notices behind.
+type live struct {
+	out   io.Writer
+	size  func() (width, height int)
+	color bool
+
+	mu       sync.Mutex
+	board    *board
+	notices  []string // to be left behind above the view
+	stopping bool
+	drawn    []string // the lines on the terminal, cursor below the last
+
+	done, ended chan struct{}
+	once        sync.Once
+}
+
+// newLive starts the view on out. It reads no keys and handles no signals: Ctrl-C is the run's business, and ctx
+// tells the view of it.
+func newLive(ctx context.Context, out *os.File, color bool) *live {
+	l := &live{out: out, color: color, board: newBoard(), done: make(chan struct{}), ended: make(chan struct{}),
+		size: func() (int, int) { w, h, _ := terminal(out); return w, h }}
+	_, _ = io.WriteString(out, ansi.HideCursor)
+	go l.loop(ctx)
+	return l
+}
+
+func (l *live) loop(ctx context.Context) {
+	defer close(l.ended)
+	beat := time.NewTicker(redraw)
+	defer beat.Stop()
+	interrupted := ctx.Done()
+	for {
+		select {
+		case <-l.done:
+			return
+		case <-interrupted:
+			interrupted = nil
+			l.mu.Lock()
+			l.stopping = true
+			l.mu.Unlock()
+		case now := <-beat.C:
+			l.draw(now)
+		}
+	}
+}
+
+func (l *live) event(e harness.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Kind == harness.EventNotice {
+		l.notices = append(l.notices, "note  "+results.Plain(e.Text))
+		return
+	}
+	l.board.add(e)
+}
+
+// draw replaces what is on the terminal in one write, so that it does not flicker. A terminal that cannot be written
+// to is no reason to end a run.
+func (l *live) draw(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	width, height := l.size()
+	text := l.erase(width)
+	view := l.board.view(frame{width: width, height: height, now: now, color: l.color, stopping: l.stopping})
+	_, _ = io.WriteString(l.out, text+view)
+	l.drawn = strings.Split(strings.TrimSuffix(view, "\n"), "\n")
+}
+
+// erase gives what takes the view off a terminal of that width, with the notices that stay in its place. The terminal
+// may have become narrower since, and then has broken lines in two.
+func (l *live) erase(width int) string {
+	up := 0
+	for _, line := range l.drawn {
+		up += max((ansi.StringWidth(line)+max(width, 1)-1)/max(width, 1), 1)
+	}
+	l.drawn = nil
+	text := ""
+	if up > 0 {
+		text = ansi.CursorUp(up) + "\r" + ansi.EraseScreenBelow
+	}
+	for _, n := range l.notices {
+		text += n + "\n"
+	}
+	l.notices = nil
+	return text
+}
+
+// close takes the view off the terminal and gives the cursor back.
+func (l *live) close() {
+	l.once.Do(func() {
+		close(l.done)
+		<-l.ended
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		width, _ := l.size()
+		_, _ = io.WriteString(l.out, l.erase(width)+ansi.ShowCursor)
+	})
+}

@@ -1,0 +1,18 @@
+// Command modmatrix says on which kernels an out-of-tree Linux module works, and how we know.
+//
+// Each verb has a file: flags in, one call of the harness, one rendering, an exit code. This package must never know
+// how a kernel is obtained, built against or booted, and decides nothing about a module.
+package main
+
+import (
+	"os"
+
+	"github.com/modmatrix/modmatrix/harness"
+)
+
+func main() {
+	os.Exit(run(Env{
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		open: func(opt harness.Options) (engine, error) { return harness.New(opt) },
+	}))
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// TestMain makes two commands of the test binary: modmatrix itself, and modmatrix-scripted, which is modmatrix over an
+// engine that plays what a folder holds instead of running anything.
+func TestMain(m *testing.M) {
+	command := func(open func(harness.Options) (engine, error)) func() {
+		return func() {
+			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, open: open}))
+		}
+	}
+	testscript.Main(m, map[string]func(){
+		"modmatrix":          command(func(opt harness.Options) (engine, error) { return harness.New(opt) }),
+		"modmatrix-scripted": command(func(opt harness.Options) (engine, error) { return openScripted(opt) }),
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Setup: func(env *testscript.Env) error {
+		env.Setenv("MODMATRIX_CACHE", env.WorkDir+"/cache")
+		env.Setenv("GOFLAGS", "-mod=readonly")
+		for _, name := range []string{"GOMODCACHE", "GOCACHE"} {
+			env.Setenv(name, goEnv(name))
+		}
+		return nil
+	}})
+}
+
+// scripted is an engine that plays the events of events.jsonl and gives the results of results.json, if there are any.
+type scripted struct {
+	tell  func(harness.Event)
+	store *kernels.Store
+}
+
+func openScripted(opt harness.Options) (*scripted, error) {
+	store, err := kernels.OpenStore(opt.CacheDir)
+	return &scripted{opt.Events, store}, err
+}
+
+func (s *scripted) Store() *kernels.Store { return s.store }
+
+func (s *scripted) Plan(_ context.Context, spec harness.Spec) (*harness.Plan, error) {
+	p := &harness.Plan{Spec: spec, Module: results.Module{Name: "mydriver"}, Suites: []harness.Suite{{Name: "lifecycle"}}}
+	for _, k := range spec.Kernels {
+		if k == "debian:nothing" {
+			return nil, fmt.Errorf("%w: %s", harness.ErrNothingMatched, k)
+		}
+		p.Targets = append(p.Targets, kernels.Target{Release: "6.1.0-" + k, Version: "6.1.0", Source: k})
+	}
+	return p, nil
+}
+
+// Run plays the script in its own time: each event is a line with the field after_ms before those of the event.
+func (s *scripted) Run(ctx context.Context, p *harness.Plan) (*results.Results, error) {
+	if p.Spec.Focus == "panic" {
+		panic("a bug of ours")
+	}
+	f, err := os.Open("events.jsonl")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	if err == nil {
+		defer f.Close()
+		if err := s.play(ctx, f); err != nil && ctx.Err() == nil {
+			return nil, err
+		}
+	}
+	res, err := results.Read("results.json")
+	if err != nil {
+		return nil, err
+	}
+	return res, ctx.Err()
+}
+
+func (s *scripted) play(ctx context.Context, in io.Reader) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var step struct {
+			AfterMS int64 `json:"after_ms"`
+			harness.Event
+		}
+		if err := json.Unmarshal(lines.Bytes(), &step); err != nil {
+			return fmt.Errorf("%s: %w", lines.Bytes(), err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(step.AfterMS) * time.Millisecond):
+		}
+		step.Event.Schema, step.Event.Time = harness.EventSchema, time.Now()
+		s.tell(step.Event)
+	}
+	return lines.Err()
+}
+
+// Shell greets, and gives back what it is told until a line says exit.
+func (s *scripted) Shell(_ context.Context, p *harness.Plan, term io.ReadWriter) error {
+	fmt.Fprintf(term, "welcome to %s\n", p.Targets[0].Release)
+	for in := bufio.NewScanner(term); in.Scan() && in.Text() != "exit"; {
+		fmt.Fprintf(term, "said %s\n", in.Text())
+	}
+	return nil
+}
+
+func (s *scripted) Fetch(ctx context.Context, spec harness.Spec) ([]kernels.Target, error) {
+	p, err := s.Plan(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range p.Targets {
+		s.tell(harness.Event{Time: time.Now(), Kind: harness.EventStage, Target: t.Release, Stage: results.StageFetch, State: harness.StateDone, Elapsed: time.Second})
+	}
+	return p.Targets, nil
+}
+
+func (s *scripted) Doctor(context.Context) []harness.Check {
+	checks := []harness.Check{{Name: "go", OK: true, Text: "go1.26.8"}}
+	if _, err := os.Stat("broken"); err == nil {
+		checks = append(checks, harness.Check{Name: "qemu", Text: "not on PATH", Cure: "apt install qemu-system-x86"})
+	}
+	return checks
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+func planCommand(a *app) *cobra.Command {
+	var s specFlags
+	cmd := &cobra.Command{
+		Use:   "plan [MODULE]",
+		Short: "Say what run would do, and do none of it",
+		Long: `Plan resolves the selectors and looks at the module and the suites: it downloads no kernel, builds nothing and
+boots nothing.`,
+		Example: `  modmatrix plan
+  modmatrix plan -k debian:trixie-backports@7 --json drv`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, err := s.spec(cmd, args)
+			if err != nil {
+				return err
+			}
+			return a.plan(cmd.Context(), spec)
+		},
+	}
+	s.whichKernels(cmd)
+	s.whichSuites(cmd)
+	return cmd
+}
+
+func (a *app) plan(ctx context.Context, spec harness.Spec) error {
+	h, err := a.open(harness.Options{Tool: toolName()})
+	if err != nil {
+		return err
+	}
+	p, err := h.Plan(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return json.NewEncoder(a.Stdout).Encode(struct {
+			*harness.Plan
+			Digest  string         `json:"digest"`
+			Cells   []harness.Cell `json:"cells"`
+			Notices []string       `json:"notices,omitempty"`
+		}{p, p.Digest(), p.Cells(), p.Notices})
+	}
+	return a.showPlan(p)
+}
+
+func (a *app) showPlan(p *harness.Plan) error {
+	var suites []string
+	for _, s := range p.Suites {
+		suites = append(suites, results.Plain(s.Name))
+	}
+	fmt.Fprintf(a.Stdout, "%s · %d cells: %d kernels × %s\n\n", results.Plain(p.Module.Name), len(p.Cells()),
+		len(p.Targets)+len(p.Unresolved), strings.Join(suites, ", "))
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  KERNEL\tFROM\tDOWNLOAD")
+	for _, t := range p.Targets {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", results.Plain(harness.Label(t)), results.Plain(t.Source), megabytes(downloadSize(t)))
+	}
+	for _, u := range p.Unresolved {
+		fmt.Fprintf(w, "  %s\t%s\t\n", results.Plain(u.Selector), "MISS: "+results.Plain(u.Reason))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, n := range p.Notices {
+		fmt.Fprintf(a.Stderr, "note  %s\n", results.Plain(n))
+	}
+	return nil
+}
+
+// downloadSize is what the kernel's packages weigh, in bytes, if none of them is in the store.
+func downloadSize(t kernels.Target) int64 {
+	var sum int64
+	for _, p := range t.Packages {
+		sum += p.Size
+	}
+	return sum
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+func reportCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "Show results that are there, without running anything",
+		Example: `  modmatrix report text
+  modmatrix report md -o nightly > "$GITHUB_STEP_SUMMARY"
+  modmatrix report json nightly/results.json`,
+		Args: noVerb,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage("report needs a form: text, md or json")
+		},
+	}
+	forms := []struct{ name, short string }{
+		{"text", "The matrix, as run shows it"},
+		{"md", "The matrix as markdown, for a merge request or a job summary"},
+		{"json", "The document, checked"},
+	}
+	for _, f := range forms {
+		var out string
+		sub := &cobra.Command{
+			Use:     f.name + " [PATH]",
+			Short:   f.short,
+			Long:    f.short + ".\n\nPATH is a folder of results or a results.json. The exit code is that of the run.",
+			Example: fmt.Sprintf("  modmatrix report %s\n  modmatrix report %s nightly/results.json", f.name, f.name),
+			Args:    atMost(1),
+			RunE: func(_ *cobra.Command, args []string) error {
+				return a.report(f.name, out, args)
+			},
+		}
+		sub.Flags().StringVarP(&out, "output", "o", "", "`DIR` of the results (default modmatrix-out)")
+		cmd.AddCommand(sub)
+	}
+	return cmd
+}
+
+func (a *app) report(form, out string, args []string) error {
+	if len(args) > 0 && out != "" {
+		return usage("give the results as PATH or with -o, not both")
+	}
+	path := cmp.Or(out, harness.DefaultConfig().Out)
+	if len(args) > 0 {
+		path = args[0]
+	}
+	res, dir, err := findResults(path)
+	if err != nil {
+		return err
+	}
+	switch form {
+	case "md":
+		err = results.Markdown(a.Stdout, res)
+	case "json":
+		err = res.JSON(a.Stdout)
+	default:
+		err = results.Text(a.Stdout, res, a.textOptions(harness.Spec{Out: dir}, nil, 0))
+	}
+	if err != nil {
+		return fmt.Errorf("show results: %w", err)
+	}
+	return verdict(res.ExitCode())
+}
+
+// findResults reads the results at path, a folder or a file, and says in which folder their artifacts lie.
+func findResults(path string) (*results.Results, string, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, results.FileName)
+	}
+	res, err := results.Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", usage("no results at %s: start modmatrix run first, or name their folder with -o", path)
+	}
+	if err != nil {
+		return nil, "", &harness.UsageError{Err: err}
+	}
+	return res, filepath.Dir(path), nil
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/modmatrix/modmatrix/harness"
+)
+
+// app is one invocation: its surroundings, and the flags that all verbs share.
+type app struct {
+	Env
+	json    bool
+	quiet   bool
+	verbose bool
+	color   string
+}
+
+func rootCommand(env Env) *cobra.Command {
+	a := &app{Env: env}
+	root := &cobra.Command{
+		Use:   "modmatrix",
+		Short: "On which kernels does this module work, and how do we know?",
+		Long: `modmatrix builds an out-of-tree Linux module against many kernels, boots each of them in QEMU, loads the module,
+runs test suites in the guest, watches the kernel for faults, and adds it all up to a matrix.
+
+Exit codes: 0 everything passed; 1 the module failed somewhere; 2 usage or configuration; 3 nothing failed, but
+something of ours broke or did not run; 4 no kernel matched; 130 interrupted.`,
+		Example: `  modmatrix run                          # the module in this folder, on the default kernels
+  modmatrix run -k debian:trixie drv     # another folder, one kernel
+  modmatrix doctor                       # what is missing on this machine`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noVerb,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetArgs(env.Args)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	f := root.PersistentFlags()
+	f.BoolVar(&a.json, "json", false, "write JSON Lines to stdout instead of text")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress, only the result")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "tell of every step and every spec")
+	f.StringVar(&a.color, "color", "auto", "`WHEN`: auto, always or never")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.check() }
+	root.AddCommand(runCommand(a), planCommand(a), buildCommand(a), kernelsCommand(a), shellCommand(a),
+		reportCommand(a), doctorCommand(a), initCommand(a), versionCommand(a))
+	return root
+}
+
+func (a *app) check() error {
+	switch a.color {
+	case "auto", "always", "never":
+	default:
+		return usage("--color %q: it is auto, always or never", a.color)
+	}
+	if a.quiet && a.verbose {
+		return usage("-q and -v exclude each other")
+	}
+	return nil
+}
+
+// noVerb is for a command that only groups others: whatever is left is a verb that it does not have.
+func noVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var verbs []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			verbs = append(verbs, c.Name())
+		}
+	}
+	return usage("unknown command %q for %s%s", args[0], cmd.CommandPath(), hint(args[0], verbs, "see "+cmd.CommandPath()+" --help"))
+}
+
+// flagError puts a mistake in the flags into one line with a cure.
+func flagError(cmd *cobra.Command, err error) error {
+	missing, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return usage("%w; see %s --help", err, cmd.CommandPath())
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+	word := "--" + missing.GetSpecifiedName()
+	if short := missing.GetSpecifiedShortnames(); short != "" {
+		word = "-" + missing.GetSpecifiedName()
+	}
+	return usage("unknown flag %s for %s%s", word, cmd.CommandPath(), hint(word, known, "see "+cmd.CommandPath()+" --help"))
+}
+
+// hint names the nearest of known, or else says otherwise.
+func hint(word string, known []string, otherwise string) string {
+	if near := harness.DidYouMean(word, known); near != "" {
+		return fmt.Sprintf(" — did you mean %q?", near)
+	}
+	return "; " + otherwise
+}
+
+// atMost allows up to n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usage("%s takes %s; unexpected: %s", cmd.CommandPath(), argCount(n), strings.Join(args[n:], " "))
+		}
+		return nil
+	}
+}
+
+func argCount(n int) string {
+	if n == 0 {
+		return "no argument"
+	}
+	return fmt.Sprintf("at most %d argument", n)
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+func runCommand(a *app) *cobra.Command {
+	var s specFlags
+	cmd := &cobra.Command{
+		Use:   "run [MODULE]",
+		Short: "Build, boot, load and test the module on every kernel",
+		Long: `Run builds the module in the folder MODULE (default: this one) against every kernel, boots each of them, loads the
+module, runs the suites and shows the matrix. Flags win over MODULE's modmatrix.toml; what neither says is the
+default: the newest kernel of every Debian series, and the built-in suite lifecycle.
+
+The folder of results holds results.json, matrix.md and the logs of every cell. With --json, every event is a line of
+JSON on stdout, and the last one carries the results.`,
+		Example: `  modmatrix run
+  modmatrix run -k debian:bookworm -k debian:trixie@6.12.43
+  modmatrix run --suite suites/first --focus 'survives' --param debug=1 drv`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, err := s.spec(cmd, args)
+			if err != nil {
+				return err
+			}
+			return a.carryOut(cmd.Context(), spec, again("run", args, s.Spec))
+		},
+	}
+	s.whichKernels(cmd)
+	s.whichSuites(cmd)
+	s.whatToRun(cmd)
+	s.output(cmd)
+	return cmd
+}
+
+// again is the beginning of the command that runs a cell of this run once more.
+func again(verb string, args []string, flags harness.Spec) []string {
+	words := append([]string{"modmatrix", verb}, args...)
+	for _, p := range flags.Params {
+		words = append(words, "--param", p)
+	}
+	if flags.RequireKVM {
+		words = append(words, "--require-kvm")
+	}
+	if flags.Timeout != 0 {
+		words = append(words, "--timeout", flags.Timeout.String())
+	}
+	return words
+}
+
+// carryOut plans, runs, and shows the matrix.
+func (a *app) carryOut(ctx context.Context, spec harness.Spec, again []string) error {
+	began := time.Now()
+	w := a.watch(ctx)
+	res, err := planAndRun(ctx, a, spec, w)
+	w.close()
+	if res == nil {
+		return err
+	}
+	if !a.json {
+		text := results.Text(a.Stdout, res, a.textOptions(spec, again, time.Since(began)))
+		if text != nil {
+			return fmt.Errorf("show results: %w", text)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(res.ExitCode())
+}
+
+func planAndRun(ctx context.Context, a *app, spec harness.Spec, w watcher) (*results.Results, error) {
+	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
+	if err != nil {
+		return nil, err
+	}
+	plan, err := h.Plan(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return h.Run(ctx, plan)
+}
+
+// textOptions are how this invocation shows a matrix on stdout.
+func (a *app) textOptions(spec harness.Spec, again []string, elapsed time.Duration) results.TextOptions {
+	opt := results.TextOptions{Color: a.coloured(a.Stdout), Dir: spec.Out, Again: again, Elapsed: elapsed, Suites: map[string]string{}}
+	if width, _, ok := terminal(a.Stdout); ok {
+		opt.Width = width
+	}
+	for _, s := range spec.Suites {
+		opt.Suites[suiteName(s)] = s
+	}
+	return opt
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+func shellCommand(a *app) *cobra.Command {
+	var s specFlags
+	cmd := &cobra.Command{
+		Use:   "shell [MODULE]",
+		Short: "A shell in a guest with the module loaded",
+		Long: `Shell builds the module against one kernel, boots it, loads the module and gives a shell in the guest. Without -k it
+is the newest of the kernels that run would take. Leaving the shell ends the guest.`,
+		Example: `  modmatrix shell
+  modmatrix shell -k debian:trixie --param debug=1 drv`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, err := s.spec(cmd, args)
+			if err != nil {
+				return err
+			}
+			spec.Suites = []string{harness.Lifecycle}
+			return a.shell(cmd.Context(), spec, len(s.Kernels) > 0)
+		},
+	}
+	s.whichKernels(cmd)
+	s.whatToRun(cmd)
+	return cmd
+}
+
+func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
+	w := a.watch(ctx)
+	defer w.close()
+	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
+	if err != nil {
+		return err
+	}
+	plan, err := h.Plan(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if n := len(plan.Targets); n > 1 && chosen {
+		return usage("shell takes one kernel, and these are %d: %s", n, strings.Join(labels(plan.Targets), ", "))
+	} else if n > 1 {
+		plan.Targets = plan.Targets[n-1:]
+	}
+	if len(plan.Targets) == 0 {
+		return fmt.Errorf("%w: %s", harness.ErrNothingMatched, plan.Unresolved[0].Reason)
+	}
+	t := &guestTerminal{app: a, watcher: w, kernel: harness.Label(plan.Targets[0])}
+	defer t.restore()
+	return h.Shell(ctx, plan, t)
+}
+
+func labels(targets []kernels.Target) []string {
+	var names []string
+	for _, t := range targets {
+		names = append(names, harness.Label(t))
+	}
+	return names
+}
+
+// guestTerminal joins our terminal to the guest's. It goes raw when the guest says its first word, so that until then
+// Ctrl-C ends the command, and from then on is a key like any other.
+type guestTerminal struct {
+	*app
+	watcher watcher
+	kernel  string
+	state   *term.State
+	joined  bool
+}
+
+func (t *guestTerminal) Read(p []byte) (int, error) { return t.Stdin.Read(p) }
+
+func (t *guestTerminal) Write(p []byte) (int, error) {
+	if !t.joined {
+		t.joined = true
+		t.watcher.close()
+		fmt.Fprintf(t.Stderr, "%s · leave with exit or Ctrl-D\n", t.kernel)
+		if fd := int(t.Stdin.Fd()); term.IsTerminal(fd) {
+			state, err := term.MakeRaw(fd)
+			if err != nil {
+				return 0, fmt.Errorf("make terminal raw: %w", err)
+			}
+			t.state = state
+		}
+	}
+	return t.Stdout.Write(p)
+}
+
+// restore gives the terminal its modes back.
+func (t *guestTerminal) restore() {
+	if t.state != nil {
+		_ = term.Restore(int(t.Stdin.Fd()), t.state)
+		t.state = nil
+	}
+}
+
+var _ io.ReadWriter = (*guestTerminal)(nil)

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/modmatrix/modmatrix/harness"
+)
+
+// specFlags are the flags that say what is wanted; a flag that was not given leaves its field zero.
+type specFlags struct {
+	harness.Spec
+}
+
+// whichKernels adds the flags of every verb that plans.
+func (s *specFlags) whichKernels(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&s.Kernels, "kernel", "k", nil, "`SELECTOR` of kernels, e.g. debian:trixie@6.12.43/cloud-amd64; may be repeated")
+	f.BoolVar(&s.Offline, "offline", false, "never touch the network")
+}
+
+// whatToRun adds the flags of the verbs that start guests.
+func (s *specFlags) whatToRun(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&s.Params, "param", nil, "`NAME=VALUE` for the module whenever it is loaded; may be repeated")
+	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
+	f.BoolVar(&s.RequireKVM, "require-kvm", false, "refuse to fall back to emulation")
+}
+
+// whichSuites adds the flags of the verbs that run suites.
+func (s *specFlags) whichSuites(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&s.Suites, "suite", nil, "`SUITE` to run, a folder or a name; may be repeated (default lifecycle)")
+	f.StringVar(&s.Focus, "focus", "", "only specs whose name matches the regular expression `RE`")
+}
+
+// output adds the flags of the verbs that write results.
+func (s *specFlags) output(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&s.Out, "output", "o", "", "`DIR` for results and logs (default modmatrix-out)")
+	f.IntVarP(&s.Jobs, "jobs", "j", 0, "`N` builds and guests at once (default: one for each CPU)")
+}
+
+// spec merges the flags with the configuration of the module's folder.
+func (s *specFlags) spec(cmd *cobra.Command, args []string) (harness.Spec, error) {
+	s.Module = "."
+	if len(args) > 0 {
+		s.Module = args[0]
+	}
+	cfg, err := harness.LoadConfig(filepath.Join(s.Module, harness.ConfigName))
+	if err != nil {
+		return harness.Spec{}, err
+	}
+	if f := cmd.Flags().Lookup("require-kvm"); f != nil && f.Changed {
+		cfg.RequireKVM = s.RequireKVM
+	}
+	return cfg.Spec(s.Spec)
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+
+	"github.com/modmatrix/modmatrix/harness"
+)
+
+// terminal gives the size of the terminal that f is, if it is one that understands more than plain text.
+func terminal(f *os.File) (width, height int, ok bool) {
+	if !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+		return 0, 0, false
+	}
+	width, height, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 || height <= 0 {
+		return 80, 24, true
+	}
+	return width, height, true
+}
+
+// coloured tells whether text on f has colours (no-color.org).
+func (a *app) coloured(f *os.File) bool {
+	switch a.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	_, _, ok := terminal(f)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("CI") == ""
+}
+
+// showCursor undoes what a live view may have done to the terminal, for an end without ceremony.
+func showCursor(f *os.File) {
+	if term.IsTerminal(int(f.Fd())) {
+		_, _ = io.WriteString(f, "\x1b[?25h\n")
+	}
+}
+
+// suiteName is how results name a suite that was given by folder.
+func suiteName(given string) string {
+	if given == harness.Lifecycle {
+		return given
+	}
+	abs, err := filepath.Abs(given)
+	if err != nil {
+		return filepath.Base(given)
+	}
+	return filepath.Base(abs)
+}
+
+// clock writes seconds as a stopwatch does: 0:38, 12:05, 1:02:03.
+func clock(seconds int) string {
+	if seconds < 3600 {
+		return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is the tool's own; it changes with a release.
+const version = "0.1.0"
+
+func versionCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Say which modmatrix this is",
+		Example: "  modmatrix version",
+		Args:    atMost(0),
+		RunE: func(*cobra.Command, []string) error {
+			if a.json {
+				return json.NewEncoder(a.Stdout).Encode(map[string]string{"version": version, "commit": commit(), "go": runtime.Version()})
+			}
+			_, err := fmt.Fprintf(a.Stdout, "%s, %s\n", toolName(), runtime.Version())
+			return err
+		},
+	}
+}
+
+// toolName is how results name the tool that made them.
+func toolName() string {
+	if c := commit(); c != "" {
+		return fmt.Sprintf("modmatrix %s (%s)", version, c)
+	}
+	return "modmatrix " + version
+}
+
+// commit is what the binary was built from, with "+" when the work tree had changes; empty when Go does not tell.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	revision, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+"
+		}
+	}
+	if revision == "" {
+		return ""
+	}
+	return revision + dirty
+}
