@@ -25,13 +25,16 @@ var (
 	inlineRE = regexp.MustCompile(`^\s*(?:\[<?[0-9a-f]+>?\]\s*)?(\?\s+)?([A-Za-z_]\w*) [\w./-]+\.[chS]:\d+ \[inline\]`)
 	// pcRE is the program counter in a register dump.
 	pcRE = regexp.MustCompile(`^\s*(?:RIP: 0010:|RIP: e030:|RIP\s+|E?IP: (?:0060:)?|EIP is at |IP is at |PC is at |pc : |epc : |NIP |Krnl PSW|--- interrupt:)` +
-		`[^A-Za-z_]*(?:\[<[0-9a-f]+>\]\s*)*(?:[0-9a-f ]+\()?(?:at )?` + symbol)
+		`[\s:]*(?:\[<?[0-9a-f]+>?\]\s*)*(?:[0-9a-f ]+\()?(?:[0-9a-f]+ )?(?:at )?` + symbol)
 	markRE = regexp.MustCompile(`Call [Tt]race|^\s*Backtrace|[Ss]tack backtrace`)
 	// regsRE are lines inside of a trace that do not end it: another context's registers, or stack names.
 	regsRE = regexp.MustCompile(`^\s*(?:</?[A-Z#]+>\s*$|[ER]?(?:IP|SP|AX|BX|CX|DX|SI|DI|BP|FLAGS)[: ]|R\d\d:|[CDEFGS]S:|CR[0-4]:|Code:|` +
 		`ORIG_|EFLAGS|pstate|pc :|lr :|sp :|x\d+ ?:|r\d+ ?:|psr|Exception stack|Stack: \(|[0-9a-f]{4}: |--- interrupt|\.\.\.$|={3}|LR =|\(null\))`)
-	headFnRE = regexp.MustCompile(`(?:\b(?:in|at|from)|:\d+) \(?` + symbol)
-	lockAtRE = regexp.MustCompile(`\bat: (?:\[<[0-9a-f]+>\] )?` + symbol)
+	headFnRE = regexp.MustCompile(`(?:\b(?:in|at|from):?|:\d+) \(?` + symbol)
+	hintRE   = regexp.MustCompile(`(?:\bat: |^\s*LR is at |^\s*lr : )(?:\[<[0-9a-f]+>\] )?` + symbol)
+	// actionRE is an interrupt's handler in "irq 11: nobody cared".
+	actionRE = regexp.MustCompile(`^\[<[0-9a-fx]+>\] ([A-Za-z_]\w*)(?: \[([\w-]+)\])?$`)
+	workRE   = regexp.MustCompile(`^Workqueue: \S+ ([A-Za-z_][\w.]*)`)
 	bareFnRE = regexp.MustCompile(`\bin ([A-Za-z_]\w+)`)
 )
 
@@ -39,7 +42,7 @@ var (
 type traces struct {
 	top    Frame // where it happened, as the header or the registers say
 	fromPC bool  // top comes from the registers
-	lock   Frame // where lockdep says that a lock was taken; all there is when the trace is lost
+	hint   Frame // the lock's taker, the link register or the work item: better than nothing when the trace is lost
 	runs   []run
 	open   bool // the last run goes on
 	alien  int  // lines since its last frame that may be another's
@@ -66,30 +69,24 @@ func (t *traces) begun(any bool) bool {
 	return t.marked || any && len(t.runs) > 0 || slices.ContainsFunc(t.runs, func(r run) bool { return r.marked })
 }
 
-// add looks at one line of the report, and says whether it was part of a trace.
+// add looks at one line of the report, and says whether it was part of it.
 func (t *traces) add(text string) bool {
-	if m := pcRE.FindStringSubmatch(text); m != nil {
-		t.pc(frame(m[1:], true))
+	if f, pc, ok := readFrame(text); ok {
+		if pc {
+			t.pc(f)
+		} else {
+			t.push(f)
+		}
 		return true
 	}
-	if m := frameRE.FindStringSubmatch(text); m != nil {
-		t.push(frame(m[2:], m[1] == ""))
-		return true
-	}
-	if m := inlineRE.FindStringSubmatch(text); m != nil {
-		t.push(Frame{Function: plainName(m[2]), Reliable: m[1] == ""})
-		return true
-	}
-	if m := lockAtRE.FindStringSubmatch(text); m != nil && t.lock.Function == "" {
-		t.lock = frame(m[1:], true)
-	}
+	t.hintAt(text)
 	switch {
 	case markRE.MatchString(text):
 		t.marked, t.open = true, false
 		return true
 	case t.open && regsRE.MatchString(text):
 		return true
-	case bodyRE.MatchString(text):
+	case inBody(text):
 		t.open = false
 		return true
 	}
@@ -97,6 +94,38 @@ func (t *traces) add(text string) bool {
 		t.open = false
 	}
 	return false
+}
+
+// readFrame reads a line of a trace, or one that tells the program counter.
+func readFrame(text string) (f Frame, pc, ok bool) {
+	if strings.Contains(text, "+0x") {
+		if m := pcRE.FindStringSubmatch(text); m != nil {
+			return frame(m[1:], true), true, true
+		}
+		if m := frameRE.FindStringSubmatch(text); m != nil {
+			return frame(m[2:], m[1] == ""), false, true
+		}
+	}
+	if strings.HasSuffix(text, "[inline]") {
+		if m := inlineRE.FindStringSubmatch(text); m != nil {
+			return Frame{Function: plainName(m[2]), Reliable: m[1] == ""}, false, true
+		}
+	}
+	return Frame{}, false, false
+}
+
+// hintAt keeps the first function that a line names in passing: better than nothing when the trace is lost.
+func (t *traces) hintAt(text string) {
+	if t.hint.Function != "" {
+		return
+	}
+	if m := hintRE.FindStringSubmatch(text); m != nil {
+		t.hint = frame(m[1:], true)
+	} else if m := workRE.FindStringSubmatch(text); m != nil {
+		t.hint = Frame{Function: plainName(m[1]), Reliable: true}
+	} else if m := actionRE.FindStringSubmatch(text); m != nil {
+		t.hint = Frame{Function: plainName(m[1]), Module: m[2], Reliable: true}
+	}
 }
 
 // pc notes a program counter: the top of the report before its trace, a frame of its own within one.
@@ -134,6 +163,18 @@ func (t *traces) main(first bool) []Frame {
 		}
 	}
 	return t.runs[0].frames
+}
+
+// find gives the frame of a function in whichever trace has it.
+func (t *traces) find(function string) Frame {
+	for _, r := range t.runs {
+		for _, f := range r.frames {
+			if f.Function == function && f.Reliable {
+				return f
+			}
+		}
+	}
+	return Frame{Function: function, Reliable: true}
 }
 
 // frame makes a Frame of symbol's groups.

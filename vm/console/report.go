@@ -14,6 +14,7 @@ type report struct {
 	told   []int  // starts of lines with a header of their own that this report has taken in
 	panic  string // what the panic said that ended it
 	detail string // "Read" or "Write"
+	warned bool   // a WARNING of the same event was taken in
 	traces traces
 }
 
@@ -132,6 +133,7 @@ func (r *reader) absorb(h header) {
 	if m := panicText(h); m != "" && r.panic == "" {
 		r.panic = m
 	}
+	r.warned = r.warned || h.kind == KindWarn || r.head.kind == KindWarn && !r.head.is(generic)
 	if r.cut && r.early() && h.rank < r.head.rank && !h.is(mute) {
 		r.head = h
 		r.traces = traces{} // frames before the header were of another trace
@@ -153,15 +155,34 @@ func panicText(h header) string {
 var (
 	accessRE = regexp.MustCompile(`^(Read|Write) of size \d+`)
 	endRE    = regexp.MustCompile(`---\[ end (trace|Kernel panic)`)
-
-	// bodyRE knows the lines of a report that are no frames.
-	bodyRE = regexp.MustCompile(`^(?:\s+\S|CPU: |CPU#|Hardware name:|Modules linked in:|Call [Tt]race|Backtrace|[Ss]tack|` +
-		`Workqueue:|Code:|Tainted:|Last unloaded|task:|Oops|Internal error|Kernel Offset|Rebooting|Dumping ftrace|` +
-		`[ER]?(?:IP|SP|AX|BX|CX|DX|SI|DI|BP|FLAGS): ?|R\d\d:|[CDEFGS]S:|CR[0-4]:|DR\d|PGD|PKRU|EFLAGS|` +
-		`pstate|pc :|lr :|sp :|x\d+ ?:|pgd =|\[[0-9a-f]+\] |PC is|LR is|r\d+ ?:|Flags:|Control:|Process |epc|` +
-		`Read of size|Write of size|Allocated by|Freed by|The buggy|Memory state|which belongs|Last potentially|` +
-		`page:|flags:|raw:|page dumped|={10}|-{10}|>?[0-9a-f]{16}|Object |Redzone|Padding|Bytes b4|FIX |INFO: |Slab |` +
-		`other info|Possible unsafe|\d+ locks? held|#\d|the (?:existing|shortest|first)|stack backtrace|` +
-		`rcu: |NMI backtrace|Sending NMI|Showing|write to|read to|read-write|value changed|Reported by|Uninit|Local variable|Bytes |` +
-		`irq event|hardirqs|softirqs|NIP|LR|GPR|MSR|CFAR|Instruction dump|Krnl|---\[|in_atomic|preempt_count|comm )`)
 )
+
+// bodyWords are how lines of a report begin that are no frames; so do lines with leading blanks and register dumps.
+var bodyWords = []string{
+	"CPU: ", "CPU#", "Hardware name:", "Modules linked in:", "Call Trace", "Call trace", "Backtrace", "Stack", "stack ",
+	"Workqueue:", "Code:", "Tainted:", "Last unloaded", "task:", "Oops", "Internal error", "Kernel Offset", "Rebooting",
+	"Dumping ftrace", "PGD", "PKRU", "pstate", "pgd =", "PC is", "LR is", "Flags:", "Control:", "Process ", "epc",
+	"NIP", "LR", "GPR", "MSR", "CFAR", "Instruction dump", "Krnl", "Mem abort info", "Data abort info", "swapper pgtable",
+	"Read of size", "Write of size", "Allocated by", "Freed by", "The buggy", "Memory state", "which belongs",
+	"Last potentially", "page:", "flags:", "raw:", "page dumped", "==========", "----------", "Object ", "Redzone",
+	"Padding", "Bytes ", "FIX ", "INFO: ", "Slab ", "other info", "Possible unsafe", "the existing", "the shortest",
+	"the first", "1 lock held", "no locks held", "rcu: ", "NMI backtrace", "Sending NMI", "Showing", "write to", "read to",
+	"read-write", "value changed", "Reported by", "Uninit", "Local variable", "irq event", "hardirqs", "softirqs",
+	"---[", "in_atomic", "preempt_count", "comm ", "but task", "but there", "which lock", "-> #", "KASAN: ",
+}
+
+// inBody reports whether text looks like a line of a report.
+func inBody(text string) bool {
+	switch {
+	case text == "":
+		return false
+	case text[0] == ' ' || text[0] == '[' || text[0] == '#' && len(text) > 1 && isDigit(text[1]):
+		return strings.TrimLeft(text, " ") != ""
+	}
+	for _, w := range bodyWords {
+		if strings.HasPrefix(text, w) {
+			return true
+		}
+	}
+	return regsRE.MatchString(text)
+}

@@ -17,7 +17,9 @@ func Scan(log []byte) []Splat {
 	var out []Splat
 	var faults int
 	last := -1 // index of the latest fault
-	walk(log, func(s Splat) bool {
+	walk(log, func(r report, line int) bool {
+		s := r.splat()
+		s.Line = line
 		if s.Kind == KindPanic && last >= 0 && s.Start-out[last].End <= panicNear {
 			if out[last].Panic == "" {
 				out[last].Panic = s.Panic
@@ -40,15 +42,15 @@ func Scan(log []byte) []Splat {
 // ContainsFault reports whether Scan would find a splat of severity Fail or Warn. It stops at the first one.
 func ContainsFault(log []byte) bool {
 	found := false
-	walk(log, func(s Splat) bool {
-		found = s.Severity.Fault()
+	walk(log, func(r report, _ int) bool {
+		found = r.head.severity.Fault()
 		return !found
 	})
 	return found
 }
 
-// walk yields every report of log as a splat until yield returns false.
-func walk(log []byte, yield func(Splat) bool) {
+// walk yields every report of log with its line number until yield returns false.
+func walk(log []byte, yield func(report, int) bool) {
 	told := map[int]bool{} // starts of lines that a report before them has taken in
 	lines := lineCounter{log: log, line: 1}
 	for at := 0; ; {
@@ -77,9 +79,7 @@ func walk(log []byte, yield func(Splat) bool) {
 		if head.is(mute) {
 			continue
 		}
-		s := r.splat()
-		s.Line = lines.at(s.Start)
-		if !yield(s) {
+		if !yield(r, lines.at(r.start)) {
 			return
 		}
 	}

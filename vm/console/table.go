@@ -38,16 +38,9 @@ func (s *signature) is(f flags) bool { return s.flags&f != 0 }
 // arm_notify_die and arm64_show_signal elsewhere): no fault of the kernel.
 var userTrap = regexp.MustCompile(`\bip:[0-9a-f]+ sp:|error:[0-9a-f]+ in |\btraps: \S+\[\d+\]|\bunhandled signal\b|\[\d+\]: .*, (ESR|in) `)
 
-// spared are words after which a line is no header, whatever it holds.
-var spared = regexp.MustCompile(strings.Join([]string{
-	`\bFAULT_INJECTION\b`,
-	`self-?test`,
-	`INFO: Stall ended before state dump`,
-	`ODEBUG: (selftest|Out of memory)`,
-	`kasan: bad access detected`,
-	`disabl(ed|ing) BUG_ON|BUG_ON disabled`,
-	`[Uu]nknown parameter '.* {16}`, // the kernel echoes what it was given
-}, "|"))
+// spared are words with which a line is no header, whatever else it holds: the last line of a stall that is over, the
+// end of an old KASAN report, and the echo of what a process gave the kernel to read.
+var spared = regexp.MustCompile(`INFO: Stall ended before state dump|kasan: bad access detected|Unknown parameter '`)
 
 // signatures is the whole table, special before general, compiled.
 var signatures = compile(memoryTable, faultTable, lockTable, hangTable, driverTable, moduleTable, warnTable, muteTable, bootTable, genericTable)

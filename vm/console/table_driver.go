@@ -8,7 +8,7 @@ var driverTable = []signature{
 	{needle: "does not have a release() function", kind: KindDriverCore, severity: Warn, title: "device or kobject has no release() function"},
 	{needle: "proc_dir_entry ", pattern: `proc_dir_entry .* already registered`, kind: KindDriverCore, severity: Warn, title: "proc_dir_entry already registered"},
 	{needle: "remove_proc_entry: ", pattern: `remove_proc_entry: removing non-empty`, kind: KindDriverCore, severity: Warn, title: "remove_proc_entry: removing non-empty directory"},
-	{needle: "DMA-API: ", pattern: `DMA-API: \S+.*: (?:device driver|mapping|cacheline|exceeded|dma)`, kind: KindDriverCore, severity: Warn, title: "DMA-API misuse"},
+	{needle: "DMA-API: ", pattern: `DMA-API: (?:\S+ \S+: )?(?:device driver|mapping|cacheline|exceeded)`, kind: KindDriverCore, severity: Warn, title: "DMA-API misuse"},
 	{needle: "nobody cared", pattern: `\birq \d+: nobody cared`, kind: KindDriverCore, severity: Warn, title: "irq: nobody cared"},
 	{needle: "genirq: Flags mismatch", kind: KindDriverCore, severity: Warn, title: "genirq: flags mismatch"},
 	{needle: "debugfs: ", pattern: `debugfs: .*(?:already present|already exists)`, kind: KindDriverCore, severity: Note, title: "debugfs: name already exists", flags: single | whole},
@@ -18,7 +18,7 @@ var driverTable = []signature{
 // moduleTable holds the module loader's words (Linux kernel/module/*.c). The errno of finit_module decides; these are
 // the reasons for it, so they are notes, but for the two that come without an errno.
 var moduleTable = []signature{
-	{needle: "init suspiciously returned", pattern: `'(\S+)'->init suspiciously returned`, kind: KindModuleLoad, severity: Warn, title: "$1: init returned a positive number"},
+	{needle: "init suspiciously returned", pattern: `'(\S+)'->init suspiciously returned`, kind: KindModuleLoad, severity: Warn, title: "$1: init returned a positive number", flags: whole},
 	{needle: "unknown parameter '", pattern: `(\S+): unknown parameter '([^']+)' ignored`, kind: KindModuleLoad, severity: Warn, title: "$1: unknown parameter $2 ignored", flags: single | whole},
 	{needle: "Unknown symbol ", pattern: `(\S+): Unknown symbol (\S+)`, kind: KindModuleLoad, severity: Note, title: "$1: unknown symbol $2", flags: single | whole},
 	{needle: "disagrees about version of symbol", pattern: `(\S+): disagrees about version of symbol (\S+)`, kind: KindModuleLoad, severity: Note, title: "$1: disagrees about version of symbol $2", flags: single | whole},

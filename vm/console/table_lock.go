@@ -50,10 +50,9 @@ var hangTable = []signature{
 	{needle: "hard LOCKUP", pattern: `[Ww]atchdog.*hard LOCKUP|hard LOCKUP on cpu`, kind: KindHardLockup, severity: Fail, title: "hard lockup", flags: spread},
 	{needle: "detected stall", pattern: `\brcu.*detected stalls? on`, kind: KindStall, severity: Fail, title: "RCU stall", flags: spread},
 	{needle: "detected expedited stall", pattern: `\brcu.*detected expedited stall`, kind: KindStall, severity: Fail, title: "RCU stall", flags: spread},
-	{needle: "rcu_tasks", pattern: `rcu_tasks.* detected stalls on tasks`, kind: KindStall, severity: Fail, title: "RCU tasks stall", flags: spread},
 	{needle: " for more than ", pattern: `(?:\btask .*|:\d+) blocked .*for more than \d+ seconds`, kind: KindHungTask, severity: Fail, title: "task hung"},
 	{needle: "can't die for more than", kind: KindHungTask, severity: Fail, title: "task can't die"},
 	{needle: "BUG: workqueue lockup", kind: KindStall, severity: Fail, title: "workqueue lockup", flags: spread},
 	{needle: "non-responsive CSD lock", kind: KindStall, severity: Warn, title: "non-responsive CSD lock", flags: spread},
-	{needle: " hogged CPU ", pattern: `workqueue: (\S+) hogged CPU`, kind: KindStall, severity: Note, title: "workqueue: $1 hogged CPU", flags: single | whole},
+	{needle: " hogged CPU ", pattern: `workqueue: (\w+)(?: \[\S+\])? hogged CPU`, kind: KindStall, severity: Note, title: "workqueue: $1 hogged CPU", flags: single | whole},
 }

@@ -6,7 +6,7 @@ var memoryTable = []signature{
 	{needle: "BUG: KASAN:", pattern: `BUG: KASAN: (double-free or invalid-free|[\w-]+)`, kind: KindKASAN, severity: Fail, title: "KASAN: $1"},
 	{needle: "BUG: KFENCE:", pattern: `BUG: KFENCE: (memory corruption|invalid free|invalid \w+|[\w-]+(?: read| write)?)`, kind: KindKFENCE, severity: Fail, title: "KFENCE: $1", flags: direct},
 	{needle: "BUG: KMSAN:", pattern: `BUG: KMSAN: ([\w-]+)`, kind: KindKMSAN, severity: Fail, title: "KMSAN: $1", flags: direct},
-	{needle: "BUG: KCSAN:", pattern: `BUG: KCSAN: (assert: race|[\w-]+)`, kind: KindKCSAN, severity: Warn, title: "KCSAN: $1", flags: direct},
+	{needle: "BUG: KCSAN:", pattern: `BUG: KCSAN: (assert: race|[\w-]+ in .+|[\w-]+)`, kind: KindKCSAN, severity: Warn, title: "KCSAN: $1", flags: direct | whole},
 	{needle: "UBSAN:", pattern: `UBSAN: ([A-Za-z][\w -]*?)(?: in |$)`, kind: KindUBSAN, severity: Fail, title: "UBSAN: $1"},
 
 	// Things left behind: kmemleak, and caches destroyed with objects in them. Whether a leak is the module's own
@@ -35,7 +35,6 @@ var memoryTable = []signature{
 
 	// Hardening.
 	{needle: "detected buffer", pattern: `detected buffer (overflow|overread|over-?\w+)`, kind: KindFortify, severity: Fail, title: "detected buffer $1"},
-	{needle: "kernel: fortify", kind: KindFortify, severity: Fail, title: "detected buffer overflow"},
 	{needle: "missing usercopy whitelist", kind: KindUsercopy, severity: Fail, title: "bad usercopy"},
 	{needle: "Kernel memory ", pattern: `Kernel memory (exposure|overwrite) attempt`, kind: KindUsercopy, severity: Fail, title: "bad usercopy ($1)"},
 	{needle: "kernel memory ", pattern: `kernel memory (exposure|overwrite) attempt`, kind: KindUsercopy, severity: Fail, title: "bad usercopy ($1)"},
@@ -43,8 +42,6 @@ var memoryTable = []signature{
 	{needle: "ODEBUG:", pattern: `\bODEBUG: (free|init|activate|deactivate|destroy|assert_init)`, kind: KindODEBUG, severity: Fail, title: "ODEBUG: $1 bug"},
 	{needle: "ist_add ", pattern: `\bh?list_add (?:corruption|double add)`, kind: KindList, severity: Fail, title: "list_add corruption"},
 	{needle: "ist_del ", pattern: `\bh?list_del corruption`, kind: KindList, severity: Fail, title: "list_del corruption"},
-	{needle: "_corruption", pattern: `\b(list_add|list_del)_corruption`, kind: KindList, severity: Fail, title: "$1 corruption"},
-	{needle: "list_add corruption", kind: KindList, severity: Fail, title: "list_add corruption"},
 
 	// Stacks.
 	{needle: "stack guard page was hit", kind: KindStack, severity: Fail, title: "stack guard page was hit"},

@@ -36,7 +36,7 @@ var genericTable = []signature{
 	{needle: "Call Trace:", kind: KindTrace, severity: Warn, title: "stack trace", flags: tail},
 	{needle: "Call trace:", kind: KindTrace, severity: Warn, title: "stack trace", flags: tail},
 	{needle: "Backtrace:", kind: KindTrace, severity: Warn, title: "stack trace", flags: tail},
-	{needle: "<0>[", kind: KindCrit, severity: Warn, title: "critical", flags: tail | single},
-	{needle: "<1>[", kind: KindCrit, severity: Warn, title: "critical", flags: tail | single},
-	{needle: "<2>[", kind: KindCrit, severity: Warn, title: "critical", flags: tail | single},
+	{needle: "<0>[", pattern: `.+`, kind: KindCrit, severity: Warn, title: "critical: $0", flags: tail | single},
+	{needle: "<1>[", pattern: `.+`, kind: KindCrit, severity: Warn, title: "critical: $0", flags: tail | single},
+	{needle: "<2>[", pattern: `.+`, kind: KindCrit, severity: Warn, title: "critical: $0", flags: tail | single},
 }

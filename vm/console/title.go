@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"regexp"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 const (
@@ -16,7 +18,7 @@ const (
 // splat sums a report up.
 func (r *report) splat() Splat {
 	s := Splat{
-		Kind: r.head.kind, Code: code(r.head.kind), Severity: r.head.severity, Panic: clip(scrub(r.panic), maxTitle),
+		Kind: r.head.kind, Code: r.code(), Severity: r.head.severity, Panic: clip(r.panic, maxTitle),
 		Start: r.start, End: r.end, Where: whereOf(r.head.Text), Excerpt: r.excerpt(),
 	}
 	s.Frames = r.traces.main(r.head.is(direct))
@@ -37,6 +39,17 @@ func (r *report) splat() Splat {
 	return s
 }
 
+// code is the kind's, but for the checks that are built to warn or to kill: a WARN that the kernel survived is one.
+func (r *report) code() results.Code {
+	if c := code(r.head.kind); c != results.CodeOops || !r.warned {
+		return c
+	}
+	return results.CodeWarn
+}
+
+// raceRE are the two sides of a data race, which KCSAN sorts; their traces come in any order.
+var raceRE = regexp.MustCompile(` in (\w[\w.]*)(?:\+\S+)?(?: \[\S+\])? / (\w[\w.]*)`)
+
 // kept are the frames that tell one bug from another, innermost first.
 func (r *report) kept(frames []Frame) []Frame {
 	if hangs[r.head.kind] {
@@ -45,12 +58,15 @@ func (r *report) kept(frames []Frame) []Frame {
 		}
 		return keep(interrupted(frames))
 	}
+	if m := raceRE.FindStringSubmatch(r.head.Text); m != nil && r.head.kind == KindKCSAN {
+		return []Frame{r.traces.find(plainName(m[1])), r.traces.find(plainName(m[2]))}
+	}
 	kept := keep(frames)
 	top := r.traces.top
-	if len(kept) == 0 && top.Function == "" && r.traces.lock.Function != "" {
-		return []Frame{r.traces.lock}
-	}
-	if top.Function == "" || skipped(top.Function) || r.traces.fromPC && r.head.kind == KindHungTask {
+	if top.Function == "" || skipped(top) || r.traces.fromPC && r.head.kind == KindHungTask {
+		if hint := r.traces.hint; len(kept) == 0 && hint.Function != "" {
+			return keep([]Frame{hint})
+		}
 		return kept
 	}
 	for i, f := range kept { // the trace may lead up to the top through the handlers of the trap
@@ -65,7 +81,7 @@ func (r *report) kept(frames []Frame) []Frame {
 func keep(frames []Frame) []Frame {
 	var out []Frame
 	for _, f := range frames {
-		if f.Reliable && !skipped(f.Function) {
+		if f.Reliable && !skipped(f) {
 			out = append(out, f)
 		}
 	}

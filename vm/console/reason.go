@@ -1,0 +1,53 @@
+package console
+
+import (
+	"regexp"
+	"strings"
+)
+
+var (
+	// taintNotice is what the loader says of every out-of-tree module (Linux kernel/module/main.c); no reason for anything.
+	taintNotice = regexp.MustCompile(`taint(s|ing) kernel|module verification failed|loading out-of-tree module`)
+	// namedRE is the module that a line of the loader is about.
+	namedRE = regexp.MustCompile(`^(?:BPF: |module: )?([\w-]+): |module \[?'?([\w-]+)|^Module ([\w-]+) `)
+)
+
+// Reason picks out of log the kernel's own words for a refused load of module, such as
+// "fifo: Unknown symbol foo (err -2)". log is what the console showed while the load ran.
+// When the loader said nothing, it is the last line that the module printed itself; empty when that is missing too.
+func Reason(log []byte, module string) string {
+	module = dashes.Replace(module)
+	var loader, own string
+	for pos := 0; pos < len(log); {
+		sp := readLine(log, pos)
+		pos = max(nextLine(log, sp.end), sp.start+1)
+		if sp.User || sp.Text == "" || taintNotice.MatchString(sp.Text) {
+			continue
+		}
+		name := namedModule(sp.Text)
+		switch h, ok := classify(sp, func() span { return span{} }); {
+		case ok && h.kind == KindModuleLoad && loader == "" && (name == "" || name == module):
+			loader = sp.Text
+		case name == module || strings.HasPrefix(dashes.Replace(sp.Text), module+" "):
+			own = sp.Text
+		}
+	}
+	if loader != "" {
+		return loader
+	}
+	return own
+}
+
+// namedModule gives the module that a line is about, with underscores; empty when it names none.
+func namedModule(text string) string {
+	m := namedRE.FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	name := m[1] + m[2] + m[3]
+	switch name {
+	case "module", "insmod", "modprobe", "Lockdown", "which", "is": // words of the sentence, not a module
+		return ""
+	}
+	return dashes.Replace(name)
+}
