@@ -56,13 +56,20 @@ type diagnosis struct {
 	open   *finding // whose excerpt is still being taken
 }
 
+// tokens are words of which every line that decides has one. They keep the patterns off the bulk of the output.
+var tokens = []string{
+	"rror: ", "rror[", "*** ", "modpost: ", "undefined!", "illed", "limit exceeded", "No space left", "quota exceeded", "memory",
+	"unavailable", "GLIBC_", "Kernel configuration", "symvers", "not found",
+}
+
 // add takes in one line of output.
 func (d *diagnosis) add(line string) {
 	line = clean(line)
 	before := d.recent
-	d.recent = append(d.recent[max(0, len(d.recent)-contextLines+1):], line)
+	d.recent = append(slices.Clone(before[max(0, len(before)-contextLines+1):]), line)
+	tells := func(token string) bool { return strings.Contains(line, token) }
 	switch {
-	case quotedSource.MatchString(line):
+	case !slices.ContainsFunc(tokens, tells), quotedSource.MatchString(line):
 		if d.open != nil {
 			d.open.keep(line)
 		}
@@ -129,9 +136,9 @@ func (d *diagnosis) noteMake(line string, before []string) {
 	d.make = &finding{text: text, excerpt: append(said, line)}
 }
 
-// keep adds a line to the excerpt as long as there is room.
+// keep adds a line to the excerpt as long as there is room, unless it is only make telling what it does.
 func (f *finding) keep(line string) {
-	if len(f.excerpt) < excerptLines {
+	if len(f.excerpt) < excerptLines && !makeChatter.MatchString(line) {
 		f.excerpt = append(f.excerpt, line)
 	}
 }
@@ -216,12 +223,15 @@ func relative(s string) string {
 
 // clean takes out what has no place in a report: escape sequences, control characters, broken UTF-8.
 func clean(line string) string {
-	line = escapes.ReplaceAllString(strings.ToValidUTF8(line, "?"), "")
+	line = strings.ToValidUTF8(line, "?")
+	if strings.ContainsRune(line, 0x1b) {
+		line = escapes.ReplaceAllString(line, "")
+	}
 	return strings.TrimRight(strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':
 			return ' '
-		case r < ' ', r >= 0x7f && r < 0xa0, slices.Contains(bidi, r):
+		case r < ' ', r >= 0x7f && r < 0xa0, r > 0x600 && slices.Contains(bidi, r):
 			return -1
 		}
 		return r

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxLine = 8 << 10  // bytes of a line that are looked at
+	maxLine = 4 << 10  // bytes of a line that are looked at
 	maxLog  = 64 << 20 // bytes of output that are kept; a build that says more is still read, and judged
 )
 

@@ -1,0 +1,117 @@
+package kbuild
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// corpusLog is a file of testdata/logs: what make said, under a head that tells what to make of it.
+type corpusLog struct {
+	head map[string]string
+	text string
+}
+
+func corpus(tb testing.TB) map[string]corpusLog {
+	tb.Helper()
+	files, err := filepath.Glob("testdata/logs/*")
+	if err != nil || len(files) == 0 {
+		tb.Fatalf("no logs: %v", err)
+	}
+	logs := map[string]corpusLog{}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		head, text, _ := strings.Cut(string(raw), "\n\n")
+		log := corpusLog{map[string]string{}, text}
+		for line := range strings.Lines(head) {
+			key, value, _ := strings.Cut(strings.TrimRight(line, "\n"), ": ")
+			log.head[key] = value
+		}
+		logs[filepath.Base(file)] = log
+	}
+	return logs
+}
+
+func diagnose(text string, exit int, source ...string) error {
+	log := newLog(nil)
+	log.Write([]byte(text))
+	log.flush()
+	return log.verdict(exit, func(name string) (string, bool) { return name, slices.Contains(source, name) })
+}
+
+func TestDiagnose(t *testing.T) {
+	for name, log := range corpus(t) {
+		t.Run(name, func(t *testing.T) {
+			var exit int
+			if _, err := fmt.Sscan(log.head["exit"], &exit); err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]string{"exit": log.head["exit"], "source": log.head["source"]}
+			err := diagnose(log.text, exit, strings.Fields(log.head["source"])...)
+			if fault := (*Error)(nil); errors.As(err, &fault) {
+				got["code"], got["reason"], got["excerpt"] = string(fault.Code), fault.Reason, fmt.Sprint(len(fault.Excerpt))
+				if fault.ExitCode != exit {
+					t.Errorf("exit code %d", fault.ExitCode)
+				}
+			} else if err != nil {
+				got["ours"] = err.Error()
+			}
+			if fmt.Sprint(got) != fmt.Sprint(log.head) {
+				t.Errorf("got  %v\nwant %v\nerror %#v", got, log.head, err)
+			}
+		})
+	}
+}
+
+// TestDiagnosePieces: it does not matter how the output is cut on its way.
+func TestDiagnosePieces(t *testing.T) {
+	for name, file := range corpus(t) {
+		log := newLog(nil)
+		for i := range len(file.text) {
+			log.Write([]byte(file.text[i : i+1]))
+		}
+		log.flush()
+		whole := newLog(nil)
+		whole.Write([]byte(file.text))
+		whole.flush()
+		none := func(string) (string, bool) { return "", false }
+		if a, b := fmt.Sprint(log.verdict(2, none)), fmt.Sprint(whole.verdict(2, none)); a != b {
+			t.Errorf("%s: %s and %s", name, a, b)
+		}
+	}
+}
+
+func FuzzDiagnose(f *testing.F) {
+	for _, log := range corpus(f) {
+		f.Add(log.text, 2)
+	}
+	f.Add("make: *** [\x1b]0;x] Error 137", 0)
+	f.Add(strings.Repeat("a", maxLine+1)+": error: x\n", 2)
+	f.Fuzz(func(t *testing.T, text string, exit int) {
+		err := diagnose(text, exit, "foo.c")
+		if exit != 0 && err == nil {
+			t.Error("make failed, and nothing is wrong")
+		}
+		var fault *Error
+		if !errors.As(err, &fault) {
+			return
+		}
+		if n := utf8.RuneCountInString(fault.Reason); n == 0 || n > maxReason || len(fault.Excerpt) > excerptLines {
+			t.Errorf("reason of %d, excerpt of %d", n, len(fault.Excerpt))
+		}
+		for _, line := range append(fault.Excerpt, fault.Reason) {
+			if !utf8.ValidString(line) || strings.ContainsFunc(line, unicode.IsControl) {
+				t.Errorf("%q", line)
+			}
+		}
+	})
+}
