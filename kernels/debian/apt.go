@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func (st *state) ensure(ctx context.Context, age time.Duration) (notices []strin
 	if st.src.cfg.Offline {
 		err = errors.New("the network is not to be used")
 	} else {
-		err = st.refresh(ctx, age)
+		err = st.refreshOnce(ctx, age)
 	}
 	switch {
 	case err == nil:
@@ -82,8 +83,27 @@ func (st *state) ensure(ctx context.Context, age time.Duration) (notices []strin
 	case mark.Updated.IsZero():
 		return nil, fmt.Errorf("%w: no index of %s is in the store: %w; go online once", kernels.ErrUnavailable, st.suite.name, err)
 	}
-	days := st.src.now().Sub(mark.Updated).Round(time.Hour)
-	return []string{fmt.Sprintf("the index of %s is %s old: %v", st.suite.name, days, err)}, nil
+	old := st.src.now().Sub(mark.Updated).Round(time.Minute)
+	return []string{fmt.Sprintf("the index of %s is %s old: %v", st.suite.name, old, err)}, nil
+}
+
+// refreshOnce is refresh, but a failure counts for a while: twenty selectors of a suite should not wait for a dead network
+// twenty times.
+func (st *state) refreshOnce(ctx context.Context, age time.Duration) error {
+	failures := &st.src.failures
+	if f, ok := failures.Load(st.suite.name); ok && st.src.now().Sub(f.(failure).at) < time.Minute {
+		return f.(failure).err
+	}
+	err := st.refresh(ctx, age)
+	if err != nil && ctx.Err() == nil {
+		failures.Store(st.suite.name, failure{st.src.now(), err})
+	}
+	return err
+}
+
+type failure struct {
+	at  time.Time
+	err error
 }
 
 // refresh reads the index from the archive, unless another process just did.
@@ -120,11 +140,12 @@ func (st *state) update(ctx context.Context, mark *stamp) error {
 		return err
 	}
 	lines := st.suite.lines
+	next := st.path("sources.next")
 	for {
-		if err := os.WriteFile(st.path("sources.list"), []byte(mark.Archives.sources(lines, st.src.cfg.Keyring)), 0o644); err != nil {
+		if err := os.WriteFile(next, []byte(mark.Archives.sources(lines, st.src.cfg.Keyring)), 0o644); err != nil {
 			return err
 		}
-		_, err := st.apt(ctx, "apt-get", "update", "-q")
+		_, err := st.apt(ctx, "apt-get", "update", "-q", "-o", "Dir::Etc::sourcelist="+next)
 		if err == nil {
 			break
 		}
@@ -138,10 +159,52 @@ func (st *state) update(ctx context.Context, mark *stamp) error {
 		mark.Notices = append(mark.Notices, fmt.Sprintf("the archive has no %s", missing))
 		lines = left
 	}
-	for _, l := range lines {
-		mark.Lines = append(mark.Lines, l.suite)
+	// Only now: with sources that were not read, the index from before would be lost.
+	if err := os.Rename(next, st.path("sources.list")); err != nil {
+		return err
 	}
+	return st.note(ctx, lines, mark)
+}
+
+// note puts into mark which indices there are now. An optional suite may be there and empty; apt keeps no index of it.
+func (st *state) note(ctx context.Context, lines []line, mark *stamp) error {
+	lists, err := st.targets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if slices.ContainsFunc(lists, func(have list) bool { return have.suite == l.suite }) {
+			mark.Lines = append(mark.Lines, l.suite)
+		} else if !l.optional {
+			return fmt.Errorf("the archive's suite %s has no packages for %s", l.suite, arch)
+		}
+	}
+	mark.Notices = append(mark.Notices, st.expired()...)
 	return nil
+}
+
+var validUntil = regexp.MustCompile(`(?m)^Valid-Until: (.*)$`)
+
+// expired says which indices are past their date: a host may be told to take them all the same (Acquire::Check-Valid-Until),
+// but then newer kernels than those listed are to be expected.
+func (st *state) expired() (notices []string) {
+	releases, _ := filepath.Glob(st.path("lists/*_InRelease"))
+	for _, path := range releases {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		m := validUntil.FindSubmatch(text)
+		if m == nil {
+			continue
+		}
+		end, err := time.Parse(time.RFC1123, strings.TrimSpace(string(m[1])))
+		if err == nil && end.Before(st.src.now()) {
+			_, name, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), "_InRelease"), "_dists_")
+			notices = append(notices, fmt.Sprintf("the archive's index of %s was to be used until %s only: newer kernels may be missing", name, end.Format(time.DateOnly)))
+		}
+	}
+	return notices
 }
 
 // notThere is how apt says that an archive answered and has no such suite: by http, by file.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -43,6 +44,8 @@ type Source struct {
 	store *kernels.Store
 	cfg   Config
 	now   func() time.Time
+
+	failures sync.Map // suite's name to failure
 }
 
 // New makes a source that keeps its indices, trees and roots in store.
@@ -66,7 +69,7 @@ func New(store *kernels.Store, cfg Config) *Source {
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
 	res, err := s.resolve(ctx, sel)
 	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
+		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, unavailable(ctx, err))
 	}
 	return res, nil
 }

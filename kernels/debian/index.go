@@ -33,8 +33,8 @@ type list struct {
 	path     string
 }
 
-// lists returns the indices of the suite's lines that apt holds.
-func (st *state) lists(ctx context.Context) ([]list, error) {
+// targets returns the indices that apt holds.
+func (st *state) targets(ctx context.Context) ([]list, error) {
 	out, err := st.apt(ctx, "apt-get", "indextargets", "--format", "$(RELEASE) $(CODENAME) $(FILENAME)", "Created-By: Packages")
 	if err != nil {
 		return nil, err
@@ -45,6 +45,15 @@ func (st *state) lists(ctx context.Context) ([]list, error) {
 		if len(words) == 3 {
 			lists = append(lists, list{words[0], words[1], words[2]})
 		}
+	}
+	return lists, nil
+}
+
+// lists returns the indices of the suite, all that were read when the stamp was set.
+func (st *state) lists(ctx context.Context) ([]list, error) {
+	lists, err := st.targets(ctx)
+	if err != nil {
+		return nil, err
 	}
 	for _, want := range st.stamp().Lines {
 		if !slices.ContainsFunc(lists, func(l list) bool { return l.suite == want }) {

@@ -2,6 +2,7 @@ package debian
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,9 +64,6 @@ func (s *Source) root(ctx context.Context, st *state, t kernels.Target, report f
 // makeRoot has mmdebstrap install pkgs, and unpacks what it made as files of the caller's: then a build needs no rights to
 // read the root, and its owner none to delete it.
 func (st *state) makeRoot(ctx context.Context, dir, base string, pkgs []string, what string, report func(kernels.Progress)) error {
-	if err := canUnshare(); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -89,8 +87,12 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, pkgs []string, 
 	build.Stdin, build.Stdout = strings.NewReader(sources), w
 	_, err = run(ctx, build)
 	w.Close()
-	if err = errors.Join(err, <-unpacked); err != nil {
-		return err
+	unpackErr := <-unpacked
+	if err != nil {
+		return cmp.Or(canUnshare(), err)
+	}
+	if unpackErr != nil {
+		return unpackErr
 	}
 	for _, name := range mountPoints {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
@@ -107,7 +109,7 @@ func rootLines(su suite, base string, there []string) []line {
 	if base == su.name {
 		of = su
 	}
-	return slices.DeleteFunc(of.lines, func(l line) bool { return !slices.Contains(there, l.suite) })
+	return slices.DeleteFunc(slices.Clone(of.lines), func(l line) bool { return !slices.Contains(there, l.suite) })
 }
 
 func mmdebstrapArgs(base string, pkgs []string, acquire, sources string) []string {
@@ -134,7 +136,7 @@ func mmdebstrapArgs(base string, pkgs []string, acquire, sources string) []strin
 	return append(args, base, "-", "-")
 }
 
-// canUnshare says beforehand what mmdebstrap would say in many lines.
+// canUnshare is nil where this user can map ids, as mmdebstrap must; else one line with the cure, where mmdebstrap says many.
 func canUnshare() error {
 	if os.Geteuid() == 0 {
 		return nil

@@ -1,0 +1,127 @@
+package debian
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+const (
+	mainArchive     = "'http://127.0.0.1:1/debian/dists/bookworm/main/binary-amd64/Packages.xz' x 0 \n"
+	updatesArchive  = "'http://127.0.0.1:1/debian/dists/bookworm-updates/main/binary-amd64/Packages.xz' x 0 \n"
+	securityArchive = "'http://127.0.0.1:2/debian-security/dists/bookworm-security/main/binary-amd64/Packages.xz' x 0 \n"
+)
+
+func TestArchivesIn(t *testing.T) {
+	for name, c := range map[string]struct {
+		uris string
+		want archives
+	}{
+		"usual":                     {mainArchive + updatesArchive + securityArchive, archives{"http://127.0.0.1:1/debian", "http://127.0.0.1:2/debian-security"}},
+		"no security":               {mainArchive, archives{Main: "http://127.0.0.1:1/debian"}},
+		"none":                      {"", archives{}},
+		"another's bookworm, first": {"'http://127.0.0.1:3/tor/dists/bookworm/main/binary-amd64/Packages.xz' x 0 \n" + mainArchive + updatesArchive, archives{Main: "http://127.0.0.1:1/debian"}},
+		"another's component":       {"'http://127.0.0.1:3/linux/debian/dists/bookworm/stable/binary-amd64/Packages.xz' x 0 \n", archives{}},
+		"another distribution":      {"'http://127.0.0.1:3/ubuntu/dists/noble/main/binary-amd64/Packages.xz' x 0 \n", archives{}},
+		"folder":                    {"'file:/srv/debian/dists/sid/main/binary-amd64/Packages.xz' x 0 \n", archives{Main: "file:/srv/debian"}},
+	} {
+		if got := archivesIn(c.uris); got != c.want {
+			t.Errorf("%s: %+v; want %+v", name, got, c.want)
+		}
+	}
+}
+
+// TestNoArchiveSaysHowToNameOne runs with an apt that knows no archive, as on another distribution.
+func TestNoArchiveSaysHowToNameOne(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "apt-get"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv("MODMATRIX_DEBIAN_MIRROR", "")
+	t.Setenv("MODMATRIX_DEBIAN_SECURITY_MIRROR", "")
+	store, err := kernels.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = New(store, Config{Keyring: filepath.Join(bin, "apt-get")}).Resolve(t.Context(), selector(t, "debian:sid"))
+	if !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), "MODMATRIX_DEBIAN_MIRROR") || strings.Contains(err.Error(), "\n") {
+		t.Error(err)
+	}
+}
+
+func TestSuites(t *testing.T) {
+	for name, want := range map[string]string{ // chosen ones with a star, those in the security archive with an s, optional ones with a ?
+		"trixie":                    "trixie* trixie-security*s? trixie-updates*?",
+		"trixie-backports":          "trixie trixie-securitys? trixie-updates? trixie-backports*",
+		"trixie-security":           "trixie trixie-security*s trixie-updates?",
+		"bullseye-backports-sloppy": "bullseye bullseye-securitys? bullseye-updates? bullseye-backports-sloppy* bullseye-backports",
+		"unstable":                  "sid*",
+		"experimental":              "sid experimental*",
+	} {
+		var got []string
+		for _, l := range suiteOf(name).lines {
+			text := l.suite
+			if l.chosen {
+				text += "*"
+			}
+			if l.security {
+				text += "s"
+			}
+			if l.optional {
+				text += "?"
+			}
+			got = append(got, text)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q; want %q", name, got, want)
+		}
+	}
+}
+
+func TestWithoutMissing(t *testing.T) {
+	lines := suiteOf("bookworm").lines
+	for name, c := range map[string]struct {
+		output, missing string
+		left            int
+	}{
+		"optional":  {"E: The repository 'http://127.0.0.1:1/debian bookworm-updates Release' does not have a Release file.", "bookworm-updates", 2},
+		"the suite": {"E: The repository 'http://127.0.0.1:1/debian bookworm Release' does not have a Release file.", "bookworm", 3},
+		"nobody":    {"Err:1 http://127.0.0.1:1/debian bookworm InRelease\n  Could not connect to 127.0.0.1:1\nE: The repository 'http://127.0.0.1:1/debian bookworm Release' does not have a Release file.", "", 3},
+		"signature": {"E: The repository 'http://127.0.0.1:1/debian bookworm InRelease' is not signed.", "", 3},
+	} {
+		left, missing := withoutMissing(lines, &toolError{Tool: "apt-get", Output: c.output, Err: errors.New("exit status 100")})
+		if missing != c.missing || len(left) != c.left {
+			t.Errorf("%s: %q, %d left; want %q, %d", name, missing, len(left), c.missing, c.left)
+		}
+	}
+	if _, missing := withoutMissing(lines, errors.New("x")); missing != "" {
+		t.Error(missing)
+	}
+}
+
+func TestOnlySettingsOfTheWayAreCarried(t *testing.T) {
+	for text, want := range map[string]bool{
+		`Acquire::http::Proxy "http://127.0.0.1:3142";`: true,
+		`Acquire::https::Verify-Peer "true";`:           true,
+		`Acquire::Check-Valid-Until "false";`:           true,
+		`Acquire::AllowInsecureRepositories "1";`:       false,
+		`Acquire::Languages "de";`:                      false,
+		`Acquire::http::x "a"; DPkg::Pre-Invoke "b";`:   false,
+	} {
+		if got := carried.MatchString(text); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	if _, err := scanIndex(strings.NewReader("Package: x\nVersion: 1\nSize: -1\n"), func(string) bool { return true }); err == nil {
+		t.Error("a negative size")
+	}
+	if names, err := installedIn(os.DevNull); err == nil || slices.Contains(names, "") {
+		t.Error(names, err)
+	}
+}

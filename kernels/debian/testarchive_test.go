@@ -1,0 +1,259 @@
+package debian
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// archive is a small signed archive on loopback, read by the real apt. The root's tools are fakes: mmdebstrap and bwrap are
+// scripts that note how they were called.
+type archive struct {
+	t       *testing.T
+	dir     string
+	keyring string
+	gpgHome string
+	debs    map[string][]deb // by suite
+	URL     string
+	serve   atomic.Pointer[http.HandlerFunc] // instead of the files, where set
+	hits    atomic.Int32
+}
+
+type deb struct {
+	name, version, arch, depends string
+	files                        map[string]string
+}
+
+func newArchive(t *testing.T) *archive {
+	t.Helper()
+	for _, tool := range []string{"apt-get", "dpkg-deb", "gpg"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("a signed archive needs %s on the host: %v", tool, err)
+		}
+	}
+	// gpg's agent makes a socket below its home, whose path must be short.
+	home, err := os.MkdirTemp("", "gpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &archive{t: t, dir: t.TempDir(), gpgHome: home, debs: map[string][]deb{}}
+	t.Cleanup(func() {
+		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
+		os.RemoveAll(home)
+	})
+	a.gpg("--quick-gen-key", "test", "rsa2048", "sign", "never")
+	a.keyring = filepath.Join(a.dir, "keyring.gpg")
+	a.gpg("--output", a.keyring, "--export", "test")
+	files := http.FileServer(http.Dir(a.dir))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.hits.Add(1)
+		if h := a.serve.Load(); h != nil {
+			(*h)(w, r)
+			return
+		}
+		r.Header.Del("If-Modified-Since") // files of one second look the same
+		files.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	a.URL = server.URL
+	fakeTools(t)
+	return a
+}
+
+func (a *archive) gpg(args ...string) {
+	a.t.Helper()
+	cmd := exec.Command("gpg", append([]string{"--homedir", a.gpgHome, "--batch", "--yes", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"}, args...)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		a.t.Fatalf("gpg: %v\n%s", err, out)
+	}
+}
+
+// source is a Source of its own store that reads this archive.
+func (a *archive) source() *Source {
+	a.t.Helper()
+	store, err := kernels.OpenStore(filepath.Join(a.t.TempDir(), "store"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return New(store, Config{Mirror: a.URL, SecurityMirror: a.URL, Keyring: a.keyring})
+}
+
+func (a *archive) add(suite string, debs ...deb) { a.debs[suite] = append(a.debs[suite], debs...) }
+
+// kernel adds a kernel's packages to suite, laid out as Debian does: whole until 7.0, split from then on.
+func (a *archive) kernel(suite, release, version string) {
+	upstream, _, _ := strings.Cut(version, "-")
+	abi := strings.TrimSuffix(release, "-amd64")
+	exact := " (= " + version + ")"
+	headers := "/usr/src/linux-headers-" + release
+	a.add(suite,
+		deb{"linux-headers-" + release, version, "amd64", "gcc-12-for-host, linux-base (>= 4), linux-headers-" + abi + "-common" + exact + ", linux-kbuild-" + abi,
+			map[string]string{headers + "/Makefile": "include", headers + "/.config": "CONFIG_A=y\n", "/usr/share/doc/x/copyright": "junk"}},
+		deb{"linux-headers-" + abi + "-common", version, "all", "", map[string]string{"/usr/src/linux-headers-" + abi + "-common/Makefile": "all:"}},
+		deb{"linux-kbuild-" + abi, version, "amd64", "libelf1 (>= 0.1)", map[string]string{"/usr/lib/linux-kbuild-" + abi + "/scripts/modpost": "#!"}})
+	if !kernels.VersionMatches("7", upstream) {
+		a.add(suite, deb{"linux-image-" + release, version, "amd64", "kmod, linux-base (>= 4) | x", map[string]string{
+			"/boot/vmlinuz-" + release: "image " + version, "/boot/config-" + release: "CONFIG_A=m\n",
+			"/lib/modules/" + release + "/kernel/virtio.ko": "ELF", "/lib/modules/" + release + "/modules.builtin": "kernel/tty.ko\n"}})
+		return
+	}
+	own := "/usr/lib/modules/" + release
+	a.add(suite,
+		deb{"linux-image-" + release, version, "amd64", "dracut | x, linux-base-" + release + exact + ", linux-binary-" + release + exact + ", linux-modules-" + release + exact, nil},
+		deb{"linux-base-" + release, version, "amd64", "", map[string]string{own + "/config": "CONFIG_A=m\n"}},
+		deb{"linux-binary-" + release, version, "amd64", "linux-base-" + release + exact, map[string]string{own + "/vmlinuz": "image " + version}},
+		deb{"linux-modules-" + release, version, "amd64", "kmod, linux-base-" + release + exact, map[string]string{own + "/kernel/virtio.ko": "ELF"}})
+}
+
+func (a *archive) meta(suite, release, version string) {
+	a.add(suite, deb{"linux-image-amd64", version, "amd64", "linux-image-" + release + " (= " + version + ")", nil})
+}
+
+// publish builds the packages and writes the signed indices of all suites.
+func (a *archive) publish() {
+	a.t.Helper()
+	for suite, debs := range a.debs {
+		var index strings.Builder
+		for _, d := range debs {
+			index.WriteString(a.build(d))
+		}
+		dists := filepath.Join(a.dir, "dists", suite)
+		a.write(filepath.Join(dists, "main/binary-amd64/Packages"), index.String())
+		a.sign(suite)
+	}
+}
+
+func (a *archive) sign(suite string) {
+	a.t.Helper()
+	dists := filepath.Join(a.dir, "dists", suite)
+	index, err := os.ReadFile(filepath.Join(dists, "main/binary-amd64/Packages"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	release := fmt.Sprintf("Origin: Debian\nSuite: %s\nCodename: %s\nArchitectures: amd64\nComponents: main\nDate: %s\nSHA256:\n %x %d main/binary-amd64/Packages\n",
+		suite, suite, time.Now().UTC().Format(time.RFC1123), sha256.Sum256(index), len(index))
+	a.write(filepath.Join(dists, "Release"), release)
+	a.gpg("--clearsign", "--output", filepath.Join(dists, "InRelease"), filepath.Join(dists, "Release"))
+	if err := os.Remove(filepath.Join(dists, "Release")); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// build makes d's file and returns its paragraph of the index.
+func (a *archive) build(d deb) string {
+	a.t.Helper()
+	tree := a.t.TempDir()
+	control := fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: test\n", d.name, d.version, d.arch)
+	if d.depends != "" {
+		control += "Depends: " + d.depends + "\n"
+	}
+	a.write(filepath.Join(tree, "DEBIAN/control"), control+"Description: test\n")
+	for path, text := range d.files {
+		a.write(filepath.Join(tree, path), text)
+	}
+	file := filepath.Join("pool", d.name+"_"+d.version+"_"+d.arch+".deb")
+	full := filepath.Join(a.dir, file)
+	if err := mkdirFor(full); err != nil {
+		a.t.Fatal(err)
+	}
+	if _, err := os.Stat(full); err != nil {
+		if out, err := exec.Command("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, full).CombinedOutput(); err != nil {
+			a.t.Fatalf("dpkg-deb: %v\n%s", err, out)
+		}
+	}
+	data, err := os.ReadFile(full)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	return control + fmt.Sprintf("Filename: %s\nSize: %d\nSHA256: %s\nDescription: test\n\n", file, len(data), hex.EncodeToString(sum[:]))
+}
+
+// spoil changes bytes of a file of the archive and keeps its size.
+func (a *archive) spoil(path, from, to string) {
+	a.t.Helper()
+	full := filepath.Join(a.dir, path)
+	data, err := os.ReadFile(full)
+	if err != nil || !bytes.Contains(data, []byte(from)) || len(from) != len(to) {
+		a.t.Fatal("cannot spoil", path, err)
+	}
+	a.write(full, string(bytes.Replace(data, []byte(from), []byte(to), 1)))
+}
+
+func (a *archive) write(path, text string) {
+	a.t.Helper()
+	if err := mkdirFor(path); err != nil {
+		a.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+const fakeMmdebstrap = `#!/bin/sh
+printf '%s\n' "$@" >>"$FAKE_LOG"
+cat >>"$FAKE_LOG"
+[ -z "$FAKE_FAIL" ] || { echo "I: trying"; echo "E: $FAKE_FAIL" >&2; exit 25; }
+root=$(mktemp -d) && mkdir -p "$root/var/lib/dpkg" "$root/dev/x" "$root/lib"
+printf 'Package: gcc-12\nArchitecture: amd64\nVersion: 12.2.0-14\n' >"$root/var/lib/dpkg/status"
+tar -C "$root" -c . && rm -r "$root"
+`
+
+const fakeBwrap = `#!/bin/sh
+printf '%s\n' "$@" >>"$FAKE_LOG"
+while [ "$1" != -- ]; do [ "$1" != --bind ] || bound=$2; shift; done
+case "$2" in
+depmod) echo 'kernel/virtio.ko:' >"$bound/modules.dep" ;;
+gcc-*) echo "$2 (Debian) 12.2.0"; echo more ;;
+*) exit 9 ;;
+esac
+`
+
+// fakeTools puts the fakes on PATH; what they were told is in $FAKE_LOG.
+func fakeTools(t *testing.T) {
+	t.Helper()
+	bin := t.TempDir()
+	for name, text := range map[string]string{"mmdebstrap": fakeMmdebstrap, "bwrap": fakeBwrap} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv("FAKE_LOG", filepath.Join(bin, "log"))
+}
+
+func told(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(os.Getenv("FAKE_LOG"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(text), "\n")
+}
+
+// nothingLeft fails where the store holds temporary folders, or packages outside of a tree.
+func nothingLeft(t *testing.T, s *Source) {
+	t.Helper()
+	var found []string
+	for _, pattern := range []string{"*/.tmp.*", "*/*/debs", "*/*/*.deb", "apt/*/*.deb"} {
+		paths, _ := filepath.Glob(filepath.Join(s.store.Dir(), pattern))
+		found = append(found, paths...)
+	}
+	if len(found) > 0 {
+		slices.Sort(found)
+		t.Errorf("left behind: %v", found)
+	}
+}
