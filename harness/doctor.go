@@ -1,0 +1,120 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/debian"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/vm"
+)
+
+// Check is one thing that a run needs, and whether it is there.
+type Check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`             // false: no run can work before it is cured
+	Text string `json:"text"`           // what was found
+	Cure string `json:"cure,omitempty"` // what to do
+}
+
+// minFree is the disk that a first run on four kernels needs: about 1.5 GiB for roots, trees and images, and room to unpack.
+const minFree = 4 << 30
+
+// Doctor looks for everything that a run needs, in the order in which a run would meet it.
+func (h *Harness) Doctor(ctx context.Context) []Check {
+	check := func(name string, look func() (string, error)) Check {
+		text, err := look()
+		if err != nil {
+			return Check{Name: name, Text: err.Error()}
+		}
+		return Check{Name: name, OK: true, Text: text}
+	}
+	source := debian.New(h.store, debian.Config{})
+	return []Check{
+		check("go", func() (string, error) { return initramfs.GoVersion(ctx) }),
+		check("source", initramfs.FindSource),
+		check("apt sources", func() (string, error) { return source.Archives(ctx) }),
+		check("mmdebstrap", func() (string, error) { return source.Bootstrap(ctx) }),
+		check("sandbox", func() (string, error) { return kbuild.TrySandbox(ctx) }),
+		check("qemu", func() (string, error) { return vm.QEMUVersion(ctx, vm.HostArch()) }),
+		h.checkKVM(),
+		check("cache", h.checkCache),
+		check("disk", h.checkDisk),
+		check("cores", func() (string, error) { return fmt.Sprint(runtime.NumCPU()), nil }),
+	}
+}
+
+// checkKVM never fails: a run works without.
+func (h *Harness) checkKVM() Check {
+	c := Check{Name: "kvm", OK: true, Text: "not there: guests are emulated (tcg), several times slower"}
+	if unix.Access("/dev/kvm", unix.R_OK|unix.W_OK) == nil {
+		c.Text = "there; the first run finds out by booting whether it works"
+	} else if _, err := os.Stat("/dev/kvm"); err == nil {
+		c.Text, c.Cure = "there, and not for this user: guests are emulated (tcg)", "add the user to the group kvm"
+	}
+	return c
+}
+
+func (h *Harness) checkCache() (string, error) {
+	entries, err := h.store.List()
+	if err != nil {
+		return "", err
+	}
+	var size int64
+	for _, e := range entries {
+		size += e.Size
+	}
+	return fmt.Sprintf("%s, %d entries, %.1f GiB", h.store.Dir(), len(entries), float64(size)/(1<<30)), nil
+}
+
+func (h *Harness) checkDisk() (string, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(h.store.Dir(), &st); err != nil {
+		return "", fmt.Errorf("look at the disk: %w", err)
+	}
+	free := int64(st.Bavail) * st.Bsize
+	text := fmt.Sprintf("%.1f GiB free at the cache", float64(free)/(1<<30))
+	if free < minFree {
+		return "", fmt.Errorf("%s: a first run needs about %d GiB; MODMATRIX_CACHE names another folder", text, minFree>>30)
+	}
+	return text, nil
+}
+
+// Fetch resolves spec's kernels and obtains them all, and tells with events how far it is. The targets that were
+// obtained come back even with an error.
+func (h *Harness) Fetch(ctx context.Context, spec Spec) ([]kernels.Target, error) {
+	p := &Plan{Spec: spec, Suites: []Suite{{Name: Lifecycle}}}
+	if err := h.resolve(ctx, p); err != nil {
+		return nil, err
+	}
+	for _, n := range p.Notices {
+		h.event(Event{Kind: EventNotice, Text: n})
+	}
+	h.event(Event{Kind: EventPlan, Cells: p.Cells()})
+	p.Spec.BuildOnly, p.Spec.Module = true, "."
+	r, err := h.prepare(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer r.release()
+	var got []kernels.Target
+	var errs []error
+	for _, u := range p.Unresolved {
+		errs = append(errs, errors.New(u.Reason))
+	}
+	for _, t := range p.Targets {
+		if _, err := r.fetch(ctx, t); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", Label(t), err))
+			continue
+		}
+		got = append(got, t)
+	}
+	return got, errors.Join(errs...)
+}

@@ -1,0 +1,153 @@
+package harness
+
+import (
+	"fmt"
+	"syscall"
+
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// maxKept bounds every list that a guest can make grow, so that a lying guest cannot fill the host's memory.
+const maxKept = 10_000
+
+// Guest is what the frames of one guest add up to. Nothing in it is believed beyond what it says: a guest can lie
+// about itself, and Judge holds the console and QEMU's own word against it. The zero value is a guest that never spoke.
+type Guest struct {
+	Nonce    string // what its frames must carry
+	Hello    bool
+	Release  string                   // as the guest reads it from its own kernel
+	Stage    results.Stage            // the stage that began last
+	Ended    map[results.Stage]bool   // the stages that ended
+	Began    map[results.Stage]int64  // when they began, in milliseconds since boot
+	Took     map[results.Stage]int64  // how long they took, in milliseconds
+	Taints   map[results.Stage]uint64 // as read after each stage
+	Loads    []Syscall
+	Unloads  []Syscall
+	Planned  []wire.Spec
+	Specs    []wire.Spec // those that ended
+	Started  []string    // in order
+	Running  string      // the spec that began and did not end
+	Nodes    []wire.Spec // suite nodes that failed: BeforeSuite and its kin
+	Exit     *SuiteExit  // nil: the suite process did not end, or there was none
+	Residue  []string
+	Trouble  []string // what PID 1 could not do
+	Output   string   // of the suite process, as far as it was kept
+	End      bool
+	Lost     bool   // frames are missing in between
+	Foreign  int    // frames with another nonce, all ignored
+	LastAt   int64  // of the last frame
+	expected uint64 // sequence number of the next frame
+}
+
+// Syscall is the outcome of finit_module or delete_module.
+type Syscall struct {
+	Module string
+	Errno  int // zero: it worked
+}
+
+// Error says the errno in the kernel's word and in C's.
+func (s Syscall) Error() string {
+	errno := syscall.Errno(s.Errno)
+	return fmt.Sprintf("%s (%s)", errnoName(errno), errno)
+}
+
+// SuiteExit is how the suite process ended.
+type SuiteExit struct {
+	Code   int
+	Signal string // empty: it exited by itself
+}
+
+// NewGuest is a guest that has not spoken yet.
+func NewGuest(nonce string) *Guest {
+	return &Guest{
+		Nonce: nonce, expected: 1,
+		Ended: map[results.Stage]bool{}, Began: map[results.Stage]int64{},
+		Took: map[results.Stage]int64{}, Taints: map[results.Stage]uint64{},
+	}
+}
+
+// Add takes in one frame, and says whether it was the guest's own.
+func (g *Guest) Add(f wire.Frame) bool {
+	if f.Nonce != g.Nonce {
+		g.Foreign++
+		return false
+	}
+	if f.Seq != g.expected {
+		g.Lost = true
+	}
+	g.expected, g.LastAt = f.Seq+1, f.At
+	switch f.Kind {
+	case wire.KindHello:
+		g.Hello, g.Release, g.Took[results.StageBoot] = true, f.Release, f.At
+	case wire.KindStage:
+		g.stage(results.Stage(f.Stage), f)
+	case wire.KindTaint:
+		g.Taints[results.Stage(f.Stage)] = f.Taint
+	case wire.KindLoad:
+		g.Loads = keep(g.Loads, Syscall{f.Module, f.Errno})
+	case wire.KindUnload:
+		g.Unloads = keep(g.Unloads, Syscall{f.Module, f.Errno})
+	case wire.KindSuiteEnd:
+		g.Exit = &SuiteExit{f.ExitCode, f.Signal}
+	case wire.KindResidue:
+		g.Residue = keep(g.Residue, f.Text)
+	case wire.KindTrouble:
+		g.Trouble = keep(g.Trouble, f.Text)
+	case wire.KindOutput:
+		if len(g.Output) < 1<<20 {
+			g.Output += f.Text
+		}
+	case wire.KindEnd:
+		g.End = true
+	default:
+		g.spec(f)
+	}
+	return true
+}
+
+func (g *Guest) stage(s results.Stage, f wire.Frame) {
+	if !f.Done {
+		g.Stage, g.Began[s] = s, f.At
+		return
+	}
+	g.Ended[s] = true
+	g.Took[s] = f.At - g.Began[s]
+}
+
+func (g *Guest) spec(f wire.Frame) {
+	switch {
+	case f.Kind == wire.KindPlan:
+		for _, s := range f.Specs {
+			g.Planned = keep(g.Planned, s)
+		}
+	case f.Spec == nil:
+	case f.Kind == wire.KindSpecStart:
+		g.Running = f.Spec.Name
+		g.Started = keep(g.Started, f.Spec.Name)
+	case f.Kind == wire.KindSpecEnd:
+		g.Specs = keep(g.Specs, *f.Spec)
+		if g.Running == f.Spec.Name {
+			g.Running = ""
+		}
+	case f.Kind == wire.KindSuiteError:
+		g.Nodes = keep(g.Nodes, *f.Spec)
+	}
+}
+
+func keep[T any](list []T, item T) []T {
+	if len(list) >= maxKept {
+		return list
+	}
+	return append(list, item)
+}
+
+// refused gives the first of calls that failed.
+func refused(calls []Syscall) (Syscall, bool) {
+	for _, c := range calls {
+		if c.Errno != 0 {
+			return c, true
+		}
+	}
+	return Syscall{}, false
+}

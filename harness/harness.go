@@ -1,0 +1,61 @@
+package harness
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/debian"
+)
+
+// Source obtains kernels of one kind. Resolve asks what there is; Fetch makes one ready to build against and to boot.
+// Errors wrap kernels.ErrNoMatch or kernels.ErrUnavailable where those fit.
+type Source interface {
+	Resolve(context.Context, kernels.Selector) (kernels.Resolution, error)
+	Fetch(context.Context, kernels.Target, func(kernels.Progress)) (*kernels.Tree, error)
+}
+
+// Options are what a Harness needs of its surroundings.
+type Options struct {
+	CacheDir string      // of the store; empty: the user's cache folder
+	Events   func(Event) // called with everything that happens, never twice at once; nil: nobody listens
+	Tool     string      // name and version, for results.json
+}
+
+// Harness plans and runs. It may be used for several runs, one after the other.
+type Harness struct {
+	store   *kernels.Store
+	tool    string
+	sources func(Spec) map[string]Source
+
+	mu   sync.Mutex
+	tell func(Event)
+}
+
+// New opens the store and gives a Harness that works with it.
+func New(opt Options) (*Harness, error) {
+	store, err := kernels.OpenStore(opt.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	h := &Harness{store: store, tool: opt.Tool, tell: opt.Events}
+	h.sources = func(s Spec) map[string]Source {
+		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
+		return map[string]Source{"debian": debian.New(store, cfg)}
+	}
+	return h, nil
+}
+
+// Store is where kernels, roots, images and builds are kept.
+func (h *Harness) Store() *kernels.Store { return h.store }
+
+func (h *Harness) event(e Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tell == nil {
+		return
+	}
+	e.Schema, e.Time = EventSchema, time.Now()
+	h.tell(e)
+}

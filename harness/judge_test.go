@@ -1,0 +1,253 @@
+package harness
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm/console"
+)
+
+const release = "6.12.1-test"
+
+// goodGuest is a guest of which everything can be said that a PASS needs: two specs, planned and passed.
+func goodGuest() *Guest {
+	g := NewGuest("nonce")
+	seq := uint64(0)
+	add := func(f wire.Frame) {
+		seq++
+		f.Nonce, f.Seq, f.At = "nonce", seq, int64(seq)*10
+		g.Add(f)
+	}
+	stage := func(s results.Stage, inside ...wire.Frame) {
+		add(wire.Frame{Kind: wire.KindStage, Stage: string(s)})
+		for _, f := range inside {
+			add(f)
+		}
+		add(wire.Frame{Kind: wire.KindStage, Stage: string(s), Done: true})
+		add(wire.Frame{Kind: wire.KindTaint, Stage: string(s), Taint: 1 << 12})
+	}
+	add(wire.Frame{Kind: wire.KindHello, Release: release})
+	add(wire.Frame{Kind: wire.KindTaint, Stage: string(results.StageBoot)})
+	stage(results.StageLoad, wire.Frame{Kind: wire.KindLoad, Module: "fifo"})
+	one, two := wire.Spec{Name: "one"}, wire.Spec{Name: "two"}
+	stage(results.StageTest,
+		wire.Frame{Kind: wire.KindPlan, Specs: []wire.Spec{one, two}},
+		wire.Frame{Kind: wire.KindSpecStart, Spec: &one},
+		wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
+		wire.Frame{Kind: wire.KindSpecStart, Spec: &two},
+		wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "two", State: "passed"}},
+		wire.Frame{Kind: wire.KindSuiteEnd})
+	stage(results.StageUnload, wire.Frame{Kind: wire.KindUnload, Module: "fifo"})
+	add(wire.Frame{Kind: wire.KindStage, Stage: string(results.StageShutdown)})
+	add(wire.Frame{Kind: wire.KindEnd})
+	return g
+}
+
+func good() Evidence {
+	return Evidence{Built: true, Modules: 1, Want: release, Guest: goodGuest(), End: Ending{Reason: CleanEnd}}
+}
+
+// stopped is a guest that fell silent in stage, with two of three specs not through when that is the test.
+func stopped(in results.Stage, running string) *Guest {
+	g := goodGuest()
+	g.End, g.Exit, g.Unloads = false, nil, nil
+	g.Stage, g.Running = in, running
+	delete(g.Ended, in)
+	if in == results.StageTest {
+		g.Planned = append(g.Planned, wire.Spec{Name: "three"})
+		g.Specs = g.Specs[:1]
+	} else if in != results.StageUnload {
+		g.Planned, g.Specs = nil, nil
+	}
+	return g
+}
+
+func splatIn(stage results.Stage, spec string, code results.Code) Splat {
+	return Splat{console.Splat{Kind: "oops", Code: code, Severity: console.Fail, Title: "BUG: it broke in fifo_read"}, stage, spec}
+}
+
+var judgements = []struct {
+	name     string
+	evidence func(*Evidence)
+	want     string // status@stage code
+	reason   string // a part of it
+}{
+	{"everything planned ran and nothing is wrong", func(e *Evidence) {}, "PASS@", ""},
+	{"the module does not support the target", func(e *Evidence) { *e = Evidence{Excluded: "BUILD_EXCLUSIVE_KERNEL ^5"} },
+		"SKIP@build excluded", "^5"},
+	{"nothing is known", func(e *Evidence) { *e = Evidence{} }, "MISS@boot infra", "no guest"},
+	{"the user ended the run", func(e *Evidence) { e.Interrupted = true; e.Guest = nil }, "MISS@boot interrupted", ""},
+	{"the kernel cannot be obtained", func(e *Evidence) {
+		*e = Evidence{Trouble: &Blame{results.StageFetch, results.CodeInfra, "no network"}}
+	}, "MISS@fetch infra", "no network"},
+	{"the sandbox broke", func(e *Evidence) {
+		*e = Evidence{Trouble: &Blame{results.StageBuild, results.CodeInfra, "bwrap"}}
+	}, "ERROR@build infra", "bwrap"},
+	{"the compiler refused", func(e *Evidence) {
+		*e = Evidence{Build: &Blame{results.StageBuild, results.CodeBuildError, "fifo.c:3: no"}}
+	}, "FAIL@build build-error", "fifo.c:3"},
+	{"only the build was asked for", func(e *Evidence) { *e = Evidence{Built: true, BuildOnly: true} }, "PASS@", ""},
+	{"the kernel never reached init", func(e *Evidence) {
+		e.Guest, e.End, e.Tail = NewGuest("n"), Ending{Late: results.StageBoot, Seconds: 120, Silent: true}, "a\nProbing EDD\n"
+	}, "MISS@boot boot-failed", "Probing EDD"},
+	{"the kernel panicked before init", func(e *Evidence) { e.Guest, e.End = NewGuest("n"), Ending{Reason: "guest-reset"} },
+		"MISS@boot boot-failed", "guest-reset"},
+	{"another kernel came up", func(e *Evidence) { e.Guest.Release = "6.1.0" }, "ERROR@boot infra", "6.1.0"},
+	{"a dependency did not load", func(e *Evidence) { e.Guest.Trouble = []string{"videodev: EINVAL"} }, "ERROR@shutdown infra", "videodev"},
+	{"init returned -EINVAL", func(e *Evidence) {
+		e.Guest.Loads[0].Errno, e.LoadWords = int(syscall.EINVAL), "fifo: capacity must be a power of two"
+	}, "FAIL@load load-refused", "EINVAL (invalid argument): fifo: capacity must be a power of two"},
+	{"init faulted", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageLoad, ""), Ending{Reason: "guest-reset"}
+		e.Guest.Loads = nil
+		e.Splats = []Splat{splatIn(results.StageLoad, "", results.CodeOops)}
+	}, "FAIL@load oops", "fifo_read"},
+	{"a fault though every spec passed", func(e *Evidence) {
+		e.Splats = []Splat{splatIn(results.StageTest, "two", results.CodeWarn)}
+	}, "FAIL@test warn", `during "two"`},
+	{"a fault before the module was there", func(e *Evidence) { e.Splats = []Splat{splatIn(results.StageBoot, "", results.CodeWarn)} }, "PASS@", ""},
+	{"a line that is only worth a note", func(e *Evidence) {
+		s := splatIn(results.StageTest, "", results.CodeWarn)
+		s.Severity = console.Note
+		e.Splats = []Splat{s}
+	}, "PASS@", ""},
+	{"a warning that only the taint tells of", func(e *Evidence) { e.Guest.Taints[results.StageTest] = 1<<12 | 1<<9 }, "FAIL@test taint", "W"},
+	{"a taint that the kernel had before", func(e *Evidence) {
+		e.Guest.Taints = map[results.Stage]uint64{results.StageBoot: 1 << 9, results.StageUnload: 1<<9 | 1<<12}
+	}, "PASS@", ""},
+	{"an unsigned, out-of-tree, staging module", func(e *Evidence) { e.Guest.Taints[results.StageLoad] = 1<<12 | 1<<13 | 1<<10 }, "PASS@", ""},
+	{"a triple fault in a spec", func(e *Evidence) { e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Reason: "guest-reset"} },
+		"FAIL@test reset", `in "two"`},
+	{"the guest powered off in a spec", func(e *Evidence) { e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Reason: CleanEnd} },
+		"FAIL@test reset", "guest-shutdown"},
+	{"QEMU was killed", func(e *Evidence) { e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Reason: "host-signal"} },
+		"ERROR@test infra", "host-signal"},
+	{"init never returned", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageLoad, ""), Ending{Late: results.StageLoad, Seconds: 60, Reason: "host-qmp-quit"}
+	}, "FAIL@load hang", "60 s"},
+	{"the guest froze in a spec", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Late: results.StageTest, Silent: true, Seconds: 30}
+	}, "FAIL@test hang", `in "two"`},
+	{"the suite is slow, the guest is alive", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Late: results.StageTest, Seconds: 600}
+	}, "ERROR@test timeout", "600 s"},
+	{"a spec that its suite could not end", func(e *Evidence) {
+		e.Guest = stopped(results.StageTest, "two")
+		e.Guest.Exit, e.Guest.End = &SuiteExit{Signal: "SIGKILL"}, true
+	}, "FAIL@test timeout", `"two"`},
+	{"one byte is wrong", func(e *Evidence) {
+		e.Guest.Specs[1] = wire.Spec{Name: "two", State: "failed", Message: "Expected 1 to equal 2\nmore", Location: "fifo_test.go:12"}
+		e.Guest.Exit.Code = 1
+	}, "FAIL@test spec-failed", `"two": Expected 1 to equal 2 (fifo_test.go:12)`},
+	{"the suite's own set-up failed", func(e *Evidence) {
+		e.Guest.Nodes = []wire.Spec{{Node: "BeforeSuite", State: "failed", Message: "no /dev/fifo"}}
+		e.Guest.Specs, e.Guest.Exit.Code = nil, 1
+	}, "FAIL@test spec-failed", "BeforeSuite failed: no /dev/fifo"},
+	{"the suite died by itself", func(e *Evidence) {
+		e.Guest.Specs, e.Guest.Running, e.Guest.Exit.Code = e.Guest.Specs[:1], "two", 2
+	}, "ERROR@test spec-missing", `"two" was running`},
+	{"a spec never reported", func(e *Evidence) { e.Guest.Specs = e.Guest.Specs[:1] }, "ERROR@test spec-missing", `"two"`},
+	{"a state that nobody knows", func(e *Evidence) { e.Guest.Specs[0].State = "splendid" }, "ERROR@test spec-missing", `"one"`},
+	{"the suite has a focus", func(e *Evidence) { e.Guest.Exit.Code = ginkgoFocused }, "ERROR@test spec-missing", "focus"},
+	{"the suite failed and no spec did", func(e *Evidence) { e.Guest.Exit.Code = 1 }, "ERROR@test spec-missing", "exited with 1"},
+	{"a suite without specs", func(e *Evidence) { e.Guest.Planned, e.Guest.Specs = nil, nil }, "ERROR@test spec-missing", "no specs"},
+	{"every spec skipped", func(e *Evidence) {
+		for i := range e.Guest.Specs {
+			e.Guest.Specs[i].State, e.Guest.Specs[i].Message = "skipped", "needs >= 7.0"
+		}
+	}, "SKIP@test excluded", "needs >= 7.0"},
+	{"one spec skipped", func(e *Evidence) { e.Guest.Specs[0].State = "skipped" }, "PASS@", ""},
+	{"the module is in use", func(e *Evidence) { e.Guest.Unloads[0].Errno = int(syscall.EBUSY) }, "FAIL@unload unload-failed", "EBUSY"},
+	{"exit never returned", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageUnload, ""), Ending{Late: results.StageUnload, Seconds: 60}
+		e.Guest.Exit = &SuiteExit{}
+	}, "FAIL@unload hang", "unload"},
+	{"a device number is left", func(e *Evidence) { e.Guest.Residue = []string{"/proc/devices: 240 fifo"} }, "FAIL@unload leak", "240 fifo"},
+	{"a module that was never loaded", func(e *Evidence) { e.Modules = 2 }, "ERROR@load infra", "every module"},
+	{"no end frame", func(e *Evidence) { e.Guest.End = false; e.End.Reason = "" }, "ERROR@shutdown infra", "never said"},
+	{"the end frame, then a reset", func(e *Evidence) { e.End.Reason = "guest-reset" }, "ERROR@shutdown reset", "guest-reset"},
+	{"the end frame, then no power-off", func(e *Evidence) { e.End = Ending{Late: results.StageShutdown, Seconds: 30} }, "ERROR@shutdown timeout", ""},
+	{"frames were lost", func(e *Evidence) { e.Guest.Lost = true }, "ERROR@test infra", "lost"},
+	{"a failed spec and a fault: the fault explains it", func(e *Evidence) {
+		e.Guest.Specs[1].State = "failed"
+		e.Splats = []Splat{splatIn(results.StageTest, "two", results.CodeSanitizer)}
+	}, "FAIL@test sanitizer", "fifo_read"},
+}
+
+func TestJudge(t *testing.T) {
+	for _, j := range judgements {
+		t.Run(j.name, func(t *testing.T) {
+			e := good()
+			j.evidence(&e)
+			rec := Judge(e)
+			got := strings.TrimSpace(fmt.Sprintf("%s@%s %s", rec.Status, rec.Stage, rec.Code))
+			if got != j.want {
+				t.Errorf("got %s (%s), want %s", got, rec.Reason, j.want)
+			}
+			if !strings.Contains(rec.Reason, j.reason) {
+				t.Errorf("reason %q does not say %q", rec.Reason, j.reason)
+			}
+			if rec.Status != results.Pass && rec.Reason == "" {
+				t.Error("no reason given")
+			}
+		})
+	}
+}
+
+// Taking any one piece of proof away from a pass must end it.
+func TestNoPassWithoutProof(t *testing.T) {
+	for i, frame := range passFrames() {
+		if frame.Kind == wire.KindTaint || frame.Kind == wire.KindSpecStart {
+			continue // nets under other proof, not proof themselves; a gap in the numbers is seen all the same
+		}
+		g := NewGuest("nonce")
+		for k, f := range passFrames() {
+			if k != i {
+				g.Add(f)
+			}
+		}
+		e := good()
+		e.Guest = g
+		if rec := Judge(e); rec.Status == results.Pass {
+			t.Errorf("still a PASS without frame %d (%s %s)", i, frame.Kind, frame.Stage)
+		}
+	}
+}
+
+// passFrames are the frames of a guest that passes.
+func passFrames() []wire.Frame {
+	spec := wire.Spec{Name: "one"}
+	frames := []wire.Frame{
+		{Kind: wire.KindHello, Release: release},
+		{Kind: wire.KindTaint, Stage: "boot"},
+		{Kind: wire.KindStage, Stage: "load"},
+		{Kind: wire.KindLoad, Module: "fifo"},
+		{Kind: wire.KindStage, Stage: "load", Done: true},
+		{Kind: wire.KindStage, Stage: "test"},
+		{Kind: wire.KindPlan, Specs: []wire.Spec{spec}},
+		{Kind: wire.KindSpecStart, Spec: &spec},
+		{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
+		{Kind: wire.KindSuiteEnd},
+		{Kind: wire.KindStage, Stage: "test", Done: true},
+		{Kind: wire.KindStage, Stage: "unload"},
+		{Kind: wire.KindUnload, Module: "fifo"},
+		{Kind: wire.KindStage, Stage: "unload", Done: true},
+		{Kind: wire.KindEnd},
+	}
+	for i := range frames {
+		frames[i].Nonce, frames[i].Seq = "nonce", uint64(i+1)
+	}
+	return frames
+}
+
+func TestForeignFramesAreIgnored(t *testing.T) {
+	g := NewGuest("nonce")
+	g.Add(wire.Frame{Kind: wire.KindEnd, Nonce: "guessed", Seq: 1})
+	if g.End || g.Foreign != 1 {
+		t.Errorf("a frame with another nonce counted: %+v", g)
+	}
+}

@@ -1,0 +1,232 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// Plan is a Spec resolved against the world: which module, which targets, which suites. It is plain data, and the
+// same Spec against the same world gives the same Plan.
+type Plan struct {
+	Spec       Spec             `json:"-"`
+	Module     results.Module   `json:"module"`
+	Targets    []kernels.Target `json:"targets"` // in version order, each once
+	Suites     []Suite          `json:"suites"`
+	Unresolved []Unresolved     `json:"unresolved,omitempty"`
+	Notices    []string         `json:"-"` // what the user should know of the choice
+}
+
+// Suite is one Ginkgo package to run in the guest.
+type Suite struct {
+	Name string `json:"name"`
+	Dir  string `json:"-"` // empty for the built-in one
+}
+
+// Unresolved is a selector that could not be resolved for a reason of ours; its cells are MISS.
+type Unresolved struct {
+	Selector string `json:"selector"`
+	Reason   string `json:"reason"`
+}
+
+// Label names a target in a matrix, in file names and on the command line.
+func Label(t kernels.Target) string {
+	if t.Profile == "" {
+		return t.Release
+	}
+	return t.Release + "+" + t.Profile
+}
+
+// Cells lists what the plan asks for, in the order of the matrix.
+func (p *Plan) Cells() []Cell {
+	var cells []Cell
+	for _, t := range p.labels() {
+		for _, s := range p.Suites {
+			cells = append(cells, Cell{t, s.Name})
+		}
+	}
+	return cells
+}
+
+func (p *Plan) labels() []string {
+	var labels []string
+	for _, t := range p.Targets {
+		labels = append(labels, Label(t))
+	}
+	for _, u := range p.Unresolved {
+		labels = append(labels, u.Selector)
+	}
+	return labels
+}
+
+// Digest is "sha256:…" of everything that was planned: two runs with the same digest were asked the same question.
+func (p *Plan) Digest() string {
+	data, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // plain data: cannot happen
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Plan looks at the module and the suites and resolves the selectors; it builds and boots nothing.
+// It gives a *UsageError for a mistake of the caller, and an error that wraps ErrNothingMatched when a selector names
+// no kernel or none could be resolved.
+func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
+	module, err := lookAtModule(spec)
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	suites, err := findSuites(spec.Suites)
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	p := &Plan{Spec: spec, Module: module, Suites: suites}
+	if err := h.resolve(ctx, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func lookAtModule(spec Spec) (results.Module, error) {
+	if err := kbuild.CheckSource(spec.Module); err != nil {
+		return results.Module{}, err
+	}
+	dir, err := filepath.Abs(spec.Module)
+	if err != nil {
+		return results.Module{}, err
+	}
+	digest, err := kbuild.SourceDigest(dir, notSource(spec))
+	if err != nil {
+		return results.Module{}, err
+	}
+	return results.Module{Name: filepath.Base(dir), SourceDigest: digest, Git: kbuild.GitState(dir)}, nil
+}
+
+// notSource names what lies in the module's folder and is none of its source: our own output and configuration.
+func notSource(spec Spec) []string {
+	names := []string{"modmatrix.toml", "modmatrix.lock"}
+	dirs := []string{spec.Out}
+	for _, s := range spec.Suites {
+		dirs = append(dirs, s)
+	}
+	for _, d := range dirs {
+		if name, ok := topBelow(spec.Module, d); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// topBelow gives the name directly below dir under which path lies, if it lies there at all.
+func topBelow(dir, path string) (string, bool) {
+	absDir, err1 := filepath.Abs(dir)
+	absPath, err2 := filepath.Abs(path)
+	if err1 != nil || err2 != nil {
+		return "", false
+	}
+	rel, err := filepath.Rel(absDir, absPath)
+	if err != nil || rel == "." || strings.HasPrefix(rel, "..") {
+		return "", false
+	}
+	name, _, _ := strings.Cut(rel, string(filepath.Separator))
+	return name, true
+}
+
+func findSuites(names []string) ([]Suite, error) {
+	var suites []Suite
+	for _, name := range names {
+		s := Suite{Name: Lifecycle}
+		if name != Lifecycle {
+			dir, err := suiteDir(name)
+			if err != nil {
+				return nil, err
+			}
+			s = Suite{Name: filepath.Base(dir), Dir: dir}
+		}
+		if slices.ContainsFunc(suites, func(o Suite) bool { return o.Name == s.Name }) {
+			return nil, fmt.Errorf("two suites are named %q: rename one folder, or give one of them only", s.Name)
+		}
+		suites = append(suites, s)
+	}
+	return suites, nil
+}
+
+func suiteDir(name string) (string, error) {
+	dir, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return "", fmt.Errorf("unknown suite %q: neither %q nor a folder", name, Lifecycle)
+	}
+	tests, _ := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if len(tests) == 0 {
+		return "", fmt.Errorf("suite %q: the folder has no *_test.go file; see modmatrix init for a first suite", name)
+	}
+	return dir, nil
+}
+
+func (h *Harness) resolve(ctx context.Context, p *Plan) error {
+	sources := h.sources(p.Spec)
+	for _, text := range p.Spec.Kernels {
+		sel, err := kernels.ParseSelector(text)
+		if err != nil {
+			return &UsageError{err}
+		}
+		source, ok := sources[sel.Source]
+		if !ok {
+			return &UsageError{fmt.Errorf("kernel %q: unknown source %q; known: %s", text, sel.Source, known(sources))}
+		}
+		res, err := source.Resolve(ctx, sel)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, kernels.ErrNoMatch):
+			return fmt.Errorf("%w: %w", ErrNothingMatched, err)
+		case err != nil:
+			p.Unresolved = append(p.Unresolved, Unresolved{text, err.Error()})
+			continue
+		}
+		p.Notices = append(p.Notices, res.Notices...)
+		p.Targets = append(p.Targets, res.Targets...)
+	}
+	p.Targets = distinct(p.Targets)
+	if len(p.Targets) == 0 && len(p.Unresolved) > 0 {
+		return fmt.Errorf("%w: %s", ErrNothingMatched, p.Unresolved[0].Reason)
+	}
+	if len(p.Targets) == 0 {
+		return fmt.Errorf("%w: no kernel was named", ErrNothingMatched)
+	}
+	return nil
+}
+
+func known(sources map[string]Source) string {
+	var names []string
+	for name := range sources {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// distinct sorts targets by version, oldest first, and drops those that several selectors named.
+func distinct(targets []kernels.Target) []kernels.Target {
+	slices.SortStableFunc(targets, func(a, b kernels.Target) int {
+		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(Label(a), Label(b)))
+	})
+	return slices.CompactFunc(targets, func(a, b kernels.Target) bool { return Label(a) == Label(b) && a.Arch == b.Arch })
+}

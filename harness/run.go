@@ -1,0 +1,226 @@
+package harness
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm"
+)
+
+// run is one Run under way.
+type run struct {
+	*Harness
+	plan    *Plan
+	source  string // absolute path of the module's folder
+	work    string // private to this run
+	release func() // removes work
+	out     *output
+	suites  map[string]string // name to test binary
+	cpu     *semaphore.Weighted
+	net     *semaphore.Weighted
+	started time.Time
+	qemu    string
+
+	base  func() (string, error) // path of the guest's base image; made once
+	accel func(kernel, initrd, marker string) (vm.Verdict, error)
+
+	mu      sync.Mutex
+	records map[Cell]results.Record
+	verdict vm.Verdict
+	probing sync.Mutex
+	module  results.Module
+}
+
+// Run carries a plan out and writes everything below Spec.Out. Every planned cell has a record in what it returns, and
+// in results.json. When ctx ends first, the cells that were not through are MISS and ctx's error is returned with the
+// results so far. A *UsageError means that nothing was run and nothing was written.
+func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
+	r, err := h.begin(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer r.release()
+	h.event(Event{Kind: EventPlan, Cells: p.Cells(), Text: p.Module.Name})
+	for _, n := range p.Notices {
+		h.event(Event{Kind: EventNotice, Text: n})
+	}
+	var wg sync.WaitGroup
+	for _, t := range p.Targets {
+		wg.Go(func() { r.target(ctx, t) })
+	}
+	for _, u := range p.Unresolved {
+		r.blame(u.Selector, results.Target{Source: u.Selector}, Blame{results.StageFetch, results.CodeInfra, u.Reason})
+	}
+	wg.Wait()
+	return r.finish(ctx)
+}
+
+// begin does all that can go wrong before anything is run.
+func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
+	r, err := h.prepare(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			r.release()
+		}
+	}()
+	if !p.Spec.BuildOnly {
+		if err := r.compileSuites(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if r.out, err = openOutput(p.Spec.Out); err != nil {
+		return nil, &UsageError{err}
+	}
+	return r, nil
+}
+
+// prepare gives a run that can fetch, build and boot. Its release must be called.
+func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
+	source, err := filepath.Abs(p.Spec.Module)
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	jobs := p.Spec.Jobs
+	if jobs <= 0 {
+		jobs = runtime.NumCPU()
+	}
+	r := &run{Harness: h, plan: p, source: source, started: time.Now(), records: map[Cell]results.Record{}, module: p.Module,
+		cpu: semaphore.NewWeighted(int64(jobs)), net: semaphore.NewWeighted(maxFetches)}
+	if !p.Spec.BuildOnly {
+		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
+			return nil, &UsageError{err}
+		}
+	}
+	if r.work, r.release, err = h.store.WorkDir(); err != nil {
+		return nil, err
+	}
+	r.base = sync.OnceValues(func() (string, error) { return r.makeBase(ctx) })
+	r.accel = r.probeOnce(ctx)
+	return r, nil
+}
+
+// maxFetches is how many kernels are downloaded and unpacked at once: enough to keep the line busy while one unpacks.
+const maxFetches = 2
+
+// target takes one kernel through fetch and build, and then all suites on it.
+func (r *run) target(ctx context.Context, t kernels.Target) {
+	about := results.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour,
+		Profile: t.Profile, Source: t.Source}
+	began := time.Now()
+	tree, err := r.fetch(ctx, t)
+	if wasInterrupted(ctx, err) {
+		return // finish records its cells as interrupted
+	}
+	if err != nil {
+		r.blame(Label(t), about, Blame{results.StageFetch, results.CodeInfra, err.Error()})
+		return
+	}
+	fetched := time.Since(began)
+	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
+	built := r.build(ctx, tree)
+	var wg sync.WaitGroup
+	for _, s := range r.plan.Suites {
+		wg.Go(func() {
+			c := cell{run: r, tree: tree, about: about, suite: s.Name, built: built}
+			rec := c.judge(ctx)
+			rec.Timings.Fetch, rec.Timings.Build = fetched.Milliseconds(), built.elapsed.Milliseconds()
+			rec.Timings.Total = (fetched + built.elapsed + c.took).Milliseconds()
+			r.record(Cell{Label(t), s.Name}, rec)
+		})
+	}
+	wg.Wait()
+}
+
+// blame records every cell of a target that did not come as far as its cells.
+func (r *run) blame(label string, about results.Target, b Blame) {
+	for _, s := range r.plan.Suites {
+		rec := Judge(Evidence{Trouble: &b})
+		rec.Target = about
+		r.record(Cell{label, s.Name}, rec)
+	}
+}
+
+func (r *run) record(c Cell, rec results.Record) {
+	rec.Suite = c.Suite
+	if rec.Target.Release == "" {
+		rec.Target.Release = c.Target
+	}
+	r.mu.Lock()
+	r.records[c] = rec
+	r.mu.Unlock()
+	if err := r.out.journal(rec); err != nil {
+		r.event(Event{Kind: EventNotice, Text: "the journal: " + err.Error()})
+	}
+	r.event(Event{Kind: EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec})
+}
+
+// finish accounts for every planned cell and writes the results.
+func (r *run) finish(ctx context.Context) (*results.Results, error) {
+	res := &results.Results{
+		Schema: results.Schema,
+		Run: results.Run{ID: rand.Text(), Started: r.started.UTC(), Tool: r.tool, PlanDigest: r.plan.Digest(),
+			Host: results.Host{Arch: vm.HostArch(), Accelerator: r.verdict.Accel.Name, CPUModel: r.verdict.Accel.CPU, QEMU: r.qemu}},
+		Module: r.module,
+	}
+	for _, c := range r.plan.Cells() {
+		rec, ok := r.records[c]
+		if !ok {
+			rec = Judge(Evidence{Interrupted: ctx.Err() != nil})
+			rec.Suite, rec.Target.Release = c.Suite, c.Target
+		}
+		res.Records = append(res.Records, rec)
+	}
+	res.Finish()
+	if err := r.out.write(res); err != nil {
+		return res, fmt.Errorf("write results: %w", err)
+	}
+	r.event(Event{Kind: EventFinished, Results: res})
+	return res, ctx.Err()
+}
+
+func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error) {
+	source, _, _ := strings.Cut(t.Source, ":")
+	if err := r.net.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer r.net.Release(1)
+	ev := Event{Kind: EventStage, Target: Label(t), Stage: results.StageFetch}
+	r.stage(ev, StateStart, "", 0)
+	began := time.Now()
+	tree, err := r.sources(r.plan.Spec)[source].Fetch(ctx, t, func(p kernels.Progress) {
+		e := ev
+		e.State, e.Text, e.Done, e.Total = StateProgress, p.What, p.Done, p.Total
+		r.event(e)
+	})
+	if err != nil {
+		r.stage(ev, StateFailed, err.Error(), time.Since(began))
+		return nil, err
+	}
+	r.stage(ev, StateDone, "", time.Since(began))
+	return tree, nil
+}
+
+// stage tells that ev's stage came to state.
+func (r *run) stage(ev Event, state State, text string, took time.Duration) {
+	ev.State, ev.Text, ev.Elapsed = state, text, took
+	r.event(ev)
+}
+
+// wasInterrupted tells an end that the user asked for from one that came about by itself.
+func wasInterrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err()))
+}

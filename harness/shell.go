@@ -1,0 +1,59 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm"
+)
+
+// Shell boots the plan's first target, loads the module and joins term to a shell in the guest, until that shell or ctx
+// ends. The terminal's modes are the caller's business. Where the module does not load, the shell comes up all the same.
+func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error {
+	if len(p.Targets) == 0 {
+		return errors.New(p.Unresolved[0].Reason)
+	}
+	patient := *p
+	patient.Spec.Timeout = shellLimit
+	r, err := h.prepare(ctx, &patient)
+	if err != nil {
+		return err
+	}
+	defer r.release()
+	tree, err := r.fetch(ctx, p.Targets[0])
+	if err != nil {
+		return err
+	}
+	b := r.build(ctx, tree)
+	for _, blame := range []*Blame{b.fault, b.trouble} {
+		if blame != nil {
+			return errors.New(blame.Reason)
+		}
+	}
+	c := cell{run: r, tree: tree, about: results.Target{Release: tree.Target.Release}, built: b, interactive: true}
+	plan, image, err := c.image()
+	if err != nil {
+		return err
+	}
+	defer os.Remove(image)
+	verdict, err := r.accel(tree.Image, image, plan.Nonce)
+	if err != nil {
+		return err
+	}
+	g := NewGuest(plan.Nonce)
+	log := &vm.BoundedLog{}
+	if _, err := c.guest(ctx, machine{image: image, accel: verdict.Accel, log: log, term: term}, g); err != nil {
+		return err
+	}
+	if !g.Hello {
+		return errors.New("the guest never came up; its last words: " + lastLine(log.String()))
+	}
+	return ctx.Err()
+}
+
+// shellLimit ends a shell that somebody forgot.
+const shellLimit = 24 * time.Hour

@@ -1,0 +1,116 @@
+package harness
+
+import (
+	"sync"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// deadlines are how long a guest may take. They are generous: a hang is cheap to wait for, a slow machine taken for
+// a hang is a lie. The guest's init sends a heartbeat every second, so silence is told from slowness.
+type deadlines struct {
+	boot   time.Duration // from power-on to the guest's hello
+	silent time.Duration // without any frame
+	call   time.Duration // for finit_module or delete_module, while init itself still answers
+	whole  time.Duration // from power-on to power-off
+}
+
+const (
+	bootLimit    = 120 * time.Second // a stock kernel under emulation on a busy machine needs 4 to 15 s
+	silentLimit  = 30 * time.Second
+	callLimit    = 60 * time.Second
+	wholeDefault = 10 * time.Minute
+)
+
+func limits(s Spec) deadlines {
+	d := deadlines{bootLimit, silentLimit, callLimit, s.Timeout}
+	if d.whole <= 0 {
+		d.whole = wholeDefault
+	}
+	return d
+}
+
+// suiteTimeout leaves the guest time to end a suite by itself and tell about it.
+func suiteTimeout(s Spec) time.Duration {
+	whole := limits(s).whole
+	return max(whole-30*time.Second, whole/2)
+}
+
+// watch ends a guest that is past a deadline.
+type watch struct {
+	limits deadlines
+	kill   func()
+	done   chan struct{}
+
+	mu      sync.Mutex
+	began   time.Time
+	last    time.Time // of the last frame; zero before the first
+	stage   results.Stage
+	entered time.Time // when stage began
+	end     Ending
+}
+
+func newWatch(d deadlines, kill func()) *watch {
+	w := &watch{limits: d, kill: kill, done: make(chan struct{}), began: time.Now(), stage: results.StageBoot}
+	go w.loop()
+	return w
+}
+
+func (w *watch) loop() {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.done:
+			return
+		case now := <-tick.C:
+			if w.late(now) {
+				w.kill()
+				return
+			}
+		}
+	}
+}
+
+// heard notes a frame that came while the guest was in stage.
+func (w *watch) heard(stage results.Stage) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = time.Now()
+	if stage != w.stage {
+		w.stage, w.entered = stage, w.last
+	}
+}
+
+// late tells whether a deadline has passed, and notes which.
+func (w *watch) late(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	past := func(since time.Time, limit time.Duration, silent bool) bool {
+		if now.Sub(since) < limit {
+			return false
+		}
+		w.end.Late, w.end.Silent, w.end.Seconds = w.stage, silent, int(limit.Seconds())
+		return true
+	}
+	inCall := w.stage == results.StageLoad || w.stage == results.StageUnload
+	switch {
+	case past(w.began, w.limits.whole, false):
+	case w.last.IsZero():
+		return past(w.began, w.limits.boot, true)
+	case past(w.last, w.limits.silent, true):
+	case inCall && past(w.entered, w.limits.call, false):
+	default:
+		return false
+	}
+	return true
+}
+
+// stop ends the watching and tells what was noted.
+func (w *watch) stop() Ending {
+	close(w.done)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.end
+}
