@@ -1,0 +1,77 @@
+# Two commands on a fresh Debian machine with Go, make and apt:
+#   make demo    sets up, and validates the example driver against four real kernels
+#   make test    sets up, and runs every check and test, real guests included
+
+SHELL     := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export GOTOOLCHAIN ?= local
+OUT       ?= modmatrix-out
+DEMO      ?= suites/example/driver
+DEMO_SUITE?= $(DEMO)/suites/fifo
+KERNELS   ?= debian:bullseye debian:bookworm debian:trixie debian:trixie-backports
+
+# package : the file that proves it is there : what it is for
+RUN_NEEDS := \
+	qemu-system-x86:/usr/bin/qemu-system-x86_64:boots_the_kernels \
+	mmdebstrap:/usr/bin/mmdebstrap:makes_the_roots_that_modules_are_compiled_in \
+	uidmap:/usr/bin/newuidmap:lets_mmdebstrap_work_without_root \
+	bubblewrap:/usr/bin/bwrap:keeps_the_Makefile_of_a_module_in_a_sandbox \
+	debian-archive-keyring:/usr/share/keyrings/debian-archive-keyring.gpg:verifies_the_packages_of_Debian \
+	xz-utils:/usr/bin/xz:unpacks_kernels
+TEST_NEEDS := $(RUN_NEEDS) \
+	gcc:/usr/bin/gcc:the_race_detector_needs_cgo \
+	libc6-dev:/usr/include/stdlib.h:the_race_detector_needs_cgo \
+	git:/usr/bin/git:tests_of_work_trees
+
+.PHONY: help
+help: ## say what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# install LIST: apt-gets what of LIST is missing, and says what for; silent when all is there.
+define install
+	missing=""; \
+	for need in $(1); do \
+		IFS=: read -r package file why <<<"$$need"; \
+		[ -e "$$file" ] && continue; \
+		echo "setup: $$package is missing ($${why//_/ })"; missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		sudo=""; [ "$$(id -u)" = 0 ] || sudo="sudo"; \
+		echo "setup: $$sudo apt-get install$$missing"; \
+		$$sudo apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+.PHONY: setup setup-test
+setup: ## install what a run needs
+	@$(call install,$(RUN_NEEDS))
+setup-test: ## install what the tests need
+	@$(call install,$(TEST_NEEDS))
+
+.PHONY: build
+build: ## build bin/modmatrix
+	@go build -o bin/modmatrix ./cmd/modmatrix
+
+.PHONY: demo
+demo: setup build ## validate the example driver against four real kernels
+	bin/modmatrix run $(DEMO) $(KERNELS:%=-k %) --suite lifecycle --suite $(DEMO_SUITE) -o $(OUT)
+
+.PHONY: check
+check: ## gofmt, vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+.PHONY: unit
+unit: ## every test but those that boot real kernels
+	go test -race ./...
+
+.PHONY: real
+real: ## boot real kernels
+	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestReal' -v ./harness
+
+.PHONY: test
+test: setup-test check unit real ## all of it
