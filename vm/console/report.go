@@ -108,16 +108,21 @@ func (r *reader) absorbs(h header) bool {
 		return !r.head.is(mute) || h.kind == KindTrace
 	case !r.head.severity.Fault():
 		return false // a note must never swallow a fault
-	case h.kind == KindPanic:
+	case h.kind == KindPanic || h.kind == KindCrit:
 		return true
 	case r.cut && r.early():
 		return !h.is(generic)
 	case h.severity < r.head.severity:
 		return false // nor a warning something worse
 	case h.is(tail):
-		return true
+		return r.early() || r.goesWith(h.kind)
 	}
-	return r.early()
+	return h.rank != r.head.rank && r.early()
+}
+
+// goesWith reports whether a line of kind, after the stack trace, can be the rest of this report.
+func (r *reader) goesWith(kind string) bool {
+	return code(kind) == code(r.head.kind) || kind == KindSLUB && r.head.kind == KindLeak
 }
 
 // early reports whether the report's own stack trace is still to come.
@@ -156,33 +161,3 @@ var (
 	accessRE = regexp.MustCompile(`^(Read|Write) of size \d+`)
 	endRE    = regexp.MustCompile(`---\[ end (trace|Kernel panic)`)
 )
-
-// bodyWords are how lines of a report begin that are no frames; so do lines with leading blanks and register dumps.
-var bodyWords = []string{
-	"CPU: ", "CPU#", "Hardware name:", "Modules linked in:", "Call Trace", "Call trace", "Backtrace", "Stack", "stack ",
-	"Workqueue:", "Code:", "Tainted:", "Last unloaded", "task:", "Oops", "Internal error", "Kernel Offset", "Rebooting",
-	"Dumping ftrace", "PGD", "PKRU", "pstate", "pgd =", "PC is", "LR is", "Flags:", "Control:", "Process ", "epc",
-	"NIP", "LR", "GPR", "MSR", "CFAR", "Instruction dump", "Krnl", "Mem abort info", "Data abort info", "swapper pgtable",
-	"Read of size", "Write of size", "Allocated by", "Freed by", "The buggy", "Memory state", "which belongs",
-	"Last potentially", "page:", "flags:", "raw:", "page dumped", "==========", "----------", "Object ", "Redzone",
-	"Padding", "Bytes ", "FIX ", "INFO: ", "Slab ", "other info", "Possible unsafe", "the existing", "the shortest",
-	"the first", "1 lock held", "no locks held", "rcu: ", "NMI backtrace", "Sending NMI", "Showing", "write to", "read to",
-	"read-write", "value changed", "Reported by", "Uninit", "Local variable", "irq event", "hardirqs", "softirqs",
-	"---[", "in_atomic", "preempt_count", "comm ", "but task", "but there", "which lock", "-> #", "KASAN: ",
-}
-
-// inBody reports whether text looks like a line of a report.
-func inBody(text string) bool {
-	switch {
-	case text == "":
-		return false
-	case text[0] == ' ' || text[0] == '[' || text[0] == '#' && len(text) > 1 && isDigit(text[1]):
-		return strings.TrimLeft(text, " ") != ""
-	}
-	for _, w := range bodyWords {
-		if strings.HasPrefix(text, w) {
-			return true
-		}
-	}
-	return regsRE.MatchString(text)
-}
