@@ -43,8 +43,8 @@ func (b booted) of(kind wire.Kind) (list []wire.Frame) {
 	return list
 }
 
-// boot runs a guest to its end.
-func boot(t *testing.T, payload Payload, typed string) booted {
+// boot runs a guest to its end. Each of typed is typed when the shell asks for it.
+func boot(t *testing.T, payload Payload, typed ...string) booted {
 	t.Helper()
 	dir := t.TempDir()
 	image, console := filepath.Join(dir, "image"), filepath.Join(dir, "console")
@@ -68,7 +68,7 @@ func boot(t *testing.T, payload Payload, typed string) booted {
 	out, _ := os.OpenFile(filepath.Join(dir, "term.out"), os.O_RDWR, 0)
 	defer in.Close()
 	defer out.Close()
-	go func() { _, _ = io.Copy(testWriter{t}, out) }()
+	go person(in, out, typed)
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -88,9 +88,6 @@ func boot(t *testing.T, payload Payload, typed string) booted {
 		if f.Kind == wire.KindHello {
 			b.hello = time.Since(start)
 		}
-		if f.Kind == wire.KindStage && f.Stage == wire.StageTest && !f.Done {
-			_, _ = in.WriteString(typed)
-		}
 		b.frames = append(b.frames, f)
 		t.Logf("%6d %s", f.At, show(f))
 	}
@@ -106,11 +103,43 @@ func boot(t *testing.T, payload Payload, typed string) booted {
 	return b
 }
 
-type testWriter struct{ t *testing.T }
-
-func (w testWriter) Write(b []byte) (int, error) {
-	w.t.Logf("terminal: %q", b)
-	return len(b), nil
+// person types one line for each prompt; Ctrl-C again and again, until the command that runs is gone.
+func person(in io.Writer, out io.Reader, lines []string) {
+	heard := make(chan string)
+	go func() {
+		defer close(heard)
+		for buf := make([]byte, 256); ; {
+			n, err := out.Read(buf)
+			if err != nil {
+				return
+			}
+			heard <- string(buf[:n])
+		}
+	}()
+	said, again := "", time.NewTicker(time.Second)
+	defer again.Stop()
+	for i := 0; ; {
+		interrupts := i < len(lines) && lines[i] == "\x03"
+		select {
+		case text, ok := <-heard:
+			if !ok {
+				return
+			}
+			said += text
+		case <-again.C:
+			if interrupts {
+				_, _ = io.WriteString(in, "\x03")
+			}
+		}
+		switch asked := strings.Contains(said, "6.1 # "); {
+		case asked && interrupts:
+			i++
+		case asked && i < len(lines):
+			said = ""
+			_, _ = io.WriteString(in, lines[i]+"\r")
+			i++
+		}
+	}
 }
 
 func show(f wire.Frame) string {
@@ -189,7 +218,7 @@ func (b booted) check(t *testing.T) {
 
 func TestBoot(t *testing.T) {
 	name := needKernel(t)
-	b := boot(t, cell(t, name, "--ginkgo.label-filter=!hang"), "")
+	b := boot(t, cell(t, name, "--ginkgo.label-filter=!hang"))
 	b.check(t)
 	if trouble := b.of(wire.KindTrouble); len(trouble) != 0 {
 		t.Errorf("trouble: %v", trouble)
@@ -216,6 +245,84 @@ func TestBoot(t *testing.T) {
 	}
 	if !strings.Contains(said, "printed by a spec") {
 		t.Errorf("output %q", said)
+	}
+}
+
+// TestBootHang runs a spec that never ends: the guest must end it, say so, and still unload.
+func TestBootHang(t *testing.T) {
+	name := needKernel(t)
+	p := cell(t, name, "--ginkgo.label-filter=hang")
+	p.Plan.Suite.TimeoutMS = 2000
+	b := boot(t, p)
+	b.check(t)
+	states := ""
+	for _, f := range b.of(wire.KindSpecEnd) {
+		if f.Spec.Name == "hanging never ends" {
+			states += f.Spec.State
+		}
+	}
+	if states != "timedout" {
+		t.Errorf("the hanging spec came back as %q", states)
+	}
+	if f := b.of(wire.KindUnload); len(f) != 1 || f[0].Errno != 0 {
+		t.Errorf("unload: %v", f)
+	}
+	if len(b.of(wire.KindHeartbeat)) < 2 {
+		t.Error("no heartbeat while the spec hung")
+	}
+}
+
+// TestBootRefused gives the kernel a module that is none, behind a dependency that is fine and one that is there twice.
+func TestBootRefused(t *testing.T) {
+	name := needKernel(t)
+	p := cell(t, name)
+	dep := wire.ModuleDir + "/kernel/dep.ko"
+	p.Plan.Dependencies = []string{dep, dep}
+	p.Plan.Modules = []wire.Module{{Name: "bad", Path: wire.ModuleDir + "/bad.ko"}}
+	p.Files = append(p.Files, File{Guest: dep, Host: os.Getenv(envModule)}, File{Guest: wire.ModuleDir + "/bad.ko", Data: []byte("no ELF")})
+	b := boot(t, p)
+	b.check(t)
+	if f := b.of(wire.KindLoad); len(f) != 1 || syscall.Errno(f[0].Errno) != syscall.ENOEXEC || f[0].Module != "bad" {
+		t.Errorf("load: %v", f)
+	}
+	if len(b.of(wire.KindTrouble)) != 0 || len(b.of(wire.KindSpecStart)) != 0 || len(b.of(wire.KindUnload)) != 0 || len(b.of(wire.KindPlan)) != 1 {
+		t.Error("it went on, or blamed itself")
+	}
+}
+
+// TestBootTrouble leaves things out that the plan names: that is never the module's fault.
+func TestBootTrouble(t *testing.T) {
+	name := needKernel(t)
+	for what, change := range map[string]func(*Payload){
+		"dependency none.ko": func(p *Payload) { p.Plan.Dependencies = []string{wire.ModuleDir + "/kernel/none.ko"} },
+		"list the specs":     func(p *Payload) { p.Files[1].Data, p.Files[1].Host = []byte("no program"), "" },
+		"bad name":           func(p *Payload) { p.Plan.Modules[0].Params = []string{"bad name=1"} },
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := cell(t, name)
+			change(&p)
+			b := boot(t, p)
+			b.check(t)
+			f := b.of(wire.KindTrouble)
+			if len(f) != 1 || !strings.Contains(f[0].Text, what) || len(b.of(wire.KindLoad)) != 0 || len(b.of(wire.KindSpecStart)) != 0 {
+				t.Errorf("trouble %v, loads %v", f, b.of(wire.KindLoad))
+			}
+		})
+	}
+}
+
+// TestBootShell is a person at work: a look at the module, an interrupted command, a module already unloaded, and exit.
+func TestBootShell(t *testing.T) {
+	name := needKernel(t)
+	p := cell(t, name)
+	p.Plan.Interactive, p.Plan.Target.Release = true, "6.1"
+	b := boot(t, p, "sleep 1000", "\x03", "rmmod "+name, "echo typed > /dev/kmsg", "exit")
+	b.check(t)
+	if !strings.Contains(b.console, "typed") {
+		t.Error("the shell did not do what was typed")
+	}
+	if f := b.of(wire.KindUnload); len(f) != 1 || syscall.Errno(f[0].Errno) != syscall.ENOENT {
+		t.Errorf("unload: %v", f)
 	}
 }
 

@@ -77,13 +77,13 @@ func BuildBase(ctx context.Context, o Options) (err error) {
 func baseImage(source, goRoot, temp, out string) []uimage.Modifier {
 	// The cache of go is trusted: -a, which the builder gives by itself, would compile Go's own library every time.
 	build := &golang.BuildOpts{EnableInlining: true, ExtraArgs: []string{"-a=false", "-buildvcs=false"}}
-	packages := make([]string, len(commands))
-	for i, name := range commands {
-		packages[i] = urootCommands + name
+	packages := []string{shellPackage}
+	for _, name := range commands {
+		packages = append(packages, urootCommands+name)
 	}
-	// Of gosh's line editors, liner is the one that is content with a serial port.
+	// gosh is for scripts: without its own line editors it needs far fewer packages.
 	env := golang.Default(golang.DisableCGO(), golang.WithGOOS("linux"), golang.WithGOARCH(runtime.GOARCH),
-		golang.WithGOROOT(goRoot), golang.WithGOPATH(""), golang.WithWorkingDir(source), golang.WithBuildTag("goshliner"))
+		golang.WithGOROOT(goRoot), golang.WithGOPATH(""), golang.WithWorkingDir(source), golang.WithBuildTag("goshsmall"))
 	return []uimage.Modifier{
 		uimage.WithReplaceEnv(env),
 		uimage.WithBusyboxCommands(packages...),

@@ -1,8 +1,9 @@
 package initramfs
 
-// initPackage is PID 1, and urootCommands is where the commands beside it come from.
+// initPackage is PID 1, shellPackage the shell for a person, and urootCommands is where the commands beside them come from.
 const (
 	initPackage   = "github.com/modmatrix/modmatrix/cmd/modmatrix-init"
+	shellPackage  = "github.com/modmatrix/modmatrix/cmd/modmatrix-shell"
 	urootCommands = "github.com/u-root/u-root/cmds/core/"
 )
 

@@ -71,7 +71,11 @@ func WritePayload(w io.Writer, p Payload) error {
 	if err != nil {
 		return fmt.Errorf("encode plan: %w", err)
 	}
-	files := append(slices.Clone(p.Files), File{Guest: wire.PlanPath, Data: append(plan, '\n')})
+	return writeArchive(w, append(slices.Clone(p.Files), File{Guest: wire.PlanPath, Data: append(plan, '\n')}))
+}
+
+// writeArchive sorts files and writes them with the folders that they lie in.
+func writeArchive(w io.Writer, files []File) error {
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Guest, b.Guest) })
 	counted := &counter{w: w}
 	archive := cpio.Newc.Writer(counted)

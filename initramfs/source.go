@@ -22,8 +22,8 @@ const modulePath = "github.com/modmatrix/modmatrix"
 // EnvSource names the folder of this module's source, for a binary that was moved away from it.
 const EnvSource = "MODMATRIX_SOURCE"
 
-// initSources are the packages of this module that PID 1 consists of, as folders in it.
-var initSources = []string{"cmd/modmatrix-init", "initramfs/guest", "results/wire"}
+// initSources are the packages of this module that the base consists of, as folders in it.
+var initSources = []string{"cmd/modmatrix-init", "cmd/modmatrix-shell", "initramfs/guest", "results/wire"}
 
 // FindSource tells where this module's source lies: where EnvSource says, in the checkout that the binary was built
 // from, or in Go's module cache.
@@ -104,7 +104,7 @@ func isSource(dir string) error {
 }
 
 // BaseDigest is "sha256:…" over everything that decides what BuildBase(source) makes: versions of modules, the sources
-// of PID 1 and of this package, the Go toolchain.
+// of the guest's programs and of this package, the Go toolchain.
 func BaseDigest(source string) (string, error) {
 	_, version, err := toolchain(source)
 	if err != nil {

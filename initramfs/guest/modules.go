@@ -125,7 +125,8 @@ func joinParams(params []string) (string, error) {
 			return "", fmt.Errorf("parameter %q: the kernel takes no quotation marks in a value", p)
 		}
 		out[i] = p
-		if isSet && inner == value && strings.ContainsAny(value, " \t\n\v\f\r\xa0") { // isspace in lib/ctype.c
+		spaces := strings.ContainsAny(value, " \t\n\v\f\r") || strings.Contains(value, "\xa0") // isspace in lib/ctype.c
+		if isSet && inner == value && spaces {
 			out[i] = name + `="` + value + `"`
 		}
 	}

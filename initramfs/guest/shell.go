@@ -18,10 +18,9 @@ func (g *guest) shell() {
 		return
 	}
 	defer unix.Close(fd)
-	_ = unix.Sethostname([]byte(g.plan.Target.Release)) // what a prompt may show
 	_, _ = unix.Write(fd, []byte(banner(g.plan)))
-	env := []string{"PATH=/bbin:/bin", "HOME=/root", "TMPDIR=/tmp", "TERM=xterm", "SHELL=/bbin/gosh"}
-	p, err := g.family.start("/bbin/gosh", []string{"gosh"}, &syscall.ProcAttr{
+	env := []string{"PATH=/bbin:/bin", "HOME=/root", "TMPDIR=/tmp", "TERM=xterm", "PS1=" + g.plan.Target.Release + " # "}
+	p, err := g.family.start("/bbin/modmatrix-shell", []string{"modmatrix-shell"}, &syscall.ProcAttr{
 		Dir: "/root", Env: env, Files: []uintptr{uintptr(fd), uintptr(fd), uintptr(fd)},
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}})
 	if err != nil {

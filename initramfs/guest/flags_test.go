@@ -1,0 +1,100 @@
+package guest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/onsi/ginkgo/v2/types"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+func flag(t *testing.T, flags []string, name string) string {
+	t.Helper()
+	for _, f := range flags {
+		if value, ok := strings.CutPrefix(f, "--ginkgo."+name+"="); ok {
+			return value
+		}
+	}
+	t.Fatalf("no %s in %q", name, flags)
+	return ""
+}
+
+func TestLabelFilterChoosesTheTarget(t *testing.T) {
+	target := wire.Target{Version: "6.1.176", Arch: "x86_64", Flavour: "cloud-amd64"}
+	for _, c := range []struct {
+		given  string
+		labels []string
+		runs   bool
+	}{
+		{"", nil, true},
+		{"", []string{"slow"}, true},
+		{"", []string{"arch:x86_64"}, true},
+		{"", []string{"arch: X86_64"}, true},
+		{"", []string{"arch:aarch64"}, false},
+		{"", []string{"arch:aarch64", "arch:x86_64"}, true},
+		{"", []string{"flavour:cloud-amd64", "arch:x86_64"}, true},
+		{"", []string{"flavour:rt-amd64", "arch:x86_64"}, false},
+		{"!slow", []string{"slow"}, false},
+		{"slow || fast", []string{"fast"}, true},
+		{"slow || fast", nil, false},
+		{"slow || fast", []string{"fast", "arch:vax"}, false},
+	} {
+		var args []string
+		if c.given != "" {
+			args = []string{"--ginkgo.label-filter=" + c.given}
+		}
+		filter, err := types.ParseLabelFilter(flag(t, suiteFlags(target, wire.Suite{Args: args}, "r"), "label-filter"))
+		if err != nil {
+			t.Fatalf("%q: %v", c.given, err)
+		}
+		if filter(c.labels) != c.runs {
+			t.Errorf("filter %q, labels %q: runs is %v", c.given, c.labels, !c.runs)
+		}
+	}
+}
+
+func TestVersionFilter(t *testing.T) {
+	for version, want := range map[string]string{
+		"6.1.176": "6.1.176", "6.12": "6.12", "6.12.0-rc3": "6.12.0", "6.1.0-56-amd64": "6.1.0", "": "", "next": "",
+	} {
+		got := versionFilter(version)
+		if want == "" {
+			if got != "" {
+				t.Errorf("%q: %q", version, got)
+			}
+			continue
+		}
+		if got != want+", kernel="+want {
+			t.Errorf("%q: %q", version, got)
+		}
+		if _, err := types.ParseSemVerFilter(got); err != nil {
+			t.Errorf("%q: %v", got, err)
+		}
+	}
+	filter := types.MustParseSemVerFilter(versionFilter("6.1.176-rc1"))
+	for component, constraint := range map[string]string{"": ">= 5.10.0, < 6.6.0", "kernel": "~6.1"} {
+		if !filter(component, []string{constraint}) {
+			t.Errorf("%s %s leaves 6.1.176 out", component, constraint)
+		}
+	}
+	if filter("kernel", []string{">= 6.2"}) || filter("", []string{"< 6"}) {
+		t.Error("a constraint does not hold 6.1.176 back")
+	}
+}
+
+func TestSuiteFlags(t *testing.T) {
+	flags := suiteFlags(wire.Target{Arch: "x&y", Version: "?"}, wire.Suite{Args: []string{"--ginkgo.seed=7", "-x"}}, "/run/r")
+	if got := flag(t, flags, "timeout"); got != "1m0s" {
+		t.Errorf("timeout %s without one in the plan", got)
+	}
+	if !slices.Contains(flags, "-x") || slices.Index(flags, "--ginkgo.seed=7") < slices.Index(flags, "--ginkgo.seed=1") {
+		t.Errorf("the plan's arguments do not win: %q", flags)
+	}
+	for _, f := range flags {
+		if strings.Contains(f, "filter") {
+			t.Errorf("%s for a target that no filter can name", f)
+		}
+	}
+}

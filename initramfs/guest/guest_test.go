@@ -1,0 +1,172 @@
+package guest
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+func TestOutputKeepsBothEnds(t *testing.T) {
+	for _, c := range []struct {
+		size, chunk int
+		whole       bool
+	}{{0, 1, true}, {10, 3, true}, {keepHead, 4096, true}, {keepHead + keepTail, 1000, true}, {keepHead + keepTail + 1, 32768, false}, {1 << 20, 333, false}} {
+		text := make([]byte, c.size)
+		for i := range text {
+			text[i] = 'a' + byte(i%26)
+		}
+		var got strings.Builder
+		o := newOutput(func(s string) {
+			if len(s) > 64<<10 {
+				t.Errorf("%d bytes in one frame", len(s))
+			}
+			got.WriteString(s)
+		})
+		for rest := text; len(rest) > 0; {
+			n := min(c.chunk, len(rest))
+			_, _ = o.Write(rest[:n])
+			rest = rest[n:]
+		}
+		o.end()
+		all := got.String()
+		if c.whole != (all == string(text)) {
+			t.Errorf("%d bytes: whole is %v", c.size, !c.whole)
+		}
+		if !c.whole && (all[:keepHead] != string(text[:keepHead]) || !strings.HasSuffix(all, string(text[c.size-keepTail:])) || !strings.Contains(all, "bytes left out")) {
+			t.Errorf("%d bytes: the ends are not kept", c.size)
+		}
+	}
+}
+
+func TestThings(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"fifo", "17", "zram"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "devices")
+	if err := os.WriteFile(file, []byte("Character devices:\n  1 mem\n240 fifo\n\nBlock devices:\n254 zram\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path  string
+		field int
+		want  []string
+	}{
+		{dir + "/", -1, []string{"devices", "fifo", "zram"}},
+		{file, -1, []string{"Character devices:", "1 mem", "240 fifo", "Block devices:", "254 zram"}},
+		{file, 0, []string{"Character", "1", "240", "Block", "254"}},
+		{file, 5, nil},
+		{dir + "/none", 0, nil},
+		{dir + "/none/", 0, nil},
+	} {
+		if got := things(c.path, c.field); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s %d: %q", c.path, c.field, got)
+		}
+	}
+	if got := added(map[string]bool{"a": true}, map[string]bool{"a": true, "c": true, "b": true}); !reflect.DeepEqual(got, []string{"b", "c"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestReadPlan(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "plan.json")
+	if plan, err := readPlan(path); err == nil || !reflect.DeepEqual(plan, wire.Plan{}) {
+		t.Errorf("%+v %v", plan, err)
+	}
+	for text, ok := range map[string]bool{`{"nonce":"n","time":5}`: true, `{"nonce":"n","time":"x"}`: false, "": false} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		plan, err := readPlan(path)
+		if ok != (err == nil) || ok && plan.Time != 5 || !ok && plan.Time != 0 {
+			t.Errorf("%q: %+v, %v", text, plan, err)
+		}
+	}
+}
+
+func TestFamily(t *testing.T) {
+	f := newFamily()
+	var pipes plumbing
+	pipes.add(os.O_RDONLY, "/dev/null")
+	out := pipes.pipeOut(2)
+	if pipes.err != nil {
+		t.Fatal(pipes.err)
+	}
+	p, err := f.start("/bin/sh", []string{"sh", "-c", "echo heard; exit 7"}, &syscall.ProcAttr{Files: pipes.fds(), Env: os.Environ()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipes.closeChild()
+	text, err := io.ReadAll(out)
+	pipes.close()
+	if err != nil || string(text) != "heard\n" {
+		t.Errorf("%q %v", text, err)
+	}
+	if end := p.await(time.Minute); end != (exit{code: 7}) {
+		t.Errorf("%+v", end)
+	}
+	p, err = f.start("/bin/sh", []string{"sh", "-c", "kill -ABRT $$"}, &syscall.ProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end := p.await(time.Minute); end.signal != "SIGABRT" || end.code != -1 {
+		t.Errorf("%+v", end)
+	}
+	if _, err := f.start("/none", []string{"none"}, &syscall.ProcAttr{}); !os.IsNotExist(err) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestPump feeds frames as a suite does, and more than it may.
+func TestPump(t *testing.T) {
+	frames, suite := io.Pipe()
+	pid1, acks := io.Pipe()
+	var got []wire.Kind
+	done := make(chan struct{})
+	go func() { pump(frames, acks, func(f wire.Frame) { got = append(got, f.Kind) }); close(done) }()
+	w := wire.NewPipeWriter(suite, pid1)
+	for _, k := range []wire.Kind{wire.KindSpecStart, wire.KindSpecEnd} {
+		if err := w.Write(wire.Frame{Kind: k}); err != nil {
+			t.Error(err)
+		}
+		if got[len(got)-1] != k {
+			t.Errorf("answered before %s was passed on", k)
+		}
+	}
+	suite.Close()
+	<-done
+}
+
+// TestRelay is what a suite process may say, and what it may not.
+func TestRelay(t *testing.T) {
+	var line strings.Builder
+	g := &guest{kmsg: -1, plan: wire.Plan{Nonce: "n"}, output: newOutput(func(string) {})}
+	g.frames = wire.NewWriter(&line, "n")
+	relay := g.relay(seen{})
+	spec := &wire.Spec{Name: "x"}
+	for _, f := range []wire.Frame{
+		{Kind: wire.KindSpecStart, Spec: spec, Taint: 4, Nonce: "forged", Seq: 99}, {Kind: wire.KindSpecEnd, Spec: spec}, {Kind: wire.KindSpecEnd},
+		{Kind: wire.KindSuiteError, Spec: spec}, {Kind: wire.KindEnd, Spec: spec}, {Kind: wire.KindTrouble, Spec: spec}, {Kind: wire.KindUnload, Spec: spec},
+	} {
+		relay(f)
+	}
+	r := wire.NewReader(strings.NewReader(line.String()))
+	for i, kind := range []wire.Kind{wire.KindSpecStart, wire.KindSpecEnd, wire.KindSuiteError} {
+		f, err := r.Next()
+		if err != nil || f.Kind != kind || f.Seq != uint64(i+1) || f.Nonce != "n" || f.Taint != 0 {
+			t.Errorf("%+v %v", f, err)
+		}
+	}
+	if f, err := r.Next(); err != io.EOF {
+		t.Errorf("%+v got through", f)
+	}
+}
