@@ -3,6 +3,7 @@ package suites
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,9 +16,9 @@ const shownLines = 40
 //	AfterEach(func() { Expect(log).To(suites.HaveNoFault()) })
 func HaveNoFault() *LogMatcher {
 	return &LogMatcher{
-		match: func(lines []string) bool { return len(faults(lines)) == 0 },
+		match: func(lines []string) bool { return !slices.ContainsFunc(lines, isFault) },
 		want:  "to tell of no fault",
-		focus: faults,
+		shown: aroundFault,
 	}
 }
 
@@ -25,7 +26,7 @@ func HaveNoFault() *LogMatcher {
 // *regexp.Regexp. Printk is not always at once; Eventually(log).Should(…) waits for it.
 func ContainKernelLine(pattern any) *LogMatcher {
 	contains := func(string) bool { return false }
-	m := &LogMatcher{want: fmt.Sprintf("to contain a line with %v", pattern)}
+	m := &LogMatcher{want: fmt.Sprintf("to contain a line with %q", fmt.Sprint(pattern)), shown: lastLines}
 	switch p := pattern.(type) {
 	case string:
 		contains = func(line string) bool { return strings.Contains(line, p) }
@@ -49,7 +50,7 @@ func ContainKernelLine(pattern any) *LogMatcher {
 type LogMatcher struct {
 	match func(lines []string) bool
 	want  string
-	focus func(lines []string) []string // the lines that decide, for the failure message; nil for none in particular
+	shown func(lines []string) []string // the lines that a failure message shows
 	err   error
 	lines []string
 }
@@ -81,17 +82,19 @@ func (m *LogMatcher) FailureMessage(any) string { return m.message(m.want) }
 func (m *LogMatcher) NegatedFailureMessage(any) string { return m.message("not " + m.want) }
 
 func (m *LogMatcher) message(want string) string {
+	shown := m.shown(m.lines)
 	var b strings.Builder
-	fmt.Fprintf(&b, "Expected the kernel log %s", want)
-	if m.focus != nil {
-		for _, line := range m.focus(m.lines) {
-			fmt.Fprintf(&b, "\n  %s", line)
-		}
-	}
-	shown := m.lines[max(0, len(m.lines)-shownLines):]
-	fmt.Fprintf(&b, "\nIts last %d of %d lines since it was opened:", len(shown), len(m.lines))
+	fmt.Fprintf(&b, "Expected the kernel log %s. %d of its %d lines since it was opened:", want, len(shown), len(m.lines))
 	for _, line := range shown {
-		fmt.Fprintf(&b, "\n  %s", line)
+		b.WriteString("\n  " + line)
 	}
 	return b.String()
 }
+
+// aroundFault are the lines from the first fault on.
+func aroundFault(lines []string) []string {
+	first := max(0, slices.IndexFunc(lines, isFault))
+	return lines[first:min(len(lines), first+shownLines)]
+}
+
+func lastLines(lines []string) []string { return lines[max(0, len(lines)-shownLines):] }

@@ -53,16 +53,3 @@ func (t Taint) String() string {
 	}
 	return b.String()
 }
-
-// ParseTaint reads the letters of a module's taint, as in "OE". An unknown letter is an error.
-func ParseTaint(letters string) (Taint, error) {
-	var t Taint
-	for _, letter := range letters {
-		bit := strings.IndexRune(taintLetters, letter)
-		if bit < 0 {
-			return 0, fmt.Errorf("read taint %q: unknown letter %q", letters, letter)
-		}
-		t |= 1 << bit
-	}
-	return t, nil
-}

@@ -48,6 +48,22 @@ func traces() []string {
 	return seen
 }
 
+// deviceNumbers are the major numbers that drivers hold, with their names. A number that is asked for dynamically and
+// not given back shows when another is taken at the next load.
+func deviceNumbers() []string {
+	GinkgoHelper()
+	devices, err := suites.ProcDevices()
+	Expect(err).NotTo(HaveOccurred())
+	var numbers []string
+	for _, device := range devices.Char {
+		numbers = append(numbers, fmt.Sprintf("char %d %s", device.Major, device.Name))
+	}
+	for _, device := range devices.Block {
+		numbers = append(numbers, fmt.Sprintf("block %d %s", device.Major, device.Name))
+	}
+	return numbers
+}
+
 // added are the names in after that before does not hold, sorted.
 func added(before, after []string) []string {
 	slices.Sort(before)
