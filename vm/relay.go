@@ -146,8 +146,12 @@ func (r *relay) handshake(in *bufio.Reader) error {
 	return nil
 }
 
-// send gives go-qemu's handshake, which may read in pieces, what it is to read.
+// send gives go-qemu's handshake, which may read in pieces, what it is to read: whole values alone, as it waits for
+// the end of any other.
 func (r *relay) send(text []byte) error {
+	if !json.Valid(text) {
+		return errors.New("not QMP")
+	}
 	for len(text) > 0 {
 		n := min(len(text), 512)
 		if _, err := r.lib.Write(text[:n]); err != nil {

@@ -1,0 +1,116 @@
+package vm
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The whole command line, once; the tests below only look at what differs.
+func TestArgv(t *testing.T) {
+	m := &Machine{Arch: "x86_64", Kernel: "/k,1", Initrd: "/i", Args: []string{"a=1"}}
+	got := m.argv(backends{console: "socket,fd=4", report: "socket,fd=5", terminal: "null", monitor: "socket,fd=3"})
+	want := []string{
+		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
+		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		"-machine", "q35",
+		"-accel", "tcg", "-cpu", "max", "-smp", "1",
+		"-m", "256M",
+		"-kernel", "/k,1",
+		"-append", "console=ttyS0 panic=-1 oops=panic ignore_loglevel printk.time=1 printk.devkmsg=on 8250.nr_uarts=4 a=1",
+		"-initrd", "/i",
+		"-chardev", "socket,fd=4,id=console", "-serial", "chardev:console",
+		"-chardev", "socket,fd=5,id=report", "-serial", "chardev:report",
+		"-chardev", "null,id=terminal", "-serial", "chardev:terminal",
+		"-chardev", "socket,fd=3,id=qmp", "-mon", "chardev=qmp,mode=control", "-S",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	m := &Machine{Arch: "x86_64", Kernel: "/k", MemoryMiB: 512, CPUs: 2, Accel: Accel{Name: "kvm", CPU: "host"}}
+	got := strings.Join(m.CommandLine(), " ")
+	for _, want := range []string{"qemu-system-x86_64 -nodefaults", "-accel kvm -cpu host -smp 2 -m 512M", "-chardev stdio,id=console"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
+	}
+	for _, not := range []string{"-initrd", "-mon", "-S", "fd="} {
+		if slices.ContainsFunc(m.CommandLine(), func(word string) bool { return word == not }) {
+			t.Errorf("%q in %s", not, got)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	dir := t.TempDir()
+	kernel, empty := filepath.Join(dir, "vmlinuz"), filepath.Join(dir, "empty")
+	if err := os.WriteFile(kernel, []byte("MZ"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		change func(m *Machine)
+		want   string // in the error; empty for none
+	}{
+		"good":              {func(m *Machine) {}, ""},
+		"quoted space":      {func(m *Machine) { m.Args = []string{`dyndbg="file foo.c +p"`} }, ""},
+		"architecture":      {func(m *Machine) { m.Arch = "vax" }, `no machine for architecture "vax": known are x86_64`},
+		"no kernel":         {func(m *Machine) { m.Kernel = "" }, "without a kernel"},
+		"kernel missing":    {func(m *Machine) { m.Kernel = dir + "/none" }, "no such file"},
+		"kernel empty":      {func(m *Machine) { m.Kernel = empty }, "not a file with something in it"},
+		"kernel a folder":   {func(m *Machine) { m.Kernel = dir }, "not a file with something in it"},
+		"initrd missing":    {func(m *Machine) { m.Initrd = dir + "/none" }, "no such file"},
+		"negative memory":   {func(m *Machine) { m.MemoryMiB = -1 }, "negative"},
+		"accelerator":       {func(m *Machine) { m.Accel.Name = "hax" }, `unknown accelerator "hax"`},
+		"space":             {func(m *Machine) { m.Args = []string{"a b"} }, "outside of double quotes"},
+		"open quote":        {func(m *Machine) { m.Args = []string{`a="b`} }, "ends within double quotes"},
+		"line break":        {func(m *Machine) { m.Args = []string{"a\nb"} }, "control character"},
+		"empty word":        {func(m *Machine) { m.Args = []string{""} }, "is empty"},
+		"line of 2047":      {func(m *Machine) { fill(m, 2047) }, ""},
+		"line of 2048":      {func(m *Machine) { fill(m, 2048) }, "kernel command line of 2049 bytes: x86_64 takes 2048"},
+		"shell metas stand": {func(m *Machine) { m.Args = []string{"a=$(x);`y`,z"} }, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := &Machine{Arch: "x86_64", Kernel: kernel}
+			test.change(m)
+			err := m.Validate()
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// fill makes the command line n bytes long.
+func fill(m *Machine, n int) {
+	m.Args = []string{"x"}
+	m.Args = []string{strings.Repeat("x", n-len(m.cmdline())+1)}
+}
+
+// Every architecture's row is whole.
+func TestArchs(t *testing.T) {
+	for name, a := range archs {
+		if a.binary == "" || a.pkg == "" || a.machine == "" || a.console == "" || a.maxCmdline == 0 {
+			t.Errorf("%s: something is missing in %+v", name, a)
+		}
+	}
+}
+
+func TestCPUModel(t *testing.T) {
+	for text, want := range map[string]string{
+		"processor\t: 0\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R): odd\nflags\t: a\n": "Intel(R) Xeon(R): odd",
+		"processor\t: 0\n": "", "": "",
+	} {
+		if got := cpuModel(text); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoKVM says that KVM was required and boots nothing here.
+var ErrNoKVM = errors.New("no usable KVM")
+
+// ProbeTimeout is how long a kernel may take to the marker under KVM. One that works needs less than two seconds.
+const ProbeTimeout = 5 * time.Second
+
+// kvmDevice is a variable for the tests alone.
+var kvmDevice = "/dev/kvm"
+
+// ladder is what is tried under KVM, best first. The host's processor as it is shows the kernel most; leaving out
+// arch-capabilities helps where the host promises registers that KVM then refuses to set (QEMU aborts on it).
+var ladder = []Accel{
+	{Name: "kvm", CPU: "host"},
+	{Name: "kvm", CPU: "host,-arch-capabilities"},
+	{Name: "kvm", CPU: "max"},
+}
+
+// ProbeConfig says what to boot to find out which accelerator works.
+type ProbeConfig struct {
+	Arch   string   // uname -m
+	Kernel string   // host path of a stock kernel's image
+	Initrd string   // host path of an initramfs
+	Args   []string // further kernel words
+	Marker string   // text that the console or the report shows once user space runs; it must not be empty
+
+	Timeout    time.Duration // for all of KVM together; zero means ProbeTimeout
+	CacheDir   string        // folder of earlier verdicts; empty for none
+	Again      bool          // do not believe an earlier verdict
+	RequireKVM bool          // give an error that wraps ErrNoKVM rather than a verdict for TCG
+}
+
+// Verdict is the accelerator to use, and why it is not a better one.
+type Verdict struct {
+	Accel  Accel  `json:"accel"`
+	QEMU   string `json:"qemu"`             // version
+	Reason string `json:"reason,omitempty"` // one line on why KVM is not used; empty when it is
+	Cached bool   `json:"-"`                // an earlier probe found it
+}
+
+// Probe finds the best accelerator that really boots a kernel here. That /dev/kvm is there and opens, and even that
+// QEMU starts with it, proves nothing: on some hosts every stock kernel then hangs, or QEMU aborts. So each way of
+// using KVM boots the kernel to the marker, all at once, under one short deadline. TCG is not tried, as it needs
+// nothing of the host.
+func Probe(ctx context.Context, c ProbeConfig) (Verdict, error) {
+	if c.Marker == "" {
+		return Verdict{}, errors.New("probe without a marker: silence would prove an accelerator good")
+	}
+	if err := c.machine(Accel{}).Validate(); err != nil {
+		return Verdict{}, fmt.Errorf("probe accelerators: %w", err)
+	}
+	version, err := QEMUVersion(ctx, c.Arch)
+	if err != nil {
+		return Verdict{}, err
+	}
+	v := Verdict{Accel: Accel{}.orDefault(), QEMU: version}
+	if v.Reason = kvmAccess(c.Arch); v.Reason == "" {
+		if v, err = c.tryKVM(ctx, v); err != nil {
+			return Verdict{}, err
+		}
+	}
+	if c.RequireKVM && v.Accel.Name != "kvm" {
+		return Verdict{}, fmt.Errorf("%w: %s", ErrNoKVM, v.Reason)
+	}
+	return v, nil
+}
+
+// tryKVM believes an earlier verdict, or climbs the ladder and remembers what it found.
+func (c ProbeConfig) tryKVM(ctx context.Context, v Verdict) (Verdict, error) {
+	key, err := newVerdictKey(v.QEMU)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if known, ok := key.load(c.CacheDir); ok && !c.Again {
+		return known, nil
+	}
+	v, booted, err := climb(ctx, c, v)
+	if err != nil || !booted {
+		return v, err
+	}
+	return v, key.store(c.CacheDir, v)
+}
+
+// kvmAccess says in one line why KVM cannot even be opened; it is empty when it can.
+func kvmAccess(arch string) string {
+	if arch != HostArch() {
+		return fmt.Sprintf("kvm runs guests of the host's architecture only, and %s is not it", arch)
+	}
+	f, err := os.OpenFile(kvmDevice, os.O_RDWR, 0)
+	switch {
+	case err == nil:
+		f.Close()
+		return ""
+	case errors.Is(err, unix.ENOENT):
+		return "there is no " + kvmDevice
+	case errors.Is(err, unix.EACCES):
+		return "no right to use " + kvmDevice + ": is the user in its group, often named kvm?"
+	}
+	return err.Error()
+}
+
+// climb boots on every rung at once and takes the best that works, or leaves v with the reason why none does. It also
+// says whether that took a boot: what is found out at once need not be remembered.
+func climb(ctx context.Context, c ProbeConfig, v Verdict) (_ Verdict, booted bool, _ error) {
+	timeout := c.Timeout
+	if timeout == 0 {
+		timeout = ProbeTimeout
+	}
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	rungs := make([]chan error, len(ladder))
+	for i, accel := range ladder {
+		rungs[i] = make(chan error, 1)
+		wg.Go(func() { rungs[i] <- boots(limited, c, accel) })
+	}
+	var first error
+	for i, rung := range rungs {
+		err := <-rung
+		if err == nil {
+			v.Accel = ladder[i]
+			return v, true, nil
+		}
+		booted = booted || errors.Is(err, errNoMarker)
+		if first == nil {
+			first = err
+		}
+	}
+	if ctx.Err() != nil { // given up by the caller: nothing was found out
+		return Verdict{}, false, context.Cause(ctx)
+	}
+	v.Reason = "kvm is there, but boots no stock kernel"
+	if !booted {
+		v.Reason = "kvm is there, but QEMU cannot use it: " + strings.ReplaceAll(first.Error(), "\n", " ")
+	}
+	return v, booted, nil
+}
+
+// errNoMarker says that a guest ran and never came to the marker.
+var errNoMarker = errors.New("the guest did not come up")
+
+// boots starts one guest, and returns nil once the marker has come.
+func boots(ctx context.Context, c ProbeConfig, accel Accel) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	came := make(chan struct{})
+	found := sync.OnceFunc(func() { close(came) })
+	m := c.machine(accel)
+	m.Console, m.Report = &watcher{text: c.Marker, found: found}, &watcher{text: c.Marker, found: found}
+	p, err := m.Start(ctx)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-came:
+	case <-p.Done():
+	}
+	p.Kill()
+	p.Wait()
+	select {
+	case <-came:
+		return nil
+	default:
+		return errNoMarker
+	}
+}
+
+func (c ProbeConfig) machine(accel Accel) *Machine {
+	return &Machine{Arch: c.Arch, Kernel: c.Kernel, Initrd: c.Initrd, Args: c.Args, Accel: accel}
+}
+
+// watcher is a writer that calls found when text went through it, in however many pieces.
+type watcher struct {
+	text  string
+	found func()
+	last  []byte // what may be the beginning of text
+}
+
+func (w *watcher) Write(p []byte) (int, error) {
+	w.last = append(w.last, p...)
+	if bytes.Contains(w.last, []byte(w.text)) {
+		w.found()
+	}
+	w.last = w.last[max(0, len(w.last)-len(w.text)+1):]
+	return len(p), nil
+}

@@ -1,0 +1,116 @@
+package vm
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+)
+
+// refusalAge is how long a verdict against KVM is believed: a host that was too busy for the probe's deadline must not
+// be without KVM for ever.
+const refusalAge = 24 * time.Hour
+
+// verdictKey is everything that a verdict depends on.
+type verdictKey struct {
+	Release  string `json:"host_kernel"` // uname -r
+	CPUModel string `json:"cpu_model"`
+	QEMU     string `json:"qemu"`
+}
+
+func newVerdictKey(qemu string) (verdictKey, error) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return verdictKey{}, fmt.Errorf("read host kernel's release: %w", err)
+	}
+	cpu, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return verdictKey{}, fmt.Errorf("read processor's model: %w", err)
+	}
+	return verdictKey{Release: unix.ByteSliceToString(name.Release[:]), CPUModel: cpuModel(string(cpu)), QEMU: qemu}, nil
+}
+
+// cpuModel finds the model's name in /proc/cpuinfo; it is empty where the architecture has no such line.
+func cpuModel(cpuinfo string) string {
+	for line := range strings.Lines(cpuinfo) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// entry is the file of a verdict. The key stands in it for a person to read, and to be compared.
+type entry struct {
+	Key     verdictKey `json:"key"`
+	Verdict Verdict    `json:"verdict"`
+	Found   time.Time  `json:"found"`
+}
+
+func (k verdictKey) path(dir string) (string, error) {
+	text, err := json.Marshal(k)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, fmt.Sprintf("accelerator-%x.json", sha256.Sum256(text))), nil
+}
+
+// load returns the earlier verdict, if there is one that can be read, is of this very key, and is to be believed.
+func (k verdictKey) load(dir string) (Verdict, bool) {
+	path, err := k.path(dir)
+	if dir == "" || err != nil {
+		return Verdict{}, false
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Verdict{}, false
+	}
+	var e entry
+	if json.Unmarshal(text, &e) != nil || e.Key != k || !e.Verdict.valid() {
+		return Verdict{}, false
+	}
+	if age := time.Since(e.Found); e.Verdict.Reason != "" && (age < 0 || age > refusalAge) {
+		return Verdict{}, false
+	}
+	e.Verdict.Cached = true
+	return e.Verdict, true
+}
+
+// valid refuses what climb would not have found.
+func (v Verdict) valid() bool {
+	switch v.Accel.Name {
+	case "kvm":
+		return v.Accel.CPU != "" && v.Reason == ""
+	case "tcg":
+		return v.Accel.CPU != "" && v.Reason != ""
+	}
+	return false
+}
+
+// store keeps the verdict for later.
+func (k verdictKey) store(dir string, v Verdict) error {
+	if dir == "" {
+		return nil
+	}
+	path, err := k.path(dir)
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(entry{Key: k, Verdict: v, Found: time.Now().UTC()}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("keep accelerator's verdict: %w", err)
+	}
+	if err := renameio.WriteFile(path, text, 0o600); err != nil {
+		return fmt.Errorf("keep accelerator's verdict: %w", err)
+	}
+	return nil
+}
