@@ -144,7 +144,7 @@ func printable(raw []byte) string {
 		}
 		i += n
 	}
-	return strings.TrimRight(out.String(), " ")
+	return strings.TrimRight(clip(out.String(), maxLine), " ")
 }
 
 // plain reports whether b is printable ASCII throughout, as nearly all lines are.

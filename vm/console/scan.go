@@ -18,6 +18,10 @@ func Scan(log []byte) []Splat {
 	var faults int
 	last := -1 // index of the latest fault
 	walk(log, func(r report, line int) bool {
+		fault := r.head.severity.Fault()
+		if !fault && len(out)-faults >= maxSplats {
+			return true
+		}
 		s := r.splat()
 		s.Line = line
 		if s.Kind == KindPanic && last >= 0 && s.Start-out[last].End <= panicNear {
@@ -26,13 +30,10 @@ func Scan(log []byte) []Splat {
 			}
 			return true
 		}
-		switch {
-		case s.Severity.Fault():
-			out = append(out, s)
+		out = append(out, s)
+		if fault {
 			last = len(out) - 1
 			faults++
-		case len(out)-faults < maxSplats:
-			out = append(out, s)
 		}
 		return faults < maxSplats
 	})
@@ -60,7 +61,11 @@ func walk(log []byte, yield func(report, int) bool) {
 		}
 		at = hit
 		sp, ok := lineAt(log, hit)
-		if !ok {
+		if !ok { // in the middle of something endless: nothing before the next line can be the kernel's
+			if at = bytes.IndexAny(log[hit:], "\n["); at < 0 {
+				return
+			}
+			at += hit
 			continue
 		}
 		at = max(sp.end, hit)

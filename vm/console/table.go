@@ -2,6 +2,7 @@ package console
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,11 @@ var userTrap = regexp.MustCompile(`\bip:[0-9a-f]+ sp:|error:[0-9a-f]+ in |\btrap
 
 // spared are words with which a line is no header, whatever else it holds: the last line of a stall that is over, the
 // end of an old KASAN report, and the echo of what a process gave the kernel to read.
-var spared = regexp.MustCompile(`INFO: Stall ended before state dump|kasan: bad access detected|Unknown parameter '`)
+var spared = []string{"INFO: Stall ended before state dump", "kasan: bad access detected", "Unknown parameter '"}
+
+func isSpared(text string) bool {
+	return slices.ContainsFunc(spared, func(words string) bool { return strings.Contains(text, words) })
+}
 
 // signatures is the whole table, special before general, compiled.
 var signatures = compile(memoryTable, faultTable, lockTable, hangTable, driverTable, moduleTable, warnTable, muteTable, bootTable, genericTable)
@@ -79,14 +84,11 @@ type header struct {
 
 // classify finds the signature of a line. The line after it is given for the banner signatures.
 func classify(sp span, next func() span) (header, bool) {
-	if sp.User {
+	if sp.User || isSpared(sp.Text) {
 		return header{}, false
 	}
 	for rank, s := range signatures {
 		if s.fits(sp, next) {
-			if spared.MatchString(sp.Text) && !s.is(mute) {
-				return header{}, false
-			}
 			return header{sp, s, rank}, true
 		}
 	}

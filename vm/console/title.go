@@ -166,13 +166,13 @@ func clip(text string, n int) string {
 func (r *report) excerpt() string {
 	var b strings.Builder
 	for _, sp := range r.lines {
-		if b.Len()+len(sp.Text)+1 > maxExcerpt {
-			break
-		}
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
 		b.WriteString(sp.Text)
+		if b.Len() > maxExcerpt {
+			break
+		}
 	}
-	return b.String()
+	return clip(b.String(), maxExcerpt)
 }
