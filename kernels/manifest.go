@@ -106,9 +106,9 @@ func look(dir string) bool {
 	return true
 }
 
-// removeTree deletes dir whatever modes its folders have. What a mapped user of ours left behind (a killed mmdebstrap) only
+// RemoveTree deletes dir whatever modes its folders have. What a mapped user of ours left behind (a killed mmdebstrap) only
 // such a user can delete, so the last try runs in a user namespace with the same ranges (util-linux 2.38: --map-auto).
-func removeTree(dir string) error {
+func RemoveTree(dir string) error {
 	if os.RemoveAll(dir) == nil {
 		return nil
 	}

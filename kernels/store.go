@@ -128,7 +128,7 @@ func (s *Store) make(dir, kind, id string, fill func(dir string) error) error {
 	}
 	err = fillTemp(temp, dir, id, fill)
 	if err != nil {
-		return errors.Join(err, removeTree(temp))
+		return errors.Join(err, RemoveTree(temp))
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (s *Store) discard(dir, kind, id string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	if err = errors.Join(err, removeTree(grave)); err != nil {
+	if err = errors.Join(err, RemoveTree(grave)); err != nil {
 		return fmt.Errorf("remove %s/%s: %w", kind, id, err)
 	}
 	return nil
@@ -214,12 +214,12 @@ func (s *Store) sweep(kind, held string) {
 		id := strings.TrimPrefix(filepath.Base(temp), tempMark)
 		id = id[:max(strings.LastIndexByte(id, '.'), 0)]
 		if id == held {
-			_ = removeTree(temp)
+			_ = RemoveTree(temp)
 			continue
 		}
 		lock := flock.New(filepath.Join(s.dir, lockDir, kind+"."+id))
 		if ok, err := lock.TryLock(); ok && err == nil {
-			_ = removeTree(temp)
+			_ = RemoveTree(temp)
 		}
 		_ = lock.Close()
 	}

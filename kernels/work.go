@@ -50,7 +50,7 @@ func (s *Store) sweepWork() {
 }
 
 func (s *Store) dropWork(id string, held *flock.Flock) {
-	if err := removeTree(filepath.Join(s.dir, workKind, id)); err == nil {
+	if err := RemoveTree(filepath.Join(s.dir, workKind, id)); err == nil {
 		_ = os.Remove(s.workLock(id))
 	}
 	_ = held.Close()

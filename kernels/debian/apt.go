@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
@@ -236,95 +234,4 @@ func withoutMissing(lines []line, err error) (left []line, missing string) {
 		}
 	}
 	return left, missing
-}
-
-// apt runs one of apt's tools with our configuration only.
-func (st *state) apt(ctx context.Context, tool string, args ...string) (string, error) {
-	cmd := command(ctx, tool, args...)
-	cmd.Env = append(cmd.Env, "APT_CONFIG="+st.path("apt.conf"))
-	return run(ctx, cmd)
-}
-
-// configure writes apt's configuration: a state of its own, nothing but the indices of packages, no hooks of the host's; but
-// how the host reaches archives (proxy, credentials, timeouts) holds here too.
-func (st *state) configure(ctx context.Context) error {
-	for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
-		if err := os.MkdirAll(st.path(dir), 0o755); err != nil {
-			return err
-		}
-	}
-	if err := os.WriteFile(st.path("status"), nil, 0o644); err != nil {
-		return err
-	}
-	acquire, err := hostAcquire(ctx)
-	if err != nil {
-		return err
-	}
-	conf := strings.ReplaceAll(aptConf, "@DIR@", st.dir) + acquire
-	return os.WriteFile(st.path("apt.conf"), []byte(conf), 0o644)
-}
-
-// aptConf stops apt from reading the host's files. APT::Sandbox::User: the unprivileged user that apt turns into as root could
-// not reach our folders. Error-Mode: an index that could not be refreshed is an error, not a warning.
-const aptConf = `Dir::Etc::main "/dev/null";
-Dir::Etc::parts "/dev/null";
-Dir::Etc::sourcelist "@DIR@/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-Dir::Etc::preferences "/dev/null";
-Dir::Etc::preferencesparts "/dev/null";
-Dir::Etc::trusted "/dev/null";
-Dir::Etc::trustedparts "/dev/null";
-Dir::State "@DIR@";
-Dir::State::lists "@DIR@/lists";
-Dir::State::status "@DIR@/status";
-Dir::State::extended_states "@DIR@/extended_states";
-Dir::Cache "@DIR@/cache";
-Dir::Log "/dev/null";
-APT::Architecture "` + arch + `";
-APT::Architectures { "` + arch + `"; };
-APT::Sandbox::User "root";
-APT::Update::Error-Mode "any";
-Acquire::Languages "none";
-Acquire::PDiffs "false";
-Acquire::Retries "2";
-Acquire::http::Timeout "30";
-Acquire::https::Timeout "30";
-`
-
-// carried are the host's settings that concern the way to an archive, and its owner's decision about dates.
-var carried = regexp.MustCompile(`^Acquire::(https?|ftp|tor|Retries|ForceIPv[46]|Check-Date|Check-Valid-Until|Max-ValidTime|Min-ValidTime)(::\S*)? "[^"]*";$`)
-
-func hostAcquire(ctx context.Context) (string, error) {
-	dump, err := run(ctx, command(ctx, "apt-config", "dump", "--no-empty", "Acquire"))
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	for text := range strings.Lines(dump) {
-		if carried.MatchString(strings.TrimSpace(text)) {
-			b.WriteString(text)
-		}
-	}
-	return b.String(), nil
-}
-
-// writeJSON replaces the file at path in one step.
-func writeJSON(path string, v any) error {
-	text, err := json.MarshalIndent(v, "", " ")
-	if err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, append(text, '\n'), 0o644)
-}
-
-// readJSON tells whether path held a v.
-func readJSON(path string, v any) (bool, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, v)
-	}
-	return err == nil, err
 }

@@ -83,9 +83,7 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, pkgs []string, 
 	unpack.Stdin = r
 	unpacked := make(chan error, 1)
 	go func() { _, err := run(ctx, unpack); r.Close(); unpacked <- err }()
-	build := command(ctx, "mmdebstrap", mmdebstrapArgs(base, pkgs, acquire, sources)...)
-	build.Stdin, build.Stdout = strings.NewReader(sources), w
-	_, err = run(ctx, build)
+	err = st.bootstrap(ctx, w, mmdebstrapArgs(base, pkgs, acquire, sources), sources)
 	w.Close()
 	unpackErr := <-unpacked
 	if err != nil {
@@ -100,6 +98,22 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, pkgs []string, 
 		}
 	}
 	return nil
+}
+
+// bootstrap runs mmdebstrap, which writes the root to out as a tar. It works in a folder that its mapped users can reach, which
+// those below a home often are not; the folder's name is that of the root to be made, so that whoever makes it next, with the
+// same lock held, deletes what a killed one left.
+func (st *state) bootstrap(ctx context.Context, out *os.File, args []string, sources string) (err error) {
+	work := filepath.Join(os.TempDir(), fmt.Sprintf("modmatrix-%d-%s", os.Getuid(), short(st.src.store.Dir()+"\n"+strings.Join(args, "\n"))))
+	if err := errors.Join(kernels.RemoveTree(work), os.Mkdir(work, 0o755)); err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, kernels.RemoveTree(work)) }()
+	build := command(ctx, "mmdebstrap", args...)
+	build.Env = append(build.Env, "TMPDIR="+work)
+	build.Stdin, build.Stdout = strings.NewReader(sources), out
+	_, err = run(ctx, build)
+	return err
 }
 
 // rootLines are the suites that a root is made from: the base's, or the selected suite's own where the base is not enough;

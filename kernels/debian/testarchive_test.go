@@ -207,7 +207,8 @@ const fakeMmdebstrap = `#!/bin/sh
 printf '%s\n' "$@" >>"$FAKE_LOG"
 cat >>"$FAKE_LOG"
 [ -z "$FAKE_FAIL" ] || { echo "I: trying"; echo "E: $FAKE_FAIL" >&2; exit 25; }
-root=$(mktemp -d) && mkdir -p "$root/var/lib/dpkg" "$root/dev/x" "$root/lib"
+[ -d "$TMPDIR" ] && [ "$TMPDIR" != /tmp ] || exit 8
+root=$(mktemp -d) && mkdir "$TMPDIR/left" && mkdir -p "$root/var/lib/dpkg" "$root/dev/x" "$root/lib"
 printf 'Package: gcc-12\nArchitecture: amd64\nVersion: 12.2.0-14\n' >"$root/var/lib/dpkg/status"
 tar -C "$root" -c . && rm -r "$root"
 `
@@ -252,7 +253,8 @@ func nothingLeft(t *testing.T, s *Source) {
 		paths, _ := filepath.Glob(filepath.Join(s.store.Dir(), pattern))
 		found = append(found, paths...)
 	}
-	if len(found) > 0 {
+	temps, _ := filepath.Glob(filepath.Join(os.TempDir(), "modmatrix-*", "left"))
+	if found = append(found, temps...); len(found) > 0 {
 		slices.Sort(found)
 		t.Errorf("left behind: %v", found)
 	}
