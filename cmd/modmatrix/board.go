@@ -123,10 +123,10 @@ func (r *boardRow) add(e harness.Event) {
 		c.boardStage = boardStage{done: c.done, total: c.total}
 	}
 	if e.Kind == harness.EventSpec {
-		c.text, c.done, c.total = e.Text, e.Done, e.Total
-		if e.State == harness.StateDone {
-			c.text = ""
+		if e.State != harness.StateDone || c.text == "" { // the name stays until the next spec, lest it flickers
+			c.text = e.Text
 		}
+		c.done, c.total = e.Done, e.Total
 		c.state = harness.StateProgress
 		return
 	}

@@ -9,7 +9,6 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -22,10 +21,11 @@ type frame struct {
 }
 
 const (
-	waiting  = "·"
-	never    = "–"
-	nowRoom  = 18 // least width for what a row is doing now
-	maxLabel = 36
+	waiting   = "·"
+	never     = "–"
+	nowRoom   = 14 // least width for what a row is doing now
+	stageRoom = 6  // least width of a column, so that it does not jump when "cached" or "14/14" comes into it
+	maxLabel  = 36
 )
 
 var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
@@ -57,7 +57,7 @@ func (f frame) paint(x field) string {
 
 // view draws the board: a header, one line for each target that fits, and a footer. No line is wider than the frame.
 func (b *board) view(f frame) string {
-	var lines []string
+	lines := []string{""}
 	if b.module != "" {
 		lines = append(lines, f.paint(field{b.title(), "head"}), "")
 	}
@@ -119,13 +119,16 @@ func (b *board) table(f frame) []string {
 		return []string{"  " + f.paint(field{string(f.spin()), "busy"}) + " planning"}
 	}
 	var grid [][]field
+	var w []int
 	for _, columns := range [][]column{b.columns(true, true), b.columns(false, true), b.columns(false, false)} {
 		grid = f.fill(rows, columns)
-		if gridWidth(grid)+nowRoom <= f.width || len(columns) == 2 {
+		w = b.widths(grid)
+		if sum(w)+2*len(w)+indent+nowRoom <= f.width {
 			break
 		}
 	}
-	lines := f.align(grid)
+	w[0] = min(w[0], max(f.width-indent-2-nowRoom, 12))
+	lines := f.align(grid, w)
 	if hidden != "" {
 		lines = append(lines, f.paint(field{"    " + hidden, "dim"}))
 	}
@@ -140,7 +143,7 @@ type column struct {
 
 // columns lists what to show: the stages that suites share, the suites, and always the label and what goes on now.
 func (b *board) columns(stages, suites bool) []column {
-	cols := []column{{"KERNEL", frame.label}}
+	cols := []column{{"  KERNEL", frame.label}}
 	if stages {
 		cols = append(cols, column{"FETCH", stageColumn(results.StageFetch)})
 		if len(b.suites) > 0 {
@@ -172,197 +175,54 @@ func (f frame) fill(rows []*boardRow, columns []column) [][]field {
 	return grid
 }
 
-func gridWidth(grid [][]field) int {
-	sum := 4
-	for _, w := range widths(grid) {
-		sum += w + 2
-	}
-	return sum
-}
+// indent is what stands before every line of the table.
+const indent = 2
 
-// widths are those of all columns but the last.
-func widths(grid [][]field) []int {
+// widths are those of all columns but the last. The labels of rows out of sight count too: nothing jumps when they
+// come into it.
+func (b *board) widths(grid [][]field) []int {
 	w := make([]int, len(grid[0])-1)
 	for _, line := range grid {
 		for i := range w {
-			w[i] = max(w[i], ansi.StringWidth(line[i].text))
+			w[i] = max(w[i], ansi.StringWidth(line[i].text), stageRoom)
 		}
+	}
+	for _, r := range b.rows {
+		w[0] = max(w[0], min(ansi.StringWidth(results.Plain(r.label)), maxLabel)+2)
 	}
 	return w
 }
 
-func (f frame) align(grid [][]field) []string {
-	w := widths(grid)
-	w[0] = min(w[0], max(f.width-4-2-nowRoom, 12))
-	var lines []string
-	for n, line := range grid {
-		mark := "    "
-		if n > 0 {
-			mark = "  "
-		}
-		b := mark
-		for i, x := range line[:len(w)] {
-			x.text = ansi.Truncate(x.text, w[i]+markWidth(n, i), "…")
-			b += f.paint(x) + strings.Repeat(" ", max(w[i]+markWidth(n, i)-ansi.StringWidth(x.text), 0)+2)
-		}
-		lines = append(lines, strings.TrimRight(b+f.paint(line[len(line)-1]), " "))
+func sum(numbers []int) int {
+	n := 0
+	for _, i := range numbers {
+		n += i
 	}
-	return lines
+	return n
 }
 
-// markWidth is what a row's label has over that of the header: its mark.
-func markWidth(line, col int) int {
-	if line > 0 && col == 0 {
-		return 2
+// align pads every column to its width and cuts what is longer.
+func (f frame) align(grid [][]field, widths []int) []string {
+	var lines []string
+	for _, line := range grid {
+		text := strings.Repeat(" ", indent)
+		for i, w := range widths {
+			x := line[i]
+			x.text = ansi.Truncate(x.text, w, "…")
+			text += f.paint(x) + strings.Repeat(" ", w-ansi.StringWidth(x.text)+2)
+		}
+		lines = append(lines, strings.TrimRight(text+f.paint(line[len(line)-1]), " "))
 	}
-	return 0
+	return lines
 }
 
 func (f frame) spin() rune {
 	return spinner[int(f.now.UnixMilli()/120)%len(spinner)]
 }
 
-// label is the mark of the row's phase and the target's name.
-func (f frame) label(r *boardRow) field {
-	name := ansi.Truncate(results.Plain(r.label), maxLabel, "…")
-	switch r.phase() {
-	case phaseBusy:
-		return field{string(f.spin()) + " " + name, "busy"}
-	case phaseFailed:
-		return field{"✗ " + name, "FAIL"}
-	case phasePassed:
-		return field{"✓ " + name, "PASS"}
-	}
-	return field{waiting + " " + name, "dim"}
-}
-
-func stageColumn(stage results.Stage) func(frame, *boardRow) field {
-	return func(f frame, r *boardRow) field {
-		s := r.stages[stage]
-		switch {
-		case s.state == harness.StateDone && s.took >= 50*time.Millisecond:
-			return field{fmt.Sprintf("%.1fs", s.took.Seconds()), "plain"}
-		case s.state == harness.StateDone:
-			return field{"ok", "plain"}
-		case s.state == harness.StateCached:
-			return field{"cached", "dim"}
-		case s.state == harness.StateFailed:
-			return field{"FAIL", "FAIL"}
-		case s.state == harness.StateProgress && s.total > 0:
-			return field{percent(s.done, s.total), "busy"}
-		case s.state != "":
-			return field{"…", "busy"}
-		case r.phase() == phaseFailed || r.phase() == phasePassed:
-			return field{never, "dim"}
-		}
-		return field{waiting, "dim"}
-	}
-}
-
-func percent(done, total int64) string {
-	return fmt.Sprintf("%d%%", min(max(done, 0)*100/max(total, 1), 100))
-}
-
-// suite is one cell: its score once it is judged, and how far it is until then.
-func (r *boardRow) suite(i int) field {
-	if i >= len(r.cells) {
-		return field{waiting, "dim"}
-	}
-	c := r.cells[i]
-	switch {
-	case c.record != nil:
-		score, status := c.record.Score()
-		return field{score, string(status)}
-	case c.state == "":
-		return field{waiting, "dim"}
-	case c.stage == results.StageTest && c.total > 0:
-		return field{fmt.Sprintf("%d/%d", c.done, c.total), "busy"}
-	}
-	return field{string(c.stage), "busy"}
-}
-
-// doing says what goes on in the row now, with how long it takes already; short names the suite in it.
-func (r *boardRow) doing(f frame, short bool) field {
-	if s := r.stages[results.StageFetch]; s.busy() {
-		text := strings.TrimSpace(results.Plain(s.text))
-		if text == "" {
-			text = "fetching"
-		}
-		if s.total > 0 {
-			text += " " + percent(s.done, s.total)
-		}
-		return field{text + f.since(s), "plain"}
-	}
-	if s := r.stages[results.StageBuild]; s.busy() {
-		return field{"building" + f.since(s), "plain"}
-	}
-	for _, c := range r.cells {
-		if c.record == nil && c.state != "" && (c.busy() || !r.othersBusy(c)) {
-			return c.doing(f, short || len(r.cells) > 1)
-		}
-	}
-	return r.outcome(short)
-}
-
-func (r *boardRow) othersBusy(c *boardCell) bool {
-	return slices.ContainsFunc(r.cells, func(o *boardCell) bool { return o != c && o.record == nil && o.busy() })
-}
-
-func (c *boardCell) doing(f frame, named bool) field {
-	words := map[results.Stage]string{results.StageBoot: "booting", results.StageLoad: "loading", results.StageUnload: "unloading",
-		results.StageShutdown: "powering off", results.StageTest: "testing"}
-	text := words[c.stage]
-	if c.stage == results.StageTest && c.text != "" {
-		text = fmt.Sprintf("%d/%d %q", c.done+1, max(c.total, c.done+1), results.Plain(c.text))
-	}
-	if named && c.suite != "" {
-		text = results.Plain(c.suite) + ": " + text
-	}
-	return field{text + f.since(&c.boardStage), "plain"}
-}
-
-// outcome is the reason of the worst cell of the row, or with short the scores, which have no columns then.
-func (r *boardRow) outcome(short bool) field {
-	var worst *results.Record
-	var scores []string
-	for _, c := range r.cells {
-		if c.record == nil {
-			continue
-		}
-		score, _ := c.record.Score()
-		scores = append(scores, score)
-		if worst == nil || worst.Status.Worse(c.record.Status) != worst.Status {
-			worst = c.record
-		}
-	}
-	if worst == nil {
-		return field{}
-	}
-	if worst.Status == results.Pass {
-		if short {
-			return field{strings.Join(scores, " "), "PASS"}
-		}
-		return field{}
-	}
-	text := results.Plain(worst.Reason)
-	if short {
-		text = strings.TrimSpace(string(worst.Status) + " " + text)
-	}
-	return field{text, string(worst.Status)}
-}
-
-// since tells how long a stage runs, from the third second on: what is over at once is not worth reading.
-func (f frame) since(s *boardStage) string {
-	seconds := int(f.now.Sub(s.since).Seconds())
-	if s.since.IsZero() || seconds < 3 {
-		return ""
-	}
-	return " " + clock(seconds)
-}
-
 // visible picks the rows to show in a terminal of that height, in their order, and says what is not there.
 func (b *board) visible(height int) ([]*boardRow, string) {
-	const around = 7 // title, blank, header, "and more", blank, footer, and the line of the cursor
+	const around = 8 // blank, title, blank, header, "and more", blank, footer, and the line of the cursor
 	room := max(height-around, 1)
 	if height <= 0 || len(b.rows) <= room {
 		return b.rows, ""

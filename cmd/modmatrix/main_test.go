@@ -8,9 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
-
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -41,7 +45,53 @@ func TestScripts(t *testing.T) {
 			env.Setenv(name, goEnv(name))
 		}
 		return nil
-	}})
+	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "fill-store": fillStore}})
+}
+
+// execCode is exec that demands an exit code: exec-code CODE PROGRAM ARG…
+func execCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exec-code CODE PROGRAM ARG…")
+	}
+	got := 0
+	err := ts.Exec(args[1], args[2:]...)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
+
+// fillStore puts an entry into the store of the script: fill-store KIND ID TITLE BYTES AGE
+func fillStore(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: fill-store KIND ID TITLE BYTES AGE")
+	}
+	size, err := strconv.Atoi(args[3])
+	ts.Check(err)
+	age, err := time.ParseDuration(args[4])
+	ts.Check(err)
+	store, err := kernels.OpenStore(ts.Getenv("MODMATRIX_CACHE"))
+	ts.Check(err)
+	dir, _, err := store.Fill(context.Background(), args[0], args[1], func(dir string) error {
+		return errors.Join(os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(args[2]+"\n"), 0o644),
+			os.WriteFile(filepath.Join(dir, "content"), make([]byte, size), 0o644))
+	})
+	ts.Check(err)
+	used := time.Now().Add(-age)
+	ts.Check(os.Chtimes(filepath.Join(dir, ".manifest.json"), used, used))
+}
+
+// goEnv asks go for one of its settings, for scripts whose HOME is another.
+func goEnv(name string) string {
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // scripted is an engine that plays the events of events.jsonl and gives the results of results.json, if there are any.
@@ -68,7 +118,8 @@ func (s *scripted) Plan(_ context.Context, spec harness.Spec) (*harness.Plan, er
 	return p, nil
 }
 
-// Run plays the script in its own time: each event is a line with the field after_ms before those of the event.
+// Run plays the script in its own time: each line is an event, with after_ms to wait before it, or interrupt to send
+// ourselves SIGINT instead. With --focus deaf, it does not listen to the interrupt.
 func (s *scripted) Run(ctx context.Context, p *harness.Plan) (*results.Results, error) {
 	if p.Spec.Focus == "panic" {
 		panic("a bug of ours")
@@ -79,7 +130,11 @@ func (s *scripted) Run(ctx context.Context, p *harness.Plan) (*results.Results, 
 	}
 	if err == nil {
 		defer f.Close()
-		if err := s.play(ctx, f); err != nil && ctx.Err() == nil {
+		listen := ctx
+		if p.Spec.Focus == "deaf" {
+			listen = context.WithoutCancel(ctx)
+		}
+		if err := s.play(listen, f); err != nil && ctx.Err() == nil {
 			return nil, err
 		}
 	}
@@ -95,7 +150,8 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var step struct {
-			AfterMS int64 `json:"after_ms"`
+			AfterMS   int64 `json:"after_ms"`
+			Interrupt bool  `json:"interrupt"`
 			harness.Event
 		}
 		if err := json.Unmarshal(lines.Bytes(), &step); err != nil {
@@ -105,6 +161,12 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(time.Duration(step.AfterMS) * time.Millisecond):
+		}
+		if step.Interrupt {
+			if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+				return err
+			}
+			continue
 		}
 		step.Event.Schema, step.Event.Time = harness.EventSchema, time.Now()
 		s.tell(step.Event)

@@ -81,7 +81,7 @@ func (t *textLines) describe(e harness.Event) string {
 	case e.Kind == harness.EventNotice:
 		return "note  " + text
 	case e.Kind == harness.EventSpec && t.verbose && e.State == harness.StateStart:
-		return line(what, fmt.Sprintf("spec %d/%d %q", e.Done+1, max(e.Total, e.Done+1), text))
+		return line(what, fmt.Sprintf(`spec %d/%d "%s"`, e.Done+1, max(e.Total, e.Done+1), text))
 	case e.Kind == harness.EventRecord && e.Record != nil:
 		return line(e.Suite, verdictLine(*e.Record))
 	case e.Kind != harness.EventStage:

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var (
+	dawn    = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	targets = []string{"5.10.0-46-amd64", "6.1.0-56-amd64", "6.12.107+deb13-amd64", "7.2.12+deb13-amd64", "7.3.4+deb13-amd64", "debian:sid"}
+)
+
+// midway is a board with a row in every phase of its life, half a minute into the run.
+func midway() *board {
+	b := newBoard()
+	at := dawn
+	tell := func(e harness.Event) {
+		at = at.Add(time.Second)
+		e.Time = at
+		b.add(e)
+	}
+	stage := func(target, suite string, stage results.Stage, state harness.State) harness.Event {
+		return harness.Event{Kind: harness.EventStage, Target: target, Suite: suite, Stage: stage, State: state, Elapsed: 2300 * time.Millisecond}
+	}
+	var cells []harness.Cell
+	for _, t := range targets {
+		cells = append(cells, harness.Cell{Target: t, Suite: "lifecycle"}, harness.Cell{Target: t, Suite: "mysuite"})
+	}
+	tell(harness.Event{Kind: harness.EventPlan, Text: "mydriver", Cells: cells})
+	for _, t := range targets[:4] {
+		tell(stage(t, "", results.StageFetch, harness.StateDone))
+	}
+	tell(stage(targets[0], "", results.StageBuild, harness.StateCached))
+	tell(stage(targets[1], "", results.StageBuild, harness.StateDone))
+	failed := stage(targets[2], "", results.StageBuild, harness.StateFailed)
+	failed.Text = "io.c:812: too few arguments to function 'submit_it'"
+	tell(failed)
+	tell(stage(targets[3], "", results.StageBuild, harness.StateStart))
+	progress := stage(targets[4], "", results.StageFetch, harness.StateProgress)
+	progress.Text, progress.Done, progress.Total = "linux-image-7.3.4+deb13-amd64", 43, 100
+	tell(progress)
+	passed := []results.Spec{{Name: "a", Status: results.Pass}, {Name: "b", Status: results.Pass}}
+	for _, s := range []string{"lifecycle", "mysuite"} {
+		tell(harness.Event{Kind: harness.EventRecord, Target: targets[0], Suite: s, Record: &results.Record{Status: results.Pass, Specs: passed}})
+		tell(harness.Event{Kind: harness.EventRecord, Target: targets[2], Suite: s,
+			Record: &results.Record{Status: results.Fail, Stage: results.StageBuild, Code: results.CodeBuildError, Reason: failed.Text}})
+	}
+	tell(harness.Event{Kind: harness.EventRecord, Target: targets[1], Suite: "lifecycle", Record: &results.Record{Status: results.Pass, Specs: passed}})
+	tell(stage(targets[1], "mysuite", results.StageBoot, harness.StateStart))
+	tell(stage(targets[1], "mysuite", results.StageTest, harness.StateStart))
+	tell(harness.Event{Kind: harness.EventSpec, Target: targets[1], Suite: "mysuite", Stage: results.StageTest, State: harness.StateStart,
+		Text: "drains the log\x1b[2J before the machine is suspended and nothing can be written any more", Done: 6, Total: 14})
+	return b
+}
+
+func TestBoardFitsEveryTerminal(t *testing.T) {
+	b := midway()
+	for _, size := range [][2]int{{120, 40}, {80, 24}, {60, 24}, {40, 24}, {20, 10}, {80, 11}} {
+		name := fmt.Sprintf("%dx%d.txt", size[0], size[1])
+		f := frame{width: size[0], height: size[1], now: dawn.Add(30 * time.Second)}
+		got := b.view(f)
+		path := filepath.Join("testdata", "board", name)
+		if *update {
+			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s differs (go test -update writes it anew):\n%s", path, got)
+		}
+		f.color = true
+		coloured := b.view(f)
+		if ansi.Strip(coloured) != got {
+			t.Errorf("%s: colours change more than colours:\n%q", name, coloured)
+		}
+		for line := range strings.Lines(got) {
+			if w := ansi.StringWidth(strings.TrimSuffix(line, "\n")); w > size[0] {
+				t.Errorf("%s: a line of %d columns: %s", name, w, line)
+			}
+		}
+		if n := strings.Count(got, "\n"); n >= size[1] {
+			t.Errorf("%s: %d lines", name, n)
+		}
+	}
+}
+
+func TestBoardSurvivesEventsThatNobodyPlanned(t *testing.T) {
+	b := newBoard()
+	for _, e := range []harness.Event{
+		{Kind: harness.EventRecord, Target: "6.1.0", Suite: "unknown"},
+		{Kind: harness.EventRecord, Target: "6.1.0", Suite: "unknown", Record: &results.Record{Status: results.Fail}},
+		{Kind: harness.EventSpec, Target: "6.1.0", Suite: "unknown", Done: 3},
+		{Kind: harness.EventStage, Target: "6.1.0", Stage: results.StageFetch, State: harness.StateProgress, Done: -1, Total: 3},
+		{Kind: "surprise"},
+		{Kind: harness.EventFinished},
+	} {
+		b.add(e)
+		b.view(frame{width: 80, height: 24, now: dawn})
+		b.view(frame{})
+	}
+}
+
+func TestLiveViewLeavesOnlyNoticesBehind(t *testing.T) {
+	var out bytes.Buffer
+	l := &live{out: &out, board: midway(), size: func() (int, int) { return 80, 24 }, done: make(chan struct{}), ended: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	go l.loop(ctx)
+	l.draw(dawn.Add(30 * time.Second))
+	l.event(harness.Event{Kind: harness.EventNotice, Text: "guests are emulated\x1b[2J"})
+	l.draw(dawn.Add(31 * time.Second))
+	lines := len(l.drawn)
+	cancel()
+	l.close()
+	l.close()
+	text := out.String()
+	if !strings.Contains(text, ansi.CursorUp(lines)+"\r"+ansi.EraseScreenBelow+`note  guests are emulated\x1b[2J`+"\n") {
+		t.Errorf("the notice does not take the place of the view: %q", text)
+	}
+	if !strings.HasSuffix(text, ansi.EraseScreenBelow+ansi.ShowCursor) {
+		t.Errorf("the terminal is not given back: %q", text[max(0, len(text)-80):])
+	}
+}
