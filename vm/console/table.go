@@ -40,8 +40,11 @@ func (s *signature) is(f flags) bool { return s.flags&f != 0 }
 var userTrap = regexp.MustCompile(`\bip:[0-9a-f]+ sp:|error:[0-9a-f]+ in |\btraps: \S+\[\d+\]|\bunhandled signal\b|\[\d+\]: .*, (ESR|in) `)
 
 // spared are words with which a line is no header, whatever else it holds: the last line of a stall that is over, the
-// end of an old KASAN report, and the echo of what a process gave the kernel to read.
-var spared = []string{"INFO: Stall ended before state dump", "kasan: bad access detected", "Unknown parameter '"}
+// end of an old KASAN report, the echo of what a process gave the kernel to read, and what follows every panic.
+var spared = []string{
+	"INFO: Stall ended before state dump", "kasan: bad access detected", "Unknown parameter '",
+	"Kernel Offset: ", "Rebooting in ", "---[ end Kernel panic",
+}
 
 func isSpared(text string) bool {
 	return slices.ContainsFunc(spared, func(words string) bool { return strings.Contains(text, words) })
