@@ -218,7 +218,7 @@ func (b booted) check(t *testing.T) {
 
 func TestBoot(t *testing.T) {
 	name := needKernel(t)
-	b := boot(t, cell(t, name, "--ginkgo.label-filter=!hang"))
+	b := boot(t, cell(t, name, "--ginkgo.label-filter=!hang && !crash"))
 	b.check(t)
 	if trouble := b.of(wire.KindTrouble); len(trouble) != 0 {
 		t.Errorf("trouble: %v", trouble)
@@ -270,6 +270,38 @@ func TestBootHang(t *testing.T) {
 	if len(b.of(wire.KindHeartbeat)) < 2 {
 		t.Error("no heartbeat while the spec hung")
 	}
+}
+
+// TestBootCrash takes the kernel down within a spec: its name must have come out before.
+func TestBootCrash(t *testing.T) {
+	name := needKernel(t)
+	b := boot(t, cell(t, name, "--ginkgo.label-filter=crash"))
+	starts, said := b.of(wire.KindSpecStart), 0
+	if len(starts) == 0 || starts[len(starts)-1].Spec.Name != "crashing then takes the kernel down" {
+		t.Fatalf("began: %v", starts)
+	}
+	if b.end != io.EOF && b.end != io.ErrUnexpectedEOF || len(b.of(wire.KindEnd)) != 0 {
+		t.Errorf("ended with %v", b.end)
+	}
+	for _, f := range b.of(wire.KindOutput) {
+		said += len(f.Text)
+	}
+	if said < 60<<10 || said > 80<<10 {
+		t.Errorf("%d bytes of output before the end of the process", said)
+	}
+	last := wire.Mark{}
+	for line := range strings.Lines(b.console) {
+		if m, ok := wire.ParseMarker(line, "n0nce"); ok {
+			last = m
+		}
+		if strings.Contains(line, "Kernel panic") && (last.Name != "crashing then takes the kernel down" || last.Done) {
+			t.Errorf("the panic stands behind %+v", last)
+		}
+	}
+	if !strings.Contains(b.console, "Kernel panic") {
+		t.Error("no panic on the console")
+	}
+	t.Logf("whole: %v", b.whole)
 }
 
 // TestBootRefused gives the kernel a module that is none, behind a dependency that is fine and one that is there twice.
@@ -348,11 +380,12 @@ func checkSpecs(t *testing.T, b booted) {
 	wantPlanned := []string{"a spec passes: ", "a spec fails: ", "a spec is untold: ", "a spec skips itself: ", "a spec is pending: pending",
 		"a spec panics: ", "a spec is for another machine: skipped", "a spec is for this machine and another: ",
 		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: ", "a spec leaves a process behind: ",
-		"hanging never ends: skipped"}
+		"hanging never ends: skipped", "crashing first floods: skipped", "crashing then takes the kernel down: skipped"}
 	wantEnded := []string{"a spec passes: passed", "a spec fails: failed", "a spec skips itself: skipped", "a spec is pending: pending",
 		"a spec panics: panicked", "a spec is for another machine: skipped", "a spec is for this machine and another: passed",
 		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: passed", "a spec leaves a process behind: passed",
-		"hanging never ends: skipped", "a spec is untold: passed"}
+		"hanging never ends: skipped", "a spec is untold: passed", "crashing first floods: skipped",
+		"crashing then takes the kernel down: skipped"}
 	for _, c := range []struct{ got, want []string }{{planned, wantPlanned}, {ended, wantEnded}} {
 		slices.Sort(c.got)
 		slices.Sort(c.want)

@@ -86,3 +86,16 @@ var _ = Describe("hanging", Label("hang"), func() {
 		}
 	})
 })
+
+var _ = Describe("crashing", Label("crash"), Ordered, func() {
+	It("first floods", func() {
+		for i := range 20_000 {
+			fmt.Printf("line %05d of many, to see what is kept of them\n", i)
+		}
+	})
+	It("then takes the kernel down", func() {
+		if err := os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0); err != nil {
+			Fail(err.Error())
+		}
+	})
+})
