@@ -303,32 +303,49 @@ func (r *run) makeBase(ctx context.Context) (string, error) {
 	return filepath.Join(dir, "base.cpio"), err
 }
 
-// compileSuites makes one test binary of each suite, for all kernels.
+// compileSuites makes one test binary of each suite, for all kernels, or finds it in the store.
 func (r *run) compileSuites(ctx context.Context) error {
 	r.suites = map[string]string{}
 	for _, s := range r.plan.Suites {
-		dir := s.Dir
-		if dir == "" {
-			source, err := initramfs.FindSource()
-			if err != nil {
-				return err
-			}
-			dir = filepath.Join(source, "suites", s.Name)
-		}
-		out := filepath.Join(r.work, s.Name+".test")
-		if err := initramfs.CompileSuite(ctx, dir, out); err != nil {
-			if wasInterrupted(ctx, err) {
-				return ctx.Err()
-			}
-			var bad *initramfs.CompileError
-			if errors.As(err, &bad) {
-				return &UsageError{fmt.Errorf("suite %s does not compile: %w", s.Name, err)}
-			}
+		path, err := r.compileSuite(ctx, s)
+		var bad *initramfs.CompileError
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &bad):
+			return &UsageError{fmt.Errorf("suite %s does not compile: %w", s.Name, err)}
+		case err != nil:
 			return err
 		}
-		r.suites[s.Name] = out
+		r.suites[s.Name] = path
 	}
 	return nil
 }
+
+func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
+	dir := s.Dir
+	if dir == "" {
+		source, err := initramfs.FindSource()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(source, "suites", s.Name)
+	}
+	digest, err := initramfs.SuiteDigest(ctx, dir)
+	if err != nil { // then there is nothing to find it by, and compiling tells why
+		out := filepath.Join(r.work, s.Name+".test")
+		return out, initramfs.CompileSuite(ctx, dir, out)
+	}
+	entry, _, err := r.store.Fill(ctx, "suites", strings.TrimPrefix(digest, "sha256:"), func(dst string) error {
+		if err := initramfs.CompileSuite(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dst, kernels.TitleFile), []byte("suite "+s.Name), 0o644)
+	})
+	return filepath.Join(entry, suiteBinary), err
+}
+
+// suiteBinary is what a compiled suite is called in its entry of the store.
+const suiteBinary = "suite.test"
 
 func specsJSON(specs []results.Spec) ([]byte, error) { return json.MarshalIndent(specs, "", "\t") }
