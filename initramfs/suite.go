@@ -34,8 +34,9 @@ func (e *CompileError) Error() string {
 	return "go said nothing"
 }
 
-// suiteEnv is what go is told beyond its own environment: without cgo the binary needs no C library in the guest.
-var suiteEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"}
+// suiteEnv is what go is told beyond its own environment: without cgo the binary needs no C library in the guest, and
+// an emulated processor may lack what a newer one has.
+var suiteEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1"}
 
 // suiteFiles has go list name every file that a test binary is made from, a folder a line; the standard library goes by
 // the version of go.
