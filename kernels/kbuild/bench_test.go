@@ -1,8 +1,14 @@
 package kbuild
 
 import (
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 func BenchmarkDiagnose(b *testing.B) {
@@ -15,4 +21,51 @@ func BenchmarkDiagnose(b *testing.B) {
 			}
 		}
 	}
+}
+
+// BenchmarkBuild sets Build beside the bare make that it runs, in the same root, in turn: what else the machine does strikes
+// both alike.
+func BenchmarkBuild(b *testing.B) {
+	dir := source(b, map[string]string{"Makefile": "obj-m := m.o\nm-y := a.o b.o c.o d.o\n",
+		"a.c": "#include <linux/netdevice.h>\n#include <linux/pci.h>\n" + hello,
+		"b.c": "#include <linux/usb.h>\n", "c.c": "#include <linux/blkdev.h>\n", "d.c": "#include <linux/fs.h>\n"})
+	for _, tree := range realTrees(b) {
+		b.Run(tree.Target.Release, func(b *testing.B) {
+			var ours, bare time.Duration
+			for b.Loop() {
+				start := time.Now()
+				if _, err := Build(b.Context(), Request{Tree: tree, Source: dir, Dir: b.TempDir(), Jobs: 2}); err != nil {
+					b.Fatal(err)
+				}
+				ours += time.Since(start)
+				bare += bareMake(b, tree, dir)
+			}
+			b.ReportMetric(float64(ours)/float64(bare), "ratio")
+			b.ReportMetric(bare.Seconds()/float64(b.N), "bare-s/op")
+		})
+	}
+}
+
+// bareMake is the make of a person who stands in the root, without a sandbox but for what it takes to stand there.
+func bareMake(tb testing.TB, tree *kernels.Tree, dir string) time.Duration {
+	copied := tb.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		tb.Fatal(err)
+	}
+	v, err := layout(tree.Root, tree.Mounts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	args := append(slices.Clone(v.args), "--dev", "/dev", "--tmpfs", "/tmp", "--bind", copied, guestBuild, "--",
+		"sh", "-c", `t=$(date +%s%N); "$@" >&2; echo $(($(date +%s%N) - t))ns`, "sh")
+	cmd := exec.CommandContext(tb.Context(), "bwrap", append(args, makeCommand(Request{Tree: tree, Jobs: 2})...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		tb.Fatalf("%v: %s", err, err.(*exec.ExitError).Stderr)
+	}
+	elapsed, err := time.ParseDuration(strings.TrimSpace(string(out)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return elapsed
 }

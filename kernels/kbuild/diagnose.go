@@ -27,9 +27,9 @@ var (
 		`|version .GLIBC_[\d.]+' not found|Kernel configuration is invalid|Module\.symvers"? is missing` +
 		`|(?:gcc|clang|ld|ld\.lld|as|ar|nm|objcopy|pahole|resolve_btfids|modpost|fixdep|genksyms|objtool)(?:-[\d.]+)?: (?:command )?not found$` +
 		`|^make: \*\*\* /\S*: No such file or directory\.  Stop\.$`)
-	modpostLine  = regexp.MustCompile(`^(?:ERROR|FATAL): modpost: (.*)$|^(?:ERROR|WARNING): (?:modpost: )?("[^"]+" \[.*\] undefined!)$`)
+	modpostLine  = regexp.MustCompile(`^(?:ERROR|FATAL): modpost: (.*)$|^(?:ERROR|WARNING): (?:modpost: )?(.* undefined!)$`)
 	suppressed   = regexp.MustCompile(`modpost: suppressed (\d{1,6}) unresolved symbol warnings`)
-	undefined    = regexp.MustCompile(`^"([^"]+)" \[(.*)\] undefined!$`)
+	undefined    = regexp.MustCompile(`^"([^"]+)" \[(.*)\] undefined!$|^(.*): symbol '([^']+)' undefined!$`) // the latter in 7.3
 	compilerLine = regexp.MustCompile(`^(\S[^:]*):(\d+):(?:\d+:)? (?:fatal error|[eE]rror): (.*)$`)
 	toolLine     = regexp.MustCompile(`^(?:(\S[^:]*): )?(?:fatal error|error)(?:\[E\d+\])?: (.*)$`)
 	makefileLine = regexp.MustCompile(`^(\S[^:]*):(\d+): \*\*\* (.*?)\.?  Stop\.$`)
@@ -146,13 +146,11 @@ func (f *finding) keep(line string) {
 // verdict answers what make's exit code and output mean: nil, an *Error, or trouble of ours. What is ours wins, since a module
 // must not be blamed for a machine in trouble. inSource answers where in the source a file is that the compiler names, if it is.
 func (d *diagnosis) verdict(exit int, inSource func(string) (string, bool)) error {
-	if exit == 0 && d.modpost == nil {
-		if d.ours != nil && strings.Contains(d.ours.text, "Module.symvers") {
-			return errors.New("kernel tree has no Module.symvers, so no symbol can be checked: " + d.ours.text)
-		}
-		return nil
-	}
 	switch {
+	case d.ours != nil && strings.Contains(d.ours.text, "Module.symvers"):
+		return errors.New("kernel tree has no Module.symvers, so no symbol can be checked: " + d.ours.text)
+	case exit == 0 && d.modpost == nil:
+		return nil
 	case d.ours != nil:
 		return fmt.Errorf("build broke off: %s", cut(d.ours.text))
 	case exit > 128:
@@ -207,7 +205,8 @@ func (f *finding) located(inSource func(string) (string, bool)) string {
 func (f *finding) symbols() string {
 	reason := relative(f.text)
 	if m := undefined.FindStringSubmatch(f.text); m != nil {
-		reason = path.Base(m[2]) + ": undefined symbol " + m[1]
+		symbol, ko := m[1]+m[4], m[2]+m[3]
+		reason = path.Base(ko) + ": undefined symbol " + symbol
 	}
 	if f.more > 0 {
 		reason += fmt.Sprintf(" (and %d more)", f.more)
@@ -217,7 +216,7 @@ func (f *finding) symbols() string {
 
 // relative makes paths below the build folder relative to it, as they are in the source.
 func relative(s string) string {
-	s = strings.TrimSuffix(s, ", needed by '"+guestBuild+"/'")
+	s = strings.TrimSuffix(strings.TrimSuffix(s, ", needed by './'"), ", needed by '"+guestBuild+"/'")
 	return strings.ReplaceAll(s, guestBuild+"/", "")
 }
 

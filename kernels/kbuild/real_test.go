@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
@@ -99,6 +97,7 @@ static void __exit hello_exit(void) { }
 module_init(hello_init);
 module_exit(hello_exit);
 MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("says hello");
 MODULE_VERSION("1.5");
 `
 
@@ -155,22 +154,25 @@ func TestRealFaults(t *testing.T) {
 		"compiler":   {module("int f(void)\n{\n\treturn nosuch;\n}\n"), results.CodeBuildError, "sub/m.c:5: 'nosuch' undeclared"},
 		"header":     {module("void f(void);\nvoid f(void)\n{\n\tBUILD_BUG_ON(1);\n}\n"), results.CodeBuildError, "sub/m.c:6: "},
 		"include":    {module("#include \"none.h\"\n"), results.CodeBuildError, "sub/m.c:3: none.h: No such file or directory"},
-		"no file":    {map[string]string{"Makefile": "obj-m := gone.o\n"}, results.CodeBuildError, "No rule to make target 'gone.o', needed by "},
+		"no file":    {map[string]string{"Makefile": "obj-m := gone.o\n"}, results.CodeBuildError, "No rule to make target 'gone.o'"},
 		"makefile":   {map[string]string{"Makefile": "obj-m := m.o\n)oops\n"}, results.CodeBuildError, "Makefile:2: missing separator"},
 		"undefined":  {module("void nosuch(void);\nstatic int __init i(void) { nosuch(); return 0; }\nmodule_init(i);\n"), results.CodeModpostError, "m.ko: undefined symbol nosuch"},
-		"gpl only":   {map[string]string{"Makefile": "obj-m := m.o\n", "m.c": "#include <linux/module.h>\n#include <linux/rcupdate.h>\n#include <linux/kprobes.h>\nMODULE_LICENSE(\"Proprietary\");\nstatic struct kprobe k;\nstatic int __init i(void) { return register_kprobe(&k); }\nmodule_init(i);\n"}, results.CodeModpostError, "GPL-incompatible module m.ko uses GPL-only symbol 'register_kprobe'"},
-		"no licence": {map[string]string{"Makefile": "obj-m := m.o\n", "m.c": "#include <linux/module.h>\n"}, results.CodeModpostError, "missing MODULE_LICENSE() in m.o"},
+		"gpl only":   {map[string]string{"Makefile": "obj-m := m.o\n", "m.c": "#include <linux/module.h>\n#include <linux/rcupdate.h>\n#include <linux/kprobes.h>\nMODULE_LICENSE(\"Proprietary\");\nstatic struct kprobe k;\nstatic int __init i(void) { return register_kprobe(&k); }\nmodule_init(i);\n"}, results.CodeModpostError, "uses GPL-only symbol 'register_kprobe'"},
+		"no licence": {map[string]string{"Makefile": "obj-m := m.o\n", "m.c": "#include <linux/module.h>\n"}, results.CodeModpostError, "missing MODULE_LICENSE()"},
 		"nothing":    {map[string]string{"Makefile": "obj-$(CONFIG_NO_SUCH) := m.o\n", "m.c": ""}, results.CodeKoMissing, "no module was built"},
 		"touch etc":  {map[string]string{"Makefile": "obj-m := m.o\n$(obj)/m.o: FORCE\n\ttouch /etc/evil\n"}, results.CodeBuildError, "touch: cannot touch '/etc/evil': Read-only file system"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachTree(t, func(t *testing.T, tree *kernels.Tree) {
 				_, _, err := buildIn(t, tree, source(t, test.files))
+				if name == "no licence" && strings.HasPrefix(tree.Target.Release, "5.10.") && err == nil {
+					return // only warned about before Linux kernel commit 1d6cd3929360 ("modpost: turn missing MODULE_LICENSE() into error") (in v5.11)
+				}
 				var fault *Error
 				if !errors.As(err, &fault) {
 					t.Fatalf("error is %v", err)
 				}
-				if fault.Code != test.code || !strings.HasPrefix(fault.Reason, test.reason) {
+				if fault.Code != test.code || !strings.Contains(fault.Reason, test.reason) {
 					t.Errorf("got %v", fault)
 				}
 				if errors.Is(err, ErrNothingBuilt) != (name == "nothing") {
@@ -293,51 +295,4 @@ func TestRealForeign(t *testing.T) {
 			})
 		})
 	}
-}
-
-// BenchmarkBuild sets Build beside the bare make that it runs, in the same root, in turn: what else the machine does strikes
-// both alike.
-func BenchmarkBuild(b *testing.B) {
-	dir := source(b, map[string]string{"Makefile": "obj-m := m.o\nm-y := a.o b.o c.o d.o\n",
-		"a.c": "#include <linux/netdevice.h>\n#include <linux/pci.h>\n" + hello,
-		"b.c": "#include <linux/usb.h>\n", "c.c": "#include <linux/blkdev.h>\n", "d.c": "#include <linux/fs.h>\n"})
-	for _, tree := range realTrees(b) {
-		b.Run(tree.Target.Release, func(b *testing.B) {
-			var ours, bare time.Duration
-			for b.Loop() {
-				start := time.Now()
-				if _, err := Build(b.Context(), Request{Tree: tree, Source: dir, Dir: b.TempDir(), Jobs: 2}); err != nil {
-					b.Fatal(err)
-				}
-				ours += time.Since(start)
-				bare += bareMake(b, tree, dir)
-			}
-			b.ReportMetric(float64(ours)/float64(bare), "ratio")
-			b.ReportMetric(bare.Seconds()/float64(b.N), "bare-s/op")
-		})
-	}
-}
-
-// bareMake is the make of a person who stands in the root, without a sandbox but for what it takes to stand there.
-func bareMake(tb testing.TB, tree *kernels.Tree, dir string) time.Duration {
-	copied := tb.TempDir()
-	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
-		tb.Fatal(err)
-	}
-	v, err := layout(tree.Root, tree.Mounts)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	args := append(slices.Clone(v.args), "--dev", "/dev", "--tmpfs", "/tmp", "--bind", copied, guestBuild, "--",
-		"sh", "-c", `t=$(date +%s%N); "$@" >&2; echo $(($(date +%s%N) - t))ns`, "sh")
-	cmd := exec.CommandContext(tb.Context(), "bwrap", append(args, makeCommand(Request{Tree: tree, Jobs: 2})...)...)
-	out, err := cmd.Output()
-	if err != nil {
-		tb.Fatalf("%v: %s", err, err.(*exec.ExitError).Stderr)
-	}
-	elapsed, err := time.ParseDuration(strings.TrimSpace(string(out)))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return elapsed
 }
