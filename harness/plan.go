@@ -38,8 +38,13 @@ type Suite struct {
 // Unresolved is a selector that could not be resolved for a reason of ours; its cells are MISS.
 type Unresolved struct {
 	Selector string `json:"selector"`
+	Release  string `json:"release,omitempty"` // where the kernel is known by name
+	Version  string `json:"version,omitempty"`
 	Reason   string `json:"reason"`
 }
+
+// label names it in a matrix.
+func (u Unresolved) label() string { return cmp.Or(u.Release, u.Selector) }
 
 // Label names a target in a matrix, in file names and on the command line.
 func Label(t kernels.Target) string {
@@ -66,7 +71,7 @@ func (p *Plan) labels() []string {
 		labels = append(labels, Label(t))
 	}
 	for _, u := range p.Unresolved {
-		labels = append(labels, u.Selector)
+		labels = append(labels, u.label())
 	}
 	return labels
 }
@@ -192,26 +197,36 @@ func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 			return &UsageError{fmt.Errorf("kernel %q: unknown source %q; known: %s", text, sel.Source, known(sources))}
 		}
 		res, err := source.Resolve(ctx, sel)
+		var partly *kernels.IncompleteError
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, kernels.ErrNoMatch):
 			return fmt.Errorf("%w: %w", ErrNothingMatched, err)
+		case errors.As(err, &partly):
+			p.Unresolved = append(p.Unresolved, Unresolved{text, partly.Release, partly.Version, err.Error()})
+			continue
 		case err != nil:
-			p.Unresolved = append(p.Unresolved, Unresolved{text, err.Error()})
+			p.Unresolved = append(p.Unresolved, Unresolved{Selector: text, Reason: err.Error()})
 			continue
 		}
 		p.Notices = append(p.Notices, res.Notices...)
 		p.Targets = append(p.Targets, res.Targets...)
 	}
 	p.Targets = distinct(p.Targets)
-	if len(p.Targets) == 0 && len(p.Unresolved) > 0 {
+	return p.worthRunning()
+}
+
+// worthRunning asks for one kernel at least that is known by name: a matrix of nothing but unanswered questions helps nobody.
+func (p *Plan) worthRunning() error {
+	known := func(u Unresolved) bool { return u.Release != "" }
+	switch {
+	case len(p.Targets) > 0 || slices.ContainsFunc(p.Unresolved, known):
+		return nil
+	case len(p.Unresolved) > 0:
 		return fmt.Errorf("%w: %s", ErrNothingMatched, p.Unresolved[0].Reason)
 	}
-	if len(p.Targets) == 0 {
-		return fmt.Errorf("%w: no kernel was named", ErrNothingMatched)
-	}
-	return nil
+	return fmt.Errorf("%w: no kernel was named", ErrNothingMatched)
 }
 
 func known(sources map[string]Source) string {

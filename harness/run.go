@@ -60,7 +60,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		wg.Go(func() { r.target(ctx, t) })
 	}
 	for _, u := range p.Unresolved {
-		r.blame(u.Selector, results.Target{Source: u.Selector}, Blame{results.StageFetch, results.CodeInfra, u.Reason})
+		r.blame(u.label(), results.Target{Release: u.Release, Version: u.Version, Source: u.Selector}, Blame{results.StageFetch, results.CodeInfra, u.Reason})
 	}
 	wg.Wait()
 	return r.finish(ctx)

@@ -18,6 +18,19 @@ var ErrNoMatch = errors.New("no kernel matches")
 // It is never the module's fault.
 var ErrUnavailable = errors.New("kernel not obtainable")
 
+// IncompleteError says that a kernel is known by name and that not all of it can be had: an image without headers, say.
+// It is an ErrUnavailable that going online does not cure.
+type IncompleteError struct {
+	Release string // uname -r
+	Version string // X.Y.Z
+	Err     error
+}
+
+func (e *IncompleteError) Error() string { return e.Err.Error() }
+
+// Unwrap makes it an ErrUnavailable.
+func (e *IncompleteError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }
+
 // Target is one kernel to validate against, resolved but not yet fetched. It is plain data.
 type Target struct {
 	Release  string    `json:"release"`  // uname -r, e.g. 6.12.107+deb13-amd64

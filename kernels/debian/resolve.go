@@ -80,8 +80,9 @@ func choose(ix index, lists []list, su suite, matching, here []kernel) (kernels.
 	}
 	found := matching[0]
 	_, err := ix.partsOf(found)
-	return res, fmt.Errorf("%w: %s holds an image of %s, but not what modules are built with: %w; complete are %s",
-		kernels.ErrUnavailable, su.name, found.release, err, cmp.Or(strings.Join(versions(ix, here), " "), "none"))
+	err = fmt.Errorf("%s holds an image of %s, but not what modules are built with: %w; complete are %s",
+		su.name, found.release, err, cmp.Or(strings.Join(versions(ix, here), " "), "none"))
+	return res, &kernels.IncompleteError{Release: found.release, Version: found.upstream(), Err: err}
 }
 
 // newest is the first of k's series in here, which is sorted.
