@@ -66,6 +66,7 @@ func ordinary() {
 		PIt("is pending", func() {})
 		It("is for newer kernels", SemVerConstraint(">= 6.12.0"), func() {})
 		It("is for older kernels", SemVerConstraint("< 6.12.0"), func() {})
+		It("is for newer components", ComponentSemVerConstraint("kernel", "> 7"), func() {})
 		It("is for another machine", Label("arch:aarch64"), func() {})
 		It("passes at the third try", FlakeAttempts(3), func() {
 			if CurrentSpecReport().NumAttempts < 3 {
@@ -228,7 +229,7 @@ suite-error "Suite" failed Interrupted by User
 }
 
 func TestStreamOrdinary(t *testing.T) {
-	frames, good := run(t, "ordinary", nil, "--ginkgo.sem-ver-filter=6.1.176", "--ginkgo.label-filter=arch: isSubsetOf x86_64")
+	frames, good := run(t, "ordinary", nil, "--ginkgo.sem-ver-filter=6.1.176, kernel=6.1.176", "--ginkgo.label-filter=arch: isSubsetOf x86_64")
 	const want = `spec-start "ordinary passes"
 spec-end "ordinary passes" passed
 spec-start "ordinary fails"
@@ -241,6 +242,7 @@ spec-end "ordinary is pending" pending
 spec-end "ordinary is for newer kernels" skipped not for this kernel: for >= 6.12.0, and this is 6.1.176
 spec-start "ordinary is for older kernels"
 spec-end "ordinary is for older kernels" passed
+spec-end "ordinary is for newer components" skipped not for this kernel: for > 7, and this is 6.1.176
 spec-end "ordinary is for another machine" skipped not for this target: its labels are arch:aarch64, and the filter asks for arch: isSubsetOf x86_64
 spec-start "ordinary passes at the third try"
 spec-end "ordinary passes at the third try" passed

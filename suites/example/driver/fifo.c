@@ -36,7 +36,7 @@
 
 static unsigned int capacity = SZ_4K;
 module_param(capacity, uint, 0444);
-MODULE_PARM_DESC(capacity, "bytes the buffer holds, a power of two from 16 to 65536 (default 4096)");
+MODULE_PARM_DESC(capacity, "bytes it holds, a power of two from 16 to 65536 (default 4096)");
 
 static bool overwrite;
 module_param(overwrite, bool, 0444);
@@ -151,14 +151,9 @@ static __poll_t fifo_poll(struct file *file, poll_table *wait)
 	return mask;
 }
 
-static int fifo_open(struct inode *inode, struct file *file)
-{
-	return stream_open(inode, file);
-}
-
 static const struct file_operations fifo_fops = {
 	.owner	= THIS_MODULE,
-	.open	= fifo_open,
+	.open	= stream_open,
 	.read	= fifo_read,
 	.write	= fifo_write,
 	.poll	= fifo_poll,

@@ -28,7 +28,7 @@ const (
 
 	// soon is long enough for anything that should happen at once, on an emulated CPU that others keep busy.
 	soon = 10 * time.Second
-	// a while is how long a call must stay blocked to be called blocked. Too short, it proves less; never does it fail
+	// aWhile is how long a call must stay blocked to be called blocked. Too short, it proves less; never does it fail
 	// a good driver.
 	aWhile = 50 * time.Millisecond
 )
@@ -38,6 +38,7 @@ var fifo = suites.Module("fifo")
 // Each spec starts with the module as PID 1 loaded it, an empty buffer, and a kernel log that begins here. Whatever a
 // spec changes it puts back with DeferCleanup, beside the line that changes it.
 var _ = BeforeEach(func() {
+	kernelLog = nil
 	suites.RequireGuest()
 
 	Expect(suites.WaitForDevice(devicePath, soon)).To(Succeed())
