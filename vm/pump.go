@@ -13,19 +13,22 @@ import (
 type pumps struct {
 	conns    []net.Conn
 	terminal io.ReadWriter
+	input    chan struct{} // closed when nothing more is read from terminal
 	wg       sync.WaitGroup
 	mu       sync.Mutex
 	errs     []error
 }
 
 func startPumps(m *Machine, ch *channels) *pumps {
-	p := &pumps{terminal: m.Terminal}
+	p := &pumps{terminal: m.Terminal, input: make(chan struct{})}
 	p.drain("console", m.Console, ch.console.ours)
 	p.drain("report", m.Report, ch.report.ours)
 	if m.Terminal != nil {
 		p.drain("terminal", m.Terminal, ch.terminal.ours)
-		// Nobody waits for this one: it may sit in Read until the person types the next key.
-		go io.Copy(ch.terminal.ours, m.Terminal)
+		go func() {
+			defer close(p.input)
+			io.Copy(ch.terminal.ours, m.Terminal)
+		}()
 	}
 	return p
 }
@@ -55,9 +58,7 @@ func (p *pumps) fail(err error) {
 
 // wait returns when the last bytes were handed on, or after limit with an error.
 func (p *pumps) wait(limit time.Duration) error {
-	if t, ok := p.terminal.(interface{ SetReadDeadline(time.Time) error }); ok {
-		t.SetReadDeadline(time.Unix(1, 0))
-	}
+	p.stopReading()
 	idle := make(chan struct{})
 	go func() {
 		p.wg.Wait()
@@ -76,6 +77,17 @@ func (p *pumps) wait(limit time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return errors.Join(p.errs...)
+}
+
+// stopReading ends the read from the terminal where that can be done. Elsewhere it may sit there until the person
+// types the next key, and nobody waits for it.
+func (p *pumps) stopReading() {
+	t, ok := p.terminal.(interface{ SetReadDeadline(time.Time) error })
+	if !ok || t.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return
+	}
+	<-p.input
+	t.SetReadDeadline(time.Time{}) // the terminal is not ours: the next reader finds it as it was
 }
 
 // tellingWriter remembers its error: io.Copy's may be the reader's as well.

@@ -3,11 +3,14 @@ package vm_test
 import (
 	"bytes"
 	"context"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,4 +130,87 @@ func run(t *testing.T, ctx context.Context, m *vm.Machine) vm.Outcome {
 		t.Error(err)
 	}
 	return out
+}
+
+// The terminal speaks both ways, though it shares its interrupt with the console.
+func TestRealTerminal(t *testing.T) {
+	eachKernel(t, func(t *testing.T, ctx context.Context, kernel string) {
+		m, console, _ := realMachine(t, kernel, "echo")
+		ours, theirs := net.Pipe()
+		m.Terminal = theirs
+		context.AfterFunc(ctx, func() { ours.Close() })
+		p := start(t, ctx, m)
+		if _, err := io.ReadFull(ours, make([]byte, len("hi\n"))); err != nil {
+			t.Fatalf("no greeting: %v\n%s", err, console)
+		}
+		answer := make([]byte, len("you said hello\n"))
+		for range 3 {
+			go io.WriteString(ours, "hello\n")
+			if _, err := io.ReadFull(ours, answer); err != nil || string(answer) != "you said hello\n" {
+				t.Fatalf("got %q, %v\n%s", answer, err, console)
+			}
+		}
+		io.WriteString(ours, "bye\n")
+		if out, err := p.Wait(); out.Reason != vm.GuestShutdown || err != nil {
+			t.Errorf("got %+v, %v", out, err)
+		}
+	})
+}
+
+// A guest that prints without end is bounded by what we keep, answers the monitor, and dies at once.
+func TestRealFlood(t *testing.T) {
+	eachKernel(t, func(t *testing.T, ctx context.Context, kernel string) {
+		m, console, _ := realMachine(t, kernel, "flood")
+		console.Head, console.Tail = 8<<10, 8<<10
+		p := start(t, ctx, m)
+		waitFor(t, console, "dropped here]\n")
+		if text, err := p.QMP().Human(ctx, "info registers"); err != nil || !strings.Contains(text, "RIP=") {
+			t.Errorf("registers are %q, %v", text, err)
+		}
+		if err := p.InjectNMI(ctx); err != nil {
+			t.Error(err)
+		}
+		p.Quit(ctx)
+		if out, err := p.Wait(); out.Reason != vm.HostQuit || err != nil {
+			t.Errorf("got %+v, %v", out, err)
+		}
+	})
+}
+
+// A megabyte comes over the report port whole.
+func TestRealBulkReport(t *testing.T) {
+	eachKernel(t, func(t *testing.T, ctx context.Context, kernel string) {
+		m, _, report := realMachine(t, kernel, "bulk")
+		var first atomic.Int64
+		begin := time.Now()
+		m.Report = io.MultiWriter(report, writerFunc(func(b []byte) (int, error) {
+			first.CompareAndSwap(0, int64(time.Since(begin)))
+			return len(b), nil
+		}))
+		out := run(t, ctx, m)
+		t.Logf("%v from ready to power-off", out.Elapsed-time.Duration(first.Load()))
+		want := "ready\n" + strings.Repeat(strings.Repeat("x", 1023)+"\n", 1024)
+		if report.String() != want {
+			t.Errorf("%d bytes came, want %d", report.Total(), len(want))
+		}
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// The probe ends in a verdict within its bound, whatever /dev/kvm is worth here.
+func TestRealProbe(t *testing.T) {
+	eachKernel(t, func(t *testing.T, ctx context.Context, kernel string) {
+		c := vm.ProbeConfig{Arch: "x86_64", Kernel: kernel, Initrd: testInitrd(t), Args: []string{"act=nothing"}, Marker: "ready\n", CacheDir: t.TempDir()}
+		for _, cached := range []bool{false, true} {
+			begin := time.Now()
+			v, err := vm.Probe(ctx, c)
+			t.Logf("%+v, %v after %v", v, err, time.Since(begin))
+			if err != nil || v.QEMU == "" || v.Cached && !cached {
+				t.Errorf("got %+v, %v", v, err)
+			}
+		}
+	})
 }

@@ -68,6 +68,7 @@ func perform(act string, report *os.File) {
 			return
 		}
 		raw(tty)
+		fmt.Fprint(tty, "hi\n") // what comes before the port is open is lost
 		in := bufio.NewScanner(tty)
 		for in.Scan() && in.Text() != "bye" {
 			fmt.Fprintf(tty, "you said %s\n", in.Text())
