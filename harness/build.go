@@ -90,7 +90,7 @@ func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, log
 	if err := os.Mkdir(src, 0o755); err != nil {
 		return err
 	}
-	art, err := kbuild.Build(ctx, kbuild.Request{Tree: tree, Source: r.source, Exclude: notSource(r.plan.Spec), Dir: src,
+	art, err := r.make(ctx, kbuild.Request{Tree: tree, Source: r.source, Exclude: notSource(r.plan.Spec), Dir: src,
 		Make: r.plan.Spec.Make, Jobs: 2, Log: log})
 	if err != nil {
 		return err

@@ -113,7 +113,7 @@ func (c *cell) modules() []kbuild.Module { return c.built.modules }
 
 // image assembles what the guest boots with: the base, and this cell's payload behind it.
 func (c *cell) image() (wire.Plan, string, error) {
-	base, err := c.base()
+	base, err := c.baseImage()
 	if err != nil {
 		return wire.Plan{}, "", err
 	}
@@ -160,6 +160,9 @@ func (c *cell) payload() (wire.Plan, initramfs.Payload, error) {
 			plan.Suite.Args = []string{"--ginkgo.focus=" + c.plan.Spec.Focus}
 		}
 		files = append(files, initramfs.File{Guest: wire.SuitePath, Host: c.suites[c.suite], Mode: 0o755})
+	}
+	if c.tree.DotFile != "" {
+		files = append(files, initramfs.File{Guest: wire.PayloadDir + "/config", Host: c.tree.DotFile, Mode: 0o644})
 	}
 	return plan, initramfs.Payload{Plan: plan, Files: files}, nil
 }
@@ -219,7 +222,7 @@ func (c *cell) guest(ctx context.Context, m machine, g *Guest) (Ending, error) {
 	if err != nil {
 		return Ending{}, err
 	}
-	w := newWatch(limits(spec), p.Kill)
+	w := newWatch(c.limits(spec), p.Kill)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -294,7 +297,7 @@ func (r *run) makeBase(ctx context.Context) (string, error) {
 			return err
 		}
 		var log strings.Builder
-		err = initramfs.BuildBase(ctx, initramfs.Options{Source: source, Out: filepath.Join(dir, "base.cpio"), Temp: temp, Log: &log})
+		err = r.base(ctx, initramfs.Options{Source: source, Out: filepath.Join(dir, "base.cpio"), Temp: temp, Log: &log})
 		if err != nil {
 			return fmt.Errorf("build guest image: %w", err)
 		}
@@ -334,10 +337,10 @@ func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
 	digest, err := initramfs.SuiteDigest(ctx, dir)
 	if err != nil { // then there is nothing to find it by, and compiling tells why
 		out := filepath.Join(r.work, s.Name+".test")
-		return out, initramfs.CompileSuite(ctx, dir, out)
+		return out, r.compile(ctx, dir, out)
 	}
 	entry, _, err := r.store.Fill(ctx, "suites", strings.TrimPrefix(digest, "sha256:"), func(dst string) error {
-		if err := initramfs.CompileSuite(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
+		if err := r.compile(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
 			return err
 		}
 		return os.WriteFile(filepath.Join(dst, kernels.TitleFile), []byte("suite "+s.Name), 0o644)

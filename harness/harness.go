@@ -5,8 +5,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/vm"
 )
 
 // Source obtains kernels of one kind. Resolve asks what there is; Fetch makes one ready to build against and to boot.
@@ -25,9 +28,16 @@ type Options struct {
 
 // Harness plans and runs. It may be used for several runs, one after the other.
 type Harness struct {
-	store   *kernels.Store
-	tool    string
+	store *kernels.Store
+	tool  string
+
+	// What touches the world beyond QEMU, and the host's patience with a guest: fields, so that tests can put fakes in.
 	sources func(Spec) map[string]Source
+	make    func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
+	compile func(ctx context.Context, dir, out string) error
+	base    func(context.Context, initramfs.Options) error
+	probe   func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
+	limits  func(Spec) deadlines
 
 	mu   sync.Mutex
 	tell func(Event)
@@ -39,7 +49,8 @@ func New(opt Options) (*Harness, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Harness{store: store, tool: opt.Tool, tell: opt.Events}
+	h := &Harness{store: store, tool: opt.Tool, tell: opt.Events,
+		make: kbuild.Build, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		return map[string]Source{"debian": debian.New(store, cfg)}

@@ -356,10 +356,13 @@ func nothingRan(e Evidence) (verdict, bool) {
 	return verdict{results.Skip, results.StageTest, results.CodeExcluded, reason}, true
 }
 
-// stageOf is the stage the guest was in; the boot before it said anything else.
+// stageOf is the stage the guest was in: the boot before it said anything else, the shutdown after its end frame.
 func stageOf(g *Guest) results.Stage {
-	if g == nil || g.Stage == "" {
+	switch {
+	case g == nil || g.Stage == "":
 		return results.StageBoot
+	case g.End:
+		return results.StageShutdown
 	}
 	return g.Stage
 }

@@ -19,7 +19,7 @@ func (r *run) probeOnce(ctx context.Context) func(kernel, initrd, marker string)
 			return r.verdict, failure
 		}
 		var v vm.Verdict
-		v, failure = vm.Probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: marker,
+		v, failure = r.probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: marker,
 			CacheDir: filepath.Join(r.store.Dir(), "probe"), RequireKVM: r.plan.Spec.RequireKVM})
 		if wasInterrupted(ctx, failure) {
 			return v, failure

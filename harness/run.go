@@ -32,8 +32,8 @@ type run struct {
 	started time.Time
 	qemu    string
 
-	base  func() (string, error) // path of the guest's base image; made once
-	accel func(kernel, initrd, marker string) (vm.Verdict, error)
+	baseImage func() (string, error) // path of the guest's base image; made once
+	accel     func(kernel, initrd, marker string) (vm.Verdict, error)
 
 	mu      sync.Mutex
 	records map[Cell]results.Record
@@ -108,7 +108,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	if r.work, r.release, err = h.store.WorkDir(); err != nil {
 		return nil, err
 	}
-	r.base = sync.OnceValues(func() (string, error) { return r.makeBase(ctx) })
+	r.baseImage = sync.OnceValues(func() (string, error) { return r.makeBase(ctx) })
 	r.accel = r.probeOnce(ctx)
 	return r, nil
 }

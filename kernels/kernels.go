@@ -63,6 +63,7 @@ type Tree struct {
 	Mounts  []Mount        // what must be mounted into the root for KDIR to be true, besides the root itself
 	Root    Root           // where modules for this tree are compiled
 	Config  kconfig.Config // the kernel's .config
+	DotFile string         // host path of the .config
 	Digest  string         // "sha256:…" of everything that matters to a build: the packages' digests
 }
 

@@ -140,6 +140,7 @@ func openTree(dir string, root kernels.Root, t kernels.Target) (*kernels.Tree, e
 		KDIR:    "/usr/src/linux-headers-" + t.Release,
 		Root:    root,
 		Config:  config,
+		DotFile: filepath.Join(dir, l.Config),
 		Digest:  digest(key(t)),
 	}
 	for _, g := range l.Guests {

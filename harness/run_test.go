@@ -1,0 +1,298 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/vm/vmtest"
+)
+
+func TestMain(m *testing.M) {
+	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { playGuest(g, len(passFrames())) })
+	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { playGuest(g, 3) })
+	vmtest.Register("until-spec", func(g *vmtest.Guest, _ ...string) { playGuest(g, 8) })
+	vmtest.Main(m)
+}
+
+// playGuest sends the first n frames of a guest that passes, and draws the markers that go with them.
+func playGuest(g *vmtest.Guest, n int) {
+	image, err := os.ReadFile(g.Arg("-initrd"))
+	if err != nil {
+		panic(err)
+	}
+	field := func(name string) string {
+		return string(regexp.MustCompile(`"` + name + `": "([^"]*)"`).FindSubmatch(image)[1])
+	}
+	nonce := field("nonce")
+	w := wire.NewWriter(g.Report, nonce)
+	for _, f := range passFrames()[:n] {
+		if f.Kind == wire.KindHello {
+			f.Release = field("release")
+		}
+		if f.Kind == wire.KindStage {
+			fmt.Fprintf(g.Console, "[    1.000000] %s\n", wire.Marker(nonce, wire.Mark{Stage: f.Stage, Done: f.Done}))
+		}
+		if err := w.Write(f); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// fakeSource has a kernel for every name, and none that boots.
+type fakeSource struct {
+	dir   string
+	fetch func(context.Context, kernels.Target) error
+}
+
+func (s *fakeSource) Resolve(_ context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+	switch sel.Name {
+	case "nothing":
+		return kernels.Resolution{}, fmt.Errorf("%w: no %s", kernels.ErrNoMatch, sel.Name)
+	case "offline":
+		return kernels.Resolution{}, fmt.Errorf("%w: no network", kernels.ErrUnavailable)
+	}
+	t := kernels.Target{Release: sel.Name + "-amd64", Version: map[string]string{"old": "1.0", "young": "2.0"}[sel.Name], Arch: "x86_64", Flavour: "amd64", Source: "debian:" + sel.Name}
+	return kernels.Resolution{Targets: []kernels.Target{t}}, nil
+}
+
+func (s *fakeSource) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (*kernels.Tree, error) {
+	if s.fetch != nil {
+		if err := s.fetch(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	return &kernels.Tree{Target: t, Dir: s.dir, Image: filepath.Join(s.dir, "vmlinuz"), Modules: s.dir, Digest: "sha256:" + t.Release}, nil
+}
+
+// fixture is a harness in which everything but the harness is fake.
+type fixture struct {
+	*Harness
+	source *fakeSource
+	spec   Spec
+	builds atomic.Int32
+	events []Event
+}
+
+func newFixture(t *testing.T, script string) *fixture {
+	t.Helper()
+	vmtest.Install(t, script)
+	dir := t.TempDir()
+	module := filepath.Join(dir, "driver")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(module, "Kbuild"), "obj-m := fifo.o\n")
+	write(filepath.Join(module, "fifo.c"), "int fifo;\n")
+	write(filepath.Join(dir, "kernel", "vmlinuz"), "image")
+	write(filepath.Join(dir, "kernel", "modules.dep"), "")
+
+	f := &fixture{source: &fakeSource{dir: filepath.Join(dir, "kernel")}}
+	h, err := New(Options{CacheDir: filepath.Join(dir, "cache"), Events: func(e Event) { f.events = append(f.events, e) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.sources = func(Spec) map[string]Source { return map[string]Source{"debian": f.source} }
+	h.make = func(_ context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
+		f.builds.Add(1)
+		path := filepath.Join(r.Dir, "fifo.ko")
+		return &kbuild.Artifact{Modules: []kbuild.Module{{Name: "fifo", Path: path, Version: "1.0"}}}, os.WriteFile(path, []byte("ko"), 0o644)
+	}
+	h.compile = func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) }
+	h.probe = func(context.Context, vm.ProbeConfig) (vm.Verdict, error) {
+		return vm.Verdict{Accel: vm.Accel{Name: "tcg", CPU: "max"}}, nil
+	}
+	h.base = func(_ context.Context, opt initramfs.Options) error {
+		return os.WriteFile(opt.Out, []byte("base"), 0o644)
+	}
+	f.Harness = h
+	f.spec = Spec{Module: module, Kernels: []string{"debian:old", "debian:young"}, Suites: []string{Lifecycle}, Out: filepath.Join(dir, "out")}
+	return f
+}
+
+func (f *fixture) run(t *testing.T, ctx context.Context) (*results.Results, error) {
+	t.Helper()
+	p, err := f.Plan(ctx, f.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := f.Run(ctx, p)
+	if left, _ := filepath.Glob(filepath.Join(f.store.Dir(), "work", "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	return res, err
+}
+
+func summary(res *results.Results) string {
+	var b strings.Builder
+	for _, rec := range res.Records {
+		fmt.Fprintf(&b, "%s %s %s@%s %s\n", rec.Target.Release, rec.Suite, rec.Status, rec.Stage, rec.Code)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func TestRunToTheEnd(t *testing.T) {
+	f := newFixture(t, "call pass\npoweroff\n")
+	res, err := f.run(t, t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "old-amd64 lifecycle PASS@ \nyoung-amd64 lifecycle PASS@"
+	if got := summary(res); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if res.Module.Name != "fifo" || res.Module.Version != "1.0" {
+		t.Errorf("module %+v: the .ko knows better than its folder", res.Module)
+	}
+	for _, name := range []string{"results.json", "matrix.md", "journal.jsonl", "cells/old-amd64/lifecycle/console.log", "cells/young-amd64/lifecycle/specs.json"} {
+		if _, err := os.Stat(filepath.Join(f.spec.Out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if res2, err := f.run(t, t.Context()); err != nil || summary(res2) != want || f.builds.Load() != 2 {
+		t.Errorf("again: %v, %d builds\n%s", err, f.builds.Load(), summary(res2))
+	}
+}
+
+func TestGuestsThatEndBadly(t *testing.T) {
+	oops := "console [    2.000000] BUG: kernel NULL pointer dereference, address: 0000000000000000\n" +
+		"console [    2.000001] Oops: 0002 [#1] PREEMPT SMP NOPTI\n" +
+		"console [    2.000002] RIP: 0010:fifo_init+0x5/0x1000 [fifo]\n" +
+		"console [    2.000003] Kernel panic - not syncing: Fatal exception\nreset\n"
+	for name, c := range map[string]struct{ script, want, reason string }{
+		"silence":               {"console [    0.000000] Linux version 1\nconsole Probing EDD\n", "MISS@boot boot-failed", "Probing EDD"},
+		"a panic at boot":       {"console Kernel panic - not syncing: VFS: Unable to mount root fs\nreset\n", "MISS@boot boot-failed", "guest-reset"},
+		"a fault in init":       {"call until-load\n" + oops, "FAIL@load oops", "fifo_init"},
+		"a freeze in init":      {"call until-load\n", "FAIL@load hang", "no answer"},
+		"a freeze in a spec":    {"call until-spec\n", "FAIL@test hang", `in "one"`},
+		"a triple fault":        {"call until-spec\nreset\n", "FAIL@test reset", `in "one"`},
+		"QEMU's own crash":      {"call until-spec\ndie 134 assertion failed\n", "ERROR@test infra", "qemu-died"},
+		"no power-off":          {"call pass\n", "ERROR@shutdown timeout", ""},
+		"a reset after the end": {"call pass\nreset\n", "ERROR@shutdown reset", "guest-reset"},
+		"QEMU does not start":   {"refuse 1 no such machine\n", "ERROR@boot infra", "no such machine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, c.script)
+			f.spec.Kernels = []string{"debian:old"}
+			f.limits = func(Spec) deadlines {
+				return deadlines{boot: time.Second, silent: time.Second, call: time.Second, whole: time.Minute}
+			}
+			res, err := f.run(t, t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec := res.Records[0]
+			if got := fmt.Sprintf("%s@%s %s", rec.Status, rec.Stage, rec.Code); got != c.want || !strings.Contains(rec.Reason, c.reason) {
+				t.Errorf("got %s: %s; want %s: %s", got, rec.Reason, c.want, c.reason)
+			}
+			if rec.Artifacts.Console == "" && !strings.HasPrefix(c.script, "refuse") {
+				t.Error("the console is not kept")
+			}
+		})
+	}
+}
+
+func TestOneKernelCannotBeHad(t *testing.T) {
+	f := newFixture(t, "call pass\npoweroff\n")
+	f.source.fetch = func(_ context.Context, target kernels.Target) error {
+		if target.Version == "1.0" {
+			return fmt.Errorf("%w: the disk is full", kernels.ErrUnavailable)
+		}
+		return nil
+	}
+	f.spec.Kernels = append(f.spec.Kernels, "debian:offline")
+	res, err := f.run(t, t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "old-amd64 lifecycle MISS@fetch infra\nyoung-amd64 lifecycle PASS@ \ndebian:offline lifecycle MISS@fetch infra"
+	if got := summary(res); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if code := res.ExitCode(); code != 3 {
+		t.Errorf("exit code %d, want 3", code)
+	}
+}
+
+func TestPlansThatAreNone(t *testing.T) {
+	f := newFixture(t, "")
+	for selectors, want := range map[string]string{"debian:nothing": "no nothing", "debian:offline": "no network"} {
+		f.spec.Kernels = strings.Fields(selectors)
+		if _, err := f.Plan(t.Context(), f.spec); !errors.Is(err, ErrNothingMatched) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", selectors, err)
+		}
+	}
+	f.spec.Kernels = []string{"debian:old", "debian:nothing"}
+	if _, err := f.Plan(t.Context(), f.spec); !errors.Is(err, ErrNothingMatched) {
+		t.Errorf("a selector that matches nothing was passed over: %v", err)
+	}
+}
+
+func TestASuiteThatDoesNotCompileLeavesNothing(t *testing.T) {
+	f := newFixture(t, "")
+	f.compile = func(context.Context, string, string) error {
+		return &initramfs.CompileError{Output: "./x_test.go:3:1: no\n"}
+	}
+	p, err := f.Plan(t.Context(), f.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Run(t.Context(), p)
+	var usage *UsageError
+	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "x_test.go:3:1: no") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(f.spec.Out); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the output folder is there: %v", err)
+	}
+}
+
+func TestInterruptGivesEveryCellARecord(t *testing.T) {
+	f := newFixture(t, "call until-spec\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	f.tell = func(e Event) {
+		if e.Kind == EventSpec {
+			cancel()
+		}
+	}
+	res, err := f.run(t, ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	for _, rec := range res.Records {
+		if rec.Status != results.Miss || rec.Code != results.CodeInterrupted {
+			t.Errorf("%s: %s %s %s", rec.Target.Release, rec.Status, rec.Code, rec.Reason)
+		}
+	}
+	if data, err := os.ReadFile(filepath.Join(f.spec.Out, "results.json")); err != nil || bytes.Count(data, []byte(`"interrupted"`)) != 2 {
+		t.Errorf("results.json: %v\n%s", err, data)
+	}
+}
+
+func TestNotSource(t *testing.T) {
+	spec := Spec{Module: "/m", Out: "/m/out/deep", Suites: []string{Lifecycle, "/m/suites/a", "/elsewhere"}}
+	want := "[modmatrix.lock modmatrix.toml out suites]"
+	if got := fmt.Sprint(notSource(spec)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
