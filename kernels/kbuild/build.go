@@ -86,6 +86,7 @@ func build(ctx context.Context, r Request, command []string, log *buildLog) ([]M
 	}
 	exit, err := run(ctx, sandboxArgs(v, r.Dir, command), r.Dir, log)
 	log.flush()
+	reclaim(r.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("build for %s: %w%s", release, err, log.sandboxSaid())
 	}

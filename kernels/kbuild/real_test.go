@@ -232,7 +232,7 @@ func TestRealHostile(t *testing.T) {
 				"$(info home=$(shell test $$HOME != " + home + " && touch $$HOME/x && echo ok; touch " + home + "/modmatrix-evil 2>&1))\n" +
 				"$(info net=$(shell tail -n +3 /proc/net/dev | cut -d: -f1))\n" +
 				"$(info env=$(HOSTSECRET))\n" +
-				"$(foreach f,/evil /etc/evil /usr/src/evil /usr/lib/evil $(srctree)/evil /proc/sys/kernel/core_pattern,$(info root=$(shell touch $f 2>&1)))\n" +
+				"$(foreach f,/evil /etc/evil /usr/src/evil /usr/lib/evil $(srctree)/evil /dev/evil /proc/sys/kernel/core_pattern,$(info root=$(shell touch $f 2>&1)))\n" +
 				"$(info pids=$(shell ls /proc | grep -c '^[0-9]'))\n",
 		}))
 		if err != nil {
@@ -246,7 +246,7 @@ func TestRealHostile(t *testing.T) {
 		for line := range strings.Lines(log) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 			switch {
-			case key == "root" && !strings.HasSuffix(value, "Read-only file system"),
+			case key == "root" && !strings.HasPrefix(value, "touch: cannot touch "),
 				key == "home" && !strings.HasPrefix(value, "ok touch: "),
 				key == "net" && strings.TrimSpace(value) != "lo",
 				key == "pids" && len(value) > 1:

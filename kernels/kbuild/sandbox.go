@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
@@ -23,6 +24,7 @@ const (
 	buildTime = 946684800 // 2000-01-01T00:00:00Z
 
 	tmpSize  = 1 << 30  // bytes of /tmp
+	shmSize  = 64 << 20 // bytes of /dev/shm
 	fileSize = 4 << 30  // bytes of the largest file a build may write
 	maxProcs = 4096     // processes; the kernel exempts root from it (Linux kernel/fork.c, copy_process)
 	minFree  = 32 << 20 // bytes of disk that a build leaves to others
@@ -59,12 +61,12 @@ func sandboxArgs(v *view, dir string, command []string) []string {
 		args = append(args, "--setenv", e[0], e[1])
 	}
 	args = append(args, v.args...)
-	args = append(args, "--proc", "/proc", "--dev", "/dev", "--size", strconv.Itoa(tmpSize), "--tmpfs", "/tmp",
-		"--dir", "/tmp/home", "--bind", dir, guestBuild)
+	args = append(args, "--proc", "/proc", "--dev", "/dev", "--size", strconv.Itoa(shmSize), "--tmpfs", "/dev/shm",
+		"--size", strconv.Itoa(tmpSize), "--tmpfs", "/tmp", "--dir", "/tmp/home", "--bind", dir, guestBuild)
 	args = append(args, v.seal()...)
 	// bwrap itself leaves /proc/sys writable, and root owns what is in there without any capability: core_pattern alone
-	// would let a Makefile run a program on the host (Linux fs/proc/proc_sysctl.c, test_perm).
-	args = append(args, "--remount-ro", "/proc")
+	// would let a Makefile run a program on the host (Linux fs/proc/proc_sysctl.c, test_perm). Its /dev is memory without bounds.
+	args = append(args, "--remount-ro", "/proc", "--remount-ro", "/dev")
 	args = append(args, "--chdir", guestBuild, "--", "sh", "-c", limitScript, "sh")
 	return append(args, command...)
 }
@@ -173,13 +175,32 @@ func watchDisk(ctx context.Context, dir string, cancel context.CancelCauseFunc) 
 	}
 }
 
+// reclaim gives back the right to remove dir: a build may have taken it from folders in there. Where that fails, removing
+// it will, and say so.
+func reclaim(dir string) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil
+		}
+		if info, err := d.Info(); err == nil && info.Mode().Perm()&0o700 != 0o700 {
+			root.Chmod(name, info.Mode().Perm()|0o700)
+		}
+		return nil
+	})
+}
+
 // checkDisk says when less than minFree is left where dir is. The error is an ENOSPC.
 func checkDisk(dir string) error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
 		return fmt.Errorf("stat disk of build folder: %w", err)
 	}
-	if free := fs.Bavail * uint64(fs.Bsize); free < minFree {
+	if free := disk.Bavail * uint64(disk.Bsize); free < minFree {
 		return fmt.Errorf("only %d MiB free for builds at %s: %w", free>>20, dir, syscall.ENOSPC)
 	}
 	return nil
