@@ -171,7 +171,8 @@ var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct fie
 
 // typeNames are Go's types in the words of who writes the file.
 var typeNames = map[string]string{"int": "a whole number", "string": "a text in quotes", "bool": "true or false",
-	"[]string": "a list of texts", "harness.Duration": "a text like \"10m\""}
+	"[]string": "a list of texts", "harness.Duration": "a text like \"10m\"",
+	"harness.GuestConfig": "a table", "harness.DebianConfig": "a table"}
 
 func oneLine(s string) string {
 	s = strings.TrimPrefix(strings.Join(strings.Fields(s), " "), "toml: ")
@@ -251,7 +252,7 @@ func (c Config) check(lines map[string]int) error {
 		{"jobs", 0 <= c.Jobs && c.Jobs <= 1024, "from 0 to 1024"},
 		{"guest.memory_mib", 64 <= c.Guest.MemoryMiB && c.Guest.MemoryMiB <= 1<<20, "from 64 to 1048576"},
 		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
-		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "from 1s to 24h"},
+		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "a text from \"1s\" to \"24h\""},
 		{"debian.mirror", isAddress(c.Debian.Mirror), "an address that starts with http://, https:// or file://"},
 		{"debian.security_mirror", isAddress(c.Debian.SecurityMirror), "an address that starts with http://, https:// or file://"},
 	}

@@ -168,9 +168,9 @@ func writeFinding(out *bufio.Writer, f finding, opt TextOptions) {
 	fmt.Fprintf(out, "   %-7s  %s\n", "again", f.again(opt))
 }
 
-// writeNotes says what decided nothing and should be known, each note once with the kernels it holds for.
-func writeNotes(out *bufio.Writer, g grid, opt TextOptions) {
-	var order []string
+// notes says what decided nothing and should be known, each note once with the kernels it holds for.
+func notes(g grid) []string {
+	var order, lines []string
 	where := map[string][]string{}
 	for _, w := range g.rows {
 		for _, rec := range w.cells {
@@ -184,16 +184,14 @@ func writeNotes(out *bufio.Writer, g grid, opt TextOptions) {
 			}
 		}
 	}
-	for i, n := range order {
-		if i == 0 {
-			fmt.Fprintln(out)
-		}
+	for _, n := range order {
 		on := strings.Join(where[n], ", ")
 		if len(where[n]) == len(g.rows) && len(g.rows) > 1 {
 			on = "every kernel"
 		}
-		fmt.Fprintf(out, "note  %s (%s)\n", Plain(n), on)
+		lines = append(lines, fmt.Sprintf("%s (%s)", Plain(n), on))
 	}
+	return lines
 }
 
 // firstBad says where a module stopped to work, for every line of kernels of one kind in which it worked on each older

@@ -32,6 +32,9 @@ func Markdown(w io.Writer, r *Results) error {
 	for _, line := range firstBad(g) {
 		fmt.Fprintf(out, "\n%s\n", code(line))
 	}
+	for _, n := range notes(g) {
+		fmt.Fprintf(out, "\n- note: %s\n", code(n))
+	}
 	return out.Flush()
 }
 

@@ -40,7 +40,9 @@ func Text(w io.Writer, r *Results, opt TextOptions) error {
 	for i, line := range firstBad(g) {
 		fmt.Fprintf(out, "%s%s\n", []string{"\n", ""}[min(i, 1)], line)
 	}
-	writeNotes(out, g, opt)
+	for i, n := range notes(g) {
+		fmt.Fprintf(out, "%snote  %s\n", []string{"\n", ""}[min(i, 1)], n)
+	}
 	return out.Flush()
 }
 
@@ -123,6 +125,9 @@ var colours = map[Status]string{Pass: "2", Fail: "1", Error: "5", Miss: "3", Ski
 
 // causeRoom is the least width that a cause is worth being shown in; with less it gets a line of its own.
 const causeRoom = 24
+
+// causeMax is how much of a cause the table shows at most, in columns; all of it stands below.
+const causeMax = 80
 
 func drawTable(g grid, opt TextOptions) string {
 	view := tableOf(g)
@@ -234,6 +239,9 @@ func tableOf(g grid) [][]tableCell {
 		}
 		cause := w.cause()
 		shown := tableCell{text: cause}
+		if w.status() != Skip { // of a SKIP, nothing is said but here
+			shown.text = clip(cause, causeMax)
+		}
 		if cause != "" && cause == last {
 			shown.text = same
 		}

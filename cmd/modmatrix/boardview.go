@@ -70,7 +70,7 @@ func (b *board) view(f frame) string {
 }
 
 func (b *board) title() string {
-	t := fmt.Sprintf("%s · %d kernels", results.Plain(b.module), len(b.rows))
+	t := results.Plain(b.module) + " · " + plural(len(b.rows), "kernel")
 	var names []string
 	for _, s := range b.suites {
 		if s != "" {

@@ -38,6 +38,7 @@ type live struct {
 func newLive(ctx context.Context, out *os.File, color bool) *live {
 	l := &live{out: out, color: color, board: newBoard(), done: make(chan struct{}), ended: make(chan struct{}),
 		size: func() (int, int) { w, h, _ := terminal(out); return w, h }}
+	l.board.began = time.Now()
 	_, _ = io.WriteString(out, ansi.HideCursor)
 	go l.loop(ctx)
 	return l

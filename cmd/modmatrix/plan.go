@@ -38,11 +38,14 @@ boots nothing.`,
 }
 
 func (a *app) plan(ctx context.Context, spec harness.Spec) error {
-	h, err := a.open(harness.Options{Tool: toolName()})
+	w := a.watch(ctx)
+	defer w.close()
+	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
 	if err != nil {
 		return err
 	}
 	p, err := h.Plan(ctx, spec)
+	w.close()
 	if err != nil {
 		return err
 	}
@@ -62,8 +65,8 @@ func (a *app) showPlan(p *harness.Plan) error {
 	for _, s := range p.Suites {
 		suites = append(suites, results.Plain(s.Name))
 	}
-	fmt.Fprintf(a.Stdout, "%s · %d cells: %d kernels × %s\n\n", results.Plain(p.Module.Name), len(p.Cells()),
-		len(p.Targets)+len(p.Unresolved), strings.Join(suites, ", "))
+	fmt.Fprintf(a.Stdout, "%s · %s: %s × %s\n\n", results.Plain(p.Module.Name), plural(len(p.Cells()), "cell"),
+		plural(len(p.Targets)+len(p.Unresolved), "kernel"), strings.Join(suites, ", "))
 	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  KERNEL\tFROM\tDOWNLOAD")
 	for _, t := range p.Targets {

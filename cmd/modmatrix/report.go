@@ -36,7 +36,7 @@ func reportCommand(a *app) *cobra.Command {
 		sub := &cobra.Command{
 			Use:     f.name + " [PATH]",
 			Short:   f.short,
-			Long:    f.short + ".\n\nPATH is a folder of results or a results.json. The exit code is that of the run.",
+			Long:    f.short + ".\n\nPATH is a folder of results or a results.json. The exit code is what the matrix comes to: 0, 1 or 3.",
 			Example: fmt.Sprintf("  modmatrix report %s\n  modmatrix report %s nightly/results.json", f.name, f.name),
 			Args:    atMost(1),
 			RunE: func(_ *cobra.Command, args []string) error {
