@@ -43,7 +43,7 @@ func (c *cell) judge(ctx context.Context) results.Record {
 		e.Interrupted = true
 	}
 	rec := Judge(e)
-	rec.Target, rec.Cached = c.about, c.built.cached && c.plan.Spec.BuildOnly
+	rec.Cached = c.built.cached && c.plan.Spec.BuildOnly
 	artifacts, err := c.out.keep(c.dir, c.built.log, console, rec.Specs)
 	if err != nil {
 		rec.Notes = append(rec.Notes, "artifacts: "+err.Error())

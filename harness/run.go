@@ -37,6 +37,7 @@ type run struct {
 
 	mu      sync.Mutex
 	records map[Cell]results.Record
+	targets map[string]results.Target // by label, as far as they are known
 	verdict vm.Verdict
 	probing sync.Mutex
 	module  results.Module
@@ -55,12 +56,18 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	for _, n := range p.Notices {
 		h.event(Event{Kind: EventNotice, Text: n})
 	}
+	for _, t := range p.Targets {
+		r.know(Label(t), aboutTarget(t))
+	}
+	for _, u := range p.Unresolved {
+		r.know(u.label(), results.Target{Release: u.label(), Version: u.Version, Source: u.Selector})
+	}
 	var wg sync.WaitGroup
 	for _, t := range p.Targets {
 		wg.Go(func() { r.target(ctx, t) })
 	}
 	for _, u := range p.Unresolved {
-		r.blame(u.label(), results.Target{Release: u.Release, Version: u.Version, Source: u.Selector}, Blame{results.StageFetch, results.CodeInfra, u.Reason})
+		r.blame(u.label(), Blame{results.StageFetch, results.CodeInfra, u.Reason})
 	}
 	wg.Wait()
 	return r.finish(ctx)
@@ -98,7 +105,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	if jobs <= 0 {
 		jobs = runtime.NumCPU()
 	}
-	r := &run{Harness: h, plan: p, source: source, started: time.Now(), records: map[Cell]results.Record{}, module: p.Module,
+	r := &run{Harness: h, plan: p, source: source, started: time.Now(), records: map[Cell]results.Record{}, targets: map[string]results.Target{}, module: p.Module,
 		cpu: semaphore.NewWeighted(int64(jobs)), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
@@ -118,19 +125,19 @@ const maxFetches = 2
 
 // target takes one kernel through fetch and build, and then all suites on it.
 func (r *run) target(ctx context.Context, t kernels.Target) {
-	about := results.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour,
-		Profile: t.Profile, Source: t.Source}
 	began := time.Now()
 	tree, err := r.fetch(ctx, t)
 	if wasInterrupted(ctx, err) {
 		return // finish records its cells as interrupted
 	}
 	if err != nil {
-		r.blame(Label(t), about, Blame{results.StageFetch, results.CodeInfra, err.Error()})
+		r.blame(Label(t), Blame{results.StageFetch, results.CodeInfra, err.Error()})
 		return
 	}
 	fetched := time.Since(began)
+	about := aboutTarget(t)
 	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
+	r.know(Label(t), about)
 	built := r.build(ctx, tree)
 	var wg sync.WaitGroup
 	for _, s := range r.plan.Suites {
@@ -146,20 +153,26 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 }
 
 // blame records every cell of a target that did not come as far as its cells.
-func (r *run) blame(label string, about results.Target, b Blame) {
+func (r *run) blame(label string, b Blame) {
 	for _, s := range r.plan.Suites {
-		rec := Judge(Evidence{Trouble: &b})
-		rec.Target = about
-		r.record(Cell{label, s.Name}, rec)
+		r.record(Cell{label, s.Name}, Judge(Evidence{Trouble: &b}))
 	}
 }
 
-func (r *run) record(c Cell, rec results.Record) {
-	rec.Suite = c.Suite
-	if rec.Target.Release == "" {
-		rec.Target.Release = c.Target
-	}
+func aboutTarget(t kernels.Target) results.Target {
+	return results.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Profile: t.Profile, Source: t.Source}
+}
+
+// know notes what a row of the matrix is about.
+func (r *run) know(label string, about results.Target) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.targets[label] = about
+}
+
+func (r *run) record(c Cell, rec results.Record) {
+	r.mu.Lock()
+	rec.Suite, rec.Target = c.Suite, r.targets[c.Target]
 	r.records[c] = rec
 	r.mu.Unlock()
 	if err := r.out.journal(rec); err != nil {
@@ -180,8 +193,9 @@ func (r *run) finish(ctx context.Context) (*results.Results, error) {
 		rec, ok := r.records[c]
 		if !ok {
 			rec = Judge(Evidence{Interrupted: ctx.Err() != nil})
-			rec.Suite, rec.Target.Release = c.Suite, c.Target
+			rec.Suite = c.Suite
 		}
+		rec.Target = r.targets[c.Target] // every cell of a row says the same of it, whenever it was recorded
 		res.Records = append(res.Records, rec)
 	}
 	res.Finish()
