@@ -153,6 +153,14 @@ func show(f wire.Frame) string {
 
 var basePath string
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if basePath != "" {
+		_ = os.RemoveAll(filepath.Dir(basePath))
+	}
+	os.Exit(code)
+}
+
 // base builds the base image, once.
 func base(t *testing.T) string {
 	t.Helper()
@@ -160,7 +168,11 @@ func base(t *testing.T) string {
 		return path
 	}
 	if basePath == "" {
-		basePath = filepath.Join(t.TempDir(), "base.cpio")
+		dir, err := os.MkdirTemp("", "modmatrix-base-") // it outlives the first test that needs it
+		if err != nil {
+			t.Fatal(err)
+		}
+		basePath = filepath.Join(dir, "base.cpio")
 		source, err := FindSource()
 		if err != nil {
 			t.Fatal(err)

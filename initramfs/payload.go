@@ -38,6 +38,24 @@ const archiveEnd = 512
 
 // WriteImage puts payload behind base in out, which is written whole or not at all.
 func WriteImage(out, base string, payload Payload) error {
+	return writeImage(out, base, func(w io.Writer) error { return WritePayload(w, payload) })
+}
+
+// WriteTemplateImage makes the image of a guest that is to be frozen: behind base only the kernel's own modules that the
+// guest's channels need, all under wire.BaseDir, and no plan. Such a guest waits for its payload on a drive.
+func WriteTemplateImage(out, base string, modules []File) error {
+	return writeImage(out, base, func(w io.Writer) error {
+		for _, m := range modules {
+			if !below(m.Guest, wire.BaseDir) {
+				return fmt.Errorf("template path %q is not under %s", m.Guest, wire.BaseDir)
+			}
+		}
+		return writeArchive(w, slices.Clone(modules))
+	})
+}
+
+// writeImage puts an archive behind base in out.
+func writeImage(out, base string, archive func(io.Writer) error) error {
 	in, err := os.Open(base)
 	if err != nil {
 		return fmt.Errorf("open base image: %w", err)
@@ -55,7 +73,7 @@ func WriteImage(out, base string, payload Payload) error {
 	if err != nil {
 		return fmt.Errorf("copy base image: %w", err)
 	}
-	if err := WritePayload(image, payload); err != nil {
+	if err := archive(image); err != nil {
 		return err
 	}
 	if err := image.CloseAtomicallyReplace(); err != nil {
@@ -64,14 +82,23 @@ func WriteImage(out, base string, payload Payload) error {
 	return nil
 }
 
-// WritePayload writes payload as an archive that the kernel unpacks over the base image, or a guest for itself.
+// WritePayload writes payload as an archive that the kernel unpacks over the base image.
 // The same payload gives the same bytes.
 func WritePayload(w io.Writer, p Payload) error {
+	plan, err := p.planFile()
+	if err != nil {
+		return err
+	}
+	return writeArchive(w, append(slices.Clone(p.Files), plan))
+}
+
+// planFile is the plan as a file of the guest.
+func (p Payload) planFile() (File, error) {
 	plan, err := json.MarshalIndent(p.Plan, "", " ")
 	if err != nil {
-		return fmt.Errorf("encode plan: %w", err)
+		return File{}, fmt.Errorf("encode plan: %w", err)
 	}
-	return writeArchive(w, append(slices.Clone(p.Files), File{Guest: wire.PlanPath, Data: append(plan, '\n')}))
+	return File{Guest: wire.PlanPath, Data: append(plan, '\n')}, nil
 }
 
 // writeArchive sorts files and writes them with the folders that they lie in.
@@ -105,10 +132,14 @@ func writeArchive(w io.Writer, files []File) error {
 
 // checkGuestPath holds payloads to their own folders: nothing in one may take the place of PID 1 or of a command.
 func checkGuestPath(name string) error {
-	if path.Clean(name) == name && (strings.HasPrefix(name, wire.PayloadDir+"/") || strings.HasPrefix(name, wire.BaseDir+"/")) {
+	if below(name, wire.PayloadDir) || below(name, wire.BaseDir) {
 		return nil
 	}
 	return fmt.Errorf("payload path %q is not under %s or %s", name, wire.PayloadDir, wire.BaseDir)
+}
+
+func below(name, dir string) bool {
+	return path.Clean(name) == name && strings.HasPrefix(name, dir+"/")
 }
 
 // writeDirs writes dir and what it lies in, as far as they are not yet done.
@@ -124,30 +155,56 @@ func writeDirs(w cpio.RecordWriter, dir string, done map[string]bool) error {
 }
 
 func (f File) write(w cpio.RecordWriter) error {
-	mode := f.Mode.Perm()
-	if mode == 0 {
-		mode = 0o644
+	content, size, err := f.open()
+	if err != nil {
+		return err
 	}
-	record := cpio.Record{Info: cpio.Info{Name: strings.TrimPrefix(f.Guest, "/"), Mode: cpio.S_IFREG | uint64(mode)}}
+	defer content.Close()
+	if size > 1<<32-1 { // newc has eight hexadecimal digits for it
+		return fmt.Errorf("%s is not below 4 GiB", f.Host)
+	}
+	return w.WriteRecord(cpio.MakeReproducible(cpio.Record{ReaderAt: content, Info: cpio.Info{
+		Name: strings.TrimPrefix(f.Guest, "/"), Mode: cpio.S_IFREG | uint64(f.perm()), FileSize: uint64(size)}}))
+}
+
+func (f File) perm() fs.FileMode {
+	if mode := f.Mode.Perm(); mode != 0 {
+		return mode
+	}
+	return 0o644
+}
+
+// content is what a file holds.
+type content interface {
+	io.Reader
+	io.ReaderAt
+	io.Closer
+}
+
+// open opens the content, and tells its size.
+func (f File) open() (content, int64, error) {
 	if f.Host == "" {
-		record.ReaderAt, record.FileSize = bytes.NewReader(f.Data), uint64(len(f.Data))
-		return w.WriteRecord(cpio.MakeReproducible(record))
+		return memory{bytes.NewReader(f.Data)}, int64(len(f.Data)), nil
 	}
 	in, err := os.Open(f.Host)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	defer in.Close()
 	info, err := in.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", f.Host)
+	}
 	if err != nil {
-		return err
+		in.Close()
+		return nil, 0, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > 1<<32-1 { // newc has eight hexadecimal digits for it
-		return fmt.Errorf("%s is no regular file below 4 GiB", f.Host)
-	}
-	record.ReaderAt, record.FileSize = in, uint64(info.Size())
-	return w.WriteRecord(cpio.MakeReproducible(record))
+	return in, info.Size(), nil
 }
+
+// memory is content that needs no closing.
+type memory struct{ *bytes.Reader }
+
+func (memory) Close() error { return nil }
 
 // counter counts what goes through it.
 type counter struct {

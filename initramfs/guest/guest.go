@@ -27,7 +27,12 @@ func Main() {
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(32 << 20) // the guest's memory is for the module and its suite
 	g := ready()
-	g.guard(g.run)
+	g.guard(func() {
+		if _, err := os.Stat(wire.PlanPath); os.IsNotExist(err) {
+			g.await()
+		}
+		g.run()
+	})
 	powerOff()
 }
 
@@ -40,6 +45,9 @@ type guest struct {
 	plan    wire.Plan
 	output  *output  // of the suite, as far as it is on its way
 	trouble []string // before there was a hello to say it after
+
+	born        int64 // milliseconds after boot, when the payload came; zero where it was there already
+	undelivered error // why the payload did not come whole
 }
 
 // ready makes everything that does not depend on the plan. A guest can be frozen behind it, and be given its plan when
@@ -79,25 +87,36 @@ func (g *guest) run() {
 // hello reads the plan, takes over its time and greets the host.
 func (g *guest) hello() {
 	plan, err := readPlan(wire.PlanPath)
+	if g.undelivered != nil {
+		plan, err = wire.Plan{Nonce: plan.Nonce}, g.undelivered
+	}
 	g.plan = plan
 	g.frames = wire.NewWriter(g.port, plan.Nonce)
-	g.frames.Clock = sinceBoot
+	g.frames.Clock = g.clock
 	g.output = newOutput(func(text string) { g.send(wire.Frame{Kind: wire.KindOutput, Text: text}) })
 	if err == nil && plan.Time > 0 {
 		now := unix.NsecToTimespec(plan.Time)
 		err = unix.ClockSettime(unix.CLOCK_REALTIME, &now)
 	}
+	if err == nil && len(plan.Seed) > 0 {
+		err = stir(plan.Seed)
+	}
 	if err != nil {
 		g.trouble = append(g.trouble, err.Error())
 	}
+	g.send(wire.Frame{Kind: wire.KindHello, Release: g.release()})
+	for _, text := range g.trouble {
+		g.fail("%s", text)
+	}
+}
+
+// release is uname -r.
+func (g *guest) release() string {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		g.trouble = append(g.trouble, fmt.Sprintf("read the kernel's release: %v", err))
 	}
-	g.send(wire.Frame{Kind: wire.KindHello, Release: unix.ByteSliceToString(u.Release[:])})
-	for _, text := range g.trouble {
-		g.fail("%s", text)
-	}
+	return unix.ByteSliceToString(u.Release[:])
 }
 
 // prepare does what must go well before the module can be judged, and says whether it did.
@@ -109,6 +128,10 @@ func (g *guest) prepare() bool {
 		}
 	}
 	if s := g.plan.Suite; s != nil && !g.plan.Interactive {
+		if len(s.Known) > 0 {
+			g.sendPlan(s.Known)
+			return true
+		}
 		return g.listSpecs(*s)
 	}
 	return true
@@ -193,6 +216,9 @@ func readPlan(path string) (wire.Plan, error) {
 	}
 	return plan, nil
 }
+
+// clock stamps frames.
+func (g *guest) clock() int64 { return sinceBoot() - g.born }
 
 // sinceBoot is the time since boot in milliseconds.
 func sinceBoot() int64 {

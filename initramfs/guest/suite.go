@@ -34,10 +34,14 @@ func (g *guest) listSpecs(s wire.Suite) bool {
 		g.fail("list the specs of suite %s: %v; the process ended with %s and said:\n%s", s.Name, err, exit, said.String())
 		return false
 	}
-	for _, f := range planFrames(planOf(r)) {
+	g.sendPlan(planOf(r))
+	return true
+}
+
+func (g *guest) sendPlan(specs []wire.Spec) {
+	for _, f := range planFrames(specs) {
 		g.send(f)
 	}
-	return true
 }
 
 // runSuite runs the suite and tells everything that happens in it.

@@ -24,6 +24,12 @@ const (
 	EnvAckFD    = "MODMATRIX_ACK_FD"
 )
 
+// NonceArg is the kernel argument that holds the nonce for what a guest sends before it has a plan.
+const NonceArg = "modmatrix.nonce="
+
+// SeedSize is the number of random bytes in the Seed of a plan.
+const SeedSize = 64
+
 // SuiteGrace is how long after its timeout a suite process is given up at the latest: asked for its state, told to end,
 // killed, and left behind if it cannot die.
 const SuiteGrace = 15 * time.Second
@@ -46,6 +52,7 @@ type Plan struct {
 	Modules      []Module `json:"modules"`      // the modules under test, in load order
 	Suite        *Suite   `json:"suite"`        // nil: load and unload only
 	Interactive  bool     `json:"interactive"`  // give a shell on the third serial port instead of running a suite
+	Seed         []byte   `json:"seed"`         // random bytes for the kernel's generator: guests of one frozen one would all draw the same
 }
 
 // Target is what a suite may know of the kernel it runs on.
@@ -77,6 +84,7 @@ type Suite struct {
 	Path      string   `json:"path"`
 	Args      []string `json:"args"`       // after the flags that PID 1 gives itself
 	TimeoutMS int64    `json:"timeout_ms"` // for the suite process; zero means one minute
+	Known     []Spec   `json:"known"`      // the specs as the same suite planned them on such a target before; empty: PID 1 asks it
 }
 
 // Kind is what a frame reports.
@@ -84,6 +92,7 @@ type Kind string
 
 // The kinds, in the order in which they may come.
 const (
+	KindReady      Kind = "ready"       // PID 1 of a guest without a payload waits for one on its drive, and may be frozen
 	KindHello      Kind = "hello"       // PID 1 is up; Release, Stage boot begins to end here
 	KindStage      Kind = "stage"       // Stage begins (Done false) or has ended (Done true)
 	KindLoad       Kind = "load"        // finit_module of Module returned Errno
@@ -106,7 +115,7 @@ type Frame struct {
 	Kind     Kind   `json:"kind"`
 	Nonce    string `json:"nonce"`
 	Seq      uint64 `json:"seq"` // counts from 1 without gaps: a gap means frames were lost
-	At       int64  `json:"at"`  // milliseconds since the guest's boot
+	At       int64  `json:"at"`  // milliseconds since the guest's boot, or since it got its payload where it had to wait for it
 	Release  string `json:"release,omitempty"`
 	Stage    string `json:"stage,omitempty"`
 	Done     bool   `json:"done,omitempty"`

@@ -2,6 +2,7 @@
 package suite
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"strconv"
@@ -50,6 +51,7 @@ var _ = ReportAfterEach(func(r SpecReport) { tell(wire.KindSpecEnd, r) })
 var _ = Describe("a spec", func() {
 	It("passes", func() {
 		fmt.Println("printed by a spec")
+		fmt.Printf("drew %s at %d\n", rand.Text(), time.Now().Unix())
 		if fd, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0); err == nil {
 			fmt.Fprintln(fd, "<13>said within the first spec")
 			fd.Close()
