@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // device is one part of a machine: the words that give it to QEMU.
@@ -21,18 +22,28 @@ var byHand = backends{console: "stdio", report: "null", terminal: "null"}
 // CommandLine gives the command that runs the same guest by hand, with the kernel log on standard output and without
 // our channels: for a person who wants to see for themselves.
 func (m *Machine) CommandLine() []string {
-	return append([]string{archs[m.Arch].binary}, m.argv(byHand)...)
+	return append([]string{archs[m.Arch].binary}, m.argv(byHand, nil)...)
 }
 
 // argv is QEMU's whole argument list, without its name. Devices come in a fixed order: a guest that was saved can
 // only be restored into the same one.
-func (m *Machine) argv(b backends) []string {
-	devices := []device{bare(), m.board(), m.processor(), m.memory(), m.boot()}
+func (m *Machine) argv(b backends, ram *ramFile) []string {
+	devices := []device{bare(), m.board(ram), m.processor(), m.memory(ram), m.boot(), m.drive()}
 	devices = append(devices, serial("console", b.console), serial("report", b.report), serial("terminal", b.terminal))
 	if b.monitor != "" {
 		devices = append(devices, monitor(b.monitor))
 	}
+	if ram != nil && !ram.shared {
+		devices = append(devices, device{"-incoming", "defer"}) // QEMU waits to be told where a state comes from
+	}
 	return slices.Concat(devices...)
+}
+
+// ramFile is a file that holds the guest's memory. Shared, what the guest writes goes into the file: a template in the
+// making. Else it is a clone, which reads the file and keeps to itself what it writes (MAP_PRIVATE).
+type ramFile struct {
+	path   string
+	shared bool
 }
 
 // bare takes away all that QEMU would add by itself, and what its process does not need of the host: TCG promises no
@@ -47,25 +58,35 @@ func bare() device {
 	}
 }
 
-func (m *Machine) board() device {
-	return device{"-machine", archs[m.Arch].machine}
+func (m *Machine) board(ram *ramFile) device {
+	board := archs[m.Arch].machine
+	if ram != nil {
+		board += ",memory-backend=ram"
+	}
+	return device{"-machine", board}
 }
 
 func (m *Machine) processor() device {
-	a, cpus := m.Accel.orDefault(), m.CPUs
-	if cpus == 0 {
-		cpus = DefaultCPUs
-	}
+	a, cpus := m.Accel.orDefault(), orDefault(m.CPUs, DefaultCPUs)
 	return device{"-accel", a.Name, "-cpu", a.CPU, "-smp", strconv.Itoa(cpus)}
 }
 
-func (m *Machine) memory() device {
-	mib := m.MemoryMiB
-	if mib == 0 {
-		mib = DefaultMemoryMiB
+func (m *Machine) memory(ram *ramFile) device {
+	mib := orDefault(m.MemoryMiB, DefaultMemoryMiB)
+	d := device{"-m", fmt.Sprintf("%dM", mib)}
+	if ram == nil {
+		return d
 	}
-	return device{"-m", fmt.Sprintf("%dM", mib)}
+	share := "off"
+	if ram.shared {
+		share = "on"
+	}
+	object := fmt.Sprintf("memory-backend-file,id=ram,size=%dM,share=%s,mem-path=%s", mib, share, escape(ram.path))
+	return append(d, "-object", object)
 }
+
+// escape writes a value that stands among other options: QEMU reads a doubled comma as one.
+func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
 
 // boot gives the files as arguments of their own, where QEMU does not read a comma as the start of an option.
 func (m *Machine) boot() device {
@@ -74,6 +95,17 @@ func (m *Machine) boot() device {
 		d = append(d, "-initrd", m.Initrd)
 	}
 	return d
+}
+
+// drive is a disk of its own kind, so that it is the guest's first whatever else there is.
+func (m *Machine) drive() device {
+	if m.Drive == "" {
+		return nil
+	}
+	return device{
+		"-blockdev", "driver=file,node-name=drive,read-only=on,filename=" + escape(m.Drive),
+		"-device", "virtio-blk-pci,drive=drive",
+	}
 }
 
 // serial is one 8250 port, the only channel that a stock kernel is sure to have without loading a module.

@@ -27,6 +27,10 @@ type Machine struct {
 	CPUs      int   // zero means DefaultCPUs
 	Accel     Accel // the zero value is TCG with every feature that it can emulate
 
+	// Drive is the host path of a raw file that the guest sees as its first virtio disk (virtio-blk-pci) and cannot
+	// write to; empty for none.
+	Drive string
+
 	// Console gets the first serial port: the kernel log. Report gets the second: the frames of the guest's PID 1.
 	// Each is written by one goroutine. A slow writer slows the guest; a failing one does not, and Wait tells of it.
 	// Nil drops the bytes.
@@ -97,5 +101,21 @@ func (m *Machine) checkFiles() error {
 			return fmt.Errorf("boot file %s is not a file with something in it", path)
 		}
 	}
-	return nil
+	_, err := m.driveSize()
+	return err
+}
+
+// driveSize is the size of the drive in bytes, 0 without one.
+func (m *Machine) driveSize() (int64, error) {
+	if m.Drive == "" {
+		return 0, nil
+	}
+	info, err := os.Stat(m.Drive)
+	if err != nil {
+		return 0, fmt.Errorf("read drive: %w", err)
+	}
+	if n := info.Size(); !info.Mode().IsRegular() || n == 0 || n%512 != 0 {
+		return 0, fmt.Errorf("drive %s is not a file of whole sectors of 512 bytes", m.Drive)
+	}
+	return info.Size(), nil
 }

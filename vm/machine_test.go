@@ -11,7 +11,7 @@ import (
 // The whole command line, once; the tests below only look at what differs.
 func TestArgv(t *testing.T) {
 	m := &Machine{Arch: "x86_64", Kernel: "/k,1", Initrd: "/i", Args: []string{"a=1"}}
-	got := m.argv(backends{console: "socket,fd=4", report: "socket,fd=5", terminal: "null", monitor: "socket,fd=3"})
+	got := m.argv(backends{console: "socket,fd=4", report: "socket,fd=5", terminal: "null", monitor: "socket,fd=3"}, nil)
 	want := []string{
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"runtime"
 	"time"
 
 	"github.com/digitalocean/go-qemu/qmp"
+	"golang.org/x/sys/unix"
 )
 
 // execTimeout bounds a command whose context has no deadline. QEMU answers at once; what takes long, it does aside.
@@ -126,6 +129,33 @@ func (m *Monitor) run(line []byte) (json.RawMessage, error) {
 	default:
 		return nil, err
 	}
+}
+
+// pass hands QEMU a file under a name by which later commands can speak of it ("fd:" and the name).
+func (m *Monitor) pass(ctx context.Context, name string, f *os.File) error {
+	conn, ok := m.relay.qemu.(*net.UnixConn)
+	if !ok {
+		return fmt.Errorf("pass %s to QEMU: not over this connection", name)
+	}
+	// A file comes with a byte. A blank is no part of a command, and QEMU keeps what came with it until it is asked for.
+	if _, _, err := conn.WriteMsgUnix([]byte(" "), unix.UnixRights(int(f.Fd())), nil); err != nil {
+		return fmt.Errorf("pass %s to QEMU: %w", name, err)
+	}
+	runtime.KeepAlive(f)
+	_, err := m.Exec(ctx, "getfd", map[string]string{"fdname": name})
+	return err
+}
+
+// query runs a command without arguments and reads what it returned into answer.
+func (m *Monitor) query(ctx context.Context, command string, answer any) error {
+	out, err := m.Exec(ctx, command, nil)
+	if err == nil {
+		err = json.Unmarshal(out, answer)
+	}
+	if err != nil {
+		return fmt.Errorf("ask QEMU: %w", err)
+	}
+	return nil
 }
 
 // Human runs a line of the human monitor, e.g. "info registers", and returns what it printed.

@@ -34,6 +34,8 @@ type Process struct {
 	done    chan struct{} // everything is cleaned up, and outcome and err are final
 	started time.Time
 
+	template *template // nil unless the guest is to become one
+
 	mu     sync.Mutex
 	reason Reason // the monitor's word; empty while there is none
 	killed bool   // by us
@@ -45,6 +47,11 @@ type Process struct {
 // Start starts QEMU and returns when the guest's processor runs. The guest is killed when ctx ends. An error is
 // trouble of this host or of the machine's description, never of the guest; it wraps ErrNoQEMU where that is the cause.
 func (m *Machine) Start(ctx context.Context) (*Process, error) {
+	return m.start(ctx, nil, (*Process).resume)
+}
+
+// start starts QEMU, with the memory in a file if ram is not nil, and returns when run has let the processor run.
+func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, context.Context) error) (*Process, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
@@ -57,7 +64,7 @@ func (m *Machine) Start(ctx context.Context) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{exited: make(chan struct{}), done: make(chan struct{}), stderr: &BoundedLog{Head: 4 << 10, Tail: 16 << 10}}
-	p.cmd = exec.CommandContext(ctx, path, m.argv(b)...)
+	p.cmd = exec.CommandContext(ctx, path, m.argv(b, ram)...)
 	p.cmd.ExtraFiles = ch.files()
 	p.cmd.Stdout, p.cmd.Stderr = p.stderr, p.stderr
 	p.cmd.WaitDelay = drainTimeout
@@ -70,7 +77,7 @@ func (m *Machine) Start(ctx context.Context) (*Process, error) {
 	}
 	ch.handedOver()
 	p.pumps = startPumps(m, ch)
-	if err := p.connect(ctx, ch); err != nil {
+	if err := p.connect(ctx, ch, run); err != nil {
 		return nil, err
 	}
 	go p.finish()
@@ -96,13 +103,12 @@ func (p *Process) launch() error {
 }
 
 // connect reaches the monitor and lets the processor run. After an error nothing is left of the guest.
-func (p *Process) connect(ctx context.Context, ch *channels) error {
+func (p *Process) connect(ctx context.Context, ch *channels, run func(*Process, context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("QEMU did not come up"))
 	defer cancel()
 	var err error
 	if p.monitor, err = newMonitor(ctx, ch.monitor.ours, p.observe); err == nil {
-		p.started = time.Now()
-		_, err = p.monitor.Exec(ctx, "cont", nil)
+		err = run(p, ctx)
 	}
 	if err == nil {
 		return nil
@@ -115,6 +121,13 @@ func (p *Process) connect(ctx context.Context, ch *channels) error {
 		err = fmt.Errorf("%s: %s", p.cmd.ProcessState, text)
 	}
 	return fmt.Errorf("start %s: %w", p.cmd.Path, err)
+}
+
+// resume lets the processor run.
+func (p *Process) resume(ctx context.Context) error {
+	p.started = time.Now()
+	_, err := p.monitor.Exec(ctx, "cont", nil)
+	return err
 }
 
 // observe takes the monitor's events in.
@@ -143,6 +156,9 @@ func (p *Process) finish() {
 	p.outcome = Outcome{Reason: p.verdict(), ExitCode: state.ExitCode(), Stderr: p.stderr.String(), Elapsed: elapsed}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		p.outcome.Signal = status.Signal().String()
+	}
+	if p.template != nil {
+		p.template.ended()
 	}
 }
 

@@ -4,8 +4,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,6 +48,55 @@ func raw(f *os.File) {
 	unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, t)
 }
 
+// answer does what a line on the terminal asks for.
+func answer(line string) string {
+	switch verb, rest, _ := strings.Cut(line, " "); verb {
+	case "write": // so many MiB of memory
+		n, _ := strconv.Atoi(rest)
+		kept = append(kept, bytes.Repeat([]byte{0xa5}, n<<20))
+		return "wrote " + rest
+	case "disk": // a block of the drive, past the kernel's cache
+		at, _ := strconv.ParseInt(rest, 10, 64)
+		return "disk " + readDisk(at)
+	}
+	return "you said " + line
+}
+
+var kept [][]byte
+
+func readDisk(at int64) string {
+	fd, err := unix.Open("/dev/vda", unix.O_RDONLY|unix.O_DIRECT, 0)
+	if err != nil {
+		return err.Error()
+	}
+	defer unix.Close(fd)
+	page, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE) // aligned
+	if err != nil {
+		return err.Error()
+	}
+	defer unix.Munmap(page)
+	if _, err := unix.Pread(fd, page, at); err != nil {
+		return err.Error()
+	}
+	text, _, _ := bytes.Cut(page, []byte{0})
+	return strconv.Quote(string(text))
+}
+
+// loadModules loads /modules in the order of their names.
+func loadModules(report *os.File) {
+	entries, _ := os.ReadDir("/modules")
+	for _, e := range entries {
+		f, err := os.Open("/modules/" + e.Name())
+		if err == nil {
+			err = unix.FinitModule(int(f.Fd()), "", 0)
+			f.Close()
+		}
+		if err != nil {
+			fmt.Fprintln(report, e.Name(), err)
+		}
+	}
+}
+
 func perform(act string, report *os.File) {
 	switch act {
 	case "panic":
@@ -61,6 +112,9 @@ func perform(act string, report *os.File) {
 		}
 	case "bulk":
 		report.Write([]byte(strings.Repeat(strings.Repeat("x", 1023)+"\n", 1024)))
+	case "template":
+		loadModules(report)
+		fallthrough
 	case "echo":
 		tty, err := os.OpenFile("/dev/ttyS2", os.O_RDWR|unix.O_NOCTTY, 0)
 		if err != nil {
@@ -69,9 +123,12 @@ func perform(act string, report *os.File) {
 		}
 		raw(tty)
 		fmt.Fprint(tty, "hi\n") // what comes before the port is open is lost
+		if act == "template" {
+			fmt.Fprint(report, "waiting\n")
+		}
 		in := bufio.NewScanner(tty)
 		for in.Scan() && in.Text() != "bye" {
-			fmt.Fprintf(tty, "you said %s\n", in.Text())
+			fmt.Fprintf(tty, "%s\n", answer(in.Text()))
 		}
 	}
 }

@@ -1,0 +1,104 @@
+package vm
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// TemplateKey is a digest of all that must be equal between a template and its clones: the content of the kernel and the
+// initramfs, every argument of QEMU but for paths, the drive's size, and qemu, the version (QEMUVersion). With KVM also
+// this host's processor and kernel, which the guest has seen. Of a file whose size and time stay the same the content is
+// read once in the life of this process.
+func (m *Machine) TemplateKey(qemu string) (string, error) {
+	if err := m.Validate(); err != nil {
+		return "", err
+	}
+	all := struct {
+		Schema, QEMU   string
+		Kernel, Initrd string // digests
+		Drive          int64
+		Args           []string
+		Host           *verdictKey
+	}{Schema: manifestSchema, QEMU: qemu}
+	var err error
+	if all.Kernel, err = digests.of(m.Kernel); err == nil {
+		all.Initrd, err = digests.of(m.Initrd)
+	}
+	if err == nil {
+		all.Drive, err = m.driveSize()
+	}
+	if err == nil && m.Accel.orDefault().Name == "kvm" {
+		var host verdictKey
+		host, err = newVerdictKey(qemu)
+		all.Host = &host
+	}
+	if err != nil {
+		return "", fmt.Errorf("compute template's key: %w", err)
+	}
+	all.Args = m.withoutPaths()
+	text, err := json.Marshal(all)
+	return fmt.Sprintf("%x", sha256.Sum256(text)), err
+}
+
+// withoutPaths are QEMU's arguments with a word in place of each path and of what lies behind the ports.
+func (m *Machine) withoutPaths() []string {
+	plain := *m
+	for path, name := range map[*string]string{&plain.Kernel: "kernel", &plain.Initrd: "initrd", &plain.Drive: "drive"} {
+		if *path != "" {
+			*path = name
+		}
+	}
+	return plain.argv(backends{console: "c", report: "r", terminal: "t", monitor: "m"}, &ramFile{path: "ram", shared: true})
+}
+
+// digests remembers the digests of files that were read.
+var digests digestCache
+
+type digestCache struct {
+	mu    sync.Mutex
+	known map[fileVersion]string
+}
+
+// fileVersion stands for a file's content.
+type fileVersion struct {
+	path string
+	size int64
+	time time.Time
+}
+
+// of returns the digest of the file at path, empty for no path.
+func (c *digestCache) of(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	version := fileVersion{path, info.Size(), info.ModTime()}
+	c.mu.Lock()
+	defer c.mu.Unlock() // also while reading: those who ask for the same file would all read it
+	if digest, ok := c.known[version]; ok {
+		return digest, nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	digest := fmt.Sprintf("%x", h.Sum(nil))
+	if c.known == nil {
+		c.known = map[fileVersion]string{}
+	}
+	c.known[version] = digest
+	return digest, nil
+}

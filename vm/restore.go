@@ -1,0 +1,70 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+)
+
+// restoreTimeout bounds what a clone needs before it runs: 0.1 s on a machine that is not busy. It is a variable for the
+// tests alone.
+var restoreTimeout = 15 * time.Second
+
+// Restore starts a clone of the template in dir: a guest that goes on where the template was saved. It must be the
+// template's machine in all that TemplateKey speaks of; the content of its Drive and what lies behind its ports are its
+// own. What it writes to its memory is its own too: many clones may run at once, and none changes the template.
+//
+// The error wraps ErrTemplate when the template is damaged, of another machine, or does not come to life. Elapsed counts
+// from where the clone goes on.
+func (m *Machine) Restore(ctx context.Context, dir string) (*Process, error) {
+	about, err := readManifest(dir)
+	if err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	state, err := about.readState(dir)
+	if err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	if about.RAM.Size != m.memoryBytes() {
+		return nil, fmt.Errorf("restore: %w: it has %d MiB of memory, the machine %d", ErrTemplate, about.RAM.Size>>20, m.memoryBytes()>>20)
+	}
+	tried := false // from here on it is the template's fault
+	p, err := m.start(ctx, &ramFile{path: filepath.Join(dir, templateRAM)}, func(p *Process, ctx context.Context) error {
+		if err := m.fits(about, p.monitor.Version); err != nil {
+			return err
+		}
+		tried = true
+		return p.restore(ctx, state)
+	})
+	if err != nil && tried && ctx.Err() == nil {
+		err = fmt.Errorf("restore: %w: %w", ErrTemplate, err)
+	}
+	return p, err
+}
+
+// fits says whether the template was made from m by this version of QEMU.
+func (m *Machine) fits(about manifest, version string) error {
+	key, err := m.TemplateKey(version)
+	if err == nil && key != about.Key {
+		err = fmt.Errorf("%w: it is of another machine, or of QEMU %s where this is %s", ErrTemplate, about.QEMU, version)
+	}
+	return err
+}
+
+// restore gives QEMU the state of the devices and lets the guest go on.
+func (p *Process) restore(ctx context.Context, state []byte) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, restoreTimeout, errors.New("QEMU did not restore the guest in time"))
+	defer cancel()
+	err := p.migrate(ctx, "migrate-incoming", func(conn net.Conn) error {
+		defer conn.Close() // a state that is too short has an end all the same
+		_, err := conn.Write(state)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return p.resume(ctx)
+}

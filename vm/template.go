@@ -1,0 +1,232 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// TemplateConsole is the file of a template with what its console printed before it was saved: the beginning of every
+// clone's story, which the clone itself does not print again.
+const TemplateConsole = "console.log"
+
+// The other files of a template. It is whole when it has a manifest, which is written last.
+const (
+	templateRAM      = "ram"
+	templateState    = "state"
+	templateManifest = "template.json"
+)
+
+const (
+	// saveTimeout bounds saving, which takes 40 ms.
+	saveTimeout = 30 * time.Second
+	// maxState bounds the state of the devices, of which there is not half a megabyte. What is larger holds the memory.
+	maxState = 32 << 20
+)
+
+// template is a guest that runs in order to be saved.
+type template struct {
+	machine *Machine
+	dir     string
+	console *BoundedLog
+
+	mu   sync.Mutex
+	kept bool // Save has what it needs: the guest's end is not the end of the files
+}
+
+// StartTemplate is Start for a guest that Save can make a template: its memory lies in a file in dir, which is made if
+// it is not there and must hold no template yet. A guest that ends without having been saved takes its file with it.
+func (m *Machine) StartTemplate(ctx context.Context, dir string) (*Process, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	own := *m
+	t := &template{machine: &own, dir: dir, console: &BoundedLog{}}
+	own.Console = t.console
+	if m.Console != nil {
+		own.Console = io.MultiWriter(t.console, m.Console)
+	}
+	if err := t.makeRAM(); err != nil {
+		return nil, fmt.Errorf("start template: %w", err)
+	}
+	p, err := own.start(ctx, &ramFile{path: t.path(templateRAM), shared: true}, func(p *Process, ctx context.Context) error {
+		p.template = t
+		return p.resume(ctx)
+	})
+	if err != nil {
+		t.discard()
+	}
+	return p, err
+}
+
+func (t *template) path(name string) string { return filepath.Join(t.dir, name) }
+
+// makeRAM makes the memory's file, one large hole: what the guest never touches takes no room.
+func (t *template) makeRAM() error {
+	if err := os.MkdirAll(t.dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(t.path(templateRAM), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Truncate(t.machine.memoryBytes()); err != nil {
+		t.discard()
+		return err
+	}
+	return nil
+}
+
+func (m *Machine) memoryBytes() int64 {
+	return int64(orDefault(m.MemoryMiB, DefaultMemoryMiB)) << 20
+}
+
+// discard removes every file of the template, the one that makes it one first.
+func (t *template) discard() {
+	for _, name := range []string{templateManifest, templateState, templateRAM, TemplateConsole} {
+		os.Remove(t.path(name))
+	}
+}
+
+// ended is told of the guest's end.
+func (t *template) ended() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.kept {
+		t.discard()
+	}
+}
+
+// Save ends a guest that StartTemplate started and leaves a template in its folder, from which Restore makes clones
+// that go on where it stood. The files are not forced to the disk, which would take longer than all the rest; after a
+// crash of this host VerifyTemplate tells whether they got there. On an error the guest is dead and no file is left.
+func (p *Process) Save(ctx context.Context) error {
+	if p.template == nil {
+		return errors.New("save guest: it was not started as a template")
+	}
+	err := p.save(ctx)
+	if err != nil {
+		p.Kill()
+		<-p.done
+		p.template.discard()
+		return fmt.Errorf("save template: %w", err)
+	}
+	return nil
+}
+
+func (p *Process) save(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, saveTimeout, errors.New("QEMU did not save the guest in time"))
+	defer cancel()
+	state, err := p.freeze(ctx)
+	if err != nil {
+		return err
+	}
+	t := p.template
+	t.mu.Lock()
+	t.kept = true
+	t.mu.Unlock()
+	p.Quit(ctx)
+	if out, err := p.Wait(); err != nil || out.Reason != HostQuit {
+		return errors.Join(fmt.Errorf("the guest ended by %s: %s", out.Reason, out.Stderr), err)
+	}
+	if err := os.WriteFile(t.path(TemplateConsole), t.console.Bytes(), 0o600); err != nil {
+		return err
+	}
+	return t.seal(p.monitor.Version, state)
+}
+
+// freeze stops the guest and writes the state of its devices to their file.
+func (p *Process) freeze(ctx context.Context) (part, error) {
+	if _, err := p.monitor.Exec(ctx, "stop", nil); err != nil {
+		return part{}, err
+	}
+	state, err := os.OpenFile(p.template.path(templateState), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return part{}, err
+	}
+	defer state.Close()
+	sum := &summer{}
+	err = p.migrate(ctx, "migrate", func(conn net.Conn) error {
+		n, err := io.Copy(io.MultiWriter(state, sum), io.LimitReader(conn, maxState))
+		if err == nil && n == maxState {
+			err = errors.New("QEMU saves the memory along with the devices")
+		}
+		return err
+	})
+	return sum.part, err
+}
+
+// migrate runs one of QEMU's migration commands to its end, for a guest whose memory is in a file: it does not go the
+// way of the state. carry reads or writes the state, and may close the connection; ctx ends it as well.
+func (p *Process) migrate(ctx context.Context, command string, carry func(net.Conn) error) error {
+	shared := map[string]any{"capabilities": []any{map[string]any{"capability": "x-ignore-shared", "state": true}}}
+	if _, err := p.monitor.Exec(ctx, "migrate-set-capabilities", shared); err != nil {
+		return err
+	}
+	way, err := newChannel("state")
+	if err != nil {
+		return err
+	}
+	defer way.ours.Close()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	stop := context.AfterFunc(ctx, func() { way.ours.Close() })
+	defer stop()
+	err = p.monitor.pass(ctx, "state", way.theirs)
+	way.theirs.Close() // QEMU has its own
+	if err == nil {
+		_, err = p.monitor.Exec(ctx, command, map[string]string{"uri": "fd:state"})
+	}
+	if err != nil {
+		return err
+	}
+	carried := make(chan error, 1)
+	go func() {
+		err := carry(way.ours)
+		if err != nil {
+			giveUp(err) // QEMU may wait for us for ever
+		}
+		carried <- err
+	}()
+	if err := p.migrated(ctx); err != nil {
+		way.ours.Close()
+		<-carried
+		return err
+	}
+	return <-carried
+}
+
+// pollEvery is how often QEMU is asked for a migration's end. It has events for it, but an answer takes less than a
+// tenth of a millisecond.
+const pollEvery = time.Millisecond
+
+// migrated returns when the migration is over, with an error if it failed.
+func (p *Process) migrated(ctx context.Context) error {
+	for {
+		var answer struct {
+			Status string `json:"status"`
+			Error  string `json:"error-desc"`
+		}
+		if err := p.monitor.query(ctx, "query-migrate", &answer); err != nil {
+			return err
+		}
+		switch answer.Status {
+		case "completed":
+			return nil
+		case "failed", "cancelled":
+			return fmt.Errorf("migration %s: %s", answer.Status, answer.Error)
+		}
+		select {
+		case <-time.After(pollEvery):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
