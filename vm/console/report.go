@@ -116,8 +116,21 @@ func (r *reader) absorbs(h header) bool {
 		return false // nor a warning something worse
 	case h.is(tail):
 		return r.early() || r.goesWith(h.kind)
+	case r.head.kind == KindSLUB || r.head.kind == KindLeak:
+		if r.endsSlub(h) {
+			return true
+		}
 	}
 	return h.rank != r.head.rank && r.early()
+}
+
+// endsSlub reports whether h is the WARNING with which newer kernels end a report of SLUB's, or its "cut here".
+func (r *reader) endsSlub(h header) bool {
+	text := h.Text
+	if h.is(generic) {
+		text = readLine(r.log, nextLine(r.log, h.end)).Text
+	}
+	return strings.HasPrefix(text, "WARNING: ") && strings.Contains(text, "mm/slub.c:")
 }
 
 // goesWith reports whether a line of kind, after the stack trace, can be the rest of this report.
@@ -138,7 +151,7 @@ func (r *reader) absorb(h header) {
 	if m := panicText(h); m != "" && r.panic == "" {
 		r.panic = m
 	}
-	r.warned = r.warned || h.kind == KindWarn || r.head.kind == KindWarn && !r.head.is(generic)
+	r.warned = r.warned || isWarning(h) || isWarning(r.head)
 	if r.cut && r.early() && h.rank < r.head.rank && !h.is(mute) {
 		r.head = h
 		r.traces = traces{} // frames before the header were of another trace
@@ -147,6 +160,9 @@ func (r *reader) absorb(h header) {
 	}
 	r.traces.add(h.Text)
 }
+
+// isWarning reports whether h is a WARN_ON that the kernel has survived.
+func isWarning(h header) bool { return h.kind == KindWarn && !h.is(generic) }
 
 // panicText gives the words of a panic line, empty for any other.
 func panicText(h header) string {

@@ -40,10 +40,11 @@ func (s *signature) is(f flags) bool { return s.flags&f != 0 }
 var userTrap = regexp.MustCompile(`\bip:[0-9a-f]+ sp:|error:[0-9a-f]+ in |\btraps: \S+\[\d+\]|\bunhandled signal\b|\[\d+\]: .*, (ESR|in) `)
 
 // spared are words with which a line is no header, whatever else it holds: the last line of a stall that is over, the
-// end of an old KASAN report, the echo of what a process gave the kernel to read, and what follows every panic.
+// end of an old KASAN report, the echo of what a process gave the kernel to read, and what follows every panic
+// or reboot at the same level.
 var spared = []string{
 	"INFO: Stall ended before state dump", "kasan: bad access detected", "Unknown parameter '",
-	"Kernel Offset: ", "Rebooting in ", "---[ end Kernel panic",
+	"Kernel Offset: ", "Rebooting in ", "---[ end Kernel panic", "reboot: ",
 }
 
 func isSpared(text string) bool {
@@ -51,7 +52,7 @@ func isSpared(text string) bool {
 }
 
 // signatures is the whole table, special before general, compiled.
-var signatures = compile(memoryTable, faultTable, lockTable, hangTable, driverTable, moduleTable, warnTable, muteTable, bootTable, genericTable)
+var signatures = compile(memoryTable, faultTable, lockTable, hangTable, driverTable, moduleTable, warnTable, bannerTable, muteTable, bootTable, genericTable)
 
 // finder looks for all needles of the table.
 var finder = newNeedles(needleTexts(signatures))
@@ -116,4 +117,4 @@ func (s *signature) fits(sp span, next func() span) bool {
 }
 
 // taintLine is the second line of a lockdep report: "6.1.0 #1 Not tainted".
-var taintLine = regexp.MustCompile(`^\S+ .*(Not tainted|Tainted: )`)
+var taintLine = regexp.MustCompile(`^\d+\.\d+\S* .*(Not tainted|Tainted: )`)

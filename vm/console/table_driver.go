@@ -18,7 +18,7 @@ var driverTable = []signature{
 // moduleTable holds the module loader's words (Linux kernel/module/*.c). The errno of finit_module decides; these are
 // the reasons for it, so they are notes, but for the two that come without an errno.
 var moduleTable = []signature{
-	{needle: "init suspiciously returned", pattern: `'(\S+)'->init suspiciously returned`, kind: KindModuleLoad, severity: Warn, title: "$1: init returned a positive number", flags: whole},
+	{needle: "init suspiciously returned", pattern: `'?([\w-]+)(?:'->|: )init suspiciously returned`, kind: KindModuleLoad, severity: Warn, title: "$1: init returned a positive number", flags: whole},
 	{needle: "unknown parameter '", pattern: `(\S+): unknown parameter '([^']+)' ignored`, kind: KindModuleLoad, severity: Warn, title: "$1: unknown parameter $2 ignored", flags: single | whole},
 	{needle: "Unknown symbol ", pattern: `(\S+): Unknown symbol (\S+)`, kind: KindModuleLoad, severity: Note, title: "$1: unknown symbol $2", flags: single | whole},
 	{needle: "disagrees about version of symbol", pattern: `(\S+): disagrees about version of symbol (\S+)`, kind: KindModuleLoad, severity: Note, title: "$1: disagrees about version of symbol $2", flags: single | whole},

@@ -37,11 +37,6 @@ var lockTable = []signature{
 	{needle: "BUG: rwlock", kind: KindSpinlock, severity: Fail, title: "rwlock bug"},
 	{needle: "BUG: spinlock", kind: KindSpinlock, severity: Fail, title: "spinlock bug"},
 	{needle: "BUG: rtmutex", kind: KindSpinlock, severity: Fail, title: "rtmutex bug"},
-
-	// A report of lockdep that has no row of its own still has its frame: a title, then release and taint.
-	{needle: "WARNING: ", pattern: `^WARNING: ([A-Za-z][\w ,-]*)`, kind: KindLockdep, severity: Fail, title: "$1", flags: banner},
-	{needle: "[ BUG: ", pattern: `^\[ BUG: ([^\]]+?) *\]`, kind: KindLockdep, severity: Fail, title: "$1", flags: banner},
-	{needle: "[ INFO: ", pattern: `^\[ INFO: ([^\]]+?) *\]`, kind: KindLockdep, severity: Fail, title: "$1", flags: banner},
 }
 
 // hangTable holds the watchdogs.
@@ -55,4 +50,11 @@ var hangTable = []signature{
 	{needle: "BUG: workqueue lockup", kind: KindStall, severity: Fail, title: "workqueue lockup", flags: spread},
 	{needle: "non-responsive CSD lock", kind: KindStall, severity: Warn, title: "non-responsive CSD lock", flags: spread},
 	{needle: " hogged CPU ", pattern: `workqueue: (\w+)(?: \[\S+\])? hogged CPU`, kind: KindStall, severity: Note, title: "workqueue: $1 hogged CPU", flags: single | whole},
+}
+
+// bannerTable holds a report of lockdep that has no row of its own: it still has its frame, a title, then release and taint.
+var bannerTable = []signature{
+	{needle: "WARNING: ", pattern: `^WARNING: ([A-Za-z][\w ,-]*)`, kind: KindLockdep, severity: Fail, title: "$1", flags: banner},
+	{needle: "[ BUG: ", pattern: `^\[ BUG: ([^\]]+?) *\]`, kind: KindLockdep, severity: Fail, title: "$1", flags: banner},
+	{needle: "[ INFO: ", pattern: `^\[ INFO: ([^\]]+?) *\]`, kind: KindLockdep, severity: Fail, title: "$1", flags: banner},
 }

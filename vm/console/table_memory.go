@@ -14,7 +14,7 @@ var memoryTable = []signature{
 	{needle: "BUG: memory leak", kind: KindLeak, severity: Warn, title: "memory leak", flags: direct},
 	{needle: "unreferenced object 0x", kind: KindLeak, severity: Warn, title: "memory leak", flags: direct},
 	{needle: "new suspected memory leak", pattern: `kmemleak: \d+ new suspected memory leak`, kind: KindLeak, severity: Warn, title: "memory leak (kmemleak)", flags: single | whole},
-	{needle: "Objects remaining", pattern: `Objects remaining (?:in|on) (\S+)`, kind: KindLeak, severity: Fail, title: "objects remaining in $1"},
+	{needle: "Objects remaining", pattern: `BUG (\S+) \(.*\): Objects remaining`, kind: KindLeak, severity: Fail, title: "objects remaining in $1"},
 	{needle: "still has objects", pattern: `kmem_cache_destroy\(?\)?:? ?(?:cache )?(\S*).*still has objects`, kind: KindLeak, severity: Fail, title: "objects remaining in $1"},
 	{needle: "ref_tracker:", pattern: `ref_tracker: .*(?:leaked|has \d+/\d+ users|reference)`, kind: KindLeak, severity: Fail, title: "reference leak (ref_tracker)"},
 	{needle: "unregister_netdevice:", pattern: `unregister_netdevice: waiting for (\S+) to become free`, kind: KindLeak, severity: Fail, title: "unregister_netdevice: waiting for DEV to become free", flags: single | whole},

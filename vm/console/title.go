@@ -120,10 +120,22 @@ func fingerprint(kind, base string, kept []Frame) string {
 	if len(kept) == 0 {
 		h.Write([]byte("\x00" + base))
 	}
-	for _, f := range kept[:min(len(kept), hashFrames)] {
+	for _, f := range hashed(kept) {
 		h.Write([]byte("\x00" + f.Module + "\x00" + f.Function))
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// hashed are the frames that go into the fingerprint. Where a module is among them they end with it: through which of
+// its own functions the kernel came to call a module changes from release to release.
+func hashed(kept []Frame) []Frame {
+	kept = kept[:min(len(kept), hashFrames)]
+	for i := len(kept) - 1; i >= 0; i-- {
+		if kept[i].Module != "" {
+			return kept[:i+1]
+		}
+	}
+	return kept
 }
 
 // whereRE is the source line in a header: "at fs/x.c:12", "in ./include/x.h:3:2", "WARNING: fs/x.c:12 at".
