@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -62,7 +64,7 @@ func fillDrive(drive *os.File, p Payload) error {
 	}
 	var list []wire.DriveFile
 	seen, at := map[string]bool{}, int64(wire.DriveFiles)
-	for _, f := range append([]File{plan}, p.Files...) {
+	for _, f := range inOrder(plan, p.Files) {
 		if seen[f.Guest] {
 			return fmt.Errorf("payload has %s twice", f.Guest)
 		}
@@ -82,6 +84,22 @@ func fillDrive(drive *os.File, p Payload) error {
 	}
 	_, err = drive.WriteAt(header, wire.DriveOffset)
 	return err
+}
+
+// inOrder puts the plan first, since the guest cannot even complain by the right name without it, and the suite last: what
+// comes last is the quickest to unpack.
+func inOrder(plan File, files []File) []File {
+	list := append([]File{plan}, files...)
+	slices.SortStableFunc(list[1:], func(a, b File) int {
+		switch {
+		case a.Guest == wire.SuitePath:
+			return 1
+		case b.Guest == wire.SuitePath:
+			return -1
+		}
+		return strings.Compare(a.Guest, b.Guest)
+	})
+	return list
 }
 
 // writeFile writes f at a place of the drive.

@@ -69,8 +69,8 @@ func TestWriteDrive(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, contents := files(t, out)
-	if len(list) != 3 || list[0].Path != wire.PlanPath || list[1].Mode != 0o755 || list[2].Mode != 0o644 || list[2].Size != 0 ||
-		!bytes.Equal(contents[1], suite) || list[1].Sum != xxhash.Sum64(suite) || !bytes.Contains(contents[0], []byte(`"nonce": "n"`)) {
+	if len(list) != 3 || list[0].Path != wire.PlanPath || list[1].Mode != 0o644 || list[1].Size != 0 || list[2].Mode != 0o755 ||
+		!bytes.Equal(contents[2], suite) || list[2].Sum != xxhash.Sum64(suite) || !bytes.Contains(contents[0], []byte(`"nonce": "n"`)) {
 		t.Errorf("%+v", list)
 	}
 	info, err := waiting.Stat()

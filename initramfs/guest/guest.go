@@ -24,7 +24,7 @@ func Main() {
 		fmt.Fprintln(os.Stderr, "modmatrix-init: I am the first process of a guest, and of no use elsewhere")
 		return
 	}
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(-1)         // an emulated processor has better things to do
 	debug.SetMemoryLimit(32 << 20) // the guest's memory is for the module and its suite
 	g := ready()
 	g.guard(func() {
