@@ -1,6 +1,16 @@
 package vm
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
+
+// SetRestoreTimeout lets a clone have this long.
+func SetRestoreTimeout(t *testing.T, d time.Duration) {
+	old := restoreTimeout
+	restoreTimeout = d
+	t.Cleanup(func() { restoreTimeout = old })
+}
 
 // SetKVMDevice lets the probe believe that path is /dev/kvm.
 func SetKVMDevice(t *testing.T, path string) {

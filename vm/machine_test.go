@@ -31,6 +31,25 @@ func TestArgv(t *testing.T) {
 	}
 }
 
+// A template and its clone differ from any other guest in the memory alone, and from each other in who may write to it.
+func TestArgvOfTemplates(t *testing.T) {
+	m := &Machine{Arch: "x86_64", Kernel: "/k", Drive: "/d,1", MemoryMiB: 512}
+	plain := strings.Join(m.argv(byHand, nil), " ")
+	made := strings.Join(m.argv(byHand, &ramFile{path: "/t,1/ram", shared: true}), " ")
+	clone := strings.Join(m.argv(byHand, &ramFile{path: "/t,1/ram"}), " ")
+	if want := "-blockdev driver=file,node-name=drive,read-only=on,filename=/d,,1 -device virtio-blk-pci,drive=drive "; !strings.Contains(plain, want) {
+		t.Errorf("no %q in %s", want, plain)
+	}
+	want := strings.Replace(plain, "-machine q35 ", "-machine q35,memory-backend=ram ", 1)
+	want = strings.Replace(want, "-m 512M ", "-m 512M -object memory-backend-file,id=ram,size=512M,share=on,mem-path=/t,,1/ram ", 1)
+	if made != want {
+		t.Errorf("got\n%s\nwant\n%s", made, want)
+	}
+	if want := strings.Replace(made, "share=on", "share=off", 1) + " -incoming defer"; clone != want {
+		t.Errorf("got\n%s\nwant\n%s", clone, want)
+	}
+}
+
 func TestCommandLine(t *testing.T) {
 	m := &Machine{Arch: "x86_64", Kernel: "/k", MemoryMiB: 512, CPUs: 2, Accel: Accel{Name: "kvm", CPU: "host"}}
 	got := strings.Join(m.CommandLine(), " ")
@@ -66,6 +85,9 @@ func TestValidate(t *testing.T) {
 		"kernel missing":    {func(m *Machine) { m.Kernel = dir + "/none" }, "no such file"},
 		"kernel empty":      {func(m *Machine) { m.Kernel = empty }, "not a file with something in it"},
 		"kernel a folder":   {func(m *Machine) { m.Kernel = dir }, "not a file with something in it"},
+		"drive missing":     {func(m *Machine) { m.Drive = dir + "/none" }, "no such file"},
+		"drive empty":       {func(m *Machine) { m.Drive = empty }, "whole sectors"},
+		"half a sector":     {func(m *Machine) { m.Drive = kernel }, "whole sectors"},
 		"initrd missing":    {func(m *Machine) { m.Initrd = dir + "/none" }, "no such file"},
 		"negative memory":   {func(m *Machine) { m.MemoryMiB = -1 }, "negative"},
 		"accelerator":       {func(m *Machine) { m.Accel.Name = "hax" }, `unknown accelerator "hax"`},

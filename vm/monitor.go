@@ -171,6 +171,14 @@ func (m *Monitor) Human(ctx context.Context, line string) (string, error) {
 	return text, nil
 }
 
+// lastWords waits until all was read that QEMU said. It is dead, so that there is an end to it.
+func (m *Monitor) lastWords(limit time.Duration) {
+	select {
+	case <-m.relay.ended:
+	case <-time.After(limit):
+	}
+}
+
 // close ends the connection and waits until the last event was observed.
 func (m *Monitor) close() {
 	m.relay.close()

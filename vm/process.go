@@ -149,6 +149,7 @@ func (p *Process) finish() {
 	<-p.exited
 	elapsed := time.Since(p.started)
 	if p.monitor != nil {
+		p.monitor.lastWords(drainTimeout)
 		p.monitor.close()
 	}
 	p.err = p.pumps.wait(drainTimeout)

@@ -48,6 +48,7 @@ type relay struct {
 	answers chan json.RawMessage
 	taken   chan struct{} // the command is over: go-qemu may read on
 	stop    chan struct{}
+	ended   chan struct{} // nothing more is read from QEMU
 	once    sync.Once
 }
 
@@ -71,7 +72,7 @@ func dialRelay(conn net.Conn) (*relay, *qmp.SocketMonitor, error) {
 		}
 		if fromUs(lib) {
 			return &relay{qemu: conn, lib: lib, answers: make(chan json.RawMessage, 1),
-				taken: make(chan struct{}), stop: make(chan struct{})}, socket, nil
+				taken: make(chan struct{}), stop: make(chan struct{}), ended: make(chan struct{})}, socket, nil
 		}
 		lib.Close()
 	}
@@ -93,10 +94,13 @@ func fromUs(conn *net.UnixConn) bool {
 
 // run passes lines on until either side hangs up.
 func (r *relay) run() {
+	defer close(r.ended)
 	defer r.close()
 	go func() {
-		defer r.close()
-		io.Copy(r.qemu, r.lib)
+		// A QEMU that cannot be written to is dead, and what it said last is still to be read.
+		if _, err := io.Copy(r.qemu, r.lib); err == nil {
+			r.close()
+		}
 	}()
 	in := bufio.NewReader(r.qemu)
 	if r.handshake(in) != nil {

@@ -11,6 +11,9 @@
 //	refuse CODE TEXT    complain with TEXT and exit before there is a monitor
 //	mute [COMMAND]      the monitor never answers COMMAND; without one, it does not even greet
 //	flood events        the monitor sends events as fast as they are taken
+//	migration fails TEXT
+//	                    saving fails; restoring ends QEMU, which complains with TEXT, as the real one does
+//	migration hangs     saving and restoring never end
 //
 // The others are what the guest does, one after the other, once its processor runs:
 //
@@ -26,6 +29,16 @@
 //	die CODE TEXT       QEMU itself dies: TEXT on standard error, no SHUTDOWN
 //	freeze              QEMU is stopped (SIGSTOP)
 //	call NAME ARG…      run a function given to Register
+//
+// A template is played as well: the guest can be stopped before any statement, and is saved as a state of a few bytes
+// beside a memory that holds next to nothing. A clone plays the script from its beginning, since nothing of the guest is
+// in either; [-incoming] and [share=on] tell clone and template apart:
+//
+//	[share=on] report a template that waits
+//	[-incoming] report a clone
+//	[-incoming] poweroff
+//
+// A clone whose state is not what the fake once saved ends like one whose migration fails.
 //
 // A script that ends without an end leaves a guest that hangs in silence. A statement behind [TEXT] only holds where
 // TEXT is in QEMU's arguments, joined by spaces, and behind [!TEXT] where it is not.

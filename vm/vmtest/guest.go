@@ -75,7 +75,7 @@ func play(args []string) error {
 	if err != nil {
 		return err
 	}
-	g := &Guest{Args: args, qmp: &server{cont: make(chan struct{}), muted: map[string]bool{}}}
+	g := &Guest{Args: args, qmp: newServer(args)}
 	var todo []statement
 	for _, s := range statements {
 		switch {
@@ -104,6 +104,10 @@ func (g *Guest) setUp(s statement) error {
 		g.Die(code, text)
 	case "mute":
 		g.qmp.muted[s.rest] = true
+	case "migration":
+		if g.qmp.migration = s.rest; s.rest != "hangs" && !strings.HasPrefix(s.rest, "fails ") {
+			return fmt.Errorf("migration %s: fails TEXT and hangs are known", s.rest)
+		}
 	case "flood":
 		g.qmp.flood = true
 	}
@@ -173,10 +177,12 @@ func (g *Guest) live(todo []statement) error {
 		g.End("host-signal")
 	}()
 	go g.qmp.serve(g)
-	if g.Arg("-mon") != "" {
-		<-g.qmp.cont
+	if g.Arg("-mon") == "" {
+		g.qmp.turn.Unlock()
 	}
 	for _, s := range todo {
+		g.qmp.turn.Lock() // while it is stopped it is not the guest's turn
+		g.qmp.turn.Unlock()
 		if err := verbs[s.verb](g, s.rest); err != nil {
 			return fmt.Errorf("%s %s: %w", s.verb, s.rest, err)
 		}

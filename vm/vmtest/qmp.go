@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 )
 
@@ -14,11 +15,26 @@ type server struct {
 	conn  io.ReadWriter
 	muted map[string]bool // commands that are never answered; "" for all of them and the greeting
 	flood bool
-	cont  chan struct{} // closed when the guest runs
-	once  sync.Once
+
+	migration string   // of the script: fails or hangs, with a text behind it; empty for a good one
+	file      *os.File // that came with getfd
+	status    string   // of the guest, as query-status has it
+	migrated  string   // as query-migrate has it
+
+	turn sync.Mutex // held while the guest's processor stands
 
 	mu     sync.Mutex // of writes to conn
 	events int
+}
+
+// newServer is a monitor whose guest does not run yet.
+func newServer(args []string) *server {
+	s := &server{muted: map[string]bool{}, status: "prelaunch", migrated: "none"}
+	if slices.Contains(args, "-incoming") {
+		s.status = "inmigrate"
+	}
+	s.turn.Lock()
+	return s
 }
 
 // serve greets, and answers commands one line at a time.
@@ -32,7 +48,8 @@ func (s *server) serve(g *Guest) {
 			s.event("RTC_CHANGE", `{"offset": 0}`)
 		}
 	}
-	in := bufio.NewScanner(s.conn)
+	inbox := &inbox{conn: s.conn}
+	in := bufio.NewScanner(inbox)
 	for in.Scan() {
 		var command struct {
 			Execute   string
@@ -42,6 +59,7 @@ func (s *server) serve(g *Guest) {
 			s.send(`{"error": {"class": "GenericError", "desc": "not JSON"}}`)
 			continue
 		}
+		s.file = inbox.file
 		if !s.muted[command.Execute] {
 			s.answer(g, command.Execute)
 		}
@@ -57,14 +75,21 @@ func (s *server) answer(g *Guest, command string) {
 		if s.flood {
 			go s.eventsForEver()
 		}
-	case "stop", "system_powerdown":
+	case "system_powerdown", "migrate-set-capabilities", "getfd":
+		s.send(`{"return": {}}`)
+	case "stop":
+		s.stop()
 		s.send(`{"return": {}}`)
 	case "cont":
 		s.send(`{"return": {}}`)
-		s.event("RESUME", "")
-		s.once.Do(func() { close(s.cont) })
+		s.cont()
+	case "migrate", "migrate-incoming":
+		s.send(`{"return": {}}`)
+		s.migrate(g, command)
+	case "query-migrate":
+		s.send(fmt.Sprintf(`{"return": {"status": %q, "error-desc": %q}}`, s.migrated, s.migration))
 	case "query-status":
-		s.send(`{"return": {"status": "running", "singlestep": false, "running": true}}`)
+		s.send(fmt.Sprintf(`{"return": {"status": %q, "singlestep": false, "running": %t}}`, s.status, s.status == "running"))
 	case "human-monitor-command":
 		s.send(`{"return": "RIP=ffffffff81000000\r\n"}`)
 	case "inject-nmi":

@@ -36,7 +36,7 @@ var verbs = map[string]func(g *Guest, rest string) error{
 }
 
 // setups are the verbs that concern QEMU and hold from its start.
-var setups = map[string]bool{"refuse": true, "mute": true}
+var setups = map[string]bool{"refuse": true, "mute": true, "migration": true}
 
 // parse reads a script, and refuses a verb that is not known.
 func parse(script string) ([]statement, error) {

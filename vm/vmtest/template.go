@@ -1,0 +1,122 @@
+package vmtest
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// state is what the fake saves of its devices, and without which it comes not to life again.
+const state = "state of a QEMU that boots nothing\n"
+
+// stop holds the guest before its next statement.
+func (s *server) stop() {
+	if s.status == "running" {
+		s.turn.Lock()
+		s.event("STOP", "")
+	}
+	if s.status == "running" || s.status == "prelaunch" {
+		s.status = "paused"
+	}
+}
+
+// cont lets the guest go on. One that waits for its state does so when it has it, which nobody here asks for.
+func (s *server) cont() {
+	if s.status == "running" || s.status == "inmigrate" {
+		return
+	}
+	s.status = "running"
+	s.event("RESUME", "")
+	s.turn.Unlock()
+}
+
+// migrate sends or takes in the state, as the script wants it to end.
+func (s *server) migrate(g *Guest, command string) {
+	s.migrated = "active"
+	if s.file == nil || s.migration == "hangs" {
+		return
+	}
+	defer s.file.Close()
+	reason, fails := strings.CutPrefix(s.migration, "fails ")
+	if command == "migrate" {
+		s.save(g, fails)
+		return
+	}
+	text, _ := io.ReadAll(s.file)
+	if !fails && string(text) != state {
+		reason, fails = "Input/output error", true
+	}
+	if fails { // so does QEMU, 7.2 at least
+		g.Die(1, "qemu-system-x86_64: load of migration failed: "+reason)
+	}
+	s.status, s.migrated = "paused", "completed"
+}
+
+// save sends the state, and puts something into the memory that a checksum can be made of.
+func (s *server) save(g *Guest, fails bool) {
+	if fails {
+		s.migrated = "failed"
+		return
+	}
+	if ram, err := os.OpenFile(g.object("mem-path"), os.O_WRONLY, 0); err == nil {
+		ram.WriteAt([]byte(strings.Join(g.Args, " ")), 1<<20)
+		ram.Close()
+	}
+	io.WriteString(s.file, state)
+	s.status, s.migrated = "postmigrate", "completed"
+}
+
+// inbox is a reader of a connection that keeps the file that comes along.
+type inbox struct {
+	conn io.Reader
+	file *os.File
+}
+
+func (b *inbox) Read(p []byte) (int, error) {
+	conn, ok := b.conn.(*net.UnixConn)
+	if !ok {
+		return b.conn.Read(p)
+	}
+	control := make([]byte, unix.CmsgSpace(4))
+	n, size, _, _, err := conn.ReadMsgUnix(p, control)
+	if err != nil {
+		return n, err
+	}
+	if n == 0 {
+		return 0, io.EOF
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:size])
+	if err != nil || len(messages) == 0 {
+		return n, err
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		return n, fmt.Errorf("read a file that was passed: %w", err)
+	}
+	b.file = os.NewFile(uintptr(fds[0]), "passed")
+	return n, nil
+}
+
+// Drive is the path of the file behind the drive, empty without one.
+func (g *Guest) Drive() string { return option(g.Arg("-blockdev"), "filename") }
+
+// IsClone says whether the guest comes from a template.
+func (g *Guest) IsClone() bool { return g.Arg("-incoming") != "" }
+
+// object is a value of the -object option.
+func (g *Guest) object(name string) string { return option(g.Arg("-object"), name) }
+
+// option finds the value of name in a list of options, in which a comma in a value is doubled.
+func option(list, name string) string {
+	const comma = "\x00"
+	for o := range strings.SplitSeq(strings.ReplaceAll(list, ",,", comma), ",") {
+		if value, ok := strings.CutPrefix(o, name+"="); ok {
+			return strings.ReplaceAll(value, comma, ",")
+		}
+	}
+	return ""
+}
