@@ -25,7 +25,7 @@ const waiting = `
 func fakeTemplate(t *testing.T, script string) (m *vm.Machine, p *vm.Process, dir string) {
 	t.Helper()
 	m, _, report := fake(t, waiting+script)
-	m.Drive = drive(t, "")
+	m.Drive, m.MemoryMiB = drive(t, ""), 16
 	dir = filepath.Join(t.TempDir(), "a,b")
 	p, err := m.StartTemplate(t.Context(), dir)
 	if err != nil {
@@ -177,12 +177,12 @@ func TestRestoreTrouble(t *testing.T) {
 		"never runs":     {script: "[-incoming] mute cont", want: "in time"},
 		"state cut":      {damage: cut("state"), want: "state has 10 bytes and should have 35"},
 		"state flipped":  {damage: write("state", "State of a QEMU that boots nothing\n"), want: "state is damaged"},
-		"memory cut":     {damage: cut("ram"), want: "ram has 10 bytes and should have 268435456"},
+		"memory cut":     {damage: cut("ram"), want: "ram has 10 bytes and should have 16777216"},
 		"no memory":      {damage: func(dir string) error { return os.Remove(filepath.Join(dir, "ram")) }, want: "no such file"},
 		"no manifest":    {damage: func(dir string) error { return os.Remove(filepath.Join(dir, "template.json")) }, want: "no such file"},
 		"no JSON":        {damage: write("template.json", "{"), want: "unexpected end"},
 		"other schema":   {damage: write("template.json", "{}"), want: "schema"},
-		"other memory":   {change: func(m *vm.Machine) { m.MemoryMiB = 512 }, want: "256 MiB of memory, the machine 512"},
+		"other memory":   {change: func(m *vm.Machine) { m.MemoryMiB = 512 }, want: "16 MiB of memory, the machine 512"},
 		"other words":    {change: func(m *vm.Machine) { m.Args = []string{"x"} }, want: "another machine"},
 		"without drive":  {change: func(m *vm.Machine) { m.Drive = "" }, want: "another machine"},
 		"all is as ever": {},

@@ -181,8 +181,7 @@ func (g *Guest) live(todo []statement) error {
 		g.qmp.turn.Unlock()
 	}
 	for _, s := range todo {
-		g.qmp.turn.Lock() // while it is stopped it is not the guest's turn
-		g.qmp.turn.Unlock()
+		g.qmp.awaitTurn()
 		if err := verbs[s.verb](g, s.rest); err != nil {
 			return fmt.Errorf("%s %s: %w", s.verb, s.rest, err)
 		}

@@ -24,6 +24,12 @@ func (s *server) stop() {
 	}
 }
 
+// awaitTurn returns when the guest's processor runs.
+func (s *server) awaitTurn() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+}
+
 // cont lets the guest go on. One that waits for its state does so when it has it, which nobody here asks for.
 func (s *server) cont() {
 	if s.status == "running" || s.status == "inmigrate" {
