@@ -41,6 +41,7 @@ func runReal(t *testing.T, ctx context.Context, spec harness.Spec) *results.Resu
 	if err != nil {
 		t.Fatal(err)
 	}
+	spec.NoCache = true
 	if spec.Out == "" {
 		spec.Out = t.TempDir()
 	}
@@ -181,7 +182,7 @@ func TestRealInterrupt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := h.Plan(ctx, harness.Spec{Module: exampleDriver, Kernels: realKernels, Suites: []string{harness.Lifecycle}, Out: t.TempDir()})
+	plan, err := h.Plan(ctx, harness.Spec{Module: exampleDriver, Kernels: realKernels, Suites: []string{harness.Lifecycle}, Out: t.TempDir(), NoCache: true})
 	if err != nil {
 		t.Fatal(err)
 	}

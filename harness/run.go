@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
@@ -38,6 +39,7 @@ type run struct {
 	mu      sync.Mutex
 	records map[Cell]results.Record
 	targets map[string]results.Target // by label, as far as they are known
+	frozen  map[string]*frozen
 	verdict vm.Verdict
 	probing sync.Mutex
 	module  results.Module
@@ -105,7 +107,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	if jobs <= 0 {
 		jobs = runtime.NumCPU()
 	}
-	r := &run{Harness: h, plan: p, source: source, started: time.Now(), records: map[Cell]results.Record{}, targets: map[string]results.Target{}, module: p.Module,
+	r := &run{Harness: h, plan: p, source: source, started: time.Now(), records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, module: p.Module,
 		cpu: semaphore.NewWeighted(int64(jobs)), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
@@ -114,6 +116,10 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	}
 	if r.work, r.release, err = h.store.WorkDir(); err != nil {
 		return nil, err
+	}
+	if err := initramfs.EmptyDrive(r.emptyDrive()); err != nil {
+		r.release()
+		return nil, fmt.Errorf("make an empty drive: %w", err)
 	}
 	r.baseImage = sync.OnceValues(func() (string, error) { return r.makeBase(ctx) })
 	r.accel = r.probeOnce(ctx)
@@ -138,14 +144,19 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	about := aboutTarget(t)
 	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
 	r.know(Label(t), about)
+	if !r.plan.Spec.BuildOnly {
+		go r.template(ctx, tree) // boots while the compiler runs
+	}
 	built := r.build(ctx, tree)
 	var wg sync.WaitGroup
 	for _, s := range r.plan.Suites {
 		wg.Go(func() {
 			c := cell{run: r, tree: tree, about: about, suite: s.Name, built: built}
 			rec := c.judge(ctx)
-			rec.Timings.Fetch, rec.Timings.Build = fetched.Milliseconds(), built.elapsed.Milliseconds()
-			rec.Timings.Total = (fetched + built.elapsed + c.took).Milliseconds()
+			if !rec.Cached {
+				rec.Timings.Fetch = fetched.Milliseconds()
+				rec.Timings.Total += rec.Timings.Fetch
+			}
 			r.record(Cell{Label(t), s.Name}, rec)
 		})
 	}

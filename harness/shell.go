@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"time"
 
-	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -34,19 +32,18 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 			return errors.New(blame.Reason)
 		}
 	}
-	c := cell{run: r, tree: tree, about: results.Target{Release: tree.Target.Release}, built: b, interactive: true}
-	plan, image, err := c.image()
-	if err != nil {
-		return err
+	c := cell{run: r, tree: tree, built: b, interactive: true}
+	f := c.template(ctx, tree)
+	if f.err != nil {
+		return f.err
 	}
-	defer os.Remove(image)
-	verdict, err := r.accel(tree.Image, image, plan.Nonce)
+	plan, payload, err := c.payload()
 	if err != nil {
 		return err
 	}
 	g := NewGuest(plan.Nonce)
 	log := &vm.BoundedLog{}
-	if _, err := c.guest(ctx, machine{image: image, accel: verdict.Accel, log: log, term: term}, g); err != nil {
+	if _, err := c.guest(ctx, f, payload, log, term, g); err != nil {
 		return err
 	}
 	if !g.Hello {

@@ -111,6 +111,15 @@ func (s *Store) Fill(ctx context.Context, kind, id string, fill func(dir string)
 	return dir, false, s.make(dir, kind, id, fill)
 }
 
+// Look returns the folder of an entry, and whether it is there and whole. It makes nothing and waits for nobody.
+func (s *Store) Look(kind, id string) (dir string, hit bool) {
+	if !goodName.MatchString(kind) || !goodName.MatchString(id) {
+		return "", false
+	}
+	dir = filepath.Join(s.dir, kind, id)
+	return dir, look(dir)
+}
+
 // make fills a new entry, with its lock held.
 func (s *Store) make(dir, kind, id string, fill func(dir string) error) error {
 	s.sweep(kind, id)

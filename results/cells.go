@@ -51,7 +51,9 @@ func buildCell(w row) tableCell {
 	built := false
 	for _, rec := range w.cells {
 		built = built || rec.passed(StageBuild)
-		took = max(took, rec.Timings.Build)
+		if !rec.Cached {
+			took = max(took, rec.Timings.Build)
+		}
 	}
 	switch {
 	case !built:
@@ -80,8 +82,17 @@ func (rec Record) Score() (string, Status) {
 	return c.text, c.status
 }
 
-// suiteCell shows specs that passed out of those planned, unless the verdict is about something else.
+// suiteCell is scoreCell, which says so when the verdict is one of an earlier run.
 func suiteCell(rec Record) tableCell {
+	c := scoreCell(rec)
+	if rec.Cached && len(rec.Specs) > 0 {
+		c.text += "  (cached)"
+	}
+	return c
+}
+
+// scoreCell shows specs that passed out of those planned, unless the verdict is about something else.
+func scoreCell(rec Record) tableCell {
 	if rec.stopped(StageFetch, StageBuild, StageBoot, StageLoad) {
 		return tableCell{never, ""}
 	}

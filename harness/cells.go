@@ -1,0 +1,147 @@
+package harness
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// judgeVersion is part of every cached cell's key: raise it when Judge or the console's reading changes its mind.
+const judgeVersion = "1"
+
+// cellFiles of a cached cell.
+const (
+	cellRecord  = "record.json"
+	cellConsole = "console.log"
+)
+
+// cacheKey names a cell by everything that its verdict depends on; empty when the verdict must be found anew. There is
+// no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator.
+func (c *cell) cacheKey(f *frozen) string {
+	if f == nil || f.dir == "" || c.plan.Spec.NoCache || c.interactive {
+		return ""
+	}
+	sum := sha256.New()
+	enc := json.NewEncoder(sum)
+	enc.Encode([]any{judgeVersion, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.plan.Spec.Params, c.plan.Spec.Focus,
+		c.plan.Spec.Timeout})
+	for _, m := range c.built.modules {
+		if !addFile(sum, m.Path) {
+			return ""
+		}
+	}
+	if !addFile(sum, c.suites[c.suite]) {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func addFile(w io.Writer, path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	n, err := io.Copy(w, f)
+	return err == nil && n > 0
+}
+
+// recall gives the record of the same cell as it was judged before, with its artifacts written anew.
+func (c *cell) recall(key string) (rec results.Record, ok bool) {
+	if key == "" {
+		return rec, false
+	}
+	dir, hit := c.store.Look("cells", key)
+	if !hit {
+		return rec, false
+	}
+	data, err := os.ReadFile(filepath.Join(dir, cellRecord))
+	if err != nil || json.Unmarshal(data, &rec) != nil {
+		return rec, false
+	}
+	console, err := os.ReadFile(filepath.Join(dir, cellConsole))
+	if err != nil {
+		return rec, false
+	}
+	rec.Cached = true
+	rec.Artifacts, err = c.out.keep(c.dir, c.built.log, console, rec.Specs)
+	return rec, err == nil
+}
+
+// remember keeps a cell that passed or was skipped. A failure is looked at again and again while it is being mended, and
+// must come from the guest each time; and what went wrong on our side says nothing of the next time.
+func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *Guest) {
+	if key == "" || ctx.Err() != nil || rec.Status != results.Pass && rec.Status != results.Skip || rec.Artifacts.Console == "" {
+		return
+	}
+	_, _, err := c.store.Fill(ctx, "cells", key, func(dir string) error {
+		data, err := json.Marshal(rec)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, cellRecord), data, 0o644); err != nil {
+			return err
+		}
+		if err := title(dir, c.suite+" on "+Label(c.tree.Target)); err != nil {
+			return err
+		}
+		return copyFile(filepath.Join(dir, cellConsole), filepath.Join(c.out.dir, rec.Artifacts.Console))
+	})
+	if err == nil {
+		err = c.rememberSpecs(ctx, g)
+	}
+	if err != nil {
+		c.event(Event{Kind: EventNotice, Text: "the cache: " + err.Error()})
+	}
+}
+
+// specsKey names the list of specs that a suite has on a target.
+func (c *cell) specsKey() string {
+	sum := sha256.New()
+	json.NewEncoder(sum).Encode([]any{"v1", c.tree.Digest, c.tree.Target.Version, c.tree.Target.Flavour, c.plan.Spec.Focus})
+	if !addFile(sum, c.suites[c.suite]) {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// rememberSpecs keeps what the suite planned in a guest that passed: the next guest of this kernel need not ask it.
+func (c *cell) rememberSpecs(ctx context.Context, g *Guest) error {
+	key := c.specsKey()
+	if key == "" || g == nil || len(g.Planned) == 0 {
+		return nil
+	}
+	_, _, err := c.store.Fill(ctx, "specs", key, func(dir string) error {
+		data, err := json.Marshal(g.Planned)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, "specs.json"), data, 0o644)
+	})
+	return err
+}
+
+// knownSpecs gives what the suite planned on this kernel before; nil when nobody knows.
+func (c *cell) knownSpecs() []wire.Spec {
+	key := c.specsKey()
+	dir, hit := c.store.Look("specs", key)
+	if key == "" || !hit {
+		return nil
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "specs.json"))
+	if err != nil {
+		return nil
+	}
+	var specs []wire.Spec
+	if json.Unmarshal(data, &specs) != nil {
+		return nil
+	}
+	return specs
+}

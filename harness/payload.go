@@ -1,0 +1,126 @@
+package harness
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// makeBase builds the image that all guests share, once for each version of this tool.
+func (r *run) makeBase(ctx context.Context) (string, error) {
+	source, err := initramfs.FindSource()
+	if err != nil {
+		return "", err
+	}
+	digest, err := initramfs.BaseDigest(source)
+	if err != nil {
+		return "", err
+	}
+	dir, _, err := r.store.Fill(ctx, "bases", strings.TrimPrefix(digest, "sha256:"), func(dir string) error {
+		r.event(Event{Kind: EventNotice, Text: "building the guest image (once; under a minute)"})
+		temp, err := os.MkdirTemp(r.work, "base-")
+		if err != nil {
+			return err
+		}
+		var log strings.Builder
+		err = r.base(ctx, initramfs.Options{Source: source, Out: filepath.Join(dir, "base.cpio"), Temp: temp, Log: &log})
+		if err != nil {
+			return fmt.Errorf("build guest image: %w", err)
+		}
+		return title(dir, "guest image")
+	})
+	return filepath.Join(dir, "base.cpio"), err
+}
+
+// payload is the plan and every file that it names.
+func (c *cell) payload() (wire.Plan, initramfs.Payload, error) {
+	t := c.tree.Target
+	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(),
+		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed()}
+	var files []initramfs.File
+	deps, err := c.tree.Closure(foreign(c.built.modules)...)
+	if err != nil {
+		return plan, initramfs.Payload{}, err
+	}
+	for _, host := range deps {
+		data, err := kernels.ReadModule(host)
+		if err != nil {
+			return plan, initramfs.Payload{}, err
+		}
+		name, _, _ := strings.Cut(filepath.Base(host), ".ko")
+		guest := wire.ModuleDir + "/kernel/" + name + ".ko"
+		plan.Dependencies = append(plan.Dependencies, guest)
+		files = append(files, initramfs.File{Guest: guest, Data: data, Mode: 0o644})
+	}
+	for _, m := range c.built.modules {
+		guest := wire.ModuleDir + "/" + m.Name + ".ko"
+		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, c.plan.Spec.Params), Declared: declared(m)})
+		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
+	}
+	plan.Interactive = c.interactive
+	if !c.interactive {
+		plan.Suite = &wire.Suite{Name: c.suite, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.plan.Spec).Milliseconds()}
+		if c.plan.Spec.Focus != "" {
+			plan.Suite.Args = []string{"--ginkgo.focus=" + c.plan.Spec.Focus}
+		}
+		files = append(files, initramfs.File{Guest: wire.SuitePath, Host: c.suites[c.suite], Mode: 0o755})
+	}
+	if c.tree.DotFile != "" {
+		files = append(files, initramfs.File{Guest: wire.PayloadDir + "/config", Host: c.tree.DotFile, Mode: 0o644})
+	}
+	return plan, initramfs.Payload{Plan: plan, Files: files}, nil
+}
+
+// foreign lists what the modules depend on and do not bring themselves.
+func foreign(modules []kbuild.Module) []string {
+	own := map[string]bool{}
+	for _, m := range modules {
+		own[m.Name] = true
+	}
+	var names []string
+	for _, m := range modules {
+		for _, d := range m.Depends {
+			if !own[strings.ReplaceAll(d, "-", "_")] && !slices.Contains(names, d) {
+				names = append(names, d)
+			}
+		}
+	}
+	return names
+}
+
+// paramsFor gives those of params that m declares: in a package of several modules each takes its own.
+func paramsFor(m kbuild.Module, params []string) []string {
+	var out []string
+	for _, p := range params {
+		name, _, _ := strings.Cut(p, "=")
+		if slices.ContainsFunc(m.Params, func(d kbuild.Param) bool { return d.Name == name }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func declared(m kbuild.Module) []wire.Param {
+	var out []wire.Param
+	for _, p := range m.Params {
+		out = append(out, wire.Param{Name: p.Name, Type: p.Type, Desc: p.Description})
+	}
+	return out
+}
+
+// seed gives a guest's random generator what no other guest has.
+func seed() []byte {
+	b := make([]byte, wire.SeedSize)
+	rand.Read(b) // never fails
+	return b
+}

@@ -1,0 +1,116 @@
+package harness_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/debian"
+)
+
+// TestRealRooms gives the rooms below what their own real tests need, and runs them: they cannot fetch a kernel
+// themselves, for no room knows another.
+func TestRealRooms(t *testing.T) {
+	needReal(t)
+	h, err := harness.New(harness.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := debian.New(h.Store(), debian.Config{})
+	var trees []*kernels.Tree
+	var images []string
+	for _, text := range realKernels {
+		tree := fetchReal(t, source, text)
+		trees, images = append(trees, tree), append(images, tree.Image)
+	}
+	first := trees[0]
+	driver, err := filepath.Abs(exampleDriver)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, room := range []struct {
+		dir, tests string
+		env        []string
+	}{
+		{"vm", "Real|Template|Clone", []string{"MODMATRIX_TEST_KERNELS=" + strings.Join(images, ":")}},
+		{"kernels/kbuild", "Real", []string{"MODMATRIX_TEST_TREES=" + writeTrees(t, trees), "MODMATRIX_TEST_SOURCES=" + driver}},
+		{"initramfs", "Boot", []string{"MODMATRIX_TEST_KERNEL=" + first.Image, "MODMATRIX_TEST_MODULE=" + plainModule(t, first, "dummy")}},
+	} {
+		t.Run(room.dir, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=20m", "-run", room.tests, "-v", ".")
+			cmd.Dir = filepath.Join("..", room.dir)
+			cmd.Env = append(os.Environ(), room.env...)
+			out, err := cmd.CombinedOutput()
+			for line := range strings.Lines(string(out)) {
+				if strings.HasPrefix(strings.TrimSpace(line), "--- SKIP") {
+					t.Errorf("skipped, with all that it needs: %s", line)
+				}
+			}
+			if err != nil || t.Failed() {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func fetchReal(t *testing.T, source *debian.Source, text string) *kernels.Tree {
+	t.Helper()
+	sel, err := kernels.ParseSelector(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := source.Resolve(t.Context(), sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := source.Fetch(t.Context(), res.Targets[0], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// writeTrees writes what the tests of kbuild read of trees.
+func writeTrees(t *testing.T, trees []*kernels.Tree) string {
+	t.Helper()
+	type entry struct {
+		Release, Root, Config, KDIR string
+		Mounts                      []kernels.Mount
+	}
+	var entries []entry
+	for _, tree := range trees {
+		entries = append(entries, entry{tree.Target.Release, tree.Root.Dir, tree.DotFile, tree.KDIR, tree.Mounts})
+	}
+	data, err := json.Marshal(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "trees.json")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// plainModule writes one of the kernel's own modules that depends on no other, uncompressed.
+func plainModule(t *testing.T, tree *kernels.Tree, name string) string {
+	t.Helper()
+	paths, err := tree.Closure(name)
+	if err != nil || len(paths) != 1 {
+		t.Fatalf("closure of %s: %v, %v", name, paths, err)
+	}
+	data, err := kernels.ReadModule(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name+".ko")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,56 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/initramfs"
+)
+
+// compileSuites makes one test binary of each suite, for all kernels, or finds it in the store.
+func (r *run) compileSuites(ctx context.Context) error {
+	r.suites = map[string]string{}
+	for _, s := range r.plan.Suites {
+		path, err := r.compileSuite(ctx, s)
+		var bad *initramfs.CompileError
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &bad):
+			return &UsageError{fmt.Errorf("suite %s does not compile: %w", s.Name, err)}
+		case err != nil:
+			return err
+		}
+		r.suites[s.Name] = path
+	}
+	return nil
+}
+
+func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
+	dir := s.Dir
+	if dir == "" {
+		source, err := initramfs.FindSource()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(source, "suites", s.Name)
+	}
+	digest, err := initramfs.SuiteDigest(ctx, dir)
+	if err != nil { // then there is nothing to find it by, and compiling tells why
+		out := filepath.Join(r.work, s.Name+".test")
+		return out, r.compile(ctx, dir, out)
+	}
+	entry, _, err := r.store.Fill(ctx, "suites", strings.TrimPrefix(digest, "sha256:"), func(dst string) error {
+		if err := r.compile(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
+			return err
+		}
+		return title(dst, "suite "+s.Name)
+	})
+	return filepath.Join(entry, suiteBinary), err
+}
+
+// suiteBinary is what a compiled suite is called in its entry of the store.
+const suiteBinary = "suite.test"

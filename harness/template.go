@@ -1,0 +1,234 @@
+package harness
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm"
+)
+
+// channels are the kernel's own modules that bring a clone its payload. Nothing of the module under test and of what it
+// depends on is ever in a template.
+var channels = []string{"virtio_pci", "virtio_blk"}
+
+// readyWord stands in the command line of every template in place of a nonce. It proves nothing, and need not: what a
+// clone says carries the nonce of its own plan.
+const readyWord = "template"
+
+// frozen is the template of one kernel, made or found once in a run and shared by all its cells.
+type frozen struct {
+	once    sync.Once
+	machine vm.Machine // what it was made from; a clone differs in its drive and its ports
+	dir     string     // in the store; empty when there is no template
+	console []byte     // what the kernel said before it was frozen
+	failed  *Evidence  // the kernel alone never came up
+	why     string     // there is no template, for this reason
+	told    sync.Once  // the user knows
+	err     error      // trouble of ours
+}
+
+// template gives the frozen guest of tree's kernel. It boots the kernel only where nobody did before.
+func (r *run) template(ctx context.Context, tree *kernels.Tree) *frozen {
+	r.mu.Lock()
+	f, ok := r.frozen[tree.Digest+tree.Image]
+	if !ok {
+		f = &frozen{}
+		r.frozen[tree.Digest+tree.Image] = f
+	}
+	r.mu.Unlock()
+	f.once.Do(func() { r.freeze(ctx, tree, f) })
+	return f
+}
+
+func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
+	modules, unfit := channelModules(tree)
+	image, err := r.templateImage(ctx, tree, modules)
+	if err != nil {
+		f.err = err
+		return
+	}
+	verdict, err := r.accel(tree.Image, image, readyWord)
+	if err != nil {
+		f.err = err
+		return
+	}
+	spec := r.plan.Spec
+	f.machine = vm.Machine{Arch: tree.Target.Arch, Kernel: tree.Image, Initrd: image, MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs,
+		Accel: verdict.Accel, Args: []string{wire.NonceArg + readyWord}}
+	if unfit != nil {
+		f.why = unfit.Error()
+		return
+	}
+	for range 2 { // a template that is damaged is made anew, once
+		if f.dir, err = r.findOrMake(ctx, tree, f); err == nil {
+			break
+		}
+		if !errors.Is(err, vm.ErrTemplate) || r.dropTemplate(f) != nil {
+			break
+		}
+	}
+	if err == nil {
+		f.console, err = os.ReadFile(filepath.Join(f.dir, vm.TemplateConsole))
+	}
+	if err != nil && f.failed == nil {
+		f.dir, f.why = "", err.Error()
+	}
+}
+
+// channelModules are the files of the channels' modules, in load order. None are needed where they are built in.
+func channelModules(tree *kernels.Tree) ([]initramfs.File, error) {
+	paths, err := tree.Closure(channels...)
+	if err != nil {
+		return nil, err
+	}
+	var files []initramfs.File
+	for i, path := range paths {
+		data, err := kernels.ReadModule(path)
+		if err != nil {
+			return nil, err
+		}
+		name, _, _ := strings.Cut(filepath.Base(path), ".ko")
+		files = append(files, initramfs.File{Guest: fmt.Sprintf("%s/%02d-%s.ko", wire.BaseDir, i, name), Data: data, Mode: 0o644})
+	}
+	return files, nil
+}
+
+// templateImage is the base image with the channels' modules of one kernel behind it.
+func (r *run) templateImage(ctx context.Context, tree *kernels.Tree, modules []initramfs.File) (string, error) {
+	base, err := r.baseImage()
+	if err != nil {
+		return "", err
+	}
+	id := digestOf(filepath.Base(filepath.Dir(base)), tree.Digest)
+	dir, _, err := r.store.Fill(ctx, "images", id, func(dir string) error {
+		if err := title(dir, "template image for "+Label(tree.Target)); err != nil {
+			return err
+		}
+		return initramfs.WriteTemplateImage(filepath.Join(dir, "image.cpio"), base, modules)
+	})
+	return filepath.Join(dir, "image.cpio"), err
+}
+
+// findOrMake gives a template that was verified. An error wraps vm.ErrTemplate when one is there and is no good.
+func (r *run) findOrMake(ctx context.Context, tree *kernels.Tree, f *frozen) (string, error) {
+	key, err := r.templateKey(f)
+	if err != nil {
+		return "", err
+	}
+	dir, hit, err := r.store.Fill(ctx, templateKind, key, func(dir string) error {
+		if err := title(dir, "template of "+Label(tree.Target)); err != nil {
+			return err
+		}
+		return r.makeTemplate(ctx, dir, tree, f)
+	})
+	if err != nil || !hit {
+		return dir, err
+	}
+	return dir, vm.VerifyTemplate(dir)
+}
+
+const templateKind = "templates"
+
+func (r *run) templateKey(f *frozen) (string, error) {
+	m := f.machine
+	m.Drive = r.emptyDrive()
+	key, err := m.TemplateKey(r.qemu)
+	return strings.TrimPrefix(key, "sha256:"), err
+}
+
+func (r *run) dropTemplate(f *frozen) error {
+	key, err := r.templateKey(f)
+	if err != nil {
+		return err
+	}
+	return r.store.Remove(kernels.Entry{Kind: templateKind, ID: key})
+}
+
+// emptyDrive is the drive of every template: nothing on it yet.
+func (r *run) emptyDrive() string { return filepath.Join(r.work, "empty.drive") }
+
+// makeTemplate boots the kernel, waits until its init is ready for a payload, and freezes it there.
+func (r *run) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, f *frozen) error {
+	m := f.machine
+	m.Drive = r.emptyDrive()
+	frames, report := io.Pipe()
+	log := &vm.BoundedLog{}
+	m.Report, m.Console = report, log
+	p, err := m.StartTemplate(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer p.Wait()
+	defer frames.Close()
+	defer p.Kill()
+	ready := make(chan string, 1)
+	go func() { ready <- waitReady(frames) }()
+	limit := time.NewTimer(r.limits(r.plan.Spec).boot)
+	defer limit.Stop()
+	select {
+	case trouble := <-ready:
+		if trouble != "" {
+			return errors.New(trouble)
+		}
+		return p.Save(ctx)
+	case <-p.Done():
+	case <-limit.C:
+		p.Kill()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	out, err := p.Wait()
+	if err != nil {
+		return err
+	}
+	end := Ending{Reason: string(out.Reason)}
+	if out.Reason == vm.HostKilled {
+		end.Late, end.Seconds = "boot", int(r.limits(r.plan.Spec).boot.Seconds())
+	}
+	text := log.Bytes()
+	f.failed = &Evidence{Guest: NewGuest(""), End: end, Tail: tail(text, 4<<10)}
+	f.console = text
+	return errors.New("the kernel never came up")
+}
+
+// waitReady reads frames until the guest is ready, and says what it complained of instead, if it did.
+func waitReady(frames io.Reader) string {
+	r := wire.NewReader(frames)
+	for {
+		f, err := r.Next()
+		switch {
+		case err != nil:
+			return "the guest ended before it was ready"
+		case f.Kind == wire.KindReady:
+			go io.Copy(io.Discard, frames)
+			return ""
+		case f.Kind == wire.KindTrouble:
+			return "the guest: " + f.Text
+		}
+	}
+}
+
+func digestOf(parts ...string) string {
+	sum := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(sum, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// title says in an entry of the store what it is.
+func title(dir, text string) error {
+	return os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(text), 0o644)
+}
