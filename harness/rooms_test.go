@@ -39,7 +39,8 @@ func TestRealRooms(t *testing.T) {
 	}{
 		{"vm", "Real|Template|Clone", []string{"MODMATRIX_TEST_KERNELS=" + strings.Join(images, ":")}},
 		{"kernels/kbuild", "Real", []string{"MODMATRIX_TEST_TREES=" + writeTrees(t, trees), "MODMATRIX_TEST_SOURCES=" + driver}},
-		{"initramfs", "Boot", []string{"MODMATRIX_TEST_KERNEL=" + first.Image, "MODMATRIX_TEST_MODULE=" + plainModule(t, first, "dummy")}},
+		{"initramfs", "Boot|Clones", []string{"MODMATRIX_TEST_KERNEL=" + first.Image, "MODMATRIX_TEST_MODULE=" + plainModules(t, first, "dummy"),
+			"MODMATRIX_TEST_CHANNELS=" + plainModules(t, first, "virtio_pci", "virtio_blk")}},
 	} {
 		t.Run(room.dir, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=20m", "-run", room.tests, "-v", ".")
@@ -97,20 +98,25 @@ func writeTrees(t *testing.T, trees []*kernels.Tree) string {
 	return path
 }
 
-// plainModule writes one of the kernel's own modules that depends on no other, uncompressed.
-func plainModule(t *testing.T, tree *kernels.Tree, name string) string {
+// plainModules writes what the named modules of the kernel need, uncompressed, and gives the files in load order.
+func plainModules(t *testing.T, tree *kernels.Tree, names ...string) string {
 	t.Helper()
-	paths, err := tree.Closure(name)
-	if err != nil || len(paths) != 1 {
-		t.Fatalf("closure of %s: %v, %v", name, paths, err)
+	paths, err := tree.Closure(names...)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("closure of %s: %v, %v", names, paths, err)
 	}
-	data, err := kernels.ReadModule(paths[0])
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	var files []string
+	for _, path := range paths {
+		data, err := kernels.ReadModule(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, _, _ := strings.Cut(filepath.Base(path), ".ko")
+		files = append(files, filepath.Join(dir, name+".ko"))
+		if err := os.WriteFile(files[len(files)-1], data, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	path := filepath.Join(t.TempDir(), name+".ko")
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return strings.Join(files, ":")
 }
