@@ -63,7 +63,7 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	report.Close()
 	<-done
 	end := w.stop()
-	end.Reason = string(out.Reason)
+	end.Reason, end.Stderr = string(out.Reason), lastLine(out.Stderr)
 	if err != nil && ctx.Err() == nil && end.Late == "" {
 		return end, err
 	}

@@ -41,6 +41,7 @@ type Ending struct {
 	Late    results.Stage // the stage whose deadline passed; empty: none did
 	Silent  bool          // the guest had stopped answering altogether when the deadline passed
 	Seconds int           // of the deadline that passed
+	Stderr  string        // the last line that QEMU complained with; usually empty
 }
 
 // CleanEnd is the reason QEMU gives when the guest powered itself off (QEMU qapi/run-state.json, ShutdownCause).
@@ -135,7 +136,10 @@ func bootFailed(e Evidence) (verdict, bool) {
 		return verdict{}, false
 	}
 	reason := "the kernel never reached the guest's init: " + e.End.Reason
-	if e.End.Late != "" {
+	switch {
+	case e.End.Late == "" && !endedByGuest(e.End.Reason):
+		return verdict{results.Error, results.StageBoot, results.CodeInfra, qemuEnded(e.End)}, true
+	case e.End.Late != "":
 		reason = fmt.Sprintf("the kernel did not reach the guest's init in %d s", e.End.Seconds)
 	}
 	if last := lastLine(e.Tail); last != "" {
@@ -219,15 +223,24 @@ func suddenEnd(e Evidence) (verdict, bool) {
 		return verdict{}, false
 	}
 	stage := stageOf(g)
-	switch e.End.Reason {
-	case CleanEnd, "guest-reset", "guest-panic":
-		if stage == results.StageBoot {
-			return verdict{results.Miss, stage, results.CodeBootFailed, "the guest ended before the module was loaded: " + e.End.Reason}, true
-		}
-		reason := "the guest ended by itself during " + string(stage) + inSpec(g) + " (" + e.End.Reason + "), with no fault in its log"
-		return verdict{results.Fail, stage, results.CodeReset, reason}, true
+	switch {
+	case !endedByGuest(e.End.Reason):
+		return verdict{results.Error, stage, results.CodeInfra, qemuEnded(e.End)}, true
+	case stage == results.StageBoot:
+		return verdict{results.Miss, stage, results.CodeBootFailed, "the guest ended before the module was loaded: " + e.End.Reason}, true
 	}
-	return verdict{results.Error, stage, results.CodeInfra, "QEMU ended: " + e.End.Reason}, true
+	reason := "the guest ended by itself during " + string(stage) + inSpec(g) + " (" + e.End.Reason + "), with no fault in its log"
+	return verdict{results.Fail, stage, results.CodeReset, reason}, true
+}
+
+// endedByGuest tells a guest's own doing from QEMU's, or from somebody's who killed it.
+func endedByGuest(reason string) bool { return strings.HasPrefix(reason, "guest-") }
+
+func qemuEnded(end Ending) string {
+	if end.Stderr == "" {
+		return "QEMU ended: " + end.Reason
+	}
+	return "QEMU ended: " + end.Reason + ": " + end.Stderr
 }
 
 // hang is a passed deadline. Silence of PID 1 itself, or a load or unload that never came back, is the module's doing;

@@ -96,6 +96,10 @@ var judgements = []struct {
 	}, "MISS@boot boot-failed", "Probing EDD"},
 	{"the kernel panicked before init", func(e *Evidence) { e.Guest, e.End = NewGuest("n"), Ending{Reason: "guest-reset"} },
 		"MISS@boot boot-failed", "guest-reset"},
+	{"QEMU died at boot", func(e *Evidence) {
+		e.Guest, e.End = NewGuest("n"), Ending{Reason: "qemu-died", Stderr: "out of memory"}
+	},
+		"ERROR@boot infra", "out of memory"},
 	{"another kernel came up", func(e *Evidence) { e.Guest.Release = "6.1.0" }, "ERROR@boot infra", "6.1.0"},
 	{"a dependency did not load", func(e *Evidence) { e.Guest.Trouble = []string{"videodev: EINVAL"} }, "ERROR@shutdown infra", "videodev"},
 	{"init returned -EINVAL", func(e *Evidence) {

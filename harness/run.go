@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -103,12 +102,8 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	if err != nil {
 		return nil, &UsageError{err}
 	}
-	jobs := p.Spec.Jobs
-	if jobs <= 0 {
-		jobs = runtime.NumCPU()
-	}
 	r := &run{Harness: h, plan: p, source: source, started: time.Now(), records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, module: p.Module,
-		cpu: semaphore.NewWeighted(int64(jobs)), net: semaphore.NewWeighted(maxFetches)}
+		cpu: semaphore.NewWeighted(int64(jobs(p.Spec))), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
 			return nil, &UsageError{err}

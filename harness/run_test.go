@@ -26,12 +26,20 @@ func TestMain(m *testing.M) {
 	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { playGuest(g, len(passFrames())) })
 	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { playGuest(g, 3) })
 	vmtest.Register("until-spec", func(g *vmtest.Guest, _ ...string) { playGuest(g, 8) })
+	vmtest.Register("ready", playReady)
+	vmtest.Register("complain", func(g *vmtest.Guest, _ ...string) {
+		wire.NewWriter(g.Report, readyWord).Write(wire.Frame{Kind: wire.KindTrouble, Text: "no disk"})
+	})
 	vmtest.Main(m)
 }
 
 // playGuest sends the first n frames of a guest that passes, and draws the markers that go with them.
 func playGuest(g *vmtest.Guest, n int) {
-	image, err := os.ReadFile(g.Arg("-initrd"))
+	path := g.Arg("-initrd")
+	if drive := regexp.MustCompile(`filename=([^, ]+)`).FindStringSubmatch(strings.Join(g.Args, " ")); drive != nil {
+		path = drive[1]
+	}
+	image, err := os.ReadFile(path)
 	if err != nil {
 		panic(err)
 	}

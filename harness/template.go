@@ -193,7 +193,7 @@ func (r *run) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, 
 	if err != nil {
 		return err
 	}
-	end := Ending{Reason: string(out.Reason)}
+	end := Ending{Reason: string(out.Reason), Stderr: lastLine(out.Stderr)}
 	if out.Reason == vm.HostKilled {
 		end.Late, end.Seconds = "boot", int(r.limits(r.plan.Spec).boot.Seconds())
 	}
