@@ -40,7 +40,8 @@ func (m *Machine) argv(b backends, ram *ramFile) []string {
 }
 
 // ramFile is a file that holds the guest's memory. Shared, what the guest writes goes into the file: a template in the
-// making. Else it is a clone, which reads the file and keeps to itself what it writes (MAP_PRIVATE).
+// making. Else it is a clone, which reads the file and keeps to itself what it writes (MAP_PRIVATE). QEMU wants to open
+// it for writing all the same: before 8.2 (rom=off), readonly=on would keep the guest from its own copy as well.
 type ramFile struct {
 	path   string
 	shared bool

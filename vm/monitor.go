@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/digitalocean/go-qemu/qmp"
@@ -32,6 +33,7 @@ type Monitor struct {
 	relay  *relay
 	turn   chan struct{} // holds a token while no command runs
 	closed chan struct{} // closed after the last event was observed
+	inside sync.Mutex    // held while go-qemu runs a command
 }
 
 // newMonitor shakes hands over conn, which it owns from here on. observe is called for every event, in order, by one
@@ -76,7 +78,9 @@ func (m *Monitor) drain(observe func(qmp.Event)) {
 			}
 			select {
 			case <-m.relay.taken:
-			case <-m.relay.stop:
+			case <-m.relay.stop: // the command that was answered is over only when it is out of go-qemu
+				m.inside.Lock()
+				m.inside.Unlock()
 			}
 		}
 		m.relay.close()
@@ -117,8 +121,15 @@ func (m *Monitor) Exec(ctx context.Context, command string, args any) (json.RawM
 
 // run passes one command to go-qemu and takes the answer from the relay.
 func (m *Monitor) run(line []byte) (json.RawMessage, error) {
+	select {
+	case <-m.relay.stop:
+		return nil, errHungUp
+	default:
+	}
 	m.relay.wanted.Store(true)
+	m.inside.Lock()
 	_, err := m.socket.Run(line)
+	m.inside.Unlock()
 	m.relay.copied()
 	if err == nil {
 		return <-m.relay.answers, nil

@@ -106,7 +106,8 @@ func (t *template) ended() {
 
 // Save ends a guest that StartTemplate started and leaves a template in its folder, from which Restore makes clones
 // that go on where it stood. The files are not forced to the disk, which would take longer than all the rest; after a
-// crash of this host VerifyTemplate tells whether they got there. On an error the guest is dead and no file is left.
+// crash of this host VerifyTemplate tells whether they got there. They may be removed, but never written to: clones read
+// them as long as they run. On an error the guest is dead and no file is left.
 func (p *Process) Save(ctx context.Context) error {
 	if p.template == nil {
 		return errors.New("save guest: it was not started as a template")
