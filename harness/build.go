@@ -29,15 +29,19 @@ type built struct {
 // build makes the module for tree, or takes it from the store when the same source was built there before.
 // Only what was proven good is kept: a failure costs little to repeat, and a repeat is what its author wants.
 func (r *run) build(ctx context.Context, tree *kernels.Tree) built {
-	if err := r.cpu.Acquire(ctx, 1); err != nil {
+	label := Label(tree.Target)
+	if err := r.cpu.acquire(ctx, r.ahead(label)); err != nil {
 		return built{}
 	}
-	defer r.cpu.Release(1)
-	ev := Event{Kind: EventStage, Target: Label(tree.Target), Stage: results.StageBuild}
+	defer r.cpu.release()
+	ev := Event{Kind: EventStage, Target: label, Stage: results.StageBuild}
 	r.stage(ev, StateStart, "", 0)
 	began := time.Now()
 	b := r.buildOrReuse(ctx, tree)
 	b.elapsed = time.Since(began)
+	if !b.cached {
+		r.times.note(durationKey(r.plan.Module, Cell{label, ""}), b.elapsed)
+	}
 	switch {
 	case b.fault != nil:
 		r.stage(ev, StateFailed, b.fault.Reason, b.elapsed)

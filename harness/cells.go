@@ -25,7 +25,7 @@ const (
 // cacheKey names a cell by everything that its verdict depends on; empty when the verdict must be found anew. There is
 // no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator.
 func (c *cell) cacheKey(f *frozen) string {
-	if f == nil || f.dir == "" || c.plan.Spec.NoCache || c.interactive {
+	if f == nil || f.dir == "" || c.plan.Spec.NoCache || c.plan.Spec.Count > 1 || c.interactive {
 		return ""
 	}
 	sum := sha256.New()

@@ -56,6 +56,8 @@ func checkFlags(f Spec) error {
 	switch {
 	case f.Timeout != 0 && (f.Timeout < time.Second || f.Timeout > 24*time.Hour):
 		return fmt.Errorf("--timeout %v: from 1s to 24h", f.Timeout)
+	case f.Count < 0 || f.Count > 10_000:
+		return fmt.Errorf("--count %d: from 1 to 10000", f.Count)
 	case f.Jobs < 0 || f.Jobs > 1024:
 		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
 	}

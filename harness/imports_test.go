@@ -25,6 +25,7 @@ var rooms = []struct {
 	{"suites", 1, "runs in the guest and is imported by strangers: it must stay light"},
 	{"harness", 2, "the only place where the rooms meet"},
 	{"cmd/modmatrix-init", 2, "main of the guest's init: one call into initramfs/guest"},
+	{"cmd/modmatrix-bench", 3, "measures what the rooms below it export, side by side"},
 	{"cmd", 3, "flags in, one call, one rendering"},
 }
 
@@ -97,6 +98,8 @@ var mayStart = map[string]string{
 	"initramfs": "go compiles the guest's programs and the suites",
 	"vm":        "QEMU",
 	"suites":    "in the guest",
+
+	"cmd/modmatrix-bench": "itself anew, since what a fresh process costs cannot be measured in an old one; and virtme-ng, beside us",
 }
 
 func TestOnlyFewStartProcesses(t *testing.T) {

@@ -27,7 +27,8 @@ type run struct {
 	release func() // removes work
 	out     *output
 	suites  map[string]string // name to test binary
-	cpu     *semaphore.Weighted
+	cpu     *slots
+	times   *durations
 	net     *semaphore.Weighted
 	started time.Time
 	qemu    string
@@ -71,6 +72,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		r.blame(u.label(), Blame{results.StageFetch, results.CodeInfra, u.Reason})
 	}
 	wg.Wait()
+	r.times.save()
 	return r.finish(ctx)
 }
 
@@ -103,7 +105,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 		return nil, &UsageError{err}
 	}
 	r := &run{Harness: h, plan: p, source: source, started: time.Now(), records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, module: p.Module,
-		cpu: semaphore.NewWeighted(int64(jobs(p.Spec))), net: semaphore.NewWeighted(maxFetches)}
+		times: openDurations(h.store.Dir()), cpu: newSlots(jobs(p.Spec)), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
 			return nil, &UsageError{err}
@@ -156,6 +158,15 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 		})
 	}
 	wg.Wait()
+}
+
+// ahead is how long a target has to go from its build on.
+func (r *run) ahead(label string) time.Duration {
+	all := r.times.of(durationKey(r.plan.Module, Cell{label, ""}))
+	for _, s := range r.plan.Suites {
+		all += r.times.of(durationKey(r.plan.Module, Cell{label, s.Name}))
+	}
+	return all
 }
 
 // blame records every cell of a target that did not come as far as its cells.

@@ -26,6 +26,15 @@ func TestMain(m *testing.M) {
 	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { playGuest(g, len(passFrames())) })
 	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { playGuest(g, 3) })
 	vmtest.Register("until-spec", func(g *vmtest.Guest, _ ...string) { playGuest(g, 8) })
+	vmtest.Register("fail-second", func(g *vmtest.Guest, args ...string) {
+		old, _ := os.ReadFile(args[0])
+		os.WriteFile(args[0], append(old, '.'), 0o644)
+		if len(old) == 1 {
+			playGuest(g, 8)
+			g.Die(1, "no more")
+		}
+		playGuest(g, len(passFrames()))
+	})
 	vmtest.Register("ready", playReady)
 	vmtest.Register("complain", func(g *vmtest.Guest, _ ...string) {
 		wire.NewWriter(g.Report, readyWord).Write(wire.Frame{Kind: wire.KindTrouble, Text: "no disk"})
@@ -302,5 +311,19 @@ func TestNotSource(t *testing.T) {
 	want := "[modmatrix.lock modmatrix.toml out suites]"
 	if got := fmt.Sprint(notSource(spec)); got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestCountTellsWhatIsNotTheSameEachTime(t *testing.T) {
+	marker := filepath.Join(t.TempDir(), "tried")
+	f := newFixture(t, "call fail-second "+marker+"\npoweroff\n")
+	f.spec.Kernels, f.spec.Count = []string{"debian:old"}, 4
+	res, err := f.run(t, t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := res.Records[0]
+	if rec.Status != results.Error || rec.Attempts != 4 || !strings.Contains(strings.Join(rec.Notes, " "), "of 4 guests 1 ERROR 3 PASS") {
+		t.Errorf("%+v", rec)
 	}
 }

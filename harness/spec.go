@@ -28,6 +28,7 @@ type Spec struct {
 	CPUs        int           // of a guest; zero means 1
 	RequireKVM  bool          // fail rather than fall back to emulation
 	Offline     bool          // never touch the network
+	Count       int           // guests for each cell, one after the other; the worst decides. Zero means one; more than one is never cached
 	NoCache     bool          // run every guest, even where the same cell passed before
 	BuildOnly   bool          // stop after the build; a module that built is a PASS
 	Mirror      string        // of the Debian archive; empty: as the host's own apt sources say

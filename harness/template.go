@@ -161,6 +161,10 @@ func (r *run) emptyDrive() string { return filepath.Join(r.work, "empty.drive") 
 
 // makeTemplate boots the kernel, waits until its init is ready for a payload, and freezes it there.
 func (r *run) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, f *frozen) error {
+	if err := r.cpu.acquire(ctx, r.ahead(Label(tree.Target))); err != nil {
+		return err
+	}
+	defer r.cpu.release()
 	m := f.machine
 	m.Drive = r.emptyDrive()
 	frames, report := io.Pipe()

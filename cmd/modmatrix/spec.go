@@ -26,6 +26,7 @@ func (s *specFlags) whatToRun(cmd *cobra.Command) {
 	f.StringArrayVar(&s.Params, "param", nil, "`NAME=VALUE` for the module whenever it is loaded; may be repeated")
 	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
 	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")
+	f.IntVar(&s.Count, "count", 0, "`N` guests for each cell, one after the other; the worst decides")
 	f.BoolVar(&s.RequireKVM, "require-kvm", false, "refuse to fall back to emulation")
 }
 
