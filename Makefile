@@ -73,5 +73,11 @@ unit: ## every test but those that boot real kernels
 real: ## boot real kernels
 	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestReal' -v ./harness
 
+.PHONY: bench soak
+bench: setup ## measure what modmatrix costs beside what it must not cost; the table, and bench.json
+	go run ./cmd/modmatrix-bench -o bench.json $(BENCH_FLAGS)
+soak: setup ## 200 clones in a row and 16 at once: the same verdict each time, and nothing left behind
+	go run ./cmd/modmatrix-bench soak
+
 .PHONY: test
 test: setup-test check unit real ## all of it

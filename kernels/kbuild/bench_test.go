@@ -2,8 +2,6 @@ package kbuild
 
 import (
 	"os"
-	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,24 +44,13 @@ func BenchmarkBuild(b *testing.B) {
 	}
 }
 
-// bareMake is the make of a person who stands in the root, without a sandbox but for what it takes to stand there.
+// bareMake is BareMake on a copy of dir.
 func bareMake(tb testing.TB, tree *kernels.Tree, dir string) time.Duration {
 	copied := tb.TempDir()
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		tb.Fatal(err)
 	}
-	v, err := layout(tree.Root, tree.Mounts)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	args := append(slices.Clone(v.args), "--dev", "/dev", "--tmpfs", "/tmp", "--bind", copied, guestBuild, "--",
-		"sh", "-c", `t=$(date +%s%N); "$@" >&2; echo $(($(date +%s%N) - t))ns`, "sh")
-	cmd := exec.CommandContext(tb.Context(), "bwrap", append(args, makeCommand(Request{Tree: tree, Jobs: 2})...)...)
-	out, err := cmd.Output()
-	if err != nil {
-		tb.Fatalf("%v: %s", err, err.(*exec.ExitError).Stderr)
-	}
-	elapsed, err := time.ParseDuration(strings.TrimSpace(string(out)))
+	elapsed, err := BareMake(tb.Context(), Request{Tree: tree, Source: dir, Dir: copied, Jobs: 2})
 	if err != nil {
 		tb.Fatal(err)
 	}

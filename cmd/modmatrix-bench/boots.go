@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// figure is a row that was measured just now.
+func figure(what, kernel string, value float64, unit Unit, detail string, args ...any) Row {
+	return Row{What: what, Kernel: kernel, Value: value, Unit: unit, Detail: fmt.Sprintf(detail, args...), Load: load()}
+}
+
+// boots sets a clone beside a cold boot of the same kernel with the same payload, in turn: what else the machine does
+// strikes both alike.
+func (b *bench) boots(ctx context.Context) (rows []Row, err error) {
+	for _, r := range b.rigs {
+		made, err := r.ready(ctx)
+		if err != nil {
+			return rows, fmt.Errorf("freeze %s: %w", r.tree.Target.Release, err)
+		}
+		var clones, colds, hellos []time.Duration
+		for i := range b.pairs {
+			clone, err := r.clone(ctx)
+			if err != nil {
+				return rows, fmt.Errorf("clone %s: %w", r.tree.Target.Release, err)
+			}
+			cold, err := r.cold(ctx)
+			if err != nil {
+				return rows, fmt.Errorf("boot %s: %w", r.tree.Target.Release, err)
+			}
+			clones, hellos, colds = append(clones, clone.whole), append(hellos, clone.hello), append(colds, cold.whole)
+			b.say("       %s %d/%d: clone %.2f s, cold boot %.2f s", r.tree.Target.Release, i+1, b.pairs, clone.whole.Seconds(), cold.whole.Seconds())
+		}
+		row := figure("clone against cold boot", r.tree.Target.Release, ratio(clones, colds), Ratio, "%.3f s against %.2f s; template made in %.2f s",
+			median(clones).Seconds(), median(colds).Seconds(), made.Seconds()).atMost(1.0 / 15)
+		row.Samples = map[string][]float64{"clone": seconds(clones), "cold": seconds(colds), "template": {made.Seconds()}}
+		hello := figure("  of it, until the clone's hello", r.tree.Target.Release, median(hellos).Seconds(), Seconds, "payload written, restored, first frame")
+		hello.Samples = map[string][]float64{"hello": seconds(hellos)}
+		rows = append(rows, row, hello)
+	}
+	return rows, nil
+}
+
+// ready makes the template unless it is there, and tells how long it took when it was made.
+func (r *rig) ready(ctx context.Context) (_ time.Duration, err error) {
+	if r.template == "" {
+		r.made, err = r.freeze(ctx)
+	}
+	return r.made, err
+}
+
+// builds sets Build beside the make that it runs, in the same root, in turn.
+func (b *bench) builds(ctx context.Context) (rows []Row, err error) {
+	for _, r := range b.rigs {
+		var ours, bare []time.Duration
+		for range b.pairs {
+			o, err := b.build(ctx, r)
+			if err != nil {
+				return rows, err
+			}
+			m, err := b.bareMake(ctx, r, 2)
+			if err != nil {
+				return rows, err
+			}
+			ours, bare = append(ours, o), append(bare, m)
+		}
+		row := figure("module build against bare make", r.tree.Target.Release, ratio(ours, bare), Ratio, "%.2f s against %.2f s",
+			median(ours).Seconds(), median(bare).Seconds()).atMost(1.10)
+		row.Samples = map[string][]float64{"build": seconds(ours), "make": seconds(bare)}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// build builds the driver as a run does, and leaves nothing.
+func (b *bench) build(ctx context.Context, r *rig) (time.Duration, error) {
+	dir, err := os.MkdirTemp(b.temp, "build-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	began := time.Now()
+	_, err = kbuild.Build(ctx, kbuild.Request{Tree: r.tree, Source: b.driver, Dir: dir, Jobs: 2, Log: io.Discard})
+	return time.Since(began), err
+}
+
+// bareMake makes the driver without us.
+func (b *bench) bareMake(ctx context.Context, r *rig, jobs int) (time.Duration, error) {
+	dir, err := os.MkdirTemp(b.temp, "make-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.CopyFS(dir, os.DirFS(b.driver)); err != nil {
+		return 0, err
+	}
+	return kbuild.BareMake(ctx, kbuild.Request{Tree: r.tree, Source: b.driver, Dir: dir, Jobs: jobs})
+}
+
+// clonesAtOnce is how many clones share a template while their memory is read.
+const clonesAtOnce = 4
+
+// memory reads what further clones of one template cost while several of them hold the driver loaded.
+func (b *bench) memory(ctx context.Context) (rows []Row, err error) {
+	for _, r := range b.rigs {
+		if _, err := r.ready(ctx); err != nil {
+			return rows, fmt.Errorf("freeze %s: %w", r.tree.Target.Release, err)
+		}
+		used, err := r.hold(ctx, clonesAtOnce)
+		if err != nil {
+			return rows, fmt.Errorf("clone %s: %w", r.tree.Target.Release, err)
+		}
+		var private, share []float64
+		for _, u := range used {
+			private, share = append(private, inMiB(u.private)), append(share, inMiB(u.share))
+		}
+		row := figure("private memory of a further clone", r.tree.Target.Release, median(private), MiB,
+			"the driver loaded; %d at once use %.0f MiB (PSS)", len(used), sum(share)).atMost(64)
+		row.Samples = map[string][]float64{"private": private, "pss": share}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// hold starts n clones, each with the driver loaded, and reads the memory of all of them while they idle.
+func (r *rig) hold(ctx context.Context, n int) (used []usage, err error) {
+	ctx, cancel := context.WithTimeout(ctx, guestLimit)
+	defer cancel()
+	for range n {
+		end, err := r.holdOne(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
+	}
+	select {
+	case <-time.After(time.Second): // what they still do of themselves
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	pids := guests()
+	if len(pids) != n {
+		return nil, fmt.Errorf("%d guests run, not %d", len(pids), n)
+	}
+	for _, pid := range pids {
+		u, err := memoryOf(pid)
+		if err != nil {
+			return nil, err
+		}
+		used = append(used, u)
+	}
+	return used, nil
+}
+
+// holdOne starts a clone that loads the driver and then waits at a shell that nobody types into. end ends it.
+func (r *rig) holdOne(ctx context.Context) (end func(), err error) {
+	payload := r.payload(true)
+	file, err := os.CreateTemp(r.dir, "held-")
+	if err != nil {
+		return nil, err
+	}
+	file.Close()
+	if err := initramfs.WriteDrive(file.Name(), payload); err != nil {
+		return nil, err
+	}
+	silence, typist := io.Pipe()
+	m, frames := r.machine, newFrames(payload.Plan.Nonce)
+	m.Drive, m.Report, m.Terminal = file.Name(), frames.in, struct {
+		io.Reader
+		io.Writer
+	}{silence, io.Discard}
+	p, err := m.Restore(ctx, r.template)
+	if err != nil {
+		frames.end()
+		return nil, err
+	}
+	end = func() {
+		p.Kill()
+		typist.Close()
+		p.Wait()
+		frames.end()
+		os.Remove(file.Name())
+	}
+	loaded := func(f wire.Frame) bool { return f.Kind == wire.KindStage && f.Stage == wire.StageLoad && f.Done }
+	if err := frames.await(p, loaded); err != nil {
+		end()
+		return nil, err
+	}
+	return end, nil
+}

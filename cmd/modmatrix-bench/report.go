@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/google/renameio/v2"
+)
+
+// Schema names the format of the figures.
+const Schema = "modmatrix.bench/v1"
+
+// Figures is one run of the benchmark.
+type Figures struct {
+	Schema  string   `json:"schema"`
+	Machine Machine  `json:"machine"`
+	Kernels []string `json:"kernels"`
+	Rows    []Row    `json:"rows"`
+}
+
+// Row is one thing that was to be measured. A row without Unit was not measured, and Missing says why.
+type Row struct {
+	What    string               `json:"what"`
+	Kernel  string               `json:"kernel,omitempty"`
+	Value   float64              `json:"value"`
+	Unit    Unit                 `json:"unit,omitempty"`
+	Budget  string               `json:"budget,omitempty"` // as a person reads it; empty for a figure without one
+	Met     *bool                `json:"met,omitempty"`    // nil without a budget, and when it was not measured
+	Detail  string               `json:"detail,omitempty"`
+	Missing string               `json:"missing,omitempty"`
+	Load    float64              `json:"load"`              // of the machine afterwards, average of a minute
+	Samples map[string][]float64 `json:"samples,omitempty"` // in seconds, MiB …: what Value was made of
+}
+
+// Unit is what a row counts.
+type Unit string
+
+// The units.
+const (
+	Ratio   Unit = "ratio"
+	Seconds Unit = "s"
+	MiB     Unit = "MiB"
+)
+
+// atMost sets the budget.
+func (r Row) atMost(limit float64) Row {
+	met := r.Value <= limit
+	r.Met, r.Budget = &met, "≤ "+show(limit, r.Unit)
+	return r
+}
+
+// show writes a value as a person reads it: a ratio far below one as the fraction that it is.
+func show(v float64, u Unit) string {
+	switch {
+	case u == Ratio && v > 0 && v < 0.5:
+		return "1/" + strings.TrimSuffix(fmt.Sprintf("%.1f", 1/v), ".0")
+	case u == Ratio || u == Seconds:
+		return fmt.Sprintf("%.2f%s", v, map[Unit]string{Seconds: " s"}[u])
+	}
+	return fmt.Sprintf("%.1f %s", v, u)
+}
+
+// verdict is the word in the table's last but one column.
+func (r Row) verdict() string {
+	switch {
+	case r.Missing != "":
+		return ""
+	case r.Met == nil:
+		return "–"
+	case *r.Met:
+		return "yes"
+	}
+	return "NO"
+}
+
+// table writes the figures for a person.
+func (f *Figures) table(w io.Writer) error {
+	fmt.Fprintln(w, f.Machine)
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "WHAT\tKERNEL\tMEASURED\tBUDGET\tMET\tDETAIL")
+	for _, r := range f.Rows {
+		measured, detail := show(r.Value, r.Unit), fmt.Sprintf("%s (load %.1f)", r.Detail, r.Load)
+		if r.Missing != "" {
+			measured, detail = "not measured", r.Missing
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.What, r.Kernel, measured, r.Budget, r.verdict(), detail)
+	}
+	return t.Flush()
+}
+
+// write puts the figures in a file, whole or not at all.
+func (f *Figures) write(path string) error {
+	data, err := json.MarshalIndent(f, "", "\t")
+	if err != nil {
+		return fmt.Errorf("encode figures: %w", err)
+	}
+	return renameio.WriteFile(path, append(data, '\n'), 0o644)
+}
