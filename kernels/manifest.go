@@ -3,125 +3,158 @@ package kernels
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
+	// manifestFile is written last into an entry: its being there says that the entry is complete.
 	manifestFile = ".manifest.json"
 	// manifestMax is how many files a manifest watches. Images and archives are always among an entry's largest files,
 	// and this many stats cost less than a millisecond.
 	manifestMax = 64
+	// readMax bounds the files, in bytes, that are read whenever their entry is asked for: a compiled suite is 11 MiB and
+	// takes 2 ms.
+	readMax = 16 << 20
 )
 
-// manifest is written last into an entry: its being there says that the entry is complete.
+// manifest is what is looked at whenever an entry is asked for.
 type manifest struct {
-	Title string           `json:"title"`
-	Size  int64            `json:"size"`  // bytes of all regular files
-	Files map[string]int64 `json:"files"` // size of the largest files and of those at the top, by path
+	Title string            `json:"title"`
+	Size  int64             `json:"size"`           // bytes of all regular files
+	Disk  int64             `json:"disk,omitempty"` // bytes of all blocks
+	Files map[string]int64  `json:"files"`          // size of the largest files and of those at the top, by path
+	Sums  map[string]string `json:"sums,omitempty"` // checksum of those at the top, unless they are large
+	Stock string            `json:"stock,omitempty"`
 }
 
-type sizedFile struct {
-	path string
-	size int64
-}
-
+// writeManifest completes the entry in dir. A file that is not looked at in use must be on the disk before the manifest
+// is: after a crash of the host nothing else would tell that it is not.
 func writeManifest(dir, id string) error {
-	m := manifest{Title: id, Files: map[string]int64{}}
-	if f, err := os.Open(filepath.Join(dir, TitleFile)); err == nil {
-		if line, _ := bufio.NewReader(f).ReadString('\n'); strings.TrimSpace(line) != "" {
-			m.Title = strings.TrimSpace(line)
-		}
-		f.Close()
-	}
-	files, err := regularFiles(dir)
+	m := manifest{Title: titleOf(dir, id), Files: map[string]int64{}, Sums: map[string]string{}}
+	items, disk, err := takeStock(context.Background(), dir, true)
 	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
-	for i, f := range files {
-		m.Size += f.size
-		if i < manifestMax || !strings.Contains(f.path, "/") {
-			m.Files[f.path] = f.size
+	watched := 0
+	for _, path := range bySize(items) {
+		i := items[path]
+		if i.Link {
+			continue
+		}
+		m.Size += i.Size
+		top := !strings.Contains(path, "/")
+		if watched < manifestMax || top {
+			m.Files[path] = i.Size
+			watched++
+		}
+		if top && i.Size <= readMax && i.Sum != "" {
+			m.Sums[path] = i.Sum
 		}
 	}
+	if m.Stock, err = writeStock(dir, items); err == nil && len(m.Files) < len(items) {
+		err = syncDisk(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	m.Disk = disk + 2*blockSize // the stock and the manifest, which are there for nothing else
+	return m.write(filepath.Join(dir, manifestFile))
+}
+
+const blockSize = 4096
+
+func titleOf(dir, id string) string {
+	f, err := os.Open(filepath.Join(dir, TitleFile))
+	if err != nil {
+		return id
+	}
+	defer f.Close()
+	line, _ := bufio.NewReader(f).ReadString('\n')
+	return cmp.Or(strings.TrimSpace(line), id)
+}
+
+// bySize lists the items' paths, the largest first.
+func bySize(items map[string]item) []string {
+	return slices.SortedFunc(maps.Keys(items), func(a, b string) int {
+		return cmp.Or(cmp.Compare(items[b].Size, items[a].Size), cmp.Compare(a, b))
+	})
+}
+
+// syncDisk waits until all that was written to dir's file system is on its disk.
+func syncDisk(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.Syncfs(int(f.Fd())); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}
+
+// write puts the checksum of a manifest on a line behind it.
+func (m manifest) write(path string) error {
 	text, err := json.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("write manifest: %w", err)
-	}
-	return os.WriteFile(filepath.Join(dir, manifestFile), text, 0o644)
-}
-
-// regularFiles lists the files below dir, the largest first.
-func regularFiles(dir string) ([]sizedFile, error) {
-	var files []sizedFile
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		files = append(files, sizedFile{rel, info.Size()})
 		return err
-	})
-	slices.SortFunc(files, func(a, b sizedFile) int {
-		return cmp.Or(cmp.Compare(b.size, a.size), cmp.Compare(a.path, b.path))
-	})
-	return files, err
+	}
+	return os.WriteFile(path, []byte(string(text)+"\n"+sumOf(text)+"\n"), 0o644)
 }
 
+// readManifest accepts a manifest without a checksum only where it promises none of the entry either.
 func readManifest(path string) (manifest, error) {
 	var m manifest
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return m, err
 	}
-	return m, json.Unmarshal(text, &m)
+	body, sum, signed := strings.Cut(string(text), "\n")
+	if err := json.Unmarshal([]byte(body), &m); err != nil {
+		return m, err
+	}
+	if signed || m.Stock != "" {
+		if strings.TrimSuffix(sum, "\n") != sumOf([]byte(body)) {
+			return m, fmt.Errorf("%s is not what was written", path)
+		}
+	}
+	return m, nil
 }
 
-// look tells whether the entry in dir is whole, as far as sizes tell, and notes that it was used.
+// look tells whether the entry in dir is whole, as far as that can be told quickly, and notes that it was used.
 func look(dir string) bool {
 	path := filepath.Join(dir, manifestFile)
 	m, err := readManifest(path)
-	if err != nil {
+	if err != nil || m.watch(dir) != "" {
 		return false
-	}
-	for name, size := range m.Files {
-		info, err := os.Lstat(filepath.Join(dir, name))
-		if err != nil || info.Size() != size || !info.Mode().IsRegular() {
-			return false
-		}
 	}
 	now := time.Now()
 	_ = os.Chtimes(path, now, now) // a store on a read-only disk still serves
 	return true
 }
 
-// RemoveTree deletes dir whatever modes its folders have. What a mapped user of ours left behind (a killed mmdebstrap) only
-// such a user can delete, so the last try runs in a user namespace with the same ranges (util-linux 2.38: --map-auto).
-func RemoveTree(dir string) error {
-	if os.RemoveAll(dir) == nil {
-		return nil
-	}
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700)
+// watch names the first watched file that is not what it was; empty when all are.
+func (m manifest) watch(dir string) string {
+	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		if err != nil || info.Size() != m.Files[name] || !info.Mode().IsRegular() {
+			return name
 		}
-		return nil
-	})
-	err := os.RemoveAll(dir)
-	if err == nil || os.Geteuid() == 0 {
-		return err
 	}
-	_ = exec.Command("unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", "--", dir).Run()
-	return os.RemoveAll(dir)
+	for _, name := range slices.Sorted(maps.Keys(m.Sums)) {
+		if sum, _, err := sumFile(filepath.Join(dir, name)); err != nil || sum != m.Sums[name] {
+			return name
+		}
+	}
+	return ""
 }

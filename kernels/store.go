@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,15 +12,16 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // Store keeps what is costly to make: roots, trees, guest images, builds. An entry is a folder that is made once, never
 // changed afterwards, and found again by kind and id; several processes may share a store.
 //
-// Whoever fills an entry holds its lock, so a temporary folder whose lock is free belongs to nobody and is swept. The lock
-// files are empty and stay: removing one would let two processes hold "the" lock.
+// Whoever fills an entry holds its lock, so a temporary folder whose lock is free belongs to nobody and is swept.
+//
+// What is found is what was stored: files at the top of an entry are read and their checksums compared each time, unless
+// they are large; of files further down, which only trees and roots have, the largest are compared by size, and Verify
+// reads the rest. The checksums tell accidents, not malice: whoever can write to the store can write a manifest too.
 type Store struct {
 	dir string
 }
@@ -29,17 +31,16 @@ type Entry struct {
 	Kind, ID string
 	Title    string    // what a person calls it: the first line of the entry's TitleFile, else the ID
 	Size     int64     // bytes of its regular files
+	Disk     int64     // bytes that it takes on the disk: less than Size where files have holes; in a List, 0 if nobody noted it
 	Used     time.Time // when it was last made or found
+	State    State     // of Usage; zero in a List
 }
 
 // TitleFile may be written by a fill function into its folder, to say in one line what the entry is.
 const TitleFile = ".title"
 
-const (
-	tempMark = ".tmp."
-	lockDir  = ".locks"
-	lockPoll = 50 * time.Millisecond
-)
+// tempMark begins the name of a folder that is no entry yet, or no longer; the entry's id and a random word follow.
+const tempMark = ".tmp."
 
 // goodName keeps kinds and ids to plain file names that can be told from temporary ones.
 var goodName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+~=-]{0,199}$`)
@@ -70,53 +71,53 @@ func OpenStore(dir string) (*Store, error) {
 // Dir is where the store lives, an absolute path. Below it, a source may keep state of its own in a folder that no kind uses.
 func (s *Store) Dir() string { return s.dir }
 
-// Lock takes the store's lock called name, shared or exclusive, and waits for it until ctx ends.
-func (s *Store) Lock(ctx context.Context, name string, exclusive bool) (unlock func(), err error) {
-	lock := flock.New(filepath.Join(s.dir, lockDir, name))
-	try := lock.TryRLockContext
-	if exclusive {
-		try = lock.TryLockContext
-	}
-	if _, err := try(ctx, lockPoll); err != nil {
-		return nil, fmt.Errorf("lock %s in the store: %w", name, err)
-	}
-	return func() { _ = lock.Close() }, nil
-}
-
 // Fill returns the folder of an entry and whether it was there already. Where it is missing or damaged, fill makes its
 // content in an empty folder, which takes its place in one step when fill returns nil: nobody ever sees half an entry.
-// Two callers of one entry wait for each other, as long as ctx lasts. An error of fill comes back as it is.
+// Two callers of one entry wait for each other, as long as ctx lasts. An error of fill comes back, with the cure where the
+// disk is full. A store that cannot be written serves what it has.
 func (s *Store) Fill(ctx context.Context, kind, id string, fill func(dir string) error) (dir string, hit bool, err error) {
 	if !goodName.MatchString(kind) || !goodName.MatchString(id) {
 		return "", false, fmt.Errorf("fill %s/%s: not a name for the store", kind, id)
 	}
 	dir = filepath.Join(s.dir, kind, id)
-	unlock, err := s.Lock(ctx, kind+"."+id, false)
+	shared, err := s.Lock(ctx, kind+"."+id, false)
+	if err != nil && (!isReadOnly(err) || !look(dir)) { // what nobody can write to, nobody removes either
+		return "", false, withCure(err)
+	}
 	if err != nil {
-		return "", false, err
+		return dir, true, nil
 	}
 	hit = look(dir)
-	unlock()
+	shared()
 	if hit {
 		return dir, true, nil
 	}
-	unlock, err = s.Lock(ctx, kind+"."+id, true)
+	lock, err := s.waitLock(ctx, kind+"."+id, true)
 	if err != nil {
-		return "", false, err
+		return "", false, withCure(err)
 	}
-	defer unlock()
+	defer s.unlockEntry(lock, kind, id)
 	if look(dir) {
 		return dir, true, nil
 	}
-	return dir, false, s.make(dir, kind, id, fill)
+	return dir, false, withCure(s.make(dir, kind, id, fill))
 }
 
-// Look returns the folder of an entry, and whether it is there and whole. It makes nothing and waits for nobody.
+// Look returns the folder of an entry, and whether it is there and whole. It makes nothing and waits for nobody: what
+// is just being made or removed is not there.
 func (s *Store) Look(kind, id string) (dir string, hit bool) {
 	if !goodName.MatchString(kind) || !goodName.MatchString(id) {
 		return "", false
 	}
 	dir = filepath.Join(s.dir, kind, id)
+	if _, err := os.Lstat(filepath.Join(dir, manifestFile)); err != nil {
+		return dir, false
+	}
+	lock, err := s.tryLock(kind+"."+id, false)
+	if lock == nil {
+		return dir, isReadOnly(err) && look(dir)
+	}
+	defer lock.Close()
 	return dir, look(dir)
 }
 
@@ -177,7 +178,7 @@ func (s *Store) List() ([]Entry, error) {
 		if errors.Join(err, statErr) != nil {
 			continue // another process removed it just now, or it is damaged and will be made anew when asked for
 		}
-		entries = append(entries, Entry{Kind: kind, ID: id, Title: m.Title, Size: m.Size, Used: info.ModTime()})
+		entries = append(entries, Entry{Kind: kind, ID: id, Title: m.Title, Size: m.Size, Disk: m.Disk, Used: info.ModTime()})
 	}
 	return entries, nil
 }
@@ -189,27 +190,26 @@ func (s *Store) Remove(e Entry) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*lockPoll)
 	defer cancel()
-	unlock, err := s.Lock(ctx, e.Kind+"."+e.ID, true)
+	lock, err := s.waitLock(ctx, e.Kind+"."+e.ID, true)
 	if err != nil {
 		return fmt.Errorf("remove %s/%s: it is in use: %w", e.Kind, e.ID, err)
 	}
-	defer unlock()
+	defer s.unlockEntry(lock, e.Kind, e.ID)
 	return s.discard(filepath.Join(s.dir, e.Kind, e.ID), e.Kind, e.ID)
 }
 
-// discard takes an entry out of sight in one step and deletes it, with its lock held.
+// discard takes an entry out of sight in one step and deletes it, with its lock held. It makes nothing new, so that it
+// works on a full disk.
 func (s *Store) discard(dir, kind, id string) error {
-	grave, err := os.MkdirTemp(filepath.Dir(dir), tempMark+id+".")
+	grave := filepath.Join(filepath.Dir(dir), tempMark+id+"."+rand.Text())
+	err := os.Rename(dir, grave)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		err = os.Rename(dir, filepath.Join(grave, "old"))
+		err = RemoveTree(grave)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err = errors.Join(err, RemoveTree(grave)); err != nil {
+	if err != nil {
 		return fmt.Errorf("remove %s/%s: %w", kind, id, err)
 	}
 	return nil
@@ -220,16 +220,23 @@ func (s *Store) discard(dir, kind, id string) error {
 func (s *Store) sweep(kind, held string) {
 	temps, _ := filepath.Glob(filepath.Join(s.dir, kind, tempMark+"*"))
 	for _, temp := range temps {
-		id := strings.TrimPrefix(filepath.Base(temp), tempMark)
-		id = id[:max(strings.LastIndexByte(id, '.'), 0)]
+		id := tempID(temp)
+		if !goodName.MatchString(id) {
+			continue
+		}
 		if id == held {
 			_ = RemoveTree(temp)
 			continue
 		}
-		lock := flock.New(filepath.Join(s.dir, lockDir, kind+"."+id))
-		if ok, err := lock.TryLock(); ok && err == nil {
+		if lock, _ := s.tryLock(kind+"."+id, true); lock != nil {
 			_ = RemoveTree(temp)
+			s.unlockEntry(lock, kind, id)
 		}
-		_ = lock.Close()
 	}
+}
+
+// tempID is the id of the entry that a temporary folder is, or was, for.
+func tempID(temp string) string {
+	id := strings.TrimPrefix(filepath.Base(temp), tempMark)
+	return id[:max(strings.LastIndexByte(id, '.'), 0)]
 }

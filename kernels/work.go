@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,42 +12,61 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// workKind is the folder of the store for what lives only as long as one run.
+// workKind is the folder of the store for what lives only as long as one run. The lock of that name is held while the locks
+// of the runs are made, tried and removed: whoever tries one must not take it from a run that is just beginning.
 const workKind = "work"
 
 // WorkDir makes a private folder in the store, so that what is made in it can be moved into an entry in one step. Its
 // lock is held until release, which removes the folder; the folder of a process that was killed has a free lock and is
-// swept here by whoever comes next.
+// swept here by whoever comes next. Until release, Collect leaves alone whatever is asked of the store.
 func (s *Store) WorkDir() (dir string, release func(), err error) {
-	s.sweepWork()
+	ctx := context.Background()
+	if err := s.sweepWork(ctx); err != nil {
+		return "", nil, fmt.Errorf("make work folder: %w", withCure(err))
+	}
 	id := rand.Text()
-	lock := flock.New(s.workLock(id))
-	if ok, err := lock.TryLock(); err != nil || !ok {
-		return "", nil, fmt.Errorf("lock work folder: %w", errors.Join(err, errLocked(ok)))
+	lock, err := s.lockWork(ctx, id)
+	if err != nil {
+		return "", nil, fmt.Errorf("make work folder: %w", withCure(err))
 	}
 	dir = filepath.Join(s.dir, workKind, id)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		_ = lock.Close()
-		return "", nil, fmt.Errorf("make work folder: %w", err)
+		s.dropWork(id, lock)
+		return "", nil, fmt.Errorf("make work folder: %w", withCure(err))
 	}
 	return dir, func() { s.dropWork(id, lock) }, nil
 }
 
-func (s *Store) workLock(id string) string {
-	return filepath.Join(s.dir, lockDir, workKind+"."+id)
+func (s *Store) lockWork(ctx context.Context, id string) (*flock.Flock, error) {
+	unlock, err := s.Lock(ctx, workKind, true)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	lock, err := s.tryLock(workKind+"."+id, true)
+	if lock == nil {
+		return nil, errors.Join(err, errors.New("somebody else holds the lock of a new folder"))
+	}
+	return lock, nil
 }
+
+func (s *Store) workLock(id string) string { return s.lockPath(workKind + "." + id) }
 
 // sweepWork removes the work folders and locks of dead processes. The lock goes last: as long as it is there and
 // free, the next sweep finds it again.
-func (s *Store) sweepWork() {
+func (s *Store) sweepWork(ctx context.Context) error {
+	unlock, err := s.Lock(ctx, workKind, true)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	locks, _ := filepath.Glob(s.workLock("*"))
 	for _, path := range locks {
-		lock := flock.New(path)
-		if ok, err := lock.TryLock(); err != nil || !ok {
-			continue
+		if lock, _ := s.tryLock(filepath.Base(path), true); lock != nil {
+			s.dropWork(strings.TrimPrefix(filepath.Base(path), workKind+"."), lock)
 		}
-		s.dropWork(strings.TrimPrefix(filepath.Base(path), workKind+"."), lock)
 	}
+	return nil
 }
 
 func (s *Store) dropWork(id string, held *flock.Flock) {
@@ -54,11 +74,4 @@ func (s *Store) dropWork(id string, held *flock.Flock) {
 		_ = os.Remove(s.workLock(id))
 	}
 	_ = held.Close()
-}
-
-func errLocked(ok bool) error {
-	if ok {
-		return nil
-	}
-	return errors.New("somebody else holds it")
 }

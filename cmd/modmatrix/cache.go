@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+func cacheCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cache",
+		Short: "The store of all that spares a run its work",
+		Long: `The store holds whatever is costly to make: kernels and the roots their modules are built in, guest images, frozen guests,
+suites, builds, and cells that passed. All of it is made again when it is needed, so nothing is lost by deleting it
+but time.
+
+It lives in $MODMATRIX_CACHE, else in the user's cache folder, and is kept below $MODMATRIX_CACHE_MAX (20GiB; 0: no limit).`,
+		Example: `  modmatrix cache ls
+  modmatrix cache gc --max-size 5G
+  modmatrix cache verify`,
+		Args: noVerb,
+		RunE: func(*cobra.Command, []string) error { return usage("cache needs a verb: ls, gc or verify") },
+	}
+	cmd.AddCommand(cacheLs(a), cacheGC(a), cacheVerify(a))
+	return cmd
+}
+
+func cacheLs(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List everything in the store, and why it is kept",
+		Long: `Ls lists everything in the store with the room that it takes on the disk, when it was last used, and why it is kept. Files
+with holes, such as the memory of a frozen guest, take less than their length.`,
+		Example: `  modmatrix cache ls
+  modmatrix cache ls --json`,
+		Args: atMost(0),
+		RunE: func(*cobra.Command, []string) error { return a.listStore(nil) },
+	}
+}
+
+func cacheGC(a *app) *cobra.Command {
+	var size, olderThan = byteSize(-1), age(-1)
+	var dry bool
+	cmd := &cobra.Command{
+		Use:   "gc",
+		Short: "Make room in the store",
+		Long: `Gc deletes what was not used for the longest time until the store is below its limit. Kernels and roots, which come over
+the network, stay a day longer than all else. What a run uses that is under way stays, and so does the index of an
+archive; what killed processes left behind goes in any case. The exit code is 3 if something that should go could not.`,
+		Example: `  modmatrix cache gc
+  modmatrix cache gc --max-size 20G --dry-run
+  modmatrix cache gc --older-than 30d`,
+		Args: atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			lim := kernels.Limits{MaxBytes: int64(size), DryRun: dry}
+			if size < 0 {
+				var err error
+				if lim.MaxBytes, err = kernels.StoreMax(); err != nil {
+					return usage("%w", err)
+				}
+			}
+			if olderThan >= 0 {
+				lim.Before = olderThan.ago()
+			}
+			return a.collect(cmd.Context(), lim)
+		},
+	}
+	f := cmd.Flags()
+	f.Var(&size, "max-size", "bring the store below this `SIZE`: 20G, 500MiB; 0: no limit (default $MODMATRIX_CACHE_MAX, or 20GiB)")
+	f.Var(&olderThan, "older-than", "delete what was not used for this `TIME`, too: 30d, 12h")
+	f.BoolVar(&dry, "dry-run", false, "only say what would be deleted")
+	return cmd
+}
+
+// collect lets the store make room and says what it freed, also when the user ended it halfway.
+func (a *app) collect(ctx context.Context, lim kernels.Limits) error {
+	h, err := a.open(harness.Options{Tool: toolName()})
+	if err != nil {
+		return err
+	}
+	c, err := h.Store().Collect(ctx, lim)
+	var sum int64
+	for _, e := range c.Gone {
+		sum += e.Disk
+		if a.json {
+			if err := a.encode(asJSON(e)); err != nil {
+				return err
+			}
+		} else if !a.quiet {
+			fmt.Fprintf(a.Stdout, "%s  %s  %s\n", e.Kind, title(e), megabytes(e.Disk))
+		}
+	}
+	for _, e := range c.Kept {
+		why := "another process has it"
+		if e.State == kernels.InUse {
+			why = "a run uses it"
+		}
+		fmt.Fprintf(a.Stderr, "kept  %s  %s: %s\n", e.Kind, title(e), why)
+	}
+	if !a.json {
+		verb := "freed"
+		if lim.DryRun {
+			verb = "would free"
+		}
+		fmt.Fprintf(a.Stdout, "%s %s: %s\n", verb, megabytes(sum), entryCount(len(c.Gone)))
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(c.Kept) > 0:
+		return verdict(exitTrouble)
+	}
+	return nil
+}
+
+func cacheVerify(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "Read the whole store, and discard what is damaged",
+		Long: `Verify reads every file of every entry, compares it with the checksums that were written when the entry was made, and
+discards what is damaged: it is made again when it is needed. The exit code is 0 if all is well afterwards, and 3 if
+something damaged could not be discarded.`,
+		Example: "  modmatrix cache verify",
+		Args:    atMost(0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.verifyStore(cmd.Context()) },
+	}
+}
+
+// damage is a damaged entry as JSON Lines have it.
+type damage struct {
+	storeEntry
+	What string `json:"what"`
+	Left string `json:"left,omitempty"` // why it is still there
+}
+
+func (a *app) verifyStore(ctx context.Context) error {
+	h, err := a.open(harness.Options{Tool: toolName()})
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	checked, damaged, err := h.Store().Verify(ctx, func(e kernels.Entry) {
+		if a.verbose {
+			fmt.Fprintf(a.Stderr, "read  %s  %s\n", e.Kind, title(e))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	left := 0
+	for _, d := range damaged {
+		if d.Kept != "" {
+			left++
+		}
+		if a.json {
+			if err := a.encode(damage{asJSON(d.Entry), d.What, d.Kept}); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintln(a.Stdout, results.Plain(damageLine(d)))
+	}
+	if !a.json {
+		fmt.Fprintf(a.Stdout, "read %s in %.1f s: %d damaged, %d of them discarded\n", entryCount(checked), time.Since(began).Seconds(), len(damaged), len(damaged)-left)
+	}
+	if left > 0 {
+		return verdict(exitTrouble)
+	}
+	return nil
+}
+
+func damageLine(d kernels.Damage) string {
+	line := fmt.Sprintf("%s  %s: ", d.Kind, title(d.Entry))
+	if d.What != "" {
+		line += d.What + "; "
+	}
+	if d.Kept != "" {
+		return line + "not discarded: " + d.Kept
+	}
+	return line + "discarded"
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// listStore shows what the store holds of kinds; nil is everything.
+func (a *app) listStore(kinds []string) error {
+	h, err := a.open(harness.Options{Tool: toolName()})
+	if err != nil {
+		return err
+	}
+	entries, err := h.Store().Usage()
+	if err != nil {
+		return err
+	}
+	if kinds != nil {
+		entries = slices.DeleteFunc(entries, func(e kernels.Entry) bool { return !slices.Contains(kinds, e.Kind) })
+	}
+	if a.json {
+		for _, e := range entries {
+			if err := a.encode(asJSON(e)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	showEntries(a.Stdout, entries, kinds == nil)
+	var sum int64
+	for _, e := range entries {
+		sum += e.Disk
+	}
+	fmt.Fprintf(a.Stdout, "%s in %s: %s\n", entryCount(len(entries)), results.Plain(h.Store().Dir()), megabytes(sum))
+	return nil
+}
+
+func showEntries(out io.Writer, entries []kernels.Entry, reasons bool) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	row := func(kind, what, size, used, reason string) {
+		line := strings.Join([]string{kind, what, size, used}, "\t")
+		if reasons {
+			line += "\t" + reason
+		}
+		fmt.Fprintln(w, line)
+	}
+	row("KIND", "WHAT", "SIZE", "USED", "WHY IT IS KEPT")
+	for _, e := range entries {
+		row(results.Plain(e.Kind), title(e), megabytes(e.Disk), humanize.Time(e.Used), why(e))
+	}
+}
+
+// worth says what an entry of a kind spares the next run.
+var worth = map[string]string{
+	"bases":     "spares compiling the guest's programs",
+	"builds":    "spares compiling the module",
+	"cells":     "spares running a cell that passed",
+	"images":    "spares packing a guest image",
+	"roots":     "spares downloading a compiler",
+	"specs":     "spares asking a suite for its specs",
+	"suites":    "spares compiling a suite",
+	"templates": "spares booting a kernel",
+	"trees":     "spares downloading a kernel",
+}
+
+func why(e kernels.Entry) string {
+	switch e.State {
+	case kernels.InUse:
+		return "a run uses it"
+	case kernels.Making:
+		return "is just being made"
+	case kernels.LeftBehind:
+		return "a killed process left it; the next gc removes it"
+	case kernels.Private:
+		return "notes of a source; gc never removes them"
+	}
+	return worth[e.Kind]
+}
+
+// storeEntry is an entry as JSON Lines have it.
+type storeEntry struct {
+	Kind  string    `json:"kind"`
+	ID    string    `json:"id"`
+	Title string    `json:"title"`
+	Bytes int64     `json:"bytes"` // length of its files
+	Disk  int64     `json:"disk"`  // bytes that it takes
+	Used  time.Time `json:"used"`
+	State string    `json:"state,omitempty"`
+}
+
+func asJSON(e kernels.Entry) storeEntry {
+	return storeEntry{e.Kind, e.ID, e.Title, e.Size, e.Disk, e.Used.UTC(), string(e.State)}
+}
+
+func (a *app) encode(v any) error { return json.NewEncoder(a.Stdout).Encode(v) }
+
+func title(e kernels.Entry) string {
+	if e.Title != "" && e.Title != e.ID {
+		return results.Plain(e.Title)
+	}
+	return results.Plain(e.ID[:min(len(e.ID), 24)])
+}
+
+func entryCount(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
+}
+
+func megabytes(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
+
+// byteSize is a flag for a number of bytes; negative where it was not given.
+type byteSize int64
+
+func (b *byteSize) Type() string { return "size" }
+
+func (b *byteSize) String() string {
+	if *b < 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(*b), 10)
+}
+
+func (b *byteSize) Set(text string) error {
+	n, err := kernels.ParseSize(text)
+	*b = byteSize(n)
+	return err
+}
+
+const day = 24 * time.Hour
+
+// age is a flag for a time since something was used, which may be given in days; negative where it was not given.
+type age time.Duration
+
+func (g *age) Type() string { return "time" }
+
+func (g *age) String() string {
+	switch d := time.Duration(*g); {
+	case d < 0:
+		return ""
+	case d >= day && d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	default:
+		return d.String()
+	}
+}
+
+func (g *age) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 15) // 89 years
+		d = time.Duration(n) * day
+	}
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is no time; write 30d or 12h", text)
+	}
+	*g = age(d)
+	return nil
+}
+
+// ago is the moment before which something must have been used last to be as old.
+func (g age) ago() time.Time { return time.Now().Add(-time.Duration(g)) }

@@ -1,0 +1,170 @@
+package kernels
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// DefaultMax is how large a store may grow, in bytes on the disk, where nobody says otherwise.
+const DefaultMax = 20 << 30
+
+// StoreMax is how large a store may grow, in bytes on the disk: $MODMATRIX_CACHE_MAX (20G, 500MiB), else DefaultMax.
+// 0 is without limit.
+func StoreMax() (int64, error) {
+	text := os.Getenv("MODMATRIX_CACHE_MAX")
+	if text == "" {
+		return DefaultMax, nil
+	}
+	n, err := ParseSize(text)
+	if err != nil {
+		return 0, fmt.Errorf("MODMATRIX_CACHE_MAX: %w", err)
+	}
+	return n, nil
+}
+
+// ParseSize reads a number of bytes as people write it: 20G is 20,000,000,000, and 20GiB is 20×2³⁰.
+func ParseSize(text string) (int64, error) {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || int64(n) < 0 {
+		return 0, fmt.Errorf("%q is no size; write 20G, 500MiB, or 0 for no limit", text)
+	}
+	return int64(n), nil
+}
+
+// costly are the kinds that come over the network. All others are made from them on this machine.
+var costly = []string{"roots", "trees"}
+
+// costlyBonus is how much younger a costly entry counts than it is.
+const costlyBonus = 24 * time.Hour
+
+// Limits say what Collect leaves. The zero value removes nothing but what killed processes left behind.
+type Limits struct {
+	MaxBytes int64     // of the whole store, on the disk; 0: no limit
+	Before   time.Time // entries that were not used since go; zero: none go for their age
+	Kinds    []string  // of the entries that may go; empty: all
+	DryRun   bool      // only tell
+}
+
+// Collection is what Collect did.
+type Collection struct {
+	Gone []Entry // removed, in this order
+	Kept []Entry // not removed though a limit asks for it: a living run or another process has them
+	Left int64   // bytes on the disk of what is still there
+}
+
+// Collect removes entries until the limits hold, those first that were not used for the longest time. What comes over the
+// network counts a day younger than it is. What a living run has asked for stays.
+func (s *Store) Collect(ctx context.Context, lim Limits) (Collection, error) {
+	var c Collection
+	if !lim.DryRun {
+		if err := s.sweepAll(); err != nil {
+			return c, fmt.Errorf("collect: %w", err)
+		}
+	}
+	all, err := s.Usage()
+	if err != nil {
+		return c, fmt.Errorf("collect: %w", err)
+	}
+	for _, e := range all {
+		c.Left += e.Disk
+	}
+	slices.SortStableFunc(all, byWorth)
+	var errs []error
+	for _, e := range all {
+		if !lim.want(e, c.Left) {
+			continue
+		}
+		if ctx.Err() != nil {
+			return c, ctx.Err()
+		}
+		ok, err := e.State != InUse, error(nil)
+		if ok && !lim.DryRun {
+			ok, err = s.evict(e)
+		}
+		errs = append(errs, err)
+		if !ok {
+			c.Kept = append(c.Kept, e)
+			continue
+		}
+		c.Left -= e.Disk
+		c.Gone = append(c.Gone, e)
+	}
+	return c, errors.Join(errs...)
+}
+
+// want tells whether e is to go when the store takes left bytes.
+func (l Limits) want(e Entry, left int64) bool {
+	if e.State != "" && e.State != InUse || e.Kind == workKind {
+		return false
+	}
+	if len(l.Kinds) > 0 && !slices.Contains(l.Kinds, e.Kind) {
+		return false
+	}
+	return l.MaxBytes > 0 && left > l.MaxBytes || e.Used.Before(l.Before)
+}
+
+// byWorth puts first what goes first.
+func byWorth(a, b Entry) int {
+	worth := func(e Entry) time.Time {
+		if slices.Contains(costly, e.Kind) {
+			return e.Used.Add(costlyBonus)
+		}
+		return e.Used
+	}
+	return cmp.Or(worth(a).Compare(worth(b)), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+}
+
+// evict removes an entry unless somebody wants it now. Whoever finds an entry holds its lock while he leaves his mark on
+// it, so that the mark that is read under the lock is the last word.
+func (s *Store) evict(e Entry) (gone bool, err error) {
+	lock, err := s.tryLock(e.Kind+"."+e.ID, true)
+	if lock == nil {
+		return false, err
+	}
+	defer s.unlockEntry(lock, e.Kind, e.ID)
+	dir := filepath.Join(s.dir, e.Kind, e.ID)
+	info, err := os.Stat(filepath.Join(dir, manifestFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if info.ModTime().After(e.Used) {
+		return false, nil
+	}
+	err = s.discard(dir, e.Kind, e.ID)
+	return err == nil, err
+}
+
+// sweepAll removes what killed processes left behind.
+func (s *Store) sweepAll() error {
+	kinds, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, k := range kinds {
+		if k.IsDir() && k.Name() != lockDir {
+			s.sweep(k.Name(), "")
+		}
+	}
+	return s.sweepWork(context.Background())
+}
+
+// Trim brings the store below max bytes on the disk, as far as what living runs use allows; 0 leaves it as it is. It is
+// meant for the end of a run.
+func (s *Store) Trim(max int64) (Collection, error) {
+	if max <= 0 {
+		return Collection{}, nil
+	}
+	return s.Collect(context.Background(), Limits{MaxBytes: max})
+}

@@ -1,0 +1,99 @@
+package kernels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+const (
+	lockDir  = ".locks"
+	lockPoll = 50 * time.Millisecond
+)
+
+func (s *Store) lockPath(name string) string { return filepath.Join(s.dir, lockDir, name) }
+
+// Lock takes the store's lock called name, shared or exclusive, and waits for it until ctx ends.
+func (s *Store) Lock(ctx context.Context, name string, exclusive bool) (unlock func(), err error) {
+	lock, err := s.waitLock(ctx, name, exclusive)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Close() }, nil
+}
+
+func (s *Store) waitLock(ctx context.Context, name string, exclusive bool) (*flock.Flock, error) {
+	for {
+		err := ctx.Err()
+		if err == nil {
+			var lock *flock.Flock
+			if lock, err = s.tryLock(name, exclusive); lock != nil {
+				return lock, nil
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lock %s in the store: %w", name, err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// tryLock takes a lock without waiting; nil without an error means that somebody else has it.
+func (s *Store) tryLock(name string, exclusive bool) (*flock.Flock, error) {
+	lock := flock.New(s.lockPath(name))
+	try := lock.TryRLock
+	if exclusive {
+		try = lock.TryLock
+	}
+	ok, err := try()
+	if ok && err == nil && isCurrent(lock) {
+		return lock, nil
+	}
+	return nil, errors.Join(err, lock.Close())
+}
+
+// isCurrent tells whether the file that was locked is still the one of that name: whoever removed it held its lock, and a
+// lock on a file that is gone excludes nobody.
+func isCurrent(lock *flock.Flock) bool {
+	held, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(lock.Path())
+	return err == nil && os.SameFile(held, named)
+}
+
+// unlockEntry gives up the exclusive lock of an entry. The lock's file lives no longer than the entry: there are cells
+// without end.
+func (s *Store) unlockEntry(lock *flock.Flock, kind, id string) {
+	if _, err := os.Lstat(filepath.Join(s.dir, kind, id)); errors.Is(err, fs.ErrNotExist) {
+		_ = os.Remove(lock.Path())
+	}
+	_ = lock.Close()
+}
+
+// isReadOnly tells an error of a store that we may not write to.
+func isReadOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
+
+// withCure adds to an error of the disk what helps against it.
+func withCure(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w (modmatrix cache gc makes room; MODMATRIX_CACHE names another folder)", err)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w (MODMATRIX_CACHE names another folder)", err)
+	}
+	return err
+}

@@ -1,0 +1,202 @@
+package kernels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Damage is an entry that is not what was stored, or that could not be read.
+type Damage struct {
+	Entry
+	What string // the first file that is wrong, and how many more
+	Kept string // why it is still there; empty when it was discarded
+}
+
+// Verify reads every file of every entry and compares it with what was stored. What is damaged is discarded, to be made anew
+// when it is next asked for; what a living run uses or this user cannot read or remove stays, and Kept says why. report,
+// which may be nil, hears of each entry before it is read.
+func (s *Store) Verify(ctx context.Context, report func(Entry)) (checked int, damaged []Damage, err error) {
+	entries, err := s.folders()
+	if err != nil {
+		return 0, nil, fmt.Errorf("verify the store: %w", err)
+	}
+	for _, e := range entries {
+		if report != nil {
+			report(e)
+		}
+		what, err := s.verify(ctx, e, false)
+		if ctx.Err() != nil {
+			return checked, damaged, ctx.Err()
+		}
+		checked++
+		if what == "" && err == nil {
+			continue
+		}
+		d := Damage{Entry: e, What: what}
+		if err == nil {
+			err = s.mend(ctx, e)
+		}
+		if errors.Is(err, errMended) {
+			continue
+		}
+		if err != nil {
+			d.Kept = err.Error()
+		}
+		damaged = append(damaged, d)
+	}
+	return checked, damaged, nil
+}
+
+// folders lists the entries, and also those that List leaves out because their manifest is not there or is damaged.
+func (s *Store) folders() ([]Entry, error) {
+	listed, err := s.List()
+	if err != nil {
+		return nil, err
+	}
+	byPath := map[string]Entry{}
+	kinds := map[string]bool{}
+	for _, e := range listed {
+		byPath[e.Kind+"/"+e.ID] = e
+		kinds[e.Kind] = true
+	}
+	paths, err := fs.Glob(os.DirFS(s.dir), "*/*")
+	for _, path := range paths {
+		kind, id := filepath.Split(path)
+		kind = filepath.Clean(kind)
+		if _, ok := byPath[path]; ok || !goodName.MatchString(kind) || !goodName.MatchString(id) {
+			continue
+		}
+		e := Entry{Kind: kind, ID: id, Title: id}
+		info, manifestErr := os.Lstat(filepath.Join(s.dir, path, manifestFile))
+		if manifestErr == nil {
+			e.Used = info.ModTime()
+		}
+		if kinds[kind] || manifestErr == nil {
+			byPath[path] = e
+		}
+	}
+	var entries []Entry
+	for _, path := range slices.Sorted(maps.Keys(byPath)) {
+		entries = append(entries, byPath[path])
+	}
+	return entries, err
+}
+
+// verify says what is wrong with an entry, with its lock held meanwhile; nothing is wrong with one that is just being made
+// or removed.
+func (s *Store) verify(ctx context.Context, e Entry, locked bool) (string, error) {
+	if !locked {
+		lock, err := s.tryLock(e.Kind+"."+e.ID, false)
+		if lock == nil && !isReadOnly(err) {
+			return "", err
+		}
+		if lock != nil {
+			defer lock.Close()
+		}
+	}
+	dir := filepath.Join(s.dir, e.Kind, e.ID)
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	m, err := readManifest(filepath.Join(dir, manifestFile))
+	if errors.Is(err, fs.ErrPermission) {
+		return "", err
+	}
+	if err != nil {
+		return "its manifest", nil
+	}
+	if wrong := m.watch(dir); wrong != "" {
+		return wrong, nil
+	}
+	return m.compare(ctx, dir)
+}
+
+// compare reads all files of an entry. One without checksums, as the first versions wrote them, is compared by its size.
+func (m manifest) compare(ctx context.Context, dir string) (string, error) {
+	is, _, err := takeStock(ctx, dir, m.Stock != "")
+	if err != nil {
+		return "", err
+	}
+	if m.Stock == "" {
+		var size int64
+		for _, i := range is {
+			if !i.Link {
+				size += i.Size
+			}
+		}
+		if size != m.Size {
+			return fmt.Sprintf("its size: %d bytes, and %d were stored", size, m.Size), nil
+		}
+		return "", nil
+	}
+	was, err := readStock(dir, m.Stock)
+	if err != nil {
+		return "its list of files", nil
+	}
+	return difference(was, is), nil
+}
+
+// difference names the first file that was changed, lost or added, and how many more.
+func difference(was, is map[string]item) string {
+	wrong := map[string]string{}
+	for path, w := range was {
+		i, ok := is[path]
+		switch {
+		case !ok:
+			wrong[path] = "is missing"
+		case i.Size != w.Size || i.Link != w.Link:
+			wrong[path] = fmt.Sprintf("has %d bytes instead of %d", i.Size, w.Size)
+		case i.Sum == unreadable:
+			wrong[path] = "cannot be read from the disk"
+		case i.Sum != w.Sum && i.Sum != "" && w.Sum != "":
+			wrong[path] = "has changed"
+		}
+	}
+	for path := range is {
+		if _, ok := was[path]; !ok {
+			wrong[path] = "does not belong there"
+		}
+	}
+	paths := slices.Sorted(maps.Keys(wrong))
+	switch len(paths) {
+	case 0:
+		return ""
+	case 1:
+		return paths[0] + " " + wrong[paths[0]]
+	}
+	return fmt.Sprintf("%s %s, and %d more", paths[0], wrong[paths[0]], len(paths)-1)
+}
+
+// errMended says that another process mended an entry first.
+var errMended = errors.New("it was mended meanwhile")
+
+// mend discards an entry that is still damaged when we have it to ourselves.
+func (s *Store) mend(ctx context.Context, e Entry) error {
+	live, err := s.liveRuns()
+	if err != nil {
+		return err
+	}
+	if live.use(e) {
+		return errors.New("a run uses it; verify again after it")
+	}
+	lock, err := s.tryLock(e.Kind+"."+e.ID, true)
+	if err != nil {
+		return err
+	}
+	if lock == nil {
+		return errors.New("another process has it; verify again later")
+	}
+	defer s.unlockEntry(lock, e.Kind, e.ID)
+	if what, err := s.verify(ctx, e, true); err != nil {
+		return err
+	} else if what == "" {
+		return errMended
+	}
+	return s.discard(filepath.Join(s.dir, e.Kind, e.ID), e.Kind, e.ID)
+}
