@@ -54,7 +54,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		return nil, err
 	}
 	defer r.release()
-	h.event(Event{Kind: EventPlan, Cells: p.Cells(), Text: p.Module.Name})
+	h.event(Event{Kind: EventPlan, Cells: p.Cells(), Text: p.Module.Name, Left: r.left()})
 	for _, n := range p.Notices {
 		h.event(Event{Kind: EventNotice, Text: n})
 	}
@@ -195,7 +195,20 @@ func (r *run) record(c Cell, rec results.Record) {
 	if err := r.out.journal(rec); err != nil {
 		r.event(Event{Kind: EventNotice, Text: "the journal: " + err.Error()})
 	}
-	r.event(Event{Kind: EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec})
+	r.event(Event{Kind: EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
+}
+
+// left is how long the cells without a record will take, if they take what they took before.
+func (r *run) left() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all time.Duration
+	for _, c := range r.plan.Cells() {
+		if _, ok := r.records[c]; !ok {
+			all += r.times.of(durationKey(r.plan.Module, c))
+		}
+	}
+	return all / time.Duration(jobs(r.plan.Spec))
 }
 
 // finish accounts for every planned cell and writes the results.

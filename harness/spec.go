@@ -83,6 +83,7 @@ type Event struct {
 	Done    int64            `json:"done,omitempty"`  // bytes while fetching, specs while testing
 	Total   int64            `json:"total,omitempty"` // zero when it is not known
 	Elapsed time.Duration    `json:"elapsed_ns,omitempty"`
+	Left    time.Duration    `json:"left_ns,omitempty"` // of the whole run, by earlier runs; zero when nobody can tell
 	Cells   []Cell           `json:"cells,omitempty"`
 	Record  *results.Record  `json:"record,omitempty"`
 	Results *results.Results `json:"results,omitempty"`

@@ -44,10 +44,15 @@ type Machine struct {
 // Accel says what runs the guest's instructions.
 type Accel struct {
 	Name string `json:"name"` // "kvm" or "tcg"; empty means tcg
-	CPU  string `json:"cpu"`  // QEMU's -cpu; empty means max
+	CPU  string `json:"cpu"`  // QEMU's -cpu; empty means max under KVM, and EmulatedCPU under TCG
 }
 
-// String gives both halves in one word, e.g. "tcg+max".
+// EmulatedCPU is the processor that TCG emulates: every feature that it can, but for one. With ERMS a kernel clears and
+// copies pages with REP STOSB and MOVSB (Linux arch/x86/lib/clear_page_64.S, copy_64.S), which TCG carries out byte by
+// byte: clearing 12 MB took 170 to 400 ms with it, and 52 to 59 ms without.
+const EmulatedCPU = "max,-erms"
+
+// String gives both halves in one word, e.g. "kvm+host".
 func (a Accel) String() string {
 	a = a.orDefault()
 	return a.Name + "+" + a.CPU
@@ -57,7 +62,11 @@ func (a Accel) orDefault() Accel {
 	if a.Name == "" {
 		a.Name = "tcg"
 	}
-	if a.CPU == "" {
+	switch {
+	case a.CPU != "":
+	case a.Name == "tcg":
+		a.CPU = EmulatedCPU
+	default:
 		a.CPU = "max"
 	}
 	return a

@@ -16,7 +16,7 @@ func TestArgv(t *testing.T) {
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 		"-machine", "q35",
-		"-accel", "tcg", "-cpu", "max", "-smp", "1",
+		"-accel", "tcg", "-cpu", EmulatedCPU, "-smp", "1",
 		"-m", "256M",
 		"-kernel", "/k,1",
 		"-append", "console=ttyS0 panic=-1 oops=panic ignore_loglevel printk.time=1 printk.devkmsg=on 8250.nr_uarts=4 a=1",

@@ -25,7 +25,7 @@ func probeConfig(t *testing.T, script string) vm.ProbeConfig {
 }
 
 var (
-	tcg       = vm.Accel{Name: "tcg", CPU: "max"}
+	tcg       = vm.Accel{Name: "tcg", CPU: vm.EmulatedCPU}
 	hostCPU   = vm.Accel{Name: "kvm", CPU: "host"}
 	hostLess  = vm.Accel{Name: "kvm", CPU: "host,-arch-capabilities"}
 	noKernels = "kvm is there, but boots no stock kernel"

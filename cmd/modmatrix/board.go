@@ -14,6 +14,7 @@ type board struct {
 	suites []string
 	rows   []*boardRow
 	began  time.Time // of the first event
+	ends   time.Time // of the run, as it was last foretold; zero when it was not
 	cells  int
 	judged map[results.Status]int
 }
@@ -51,6 +52,12 @@ func newBoard() *board {
 func (b *board) add(e harness.Event) {
 	if b.began.IsZero() {
 		b.began = e.Time
+	}
+	if e.Kind == harness.EventPlan || e.Kind == harness.EventRecord {
+		b.ends = time.Time{}
+		if e.Left > 0 {
+			b.ends = e.Time.Add(e.Left)
+		}
 	}
 	switch e.Kind {
 	case harness.EventPlan:

@@ -97,6 +97,9 @@ func (b *board) footer(f frame) string {
 		}
 		parts = append(parts, field{fmt.Sprintf("%d/%d cells", judged, b.cells), "dim"})
 	}
+	if left := b.ends.Sub(f.now).Round(time.Second); left > 0 {
+		parts = append(parts, field{"about " + results.Seconds(left) + " left", "dim"})
+	}
 	for _, s := range results.Statuses {
 		if n := b.judged[s]; n > 0 && s != results.Skip {
 			parts = append(parts, field{fmt.Sprintf("%d %s", n, strings.ToLower(string(s))), string(s)})
