@@ -73,6 +73,9 @@ func (c *cell) payload() (wire.Plan, initramfs.Payload, error) {
 		if c.plan.Spec.Focus != "" {
 			plan.Suite.Args = []string{"--ginkgo.focus=" + c.plan.Spec.Focus}
 		}
+		if !c.plan.Spec.NoCache {
+			plan.Suite.Known = c.knownSpecs()
+		}
 		files = append(files, initramfs.File{Guest: wire.SuitePath, Host: c.suites[c.suite], Mode: 0o755})
 	}
 	if c.tree.DotFile != "" {

@@ -23,6 +23,9 @@ type CompileError struct {
 var goError = regexp.MustCompile(`(?m)^\S+\.go:\d+(:\d+)?: .+$`)
 
 func (e *CompileError) Error() string {
+	if strings.Contains(e.Output, "go.mod file not found") {
+		return "its folder is in no Go module: modmatrix init shows a go.mod that resolves what a suite imports"
+	}
 	if line := goError.FindString(e.Output); line != "" {
 		return strings.TrimPrefix(line, "./")
 	}

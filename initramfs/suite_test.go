@@ -1,0 +1,55 @@
+package initramfs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCompileErrorIsOneLine(t *testing.T) {
+	for output, want := range map[string]string{
+		"# x\n./a_test.go:3:2: undefined: foo\n./a_test.go:4:2: undefined: bar\nFAIL x [build failed]\n": "a_test.go:3:2: undefined: foo",
+		"go: go.mod file not found in current directory or any parent directory; see 'go help modules'":  "its folder is in no Go module: modmatrix init shows a go.mod that resolves what a suite imports",
+		"# x\n\nlink: out of patience\n": "link: out of patience",
+		"":                               "go said nothing",
+	} {
+		if got := (&CompileError{output}).Error(); got != want {
+			t.Errorf("%q: got %q, want %q", output, got, want)
+		}
+	}
+}
+
+func writeSuite(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestCompileSuite(t *testing.T) {
+	dir := writeSuite(t, map[string]string{"go.mod": "module x\n\ngo 1.26\n", "x_test.go": "package x\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) {}\n"})
+	out := filepath.Join(t.TempDir(), "x.test")
+	if err := CompileSuite(t.Context(), dir, out); err != nil {
+		t.Fatal(err)
+	}
+	before, err := SuiteDigest(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "x_test.go"), []byte("package x\n\nfunc broken() { nothing() }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var bad *CompileError
+	if err := CompileSuite(t.Context(), dir, out); !errors.As(err, &bad) || !strings.Contains(err.Error(), "x_test.go:3:17: undefined: nothing") {
+		t.Errorf("error %v", err)
+	}
+	if after, err := SuiteDigest(t.Context(), dir); err != nil || after == before {
+		t.Errorf("digest %s as before, %v", after, err)
+	}
+}
