@@ -1,0 +1,240 @@
+package kernels
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// put makes an entry of so many bytes that was used so long ago.
+func put(t *testing.T, s *Store, name string, bytes int, ago time.Duration) {
+	t.Helper()
+	kind, id, _ := strings.Cut(name, "/")
+	dir, _, err := s.Fill(t.Context(), kind, id, func(dir string) error {
+		return os.WriteFile(filepath.Join(dir, "content"), []byte(strings.Repeat("x", bytes)), 0o644)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := time.Now().Add(-ago)
+	if err := os.Chtimes(filepath.Join(dir, manifestFile), used, used); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func names(entries []Entry) string {
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Kind+"/"+e.ID)
+	}
+	return strings.Join(out, " ")
+}
+
+func held(t *testing.T, s *Store) string {
+	t.Helper()
+	entries, err := s.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names(entries)
+}
+
+const mega = 1 << 20
+
+func TestCollectEvictsTheLeastUsedFirst(t *testing.T) {
+	const hour = time.Hour
+	for name, tt := range map[string]struct {
+		lim  Limits
+		gone string
+	}{
+		"nothing asked":    {Limits{}, ""},
+		"room for all":     {Limits{MaxBytes: 100 * mega}, ""},
+		"one too many":     {Limits{MaxBytes: 5*mega + mega/2}, "cells/b"},
+		"two too many":     {Limits{MaxBytes: 4*mega + mega/2}, "cells/b templates/a"},
+		"all that is made": {Limits{MaxBytes: 2*mega + mega/2}, "cells/b templates/a builds/c images/d"},
+		"trees go last":    {Limits{MaxBytes: 1*mega + mega/2}, "cells/b templates/a builds/c images/d trees/e"},
+		"no room at all":   {Limits{MaxBytes: 1}, "cells/b templates/a builds/c images/d trees/e roots/f"},
+		"too old":          {Limits{Before: time.Now().Add(-9 * hour)}, "cells/b templates/a trees/e roots/f"},
+		"too old, kinds":   {Limits{Before: time.Now().Add(-9 * hour), Kinds: []string{"trees", "roots"}}, "trees/e roots/f"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t)
+			put(t, s, "templates/a", mega, 10*hour)
+			put(t, s, "cells/b", mega, 11*hour)
+			put(t, s, "builds/c", mega, 8*hour)
+			put(t, s, "images/d", mega, 7*hour)
+			put(t, s, "trees/e", mega, 12*hour)
+			put(t, s, "roots/f", mega, 10*hour)
+			before := held(t, s)
+			dry := tt.lim
+			dry.DryRun = true
+			c, err := s.Collect(t.Context(), dry)
+			if err != nil || names(c.Gone) != tt.gone || held(t, s) != before {
+				t.Fatalf("dry run: gone %q, want %q; held %s; %v", names(c.Gone), tt.gone, held(t, s), err)
+			}
+			c, err = s.Collect(t.Context(), tt.lim)
+			if err != nil || names(c.Gone) != tt.gone || len(c.Kept) > 0 {
+				t.Fatalf("gone %q, want %q; kept %v; %v", names(c.Gone), tt.gone, c.Kept, err)
+			}
+			for _, e := range c.Gone {
+				if strings.Contains(held(t, s), e.Kind+"/"+e.ID) {
+					t.Errorf("%s/%s is still there", e.Kind, e.ID)
+				}
+				if _, err := os.Stat(s.lockPath(e.Kind + "." + e.ID)); err == nil {
+					t.Errorf("the lock of %s/%s is still there", e.Kind, e.ID)
+				}
+			}
+			noTemps(t, s)
+		})
+	}
+}
+
+func TestTrimKeepsTheStoreBelowItsCap(t *testing.T) {
+	s := newStore(t)
+	for i := range 20 {
+		put(t, s, fmt.Sprintf("builds/b%02d", i), mega, time.Duration(20-i)*time.Minute)
+	}
+	if c, err := s.Trim(0); err != nil || len(c.Gone) > 0 {
+		t.Fatal("0 is no limit:", c, err)
+	}
+	c, err := s.Trim(5*mega + mega/2)
+	if err != nil || held(t, s) != "builds/b15 builds/b16 builds/b17 builds/b18 builds/b19" || c.Left > 5*mega+mega/2 {
+		t.Fatal(held(t, s), c.Left, err)
+	}
+	if _, hit := s.Look("builds", "b19"); !hit {
+		t.Error("what stayed is not found")
+	}
+}
+
+func TestWhatALivingRunAskedForStays(t *testing.T) {
+	s := newStore(t)
+	put(t, s, "trees/used", mega, 10*time.Hour)
+	put(t, s, "trees/idle", mega, time.Hour)
+	_, release, err := s.WorkDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, hit := s.Look("trees", "used"); !hit {
+		t.Fatal("not found")
+	}
+	c, err := s.Collect(t.Context(), Limits{MaxBytes: 1})
+	if err != nil || names(c.Gone) != "trees/idle" || names(c.Kept) != "trees/used" || c.Left < mega {
+		t.Fatalf("gone %s, kept %s, left %d, %v", names(c.Gone), names(c.Kept), c.Left, err)
+	}
+	all, err := s.Usage()
+	if err != nil || !slices.ContainsFunc(all, func(e Entry) bool { return e.Kind == "trees" && e.ID == "used" && e.State == InUse }) {
+		t.Errorf("%+v %v", all, err)
+	}
+	release()
+	if c, err = s.Collect(t.Context(), Limits{MaxBytes: 1}); err != nil || names(c.Gone) != "trees/used" {
+		t.Errorf("after the run: gone %s, %v", names(c.Gone), err)
+	}
+}
+
+func TestAnEntryThatIsFoundMeanwhileStays(t *testing.T) {
+	s := newStore(t)
+	put(t, s, "builds/x", 1, time.Hour)
+	entries, err := s.List()
+	if err != nil || len(entries) != 1 {
+		t.Fatal(entries, err)
+	}
+	if _, hit := s.Look("builds", "x"); !hit {
+		t.Fatal("not found")
+	}
+	if gone, err := s.evict(entries[0]); gone || err != nil {
+		t.Error("it was used after it was listed:", gone, err)
+	}
+	unlock, err := s.Lock(t.Context(), "builds.x", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	entries, _ = s.List()
+	if gone, err := s.evict(entries[0]); gone || err != nil {
+		t.Error("somebody reads it:", gone, err)
+	}
+}
+
+func TestUsageShowsAllThatTakesRoom(t *testing.T) {
+	s := newStore(t)
+	put(t, s, "builds/x", mega, 0)
+	write(t, filepath.Join(s.Dir(), "apt/trixie/lists"), strings.Repeat("x", 5000))
+	write(t, filepath.Join(s.Dir(), "builds", tempMark+"dead.123", "half"), "half")
+	write(t, filepath.Join(s.Dir(), "trees", tempMark+"first.123", "half"), "half")
+	write(t, filepath.Join(s.Dir(), "work/DEAD/half"), "half")
+	write(t, filepath.Join(s.Dir(), lockDir, "work.DEAD"), "")
+	if err := os.Mkdir(filepath.Join(s.Dir(), "empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := s.Fill(t.Context(), "templates", "t", func(dir string) error {
+		write(t, filepath.Join(dir, "ram"), "x")
+		return os.Truncate(filepath.Join(dir, "ram"), 64*mega)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range all {
+		got = append(got, fmt.Sprintf("%s/%s %s", e.Kind, e.ID, e.State))
+		if e.Kind == "templates" && (e.Disk > mega || e.Size < 64*mega) {
+			t.Errorf("a file with holes: size %d, disk %d", e.Size, e.Disk)
+		}
+		if e.Disk <= 0 || e.Used.IsZero() {
+			t.Errorf("%+v", e)
+		}
+	}
+	want := "apt/ private, builds/.tmp.dead.123 left behind, builds/x , templates/t , trees/.tmp.first.123 left behind, work/DEAD left behind"
+	if text := strings.Join(got, ", "); text != want {
+		t.Errorf("got  %s\nwant %s", text, want)
+	}
+	if _, err := s.Collect(t.Context(), Limits{MaxBytes: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if all, err = s.Usage(); err != nil || names(all) != "apt/" {
+		t.Error(names(all), err)
+	}
+}
+
+func TestCollectEndsWithItsContext(t *testing.T) {
+	s := newStore(t)
+	put(t, s, "builds/x", 1, time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Collect(ctx, Limits{MaxBytes: 1}); err == nil || held(t, s) != "builds/x" {
+		t.Error(err, held(t, s))
+	}
+}
+
+func TestSizesAsPeopleWriteThem(t *testing.T) {
+	for text, want := range map[string]int64{"20G": 20e9, "20GiB": 20 << 30, "500 MiB": 500 << 20, "0": 0, "1.5k": 1500} {
+		if n, err := ParseSize(text); n != want || err != nil {
+			t.Errorf("%s: %d %v", text, n, err)
+		}
+	}
+	for _, text := range []string{"", "-1", "G", "20X", "999999999999T", "NaN"} {
+		if n, err := ParseSize(text); err == nil {
+			t.Errorf("%q is %d", text, n)
+		}
+	}
+	t.Setenv("MODMATRIX_CACHE_MAX", "")
+	if n, err := StoreMax(); n != DefaultMax || err != nil {
+		t.Error(n, err)
+	}
+	t.Setenv("MODMATRIX_CACHE_MAX", "0")
+	if n, err := StoreMax(); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	t.Setenv("MODMATRIX_CACHE_MAX", "much")
+	if _, err := StoreMax(); err == nil || !strings.Contains(err.Error(), "MODMATRIX_CACHE_MAX") {
+		t.Error(err)
+	}
+}
