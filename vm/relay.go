@@ -150,10 +150,10 @@ func (r *relay) handshake(in *bufio.Reader) error {
 	return nil
 }
 
-// send gives go-qemu's handshake, which may read in pieces, what it is to read: whole values alone, as it waits for
-// the end of any other.
+// send gives go-qemu's handshake, which may read in pieces, what it is to read: whole objects alone, as it waits for
+// the end of anything else, be it a number.
 func (r *relay) send(text []byte) error {
-	if !json.Valid(text) {
+	if !json.Valid(text) || text[0] != '{' {
 		return errors.New("not QMP")
 	}
 	for len(text) > 0 {
