@@ -87,7 +87,8 @@ func (b *bench) run(ctx context.Context, w io.Writer) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			f.Rows = append(f.Rows, Row{What: p.what, Missing: err.Error()})
+			first, _, _ := strings.Cut(err.Error(), "\n")
+			f.Rows = append(f.Rows, Row{What: p.what, Missing: first})
 			broken = append(broken, fmt.Errorf("measure %s: %w", p.name, err))
 		}
 	}

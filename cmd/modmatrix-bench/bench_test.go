@@ -40,6 +40,36 @@ func TestARatioNeedsBothSides(t *testing.T) {
 	}
 }
 
+func TestWhatIsComparedTakesTurns(t *testing.T) {
+	var order string
+	measure := func(name string, took time.Duration) func() (time.Duration, error) {
+		return func() (time.Duration, error) { order += name; return took, nil }
+	}
+	ours, theirs, err := inTurn(3, measure("a", 1), measure("b", 2))
+	if err != nil || order != "abbaab" || sum(ours) != 3 || sum(theirs) != 6 {
+		t.Errorf("%s: %v %v %v", order, ours, theirs, err)
+	}
+	broken := func() (time.Duration, error) { return 0, errors.New("broken") }
+	if _, _, err := inTurn(1, measure("a", 1), broken); err == nil {
+		t.Error("half a comparison is no error")
+	}
+}
+
+func TestATouchedSourceIsAnotherOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.c")
+	if err := os.WriteFile(path, []byte("int i;\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, mark := range []string{"1", "2"} {
+		if err := touch(path, mark); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := read(path), "int i;\nMODULE_INFO(bench, \"1\");\nMODULE_INFO(bench, \"2\");\n"; got != want {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestValuesAreShownAsPeopleReadThem(t *testing.T) {
 	for _, test := range []struct {
 		value float64

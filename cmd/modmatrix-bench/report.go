@@ -17,7 +17,7 @@ const Schema = "modmatrix.bench/v1"
 type Figures struct {
 	Schema  string   `json:"schema"`
 	Machine Machine  `json:"machine"`
-	Kernels []string `json:"kernels"`
+	Kernels []string `json:"kernels,omitempty"`
 	Rows    []Row    `json:"rows"`
 }
 

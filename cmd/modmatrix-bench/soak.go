@@ -28,6 +28,7 @@ type soak struct {
 	say       func(format string, args ...any)
 
 	good, bad *sort
+	said      sync.Map // notices that were passed on
 }
 
 // deviation is what a soak looks for.
@@ -144,11 +145,7 @@ func (s *soak) once(ctx context.Context, c *sort) error {
 		return err
 	}
 	defer os.RemoveAll(out)
-	h, err := harness.New(harness.Options{Tool: "modmatrix-bench soak", Events: func(e harness.Event) {
-		if e.Kind == harness.EventNotice {
-			s.say("       %s", e.Text)
-		}
-	}})
+	h, err := harness.New(harness.Options{Tool: "modmatrix-bench soak", Events: s.notice})
 	if err != nil {
 		return err
 	}
@@ -164,6 +161,13 @@ func (s *soak) once(ctx context.Context, c *sort) error {
 		return fmt.Errorf("%d records, not one: name one kernel", len(res.Records))
 	}
 	return c.compare(res.Records[0])
+}
+
+// notice passes on what the harness has to say, the same thing once.
+func (s *soak) notice(e harness.Event) {
+	if _, again := s.said.LoadOrStore(e.Text, true); e.Kind == harness.EventNotice && !again {
+		s.say("       %s", e.Text)
+	}
 }
 
 func (c *sort) compare(rec results.Record) error {

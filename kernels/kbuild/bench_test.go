@@ -50,7 +50,7 @@ func bareMake(tb testing.TB, tree *kernels.Tree, dir string) time.Duration {
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		tb.Fatal(err)
 	}
-	elapsed, err := BareMake(tb.Context(), Request{Tree: tree, Source: dir, Dir: copied, Jobs: 2})
+	elapsed, err := BareMake(tb.Context(), Request{Tree: tree, Source: dir, Dir: copied, Jobs: 2, Log: tb.Output()})
 	if err != nil {
 		tb.Fatal(err)
 	}
