@@ -160,11 +160,33 @@ func (s *Store) sweepAll() error {
 	return s.sweepWork(context.Background())
 }
 
-// Trim brings the store below max bytes on the disk, as far as what living runs use allows; 0 leaves it as it is. It is
-// meant for the end of a run.
-func (s *Store) Trim(max int64) (Collection, error) {
-	if max <= 0 {
+const (
+	// trimFile says when Trim last looked at the store, and with which limit.
+	trimFile = ".trimmed"
+	// trimAfter and trimBytes spare most runs a look at every entry, of which there may be thousands: it is due when
+	// this time has passed, or when this process made that much.
+	trimAfter = time.Hour
+	trimBytes = 256 << 20
+)
+
+// Trim brings the store below limit bytes on the disk, as far as what living runs use allows; 0 leaves it as it is. It
+// is meant for the end of every run: when the last look was an hour ago or less and little was made since, it does nothing.
+func (s *Store) Trim(limit int64) (Collection, error) {
+	if limit <= 0 {
 		return Collection{}, nil
 	}
-	return s.Collect(context.Background(), Limits{MaxBytes: max})
+	path, mark := filepath.Join(s.dir, trimFile), fmt.Sprintln(limit)
+	if s.made.Load() < trimBytes {
+		text, _ := os.ReadFile(path)
+		info, err := os.Stat(path)
+		if err == nil && string(text) == mark && time.Since(info.ModTime()).Abs() < trimAfter {
+			return Collection{}, nil
+		}
+	}
+	s.made.Store(0)
+	c, err := s.Collect(context.Background(), Limits{MaxBytes: limit})
+	if err != nil {
+		return c, err
+	}
+	return c, os.WriteFile(path, []byte(mark), 0o644)
 }

@@ -109,6 +109,25 @@ func TestTrimKeepsTheStoreBelowItsCap(t *testing.T) {
 	if _, hit := s.Look("builds", "b19"); !hit {
 		t.Error("what stayed is not found")
 	}
+	put(t, s, "builds/c", mega, time.Minute)
+	if c, err := s.Trim(5*mega + mega/2); err != nil || len(c.Gone) > 0 {
+		t.Error("it looked again, and little was made:", names(c.Gone), err)
+	}
+	s.made.Add(trimBytes)
+	if c, err := s.Trim(5*mega + mega/2); err != nil || names(c.Gone) != "builds/b15" {
+		t.Error("much was made:", names(c.Gone), err)
+	}
+	if c, err := s.Trim(4*mega + mega/2); err != nil || names(c.Gone) != "builds/b16" {
+		t.Error("another limit:", names(c.Gone), err)
+	}
+	put(t, s, "builds/d", mega, time.Minute)
+	old := time.Now().Add(-2 * trimAfter)
+	if err := os.Chtimes(filepath.Join(s.Dir(), trimFile), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := s.Trim(4*mega + mega/2); err != nil || names(c.Gone) != "builds/b17" {
+		t.Error("long ago:", names(c.Gone), err)
+	}
 }
 
 func TestWhatALivingRunAskedForStays(t *testing.T) {

@@ -30,22 +30,37 @@ const (
 // manifest is what is looked at whenever an entry is asked for.
 type manifest struct {
 	Title string            `json:"title"`
-	Size  int64             `json:"size"`           // bytes of all regular files
-	Disk  int64             `json:"disk,omitempty"` // bytes of all blocks
-	Files map[string]int64  `json:"files"`          // size of the largest files and of those at the top, by path
-	Sums  map[string]string `json:"sums,omitempty"` // checksum of those at the top, unless they are large
-	Stock string            `json:"stock,omitempty"`
+	Size  int64             `json:"size"`            // bytes of all regular files
+	Disk  int64             `json:"disk,omitempty"`  // bytes of all blocks
+	Files map[string]int64  `json:"files"`           // size of the largest files and of those at the top, by path
+	Sums  map[string]string `json:"sums,omitempty"`  // checksum of those at the top, unless they are large
+	Stock string            `json:"stock,omitempty"` // checksum of the stock's file
 }
 
-// writeManifest completes the entry in dir. A file that is not looked at in use must be on the disk before the manifest
-// is: after a crash of the host nothing else would tell that it is not.
-func writeManifest(dir, id string) error {
+// writeManifest completes the entry in dir and tells how many bytes it takes on the disk. A file that is not looked at in
+// use must be on the disk before the manifest is: after a crash of the host nothing else would tell that it is not.
+func writeManifest(dir, id string) (disk int64, err error) {
 	m := manifest{Title: titleOf(dir, id), Files: map[string]int64{}, Sums: map[string]string{}}
 	items, disk, err := takeStock(context.Background(), dir, true)
 	if err != nil {
-		return fmt.Errorf("write manifest: %w", err)
+		return 0, fmt.Errorf("write manifest: %w", err)
 	}
-	watched := 0
+	m.choose(items)
+	if m.Stock, err = writeStock(dir, items); err == nil && len(m.Files) < len(items) {
+		err = syncDisk(dir)
+	}
+	m.Disk = disk + 2*blockSize // the stock and the manifest, which are there for nothing else
+	if err == nil {
+		err = m.write(filepath.Join(dir, manifestFile))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("write manifest: %w", err)
+	}
+	return m.Disk, nil
+}
+
+// choose picks which of the items every use looks at.
+func (m *manifest) choose(items map[string]item) {
 	for _, path := range bySize(items) {
 		i := items[path]
 		if i.Link {
@@ -53,22 +68,13 @@ func writeManifest(dir, id string) error {
 		}
 		m.Size += i.Size
 		top := !strings.Contains(path, "/")
-		if watched < manifestMax || top {
+		if len(m.Files) < manifestMax || top {
 			m.Files[path] = i.Size
-			watched++
 		}
 		if top && i.Size <= readMax && i.Sum != "" {
 			m.Sums[path] = i.Sum
 		}
 	}
-	if m.Stock, err = writeStock(dir, items); err == nil && len(m.Files) < len(items) {
-		err = syncDisk(dir)
-	}
-	if err != nil {
-		return fmt.Errorf("write manifest: %w", err)
-	}
-	m.Disk = disk + 2*blockSize // the stock and the manifest, which are there for nothing else
-	return m.write(filepath.Join(dir, manifestFile))
 }
 
 const blockSize = 4096

@@ -187,7 +187,7 @@ func helpUse(t *testing.T, s *Store) {
 func helpCollect(t *testing.T, s *Store) {
 	gone := 0
 	for range 60 {
-		c, err := s.Trim(1)
+		c, err := s.Collect(context.Background(), Limits{MaxBytes: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

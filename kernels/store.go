@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +24,8 @@ import (
 // they are large; of files further down, which only trees and roots have, the largest are compared by size, and Verify
 // reads the rest. The checksums tell accidents, not malice: whoever can write to the store can write a manifest too.
 type Store struct {
-	dir string
+	dir  string
+	made atomic.Int64 // bytes on the disk that this process added
 }
 
 // Entry is one folder of the store.
@@ -65,7 +67,7 @@ func OpenStore(dir string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, lockDir), 0o755); err != nil {
 		return nil, fmt.Errorf("open store: %w; MODMATRIX_CACHE names another folder", err)
 	}
-	return &Store{dir}, nil
+	return &Store{dir: dir}, nil
 }
 
 // Dir is where the store lives, an absolute path. Below it, a source may keep state of its own in a folder that no kind uses.
@@ -136,26 +138,28 @@ func (s *Store) make(dir, kind, id string, fill func(dir string) error) error {
 	if err != nil {
 		return fmt.Errorf("make %s: %w", kind, err)
 	}
-	err = fillTemp(temp, dir, id, fill)
+	err = s.fillTemp(temp, dir, id, fill)
 	if err != nil {
 		return errors.Join(err, RemoveTree(temp))
 	}
 	return nil
 }
 
-func fillTemp(temp, dir, id string, fill func(dir string) error) error {
+func (s *Store) fillTemp(temp, dir, id string, fill func(dir string) error) error {
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}
 	if err := fill(temp); err != nil {
 		return err
 	}
-	if err := writeManifest(temp, id); err != nil {
+	disk, err := writeManifest(temp, id)
+	if err != nil {
 		return err
 	}
 	if err := os.Rename(temp, dir); err != nil {
 		return fmt.Errorf("put %s in place: %w", id, err)
 	}
+	s.made.Add(disk)
 	return nil
 }
 
