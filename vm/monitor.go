@@ -126,7 +126,6 @@ func (m *Monitor) run(line []byte) (json.RawMessage, error) {
 		return nil, errHungUp
 	default:
 	}
-	m.relay.wanted.Store(true)
 	m.inside.Lock()
 	_, err := m.socket.Run(line)
 	m.inside.Unlock()

@@ -132,6 +132,7 @@ func FuzzMonitor(f *testing.F) {
 	f.Add([]byte(greeting + `{"event": "A"}` + "\n" + ok + `{"event": "SHUTDOWN", "data": {"reason": 1}}` + "\n" + `{"return": 1}`))
 	f.Add([]byte("{\n\n\x00"))
 	f.Add([]byte("{}\n0\n"))
+	f.Add([]byte("{}\n{}\n{}\n{a\n0\n0\n"))
 	f.Add([]byte(greeting + ok + `{"return":{},"timestamp":"x"}` + "\n"))
 	f.Fuzz(func(t *testing.T, said []byte) {
 		ours, theirs := net.Pipe()

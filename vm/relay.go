@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -96,12 +95,7 @@ func fromUs(conn *net.UnixConn) bool {
 func (r *relay) run() {
 	defer close(r.ended)
 	defer r.close()
-	go func() {
-		// A QEMU that cannot be written to is dead, and what it said last is still to be read.
-		if _, err := io.Copy(r.qemu, r.lib); err == nil {
-			r.close()
-		}
-	}()
+	go r.forward()
 	in := bufio.NewReader(r.qemu)
 	if r.handshake(in) != nil {
 		return
@@ -110,6 +104,23 @@ func (r *relay) run() {
 		line, err := readLine(in)
 		if err != nil || r.pass(line) != nil {
 			return
+		}
+	}
+}
+
+// forward passes commands. With each but the handshake's an answer is waited for, and not before: to an earlier one
+// go-qemu would not listen, and not read on.
+func (r *relay) forward() {
+	command := make([]byte, maxCommand+1)
+	for handshake := true; ; handshake = false {
+		n, err := r.lib.Read(command)
+		if err != nil {
+			r.close()
+			return
+		}
+		r.wanted.Store(!handshake)
+		if _, err := r.qemu.Write(command[:n]); err != nil {
+			return // QEMU is dead, and what it said last is still to be read
 		}
 	}
 }
