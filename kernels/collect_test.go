@@ -179,6 +179,30 @@ func TestAnEntryThatIsFoundMeanwhileStays(t *testing.T) {
 	}
 }
 
+// TestALockOnAFileThatIsGoneIsNone: between opening a lock's file and locking it, its owner may have removed it.
+func TestALockOnAFileThatIsGoneIsNone(t *testing.T) {
+	s := newStore(t)
+	lock, err := s.tryLock("builds.x", true)
+	if lock == nil || err != nil || !isCurrent(lock) {
+		t.Fatal(lock, err)
+	}
+	defer lock.Close()
+	if err := os.Remove(lock.Path()); err != nil {
+		t.Fatal(err)
+	}
+	if isCurrent(lock) {
+		t.Error("its file is gone")
+	}
+	another, err := s.tryLock("builds.x", true)
+	if another == nil || err != nil {
+		t.Fatal("the name is free:", err)
+	}
+	defer another.Close()
+	if isCurrent(lock) || !isCurrent(another) {
+		t.Error("its file is another's")
+	}
+}
+
 func TestUsageShowsAllThatTakesRoom(t *testing.T) {
 	s := newStore(t)
 	put(t, s, "builds/x", mega, 0)

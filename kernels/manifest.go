@@ -45,8 +45,8 @@ func writeManifest(dir, id string) (disk int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("write manifest: %w", err)
 	}
-	m.choose(items)
-	if m.Stock, err = writeStock(dir, items); err == nil && len(m.Files) < len(items) {
+	all := m.choose(items)
+	if m.Stock, err = writeStock(dir, items); err == nil && !all {
 		err = syncDisk(dir)
 	}
 	m.Disk = disk + 2*blockSize // the stock and the manifest, which are there for nothing else
@@ -59,8 +59,9 @@ func writeManifest(dir, id string) (disk int64, err error) {
 	return m.Disk, nil
 }
 
-// choose picks which of the items every use looks at.
-func (m *manifest) choose(items map[string]item) {
+// choose picks which of the items every use looks at, and tells whether that is all files.
+func (m *manifest) choose(items map[string]item) (all bool) {
+	all = true
 	for _, path := range bySize(items) {
 		i := items[path]
 		if i.Link {
@@ -70,11 +71,14 @@ func (m *manifest) choose(items map[string]item) {
 		top := !strings.Contains(path, "/")
 		if len(m.Files) < manifestMax || top {
 			m.Files[path] = i.Size
+		} else {
+			all = false
 		}
 		if top && i.Size <= readMax && i.Sum != "" {
 			m.Sums[path] = i.Sum
 		}
 	}
+	return all
 }
 
 const blockSize = 4096

@@ -157,8 +157,14 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	wg.Wait()
 }
 
+// TestManyCallersFillOnce keeps the callers, who all have missed the entry, from filling it until they all want to.
 func TestManyCallersFillOnce(t *testing.T) {
 	s := newStore(t)
+	unlock, err := s.Lock(t.Context(), "builds.x", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(4*lockPoll, unlock)
 	var calls atomic.Int32
 	var wg sync.WaitGroup
 	for range 16 {
