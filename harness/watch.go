@@ -18,8 +18,8 @@ type deadlines struct {
 
 const (
 	bootLimit    = 120 * time.Second // a stock kernel under emulation on a busy machine needs 4 to 15 s
-	silentLimit  = 30 * time.Second
-	callLimit    = 60 * time.Second
+	silentLimit  = 60 * time.Second
+	callLimit    = 90 * time.Second
 	wholeDefault = 10 * time.Minute
 )
 

@@ -17,10 +17,21 @@ var kernelWords = []string{
 	"8250.nr_uarts=4",   // kernels built with fewer would hide the report and the terminal
 }
 
+// emulatedWords give an emulated kernel on a busy host the patience that the host lacks: a guest that was not scheduled
+// for half a minute is no fault of its kernel. Locks that never let go are found all the same, later.
+var emulatedWords = []string{
+	"watchdog_thresh=55",                 // soft lockup after 110 s, not 20 (kernel/watchdog.c; 60 is the most)
+	"rcupdate.rcu_cpu_stall_timeout=120", // not 21 (kernel/rcu/update.c)
+	"workqueue.watchdog_thresh=120",      // not 30 (kernel/workqueue.c)
+}
+
 // cmdline is the kernel's command line.
 func (m *Machine) cmdline() string {
 	a := archs[m.Arch]
 	words := append([]string{"console=" + a.console}, kernelWords...)
+	if m.Accel.orDefault().Name == "tcg" {
+		words = append(words, emulatedWords...)
+	}
 	words = append(words, a.kernel...)
 	return strings.Join(append(words, m.Args...), " ")
 }
