@@ -26,6 +26,7 @@ const (
 // Usage returns everything that takes room in the store, sorted by kind and id: the entries, what is being made or was left
 // behind, work folders, and what sources keep for themselves. An ID is empty where a whole folder is meant.
 func (s *Store) Usage() ([]Entry, error) {
+	work, _ := os.ReadDir(filepath.Join(s.dir, workKind)) // before the runs: the folder of a later one would look dead
 	live, err := s.liveRuns()
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func (s *Store) Usage() ([]Entry, error) {
 		switch {
 		case !f.IsDir() || name == lockDir:
 		case name == workKind:
-			all = append(all, s.workFolders(live)...)
+			all = append(all, s.workFolders(work, live)...)
 		case kinds[name]:
 			all = append(all, s.temps(name)...)
 		default:
@@ -85,25 +86,28 @@ func (s *Store) temps(kind string) []Entry {
 			state = LeftBehind
 			s.unlockEntry(lock, kind, tempID(path))
 		}
-		entries = append(entries, s.folder(kind, filepath.Base(path), state))
+		if e := s.folder(kind, filepath.Base(path), state); !e.Used.IsZero() {
+			entries = append(entries, e)
+		}
 	}
 	return entries
 }
 
-func (s *Store) workFolders(live liveRuns) []Entry {
+func (s *Store) workFolders(folders []os.DirEntry, live liveRuns) []Entry {
 	var entries []Entry
-	folders, _ := os.ReadDir(filepath.Join(s.dir, workKind))
 	for _, f := range folders {
 		state := LeftBehind
 		if live.ids[f.Name()] {
 			state = InUse
 		}
-		entries = append(entries, s.folder(workKind, f.Name(), state))
+		if e := s.folder(workKind, f.Name(), state); !e.Used.IsZero() {
+			entries = append(entries, e)
+		}
 	}
 	return entries
 }
 
-// folder measures what is no entry. Files that vanish meanwhile do not count.
+// folder measures what is no entry. Files that vanish meanwhile do not count; when the folder has, nobody Used it.
 func (s *Store) folder(kind, id string, state State) Entry {
 	dir := filepath.Join(s.dir, kind, id)
 	e := Entry{Kind: kind, ID: id, Title: cmp.Or(strings.TrimPrefix(id, tempMark), kind), State: state}
