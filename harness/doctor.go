@@ -63,13 +63,13 @@ func (h *Harness) checkKVM() Check {
 }
 
 func (h *Harness) checkCache() (string, error) {
-	entries, err := h.store.List()
+	entries, err := h.store.Usage()
 	if err != nil {
 		return "", err
 	}
 	var size int64
 	for _, e := range entries {
-		size += e.Size
+		size += e.Disk
 	}
 	return fmt.Sprintf("%s, %d entries, %.1f GiB", h.store.Dir(), len(entries), float64(size)/(1<<30)), nil
 }

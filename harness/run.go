@@ -73,6 +73,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	}
 	wg.Wait()
 	r.times.save()
+	r.trim()
 	return r.finish(ctx)
 }
 
@@ -158,6 +159,17 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 		})
 	}
 	wg.Wait()
+}
+
+// trim keeps the store below its limit. That it could not is worth telling and no more.
+func (r *run) trim() {
+	limit, err := kernels.StoreMax()
+	if err == nil {
+		_, err = r.store.Trim(limit)
+	}
+	if err != nil {
+		r.event(Event{Kind: EventNotice, Text: "the cache: " + err.Error()})
+	}
 }
 
 // ahead is how long a target has to go from its build on.
