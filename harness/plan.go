@@ -123,11 +123,7 @@ func lookAtModule(spec Spec) (results.Module, error) {
 // notSource names what lies in the module's folder and is none of its source: our own output and configuration.
 func notSource(spec Spec) []string {
 	names := []string{"modmatrix.toml", "modmatrix.lock"}
-	dirs := []string{spec.Out}
-	for _, s := range spec.Suites {
-		dirs = append(dirs, s)
-	}
-	for _, d := range dirs {
+	for _, d := range append([]string{spec.Out}, spec.Suites...) {
 		if name, ok := topBelow(spec.Module, d); ok {
 			names = append(names, name)
 		}
