@@ -1,0 +1,291 @@
+package harness
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// The rows of the table of judgement, in its order. Each looks for one kind of evidence and knows nothing of the others.
+
+func excluded(e Evidence) (verdict, bool) {
+	return verdict{results.Skip, results.StageBuild, results.CodeExcluded, e.Excluded}, e.Excluded != ""
+}
+
+func interrupted(e Evidence) (verdict, bool) {
+	return verdict{results.Miss, stageOf(e.Guest), results.CodeInterrupted, "interrupted before it was through"}, e.Interrupted
+}
+
+// trouble is ours. What could not be obtained did not run; what broke underway may have hidden anything.
+func trouble(e Evidence) (verdict, bool) {
+	if e.Trouble == nil {
+		return verdict{}, false
+	}
+	status := results.Error
+	if e.Trouble.Stage == results.StageFetch {
+		status = results.Miss
+	}
+	return verdict{status, e.Trouble.Stage, e.Trouble.Code, e.Trouble.Reason}, true
+}
+
+func build(e Evidence) (verdict, bool) {
+	if e.Build == nil {
+		return verdict{}, false
+	}
+	return verdict{results.Fail, e.Build.Stage, e.Build.Code, e.Build.Reason}, true
+}
+
+func buildOnly(e Evidence) (verdict, bool) {
+	return verdict{status: results.Pass}, e.BuildOnly && e.Built
+}
+
+func noGuest(e Evidence) (verdict, bool) {
+	return verdict{results.Miss, results.StageBoot, results.CodeInfra, "no guest was started"}, e.Guest == nil
+}
+
+// bootFailed is the kernel alone: the module was nowhere near.
+func bootFailed(e Evidence) (verdict, bool) {
+	if e.Guest.Hello {
+		return verdict{}, false
+	}
+	reason := "the kernel never reached the guest's init: " + e.End.Reason
+	switch {
+	case e.End.Late == "" && !endedByGuest(e.End.Reason):
+		return verdict{results.Error, results.StageBoot, results.CodeInfra, qemuEnded(e.End)}, true
+	case e.End.Late != "":
+		reason = fmt.Sprintf("the kernel did not reach the guest's init in %d s", e.End.Seconds)
+	}
+	if last := lastLine(e.Tail); last != "" {
+		reason += "; last words: " + last
+	}
+	return verdict{results.Miss, results.StageBoot, results.CodeBootFailed, reason}, true
+}
+
+func wrongKernel(e Evidence) (verdict, bool) {
+	reason := fmt.Sprintf("booted %q where %q was wanted", e.Guest.Release, e.Want)
+	return verdict{results.Error, results.StageBoot, results.CodeInfra, reason}, e.Guest.Release != e.Want
+}
+
+// dependencies are the kernel's own modules: that they do not load is not the fault of the one under test.
+func dependencies(e Evidence) (verdict, bool) {
+	if len(e.Guest.Trouble) == 0 {
+		return verdict{}, false
+	}
+	return verdict{results.Error, stageOf(e.Guest), results.CodeInfra, "the guest: " + e.Guest.Trouble[0]}, true
+}
+
+func loadRefused(e Evidence) (verdict, bool) {
+	call, ok := refused(e.Guest.Loads)
+	reason := fmt.Sprintf("%s refused: %s", call.Module, call.Error())
+	if e.LoadWords != "" {
+		reason += ": " + e.LoadWords
+	}
+	return verdict{results.Fail, results.StageLoad, results.CodeLoadRefused, reason}, ok
+}
+
+// splat looks for the first fault that struck while the module was there, even if every spec passed.
+func splat(e Evidence) (verdict, bool) {
+	for _, s := range e.Splats {
+		if s.Stage == results.StageBoot || !s.Severity.Fault() {
+			continue
+		}
+		reason := s.Title
+		if s.Spec != "" {
+			reason += fmt.Sprintf(" (during %q)", s.Spec)
+		}
+		return verdict{results.Fail, s.Stage, s.Code, reason}, true
+	}
+	return verdict{}, false
+}
+
+// suddenEnd is a guest that stopped by itself before its plan was done, and whose console does not say why.
+func suddenEnd(e Evidence) (verdict, bool) {
+	g := e.Guest
+	if g.End || e.End.Late != "" || e.End.Reason == "" {
+		return verdict{}, false
+	}
+	stage := stageOf(g)
+	switch {
+	case !endedByGuest(e.End.Reason):
+		return verdict{results.Error, stage, results.CodeInfra, qemuEnded(e.End)}, true
+	case stage == results.StageBoot:
+		return verdict{results.Miss, stage, results.CodeBootFailed, "the guest ended before the module was loaded: " + e.End.Reason}, true
+	}
+	reason := "the guest ended by itself during " + string(stage) + inSpec(g) + " (" + e.End.Reason + "), with no fault in its log"
+	return verdict{results.Fail, stage, results.CodeReset, reason}, true
+}
+
+// endedByGuest tells a guest's own doing from QEMU's, or from somebody's who killed it.
+func endedByGuest(reason string) bool { return strings.HasPrefix(reason, "guest-") }
+
+func qemuEnded(end Ending) string {
+	if end.Stderr == "" {
+		return "QEMU ended: " + end.Reason
+	}
+	return "QEMU ended: " + end.Reason + ": " + end.Stderr
+}
+
+// hang is a passed deadline. Silence of PID 1 itself, or a load or unload that never came back, is the module's doing;
+// so is a spec that its suite could not end.
+func hang(e Evidence) (verdict, bool) {
+	g := e.Guest
+	if e.End.Late != "" {
+		stage := stageOf(g)
+		where := fmt.Sprintf("during %s%s", stage, inSpec(g))
+		if stage == results.StageBoot || stage == results.StageShutdown {
+			return verdict{results.Error, stage, results.CodeTimeout, fmt.Sprintf("no end after %d s %s", e.End.Seconds, where)}, true
+		}
+		if e.End.Silent || stage == results.StageLoad || stage == results.StageUnload {
+			return verdict{results.Fail, stage, results.CodeHang, fmt.Sprintf("the guest hangs %s: no answer for %d s", where, e.End.Seconds)}, true
+		}
+		return verdict{results.Error, stage, results.CodeTimeout, fmt.Sprintf("not through after %d s, %s", e.End.Seconds, where)}, true
+	}
+	if g.Exit != nil && g.Exit.Signal != "" && g.Running != "" {
+		reason := fmt.Sprintf("%q did not end; the suite was killed (%s)", g.Running, g.Exit.Signal)
+		return verdict{results.Fail, results.StageTest, results.CodeTimeout, reason}, true
+	}
+	return verdict{}, false
+}
+
+func specFailed(e Evidence) (verdict, bool) {
+	specs := e.Guest.specs()
+	failed := first(finished(e.Guest, specs), results.Fail)
+	n := count(specs)
+	switch {
+	case failed.Name != "":
+		reason := fmt.Sprintf("%q: %s", failed.Name, firstLine(failed.Message))
+		if failed.Location != "" {
+			reason += " (" + failed.Location + ")"
+		}
+		if more := n[results.Fail] - 1; more > 0 {
+			reason += fmt.Sprintf("; %d more failed", more)
+		}
+		return verdict{results.Fail, results.StageTest, results.CodeSpecFailed, reason}, true
+	case len(e.Guest.Nodes) > 0:
+		node := e.Guest.Nodes[0]
+		return verdict{results.Fail, results.StageTest, results.CodeSpecFailed,
+			fmt.Sprintf("%s failed: %s", node.Node, firstLine(node.Message))}, true
+	}
+	return verdict{}, false
+}
+
+// finished leaves out the spec that was running when everything stopped: that is the suite's end, not a failed spec.
+func finished(g *Guest, specs []results.Spec) []results.Spec {
+	var out []results.Spec
+	for _, s := range specs {
+		if g.Running == "" || s.Name != g.Running || s.Message != unfinished {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// ginkgoFocused is Ginkgo's exit code when a suite passed and has programmatic focus (ginkgo/v2 types.GINKGO_FOCUS_EXIT_CODE).
+const ginkgoFocused = 197
+
+func specMissing(e Evidence) (verdict, bool) {
+	g, specs := e.Guest, e.Guest.specs()
+	missing := count(specs)[results.Miss]
+	say := func(format string, args ...any) (verdict, bool) {
+		return verdict{results.Error, results.StageTest, results.CodeSpecMissing, fmt.Sprintf(format, args...)}, true
+	}
+	switch {
+	case g.Running != "":
+		return say("the suite stopped while %q was running, %d specs never ran%s", g.Running, missing, exited(g))
+	case missing > 0:
+		return say("%d of %d planned specs never ran, first %q%s", missing, len(specs), first(specs, results.Miss).Name, exited(g))
+	case g.Exit == nil && g.Ended[results.StageTest]:
+		return say("the suite's end was never reported")
+	case g.Exit == nil:
+		return verdict{}, false
+	case g.Exit.Code == ginkgoFocused:
+		return say("the suite has focused specs (FIt, FDescribe …), so the others did not run: remove the focus")
+	case g.Exit.Code != 0 || g.Exit.Signal != "":
+		return say("no spec failed, yet the suite did%s", exited(g))
+	case len(specs) == 0:
+		return say("the suite has no specs")
+	}
+	return verdict{}, false
+}
+
+func unloadRefused(e Evidence) (verdict, bool) {
+	call, ok := refused(e.Guest.Unloads)
+	reason := fmt.Sprintf("%s does not unload: %s", call.Module, call.Error())
+	return verdict{results.Fail, results.StageUnload, results.CodeUnloadFailed, reason}, ok
+}
+
+func residue(e Evidence) (verdict, bool) {
+	if len(e.Guest.Residue) == 0 {
+		return verdict{}, false
+	}
+	return verdict{results.Fail, results.StageUnload, results.CodeLeak, "left behind after unload: " + strings.Join(e.Guest.Residue, ", ")}, true
+}
+
+// noEnd asks for the positive proof that a pass needs: the end frame, and QEMU's word that the guest powered off.
+func noEnd(e Evidence) (verdict, bool) {
+	switch {
+	case e.Guest.End && (len(e.Guest.Loads) < e.Modules || len(e.Guest.Unloads) < e.Modules):
+		return verdict{results.Error, results.StageLoad, results.CodeInfra, "the guest never said that it loaded and unloaded every module"}, true
+	case !e.Guest.End:
+		return verdict{results.Error, stageOf(e.Guest), results.CodeInfra, "the guest never said that its plan was done"}, true
+	case e.End.Reason != CleanEnd:
+		return verdict{results.Error, results.StageShutdown, results.CodeReset, "the guest did not power off as it should: " + e.End.Reason}, true
+	}
+	return verdict{}, false
+}
+
+func lostFrames(e Evidence) (verdict, bool) {
+	return verdict{results.Error, results.StageTest, results.CodeInfra, "frames of the guest were lost on the way"}, e.Guest.Lost
+}
+
+// nothingRan is a suite of which every spec was filtered out on this target, or which skipped all of them itself.
+func nothingRan(e Evidence) (verdict, bool) {
+	specs := e.Guest.specs()
+	if count(specs)[results.Skip] < len(specs) || len(specs) == 0 {
+		return verdict{}, false
+	}
+	reason := "every spec was skipped"
+	if said := specs[0].Message; said != "" {
+		reason += ": " + firstLine(said)
+	}
+	return verdict{results.Skip, results.StageTest, results.CodeExcluded, reason}, true
+}
+
+// stageOf is the stage the guest was in: the boot before it said anything else, the shutdown after its end frame.
+func stageOf(g *Guest) results.Stage {
+	switch {
+	case g == nil || g.Stage == "":
+		return results.StageBoot
+	case g.End:
+		return results.StageShutdown
+	}
+	return g.Stage
+}
+
+func inSpec(g *Guest) string {
+	if g.Running == "" {
+		return ""
+	}
+	return fmt.Sprintf(", in %q", g.Running)
+}
+
+func exited(g *Guest) string {
+	switch {
+	case g.Exit == nil:
+		return ""
+	case g.Exit.Signal != "":
+		return " (the suite process was killed: " + g.Exit.Signal + ")"
+	}
+	return fmt.Sprintf(" (the suite process exited with %d)", g.Exit.Code)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
+}
