@@ -80,7 +80,7 @@ func soakCommand(temp string) *cobra.Command {
 	f.StringVarP(&s.selector, "kernel", "k", "debian:bookworm/cloud-amd64", "`SELECTOR` of the kernel")
 	f.IntVar(&s.row, "row", 200, "`N` clones in a row")
 	f.IntVar(&s.atOnce, "at-once", 16, "`N` clones at once")
-	f.IntVar(&s.memoryMiB, "memory", 3072, "`MIB` that all guests at once may use together")
+	f.IntVar(&s.memoryMiB, "memory", 2048, "`MIB` that all guests at once may use together")
 	return cmd
 }
 
