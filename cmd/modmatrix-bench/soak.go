@@ -89,6 +89,7 @@ func (s *soak) run(ctx context.Context, w io.Writer) error {
 	meter = startMeter(ctx)
 	err = errors.Join(err, s.together(ctx, s.good), s.together(ctx, s.bad))
 	many := meter.stop()
+	fmt.Fprintf(w, "%s: %d guests that pass, %d that fail (%s), %s\n", s.selector, s.good.times, s.bad.times, s.bad.first.Reason, time.Since(began).Round(time.Second))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -96,7 +97,6 @@ func (s *soak) run(ctx context.Context, w io.Writer) error {
 		err = errors.Join(err, deviation{fmt.Sprintf("%d guests used %.0f MiB, more than %d", many.guests, inMiB(many.peak), s.memoryMiB)})
 	}
 	err = errors.Join(err, s.leftovers(before))
-	fmt.Fprintf(w, "%s: %d × PASS, %d × FAIL (%s), %s\n", s.selector, s.good.times, s.bad.times, s.bad.first.Reason, time.Since(began).Round(time.Second))
 	fmt.Fprintf(w, "memory of all guests at once, as their proportional share: one in a row at most %.0f MiB, %d at once at most %.0f MiB, of %d allowed\n",
 		inMiB(single.peak), many.guests, inMiB(many.peak), s.memoryMiB)
 	if err == nil {
