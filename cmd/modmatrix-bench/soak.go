@@ -208,6 +208,9 @@ func (s *soak) inRow(ctx context.Context) error {
 
 // together runs the cell in many clones at once.
 func (s *soak) together(ctx context.Context, c *sort) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	errs := make([]error, s.atOnce)
 	began := time.Now()
 	var wg sync.WaitGroup
