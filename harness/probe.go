@@ -7,19 +7,22 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// probeOnce finds out, with the first guest that is ready to boot, what runs guests on this machine. The marker is the
-// guest's nonce: only its init knows it.
-func (r *run) probeOnce(ctx context.Context) func(kernel, initrd, marker string) (vm.Verdict, error) {
+// frameMark is in every frame of the guest's init, and in nothing that a kernel says. The accelerator's probe waits for
+// it: without a drive that guest can only complain, which takes user space all the same.
+const frameMark = `"kind":"`
+
+// probeOnce finds out, with the first kernel that is there, what runs guests on this machine.
+func (r *run) probeOnce(ctx context.Context) func(kernel, initrd string) (vm.Verdict, error) {
 	var done bool
 	var failure error
-	return func(kernel, initrd, marker string) (vm.Verdict, error) {
+	return func(kernel, initrd string) (vm.Verdict, error) {
 		r.probing.Lock()
 		defer r.probing.Unlock()
 		if done {
 			return r.verdict, failure
 		}
 		var v vm.Verdict
-		v, failure = r.probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: marker,
+		v, failure = r.probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: frameMark,
 			CacheDir: filepath.Join(r.store.Dir(), "probe"), RequireKVM: r.plan.Spec.RequireKVM})
 		if wasInterrupted(ctx, failure) {
 			return v, failure

@@ -34,7 +34,7 @@ type run struct {
 	qemu    string
 
 	baseImage func() (string, error) // path of the guest's base image; made once
-	accel     func(kernel, initrd, marker string) (vm.Verdict, error)
+	accel     func(kernel, initrd string) (vm.Verdict, error)
 
 	mu      sync.Mutex
 	records map[Cell]results.Record

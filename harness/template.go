@@ -59,7 +59,7 @@ func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
 		f.err = err
 		return
 	}
-	verdict, err := r.accel(tree.Image, image, readyWord)
+	verdict, err := r.accel(tree.Image, image)
 	if err != nil {
 		f.err = err
 		return

@@ -7,8 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
@@ -170,5 +174,25 @@ func TestAKernelThatNeverBootsIsMissOnce(t *testing.T) {
 	}
 	if reason := res.Records[0].Reason; !strings.Contains(reason, "no init found") {
 		t.Errorf("reason %q", reason)
+	}
+}
+
+// The probe's guest has no drive, and so its init complains and ends. That it could is all that was asked.
+func TestProbeTakesAComplaintForLife(t *testing.T) {
+	if unix.Access("/dev/kvm", unix.R_OK|unix.W_OK) != nil {
+		t.Skip("no /dev/kvm to be tried")
+	}
+	f := newFixture(t, "[accel kvm] call complain\n[!accel kvm] call pass\n[!accel kvm] poweroff\n")
+	f.probe = vm.Probe
+	f.limits = func(Spec) deadlines {
+		return deadlines{boot: time.Second, silent: time.Second, call: time.Second, whole: time.Minute}
+	}
+	f.spec.Kernels = []string{"debian:old"}
+	res, err := f.run(t, t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := res.Run.Host.Accelerator; got != "kvm" {
+		t.Errorf("accelerator %q: %s", got, f.notices())
 	}
 }
