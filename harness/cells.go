@@ -29,16 +29,12 @@ func (c *cell) cacheKey(f *frozen) string {
 		return ""
 	}
 	sum := sha256.New()
-	enc := json.NewEncoder(sum)
-	enc.Encode([]any{judgeVersion, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.plan.Spec.Params, c.plan.Spec.Focus,
-		c.plan.Spec.Timeout})
+	json.NewEncoder(sum).Encode([]any{judgeVersion, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.suites[c.suite].sum,
+		c.plan.Spec.Params, c.plan.Spec.Focus, c.plan.Spec.Timeout})
 	for _, m := range c.built.modules {
 		if !addFile(sum, m.Path) {
 			return ""
 		}
-	}
-	if !addFile(sum, c.suites[c.suite]) {
-		return ""
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
@@ -104,21 +100,16 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 
 // specsKey names the list of specs that a suite has on a target.
 func (c *cell) specsKey() string {
-	sum := sha256.New()
-	json.NewEncoder(sum).Encode([]any{"v1", c.tree.Digest, c.tree.Target.Version, c.tree.Target.Flavour, c.plan.Spec.Focus})
-	if !addFile(sum, c.suites[c.suite]) {
-		return ""
-	}
-	return hex.EncodeToString(sum.Sum(nil))
+	t := c.tree.Target
+	return digestOf("v2", c.tree.Digest, t.Version, t.Flavour, c.plan.Spec.Focus, c.suites[c.suite].sum)
 }
 
 // rememberSpecs keeps what the suite planned in a guest that passed: the next guest of this kernel need not ask it.
 func (c *cell) rememberSpecs(ctx context.Context, g *Guest) error {
-	key := c.specsKey()
-	if key == "" || g == nil || len(g.Planned) == 0 {
+	if g == nil || len(g.Planned) == 0 {
 		return nil
 	}
-	_, _, err := c.store.Fill(ctx, "specs", key, func(dir string) error {
+	_, _, err := c.store.Fill(ctx, "specs", c.specsKey(), func(dir string) error {
 		data, err := json.Marshal(g.Planned)
 		if err != nil {
 			return err
@@ -130,9 +121,8 @@ func (c *cell) rememberSpecs(ctx context.Context, g *Guest) error {
 
 // knownSpecs gives what the suite planned on this kernel before; nil when nobody knows.
 func (c *cell) knownSpecs() []wire.Spec {
-	key := c.specsKey()
-	dir, hit := c.store.Look("specs", key)
-	if key == "" || !hit {
+	dir, hit := c.store.Look("specs", c.specsKey())
+	if !hit {
 		return nil
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "specs.json"))

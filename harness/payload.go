@@ -76,7 +76,7 @@ func (c *cell) payload() (wire.Plan, initramfs.Payload, error) {
 		if !c.plan.Spec.NoCache {
 			plan.Suite.Known = c.knownSpecs()
 		}
-		files = append(files, initramfs.File{Guest: wire.SuitePath, Host: c.suites[c.suite], Mode: 0o755})
+		files = append(files, initramfs.File{Guest: wire.SuitePath, Host: c.suites[c.suite].path, Mode: 0o755})
 	}
 	if c.tree.DotFile != "" {
 		files = append(files, initramfs.File{Guest: wire.PayloadDir + "/config", Host: c.tree.DotFile, Mode: 0o644})

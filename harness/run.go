@@ -26,9 +26,10 @@ type run struct {
 	work    string // private to this run
 	release func() // removes work
 	out     *output
-	suites  map[string]string // name to test binary
+	suites  map[string]compiled // by name
 	cpu     *slots
 	times   *durations
+	jobs    int
 	net     *semaphore.Weighted
 	started time.Time
 	qemu    string
@@ -43,6 +44,9 @@ type run struct {
 	verdict vm.Verdict
 	probing sync.Mutex
 	module  results.Module
+
+	expected map[Cell]time.Duration // by earlier runs
+	toGo     time.Duration          // the sum of expected over the cells without a record
 }
 
 // Run carries a plan out and writes everything below Spec.Out. Every planned cell has a record in what it returns, and
@@ -54,6 +58,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		return nil, err
 	}
 	defer r.release()
+	r.expect()
 	h.event(Event{Kind: EventPlan, Cells: p.Cells(), Text: p.Module.Name, Left: r.left()})
 	for _, n := range p.Notices {
 		h.event(Event{Kind: EventNotice, Text: n})
@@ -105,8 +110,10 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	if err != nil {
 		return nil, &UsageError{err}
 	}
-	r := &run{Harness: h, plan: p, source: source, started: time.Now(), records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, module: p.Module,
-		times: openDurations(h.store.Dir()), cpu: newSlots(jobs(p.Spec)), net: semaphore.NewWeighted(maxFetches)}
+	n := jobs(p.Spec)
+	r := &run{Harness: h, plan: p, source: source, started: time.Now(), module: p.Module,
+		records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, expected: map[Cell]time.Duration{},
+		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
 			return nil, &UsageError{err}
@@ -142,11 +149,17 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	about := aboutTarget(t)
 	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
 	r.know(Label(t), about)
+	var wg sync.WaitGroup
+	defer wg.Wait() // nothing of a target outlives it, least of all a template that nobody needs any more
+	freezing, thaw := context.WithCancel(ctx)
+	defer thaw()
 	if !r.plan.Spec.BuildOnly {
-		go r.template(ctx, tree) // boots while the compiler runs
+		wg.Go(func() { r.template(freezing, tree) }) // boots while the compiler runs
 	}
 	built := r.build(ctx, tree)
-	var wg sync.WaitGroup
+	if len(built.modules) == 0 {
+		thaw()
+	}
 	for _, s := range r.plan.Suites {
 		wg.Go(func() {
 			c := cell{run: r, tree: tree, about: about, suite: s.Name, built: built}
@@ -203,6 +216,7 @@ func (r *run) record(c Cell, rec results.Record) {
 	r.mu.Lock()
 	rec.Suite, rec.Target = c.Suite, r.targets[c.Target]
 	r.records[c] = rec
+	r.toGo -= r.expected[c]
 	r.mu.Unlock()
 	if err := r.out.journal(rec); err != nil {
 		r.event(Event{Kind: EventNotice, Text: "the journal: " + err.Error()})
@@ -210,17 +224,19 @@ func (r *run) record(c Cell, rec results.Record) {
 	r.event(Event{Kind: EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
 }
 
+// expect foretells each cell by what it took before.
+func (r *run) expect() {
+	for _, c := range r.plan.Cells() {
+		r.expected[c] = r.times.of(durationKey(r.plan.Module, c))
+		r.toGo += r.expected[c]
+	}
+}
+
 // left is how long the cells without a record will take, if they take what they took before.
 func (r *run) left() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all time.Duration
-	for _, c := range r.plan.Cells() {
-		if _, ok := r.records[c]; !ok {
-			all += r.times.of(durationKey(r.plan.Module, c))
-		}
-	}
-	return all / time.Duration(jobs(r.plan.Spec))
+	return r.toGo / time.Duration(r.jobs)
 }
 
 // finish accounts for every planned cell and writes the results.

@@ -2,6 +2,8 @@ package harness
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -10,9 +12,15 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 )
 
+// compiled is the test binary of a suite.
+type compiled struct {
+	path string
+	sum  string // of its content, taken once: every cell's key needs it
+}
+
 // compileSuites makes one test binary of each suite, for all kernels, or finds it in the store.
 func (r *run) compileSuites(ctx context.Context) error {
-	r.suites = map[string]string{}
+	r.suites = map[string]compiled{}
 	for _, s := range r.plan.Suites {
 		path, err := r.compileSuite(ctx, s)
 		var bad *initramfs.CompileError
@@ -24,7 +32,11 @@ func (r *run) compileSuites(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		r.suites[s.Name] = path
+		sum := sha256.New()
+		if !addFile(sum, path) {
+			return fmt.Errorf("read suite %s: nothing was compiled", s.Name)
+		}
+		r.suites[s.Name] = compiled{path, hex.EncodeToString(sum.Sum(nil))}
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func (r *run) template(ctx context.Context, tree *kernels.Tree) *frozen {
 }
 
 func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
-	modules, unfit := channelModules(tree)
+	modules, unfit := ChannelModules(tree)
 	image, err := r.templateImage(ctx, tree, modules)
 	if err != nil {
 		f.err = err
@@ -87,8 +87,9 @@ func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
 	}
 }
 
-// channelModules are the files of the channels' modules, in load order. None are needed where they are built in.
-func channelModules(tree *kernels.Tree) ([]initramfs.File, error) {
+// ChannelModules are the files of the channels' modules, in load order, for a template of tree's kernel. There are none
+// where they are built in; an error says that the kernel cannot be frozen.
+func ChannelModules(tree *kernels.Tree) ([]initramfs.File, error) {
 	paths, err := tree.Closure(channels...)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
@@ -194,5 +197,23 @@ func TestProbeTakesAComplaintForLife(t *testing.T) {
 	}
 	if got := res.Run.Host.Accelerator; got != "kvm" {
 		t.Errorf("accelerator %q: %s", got, f.notices())
+	}
+}
+
+// A kernel is being frozen while the compiler runs. Where the module does not build, nobody needs the template: its
+// guest must be gone when the run is, and so must what it had made.
+func TestABrokenModuleLeavesNoTemplateBehind(t *testing.T) {
+	f := newFixture(t, "console it takes its time\n")
+	f.withChannels(t)
+	f.make = func(context.Context, kbuild.Request) (*kbuild.Artifact, error) {
+		time.Sleep(300 * time.Millisecond) // the guest is under way
+		return nil, &kbuild.Error{Code: results.CodeBuildError, Reason: "fifo.c:1: no"}
+	}
+	res, err := f.run(t, t.Context())
+	if err != nil || summary(res) != "old-amd64 lifecycle FAIL@build build-error" {
+		t.Fatalf("%v, %s", err, summary(res))
+	}
+	if left, _ := filepath.Glob(filepath.Join(f.store.Dir(), templateKind, ".tmp.*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }

@@ -33,14 +33,11 @@ type rig struct {
 // guestLimit bounds every guest: none of them does anything that takes long.
 const guestLimit = 5 * time.Minute
 
-// channels are the kernel's own modules by which a clone gets its payload.
-var channels = []string{"virtio_pci", "virtio_blk"}
-
 // freeze boots the kernel and makes it a template. It tells how long that took.
 func (r *rig) freeze(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, guestLimit)
 	defer cancel()
-	files, err := channelFiles(r.tree)
+	files, err := harness.ChannelModules(r.tree)
 	if err != nil {
 		return 0, err
 	}
@@ -68,23 +65,6 @@ func (r *rig) freeze(ctx context.Context) (time.Duration, error) {
 	}
 	err = p.Save(ctx)
 	return time.Since(began), err
-}
-
-func channelFiles(tree *kernels.Tree) ([]initramfs.File, error) {
-	paths, err := tree.Closure(channels...)
-	if err != nil {
-		return nil, err
-	}
-	var files []initramfs.File
-	for i, path := range paths {
-		data, err := kernels.ReadModule(path)
-		if err != nil {
-			return nil, err
-		}
-		name, _, _ := strings.Cut(filepath.Base(path), ".ko")
-		files = append(files, initramfs.File{Guest: fmt.Sprintf("%s/%02d-%s.ko", wire.BaseDir, i, name), Data: data})
-	}
-	return files, nil
 }
 
 // payload loads the driver, and unloads it unless somebody is to hold it loaded.
