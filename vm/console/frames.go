@@ -44,6 +44,7 @@ type run struct {
 func (t *traces) begin(h header) {
 	if at := placeRE.FindStringIndex(h.Text); at != nil {
 		t.top, _, _ = symbolAt(h.Text[at[0]:])
+		t.top.PC = h.kind == KindWarn
 	}
 	if m := bareRE.FindStringSubmatch(h.Text); m != nil && h.is(direct) && t.top.Function == "" {
 		t.top = Frame{Function: m[1], Reliable: true}

@@ -128,3 +128,29 @@ func TestBounds(t *testing.T) {
 		t.Errorf("%d splats behind a line without end, want 1: the stamp begins a new one", len(got))
 	}
 }
+
+// TestGuilty holds that a splat keeps the place of its function as the object file has it: the whole symbol, and whether
+// the offset is where the processor was or where a call returns to.
+func TestGuilty(t *testing.T) {
+	tests := []struct {
+		name, log string
+		want      Frame
+	}{
+		{"registers", "BUG: kernel NULL pointer dereference, address: 0000000000000000\n" +
+			"RIP: 0010:fifo_push.isra.0.cold+0x12/0x30 [fifo]\nCall Trace:\n <TASK>\n vfs_write+0x10/0x20\n",
+			Frame{Function: "fifo_push", Symbol: "fifo_push.isra.0.cold", Offset: 0x12, Size: 0x30, Module: "fifo", Reliable: true, PC: true}},
+		{"header", "WARNING: CPU: 0 PID: 1 at fifo.c:12 fifo_init+0x8/0x30 [fifo]\n",
+			Frame{Function: "fifo_init", Symbol: "fifo_init", Offset: 0x8, Size: 0x30, Module: "fifo", Reliable: true, PC: true}},
+		{"caller", "BUG: sleeping function called from invalid context at mm/slab.h:12\nCall Trace:\n <TASK>\n dump_stack+0x1/0x2\n" +
+			" fifo_read+0x44/0x60 [fifo]\n vfs_read+0x10/0x20\n",
+			Frame{Function: "fifo_read", Symbol: "fifo_read", Offset: 0x44, Size: 0x60, Module: "fifo", Reliable: true}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			splats := Scan([]byte(tt.log))
+			if len(splats) != 1 || splats[0].Guilty != tt.want {
+				t.Errorf("got  %+v\nwant %+v", splats, tt.want)
+			}
+		})
+	}
+}

@@ -10,6 +10,7 @@ type Splat struct {
 	Title       string       // kind and guilty function without numbers, at most 120 bytes; the same bug gets the same title
 	Fingerprint string       // 16 hex digits over kind and the first kept frames: stable across kernels, builds and runs
 	Function    string       // the guilty function; empty when the report names none
+	Guilty      Frame        // the frame of Function; the zero value when the report names none
 	Module      string       // the module of Function; empty for the kernel itself
 	Where       string       // file:line as the header names it; empty when it names none
 	Panic       string       // the panic's own words, when the kernel went down with this splat
@@ -22,18 +23,20 @@ type Splat struct {
 // Frame is one entry of a stack trace.
 type Frame struct {
 	Function string // without compiler suffixes such as .isra.0
+	Symbol   string // as the kernel prints it, which is how the object file has it; empty when the trace names no place in it
 	Offset   uint64 // into the function; zero also when the trace does not tell
 	Size     uint64 // of the function in bytes; zero when the trace does not tell
 	Module   string // empty for the kernel itself
 	Reliable bool   // false for the frames that the unwinder only guesses at, printed with "?"
+	PC       bool   // Offset is where the processor was; else it is where a call returns to
 }
 
-// In returns the innermost reliable frame that lies in module, and whether there is one.
+// In returns the guilty frame where it lies in module, else the innermost reliable one that does, and whether there is one.
 // A dash in the name is the same as an underscore, as in the kernel.
 func (s Splat) In(module string) (Frame, bool) {
 	want := dashes.Replace(module)
-	if s.Module != "" && dashes.Replace(s.Module) == want {
-		return Frame{Function: s.Function, Module: s.Module, Reliable: true}, true
+	if s.Guilty.Module != "" && dashes.Replace(s.Guilty.Module) == want {
+		return s.Guilty, true
 	}
 	for _, f := range s.Frames {
 		if f.Reliable && f.Module != "" && dashes.Replace(f.Module) == want {

@@ -23,7 +23,7 @@ func symbolAt(text string) (f Frame, start int, ok bool) {
 	if !slash {
 		return Frame{}, 0, false
 	}
-	f = Frame{Function: plainName(text[start:plus]), Offset: offset, Size: size, Reliable: true}
+	f = Frame{Function: plainName(text[start:plus]), Symbol: text[start:plus], Offset: offset, Size: size, Reliable: true}
 	if rest, ok := strings.CutPrefix(rest, " ["); ok {
 		end := strings.IndexAny(rest, " ]")
 		if end > 0 {
@@ -66,6 +66,7 @@ func readFrame(text string) (f Frame, pc, ok bool) {
 		trimmed := strings.TrimLeft(text, " ")
 		for _, w := range pcWords {
 			if strings.HasPrefix(trimmed, w) {
+				f.PC = true
 				return f, true, true
 			}
 		}

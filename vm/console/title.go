@@ -24,10 +24,11 @@ func (r *report) splat() Splat {
 	s.Frames = r.traces.main(r.head.is(direct))
 	kept := r.kept(s.Frames)
 	if len(kept) > 0 {
-		s.Function, s.Module = kept[0].Function, kept[0].Module
+		s.Guilty = kept[0]
 		if f, ok := moduleFrame(kept); ok {
-			s.Function, s.Module = f.Function, f.Module
+			s.Guilty = f
 		}
+		s.Function, s.Module = s.Guilty.Function, s.Guilty.Module
 	}
 	base := r.baseTitle()
 	s.Title = base
