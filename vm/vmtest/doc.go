@@ -8,8 +8,9 @@
 // A script is a line per statement; a blank line or one that begins with # says nothing. Statements that concern QEMU
 // hold from its start:
 //
-//	refuse CODE TEXT    complain with TEXT and exit before there is a monitor
+//	refuse CODE TEXT    complain with TEXT and exit before there is a monitor; a CODE of -9 is a kill (SIGKILL)
 //	mute [COMMAND]      the monitor never answers COMMAND; without one, it does not even greet
+//	greet TEXT          the monitor's greeting, in place of QEMU's
 //	flood events        the monitor sends events as fast as they are taken
 //	migration fails TEXT
 //	                    saving fails; restoring ends QEMU, which complains with TEXT, as the real one does
@@ -26,7 +27,10 @@
 //	poweroff            end with SHUTDOWN reason guest-shutdown
 //	reset               end with guest-reset, as a panic under panic=-1 does
 //	panic               end with guest-panic
-//	die CODE TEXT       QEMU itself dies: TEXT on standard error, no SHUTDOWN
+//	end REASON          end with any SHUTDOWN reason, be it none that QEMU knows
+//	die CODE TEXT       QEMU itself dies: TEXT on standard error, no SHUTDOWN; a CODE of -9 is a kill (SIGKILL)
+//	monitor TEXT        the monitor says TEXT, whether or not it was asked
+//	hangup              the monitor's connection is closed; the guest goes on
 //	freeze              QEMU is stopped (SIGSTOP)
 //	call NAME ARG…      run a function given to Register
 //
@@ -41,7 +45,8 @@
 // A clone whose state is not what the fake once saved ends like one whose migration fails.
 //
 // A script that ends without an end leaves a guest that hangs in silence. A statement behind [TEXT] only holds where
-// TEXT is in QEMU's arguments, joined by spaces, and behind [!TEXT] where it is not.
+// TEXT is in QEMU's arguments, joined by spaces, and behind [!TEXT] where it is not; behind several, where all of them
+// hold.
 //
 // The package must never know what package vm makes of all this, and does not import it.
 package vmtest

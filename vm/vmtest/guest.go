@@ -38,9 +38,14 @@ func (g *Guest) End(reason string) error {
 	return nil
 }
 
-// Die is QEMU's own end, of which the monitor hears nothing. It does not return.
+// Die is QEMU's own end, of which the monitor hears nothing; a negative code is a signal that nobody can catch. It does
+// not return.
 func (g *Guest) Die(code int, text string) {
 	fmt.Fprintln(os.Stderr, text)
+	if code < 0 {
+		syscall.Kill(os.Getpid(), syscall.Signal(-code))
+		select {} // until it strikes
+	}
 	os.Exit(code)
 }
 
@@ -104,6 +109,8 @@ func (g *Guest) setUp(s statement) error {
 		g.Die(code, text)
 	case "mute":
 		g.qmp.muted[s.rest] = true
+	case "greet":
+		g.qmp.greeting = s.rest
 	case "migration":
 		if g.qmp.migration = s.rest; s.rest != "hangs" && !strings.HasPrefix(s.rest, "fails ") {
 			return fmt.Errorf("migration %s: fails TEXT and hangs are known", s.rest)

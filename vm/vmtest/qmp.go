@@ -8,28 +8,34 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // server is the fake's monitor.
 type server struct {
-	conn  io.ReadWriter
-	muted map[string]bool // commands that are never answered; "" for all of them and the greeting
-	flood bool
+	conn     io.ReadWriter
+	greeting string
+	muted    map[string]bool // commands that are never answered; "" for all of them and the greeting
+	flood    bool
 
 	migration string   // of the script: fails or hangs, with a text behind it; empty for a good one
 	file      *os.File // that came with getfd
 	status    string   // of the guest, as query-status has it
 	migrated  string   // as query-migrate has it
 
-	turn sync.Mutex // held while the guest's processor stands
+	hungUp atomic.Bool
+	turn   sync.Mutex // held while the guest's processor stands
 
 	mu     sync.Mutex // of writes to conn
 	events int
 }
 
+// greeting is how QEMU's monitor begins.
+const greeting = `{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": "fake"}, "capabilities": []}}`
+
 // newServer is a monitor whose guest does not run yet.
 func newServer(args []string) *server {
-	s := &server{muted: map[string]bool{}, status: "prelaunch", migrated: "none"}
+	s := &server{greeting: greeting, muted: map[string]bool{}, status: "prelaunch", migrated: "none"}
 	if slices.Contains(args, "-incoming") {
 		s.status = "inmigrate"
 	}
@@ -42,7 +48,7 @@ func (s *server) serve(g *Guest) {
 	if s.muted[""] {
 		select {}
 	}
-	s.send(`{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": "fake"}, "capabilities": []}}`)
+	s.send(s.greeting)
 	if s.flood { // a few even before the handshake
 		for range 3 {
 			s.event("RTC_CHANGE", `{"offset": 0}`)
@@ -63,6 +69,9 @@ func (s *server) serve(g *Guest) {
 		if !s.muted[command.Execute] {
 			s.answer(g, command.Execute)
 		}
+	}
+	if s.hungUp.Load() {
+		select {} // the guest goes on without us
 	}
 	os.Exit(1) // nobody is left to play for
 }
@@ -131,5 +140,13 @@ func (s *server) send(line string) {
 	defer s.mu.Unlock()
 	if s.conn != nil {
 		io.WriteString(s.conn, line+"\r\n")
+	}
+}
+
+// hangUp closes the connection.
+func (s *server) hangUp() {
+	s.hungUp.Store(true)
+	if conn, ok := s.conn.(io.Closer); ok {
+		conn.Close()
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // statement is one line of a script.
 type statement struct {
-	when string // must be in the arguments, or must not with a ! before it; empty always holds
+	when []string // must be in the arguments, or must not with a ! before it
 	verb string
 	rest string
 }
@@ -30,13 +30,16 @@ var verbs = map[string]func(g *Guest, rest string) error{
 	"poweroff": func(g *Guest, _ string) error { return g.End("guest-shutdown") },
 	"reset":    func(g *Guest, _ string) error { return g.End("guest-reset") },
 	"panic":    func(g *Guest, _ string) error { return g.End("guest-panic") },
+	"end":      func(g *Guest, rest string) error { return g.End(rest) },
 	"die":      die,
+	"monitor":  func(g *Guest, rest string) error { g.qmp.send(rest); return nil },
+	"hangup":   func(g *Guest, _ string) error { g.qmp.hangUp(); return nil },
 	"freeze":   func(*Guest, string) error { return syscall.Kill(os.Getpid(), syscall.SIGSTOP) },
 	"call":     call,
 }
 
 // setups are the verbs that concern QEMU and hold from its start.
-var setups = map[string]bool{"refuse": true, "mute": true, "migration": true}
+var setups = map[string]bool{"refuse": true, "mute": true, "greet": true, "migration": true}
 
 // parse reads a script, and refuses a verb that is not known.
 func parse(script string) ([]statement, error) {
@@ -47,11 +50,12 @@ func parse(script string) ([]statement, error) {
 			continue
 		}
 		var s statement
-		if rest, ok := strings.CutPrefix(line, "["); ok {
-			if s.when, line, ok = strings.Cut(rest, "]"); !ok {
+		for strings.HasPrefix(line, "[") {
+			when, rest, ok := strings.Cut(line[1:], "]")
+			if !ok {
 				return nil, fmt.Errorf("script line %d: [ without ]", n+1)
 			}
-			line = strings.TrimSpace(line)
+			s.when, line = append(s.when, when), strings.TrimSpace(rest)
 		}
 		s.verb, s.rest, _ = strings.Cut(line, " ")
 		if verbs[s.verb] == nil && !setups[s.verb] {
@@ -65,10 +69,13 @@ func parse(script string) ([]statement, error) {
 // holds says whether the statement is for a QEMU with these arguments.
 func (s statement) holds(args []string) bool {
 	joined := strings.Join(args, " ")
-	if text, not := strings.CutPrefix(s.when, "!"); not {
-		return !strings.Contains(joined, text)
+	for _, when := range s.when {
+		text, not := strings.CutPrefix(when, "!")
+		if strings.Contains(joined, text) == not {
+			return false
+		}
 	}
-	return strings.Contains(joined, s.when)
+	return true
 }
 
 // isSetup tells QEMU's statements from the guest's.
