@@ -1,0 +1,93 @@
+package kbuild
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+const (
+	layoutStart = 1 << 20 // the first address given away: none of what debug information leaves at zero lies there
+	layoutGap   = 1 << 12 // between two sections
+	symbolSize  = 24      // bytes of an Elf64_Sym; its section's index is at 6, its value at 8
+)
+
+// parseLines reads the debug information of a module.
+//
+// A .ko is a relocatable file: each section of code begins at zero, and so the same address means a line in .text and
+// another in .init.text. Here they are laid out one behind the other, as the kernel does when it loads them, by adding the
+// section's address to every symbol in it; the relocations, which debug/elf applies, carry that into the debug information.
+func parseLines(data []byte) (*Lines, error) {
+	file, err := elf.NewFile(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	if file.Type != elf.ET_REL || file.Class != elf.ELFCLASS64 {
+		return nil, fmt.Errorf("%v, %v: not a module of a 64-bit kernel", file.Type, file.Class)
+	}
+	if file.Section(".debug_info") == nil || file.Section(".debug_line") == nil {
+		return nil, ErrNoDebug
+	}
+	bases, err := layOut(file.Sections)
+	if err != nil {
+		return nil, err
+	}
+	if err := shiftSymbols(data, file, bases); err != nil {
+		return nil, err
+	}
+	if file, err = elf.NewFile(bytes.NewReader(data)); err != nil {
+		return nil, err
+	}
+	symbols, err := file.Symbols()
+	if err != nil {
+		return nil, err
+	}
+	debug, err := file.DWARF()
+	if err != nil {
+		return nil, err
+	}
+	return &Lines{data: debug, code: symbolsOf(symbols, bases, file.Sections)}, nil
+}
+
+// layOut gives every section of code an address of its own; the others have zero.
+func layOut(sections []*elf.Section) ([]uint64, error) {
+	bases := make([]uint64, len(sections))
+	next, all := uint64(layoutStart), uint64(0)
+	for i, s := range sections {
+		if s.Type == elf.SHT_NOBITS {
+			continue
+		}
+		if all += s.Size; s.Size > maxDebug || all > maxDebug {
+			return nil, fmt.Errorf("its sections hold more than %d MiB", maxDebug>>20)
+		}
+		if s.Flags&elf.SHF_EXECINSTR != 0 {
+			bases[i] = next
+			next += (s.Size/layoutGap + 2) * layoutGap
+		}
+	}
+	return bases, nil
+}
+
+// shiftSymbols adds to every symbol of data the address of its section.
+func shiftSymbols(data []byte, file *elf.File, bases []uint64) error {
+	table := file.SectionByType(elf.SHT_SYMTAB)
+	if table == nil {
+		return errors.New("no symbol table")
+	}
+	if table.Flags&elf.SHF_COMPRESSED != 0 || table.Offset > uint64(len(data)) || table.Size > uint64(len(data))-table.Offset {
+		return errors.New("the symbol table is not in the file")
+	}
+	raw := data[table.Offset : table.Offset+table.Size]
+	for ; len(raw) >= symbolSize; raw = raw[symbolSize:] {
+		if i := int(file.ByteOrder.Uint16(raw[6:])); i < len(bases) {
+			shift(file.ByteOrder, raw[8:16], bases[i])
+		}
+	}
+	return nil
+}
+
+func shift(order binary.ByteOrder, value []byte, by uint64) {
+	order.PutUint64(value, order.Uint64(value)+by)
+}
