@@ -203,7 +203,7 @@ func cell(t *testing.T, name string, args ...string) Payload {
 	return Payload{
 		Plan: wire.Plan{Nonce: "n0nce", Time: time.Now().UnixNano(), Target: wire.Target{Version: "6.1.176", Arch: "x86_64", Flavour: "cloud-amd64"},
 			Modules: []wire.Module{{Name: name, Path: ko}},
-			Suite:   &wire.Suite{Name: "boot", Path: wire.SuitePath, TimeoutMS: 60_000, Args: args}},
+			Suites:  []wire.Suite{{Name: "boot", Path: wire.SuitePath, TimeoutMS: 60_000, Args: args}}},
 		Files: []File{{Guest: ko, Host: os.Getenv(envModule)}, {Guest: wire.SuitePath, Host: suite, Mode: 0o755}},
 	}
 }
@@ -264,7 +264,7 @@ func TestBoot(t *testing.T) {
 func TestBootHang(t *testing.T) {
 	name := needKernel(t)
 	p := cell(t, name, "--ginkgo.label-filter=hang")
-	p.Plan.Suite.TimeoutMS = 2000
+	p.Plan.Suites[0].TimeoutMS = 2000
 	b := boot(t, p)
 	b.check(t)
 	states := ""

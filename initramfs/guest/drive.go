@@ -52,7 +52,7 @@ func (g *guest) await() {
 // rehearse reads a plan and a report, of which package encoding/json learns for good how they are built.
 func rehearse() {
 	_ = json.Unmarshal([]byte(`[{}]`), &[]wire.DriveFile{})
-	_ = json.Unmarshal([]byte(`{"modules": [{"declared": [{}]}], "suite": {"known": [{}]}}`), &wire.Plan{})
+	_ = json.Unmarshal([]byte(`{"modules": [{"declared": [{}]}], "suites": [{"known": [{}], "only": [""]}]}`), &wire.Plan{})
 	_, _ = parseReport([]byte(`[{"SpecReports": [{"Failure": {"Location": {}}}]}]`))
 	_ = wire.NewWriter(io.Discard, "").Write(wire.Frame{Kind: wire.KindPlan, Specs: []wire.Spec{{}}, Spec: &wire.Spec{}})
 	runtime.GC()

@@ -21,8 +21,11 @@ func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 	labels := []string{only("arch", target.Arch), only("flavour", target.Flavour)}
 	for _, arg := range s.Args {
 		name, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if name == "ginkgo.label-filter" {
+		switch {
+		case name == "ginkgo.label-filter":
 			labels = append(labels, value)
+			continue
+		case name == "ginkgo.focus" && len(s.Only) > 0: // several of them would add up
 			continue
 		}
 		flags = append(flags, arg)
@@ -34,6 +37,25 @@ func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 		flags = append(flags, "--ginkgo.sem-ver-filter="+filter)
 	}
 	return flags
+}
+
+// focus is the flag that has only those specs run that the plan names. Ginkgo matches it against the suite's title and
+// the spec's full text, with a space between (internal/focus.go).
+func focus(s wire.Suite) []string {
+	if len(s.Only) == 0 {
+		return nil
+	}
+	names := make([]string, len(s.Only))
+	for i, name := range s.Only {
+		names[i] = asSent(name)
+	}
+	return []string{`--ginkgo.focus=(?s)\A` + asSent(s.Title) + ` (?:` + strings.Join(names, "|") + `)\z`}
+}
+
+// asSent is a regular expression for the names that package wire makes into name: on one line, and not too long.
+func asSent(name string) string {
+	name = strings.ReplaceAll(regexp.QuoteMeta(name), " ", `\s+`)
+	return strings.ReplaceAll(name, `\s+\[…\]\s+`, ".*")
 }
 
 // timeout is how long Ginkgo may take for the suite.

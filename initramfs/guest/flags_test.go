@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,5 +97,47 @@ func TestSuiteFlags(t *testing.T) {
 		if strings.Contains(f, "filter") {
 			t.Errorf("%s for a target that no filter can name", f)
 		}
+	}
+}
+
+// TestFocusIsExact puts the flag to what Ginkgo makes of it: a match of the title, a space and the full text.
+func TestFocusIsExact(t *testing.T) {
+	long := strings.Repeat("long ", 300)
+	sent := wire.Spec{Name: long}.Cleaned().Name
+	for _, c := range []struct {
+		title string
+		only  []string
+		text  string // of a spec, as Ginkgo has it
+		runs  bool
+	}{
+		{"fifo", []string{"a b"}, "a b", true},
+		{"fifo", []string{"a b"}, "a b c", false},
+		{"fifo", []string{"a b"}, "x a b", false},
+		{"fifo", []string{"b"}, "a b", false},
+		{"the fifo", []string{"b"}, "b", true},
+		{"", []string{"b"}, "b", true},
+		{"fifo", []string{"b"}, "fifo b", false},
+		{"fifo", []string{"one", "two"}, "two", true},
+		{"fifo", []string{"one", "two"}, "one two", false},
+		{"f.fo (x|y)", []string{"costs $5.00 [net]"}, "costs $5.00 [net]", true},
+		{"fifo", []string{"costs 5.00"}, "costs 5x00", false},
+		{"fifo", []string{"on two lines"}, "on\n\ttwo lines", true},
+		{"fifo", []string{"größer, und mehr"}, "größer, und mehr", true},
+		{"fifo", []string{sent}, long, true},
+	} {
+		re, err := regexp.Compile(flag(t, focus(wire.Suite{Title: c.title, Only: c.only}), "focus"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if runs := re.MatchString(c.title + " " + c.text); runs != c.runs {
+			t.Errorf("only %q of %q: runs %q is %v", c.only, c.title, c.text, runs)
+		}
+	}
+	if got := focus(wire.Suite{Title: "x"}); got != nil {
+		t.Errorf("without names: %q", got)
+	}
+	flags := suiteFlags(wire.Target{}, wire.Suite{Args: []string{"--ginkgo.focus=x"}, Only: []string{"y"}}, "r")
+	if slices.Contains(flags, "--ginkgo.focus=x") {
+		t.Errorf("a focus beside the exact one: %q", flags)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -43,8 +44,9 @@ type guest struct {
 	kmsg    int          // /dev/kmsg, for markers
 	family  *family      // the processes
 	plan    wire.Plan
-	output  *output  // of the suite, as far as it is on its way
-	trouble []string // before there was a hello to say it after
+	output  *output                // of the suite, as far as it is on its way
+	suite   atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
+	trouble []string               // before there was a hello to say it after
 
 	born        int64 // milliseconds after boot, when the payload came; zero where it was there already
 	undelivered error // why the payload did not come whole
@@ -74,9 +76,7 @@ func ready() *guest {
 func (g *guest) run() {
 	g.hello()
 	go g.guard(g.beat)
-	if g.prepare() {
-		g.test()
-	}
+	g.rounds()
 	g.stage(wire.StageShutdown, func() {
 		g.family.killAll()
 		unixSync()
@@ -119,48 +119,6 @@ func (g *guest) release() string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
-// prepare does what must go well before the module can be judged, and says whether it did.
-func (g *guest) prepare() bool {
-	for _, path := range g.plan.Dependencies {
-		if err := loadDependency(path); err != nil {
-			g.fail("%v", err)
-			return false
-		}
-	}
-	if s := g.plan.Suite; s != nil && !g.plan.Interactive {
-		if len(s.Known) > 0 {
-			g.sendPlan(s.Known)
-			return true
-		}
-		return g.listSpecs(*s)
-	}
-	return true
-}
-
-// test loads the modules, runs the suite or a shell, and unloads again.
-func (g *guest) test() {
-	g.taint(wire.StageBoot)
-	before := survey()
-	loaded := true
-	g.stage(wire.StageLoad, func() { loaded = g.load() })
-	g.taint(wire.StageLoad)
-	switch {
-	case g.plan.Interactive:
-		g.stage(wire.StageTest, g.shell)
-	case !loaded:
-		return
-	case g.plan.Suite != nil:
-		g.stage(wire.StageTest, func() { g.runSuite(*g.plan.Suite) })
-		g.taint(wire.StageTest)
-	}
-	g.stage(wire.StageUnload, func() {
-		g.unload()
-		time.Sleep(settle)
-		g.residue(before)
-	})
-	g.taint(wire.StageUnload)
-}
-
 // stage runs f between the frames and markers of a stage.
 func (g *guest) stage(name string, f func()) {
 	g.mark(wire.Mark{Stage: name})
@@ -193,6 +151,9 @@ func (g *guest) guard(f func()) {
 func (g *guest) send(f wire.Frame) {
 	if g.frames == nil { // there was no plan to take a nonce from yet
 		g.frames = wire.NewWriter(g.port, "")
+	}
+	if name := g.suite.Load(); name != nil {
+		f.Suite = *name
 	}
 	if err := g.frames.Write(f); err != nil {
 		g.log("modmatrix: " + err.Error())

@@ -151,19 +151,28 @@ func TestRelay(t *testing.T) {
 	var line strings.Builder
 	g := &guest{kmsg: -1, plan: wire.Plan{Nonce: "n"}, output: newOutput(func(string) {})}
 	g.frames = wire.NewWriter(&line, "n")
-	relay := g.relay(seen{})
-	spec := &wire.Spec{Name: "x"}
+	round := "fifo"
+	g.suite.Store(&round)
+	relay := g.relay(seen{}, []string{"x"})
+	spec, other := &wire.Spec{Name: "x"}, &wire.Spec{Name: "other", State: "skipped"}
 	for _, f := range []wire.Frame{
-		{Kind: wire.KindSpecStart, Spec: spec, Taint: 4, Nonce: "forged", Seq: 99}, {Kind: wire.KindSpecEnd, Spec: spec}, {Kind: wire.KindSpecEnd},
+		{Kind: wire.KindExpect, Spec: spec, Text: "too early"},
+		{Kind: wire.KindSpecStart, Spec: spec, Taint: 4, Nonce: "forged", Suite: "forged", Seq: 99}, {Kind: wire.KindExpect, Spec: other, Text: "WARNING", Count: -3},
+		{Kind: wire.KindSpecEnd, Spec: spec}, {Kind: wire.KindSpecEnd}, {Kind: wire.KindExpect, Spec: spec, Text: "too late"},
+		{Kind: wire.KindSpecEnd, Spec: other},
 		{Kind: wire.KindSuiteError, Spec: spec}, {Kind: wire.KindEnd, Spec: spec}, {Kind: wire.KindTrouble, Spec: spec}, {Kind: wire.KindUnload, Spec: spec},
+		{Kind: wire.KindStuck, Spec: spec, Text: "not mine to say"},
 	} {
 		relay(f)
 	}
 	r := wire.NewReader(strings.NewReader(line.String()))
-	for i, kind := range []wire.Kind{wire.KindSpecStart, wire.KindSpecEnd, wire.KindSuiteError} {
+	for i, kind := range []wire.Kind{wire.KindSpecStart, wire.KindExpect, wire.KindSpecEnd, wire.KindSuiteError} {
 		f, err := r.Next()
-		if err != nil || f.Kind != kind || f.Seq != uint64(i+1) || f.Nonce != "n" || f.Taint != 0 {
+		if err != nil || f.Kind != kind || f.Seq != uint64(i+1) || f.Nonce != "n" || f.Suite != "fifo" || f.Taint != 0 || f.Spec.Name != "x" {
 			t.Errorf("%+v %v", f, err)
+		}
+		if kind == wire.KindExpect && (f.Count != 1 || f.Text != "WARNING") {
+			t.Errorf("%+v", f)
 		}
 	}
 	if f, err := r.Next(); err != io.EOF {

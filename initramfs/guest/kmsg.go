@@ -22,6 +22,9 @@ func openKmsg() (int, error) {
 
 // mark draws a boundary in the kernel log.
 func (g *guest) mark(m wire.Mark) {
+	if name := g.suite.Load(); name != nil {
+		m.Suite = *name
+	}
 	if g.plan.Nonce != "" {
 		g.log(wire.Marker(g.plan.Nonce, m))
 	}

@@ -16,6 +16,7 @@ const maxReport = 32 << 20
 
 // report is what is used of Ginkgo's JSON report (types.Report).
 type report struct {
+	SuiteDescription           string
 	SpecialSuiteFailureReasons []string
 	SpecReports                []specReport
 }
@@ -23,6 +24,7 @@ type report struct {
 // specReport is what is used of types.SpecReport.
 type specReport struct {
 	ContainerHierarchyTexts    []string
+	IsInOrderedContainer       bool
 	LeafNodeType               string
 	LeafNodeText               string
 	State                      string
@@ -109,11 +111,12 @@ func (r specReport) fullText() string {
 // as skipped, what a filter leaves out.
 func planOf(r report) []wire.Spec {
 	var specs []wire.Spec
+	loose := looseContainers(r)
 	for _, s := range r.SpecReports {
 		if !s.isSpec() {
 			continue
 		}
-		spec := wire.Spec{Name: s.fullText()}
+		spec := wire.Spec{Name: s.fullText(), Group: s.group(loose)}
 		if s.State == "skipped" || s.State == "pending" {
 			spec.State = s.State
 		}
@@ -122,16 +125,44 @@ func planOf(r report) []wire.Spec {
 	return specs
 }
 
+// looseContainers are the full texts of the containers that hold a spec in no Ordered container, so are not Ordered.
+func looseContainers(r report) map[string]bool {
+	loose := map[string]bool{}
+	for _, s := range r.SpecReports {
+		for i := range s.ContainerHierarchyTexts {
+			if s.isSpec() && !s.IsInOrderedContainer {
+				loose[strings.Join(s.ContainerHierarchyTexts[:i+1], " ")] = true
+			}
+		}
+	}
+	return loose
+}
+
+// group is the full text of the outermost container that can be the Ordered one that r lies in. Ginkgo tells only that
+// there is one: a container that holds nothing but Ordered ones is taken for Ordered itself, which keeps specs together
+// that could be parted, and never parts those that cannot.
+func (r specReport) group(loose map[string]bool) string {
+	if !r.IsInOrderedContainer {
+		return ""
+	}
+	for i := range r.ContainerHierarchyTexts {
+		if text := strings.Join(r.ContainerHierarchyTexts[:i+1], " "); !loose[text] {
+			return text
+		}
+	}
+	return strings.Join(r.ContainerHierarchyTexts, " ") // two containers of one text, of which one is Ordered
+}
+
 // planFrames puts specs into as many frames as the line needs; even none is said.
 func planFrames(specs []wire.Spec) (frames []wire.Frame) {
 	const most, room = 1000, 100 << 10 // far below the bounds of a frame, however JSON writes the names
 	start, size := 0, 0
 	for i, s := range specs {
-		if i-start == most || size+len(s.Name) > room && i > start {
+		if i-start == most || size+len(s.Name)+len(s.Group) > room && i > start {
 			frames = append(frames, wire.Frame{Kind: wire.KindPlan, Specs: specs[start:i]})
 			start, size = i, 0
 		}
-		size += len(s.Name)
+		size += len(s.Name) + len(s.Group)
 	}
 	return append(frames, wire.Frame{Kind: wire.KindPlan, Specs: specs[start:]})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func TestReportAgreesWithGinkgo(t *testing.T) {
 
 func TestPlan(t *testing.T) {
 	specs := planOf(parsed(t))
-	want := "[{fifo when full blocks   0 0   } {panics   0 0   } {twice   0 0   } {twice   0 0   } {n/a skipped  0 0   } {later pending  0 0   }]"
+	want := "[{fifo when full blocks    0 0   } {panics    0 0   } {twice    0 0   } {twice    0 0   } {n/a  skipped  0 0   } {later  pending  0 0   }]"
 	if got := fmt.Sprint(specs); got != want {
 		t.Errorf("%s", got)
 	}
@@ -150,4 +151,56 @@ func FuzzReport(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestGroups has Ginkgo's word that a spec lies in an Ordered container, and looks for which.
+func TestGroups(t *testing.T) {
+	for name, c := range map[string]struct {
+		specs []specReport
+		want  []string
+	}{
+		"alone":          {[]specReport{in(false, "a", "b")}, []string{""}},
+		"ordered":        {[]specReport{in(true, "a"), in(true, "a")}, []string{"a", "a"}},
+		"ordered inside": {[]specReport{in(false, "a"), in(true, "a", "b"), in(true, "a", "b", "c")}, []string{"", "a b", "a b"}},
+		"two of them":    {[]specReport{in(true, "a", "b"), in(true, "a", "c")}, []string{"a", "a"}},
+		"one text twice": {[]specReport{in(true, "a", "b"), in(false, "a", "b")}, []string{"a b", ""}},
+		"no container":   {[]specReport{in(true)}, []string{""}}, // there is no such thing
+	} {
+		var got []string
+		for _, s := range planOf(report{SpecReports: c.specs}) {
+			got = append(got, s.Group)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func in(ordered bool, containers ...string) specReport {
+	return specReport{LeafNodeType: "It", LeafNodeText: "x", IsInOrderedContainer: ordered, ContainerHierarchyTexts: containers}
+}
+
+func TestChosen(t *testing.T) {
+	specs := []wire.Spec{{Name: "a"}, {Name: "b\nc", State: "skipped"}, {Name: "a b"}}
+	if got := chosen(specs, nil); len(got) != 3 {
+		t.Errorf("%v", got)
+	}
+	if got := chosen(specs, []string{"b c", "none"}); len(got) != 1 || got[0].State != "skipped" {
+		t.Errorf("%v", got)
+	}
+	for _, c := range []struct {
+		f    wire.Frame
+		only []string
+		want bool
+	}{
+		{wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "x", State: "skipped"}}, nil, true},
+		{wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "x", State: "skipped"}}, []string{"y"}, false},
+		{wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "x\ty", State: "skipped"}}, []string{"x y"}, true},
+		{wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "x", State: "failed"}}, []string{"y"}, true},
+		{wire.Frame{Kind: wire.KindSuiteError, Spec: &wire.Spec{Name: "x"}}, []string{"y"}, true},
+	} {
+		if got := wanted(c.f, c.only); got != c.want {
+			t.Errorf("%+v of %q: %v", c.f.Spec, c.only, got)
+		}
+	}
 }

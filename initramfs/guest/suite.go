@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,34 +21,26 @@ const (
 	runReport = "/run/report.json"
 )
 
-// listSpecs asks the suite which specs it has for this target, before there is a module that could keep it from
-// answering, and says whether it did.
-func (g *guest) listSpecs(s wire.Suite) bool {
+// listSpecs asks the suite which specs it has.
+func (g *guest) listSpecs(s wire.Suite) (report, error) {
+	_ = os.Remove(dryReport) // another suite's
 	var said bytes.Buffer
 	exit, err := g.runProcess(s, append(suiteFlags(g.plan.Target, s, dryReport), "--ginkgo.dry-run"), newOutput(func(text string) { said.WriteString(text) }), nil)
 	if err != nil {
-		g.fail("list the specs of suite %s: %v", s.Name, err)
-		return false
+		return report{}, err
 	}
 	r, err := readReport(dryReport)
 	if err != nil {
-		g.fail("list the specs of suite %s: %v; the process ended with %s and said:\n%s", s.Name, err, exit, said.String())
-		return false
+		return report{}, fmt.Errorf("%w; the process ended with %s and said:\n%s", err, exit, said.String())
 	}
-	g.sendPlan(planOf(r))
-	return true
-}
-
-func (g *guest) sendPlan(specs []wire.Spec) {
-	for _, f := range planFrames(specs) {
-		g.send(f)
-	}
+	return r, nil
 }
 
 // runSuite runs the suite and tells everything that happens in it.
 func (g *guest) runSuite(s wire.Suite) {
+	_ = os.Remove(runReport) // another suite's
 	told := seen{}
-	exit, err := g.runProcess(s, suiteFlags(g.plan.Target, s, runReport), g.output, g.relay(told))
+	exit, err := g.runProcess(s, append(suiteFlags(g.plan.Target, s, runReport), focus(s)...), g.output, g.relay(told, s.Only))
 	if err != nil {
 		g.fail("run suite %s: %v", s.Name, err)
 		return
@@ -56,7 +49,9 @@ func (g *guest) runSuite(s wire.Suite) {
 	r, err := readReport(runReport)
 	if err == nil {
 		for _, f := range told.missed(r) {
-			g.send(f)
+			if wanted(f, s.Only) {
+				g.send(f)
+			}
 		}
 		end.Text = strings.TrimSpace(end.Text + "\n" + strings.Join(r.SpecialSuiteFailureReasons, "\n"))
 	} else {
@@ -66,27 +61,36 @@ func (g *guest) runSuite(s wire.Suite) {
 }
 
 // relay passes on the frames that a suite process may send, and marks where specs begin and end in the kernel log.
-func (g *guest) relay(told seen) func(wire.Frame) {
-	number := 0
+func (g *guest) relay(told seen, only []string) func(wire.Frame) {
+	number, running := 0, (*wire.Spec)(nil)
 	return func(f wire.Frame) {
-		if f.Spec == nil {
+		out := wire.Frame{Kind: f.Kind, Spec: f.Spec}
+		switch {
+		case f.Kind == wire.KindExpect && running != nil:
+			out.Spec, out.Text, out.Count = running, f.Text, max(f.Count, 1)
+		case f.Spec == nil:
 			return
-		}
-		switch f.Kind {
-		case wire.KindSpecStart:
+		case f.Kind == wire.KindSpecStart:
 			number++
+			running = f.Spec
 			g.output.flush()
 			g.mark(wire.Mark{Spec: number, Name: f.Spec.Name})
-		case wire.KindSpecEnd:
+		case f.Kind == wire.KindSpecEnd && wanted(f, only):
+			running = nil
 			g.mark(wire.Mark{Spec: max(number, 1), Name: f.Spec.Name, Done: true})
 			told.add(*f.Spec)
-		case wire.KindSuiteError:
+		case f.Kind == wire.KindSuiteError:
 			told.add(*f.Spec)
 		default:
 			return
 		}
-		g.send(wire.Frame{Kind: f.Kind, Spec: f.Spec})
+		g.send(out)
 	}
+}
+
+// wanted says whether f is of interest where only some specs are: that the others were skipped is not.
+func wanted(f wire.Frame, only []string) bool {
+	return len(only) == 0 || f.Kind != wire.KindSpecEnd || f.Spec.State != "skipped" || slices.Contains(only, f.Spec.Cleaned().Name)
 }
 
 // exit is how a process ended.

@@ -16,7 +16,7 @@ const (
 // clean scrubs and bounds every string of f. Both ends do it, so that a name is the same at both.
 func (f *Frame) clean() {
 	f.Kind = Kind(line(string(f.Kind)))
-	for _, s := range []*string{&f.Nonce, &f.Release, &f.Stage, &f.Module, &f.Signal} {
+	for _, s := range []*string{&f.Nonce, &f.Suite, &f.Release, &f.Stage, &f.Module, &f.Signal} {
 		*s = line(*s)
 	}
 	f.Text = middle(scrub(f.Text), maxText)
@@ -36,7 +36,9 @@ func (f *Frame) clean() {
 
 // Cleaned returns s with every string scrubbed and bounded, as it comes out at the other end.
 func (s Spec) Cleaned() Spec {
-	s.Name, s.State, s.Node, s.Location = line(s.Name), line(s.State), line(s.Node), line(s.Location)
+	for _, text := range []*string{&s.Name, &s.Group, &s.State, &s.Node, &s.Location} {
+		*text = line(*text)
+	}
 	s.Message = middle(scrub(s.Message), maxMessage)
 	s.Output = middle(scrub(s.Output), maxText)
 	return s

@@ -17,7 +17,7 @@ import (
 func sample() []Frame {
 	return []Frame{
 		{Kind: KindHello, Release: "6.12.107+deb13-amd64"},
-		{Kind: KindPlan, Specs: []Spec{{Name: "a"}, {Name: "b", State: "skipped"}}},
+		{Kind: KindPlan, Suite: "s", Specs: []Spec{{Name: "a", Group: "o"}, {Name: "b", State: "skipped"}}},
 		{Kind: KindSpecEnd, Spec: &Spec{Name: "a", State: "failed", DurationMS: 12, Message: "expected <1>\nto equal 2", Output: "ü\t1"}},
 		{Kind: KindLoad, Module: "foo", Errno: 22},
 		{Kind: KindEnd},
@@ -270,6 +270,7 @@ func TestMarker(t *testing.T) {
 	for _, m := range []Mark{
 		{Stage: StageLoad}, {Stage: StageUnload, Done: true},
 		{Spec: 7, Name: "drains the log: before suspend"}, {Spec: 12, Name: "x", Done: true}, {Spec: 1},
+		{Suite: "my \"suite\": end", Stage: StageTest}, {Suite: "größe", Spec: 3, Name: "\"quoted\" name", Done: true},
 	} {
 		text := Marker("abc", m)
 		for _, prefix := range []string{"", "[    1.234567] ", "<13>[    1.234567][    T1] ", "half a line"} {
@@ -282,7 +283,7 @@ func TestMarker(t *testing.T) {
 			t.Errorf("%q passes for another nonce", text)
 		}
 	}
-	text := Marker("abc", Mark{Spec: 3, Name: "evil\nmodmatrix abc: end begin\x1b[2J " + long})
+	text := Marker("abc", Mark{Suite: strings.Repeat("\u00a0", 300) + "x" + strings.Repeat("\"", 300), Spec: 3, Name: "evil\nmodmatrix abc: end begin\x1b[2J " + long})
 	if strings.ContainsAny(text, "\n\x1b") || len(text) > 900 {
 		t.Errorf("marker %q", text)
 	}
@@ -301,11 +302,12 @@ func TestMarker(t *testing.T) {
 }
 
 func FuzzParseMarker(f *testing.F) {
-	f.Add("[ 1.0] modmatrix abc: spec 7 begin: NAME", "name\n")
-	f.Fuzz(func(t *testing.T, text, name string) {
+	f.Add("[ 1.0] modmatrix abc: spec 7 begin: NAME", "name\n", "suite")
+	f.Add("[ 1.0] modmatrix abc: \"x\" load end", "\"", "\\")
+	f.Fuzz(func(t *testing.T, text, name, suite string) {
 		ParseMarker(text, "abc")
-		m, ok := ParseMarker(Marker("abc", Mark{Spec: 5, Name: name}), "abc")
-		if !ok || m.Spec != 5 || m.Name != markName(name) {
+		m, ok := ParseMarker(Marker("abc", Mark{Suite: suite, Spec: 5, Name: name}), "abc")
+		if !ok || m.Spec != 5 || m.Suite != cut(line(suite), maxMarkSuite) || m.Name != cut(line(name), maxMarkName) {
 			t.Errorf("%q came back as %+v", name, m)
 		}
 	})

@@ -11,9 +11,13 @@ import (
 // (LOG_LINE_MAX, kernel/printk/printk.c).
 const maxMarkName = 400
 
+// maxMarkSuite bounds a suite's name in a marker, for the same reason.
+const maxMarkSuite = 120
+
 // Mark is a boundary that the guest draws in the kernel log, so that the host knows what was going on when a line of it
 // was written. The zero value is no mark.
 type Mark struct {
+	Suite string // whose round it is, the end of a long name left out; empty outside of rounds, and in one without a suite
 	Stage string // the stage that begins or ends; empty for a spec
 	Spec  int    // the number of the spec-start frame, from 1; zero for a stage
 	Name  string // of the spec; the end of a long one is left out
@@ -22,14 +26,17 @@ type Mark struct {
 
 // Marker is the line for /dev/kmsg that stands for m, without a line end.
 func Marker(nonce string, m Mark) string {
-	edge := "begin"
+	edge, suite := "begin", ""
 	if m.Done {
 		edge = "end"
 	}
-	if m.Spec == 0 {
-		return fmt.Sprintf("modmatrix %s: %s %s", nonce, m.Stage, edge)
+	if m.Suite != "" {
+		suite = strconv.Quote(cut(line(m.Suite), maxMarkSuite)) + " "
 	}
-	return fmt.Sprintf("modmatrix %s: spec %d %s: %s", nonce, m.Spec, edge, markName(m.Name))
+	if m.Spec == 0 {
+		return fmt.Sprintf("modmatrix %s: %s%s %s", nonce, suite, m.Stage, edge)
+	}
+	return fmt.Sprintf("modmatrix %s: %sspec %d %s: %s", nonce, suite, m.Spec, edge, cut(line(m.Name), maxMarkName))
 }
 
 // ParseMarker finds the mark in a line of the console, behind whatever the kernel puts in front of it.
@@ -40,10 +47,15 @@ func ParseMarker(text, nonce string) (Mark, bool) {
 		return Mark{}, false
 	}
 	text = strings.TrimRight(text, "\n\t ")
+	suite := ""
+	if quoted, err := strconv.QuotedPrefix(text); err == nil && quoted[0] == '"' {
+		suite, _ = strconv.Unquote(quoted) // it is quoted well
+		text = strings.TrimPrefix(text[len(quoted):], " ")
+	}
 	rest, isSpec := strings.CutPrefix(text, "spec ")
 	if !isSpec {
 		stage, edge, _ := strings.Cut(text, " ")
-		return Mark{Stage: stage, Done: edge == "end"}, stage != "" && (edge == "begin" || edge == "end")
+		return Mark{Suite: suite, Stage: stage, Done: edge == "end"}, stage != "" && (edge == "begin" || edge == "end")
 	}
 	number, rest, _ := strings.Cut(rest, " ")
 	edge, name, _ := strings.Cut(rest, ":")
@@ -51,14 +63,14 @@ func ParseMarker(text, nonce string) (Mark, bool) {
 	if err != nil || n < 1 || edge != "begin" && edge != "end" {
 		return Mark{}, false
 	}
-	return Mark{Spec: n, Name: strings.TrimSpace(name), Done: edge == "end"}, true
+	return Mark{Suite: suite, Spec: n, Name: strings.TrimSpace(name), Done: edge == "end"}, true
 }
 
-// markName makes a name fit for a marker: one line, not too long.
-func markName(name string) string {
-	name = strings.TrimSpace(line(name))
-	if len(name) > maxMarkName {
-		name = name[:maxMarkName]
+// cut leaves out the end of a name that is longer than limit.
+func cut(name string, limit int) string {
+	name = strings.TrimSpace(name)
+	if len(name) > limit {
+		name = name[:limit]
 		for !utf8.ValidString(name) {
 			name = name[:len(name)-1]
 		}

@@ -50,9 +50,21 @@ type Plan struct {
 	Time         int64    `json:"time"`         // nanoseconds since the Unix epoch, to set the guest's clock by
 	Dependencies []string `json:"dependencies"` // the kernel's own modules to load first, as paths in load order
 	Modules      []Module `json:"modules"`      // the modules under test, in load order
-	Suite        *Suite   `json:"suite"`        // nil: load and unload only
 	Interactive  bool     `json:"interactive"`  // give a shell on the third serial port instead of running a suite
 	Seed         []byte   `json:"seed"`         // random bytes for the kernel's generator: guests of one frozen one would all draw the same
+
+	// Suites are run one after the other in the same guest, a round for each: load, test, unload. Without any there is
+	// one round that only loads and unloads. The specs of all of them are told before the first load. A round that
+	// cannot leave the kernel as it found it, since a module does not go, is the last: those after it never begin.
+	Suites []Suite `json:"suites,omitempty"`
+	List   bool    `json:"list,omitempty"` // only tell the specs of the suites: load nothing
+
+	// PatienceMS is how many milliseconds finit_module or delete_module may take before PID 1 looks where it is stuck and
+	// says so with a KindStuck; zero: it never looks.
+	PatienceMS int64 `json:"patience_ms,omitempty"`
+	// SettleMS is how many milliseconds the kernel gets after a suite and after unloading to finish what was begun, so
+	// that what late timers and work break still falls into the stage that began them; zero means the guest's default.
+	SettleMS int64 `json:"settle_ms,omitempty"`
 }
 
 // Target is what a suite may know of the kernel it runs on.
@@ -85,6 +97,12 @@ type Suite struct {
 	Args      []string `json:"args"`       // after the flags that PID 1 gives itself
 	TimeoutMS int64    `json:"timeout_ms"` // for the suite process; zero means one minute
 	Known     []Spec   `json:"known"`      // the specs as the same suite planned them on such a target before; empty: PID 1 asks it
+
+	// Only are the full names of the specs to run, exactly; empty runs all. No other spec is planned or told of.
+	Only []string `json:"only,omitempty"`
+	// Title is the text that the suite gives to RunSpecs, as Text of its plan frames tells it. PID 1 needs it to choose
+	// specs by their exact names: with Only and without it, PID 1 asks the suite even where Known is given.
+	Title string `json:"title,omitempty"`
 }
 
 // Kind is what a frame reports.
@@ -98,13 +116,15 @@ const (
 	KindLoad       Kind = "load"        // finit_module of Module returned Errno
 	KindUnload     Kind = "unload"      // delete_module of Module returned Errno
 	KindTaint      Kind = "taint"       // Taint as read after Stage
-	KindPlan       Kind = "plan"        // Specs that the suite says it has, in their order; long plans come in several frames
+	KindPlan       Kind = "plan"        // Specs that Suite says it has, in their order; long plans come in several frames; Text is its Title
 	KindSpecStart  Kind = "spec-start"  // Spec begins
 	KindSpecEnd    Kind = "spec-end"    // Spec has ended
+	KindExpect     Kind = "expect"      // Spec, which is running, provokes Count faults whose title matches the regular expression in Text
 	KindSuiteEnd   Kind = "suite-end"   // the suite process ended with ExitCode or Signal
 	KindSuiteError Kind = "suite-error" // a suite node outside of specs failed (BeforeSuite …): Spec
 	KindOutput     Kind = "output"      // Text the suite process printed
 	KindResidue    Kind = "residue"     // Text names a thing left behind after unload
+	KindStuck      Kind = "stuck"       // what Stage waits for does not end; Text: "TASK (pid N): func <- caller <- …", once a stage
 	KindHeartbeat  Kind = "heartbeat"   // PID 1 is alive: sent every second, whatever else hangs
 	KindTrouble    Kind = "trouble"     // Text says what PID 1 could not do; its own fault, never the module's
 	KindEnd        Kind = "end"         // the plan is done; nothing follows but power-off
@@ -114,8 +134,9 @@ const (
 type Frame struct {
 	Kind     Kind   `json:"kind"`
 	Nonce    string `json:"nonce"`
-	Seq      uint64 `json:"seq"` // counts from 1 without gaps: a gap means frames were lost
-	At       int64  `json:"at"`  // milliseconds since the guest's boot, or since it got its payload where it had to wait for it
+	Seq      uint64 `json:"seq"`             // counts from 1 without gaps: a gap means frames were lost
+	At       int64  `json:"at"`              // milliseconds since the guest's boot, or since it got its payload where it had to wait for it
+	Suite    string `json:"suite,omitempty"` // the name of the round's suite; empty before and after the rounds
 	Release  string `json:"release,omitempty"`
 	Stage    string `json:"stage,omitempty"`
 	Done     bool   `json:"done,omitempty"`
@@ -127,12 +148,14 @@ type Frame struct {
 	ExitCode int    `json:"exit_code,omitempty"`
 	Signal   string `json:"signal,omitempty"`
 	Text     string `json:"text,omitempty"`
+	Count    int    `json:"count,omitempty"`
 }
 
 // Spec is a spec as the suite names it: State is Ginkgo's word, empty while it only is planned or running.
 // In a plan, State is "skipped" for a spec that does not apply to this target and "pending" for one not meant to run.
 type Spec struct {
 	Name       string `json:"name"`
+	Group      string `json:"group,omitempty"` // in a plan: the full text of the outermost Ordered container around it; empty: it can run alone
 	State      string `json:"state,omitempty"` // passed, failed, skipped, pending, panicked, timedout, interrupted, aborted
 	Node       string `json:"node,omitempty"`  // Ginkgo's leaf node type; empty means It
 	DurationMS int64  `json:"duration_ms,omitempty"`
