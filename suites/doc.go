@@ -20,7 +20,8 @@
 // The suite runs in a guest of its own, as root, with the modules under test already loaded by PID 1 and the parameters
 // that modmatrix.toml gives them. It may unload and load them as it likes; at its end they must be loaded again, for
 // PID 1 unloads them and looks at what is left behind. A spec for some kernels only says so with Ginkgo's
-// SemVerConstraint; one that finds its kernel lacking says why with Skip.
+// SemVerConstraint; one that finds its kernel lacking says why with Skip. One that provokes a fault of the kernel on
+// purpose says so with ExpectSplat; every other fault fails the suite, whatever its specs say.
 //
 // The folder example beside this package holds a driver with a suite to start from, and lifecycle the suite that is run
 // for every module. This package must never know how the guest was booted or who judges the results.

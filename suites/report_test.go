@@ -15,7 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/modmatrix/modmatrix/results/wire"
-	_ "github.com/modmatrix/modmatrix/suites"
+	"github.com/modmatrix/modmatrix/suites"
 )
 
 // envFixture names the suite that this test binary runs as a process of its own, with real pipes to the test.
@@ -50,6 +50,8 @@ func declare(fixture string) bool {
 			})
 			It("never starts", func() {})
 		})
+	case "expects":
+		expects()
 	case "report-node-fails":
 		ReportAfterEach(func(SpecReport) { Fail("cannot write the trace") })
 		It("passes by itself", func() {})
@@ -91,6 +93,28 @@ func dies() {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		})
 		It("never starts", func() {})
+	})
+}
+
+func expects() {
+	BeforeSuite(func() {
+		if os.Getenv("SUITES_TEST_EARLY") != "" {
+			suites.ExpectSplat("WARNING")
+		}
+	})
+	Describe("expecting", func() {
+		BeforeEach(func() {
+			if strings.HasSuffix(CurrentSpecReport().FullText(), "before") {
+				suites.ExpectSplat("BUG: KASAN")
+			}
+		})
+		It("warns", func() { suites.ExpectSplat("WARNING in fifo_(claim|free)") })
+		It("warns twice", func() { suites.ExpectSplat("WARNING", 2) })
+		It("does so before", func() {})
+		It("gives no pattern", func() { suites.ExpectSplat("") })
+		It("gives a bad pattern", func() { suites.ExpectSplat("WARNING (") })
+		It("gives no count", func() { suites.ExpectSplat("WARNING", 0) })
+		It("gives two counts", func() { suites.ExpectSplat("WARNING", 1, 2) })
 	})
 }
 
@@ -159,6 +183,10 @@ func summary(frames []wire.Frame) string {
 			fmt.Fprintln(&b, f.Kind)
 			continue
 		}
+		if f.Kind == wire.KindExpect {
+			fmt.Fprintf(&b, "%s %q × %d %s\n", f.Kind, f.Spec.Name, f.Count, f.Text)
+			continue
+		}
 		message, _, _ := strings.Cut(f.Spec.Message, "\n")
 		line := strings.TrimSpace(fmt.Sprintf("%s %q %s %s", f.Kind, f.Spec.Name, f.Spec.State, message))
 		if len(line) > 150 {
@@ -187,6 +215,28 @@ spec-start "aborting runs first"
 spec-end "aborting runs first" passed
 spec-start "aborting gives up"
 spec-end "aborting gives up" aborted the bus is gone
+`, false},
+		{"expected splats", "expects", nil, nil, `
+spec-start "expecting warns"
+expect "expecting warns" × 1 WARNING in fifo_(claim|free)
+spec-end "expecting warns" passed
+spec-start "expecting warns twice"
+expect "expecting warns twice" × 2 WARNING
+spec-end "expecting warns twice" passed
+spec-start "expecting does so before"
+expect "expecting does so before" × 1 BUG: KASAN
+spec-end "expecting does so before" passed
+spec-start "expecting gives no pattern"
+spec-end "expecting gives no pattern" failed ExpectSplat: the pattern is empty, and would match every fault
+spec-start "expecting gives a bad pattern"
+spec-end "expecting gives a bad pattern" failed ExpectSplat: error parsing regexp: missing closing ): ` + "`WARNING (`" + `
+spec-start "expecting gives no count"
+spec-end "expecting gives no count" failed ExpectSplat: count is [0], want one number from 1 on
+spec-start "expecting gives two counts"
+spec-end "expecting gives two counts" failed ExpectSplat: count is [1 2], want one number from 1 on
+`, false},
+		{"a splat expected outside of specs", "expects", []string{"SUITES_TEST_EARLY=1"}, nil, `
+suite-error "BeforeSuite" failed ExpectSplat: no spec is running: call it in an It, or in a BeforeEach around it
 `, false},
 		{"report node fails", "report-node-fails", nil, nil, `
 spec-start "passes by itself"
@@ -287,10 +337,12 @@ func TestStreamNamesTheLineThatHung(t *testing.T) {
 }
 
 func TestNothingWithoutPipes(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestFixture$", "--ginkgo.no-color", "--ginkgo.focus=ordinary passes$")
-	cmd.Env = append(os.Environ(), envFixture+"=ordinary")
-	output, err := cmd.CombinedOutput()
-	if err != nil || strings.Contains(string(output), "report to PID 1") {
-		t.Errorf("%v: %s", err, output)
+	for fixture, focus := range map[string]string{"ordinary": "ordinary passes$", "expects": "expecting warns$"} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestFixture$", "--ginkgo.no-color", "--ginkgo.focus="+focus)
+		cmd.Env = append(os.Environ(), envFixture+"="+fixture)
+		output, err := cmd.CombinedOutput()
+		if err != nil || strings.Contains(string(output), "report to PID 1") {
+			t.Errorf("%s: %v: %s", fixture, err, output)
+		}
 	}
 }
