@@ -208,6 +208,9 @@ func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 		}
 		p.Notices = append(p.Notices, res.Notices...)
 		p.Targets = append(p.Targets, res.Targets...)
+		for _, e := range res.Incomplete {
+			p.Unresolved = append(p.Unresolved, Unresolved{text, e.Release, e.Version, e.Error()})
+		}
 	}
 	p.Targets = distinct(p.Targets)
 	return p.worthRunning()

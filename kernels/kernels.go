@@ -6,6 +6,7 @@
 package kernels
 
 import (
+	"encoding/json"
 	"errors"
 
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
@@ -31,6 +32,28 @@ func (e *IncompleteError) Error() string { return e.Err.Error() }
 // Unwrap makes it an ErrUnavailable.
 func (e *IncompleteError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }
 
+// incomplete is an IncompleteError as a source keeps it with what a selector resolved to.
+type incomplete struct {
+	Release string `json:"release"`
+	Version string `json:"version"`
+	Reason  string `json:"reason"`
+}
+
+// MarshalJSON keeps the reason as text.
+func (e *IncompleteError) MarshalJSON() ([]byte, error) {
+	return json.Marshal(incomplete{e.Release, e.Version, e.Err.Error()})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (e *IncompleteError) UnmarshalJSON(data []byte) error {
+	var kept incomplete
+	if err := json.Unmarshal(data, &kept); err != nil {
+		return err
+	}
+	*e = IncompleteError{kept.Release, kept.Version, errors.New(kept.Reason)}
+	return nil
+}
+
 // Target is one kernel to validate against, resolved but not yet fetched. It is plain data.
 type Target struct {
 	Release  string    `json:"release"`  // uname -r, e.g. 6.12.107+deb13-amd64
@@ -40,7 +63,7 @@ type Target struct {
 	Profile  string    `json:"profile"`  // config fragments beyond the flavour; empty for none
 	Source   string    `json:"source"`   // the selector's source and name, e.g. debian:trixie
 	Suite    string    `json:"suite"`    // the archive's suite that the root is made from; empty where there is none
-	Packages []Package `json:"packages"` // what the tree is unpacked from, sorted by name
+	Packages []Package `json:"packages"` // what the tree is unpacked from, or the files that tell it from another of its release; sorted by name
 	RootPkgs []string  `json:"root_packages"`
 }
 
@@ -80,6 +103,8 @@ type Root struct {
 	Dir      string // host path of its /
 	Digest   string // "sha256:…" of what it was made from
 	Compiler string // first line of the compiler's --version
+	// Make is what make must be told there, as NAME=VALUE: which compiler, where it is not the kernel's own default.
+	Make []string
 }
 
 // Resolution is what a selector names: the targets, and what a person must be told about them, one line each: an older kernel
@@ -87,6 +112,9 @@ type Root struct {
 type Resolution struct {
 	Targets []Target `json:"targets"`
 	Notices []string `json:"notices,omitempty"`
+	// Incomplete are kernels that were meant as well and of which not all can be had. A selector that means nothing else is
+	// resolved to an error instead.
+	Incomplete []*IncompleteError `json:"incomplete,omitempty"`
 }
 
 // Progress is how far one step of a fetch has come.

@@ -1,25 +1,32 @@
 package kernels
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // Selector names kernels: SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…]. What each source takes:
 //
 //	debian:SUITE[@VERSION][/FLAVOUR][+PROFILE…]
-//	host, host:RELEASE           a release holds '+' itself, so nothing can follow it
-//	dir:PATH                     a prepared tree; the whole rest is the path
-//	git:PATH[@REV][+PROFILE…]    a path with '@' in it needs a REV
+//	debian:all[@VERSION][/FLAVOUR]   every series that any suite holds, the newest kernel of each
+//	host, host:RELEASE               a release holds '+' itself, so nothing can follow it
+//	dir:PATH                         a prepared tree; the whole rest is the path
+//	git:PATH[@REV][+PROFILE…]        a path with '@' in it needs a REV
 //	tar:PATH[+PROFILE…]
+//
+// A VERSION is one (6.12.107), a series (6.12), several series (7.*) or a range (6.1..6.12, 6.1.., ..6.6), both ends of which
+// belong to it; of several series, the newest kernel of each is meant. A REV may be a range of tags (v6.1..v6.12), or one of
+// the heads lts, stable and mainline.
 //
 // It is plain data; whether what it names exists is the source's business.
 type Selector struct {
 	Source  string // one of Sources
 	Name    string // suite, release or path; "" only for host
-	Version string // pattern for VersionMatches, or a git revision; "" for the newest, or the checked-out one
+	Version string // pattern for VersionMatches, or a git revision or range of them; "" for the newest, or the checked-out one
 	Flavour string // "" for the source's default
 	// Profiles are config fragments beyond the flavour, sorted, without duplicates; nil for none.
 	Profiles []string
@@ -47,7 +54,7 @@ func (e *SelectorError) Error() string {
 var (
 	sourceWord  = word{regexp.MustCompile(`^[a-z]+`), "a source is one of " + strings.Join(Sources, ", ")}
 	suiteWord   = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a suite's name starts with a letter and holds a-z, 0-9 and '-'"}
-	versionWord = word{regexp.MustCompile(`^[0-9*][0-9A-Za-z.*~-]*`), "a version looks like 6.12, 6.12.107 or 7.*"}
+	versionWord = word{regexp.MustCompile(`^(\.\.)?[0-9*][0-9A-Za-z.*~-]*`), "a version looks like 6.12, 6.12.107, 7.* or 6.1..6.12"}
 	flavourWord = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a flavour starts with a letter and holds a-z, 0-9 and '-'"}
 	profileWord = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a profile starts with a letter and holds a-z, 0-9 and '-'"}
 	pathWord    = word{regexp.MustCompile(`^[^\x00-\x1f\x7f]+`), "a path or release is expected, without control characters"}
@@ -92,6 +99,15 @@ func ParseSelector(s string) (Selector, error) {
 		return Selector{}, p.err
 	}
 	return sel, nil
+}
+
+// Range splits a Version that is a range at its two dots; an end that is not given is "". ok is false where it is none.
+func (s Selector) Range() (from, to string, ok bool) { return strings.Cut(s.Version, "..") }
+
+// Several tells whether Version asks for the newest kernel of each series that it matches, not for one kernel.
+func (s Selector) Several() bool {
+	_, _, ok := s.Range()
+	return ok || strings.Contains(s.Version, "*")
 }
 
 // String is the selector as ParseSelector takes it.
@@ -158,7 +174,7 @@ func (p *selectorParser) upTo(end int) string {
 func (p *selectorParser) archive(sel *Selector) {
 	sel.Name = p.word(suiteWord)
 	if p.accept("@") {
-		sel.Version = p.word(versionWord)
+		sel.Version = p.version(versionWord)
 	}
 	if p.accept("/") {
 		sel.Flavour = p.word(flavourWord)
@@ -174,9 +190,32 @@ func (p *selectorParser) git(sel *Selector) {
 	}
 	sel.Name = p.upTo(at)
 	if p.accept("@") {
-		sel.Version = p.word(revWord)
+		sel.Version = p.version(revWord)
 	}
 	sel.Profiles = p.profiles()
+}
+
+// version is a word with one range in it at most, whose ends are no patterns.
+func (p *selectorParser) version(w word) string {
+	start := p.pos
+	found := p.word(w)
+	from, to, isRange := strings.Cut(found, "..")
+	if p.err != nil || !isRange {
+		return found
+	}
+	if from == "" && to == "" {
+		p.fail("a range has one end at least: 6.1..6.12, 6.1.. or ..6.12")
+	}
+	second := start + len(from) + 2
+	if at := strings.Index(to, ".."); at >= 0 || strings.HasPrefix(to, ".") {
+		p.pos = second + max(at, 0)
+		p.fail("a range has two dots and two ends")
+	}
+	if at := strings.IndexByte(found, '*'); at >= 0 {
+		p.pos = start + at
+		p.fail("the end of a range is a version, not a pattern")
+	}
+	return found
 }
 
 func (p *selectorParser) profiles() []string {
@@ -201,10 +240,13 @@ func (p *selectorParser) end() {
 }
 
 // VersionMatches tells whether version is one that pattern names: 7.2 is any 7.2.x and its release candidates,
-// 6.12.107 is itself, 7.* is any 7.x, and "" or * is every version.
+// 6.12.107 is itself, 7.* is any 7.x, 6.1..6.12 is any from 6.1 to 6.12.x, and "" or * is every version.
 func VersionMatches(pattern, version string) bool {
 	tilde := strings.NewReplacer("~", "-")
 	pattern, version = tilde.Replace(pattern), tilde.Replace(version)
+	if from, to, ok := strings.Cut(pattern, ".."); ok {
+		return (from == "" || compareTo(version, from) >= 0) && (to == "" || compareTo(version, to) <= 0)
+	}
 	if strings.Contains(pattern, "-") {
 		return pattern == version
 	}
@@ -219,4 +261,24 @@ func VersionMatches(pattern, version string) bool {
 		}
 	}
 	return true
+}
+
+// compareTo compares version with the end of a range, as far as the end goes: 6.12.107 is as 6.12 is. A release candidate
+// counts as what it is a candidate for.
+func compareTo(version, end string) int {
+	have, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), "-")
+	want, _, _ := strings.Cut(strings.TrimPrefix(end, "v"), "-")
+	numbers := strings.Split(have, ".")
+	for i, w := range strings.Split(want, ".") {
+		h := "0"
+		if i < len(numbers) {
+			h = numbers[i]
+		}
+		a, _ := strconv.Atoi(h)
+		b, _ := strconv.Atoi(w)
+		if c := cmp.Compare(a, b); c != 0 {
+			return c
+		}
+	}
+	return 0
 }

@@ -13,6 +13,12 @@ func TestParseSelector(t *testing.T) {
 		"debian:trixie-backports@7.2":               {Source: "debian", Name: "trixie-backports", Version: "7.2"},
 		"debian:bookworm/cloud-amd64":               {Source: "debian", Name: "bookworm", Flavour: "cloud-amd64"},
 		"debian:sid@7.*/rt-amd64+lockdep+kasan":     {Source: "debian", Name: "sid", Version: "7.*", Flavour: "rt-amd64", Profiles: []string{"kasan", "lockdep"}},
+		"debian:all":                                {Source: "debian", Name: "all"},
+		"debian:all@6.1..6.12/cloud-amd64":          {Source: "debian", Name: "all", Version: "6.1..6.12", Flavour: "cloud-amd64"},
+		"debian:all@6.1..":                          {Source: "debian", Name: "all", Version: "6.1.."},
+		"debian:all@..6.6.3":                        {Source: "debian", Name: "all", Version: "..6.6.3"},
+		"git:~/linux@v6.1..v6.12+kasan":             {Source: "git", Name: "~/linux", Version: "v6.1..v6.12", Profiles: []string{"kasan"}},
+		"git:~/linux@lts":                           {Source: "git", Name: "~/linux", Version: "lts"},
 		"host":                                      {Source: "host"},
 		"host:6.12.107+deb13-amd64":                 {Source: "host", Name: "6.12.107+deb13-amd64"},
 		"dir:/usr/src/linux-headers-6.12+deb13@x/y": {Source: "dir", Name: "/usr/src/linux-headers-6.12+deb13@x/y"},
@@ -46,6 +52,12 @@ func TestSelectorErrorsPointAtTheCharacter(t *testing.T) {
 		"debian:trixie@7.2@7.3":     17,
 		"debian:trixie/amd64@7.2":   19,
 		"debian:trixie é":           13,
+		"debian:all@..":             11,
+		"debian:all@6.1..6.6..6.12": 19,
+		"debian:all@6.*..7.0":       13,
+		"debian:all@6.1..*":         16,
+		"git:l@..":                  8,
+		"git:l@v6.1...v6.2":         12,
 		"host+kasan":                4,
 		"host:":                     5,
 		"git:@v6.18":                4,
@@ -67,7 +79,7 @@ func TestSelectorErrorsPointAtTheCharacter(t *testing.T) {
 }
 
 func FuzzParseSelector(f *testing.F) {
-	for _, s := range []string{"debian:trixie@7.2/rt-amd64+kasan", "host:6.1.0-5", "git:~/l@v6+a+b", "git:a+b", "tar:x+y", "dir:/x@+"} {
+	for _, s := range []string{"debian:trixie@7.2/rt-amd64+kasan", "host:6.1.0-5", "git:~/l@v6+a+b", "git:a+b", "tar:x+y", "dir:/x@+", "debian:all@6.1..", "git:l@v1..v2"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -93,6 +105,8 @@ func TestVersionMatches(t *testing.T) {
 		{"7.2", "7.2.12", true}, {"7.2", "7.2", true}, {"7.2", "7.20.1", false}, {"7.2", "7.3.4", false},
 		{"6.1", "6.12.107", false}, {"6.12.107", "6.12.107", true}, {"6.12.107", "6.12.11", false}, {"6.12.10", "6.12.107", false},
 		{"7.*", "7.3.4", true}, {"7.*", "6.7.4", false}, {"7", "7.3.4", true}, {"*", "5.10.262", true}, {"", "5.10.262", true},
+		{"6.1..6.12", "6.1", true}, {"6.1..6.12", "6.12.107", true}, {"6.1..6.12", "6.13", false}, {"6.1..6.12", "6.0.19", false},
+		{"6.1.100..6.12", "6.1.99", false}, {"6.12..", "7.0~rc1", true}, {"..6.12", "5.10.1", true}, {"..6.12", "6.13.1", false},
 		{"7.3", "7.3~rc4", true}, {"7.3-rc4", "7.3~rc4", true}, {"7.3-rc4", "7.3.4", false}, {"7.3.1", "7.3", false},
 	} {
 		if got := VersionMatches(c.pattern, c.version); got != c.want {

@@ -162,6 +162,7 @@ func makeCommand(r Request) []string {
 	if r.Tree.Config.Enabled("CC_IS_CLANG") {
 		command = append(command, "LLVM=1")
 	}
+	command = append(command, r.Tree.Root.Make...)
 	return append(append(command, r.Make...), "modules")
 }
 

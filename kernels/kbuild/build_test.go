@@ -77,8 +77,8 @@ func TestSandboxArgs(t *testing.T) {
 	want := "--unshare-all --die-with-parent --new-session --cap-drop ALL --clearenv --hostname modmatrix --json-status-fd 3" +
 		" --setenv HOME /tmp/home --setenv KBUILD_BUILD_HOST modmatrix --setenv KBUILD_BUILD_TIMESTAMP @946684800" +
 		" --setenv KBUILD_BUILD_USER modmatrix --setenv LC_ALL C --setenv PATH /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" +
-		" --setenv SOURCE_DATE_EPOCH 946684800 --setenv TMPDIR /tmp --setenv TZ UTC --ro-bind /r/usr /usr --proc /proc --dev /dev" +
-		" --size 67108864 --tmpfs /dev/shm --size 1073741824 --tmpfs /tmp --dir /tmp/home --bind /d /build --remount-ro /usr/src --remount-ro / --remount-ro /proc --remount-ro /dev" +
+		" --setenv SOURCE_DATE_EPOCH 946684800 --setenv TMPDIR /tmp --setenv TZ UTC --proc /proc --dev /dev" +
+		" --size 67108864 --tmpfs /dev/shm --size 1073741824 --tmpfs /tmp --dir /tmp/home --ro-bind /r/usr /usr --bind /d /build --remount-ro /usr/src --remount-ro / --remount-ro /proc --remount-ro /dev" +
 		" --chdir /build -- sh -c " + limitScript + " sh make modules"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

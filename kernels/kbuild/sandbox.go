@@ -60,9 +60,10 @@ func sandboxArgs(v *view, dir string, command []string) []string {
 	for _, e := range environment {
 		args = append(args, "--setenv", e[0], e[1])
 	}
-	args = append(args, v.args...)
 	args = append(args, "--proc", "/proc", "--dev", "/dev", "--size", strconv.Itoa(shmSize), "--tmpfs", "/dev/shm",
-		"--size", strconv.Itoa(tmpSize), "--tmpfs", "/tmp", "--dir", "/tmp/home", "--bind", dir, guestBuild)
+		"--size", strconv.Itoa(tmpSize), "--tmpfs", "/tmp", "--dir", "/tmp/home")
+	args = append(args, v.args...) // after /tmp: the host's own kernel tree may lie there
+	args = append(args, "--bind", dir, guestBuild)
 	args = append(args, v.seal()...)
 	// bwrap itself leaves /proc/sys writable, and root owns what is in there without any capability: core_pattern alone
 	// would let a Makefile run a program on the host (Linux fs/proc/proc_sysctl.c, test_perm). Its /dev is memory without bounds.

@@ -56,6 +56,24 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// TestBuildAgainstATreeInTmp has a kernel where people often have one, and where the sandbox has a /tmp of its own.
+func TestBuildAgainstATreeInTmp(t *testing.T) {
+	tree := fakeTree(t)
+	dir, err := os.MkdirTemp("/tmp", "kernel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte("modules:\n\t@sh $(M)/build $(CC)\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tree.KDIR, tree.Mounts, tree.Root.Make = dir, []kernels.Mount{{Host: dir, Guest: dir}}, []string{"CC=gcc-0"}
+	_, log, err := buildIn(t, tree, withKO(t, makeHello+"; echo told $1; touch "+dir+"/x 2>/dev/null && echo written; true"))
+	if err != nil || !strings.Contains(log, "\ntold gcc-0\n") || strings.Contains(log, "written") {
+		t.Error(err)
+	}
+}
+
 func TestBuildFaults(t *testing.T) {
 	for name, test := range map[string]struct {
 		script string
