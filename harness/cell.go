@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -19,6 +18,7 @@ type cell struct {
 	suite string
 	built built
 	dir   string // of its artifacts
+	try   int    // the how-manieth guest of this cell it is, from 1
 
 	took     time.Duration // of the guest, without the wait for a free processor
 	restored time.Duration // until a clone said hello; zero for a guest that was booted
@@ -29,20 +29,20 @@ type cell struct {
 // judge takes the cell through its guest, or finds what came of the same cell before, and gives its record, with the
 // artifacts written.
 func (c *cell) judge(ctx context.Context) results.Record {
-	c.dir = c.out.cell(c.about, c.suite)
+	c.dir = c.out.cell(c.about, c.suite, c.try)
 	f := c.frozen(ctx)
 	key := c.cacheKey(f)
 	if rec, ok := c.recall(key); ok {
 		return rec
 	}
-	worst := c.attempts(ctx, f)
-	rec := worst.rec
-	artifacts, err := c.out.keep(c.dir, c.built.log, worst.log, rec.Specs)
+	came := c.attempt(ctx, f)
+	rec := came.rec
+	artifacts, err := c.out.keep(c.dir, c.built.log, came.log, suiteOutput(came.guest), rec.Specs)
 	if err != nil {
 		rec.Notes = append(rec.Notes, "artifacts: "+err.Error())
 	}
 	rec.Artifacts = artifacts
-	c.remember(ctx, key, rec, worst.guest)
+	c.remember(ctx, key, rec, came.guest)
 	return rec
 }
 
@@ -51,31 +51,6 @@ type attempt struct {
 	rec   results.Record
 	log   []byte
 	guest *Guest
-}
-
-// attempts runs as many guests as were asked for. The worst decides: what fails now and then fails.
-func (c *cell) attempts(ctx context.Context, f *frozen) attempt {
-	worst := c.attempt(ctx, f)
-	came := map[results.Status]int{worst.rec.Status: 1}
-	n := 1
-	for ; f != nil && n < c.plan.Spec.Count && ctx.Err() == nil; n++ {
-		next := c.attempt(ctx, f)
-		came[next.rec.Status]++
-		if now := worst.rec.Status; now != next.rec.Status && now.Worse(next.rec.Status) == next.rec.Status {
-			worst = next
-		}
-	}
-	worst.rec.Attempts = n
-	if len(came) > 1 {
-		note := fmt.Sprintf("not the same each time: of %d guests", n)
-		for _, s := range results.Statuses {
-			if came[s] > 0 {
-				note += fmt.Sprintf(" %d %s", came[s], s)
-			}
-		}
-		worst.rec.Notes = append(worst.rec.Notes, note)
-	}
-	return worst
 }
 
 func (c *cell) attempt(ctx context.Context, f *frozen) attempt {

@@ -18,14 +18,16 @@ const judgeVersion = "1"
 
 // cellFiles of a cached cell.
 const (
-	cellRecord  = "record.json"
-	cellConsole = "console.log"
+	cellRecord   = "record.json"
+	cellConsole  = "console.log"
+	cellSuiteLog = "suite.log"
 )
 
 // cacheKey names a cell by everything that its verdict depends on; empty when the verdict must be found anew. There is
-// no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator.
+// no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator. Nor is there one for what
+// was tried again: a pass after a failure is none to be remembered.
 func (c *cell) cacheKey(f *frozen) string {
-	if f == nil || f.dir == "" || c.plan.Spec.NoCache || c.plan.Spec.Count > 1 || c.interactive {
+	if f == nil || f.dir == "" || c.plan.Spec.NoCache || c.plan.Spec.Count > 1 || c.try > 1 || c.interactive {
 		return ""
 	}
 	sum := sha256.New()
@@ -66,8 +68,9 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 	if err != nil {
 		return rec, false
 	}
+	said, _ := os.ReadFile(filepath.Join(dir, cellSuiteLog)) // most suites print nothing
 	rec.Cached = true
-	rec.Artifacts, err = c.out.keep(c.dir, c.built.log, console, rec.Specs)
+	rec.Artifacts, err = c.out.keep(c.dir, c.built.log, console, string(said), rec.Specs)
 	return rec, err == nil
 }
 
@@ -87,6 +90,11 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 		}
 		if err := title(dir, c.suite+" on "+Label(c.tree.Target)); err != nil {
 			return err
+		}
+		if said := suiteOutput(g); said != "" {
+			if err := os.WriteFile(filepath.Join(dir, cellSuiteLog), []byte(said), 0o644); err != nil {
+				return err
+			}
 		}
 		return copyFile(filepath.Join(dir, cellConsole), filepath.Join(c.out.dir, rec.Artifacts.Console))
 	})

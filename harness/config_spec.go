@@ -2,6 +2,7 @@ package harness
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,6 +59,10 @@ func checkFlags(f Spec) error {
 		return fmt.Errorf("--timeout %v: from 1s to 24h", f.Timeout)
 	case f.Count < 0 || f.Count > 10_000:
 		return fmt.Errorf("--count %d: from 1 to 10000", f.Count)
+	case f.Retries < 0 || f.Retries > 100:
+		return fmt.Errorf("--retries %d: from 0 to 100", f.Retries)
+	case f.Count > 1 && f.Retries > 0:
+		return errors.New("--count and --retries exclude each other: the one shows every end, the other seeks a better one")
 	case f.Jobs < 0 || f.Jobs > 1024:
 		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
 	}

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -65,6 +63,6 @@ func (d *durations) save() {
 		delete(d.took, key)
 	}
 	if data, err := json.Marshal(d.took); err == nil {
-		_ = renameio.WriteFile(d.path, data, 0o644)
+		_ = writeFile(d.path, data)
 	}
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,13 +37,18 @@ func openOutput(dir string) (*output, error) {
 	return &output{dir: dir, log: log}, nil
 }
 
-// cell gives the folder of a cell's artifacts, relative to dir.
-func (o *output) cell(t results.Target, suite string) string {
+// cell gives the folder of a cell's artifacts, relative to dir. The first attempt at it has the cell's own folder, any
+// other one a folder in there.
+func (o *output) cell(t results.Target, suite string, try int) string {
 	label := t.Release
 	if t.Profile != "" {
 		label += "+" + t.Profile
 	}
-	return filepath.Join("cells", fileName(label), fileName(suite))
+	dir := filepath.Join("cells", fileName(label), fileName(suite))
+	if try > 1 {
+		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", try))
+	}
+	return dir
 }
 
 // fileName keeps a name from leaving its folder.
@@ -66,35 +72,48 @@ func (o *output) journal(rec results.Record) error {
 }
 
 // keep writes a cell's artifacts into its folder; nil or empty ones are left out.
-func (o *output) keep(cell, buildLog string, console []byte, specs []results.Spec) (results.Artifacts, error) {
+func (o *output) keep(cell, buildLog string, console []byte, suite string, specs []results.Spec) (results.Artifacts, error) {
 	var a results.Artifacts
-	dir := filepath.Join(o.dir, cell)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(o.dir, cell), 0o755); err != nil {
 		return a, err
 	}
-	if buildLog != "" {
-		if err := copyFile(filepath.Join(dir, "build.log"), buildLog); err != nil {
-			return a, err
+	put := func(path *string, name string, data []byte) error {
+		err := writeFile(filepath.Join(o.dir, cell, name), data)
+		if err == nil {
+			*path = filepath.Join(cell, name)
 		}
-		a.BuildLog = filepath.Join(cell, "build.log")
+		return err
+	}
+	var errs []error
+	if buildLog != "" {
+		data, err := os.ReadFile(buildLog)
+		if err == nil {
+			err = put(&a.BuildLog, "build.log", data)
+		}
+		errs = append(errs, err)
 	}
 	if console != nil {
-		if err := renameio.WriteFile(filepath.Join(dir, "console.log"), console, 0o644); err != nil {
-			return a, err
-		}
-		a.Console = filepath.Join(cell, "console.log")
+		errs = append(errs, put(&a.Console, "console.log", console))
+	}
+	if suite != "" {
+		errs = append(errs, put(&a.SuiteLog, "suite.log", []byte(suite)))
 	}
 	if len(specs) > 0 {
 		data, err := specsJSON(specs)
-		if err != nil {
-			return a, err
+		if err == nil {
+			err = put(&a.Specs, "specs.json", data)
 		}
-		if err := renameio.WriteFile(filepath.Join(dir, "specs.json"), data, 0o644); err != nil {
-			return a, err
-		}
-		a.Specs = filepath.Join(cell, "specs.json")
+		errs = append(errs, err)
 	}
-	return a, nil
+	return a, errors.Join(errs...)
+}
+
+// suiteOutput is what the suite of g printed, if there was a guest.
+func suiteOutput(g *Guest) string {
+	if g == nil {
+		return ""
+	}
+	return g.Output
 }
 
 // write puts the whole result beside the artifacts, each file whole or not at all.
@@ -109,7 +128,7 @@ func (o *output) write(res *results.Results) error {
 	if err := results.Markdown(&md, res); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(o.dir, "matrix.md"), []byte(md.String()), 0o644)
+	return writeFile(filepath.Join(o.dir, "matrix.md"), []byte(md.String()))
 }
 
 func copyFile(dst, src string) error {
@@ -117,5 +136,11 @@ func copyFile(dst, src string) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(dst, data, 0o644)
+	return writeFile(dst, data)
+}
+
+// writeFile writes a file whole or not at all. Until it is whole it lies beside its place, and nowhere else: there it is
+// found and swept when the process is killed.
+func writeFile(path string, data []byte) error {
+	return renameio.WriteFile(path, data, 0o644, renameio.WithTempDir(filepath.Dir(path)))
 }

@@ -162,13 +162,16 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	}
 	for _, s := range r.plan.Suites {
 		wg.Go(func() {
-			c := cell{run: r, tree: tree, about: about, suite: s.Name, built: built}
-			rec := c.judge(ctx)
+			id := Cell{Label(t), s.Name}
+			rec := r.attempts(ctx, id, func(ctx context.Context, n int) results.Record {
+				c := cell{run: r, tree: tree, about: about, suite: s.Name, built: built, try: n}
+				return c.judge(ctx)
+			})
 			if !rec.Cached {
 				rec.Timings.Fetch = fetched.Milliseconds()
 				rec.Timings.Total += rec.Timings.Fetch
 			}
-			r.record(Cell{Label(t), s.Name}, rec)
+			r.record(id, rec)
 		})
 	}
 	wg.Wait()

@@ -35,6 +35,13 @@ func TestMain(m *testing.M) {
 		}
 		playGuest(g, len(passFrames()))
 	})
+	vmtest.Register("fail-first", func(g *vmtest.Guest, args ...string) {
+		if err := os.Mkdir(args[0], 0o755); err == nil {
+			playGuest(g, 8)
+			g.End("guest-reset")
+		}
+		playGuest(g, len(passFrames()))
+	})
 	vmtest.Register("ready", playReady)
 	vmtest.Register("complain", func(g *vmtest.Guest, _ ...string) {
 		wire.NewWriter(g.Report, readyWord).Write(wire.Frame{Kind: wire.KindTrouble, Text: "no disk"})

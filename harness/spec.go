@@ -29,6 +29,8 @@ type Spec struct {
 	RequireKVM  bool          // fail rather than fall back to emulation
 	Offline     bool          // never touch the network
 	Count       int           // guests for each cell, one after the other; the worst decides. Zero means one; more than one is never cached
+	Retries     int           // guests more for a cell that fails; one of them that passes makes it flaky, never a pass
+	Resume      bool          // go on with the run that Out holds
 	NoCache     bool          // run every guest, even where the same cell passed before
 	BuildOnly   bool          // stop after the build; a module that built is a PASS
 	Mirror      string        // of the Debian archive; empty: as the host's own apt sources say

@@ -99,8 +99,8 @@ func (r *Results) check() error {
 				return fmt.Errorf("%s: spec %q: unknown status %q", name, Plain(s.Name), Plain(string(s.Status)))
 			}
 		}
-		for _, path := range []string{rec.Artifacts.BuildLog, rec.Artifacts.Console, rec.Artifacts.Specs} {
-			if path != "" && !filepath.IsLocal(path) {
+		for _, path := range rec.files() {
+			if !filepath.IsLocal(path) {
 				return fmt.Errorf("%s: artifact %q lies outside of the folder", name, Plain(path))
 			}
 		}
@@ -118,7 +118,8 @@ func (r *Results) Write(path string) error {
 	if err := r.JSON(&b); err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, b.Bytes(), 0o644); err != nil {
+	// The temporary file lies beside it, where whoever writes the folder anew finds what a killed process left.
+	if err := renameio.WriteFile(path, b.Bytes(), 0o644, renameio.WithTempDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

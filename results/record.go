@@ -1,6 +1,9 @@
 package results
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Schema names the format of results.json. New fields may come; a published one never changes its meaning.
 const Schema = "modmatrix.results/v1"
@@ -71,8 +74,19 @@ type Record struct {
 	Timings   Timings   `json:"timings_ms"`
 	Cached    bool      `json:"cached"`
 	Attempts  int       `json:"attempts"`
+	Flaky     bool      `json:"flaky,omitempty"` // a FAIL that passed in another attempt
+	Tries     []Try     `json:"tries,omitempty"` // each attempt, in order, where there were several
 	Artifacts Artifacts `json:"artifacts"`
 	Notes     []string  `json:"notes,omitempty"` // what a reader should know and what decided nothing
+}
+
+// Try is what came of one attempt at a cell that took several.
+type Try struct {
+	Status    Status    `json:"status"`
+	Stage     Stage     `json:"stage,omitempty"`
+	Code      Code      `json:"code,omitempty"`
+	Reason    string    `json:"reason,omitempty"`
+	Artifacts Artifacts `json:"artifacts"`
 }
 
 // Spec is the outcome of one spec of the suite.
@@ -120,5 +134,20 @@ type Timings struct {
 type Artifacts struct {
 	BuildLog string `json:"build_log,omitempty"`
 	Console  string `json:"console,omitempty"`
+	SuiteLog string `json:"suite_log,omitempty"` // what the suite's process printed
 	Specs    string `json:"specs,omitempty"`
+}
+
+// Paths lists those that there are.
+func (a Artifacts) Paths() []string {
+	return slices.DeleteFunc([]string{a.BuildLog, a.Console, a.SuiteLog, a.Specs}, func(path string) bool { return path == "" })
+}
+
+// files lists the artifacts of rec and of all its tries.
+func (rec Record) files() []string {
+	files := rec.Artifacts.Paths()
+	for _, t := range rec.Tries {
+		files = append(files, t.Artifacts.Paths()...)
+	}
+	return files
 }

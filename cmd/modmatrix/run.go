@@ -38,6 +38,8 @@ JSON on stdout, and the last one carries the results.`,
 	s.whichSuites(cmd)
 	s.whatToRun(cmd)
 	s.output(cmd)
+	f := cmd.Flags()
+	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
 	return cmd
 }
 

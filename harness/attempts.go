@@ -1,0 +1,120 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// attempts are the records of one cell, in the order in which its guests ran. What was tried again counts where it came
+// of the module, and does not where it was trouble of ours: that is told in a note.
+type attempts []results.Record
+
+// attempts runs the cell c as often as was asked for, and once more where something of ours broke. judge gives the record
+// of the nth guest, beginning with 1.
+func (r *run) attempts(ctx context.Context, c Cell, judge func(ctx context.Context, n int) results.Record) results.Record {
+	var all attempts
+	for {
+		rec := judge(ctx, len(all)+1)
+		all = append(all, rec)
+		if ctx.Err() != nil || !all.again(r.plan.Spec) {
+			return all.sum(r.plan.Spec)
+		}
+		if !passed(rec) {
+			r.event(Event{Kind: EventNotice, Text: fmt.Sprintf("%s %s: attempt %d: %s %s; trying again", c.Target, c.Suite, len(all), rec.Status, rec.Reason)})
+		}
+	}
+}
+
+// again tells whether another guest is to run. Who asks for a count wants to see each end, also those that are ours.
+func (a attempts) again(s Spec) bool {
+	last := a[len(a)-1]
+	switch {
+	case s.BuildOnly || last.Stage == results.StageFetch || last.Stage == results.StageBuild:
+		return false // no guest was any part of it
+	case s.Count > 1:
+		return len(a) < s.Count
+	case broke(last):
+		return a.count(broke) == 1
+	case failed(last):
+		return a.count(failed) <= s.Retries
+	}
+	return false
+}
+
+// broke tells an end that was ours and may well not come twice: QEMU died, a template was damaged.
+func broke(rec results.Record) bool {
+	return rec.Status == results.Error && rec.Code == results.CodeInfra
+}
+
+func failed(rec results.Record) bool { return rec.Status == results.Fail }
+func passed(rec results.Record) bool { return rec.Status == results.Pass }
+
+func (a attempts) count(is func(results.Record) bool) int {
+	n := 0
+	for _, rec := range a {
+		if is(rec) {
+			n++
+		}
+	}
+	return n
+}
+
+// sum makes one record of all. The worst decides, so what fails now and then fails; only trouble of ours that was gone
+// the next time is no part of it.
+func (a attempts) sum(s Spec) results.Record {
+	if len(a) == 1 {
+		return a[0]
+	}
+	counted, notes := a.counted(s)
+	worst := counted[0]
+	for _, rec := range counted[1:] {
+		if worst.Status != rec.Status && worst.Status.Worse(rec.Status) == rec.Status {
+			worst = rec
+		}
+	}
+	worst.Attempts = len(a)
+	if note := counted.differ(); note != "" {
+		notes = append(notes, note)
+	}
+	worst.Notes = append(notes, worst.Notes...)
+	if failed(worst) && counted.count(passed) > 0 {
+		worst.Flaky = true
+		worst.Reason = fmt.Sprintf("flaky: failed %d of %d attempts: %s", counted.count(failed), len(counted), worst.Reason)
+	}
+	for _, rec := range a {
+		worst.Tries = append(worst.Tries, results.Try{Status: rec.Status, Stage: rec.Stage, Code: rec.Code, Reason: rec.Reason, Artifacts: rec.Artifacts})
+	}
+	return worst
+}
+
+// counted leaves out what broke and was tried again for it, with a note on each.
+func (a attempts) counted(s Spec) (counted attempts, notes []string) {
+	if s.Count > 1 {
+		return a, nil
+	}
+	for i, rec := range a {
+		if broke(rec) && i < len(a)-1 {
+			notes = append(notes, fmt.Sprintf("attempt %d broke on our side, so the cell was run again: %s", i+1, rec.Reason))
+			continue
+		}
+		counted = append(counted, rec)
+	}
+	return counted, notes
+}
+
+// differ says how often each status came; empty where it was always the same.
+func (a attempts) differ() string {
+	note, kinds := fmt.Sprintf("not the same each time: of %d guests", len(a)), 0
+	for _, s := range results.Statuses {
+		if n := a.count(func(rec results.Record) bool { return rec.Status == s }); n > 0 {
+			note += fmt.Sprintf(" %d %s", n, s)
+			kinds++
+		}
+	}
+	if kinds < 2 {
+		return ""
+	}
+	return note
+}
