@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+/* init halts the machine: no CPU runs any more, and the power stays on. */
+#include <linux/module.h>
+#include <linux/reboot.h>
+
+static int __init zoo_init(void)
+{
+	kernel_halt();
+	return 0;
+}
+
+static void __exit zoo_exit(void)
+{
+}
+
+module_init(zoo_init);
+module_exit(zoo_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("modmatrix zoo: halt");

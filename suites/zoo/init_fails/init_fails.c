@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+/* init says why and fails. */
+#include <linux/module.h>
+
+static int __init zoo_init(void)
+{
+	pr_err("init_fails: no animal found\n");
+	return -ENODEV;
+}
+
+static void __exit zoo_exit(void)
+{
+}
+
+module_init(zoo_init);
+module_exit(zoo_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("modmatrix zoo: init_fails");

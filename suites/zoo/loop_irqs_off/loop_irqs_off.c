@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+/* init never ends, with interrupts off. */
+#include <linux/module.h>
+#include <linux/irqflags.h>
+
+static noinline void zoo_spin(void)
+{
+	for (;;)
+		cpu_relax();
+}
+
+static int __init zoo_init(void)
+{
+	local_irq_disable();
+	zoo_spin();
+	return 0;
+}
+
+static void __exit zoo_exit(void)
+{
+}
+
+module_init(zoo_init);
+module_exit(zoo_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("modmatrix zoo: loop_irqs_off");

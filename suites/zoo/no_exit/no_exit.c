@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+/* There is no exit, so the module can never go. */
+#include <linux/module.h>
+
+static int __init zoo_init(void)
+{
+	return 0;
+}
+
+module_init(zoo_init);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("modmatrix zoo: no_exit");

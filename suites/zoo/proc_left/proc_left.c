@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+/* exit keeps the entry in /proc that init made. */
+#include <linux/module.h>
+#include <linux/proc_fs.h>
+
+static int __init zoo_init(void)
+{
+	return proc_mkdir("zoo_entry", NULL) ? 0 : -ENOMEM;
+}
+
+static void __exit zoo_exit(void)
+{
+}
+
+module_init(zoo_init);
+module_exit(zoo_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("modmatrix zoo: proc_left");

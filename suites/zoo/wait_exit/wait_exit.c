@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+/* exit waits for what never comes. */
+#include <linux/module.h>
+#include <linux/completion.h>
+
+static DECLARE_COMPLETION(zoo);
+
+static int __init zoo_init(void)
+{
+	return 0;
+}
+
+static void __exit zoo_exit(void)
+{
+	wait_for_completion(&zoo);
+}
+
+module_init(zoo_init);
+module_exit(zoo_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("modmatrix zoo: wait_exit");

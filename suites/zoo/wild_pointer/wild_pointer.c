@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+/* init writes through a pointer that no address can be: a general protection fault. */
+#include <linux/module.h>
+
+static int __init zoo_init(void)
+{
+	int *wild = (int *)0x6b6b6b6b6b6b6b6bUL;
+
+	OPTIMIZER_HIDE_VAR(wild);
+	WRITE_ONCE(*wild, 1);
+	return 0;
+}
+
+static void __exit zoo_exit(void)
+{
+}
+
+module_init(zoo_init);
+module_exit(zoo_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("modmatrix zoo: wild_pointer");
