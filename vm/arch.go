@@ -28,6 +28,7 @@ var archs = map[string]arch{
 		machine:    "q35",
 		console:    "ttyS0",
 		maxCmdline: 2048,
+		kernel:     []string{"unknown_nmi_panic"}, // what Diagnose sends makes a processor tell its stack (arch/x86/kernel/nmi.c)
 	},
 }
 

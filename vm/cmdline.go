@@ -9,12 +9,13 @@ import (
 // kernelWords are the kernel's words on every machine. None changes what is tested: neither mitigations nor the
 // randomised layout are touched.
 var kernelWords = []string{
-	"panic=-1",          // a panic ends the guest at once (with -no-reboot): no waiting for a deadline
-	"oops=panic",        // nothing that runs after an oops is evidence; this also stops a storm of them
-	"ignore_loglevel",   // every line of the log is evidence
-	"printk.time=1",     // lines carry their time, whatever the configuration says
-	"printk.devkmsg=on", // what PID 1 writes to /dev/kmsg is not rate-limited
-	"8250.nr_uarts=4",   // kernels built with fewer would hide the report and the terminal
+	"panic=-1",             // a panic ends the guest at once (with -no-reboot): no waiting for a deadline
+	"oops=panic",           // nothing that runs after an oops is evidence; this also stops a storm of them
+	"ignore_loglevel",      // every line of the log is evidence
+	"printk.time=1",        // lines carry their time, whatever the configuration says
+	"printk.devkmsg=on",    // what PID 1 writes to /dev/kmsg is not rate-limited
+	"8250.nr_uarts=4",      // kernels built with fewer would hide the report and the terminal
+	"sysrq_always_enabled", // Diagnose may press keys on the console (drivers/tty/sysrq.c); nobody else can
 }
 
 // emulatedWords give an emulated kernel on a busy host the patience that the host lacks: a guest that was not scheduled

@@ -235,13 +235,35 @@ func TestCommandWithoutAnswer(t *testing.T) {
 	}
 }
 
-func TestNMI(t *testing.T) {
-	m, console, _ := fake(t, "")
-	p := start(t, t.Context(), m)
-	if err := p.InjectNMI(t.Context()); err != nil {
-		t.Error(err)
+// A guest that is about to be given up is asked where it is, within bounds whatever it is.
+func TestDiagnose(t *testing.T) {
+	for name, test := range map[string]struct {
+		script, console string
+		reason          vm.Reason
+	}{
+		"answers":  {"report up", "NMI received", vm.HostKilled},
+		"mute":     {"mute inject-nmi\nreport up", "", vm.HostKilled},
+		"frozen":   {"report up\nfreeze", "", vm.HostKilled},
+		"is gone":  {"report up\npoweroff", "", vm.GuestShutdown},
+		"panics":   {"report up\nsleep 100ms\nconsole Kernel panic\nreset", "Kernel panic", vm.GuestReset},
+		"babbling": {"report up\nflood console 1000000000000", "", vm.HostKilled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, console, report := fake(t, test.script)
+			p := start(t, t.Context(), m)
+			waitFor(t, report, "up\n")
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			p.Diagnose(ctx)
+			p.Kill()
+			if out, err := p.Wait(); out.Reason != test.reason || err != nil {
+				t.Errorf("got %+v, %v, want %s", out, err, test.reason)
+			}
+			if text := console.String(); !strings.Contains(text, test.console) {
+				t.Errorf("console is %q, want %q in it", text, test.console)
+			}
+		})
 	}
-	waitFor(t, console, "NMI received")
 }
 
 func TestTerminal(t *testing.T) {

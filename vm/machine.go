@@ -39,6 +39,10 @@ type Machine struct {
 	// Terminal is joined to the third serial port in both directions; nil for none. After the guest's end one Read
 	// may still be pending on a Terminal that has no read deadline.
 	Terminal io.ReadWriter
+
+	// Paused leaves the processor still: Start and Restore return when all is there, and Resume lets it run. Until
+	// then the content of Drive may change.
+	Paused bool
 }
 
 // Accel says what runs the guest's instructions.

@@ -23,5 +23,5 @@ type Outcome struct {
 	ExitCode int           // QEMU's own; says nothing of the guest. -1 when a signal ended it
 	Signal   string        // that ended QEMU, e.g. "killed"; empty for none
 	Stderr   string        // what QEMU itself complained of, bounded; usually empty
-	Elapsed  time.Duration // from the first instruction to the end of QEMU
+	Elapsed  time.Duration // from the first instruction to the end of QEMU; zero if there was none
 }

@@ -26,28 +26,27 @@ var ErrNoQEMU = errors.New("QEMU is not installed")
 
 // Process is a guest that was started. Its methods may be called from several goroutines.
 type Process struct {
-	cmd     *exec.Cmd
-	stderr  *BoundedLog
-	pumps   *pumps
-	monitor *Monitor
-	exited  chan struct{} // QEMU was reaped
-	done    chan struct{} // everything is cleaned up, and outcome and err are final
-	started time.Time
+	cmd      *exec.Cmd
+	stderr   *BoundedLog
+	pumps    *pumps
+	monitor  *Monitor
+	exited   chan struct{} // QEMU was reaped
+	done     chan struct{} // everything is cleaned up, and outcome and err are final
+	template *template     // nil unless the guest is to become one
 
-	template *template // nil unless the guest is to become one
-
-	mu     sync.Mutex
-	reason Reason // the monitor's word; empty while there is none
-	killed bool   // by us
+	mu      sync.Mutex
+	reason  Reason    // the monitor's word; empty while there is none
+	killed  bool      // by us
+	started time.Time // when the processor was let run; zero before
 
 	outcome Outcome
 	err     error
 }
 
-// Start starts QEMU and returns when the guest's processor runs. The guest is killed when ctx ends. An error is
+// Start starts QEMU and returns when the guest's processor runs, or could run if the machine is Paused. The guest is killed when ctx ends. An error is
 // trouble of this host or of the machine's description, never of the guest; it wraps ErrNoQEMU where that is the cause.
 func (m *Machine) Start(ctx context.Context) (*Process, error) {
-	return m.start(ctx, nil, (*Process).resume)
+	return m.start(ctx, nil, m.letRun)
 }
 
 // start starts QEMU, with the memory in a file if ram is not nil, and returns when run has let the processor run.
@@ -123,11 +122,31 @@ func (p *Process) connect(ctx context.Context, ch *channels, run func(*Process, 
 	return fmt.Errorf("start %s: %w", p.cmd.Path, err)
 }
 
-// resume lets the processor run.
-func (p *Process) resume(ctx context.Context) error {
+// letRun is what comes last of every start.
+func (m *Machine) letRun(p *Process, ctx context.Context) error {
+	if m.Paused {
+		return nil
+	}
+	return p.Resume(ctx)
+}
+
+// Resume lets the processor run of a guest that was started Paused. Elapsed counts from here.
+func (p *Process) Resume(ctx context.Context) error {
+	p.mu.Lock()
 	p.started = time.Now()
+	p.mu.Unlock()
 	_, err := p.monitor.Exec(ctx, "cont", nil)
 	return err
+}
+
+// elapsed is how long the processor was allowed to run.
+func (p *Process) elapsed() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.started.IsZero() {
+		return 0
+	}
+	return time.Since(p.started)
 }
 
 // observe takes the monitor's events in.
@@ -147,7 +166,7 @@ func (p *Process) observe(e qmp.Event) {
 func (p *Process) finish() {
 	defer close(p.done)
 	<-p.exited
-	elapsed := time.Since(p.started)
+	elapsed := p.elapsed()
 	if p.monitor != nil {
 		p.monitor.lastWords(drainTimeout)
 		p.monitor.close()
@@ -210,11 +229,4 @@ func (p *Process) Quit(ctx context.Context) {
 		p.Kill()
 	}
 	<-p.done
-}
-
-// InjectNMI sends every processor a non-maskable interrupt: a guest that hangs tells the console where, if its kernel
-// was told to (unknown_nmi_panic), even with interrupts off.
-func (p *Process) InjectNMI(ctx context.Context) error {
-	_, err := p.monitor.Exec(ctx, "inject-nmi", nil)
-	return err
 }

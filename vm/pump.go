@@ -6,12 +6,14 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // pumps carry the bytes of a guest's channels, each in a goroutine of its own, until QEMU's death ends them.
 type pumps struct {
 	conns    []net.Conn
+	console  *heardConn
 	terminal io.ReadWriter
 	input    chan struct{} // closed when nothing more is read from terminal
 	wg       sync.WaitGroup
@@ -20,8 +22,8 @@ type pumps struct {
 }
 
 func startPumps(m *Machine, ch *channels) *pumps {
-	p := &pumps{terminal: m.Terminal, input: make(chan struct{})}
-	p.drain("console", m.Console, ch.console.ours)
+	p := &pumps{terminal: m.Terminal, input: make(chan struct{}), console: &heardConn{Conn: ch.console.ours}}
+	p.drain("console", m.Console, p.console)
 	p.drain("report", m.Report, ch.report.ours)
 	if m.Terminal != nil {
 		p.drain("terminal", m.Terminal, ch.terminal.ours)
@@ -102,5 +104,17 @@ func (t *tellingWriter) Write(b []byte) (int, error) {
 		err = io.ErrShortWrite
 	}
 	t.err = err
+	return n, err
+}
+
+// heardConn knows how much was read from it.
+type heardConn struct {
+	net.Conn
+	bytes atomic.Int64
+}
+
+func (c *heardConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.bytes.Add(int64(n))
 	return n, err
 }

@@ -37,7 +37,7 @@ func (m *Machine) Restore(ctx context.Context, dir string) (*Process, error) {
 			return err
 		}
 		tried = true
-		return p.restore(ctx, state)
+		return p.restore(ctx, m, state)
 	})
 	if err != nil && tried && ctx.Err() == nil {
 		err = fmt.Errorf("restore: %w: %w", ErrTemplate, err)
@@ -55,7 +55,7 @@ func (m *Machine) fits(about manifest, version string) error {
 }
 
 // restore gives QEMU the state of the devices and lets the guest go on.
-func (p *Process) restore(ctx context.Context, state []byte) error {
+func (p *Process) restore(ctx context.Context, m *Machine, state []byte) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, restoreTimeout, errors.New("QEMU did not restore the guest in time"))
 	defer cancel()
 	err := p.migrate(ctx, "migrate-incoming", func(conn net.Conn) error {
@@ -66,5 +66,5 @@ func (p *Process) restore(ctx context.Context, state []byte) error {
 	if err != nil {
 		return err
 	}
-	return p.resume(ctx)
+	return m.letRun(p, ctx)
 }

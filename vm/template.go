@@ -57,7 +57,7 @@ func (m *Machine) StartTemplate(ctx context.Context, dir string) (*Process, erro
 	}
 	p, err := own.start(ctx, &ramFile{path: t.path(templateRAM), shared: true}, func(p *Process, ctx context.Context) error {
 		p.template = t
-		return p.resume(ctx)
+		return own.letRun(p, ctx)
 	})
 	if err != nil {
 		t.discard()

@@ -2,6 +2,7 @@ package vm_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -89,6 +90,38 @@ func TestTemplate(t *testing.T) {
 	}
 	if err := vm.VerifyTemplate(dir); err != nil {
 		t.Error(err)
+	}
+}
+
+// A clone that is restored ahead of its time does nothing until it is let run, and its drive may be written before.
+func TestPaused(t *testing.T) {
+	m, p, dir := fakeTemplate(t, "")
+	if err := p.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	own, report := *m, &vm.BoundedLog{}
+	own.Report, own.Paused = report, true
+	p, err := own.Restore(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct{ Running bool }
+	text, err := p.QMP().Exec(t.Context(), "query-status", nil)
+	if json.Unmarshal(text, &answer) != nil || answer.Running || err != nil || report.Total() > 0 {
+		t.Errorf("it runs: %s, %v, %q", text, err, report)
+	}
+	if err := p.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := p.Wait(); out.Reason != vm.GuestShutdown || out.Elapsed == 0 || err != nil || report.String() != "clone\n" {
+		t.Errorf("got %+v, %v, %q", out, err, report)
+	}
+	if p, err = own.Restore(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	p.Kill()
+	if out, err := p.Wait(); out.Reason != vm.HostKilled || out.Elapsed != 0 || err != nil {
+		t.Errorf("one that never ran: %+v, %v", out, err)
 	}
 }
 
