@@ -1,0 +1,339 @@
+package harness
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// The zoo is a folder of modules that go wrong, with what the record of each must say; its README tells how to read it.
+const zooDir = "../suites/zoo"
+
+// zooWant is what a record must say.
+type zooWant struct {
+	Status results.Status `json:"status"`
+	Stage  results.Stage  `json:"stage"`
+	Code   results.Code   `json:"code"`
+	Reason string         `json:"reason"` // regular expression; empty fits all
+	Note   string         `json:"note"`   // regular expression that one of the notes must match; empty asks for none
+	Skip   string         `json:"skip"`   // why nothing can be expected
+}
+
+// zooAnimal is an expect.json.
+type zooAnimal struct {
+	zooWant
+	Needs     []string   `json:"needs"`
+	Otherwise *zooWant   `json:"otherwise"`
+	Versions  []struct { // the first that fits holds for its kernels
+		From   string `json:"from"`
+		Before string `json:"before"`
+		zooWant
+	} `json:"versions"`
+	Suite   string   `json:"suite"`
+	Params  []string `json:"params"`
+	Make    []string `json:"make"`
+	CPUs    int      `json:"cpus"`
+	Timeout int      `json:"timeout"` // seconds
+}
+
+// wants gives all that the animal expects anywhere.
+func (a *zooAnimal) wants() []zooWant {
+	all := []zooWant{a.zooWant}
+	if a.Otherwise != nil {
+		all = append(all, *a.Otherwise)
+	}
+	for _, v := range a.Versions {
+		all = append(all, v.zooWant)
+	}
+	return all
+}
+
+// on is what the animal expects on a kernel.
+func (a *zooAnimal) on(tree *kernels.Tree) zooWant {
+	for _, v := range a.Versions {
+		if (v.From == "" || results.CompareVersions(tree.Target.Version, v.From) >= 0) &&
+			(v.Before == "" || results.CompareVersions(tree.Target.Version, v.Before) < 0) {
+			return v.zooWant
+		}
+	}
+	for _, need := range a.Needs {
+		if a.Otherwise != nil && !slices.ContainsFunc(strings.Split(need, "|"), tree.Config.Enabled) {
+			return *a.Otherwise
+		}
+	}
+	return a.zooWant
+}
+
+// differs says how rec is not what was wanted; empty when it is.
+func (w zooWant) differs(rec results.Record) string {
+	note := func(n string) bool { return regexp.MustCompile(w.Note).MatchString(n) }
+	switch {
+	case rec.Status != w.Status, rec.Stage != w.Stage, rec.Code != w.Code:
+		return "want " + w.String()
+	case !regexp.MustCompile(w.Reason).MatchString(rec.Reason):
+		return fmt.Sprintf("want a reason like %q", w.Reason)
+	case w.Note != "" && !slices.ContainsFunc(rec.Notes, note):
+		return fmt.Sprintf("want a note like %q", w.Note)
+	}
+	return ""
+}
+
+func (w zooWant) String() string {
+	if w.Skip != "" {
+		return "skipped: " + w.Skip
+	}
+	return verdictText(w.Status, w.Stage, w.Code)
+}
+
+func verdictText(status results.Status, stage results.Stage, code results.Code) string {
+	if status == results.Pass {
+		return string(status)
+	}
+	return fmt.Sprintf("%s@%s %s", status, stage, code)
+}
+
+// zoo reads every animal, by name.
+func zoo(t *testing.T) map[string]*zooAnimal {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(zooDir, "*", "Kbuild"))
+	animals := map[string]*zooAnimal{}
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		data, err := os.ReadFile(filepath.Join(dir, "expect.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &zooAnimal{}
+		strict := json.NewDecoder(bytes.NewReader(data))
+		strict.DisallowUnknownFields()
+		if err := strict.Decode(a); err != nil {
+			t.Errorf("%s: %v", filepath.Base(dir), err)
+			continue
+		}
+		animals[filepath.Base(dir)] = a
+	}
+	if len(animals) == 0 {
+		t.Fatal("the zoo is empty")
+	}
+	return animals
+}
+
+func TestZooFolders(t *testing.T) {
+	for name, a := range zoo(t) {
+		source, err := os.ReadFile(filepath.Join(zooDir, name, name+".c"))
+		if err != nil || !regexp.MustCompile(`(?m)^/\* .+`).Match(source) {
+			t.Errorf("%s: no %s.c with a comment that says what goes wrong (%v)", name, name, err)
+		}
+		if len(a.Needs) == 0 && a.Otherwise != nil {
+			t.Errorf("%s: otherwise than what? It needs nothing", name)
+		}
+		for _, w := range a.wants() {
+			if err := w.check(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// check holds that w is in our words.
+func (w zooWant) check() error {
+	for _, expr := range []string{w.Reason, w.Note} {
+		if _, err := regexp.Compile(expr); err != nil {
+			return err
+		}
+	}
+	pass := w.Status == results.Pass && w.Stage == "" && w.Code == ""
+	known := slices.Contains(results.Statuses, w.Status) && slices.Contains(results.Stages, w.Stage) && slices.Contains(results.Codes, w.Code)
+	if skip := w.Skip != "" && w.Status == ""; !skip && !pass && !known {
+		return fmt.Errorf("%q is no verdict", w)
+	}
+	return nil
+}
+
+// TestZoo runs every animal on kernels of four generations. ZOO_ONLY is a regular expression that chooses animals, and
+// ZOO_KERNELS a list of selectors. How many run at once is go test's own -parallel.
+func TestZoo(t *testing.T) {
+	tour(t, cmp.Or(os.Getenv("ZOO_ONLY"), "."), "debian:bullseye", "debian:bookworm", "debian:trixie", "debian:trixie-backports")
+}
+
+// TestRealZoo runs those that tell most in little time: a fault in each stage, a hang, residue, and two that are fine.
+func TestRealZoo(t *testing.T) {
+	tour(t, "^(good|harmless_words|null_timer|warn_exit|chrdev_left|init_fails|loop_irqs_off)$",
+		"debian:bookworm/cloud-amd64", "debian:trixie/cloud-amd64")
+}
+
+// tour runs the animals that only names, and shows what was expected and what came in one table.
+func tour(t *testing.T, only string, selectors ...string) {
+	if os.Getenv("MODMATRIX_REAL") == "" {
+		t.Skip("boots real kernels: set MODMATRIX_REAL=1")
+	}
+	if own := strings.Fields(os.Getenv("ZOO_KERNELS")); len(own) > 0 {
+		selectors = own
+	}
+	chosen, err := regexp.Compile(only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newKeeper(t, selectors)
+	for name, a := range zoo(t) {
+		if chosen.MatchString(name) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				k.show(t, name, a)
+			})
+		}
+	}
+	t.Cleanup(func() { t.Log("\n" + k.table()) })
+}
+
+// keeper runs animals, and keeps what came of them.
+type keeper struct {
+	h     *Harness
+	trees []*kernels.Tree // by version
+	names map[*kernels.Tree]string
+
+	mu   sync.Mutex
+	rows map[string][]string // by animal: one cell for each tree
+}
+
+// zooSlack is how much later than its deadline a guest may be given up on a machine that others keep busy: it is asked
+// where it is, and killed, and the next needs a processor first.
+const zooSlack = 90 * time.Second
+
+// patience is how long a guest of an animal may take; where the animal gives a timeout, that is how long it may be silent.
+func zooPatience(s Spec) deadlines {
+	d := limits(Spec{})
+	if s.Timeout > 0 {
+		d.silent, d.call = s.Timeout, s.Timeout
+	}
+	return d
+}
+
+// newKeeper obtains the kernels that the selectors name.
+func newKeeper(t *testing.T, selectors []string) *keeper {
+	t.Helper()
+	h, err := New(Options{Tool: "modmatrix zoo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.limits = zooPatience
+	k := &keeper{h: h, names: map[*kernels.Tree]string{}, rows: map[string][]string{}}
+	for _, selector := range selectors {
+		spec := Spec{Module: filepath.Join(zooDir, "good"), Kernels: []string{selector}, Suites: []string{Lifecycle}}
+		plan, err := h.Plan(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range plan.Targets {
+			source, _, _ := strings.Cut(target.Source, ":")
+			tree, err := h.sources(spec)[source].Fetch(t.Context(), target, func(kernels.Progress) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.trees = append(k.trees, tree)
+			k.names[tree] = selector
+		}
+	}
+	return k
+}
+
+// show runs one animal on every kernel of which it expects something.
+func (k *keeper) show(t *testing.T, name string, a *zooAnimal) {
+	row := make([]string, len(k.trees))
+	for i, tree := range k.trees {
+		want := a.on(tree)
+		if want.Skip != "" {
+			t.Logf("%s: not run, for %s", Label(tree.Target), want.Skip)
+			row[i] = want.String()
+			continue
+		}
+		rec := k.run(t, name, a, k.names[tree])
+		row[i] = verdictText(rec.Status, rec.Stage, rec.Code)
+		t.Logf("%s: %s: %s %q", Label(tree.Target), row[i], rec.Reason, rec.Notes)
+		if wrong := want.differs(rec); wrong != "" {
+			row[i] += " (" + wrong + ")"
+			t.Errorf("%s: %s: %s: %s", Label(tree.Target), verdictText(rec.Status, rec.Stage, rec.Code), rec.Reason, wrong)
+		}
+		k.checkTime(t, rec, a)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.rows[name] = row
+}
+
+func (k *keeper) run(t *testing.T, name string, a *zooAnimal, selector string) results.Record {
+	t.Helper()
+	suite := filepath.Join(zooDir, cmp.Or(a.Suite, "quiet"))
+	if a.Suite == Lifecycle {
+		suite = Lifecycle
+	}
+	spec := Spec{Module: filepath.Join(zooDir, name), Kernels: []string{selector}, Suites: []string{suite}, Params: a.Params, Make: a.Make,
+		CPUs: a.CPUs, Timeout: time.Duration(a.Timeout) * time.Second, Jobs: 1, NoCache: true, Out: zooOut(t, selector)}
+	plan, err := k.h.Plan(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := k.h.Run(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(res.Records) != 1 {
+		t.Fatalf("%s: %d records", selector, len(res.Records))
+	}
+	return res.Records[0]
+}
+
+// zooOut is where a run of an animal leaves its results: below ZOO_OUT for who wants to look at them.
+func zooOut(t *testing.T, selector string) string {
+	if dir := os.Getenv("ZOO_OUT"); dir != "" {
+		return filepath.Join(dir, filepath.Base(t.Name()), strings.NewReplacer(":", "-", "/", "-").Replace(selector))
+	}
+	return t.TempDir()
+}
+
+// checkTime holds that no guest outlives its deadline.
+func (k *keeper) checkTime(t *testing.T, rec results.Record, a *zooAnimal) {
+	d := zooPatience(Spec{Timeout: time.Duration(a.Timeout) * time.Second})
+	most := d.whole
+	if rec.Code == results.CodeHang {
+		most = d.boot + max(d.silent, d.call)
+	}
+	took := time.Duration(rec.Timings.Total-rec.Timings.Build-rec.Timings.Fetch) * time.Millisecond
+	if took > most+zooSlack {
+		t.Errorf("%s: its guest took %s, and may take %s", rec.Target.Release, took, most)
+	}
+}
+
+// table shows what came, and what was expected where that is not the same.
+func (k *keeper) table() string {
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "MODULE")
+	for _, tree := range k.trees {
+		fmt.Fprint(w, "\t", Label(tree.Target))
+	}
+	fmt.Fprintln(w)
+	names := []string{}
+	for name := range k.rows {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintln(w, name+"\t"+strings.Join(k.rows[name], "\t"))
+	}
+	w.Flush()
+	return out.String()
+}
