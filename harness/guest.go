@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/modmatrix/modmatrix/results"
@@ -31,13 +32,16 @@ type Guest struct {
 	Nodes    []wire.Spec // suite nodes that failed: BeforeSuite and its kin
 	Exit     *SuiteExit  // nil: the suite process did not end, or there was none
 	Residue  []string
-	Trouble  []string // what PID 1 could not do
-	Output   string   // of the suite process, as far as it was kept
+	Trouble  []string      // what PID 1 could not do
+	Troubled results.Stage // when the first of Trouble was told
+	Output   string        // of the suite process, as far as it was kept
 	End      bool
 	Lost     bool   // frames are missing in between
+	Broken   string // what no guest of ours says, or more than is kept: its story cannot be believed; empty: nothing
 	Foreign  int    // frames with another nonce, all ignored
 	LastAt   int64  // of the last frame
 	expected uint64 // sequence number of the next frame
+	tainted  uint64 // as told last
 }
 
 // Syscall is the outcome of finit_module or delete_module.
@@ -77,12 +81,22 @@ func (g *Guest) Add(f wire.Frame) bool {
 		g.Lost = true
 	}
 	g.expected, g.LastAt = f.Seq+1, f.At
+	if g.End && f.Kind != wire.KindHeartbeat {
+		g.doubt("the guest went on after its end: %s", f.Kind)
+	}
 	switch f.Kind {
 	case wire.KindHello:
+		if g.Hello {
+			g.doubt("the guest said hello twice: as %q, and as %q", g.Release, f.Release)
+		}
 		g.Hello, g.Release, g.Took[results.StageBoot] = true, f.Release, f.At
 	case wire.KindStage:
 		g.stage(results.Stage(f.Stage), f)
 	case wire.KindTaint:
+		if gone := g.tainted &^ f.Taint; gone != 0 {
+			g.doubt("the kernel's taint went down by %s, which no kernel does", strings.Join(letters(gone), ""))
+		}
+		g.tainted = f.Taint
 		g.Taints[results.Stage(f.Stage)] = f.Taint
 	case wire.KindLoad:
 		g.Loads = keep(g.Loads, Syscall{f.Module, f.Errno})
@@ -93,6 +107,9 @@ func (g *Guest) Add(f wire.Frame) bool {
 	case wire.KindResidue:
 		g.Residue = keep(g.Residue, f.Text)
 	case wire.KindTrouble:
+		if len(g.Trouble) == 0 {
+			g.Troubled = stageOf(g)
+		}
 		g.Trouble = keep(g.Trouble, f.Text)
 	case wire.KindOutput:
 		if len(g.Output) < 1<<20 {
@@ -121,17 +138,33 @@ func (g *Guest) spec(f wire.Frame) {
 		for _, s := range f.Specs {
 			g.Planned = keep(g.Planned, s)
 		}
+		g.bounded(len(g.Planned))
 	case f.Spec == nil:
 	case f.Kind == wire.KindSpecStart:
 		g.Running = f.Spec.Name
 		g.Started = keep(g.Started, f.Spec.Name)
 	case f.Kind == wire.KindSpecEnd:
 		g.Specs = keep(g.Specs, *f.Spec)
+		g.bounded(len(g.Specs))
 		if g.Running == f.Spec.Name {
 			g.Running = ""
 		}
 	case f.Kind == wire.KindSuiteError:
 		g.Nodes = keep(g.Nodes, *f.Spec)
+	}
+}
+
+// doubt notes why the guest's story cannot be believed.
+func (g *Guest) doubt(format string, args ...any) {
+	if g.Broken == "" {
+		g.Broken = fmt.Sprintf(format, args...)
+	}
+}
+
+// bounded notes that specs may be missing from a list of n.
+func (g *Guest) bounded(n int) {
+	if n >= maxKept {
+		g.doubt("the suite has more than %d specs: those beyond were not kept", maxKept-1)
 	}
 }
 

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -72,7 +73,7 @@ func dependencies(e Evidence) (verdict, bool) {
 	if len(e.Guest.Trouble) == 0 {
 		return verdict{}, false
 	}
-	return verdict{results.Error, stageOf(e.Guest), results.CodeInfra, "the guest: " + e.Guest.Trouble[0]}, true
+	return verdict{results.Error, cmp.Or(e.Guest.Troubled, stageOf(e.Guest)), results.CodeInfra, "the guest: " + e.Guest.Trouble[0]}, true
 }
 
 func loadRefused(e Evidence) (verdict, bool) {
@@ -229,6 +230,8 @@ func noEnd(e Evidence) (verdict, bool) {
 		return verdict{results.Error, results.StageLoad, results.CodeInfra, "the guest never said that it loaded and unloaded every module"}, true
 	case !e.Guest.End:
 		return verdict{results.Error, stageOf(e.Guest), results.CodeInfra, "the guest never said that its plan was done"}, true
+	case !endedByGuest(e.End.Reason):
+		return verdict{results.Error, results.StageShutdown, results.CodeInfra, qemuEnded(e.End)}, true
 	case e.End.Reason != CleanEnd:
 		return verdict{results.Error, results.StageShutdown, results.CodeReset, "the guest did not power off as it should: " + e.End.Reason}, true
 	}
@@ -236,6 +239,9 @@ func noEnd(e Evidence) (verdict, bool) {
 }
 
 func lostFrames(e Evidence) (verdict, bool) {
+	if e.Guest.Broken != "" {
+		return verdict{results.Error, stageOf(e.Guest), results.CodeInfra, e.Guest.Broken}, true
+	}
 	return verdict{results.Error, results.StageTest, results.CodeInfra, "frames of the guest were lost on the way"}, e.Guest.Lost
 }
 
