@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -16,30 +17,34 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// boot runs the cell's guest and adds what it tells to e. It gives the console; an error is trouble of ours.
-func (c *cell) boot(ctx context.Context, f *frozen, e *Evidence) ([]byte, error) {
-	if f.err != nil {
-		return nil, f.err
-	}
-	if f.failed != nil {
-		e.Guest, e.End, e.Tail = f.failed.Guest, f.failed.End, f.failed.Tail
-		return f.console, nil
-	}
-	plan, payload, err := c.payload()
-	if err != nil {
-		return nil, err
-	}
-	g := NewGuest(plan.Nonce)
-	e.Guest = g
-	log := &vm.BoundedLog{}
-	e.End, err = c.guest(ctx, f, payload, log, nil, g)
-	text := log.Bytes()
-	c.readConsole(e, text, log.Total() > int64(len(text)))
-	return text, err
+// told is what one guest told, and how it went with it.
+type told struct {
+	rounds   *rounds // nil: there never was a guest
+	end      Ending
+	log      []byte // of the console
+	cut      bool   // there was more of it
+	before   int    // how much of log is from before the guest had its payload
+	took     time.Duration
+	restored time.Duration // until a clone said hello; zero for a guest that was booted
+	err      error         // trouble of ours
 }
 
-// guest runs one guest to its end and folds its frames into g.
-func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, log io.Writer, term io.ReadWriter, g *Guest) (Ending, error) {
+// do runs one guest to its end. An error is trouble of ours; what the guest told up to it is there all the same.
+func (c *cell) do(ctx context.Context, f *frozen, v errand) (told, error) {
+	plan, payload, err := c.payload(v)
+	if err != nil {
+		return told{}, err
+	}
+	t := told{rounds: newRounds(plan.Nonce, v.suites...)}
+	log := &vm.BoundedLog{}
+	err = c.guest(ctx, f, payload, log, nil, &t)
+	t.log = log.Bytes()
+	t.cut = log.Total() > int64(len(t.log))
+	return t, err
+}
+
+// guest runs a guest with payload, and fills in what it tells.
+func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, log io.Writer, term io.ReadWriter, t *told) error {
 	frames, report := io.Pipe()
 	m := f.machine
 	m.Console, m.Report, m.Terminal = log, report, term
@@ -50,24 +55,29 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	p, clone, err := c.start(ctx, f, m, payload, file)
 	if err != nil {
 		c.stage(c.bootEvent(), StateFailed, err.Error(), time.Since(began))
-		return Ending{}, err
+		return err
+	}
+	if clone {
+		t.before = len(f.console)
 	}
 	w := newWatch(c.limits(c.plan.Spec), p.Kill)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.listen(wire.NewReader(frames), g, w, began, clone)
+		if hello := c.listen(wire.NewReader(frames), t.rounds, w, began); clone {
+			t.restored = hello
+		}
 		io.Copy(io.Discard, frames) // a guest that only sends rubbish must not be stuck for it
 	}()
 	out, err := p.Wait()
 	report.Close()
 	<-done
-	end := w.stop()
-	end.Reason, end.Stderr = string(out.Reason), lastLine(out.Stderr)
-	if err != nil && ctx.Err() == nil && end.Late == "" {
-		return end, err
+	t.end = w.stop()
+	t.end.Reason, t.end.Stderr = string(out.Reason), lastLine(out.Stderr)
+	if err != nil && ctx.Err() == nil && t.end.Late == "" {
+		return err
 	}
-	return end, nil
+	return nil
 }
 
 func (c *cell) bootEvent() Event {
@@ -113,30 +123,29 @@ func (c *cell) tellCold(f *frozen) {
 	})
 }
 
-// listen folds frames into g until the guest falls silent, and tells whoever watches the run.
-func (c *cell) listen(r *wire.Reader, g *Guest, w *watch, began time.Time, clone bool) {
+// listen folds frames into r until the guest falls silent, and tells whoever watches the run. It gives the time until
+// the guest said hello.
+func (c *cell) listen(frames *wire.Reader, r *rounds, w *watch, began time.Time) (hello time.Duration) {
 	for {
-		f, err := r.Next()
+		f, err := frames.Next()
 		if err != nil {
-			return
+			return hello
 		}
-		if !g.Add(f) {
+		if !r.Add(f) {
 			continue
 		}
-		w.heard(stageOf(g))
+		w.heard(stageOf(r.current()))
 		if f.Kind == wire.KindHello {
-			if clone {
-				c.restored = time.Since(began)
-			}
-			c.stage(c.bootEvent(), StateDone, "", time.Since(began))
+			hello = time.Since(began)
+			c.stage(c.bootEvent(), StateDone, "", hello)
 			continue
 		}
-		c.tellFrame(f, g)
+		c.tellFrame(f, r.current())
 	}
 }
 
 func (c *cell) tellFrame(f wire.Frame, g *Guest) {
-	ev := Event{Kind: EventStage, Target: Label(c.tree.Target), Suite: c.suite, Stage: results.Stage(f.Stage)}
+	ev := Event{Kind: EventStage, Target: Label(c.tree.Target), Suite: cmp.Or(f.Suite, c.suite), Stage: results.Stage(f.Stage)}
 	took := time.Duration(g.Took[results.Stage(f.Stage)]) * time.Millisecond
 	switch f.Kind {
 	case wire.KindStage:

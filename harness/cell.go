@@ -7,7 +7,6 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/vm/console"
 )
 
 // cell is one target with one suite, under way.
@@ -22,8 +21,7 @@ type cell struct {
 
 	took     time.Duration // of the guest, without the wait for a free processor
 	restored time.Duration // until a clone said hello; zero for a guest that was booted
-
-	interactive bool // give a shell instead of running a suite
+	only     []string      // names of the specs to run; nil: all
 }
 
 // judge takes the cell through its guest, or finds what came of the same cell before, and gives its record, with the
@@ -54,6 +52,14 @@ type attempt struct {
 }
 
 func (c *cell) attempt(ctx context.Context, f *frozen) attempt {
+	if c.plan.Spec.Isolate == IsolateSpec && c.only == nil && f != nil && f.err == nil && f.failed == nil {
+		return c.bySpec(ctx, f)
+	}
+	return c.judged(ctx, f)
+}
+
+// judged runs one guest and gives the verdict on what it told.
+func (c *cell) judged(ctx context.Context, f *frozen) attempt {
 	c.restored = 0
 	e, log := c.evidence(ctx, f)
 	if wasInterrupted(ctx, ctx.Err()) && (e.Guest == nil || !e.Guest.End) {
@@ -88,38 +94,55 @@ func (c *cell) frozen(ctx context.Context) *frozen {
 func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
 	e := Evidence{Want: c.tree.Target.Release, BuildOnly: c.plan.Spec.BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
 		Built: len(c.built.modules) > 0, Modules: len(c.built.modules)}
-	if f == nil {
+	switch {
+	case f == nil:
 		return e, nil
-	}
-	key := durationKey(c.plan.Module, Cell{Label(c.tree.Target), c.suite})
-	if err := c.cpu.acquire(ctx, c.times.of(key)); err != nil {
+	case f.err != nil:
+		e.Trouble = &Blame{results.StageBoot, results.CodeInfra, f.err.Error()}
 		return e, nil
+	case f.failed != nil:
+		e.Guest, e.End, e.Tail = f.failed.Guest, f.failed.End, f.failed.Tail
+		return e, f.console
 	}
-	defer c.cpu.release()
-	defer func(began time.Time) {
-		c.took = time.Since(began)
-		c.times.note(key, c.took)
-	}(time.Now())
-	log, err := c.boot(ctx, f, &e)
+	t, round, err := c.tell(ctx, f)
 	if err != nil {
 		e.Trouble = &Blame{results.StageBoot, results.CodeInfra, err.Error()}
 	}
-	return e, log
+	if t.rounds == nil {
+		return e, nil // there never was a guest
+	}
+	c.took, c.restored = t.took, t.restored
+	c.witness(&e, t, round)
+	c.attribute(&e)
+	c.hearNoise(ctx, f, &e, t)
+	return e, t.log
 }
 
-// readConsole finds the faults in the kernel log and puts them where they struck.
-func (c *cell) readConsole(e *Evidence, text []byte, cut bool) {
-	line := readMarkers(text, e.Guest.Nonce, e.Guest.Started)
-	for _, s := range console.Scan(text) {
-		stage, spec := line.at(s.Start)
-		e.Splats = append(e.Splats, Splat{s, stage, spec})
+// tell gives what the guest of this cell told, and which of its rounds is the cell's.
+func (c *cell) tell(ctx context.Context, f *frozen) (told, int, error) {
+	if c.plan.Spec.Isolate == IsolateNone {
+		if t, round, ok := c.together(ctx, f); ok {
+			return t, round, t.err
+		}
 	}
-	if _, bad := refused(e.Guest.Loads); bad {
-		e.LoadWords = console.Reason(line.during(text, results.StageLoad), c.built.modules[0].Name)
+	t, err := c.inTurn(ctx, f, errand{suites: []string{c.suite}, only: c.only})
+	return t, 0, err
+}
+
+// inTurn does an errand as soon as a processor is free for it. What was told is the zero value where that never was.
+func (c *cell) inTurn(ctx context.Context, f *frozen, v errand) (told, error) {
+	key := durationKey(c.plan.Module, Cell{Label(c.tree.Target), c.suite})
+	if err := c.cpu.acquire(ctx, c.times.of(key)); err != nil {
+		return told{}, nil
 	}
-	e.Tail = tail(text, 4<<10)
-	loss := console.Lost(text)
-	e.Incomplete = cut || !loss.Complete()
+	defer c.cpu.release()
+	began := time.Now()
+	t, err := c.do(ctx, f, v)
+	t.took = time.Since(began)
+	if len(v.suites) == 1 && c.only == nil {
+		c.times.note(key, t.took)
+	}
+	return t, err
 }
 
 func specsJSON(specs []results.Spec) ([]byte, error) { return json.MarshalIndent(specs, "", "\t") }

@@ -14,7 +14,7 @@ import (
 )
 
 // judgeVersion is part of every cached cell's key: raise it when Judge or the console's reading changes its mind.
-const judgeVersion = "1"
+const judgeVersion = "2"
 
 // cellFiles of a cached cell.
 const (
@@ -24,15 +24,14 @@ const (
 )
 
 // cacheKey names a cell by everything that its verdict depends on; empty when the verdict must be found anew. There is
-// no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator. Nor is there one for what
-// was tried again: a pass after a failure is none to be remembered.
+// no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator.
 func (c *cell) cacheKey(f *frozen) string {
-	if f == nil || f.dir == "" || c.plan.Spec.NoCache || c.plan.Spec.Count > 1 || c.try > 1 || c.interactive {
+	if f == nil || f.dir == "" || c.plan.Spec.NoCache || c.plan.Spec.Count > 1 || c.try > 1 {
 		return ""
 	}
 	sum := sha256.New()
 	json.NewEncoder(sum).Encode([]any{judgeVersion, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.suites[c.suite].sum,
-		c.plan.Spec.Params, c.plan.Spec.Focus, c.plan.Spec.Timeout})
+		c.plan.Spec.Params, c.plan.Spec.Focus, c.plan.Spec.Timeout, c.plan.Spec.Isolate})
 	for _, m := range c.built.modules {
 		if !addFile(sum, m.Path) {
 			return ""
@@ -106,10 +105,16 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 	}
 }
 
+// knownSpecs is what a suite planned on a target before: the specs, and the title that they are chosen by.
+type knownSpecs struct {
+	Title string      `json:"title"`
+	Specs []wire.Spec `json:"specs"`
+}
+
 // specsKey names the list of specs that a suite has on a target.
-func (c *cell) specsKey() string {
+func (c *cell) specsKey(suite string) string {
 	t := c.tree.Target
-	return digestOf("v2", c.tree.Digest, t.Version, t.Flavour, c.plan.Spec.Focus, c.suites[c.suite].sum)
+	return digestOf("v3", c.tree.Digest, t.Version, t.Flavour, c.plan.Spec.Focus, c.suites[suite].sum)
 }
 
 // rememberSpecs keeps what the suite planned in a guest that passed: the next guest of this kernel need not ask it.
@@ -117,8 +122,8 @@ func (c *cell) rememberSpecs(ctx context.Context, g *Guest) error {
 	if g == nil || len(g.Planned) == 0 {
 		return nil
 	}
-	_, _, err := c.store.Fill(ctx, "specs", c.specsKey(), func(dir string) error {
-		data, err := json.Marshal(g.Planned)
+	_, _, err := c.store.Fill(ctx, "specs", c.specsKey(c.suite), func(dir string) error {
+		data, err := json.Marshal(knownSpecs{g.Title, g.Planned})
 		if err != nil {
 			return err
 		}
@@ -127,19 +132,15 @@ func (c *cell) rememberSpecs(ctx context.Context, g *Guest) error {
 	return err
 }
 
-// knownSpecs gives what the suite planned on this kernel before; nil when nobody knows.
-func (c *cell) knownSpecs() []wire.Spec {
-	dir, hit := c.store.Look("specs", c.specsKey())
+// knownSpecs gives what the suite planned on this kernel before; the zero value when nobody knows.
+func (c *cell) knownSpecs(suite string) (known knownSpecs) {
+	dir, hit := c.store.Look("specs", c.specsKey(suite))
 	if !hit {
-		return nil
+		return known
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "specs.json"))
-	if err != nil {
-		return nil
+	if err != nil || json.Unmarshal(data, &known) != nil {
+		return knownSpecs{}
 	}
-	var specs []wire.Spec
-	if json.Unmarshal(data, &specs) != nil {
-		return nil
-	}
-	return specs
+	return known
 }

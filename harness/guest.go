@@ -25,12 +25,14 @@ type Guest struct {
 	Taints   map[results.Stage]uint64 // as read after each stage
 	Loads    []Syscall
 	Unloads  []Syscall
+	Title    string // of the suite
 	Planned  []wire.Spec
-	Specs    []wire.Spec // those that ended
-	Started  []string    // in order
-	Running  string      // the spec that began and did not end
-	Nodes    []wire.Spec // suite nodes that failed: BeforeSuite and its kin
-	Exit     *SuiteExit  // nil: the suite process did not end, or there was none
+	Expected []Expectation // faults that specs provoke on purpose
+	Specs    []wire.Spec   // those that ended
+	Started  []string      // in order
+	Running  string        // the spec that began and did not end
+	Nodes    []wire.Spec   // suite nodes that failed: BeforeSuite and its kin
+	Exit     *SuiteExit    // nil: the suite process did not end, or there was none
 	Residue  []string
 	Trouble  []string      // what PID 1 could not do
 	Troubled results.Stage // when the first of Trouble was told
@@ -135,6 +137,7 @@ func (g *Guest) stage(s results.Stage, f wire.Frame) {
 func (g *Guest) spec(f wire.Frame) {
 	switch {
 	case f.Kind == wire.KindPlan:
+		g.Title = f.Text
 		for _, s := range f.Specs {
 			g.Planned = keep(g.Planned, s)
 		}
@@ -149,6 +152,8 @@ func (g *Guest) spec(f wire.Frame) {
 		if g.Running == f.Spec.Name {
 			g.Running = ""
 		}
+	case f.Kind == wire.KindExpect:
+		g.Expected = keep(g.Expected, Expectation{f.Spec.Name, f.Text, f.Count})
 	case f.Kind == wire.KindSuiteError:
 		g.Nodes = keep(g.Nodes, *f.Spec)
 	}

@@ -38,6 +38,7 @@ type Harness struct {
 	base    func(context.Context, initramfs.Options) error
 	probe   func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
 	limits  func(Spec) deadlines
+	alone   func(c *cell, ctx context.Context, f *frozen, d time.Duration) ([]string, error)
 
 	mu   sync.Mutex
 	tell func(Event)
@@ -50,7 +51,7 @@ func New(opt Options) (*Harness, error) {
 		return nil, err
 	}
 	h := &Harness{store: store, tool: opt.Tool, tell: opt.Events,
-		make: kbuild.Build, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits}
+		make: kbuild.Build, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		return map[string]Source{"debian": debian.New(store, cfg)}

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm/console"
@@ -10,20 +11,22 @@ import (
 // Evidence is everything that is known of a cell when it is judged. It is plain data: Judge adds nothing to it from
 // the world. The zero value is a cell that nothing happened to, and is judged MISS.
 type Evidence struct {
-	Excluded    string  // the module says it does not support the target, with its condition
-	Interrupted bool    // the user ended the run before this cell was through
-	Trouble     *Blame  // something of ours broke: kernel not obtainable, sandbox, QEMU, disk
-	Build       *Blame  // the module does not build
-	Built       bool    // the .ko are there and proven
-	Modules     int     // how many of them are to be loaded and unloaded
-	BuildOnly   bool    // nothing beyond the build was asked for
-	Want        string  // the release that was booted
-	Guest       *Guest  // nil: no guest was started
-	End         Ending  // how the guest ended
-	Splats      []Splat // in the order of the console
-	LoadWords   string  // what the kernel said about a refused load
-	Tail        string  // the last lines of the console
-	Incomplete  bool    // the kernel dropped messages, or the console log was cut
+	Excluded    string        // the module says it does not support the target, with its condition
+	Interrupted bool          // the user ended the run before this cell was through
+	Trouble     *Blame        // something of ours broke: kernel not obtainable, sandbox, QEMU, disk
+	Build       *Blame        // the module does not build
+	Built       bool          // the .ko are there and proven
+	Modules     int           // how many of them are to be loaded and unloaded
+	BuildOnly   bool          // nothing beyond the build was asked for
+	Want        string        // the release that was booted
+	Guest       *Guest        // nil: no guest was started
+	End         Ending        // how the guest ended
+	Splats      []Splat       // in the order of the console
+	Unmet       []Expectation // faults that a spec announced and that did not come
+	LoadWords   string        // what the kernel said about a refused load
+	Tail        string        // the last lines of the console
+	Incomplete  bool          // the kernel dropped messages, or the console log was cut
+	Notes       []string      // what a reader should know of how the evidence was gathered
 }
 
 // Blame is one thing that went wrong outside of the guest.
@@ -48,8 +51,18 @@ const CleanEnd = "guest-shutdown"
 // Splat is a fault in the console, put where it struck.
 type Splat struct {
 	console.Splat
-	Stage results.Stage // the stage during which it struck
-	Spec  string        // the spec that was running, if any
+	Stage    results.Stage // the stage during which it struck
+	Spec     string        // the spec that was running, if any
+	Owner    results.Owner // whose the guilty function is
+	Place    string        // file:line in the module's own source; empty where it is not known
+	Callers  []string      // functions with their lines that Place was inlined into, innermost first
+	Expected bool          // its spec said that it would come
+	Noise    bool          // the kernel says the same without the module
+}
+
+// counts says whether the splat speaks against the module.
+func (s Splat) counts() bool {
+	return s.Stage != results.StageBoot && s.Severity.Fault() && !s.Expected && !s.Noise
 }
 
 // verdict is what one row of the table has to say.
@@ -66,7 +79,7 @@ type row func(Evidence) (v verdict, ok bool)
 // rows is the table of judgement: the first row that fits decides. Its order is the contract.
 var rows = []row{
 	excluded, interrupted, trouble, build, buildOnly, noGuest, bootFailed, wrongKernel, dependencies, loadRefused,
-	splat, badTaint, suddenEnd, hang, specFailed, specMissing, unloadRefused, residue, noEnd, lostFrames, nothingRan,
+	splat, badTaint, suddenEnd, hang, specFailed, unmet, specMissing, unloadRefused, residue, noEnd, lostFrames, nothingRan,
 }
 
 // Judge gives the verdict on a cell: status, stage, code, reason, and the specs and splats that prove it. It is pure,
@@ -80,8 +93,11 @@ func Judge(e Evidence) results.Record {
 		rec.Notes = notes(e)
 	}
 	for _, s := range e.Splats {
+		if s.Noise {
+			continue // it is a note
+		}
 		rec.Splats = append(rec.Splats, results.Splat{Title: s.Title, Kind: s.Kind, Fingerprint: s.Fingerprint,
-			Where: where(s.Splat), Stage: s.Stage, Spec: s.Spec, Line: s.Line, Excerpt: s.Excerpt})
+			Where: where(s), Owner: s.Owner, Callers: s.Callers, Stage: s.Stage, Spec: s.Spec, Line: s.Line, Excerpt: s.Excerpt})
 	}
 	for _, fits := range rows {
 		if v, ok := fits(e); ok {
@@ -94,8 +110,10 @@ func Judge(e Evidence) results.Record {
 }
 
 // where names the place of a fault as closely as the console does.
-func where(s console.Splat) string {
+func where(s Splat) string {
 	switch {
+	case s.Place != "":
+		return s.Place
 	case s.Where != "":
 		return s.Where
 	case s.Module != "":
@@ -110,10 +128,15 @@ func timings(g *Guest) results.Timings {
 }
 
 func notes(e Evidence) []string {
-	var out []string
+	out := slices.Clone(e.Notes)
 	for _, s := range e.Splats {
-		if s.Stage == results.StageBoot {
+		switch {
+		case s.Stage == results.StageBoot:
 			out = append(out, "before the module was loaded: "+s.Title)
+		case s.Noise:
+			out = append(out, "the kernel says so without the module too: "+s.Title)
+		case s.Expected:
+			out = append(out, fmt.Sprintf("expected by %q: %s", s.Spec, s.Title))
 		}
 	}
 	if e.Incomplete {

@@ -67,7 +67,7 @@ func stopped(in results.Stage, running string) *Guest {
 }
 
 func splatIn(stage results.Stage, spec string, code results.Code) Splat {
-	return Splat{console.Splat{Kind: "oops", Code: code, Severity: console.Fail, Title: "BUG: it broke in fifo_read"}, stage, spec}
+	return Splat{Splat: console.Splat{Kind: "oops", Code: code, Severity: console.Fail, Title: "BUG: it broke in fifo_read"}, Stage: stage, Spec: spec}
 }
 
 var judgements = []struct {

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 
 	"github.com/modmatrix/modmatrix/results"
@@ -16,48 +17,67 @@ type boundary struct {
 	offset int // of the marker's line
 	stage  results.Stage
 	spec   string
+	ours   bool // it lies in the round that the timeline is of, or in none yet
 }
 
-// readMarkers draws the timeline of log. The names of specs come from started, the specs in the order in which they
-// began: those in the markers may be cut.
-func readMarkers(log []byte, nonce string, started []string) timeline {
+// readMarkers draws the timeline of log for g's round, which is of suite; an empty suite takes every round for its own.
+// The names of specs come from what g said of them, in the order in which they began: those in the markers may be cut.
+func readMarkers(log []byte, g *Guest, suite string) timeline {
 	var t timeline
-	stage := results.StageBoot
+	now := boundary{stage: results.StageBoot, ours: true}
 	for offset := 0; offset < len(log); {
 		line := log[offset:]
 		if i := bytes.IndexByte(line, '\n'); i >= 0 {
 			line = line[:i+1]
 		}
-		if m, ok := wire.ParseMarker(string(line), nonce); ok {
-			b := boundary{offset: offset, stage: stage}
-			switch {
-			case m.Spec == 0:
-				stage, b.stage = results.Stage(m.Stage), results.Stage(m.Stage)
-			case !m.Done && m.Spec <= len(started):
-				b.spec = started[m.Spec-1]
-			case !m.Done:
-				b.spec = m.Name
-			}
-			t = append(t, b)
+		if m, ok := wire.ParseMarker(string(line), g.Nonce); ok {
+			now = now.next(offset, m, g.Started, suite)
+			t = append(t, now)
 		}
 		offset += len(line)
 	}
 	return t
 }
 
+// next is the boundary that m draws behind b.
+func (b boundary) next(offset int, m wire.Mark, started []string, suite string) boundary {
+	b.offset, b.spec = offset, ""
+	if m.Suite != "" && suite != "" {
+		b.ours = m.Suite == suite
+	}
+	switch {
+	case m.Spec == 0:
+		b.stage = results.Stage(m.Stage)
+	case !m.Done && m.Spec <= len(started):
+		b.spec = started[m.Spec-1]
+	case !m.Done:
+		b.spec = m.Name
+	}
+	return b
+}
+
+// trust mends a timeline whose markers were lost: where g says that it loaded the module and the log does not, all that
+// was printed since it got its payload, from byte before on, may be the module's.
+func (t *timeline) trust(before int, g *Guest) {
+	_, began := g.Began[results.StageLoad]
+	if began && !slices.ContainsFunc(*t, func(b boundary) bool { return b.ours && b.stage == results.StageLoad }) {
+		*t = slices.Insert(*t, 0, boundary{offset: before, stage: results.StageLoad, ours: true})
+	}
+}
+
 // at tells what was going on at offset: the boot, before any marker.
-func (t timeline) at(offset int) (results.Stage, string) {
+func (t timeline) at(offset int) boundary {
 	i := sort.Search(len(t), func(i int) bool { return t[i].offset > offset })
 	if i == 0 {
-		return results.StageBoot, ""
+		return boundary{stage: results.StageBoot, ours: true}
 	}
-	return t[i-1].stage, t[i-1].spec
+	return t[i-1]
 }
 
 // during gives the part of log that belongs to stage.
 func (t timeline) during(log []byte, stage results.Stage) []byte {
 	for i, b := range t {
-		if b.stage != stage {
+		if b.stage != stage || !b.ours {
 			continue
 		}
 		end := len(log)

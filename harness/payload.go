@@ -42,20 +42,67 @@ func (r *run) makeBase(ctx context.Context) (string, error) {
 	return filepath.Join(dir, "base.cpio"), err
 }
 
-// payload is the plan and every file that it names.
-func (c *cell) payload() (wire.Plan, initramfs.Payload, error) {
+// errand is what one guest is started for. The zero value loads nothing, runs nothing, and ends.
+type errand struct {
+	suites []string      // a round for each
+	only   []string      // names of specs, where there is one suite; nil: all
+	list   bool          // only tell the specs
+	shell  bool          // give a shell with the module loaded, and run no suite
+	bare   bool          // without the module: the kernel alone
+	settle time.Duration // after each suite and unload; zero: the guest's default
+}
+
+// payload is the plan of an errand, and every file that it names.
+func (c *cell) payload(v errand) (wire.Plan, initramfs.Payload, error) {
 	t := c.tree.Target
-	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(),
-		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed()}
+	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: v.shell, List: v.list,
+		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed(),
+		PatienceMS: (c.limits(c.plan.Spec).call / 3).Milliseconds(), SettleMS: v.settle.Milliseconds()}
+	var files []initramfs.File
+	if !v.bare {
+		var err error
+		if files, err = c.addModules(&plan); err != nil {
+			return plan, initramfs.Payload{}, err
+		}
+	}
+	for i, name := range v.suites {
+		suite := c.wireSuite(name, v)
+		if i > 0 {
+			suite.Path += fmt.Sprintf("-%d", i+1)
+		}
+		plan.Suites = append(plan.Suites, suite)
+		files = append(files, initramfs.File{Guest: suite.Path, Host: c.suites[name].path, Mode: 0o755})
+	}
+	if c.tree.DotFile != "" && !v.bare {
+		files = append(files, initramfs.File{Guest: wire.PayloadDir + "/config", Host: c.tree.DotFile, Mode: 0o644})
+	}
+	return plan, initramfs.Payload{Plan: plan, Files: files}, nil
+}
+
+// wireSuite is what the guest is told of a suite.
+func (c *cell) wireSuite(name string, v errand) wire.Suite {
+	s := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.plan.Spec).Milliseconds(), Only: v.only}
+	if c.plan.Spec.Focus != "" && v.only == nil {
+		s.Args = []string{"--ginkgo.focus=" + c.plan.Spec.Focus}
+	}
+	if !c.plan.Spec.NoCache && !v.list || v.only != nil {
+		known := c.knownSpecs(name)
+		s.Known, s.Title = known.Specs, known.Title
+	}
+	return s
+}
+
+// addModules puts the modules under test, and what they depend on, into plan, and gives the files.
+func (c *cell) addModules(plan *wire.Plan) ([]initramfs.File, error) {
 	var files []initramfs.File
 	deps, err := c.tree.Closure(foreign(c.built.modules)...)
 	if err != nil {
-		return plan, initramfs.Payload{}, err
+		return nil, err
 	}
 	for _, host := range deps {
 		data, err := kernels.ReadModule(host)
 		if err != nil {
-			return plan, initramfs.Payload{}, err
+			return nil, err
 		}
 		name, _, _ := strings.Cut(filepath.Base(host), ".ko")
 		guest := wire.ModuleDir + "/kernel/" + name + ".ko"
@@ -67,21 +114,7 @@ func (c *cell) payload() (wire.Plan, initramfs.Payload, error) {
 		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, c.plan.Spec.Params), Declared: declared(m)})
 		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
 	}
-	plan.Interactive = c.interactive
-	if !c.interactive {
-		plan.Suite = &wire.Suite{Name: c.suite, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.plan.Spec).Milliseconds()}
-		if c.plan.Spec.Focus != "" {
-			plan.Suite.Args = []string{"--ginkgo.focus=" + c.plan.Spec.Focus}
-		}
-		if !c.plan.Spec.NoCache {
-			plan.Suite.Known = c.knownSpecs()
-		}
-		files = append(files, initramfs.File{Guest: wire.SuitePath, Host: c.suites[c.suite].path, Mode: 0o755})
-	}
-	if c.tree.DotFile != "" {
-		files = append(files, initramfs.File{Guest: wire.PayloadDir + "/config", Host: c.tree.DotFile, Mode: 0o644})
-	}
-	return plan, initramfs.Payload{Plan: plan, Files: files}, nil
+	return files, nil
 }
 
 // foreign lists what the modules depend on and do not bring themselves.

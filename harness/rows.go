@@ -88,10 +88,13 @@ func loadRefused(e Evidence) (verdict, bool) {
 // splat looks for the first fault that struck while the module was there, even if every spec passed.
 func splat(e Evidence) (verdict, bool) {
 	for _, s := range e.Splats {
-		if s.Stage == results.StageBoot || !s.Severity.Fault() {
+		if !s.counts() {
 			continue
 		}
 		reason := s.Title
+		if s.Place != "" {
+			reason += " (" + s.Place + ")"
+		}
 		if s.Spec != "" {
 			reason += fmt.Sprintf(" (during %q)", s.Spec)
 		}
@@ -169,6 +172,16 @@ func specFailed(e Evidence) (verdict, bool) {
 			fmt.Sprintf("%s failed: %s", node.Node, firstLine(node.Message))}, true
 	}
 	return verdict{}, false
+}
+
+// unmet is a fault that a spec provokes on purpose and that did not come: then what it tests is broken, or not there.
+func unmet(e Evidence) (verdict, bool) {
+	if len(e.Unmet) == 0 {
+		return verdict{}, false
+	}
+	want := e.Unmet[0]
+	reason := fmt.Sprintf("%q: the kernel fault /%s/ that it expects did not come", want.Spec, want.Pattern)
+	return verdict{results.Fail, results.StageTest, results.CodeSpecFailed, reason}, true
 }
 
 // finished leaves out the spec that was running when everything stopped: that is the suite's end, not a failed spec.

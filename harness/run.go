@@ -41,6 +41,7 @@ type run struct {
 	records map[Cell]results.Record
 	targets map[string]results.Target // by label, as far as they are known
 	frozen  map[string]*frozen
+	sharing map[string]*shared // by label, where suites share a guest
 	verdict vm.Verdict
 	probing sync.Mutex
 	module  results.Module
@@ -112,7 +113,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	}
 	n := jobs(p.Spec)
 	r := &run{Harness: h, plan: p, source: source, started: time.Now(), module: p.Module,
-		records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, expected: map[Cell]time.Duration{},
+		records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[Cell]time.Duration{},
 		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {

@@ -32,21 +32,21 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 			return errors.New(blame.Reason)
 		}
 	}
-	c := cell{run: r, tree: tree, built: b, interactive: true}
+	c := cell{run: r, tree: tree, built: b}
 	f := c.template(ctx, tree)
 	if f.err != nil {
 		return f.err
 	}
-	plan, payload, err := c.payload()
+	plan, payload, err := c.payload(errand{shell: true})
 	if err != nil {
 		return err
 	}
-	g := NewGuest(plan.Nonce)
+	t := told{rounds: newRounds(plan.Nonce)}
 	log := &vm.BoundedLog{}
-	if _, err := c.guest(ctx, f, payload, log, term, g); err != nil {
+	if err := c.guest(ctx, f, payload, log, term, &t); err != nil {
 		return err
 	}
-	if !g.Hello {
+	if !t.rounds.current().Hello {
 		return errors.New("the guest never came up; its last words: " + lastLine(log.String()))
 	}
 	return ctx.Err()

@@ -31,6 +31,7 @@ type Spec struct {
 	Count       int           // guests for each cell, one after the other; the worst decides. Zero means one; more than one is never cached
 	Retries     int           // guests more for a cell that fails; one of them that passes makes it flaky, never a pass
 	Resume      bool          // go on with the run that Out holds
+	Isolate     string        // IsolateSuite, IsolateSpec or IsolateNone; empty means IsolateSuite
 	NoCache     bool          // run every guest, even where the same cell passed before
 	BuildOnly   bool          // stop after the build; a module that built is a PASS
 	Mirror      string        // of the Debian archive; empty: as the host's own apt sources say

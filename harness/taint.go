@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm/console"
 )
 
 // Taint bits (Linux include/linux/panic.h, Documentation/admin-guide/tainted-kernels.rst) that no well-behaved module
@@ -17,7 +18,7 @@ const badTaints = 1<<1 | 1<<3 | 1<<4 | 1<<5 | 1<<7 | 1<<9 | 1<<14
 const taintLetters = "PFSRMBUDAWCIOELKXTNJ"
 
 func badTaint(e Evidence) (verdict, bool) {
-	before := e.Guest.Taints[results.StageBoot]
+	before := e.Guest.Taints[results.StageBoot] | excused(e.Splats)
 	for _, stage := range []results.Stage{results.StageLoad, results.StageTest, results.StageUnload, results.StageShutdown} {
 		after, told := e.Guest.Taints[stage]
 		if delta := after &^ before & badTaints; told && delta != 0 {
@@ -26,6 +27,26 @@ func badTaint(e Evidence) (verdict, bool) {
 		}
 	}
 	return verdict{}, false
+}
+
+// excused are the taint bits that come of splats which are not held against the module.
+func excused(splats []Splat) (bits uint64) {
+	for _, s := range splats {
+		if s.Stage == results.StageBoot || !s.Expected && !s.Noise {
+			continue
+		}
+		switch s.Kind {
+		case console.KindSoftLockup:
+			bits |= 1<<14 | 1<<9
+		case console.KindBadPage:
+			bits |= 1 << 5
+		case console.KindOops, console.KindBug:
+			bits |= 1<<7 | 1<<9
+		default:
+			bits |= 1 << 9
+		}
+	}
+	return bits
 }
 
 func letters(mask uint64) []string {

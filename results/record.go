@@ -105,11 +105,24 @@ type Splat struct {
 	Kind        string `json:"kind"`
 	Fingerprint string `json:"fingerprint"`
 	Where       string `json:"where"` // function, or file.c:line where it is known
-	Stage       Stage  `json:"stage,omitempty"`
-	Spec        string `json:"spec"` // the spec that was running; empty outside of specs
-	Line        int    `json:"line"` // 1-based line in the console log
-	Excerpt     string `json:"excerpt"`
+	Owner       Owner  `json:"owner"` // whose the guilty function is
+	// Callers are functions with their lines that Where was inlined into, innermost first.
+	Callers []string `json:"callers,omitempty"`
+	Stage   Stage    `json:"stage,omitempty"`
+	Spec    string   `json:"spec"` // the spec that was running; empty outside of specs
+	Line    int      `json:"line"` // 1-based line in the console log
+	Excerpt string   `json:"excerpt"`
 }
+
+// Owner says whose code a fault struck in. The zero value: the report names no function.
+type Owner string
+
+// The owners.
+const (
+	OwnerModule Owner = "module" // the module under test
+	OwnerCore   Owner = "core"   // the kernel itself
+	OwnerOther  Owner = "other"  // another module
+)
 
 // Taint is /proc/sys/kernel/tainted before the module was loaded and at the end (Linux Documentation/admin-guide/tainted-kernels.rst).
 type Taint struct {

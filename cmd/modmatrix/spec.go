@@ -27,6 +27,7 @@ func (s *specFlags) whatToRun(cmd *cobra.Command) {
 	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
 	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")
 	f.IntVar(&s.Count, "count", 0, "`N` guests for each cell, one after the other; the worst decides")
+	f.StringVar(&s.Isolate, "isolate", "", "`WHAT` gets a fresh guest: suite, spec, or none, where suites share one (default suite)")
 	f.BoolVar(&s.RequireKVM, "require-kvm", false, "refuse to fall back to emulation")
 }
 

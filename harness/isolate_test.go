@@ -1,0 +1,106 @@
+package harness
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+func TestApart(t *testing.T) {
+	specs := []wire.Spec{
+		{Name: "skipped first", State: "skipped"}, {Name: "a"}, {Name: "o one", Group: "o"}, {Name: "b"}, {Name: "o two", Group: "o"},
+		{Name: "p one", Group: "p"}, {Name: "pending", State: "pending"}, {Name: "a"},
+	}
+	got := apart(specs)
+	want := [][]string{{"skipped first", "pending"}, {"a"}, {"o one", "o two"}, {"b"}, {"p one"}}
+	if !slices.EqualFunc(got, want, slices.Equal[[]string]) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestMerge(t *testing.T) {
+	planned := []wire.Spec{{Name: "a"}, {Name: "b"}, {Name: "c"}}
+	unit := func(name string, status results.Status, log string, splats ...results.Splat) attempt {
+		rec := results.Record{Status: status, Specs: []results.Spec{{Name: name, Status: status}}, Splats: splats,
+			Timings: results.Timings{Build: 7, Test: 5, Total: 10}, Notes: []string{"the same"}}
+		if status == results.Fail {
+			rec.Reason = "because of " + name
+		}
+		return attempt{rec: rec, log: []byte(log), guest: NewGuest(name)}
+	}
+	parts := []attempt{unit("c", results.Pass, "one\ntwo\n"), unit("a", results.Skip, "three\n"),
+		unit("b", results.Fail, "four\noops\n", results.Splat{Title: "oops", Line: 2})}
+	got := merge(planned, [][]string{{"c"}, {"a"}, {"b"}}, parts)
+	if got.rec.Status != results.Fail || got.rec.Reason != "because of b" || got.guest.Nonce != "b" {
+		t.Errorf("decided by %+v of %q", got.rec, got.guest.Nonce)
+	}
+	var names []string
+	for _, s := range got.rec.Specs {
+		names = append(names, s.Name)
+	}
+	if !slices.Equal(names, []string{"a", "b", "c"}) {
+		t.Errorf("specs in the order %q", names)
+	}
+	if len(got.rec.Splats) != 1 || got.rec.Splats[0].Line != 8 || lineOf(got.log, 8) != "oops" {
+		t.Errorf("splats %+v in the log\n%s", got.rec.Splats, got.log)
+	}
+	if got.rec.Timings != (results.Timings{Build: 7, Test: 15, Total: 30}) || !slices.Equal(got.rec.Notes, []string{"the same"}) {
+		t.Errorf("timings %+v, notes %q", got.rec.Timings, got.rec.Notes)
+	}
+}
+
+// lineOf gives the nth line of log, from 1.
+func lineOf(log []byte, n int) string {
+	line := ""
+	for range n {
+		var rest []byte
+		i := slices.Index(log, '\n')
+		line, rest = string(log[:i]), log[i+1:]
+		log = rest
+	}
+	return line
+}
+
+func TestRounds(t *testing.T) {
+	stage := func(suite, name string, done bool) wire.Frame {
+		return wire.Frame{Kind: wire.KindStage, Suite: suite, Stage: name, Done: done}
+	}
+	frames := []wire.Frame{
+		{Kind: wire.KindHello, Release: "6.1"},
+		{Kind: wire.KindPlan, Suite: "a", Text: "A", Specs: []wire.Spec{{Name: "one"}}},
+		{Kind: wire.KindPlan, Suite: "b", Text: "B", Specs: []wire.Spec{{Name: "two"}}},
+		stage("a", wire.StageLoad, false), stage("a", wire.StageLoad, true),
+		{Kind: wire.KindSpecEnd, Suite: "a", Spec: &wire.Spec{Name: "one", State: "passed"}},
+		stage("a", wire.StageUnload, false), stage("a", wire.StageUnload, true),
+		stage("b", wire.StageLoad, false),
+	}
+	r := newRounds("nonce", "a", "b", "c")
+	for i, f := range frames {
+		f.Nonce, f.Seq = "nonce", uint64(i+1)
+		if !r.Add(f) {
+			t.Fatalf("frame %d is foreign", i)
+		}
+	}
+	a, b, c := r.guests[0], r.guests[1], r.guests[2]
+	switch {
+	case !a.Hello || !b.Hello || !c.Hello:
+		t.Error("the hello is of all rounds")
+	case a.Title != "A" || len(a.Specs) != 1 || len(b.Specs) != 0 || b.Planned[0].Name != "two":
+		t.Error("a round has what is of another")
+	case !r.through(0) || r.through(1) || r.through(2):
+		t.Error("only the first round is through")
+	case !r.begun[1] || r.begun[2] || r.current() != b:
+		t.Error("the second round is under way, the third never began")
+	case a.Lost || b.Lost || c.Lost:
+		t.Error("nothing was lost")
+	}
+	r.Add(wire.Frame{Kind: wire.KindHeartbeat, Nonce: "nonce", Seq: 99})
+	if !a.Lost || !b.Lost || !c.Lost {
+		t.Error("what was lost may be of any round")
+	}
+	if r.Add(wire.Frame{Kind: wire.KindEnd, Nonce: "other", Seq: 100}) || a.End || a.Foreign != 1 {
+		t.Error("a foreign frame counts for nothing")
+	}
+}

@@ -1,0 +1,54 @@
+package harness
+
+import "github.com/modmatrix/modmatrix/results/wire"
+
+// rounds are the guests that one machine plays, one after the other: a Guest for each suite of its plan, which gets the
+// frames of that suite's round and those that belong to all.
+type rounds struct {
+	guests   []*Guest
+	suites   []string // of guests; a machine without suites plays one guest, whose name is empty
+	now      int      // the round that is under way, or was last
+	begun    []bool   // which rounds ever began: of a suite whose round did not, nothing is known
+	expected uint64   // sequence number of the next frame
+}
+
+func newRounds(nonce string, suites ...string) *rounds {
+	if len(suites) == 0 {
+		suites = []string{""}
+	}
+	r := &rounds{suites: suites, begun: make([]bool, len(suites)), expected: 1}
+	for range suites {
+		r.guests = append(r.guests, NewGuest(nonce))
+	}
+	return r
+}
+
+// Add takes in one frame, and says whether it was the machine's own.
+func (r *rounds) Add(f wire.Frame) bool {
+	if f.Nonce != r.guests[0].Nonce {
+		for _, g := range r.guests {
+			g.Foreign++
+		}
+		return false
+	}
+	lost := f.Seq != r.expected
+	r.expected = f.Seq + 1
+	for i, g := range r.guests {
+		g.Lost = g.Lost || lost
+		if f.Suite != "" && r.suites[i] != "" && f.Suite != r.suites[i] {
+			continue
+		}
+		if f.Suite != "" && f.Kind == wire.KindStage {
+			r.begun[i], r.now = true, max(r.now, i)
+		}
+		f.Seq = g.expected
+		g.Add(f)
+	}
+	return true
+}
+
+// current is the guest whose round is under way.
+func (r *rounds) current() *Guest { return r.guests[r.now] }
+
+// through says whether a later round began: then round i ended as it should, whatever became of the machine.
+func (r *rounds) through(i int) bool { return i < r.now }

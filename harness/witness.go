@@ -1,0 +1,27 @@
+package harness
+
+import (
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm/console"
+)
+
+// witness adds what one round of a guest told to e.
+func (c *cell) witness(e *Evidence, t told, round int) {
+	e.Guest, e.End = t.rounds.guests[round], t.end
+	if t.rounds.through(round) { // what became of the machine later is not this round's doing
+		e.Guest.End, e.End = true, Ending{Reason: CleanEnd}
+	}
+	line := readMarkers(t.log, e.Guest, t.rounds.suites[round])
+	line.trust(t.before, e.Guest)
+	for _, s := range console.Scan(t.log) {
+		if at := line.at(s.Start); at.ours {
+			e.Splats = append(e.Splats, Splat{Splat: s, Stage: at.stage, Spec: at.spec})
+		}
+	}
+	if _, bad := refused(e.Guest.Loads); bad {
+		e.LoadWords = console.Reason(line.during(t.log, results.StageLoad), c.built.modules[0].Name)
+	}
+	e.Tail = tail(t.log, 4<<10)
+	loss := console.Lost(t.log)
+	e.Incomplete = t.cut || !loss.Complete()
+}
