@@ -15,6 +15,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,11 +33,15 @@ type Request struct {
 	Make    []string  // further NAME=VALUE arguments of make
 	Jobs    int       // of make; zero means one
 	Log     io.Writer // everything make says, between a header and a footer; nil for nowhere
+	Recipe  *Recipe   // nil: the kernel's build system decides; else Folder says nothing, and every make is told Make
+	Symbols []string  // host paths of the Module.symvers of external modules that this one builds upon
 }
 
 // Artifact is what a build that succeeded made.
 type Artifact struct {
 	Modules []Module      // in load order: what others among them depend on comes first
+	Symvers string        // host path of the Module.symvers that the build left: what it exports; empty where it left none
+	Notes   []string      // what a person should know of how it was built, one line each
 	Elapsed time.Duration // wall-clock, from the copy of the source to the proof
 }
 
@@ -50,10 +55,10 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	command := makeCommand(r)
 	log := newLog(r.Log)
-	log.header(r.Tree, command)
-	modules, err := build(ctx, r, command, log)
+	log.at, log.kdir, log.release = r.sandbox().at(), r.Tree.KDIR, r.Tree.Target.Release
+	log.header(r.Tree)
+	modules, err := build(ctx, r, log)
 	elapsed := time.Since(start)
 	if logErr := log.footer(err, elapsed); logErr != nil && err == nil {
 		err = fmt.Errorf("write build log: %w", logErr)
@@ -61,18 +66,18 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Artifact{Modules: modules, Elapsed: elapsed}, nil
+	return &Artifact{Modules: modules, Symvers: findSymvers(r.Dir, r.folders()), Elapsed: elapsed}, nil
 }
 
 // build is Build without its log.
-func build(ctx context.Context, r Request, command []string, log *buildLog) ([]Module, error) {
-	release := r.Tree.Target.Release
-	v, err := layout(r.Tree.Root, r.Tree.Mounts)
+func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
+	s := r.sandbox()
+	v, err := s.view()
 	if err != nil {
-		return nil, fmt.Errorf("lay out root for %s: %w", release, err)
+		return nil, err
 	}
 	if _, err := v.find(path.Join(r.Tree.KDIR, "Makefile")); err != nil {
-		return nil, fmt.Errorf("find kernel build directory of %s: %w", release, err)
+		return nil, fmt.Errorf("find kernel build directory of %s: %w", r.Tree.Target.Release, err)
 	}
 	if err := checkDisk(r.Dir); err != nil {
 		return nil, err
@@ -80,35 +85,70 @@ func build(ctx context.Context, r Request, command []string, log *buildLog) ([]M
 	if err := copySource(r.Source, r.Dir, r.Exclude); err != nil {
 		return nil, err
 	}
-	if extra := withoutBTF(v, r.Tree); extra != nil {
-		log.printf("# note:     the root has no pahole, so the module gets no BTF: %s\n", quote(extra))
-		command = append(command, extra...)
+	recipe := r.Recipe
+	if recipe == nil {
+		recipe = &Recipe{Steps: kernelSteps(r, v)}
+	} else if told := slices.Concat(r.Tree.Root.Make, withoutBTF(v, r.Tree), r.Make); len(told) > 0 {
+		s.Env = append(s.Env, [2]string{"MAKEFLAGS", makeFlags(told)})
+		log.printf("# note:     every make is told %s\n", quote(told))
 	}
-	exit, err := run(ctx, sandboxArgs(v, r.Dir, command), r.Dir, log)
-	log.flush()
-	reclaim(r.Dir)
+	for _, step := range recipe.Steps {
+		if err := r.step(ctx, s, step, log); err != nil {
+			return nil, err
+		}
+	}
+	modules, err := prove(r)
 	if err != nil {
-		return nil, fmt.Errorf("build for %s: %w%s", release, err, log.sandboxSaid())
+		return nil, log.explain(err, r.inCopy)
 	}
+	for _, step := range recipe.After {
+		if err := r.step(ctx, s, step, log); err != nil {
+			return nil, err
+		}
+	}
+	return modules, nil
+}
+
+// kernelSteps is how the kernel's build system builds the module.
+func kernelSteps(r Request, v *view) []Step {
+	command := makeCommand(r)
+	extra := withoutBTF(v, r.Tree)
+	if extra == nil {
+		return []Step{{Command: command}}
+	}
+	return []Step{
+		{Note: "the root has no pahole, so the module gets no BTF: " + quote(extra)},
+		{Command: append(command, extra...)},
+	}
+}
+
+// inCopy answers where in the copy of the source a file is that the compiler names, if it is.
+func (r Request) inCopy(name string) (string, bool) {
 	built, err := os.OpenRoot(r.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("open build folder: %w", err)
+		return name, false
 	}
 	defer built.Close()
-	err = log.verdict(exit, func(name string) (string, bool) {
-		for _, at := range []string{name, path.Join(r.Folder, name)} {
-			if _, err := built.Stat(at); err == nil {
-				return at, true
-			}
+	for _, folder := range append([]string{"."}, r.folders()...) {
+		at := path.Join(folder, name)
+		if _, err := built.Stat(at); err == nil && name != "" {
+			return at, true
 		}
-		return name, false
-	})
-	if fault := new(Error); err != nil && !errors.As(err, &fault) {
-		return nil, fmt.Errorf("build for %s: %w", release, err)
-	} else if err != nil {
-		return nil, err
 	}
-	return prove(r.Dir, path.Clean(r.Folder), release)
+	return name, false
+}
+
+// folders are those of the copy in which modules are built, sorted.
+func (r Request) folders() []string {
+	if r.Recipe == nil {
+		return []string{path.Clean(r.Folder)}
+	}
+	folders := []string{"."}
+	for _, ko := range r.Recipe.Modules {
+		folders = append(folders, path.Dir(ko))
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
 }
 
 // check refuses a request that cannot be run, with the cure.
@@ -123,6 +163,9 @@ func (r Request) check() error {
 	}
 	if r.Folder != "" && (!filepath.IsLocal(r.Folder) || strings.ContainsAny(r.Folder, " \t\n:;#$%'\"\\")) {
 		return fmt.Errorf("folder %q: make cannot build there, give a plain path inside the source", r.Folder)
+	}
+	if r.Recipe != nil && r.Recipe.At != "" && (!path.IsAbs(r.Recipe.At) || path.Clean(r.Recipe.At) != r.Recipe.At) {
+		return fmt.Errorf("recipe builds at %q: give a clean absolute path", r.Recipe.At)
 	}
 	for _, arg := range r.Make {
 		if err := checkMakeArg(arg); err != nil {
@@ -164,6 +207,16 @@ func makeCommand(r Request) []string {
 	}
 	command = append(command, r.Tree.Root.Make...)
 	return append(append(command, r.Make...), "modules")
+}
+
+// makeFlags is the environment's way to tell every make in a sandbox NAME=VALUE as if on its command line (GNU make manual,
+// "Communicating Options to a Sub-make").
+func makeFlags(args []string) string {
+	flags := " --"
+	for _, arg := range args {
+		flags += " " + strings.NewReplacer(`\`, `\\`, " ", `\ `, "\t", "\\\t", "$", "$$").Replace(arg)
+	}
+	return flags
 }
 
 // withoutBTF switches the BTF step off where the tree would take it (its folder holds a vmlinux) and the root lacks the

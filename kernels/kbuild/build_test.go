@@ -73,7 +73,7 @@ func TestWithoutBTF(t *testing.T) {
 
 func TestSandboxArgs(t *testing.T) {
 	v := &view{args: []string{"--ro-bind", "/r/usr", "/usr"}, opened: map[string]bool{"/": true, "/usr/src": true}}
-	got := strings.Join(sandboxArgs(v, "/d", []string{"make", "modules"}), " ")
+	got := strings.Join(Sandbox{Dir: "/d"}.args(v, []string{"make", "modules"}), " ")
 	want := "--unshare-all --die-with-parent --new-session --cap-drop ALL --clearenv --hostname modmatrix --json-status-fd 3" +
 		" --setenv HOME /tmp/home --setenv KBUILD_BUILD_HOST modmatrix --setenv KBUILD_BUILD_TIMESTAMP @946684800" +
 		" --setenv KBUILD_BUILD_USER modmatrix --setenv LC_ALL C --setenv PATH /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" +

@@ -14,6 +14,7 @@ import (
 
 const (
 	excerptLines = 20 // of a finding, context included
+	maxOthers    = 16 // further files with errors, and failed targets
 	contextLines = 4  // "In file included from …" and its like, which come before an error
 	maxReason    = 240
 )
@@ -25,8 +26,9 @@ var (
 		`|[Kk]illed signal terminated program|internal compiler error: Killed|^Killed$|^File size limit exceeded$|\*\*\* \[.*\] (?:Killed|Error 137)$` +
 		`|: Cannot allocate memory\b|virtual memory exhausted|out of memory allocating \d+ bytes|fork: .*Resource temporarily unavailable` +
 		`|version .GLIBC_[\d.]+' not found|Kernel configuration is invalid|Module\.symvers"? is missing` +
-		`|(?:gcc|clang|ld|ld\.lld|as|ar|nm|objcopy|pahole|resolve_btfids|modpost|fixdep|genksyms|objtool)(?:-[\d.]+)?: (?:command )?not found$` +
-		`|^make: \*\*\* /\S*: No such file or directory\.  Stop\.$`)
+		`|(?:gcc|clang|ld|ld\.lld|as|ar|nm|objcopy|pahole|resolve_btfids|modpost|fixdep|genksyms|objtool)(?:-[\d.]+)?: (?:command )?not found$`)
+	noFolder     = regexp.MustCompile(`^make(?:\[\d+\])?: \*\*\* (/\S*): No such file or directory\.  Stop\.$`)
+	otherKernel  = regexp.MustCompile(`^/(?:usr/)?lib/modules/([^/]+)(?:/|$)`)
 	modpostLine  = regexp.MustCompile(`^(?:ERROR|FATAL): modpost: (.*)$|^(?:ERROR|WARNING): (?:modpost: )?(.* undefined!)$`)
 	suppressed   = regexp.MustCompile(`modpost: suppressed (\d{1,6}) unresolved symbol warnings`)
 	undefined    = regexp.MustCompile(`^"([^"]+)" \[(.*)\] undefined!$|^(.*): symbol '([^']+)' undefined!$`) // the latter in 7.3
@@ -50,10 +52,15 @@ type finding struct {
 
 // diagnosis reads make's output line by line and keeps what decides, in bounded memory.
 type diagnosis struct {
+	at, kdir, release string // where the copy of the source and the kernel stand in the sandbox, and which kernel it is
+
 	ours, modpost, compiler, tool, makefile, make *finding
 
-	recent []string // the last few lines
-	open   *finding // whose excerpt is still being taken
+	others  []*finding // of the compiler, in other files than the first
+	failed  []string   // what make could not make
+	foreign string     // a folder that make looked for and that is not there
+	recent  []string   // the last few lines
+	open    *finding   // whose excerpt is still being taken
 }
 
 // tokens are words of which every line that decides has one. They keep the patterns off the bulk of the output.
@@ -76,6 +83,9 @@ func (d *diagnosis) add(line string) {
 	case d.modpost != nil && suppressed.MatchString(line):
 		more, _ := strconv.Atoi(suppressed.FindStringSubmatch(line)[1])
 		d.modpost.more += more
+	case noFolder.MatchString(line) && d.foreign == "":
+		d.foreign = noFolder.FindStringSubmatch(line)[1]
+		d.noteMake(line, before)
 	case ours.MatchString(line):
 		d.note(&d.ours, finding{text: line}, line, nil)
 	case modpostLine.MatchString(line):
@@ -83,7 +93,7 @@ func (d *diagnosis) add(line string) {
 		d.note(&d.modpost, finding{text: m[1] + m[2]}, line, nil)
 	case compilerLine.MatchString(line):
 		m := compilerLine.FindStringSubmatch(line)
-		d.note(&d.compiler, finding{file: m[1], line: m[2], text: m[3]}, line, before)
+		d.noteCompiler(finding{file: m[1], line: m[2], text: m[3]}, line, before)
 	case makefileLine.MatchString(line):
 		m := makefileLine.FindStringSubmatch(line)
 		d.note(&d.makefile, finding{file: m[1], line: m[2], text: m[3]}, line, nil)
@@ -115,13 +125,62 @@ func (d *diagnosis) note(kind **finding, f finding, line string, before []string
 	*kind, d.open = &f, &f
 }
 
+// noteCompiler keeps the first error in each of the first files. A package may probe what a kernel can by compiling things, and
+// which of its errors the build failed for is known only when make says what it could not make.
+func (d *diagnosis) noteCompiler(f finding, line string, before []string) {
+	first := d.compiler
+	d.note(&d.compiler, f, line, before)
+	if first == nil || len(d.others) >= maxOthers || first.file == f.file ||
+		slices.ContainsFunc(d.others, func(o *finding) bool { return o.file == f.file }) {
+		return
+	}
+	other := (*finding)(nil)
+	d.note(&other, f, line, before)
+	d.others = append(d.others, other)
+}
+
+// decisive is the compiler's error that make gave up for, if one can be told from the others, else the first.
+func (d *diagnosis) decisive() *finding {
+	all := append([]*finding{d.compiler}, d.others...)
+	for _, strikes := range []func(*finding, string) bool{(*finding).strikes, (*finding).mentions} {
+		for _, target := range d.failed {
+			stem, object := strings.CutSuffix(path.Base(target), ".o")
+			i := slices.IndexFunc(all, func(f *finding) bool { return object && strikes(f, stem) })
+			if i >= 0 {
+				return all[i]
+			}
+		}
+	}
+	return d.compiler
+}
+
+// strikes tells whether the error is in the source file of that stem; mentions, whether the file is on the way to it.
+func (f *finding) strikes(stem string) bool { return stemOf(f.file) == stem }
+
+func (f *finding) mentions(stem string) bool {
+	return slices.ContainsFunc(f.excerpt, func(line string) bool {
+		return slices.ContainsFunc(place.FindAllStringSubmatch(line, -1), func(m []string) bool { return stemOf(m[1]) == stem })
+	})
+}
+
+// stemOf is a file's name without folders and suffix.
+func stemOf(file string) string { return strings.TrimSuffix(path.Base(file), path.Ext(file)) }
+
+// builtObjects tells whether nothing that make gave up for was an object file.
+func (d *diagnosis) builtObjects() bool {
+	return !slices.ContainsFunc(d.failed, func(target string) bool { return strings.HasSuffix(target, ".o") })
+}
+
 // noteMake keeps make's own first error. Where that only says that a command failed, the command's last word says why.
 func (d *diagnosis) noteMake(line string, before []string) {
 	d.open = nil
+	text := strings.TrimSuffix(makeLine.FindStringSubmatch(line)[1], ".  Stop.")
+	if m := makeFailed.FindStringSubmatch(text); m != nil && len(d.failed) < maxOthers {
+		d.failed = append(d.failed, m[1])
+	}
 	if d.make != nil {
 		return
 	}
-	text := strings.TrimSuffix(makeLine.FindStringSubmatch(line)[1], ".  Stop.")
 	var said []string
 	if makeFailed.MatchString(text) {
 		for _, b := range before {
@@ -153,57 +212,93 @@ func (d *diagnosis) verdict(exit int, inSource func(string) (string, bool)) erro
 		return nil
 	case d.ours != nil:
 		return fmt.Errorf("build broke off: %s", cut(d.ours.text))
+	case d.foreign != "" && d.foreign == d.kdir:
+		return fmt.Errorf("the root has no %s", d.foreign)
 	case exit > 128:
 		return fmt.Errorf("make was killed by signal %d", exit-128)
 	case exit == 126 || exit == 127:
 		return fmt.Errorf("the root has no make that runs: %s", strings.Join(d.recent, "; "))
 	}
+	return d.fault(exit, inSource)
+}
+
+// fault is the *Error that the output amounts to.
+func (d *diagnosis) fault(exit int, inSource func(string) (string, bool)) *Error {
 	e := &Error{Code: results.CodeBuildError, ExitCode: exit}
 	var f *finding
-	switch {
-	case exit != 0 && d.compiler != nil:
-		f, e.Reason = d.compiler, d.compiler.located(inSource)
+	switch kernel := otherKernel.FindStringSubmatch(d.foreign); {
+	case kernel != nil && kernel[1] != d.release:
+		f, e.Reason = d.make, "the Makefile ignores the kernel it is given, e.g. by `uname -r`: it looks for "+d.foreign
+	case exit != 0 && d.compiler != nil && (d.modpost == nil || !d.builtObjects()):
+		f = d.decisive()
+		e.Reason = d.located(f, inSource)
 	case d.modpost != nil:
-		f, e.Reason, e.Code = d.modpost, d.modpost.symbols(), results.CodeModpostError
+		f, e.Reason, e.Code = d.modpost, d.symbols(d.modpost), results.CodeModpostError
 	case d.makefile != nil:
-		f, e.Reason = d.makefile, d.makefile.located(inSource)
+		f, e.Reason = d.makefile, d.located(d.makefile, inSource)
+	case d.compiler != nil:
+		f, e.Reason = d.compiler, d.located(d.compiler, inSource)
 	case d.tool != nil:
-		f, e.Reason = d.tool, d.tool.located(inSource)
+		f, e.Reason = d.tool, d.located(d.tool, inSource)
 	case d.make != nil:
-		f, e.Reason = d.make, relative(d.make.text)
+		f, e.Reason = d.make, d.relative(d.make.text)
 	default:
 		f = &finding{excerpt: d.recent}
 		e.Reason = fmt.Sprintf("make ended with exit code %d and said nothing", exit)
 	}
 	e.Reason = cut(e.Reason)
 	for _, line := range f.excerpt[:min(len(f.excerpt), excerptLines)] {
-		e.Excerpt = append(e.Excerpt, relative(line))
+		e.Excerpt = append(e.Excerpt, d.relative(line))
 	}
 	return e
 }
 
+// explain adds to a module that is missing though make was content what was said to be wrong: a MAKE that ends in a pipe or in
+// "; true" loses make's exit code.
+func (d *diagnosis) explain(err error, inSource func(string) (string, bool)) error {
+	var missing *Error
+	if !errors.As(err, &missing) || missing.Code != results.CodeKoMissing ||
+		d.compiler == nil && d.modpost == nil && d.makefile == nil && d.tool == nil && d.make == nil {
+		return err
+	}
+	said := d.fault(1, inSource)
+	missing.Reason = cut(missing.Reason + "; make's exit code was lost: " + said.Reason)
+	missing.Excerpt = said.Excerpt
+	return missing
+}
+
+// lastSaid is the last line that is not make's own.
+func (d *diagnosis) lastSaid() string {
+	for _, line := range slices.Backward(d.recent) {
+		if line != "" && !makeChatter.MatchString(line) {
+			return d.relative(line)
+		}
+	}
+	return ""
+}
+
 // located is the finding's text with its place in the module's own source before it. An error that strikes in a header of the
 // kernel is placed where the excerpt says that the source led there.
-func (f *finding) located(inSource func(string) (string, bool)) string {
-	if file, ok := inSource(relative(f.file)); ok && f.file != "" {
+func (d *diagnosis) located(f *finding, inSource func(string) (string, bool)) string {
+	if file, ok := inSource(d.relative(f.file)); ok && f.file != "" {
 		return file + ":" + f.line + ": " + f.text
 	}
 	for _, line := range f.excerpt {
 		for _, m := range place.FindAllStringSubmatch(line, -1) {
-			if file, ok := inSource(relative(m[1])); ok {
-				return file + ":" + m[2] + ": " + relative(f.text)
+			if file, ok := inSource(d.relative(m[1])); ok {
+				return file + ":" + m[2] + ": " + d.relative(f.text)
 			}
 		}
 	}
 	if f.file == "" {
-		return relative(f.text)
+		return d.relative(f.text)
 	}
-	return f.file + ":" + f.line + ": " + f.text
+	return d.relative(f.file) + ":" + f.line + ": " + f.text
 }
 
 // symbols is modpost's complaint in one line.
-func (f *finding) symbols() string {
-	reason := relative(f.text)
+func (d *diagnosis) symbols(f *finding) string {
+	reason := d.relative(f.text)
 	if m := undefined.FindStringSubmatch(f.text); m != nil {
 		symbol, ko := m[1]+m[4], m[2]+m[3]
 		reason = path.Base(ko) + ": undefined symbol " + symbol
@@ -215,9 +310,9 @@ func (f *finding) symbols() string {
 }
 
 // relative makes paths below the build folder relative to it, as they are in the source.
-func relative(s string) string {
-	s = strings.TrimSuffix(strings.TrimSuffix(s, ", needed by './'"), ", needed by '"+guestBuild+"/'")
-	return strings.ReplaceAll(s, guestBuild+"/", "")
+func (d *diagnosis) relative(s string) string {
+	s = strings.TrimSuffix(strings.TrimSuffix(s, ", needed by './'"), ", needed by '"+d.at+"/'")
+	return strings.ReplaceAll(s, d.at+"/", "")
 }
 
 // clean takes out what has no place in a report: escape sequences, control characters, broken UTF-8.

@@ -32,12 +32,18 @@ func newLog(out io.Writer) *buildLog {
 	if out == nil {
 		out = io.Discard
 	}
-	return &buildLog{out: out}
+	return &buildLog{out: out, diagnosis: diagnosis{at: guestBuild}}
 }
 
-// header says what is being built, for whom, and with what.
-func (l *buildLog) header(tree *kernels.Tree, command []string) {
-	l.printf("# command:  %s\n# release:  %s\n# compiler: %s\n", quote(command), tree.Target.Release, tree.Root.Compiler)
+// header says for whom a module is being built, and with what.
+func (l *buildLog) header(tree *kernels.Tree) {
+	l.printf("# release:  %s\n# compiler: %s\n", tree.Target.Release, tree.Root.Compiler)
+}
+
+// begin says which command comes next, and forgets what the one before said.
+func (l *buildLog) begin(command string) {
+	l.printf("# command:  %s\n", command)
+	l.diagnosis = diagnosis{at: l.at, kdir: l.kdir, release: l.release}
 }
 
 // footer says how it ended, and answers the first error that the log's writer gave.

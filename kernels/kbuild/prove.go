@@ -17,25 +17,49 @@ import (
 // maxOrder bounds modules.order; the kernel's own, with thousands of modules, has 300 KiB.
 const maxOrder = 4 << 20
 
-// prove reads what make left in folder of dir and answers the modules in load order, or the *Error that says what is wrong with them.
-func prove(dir, folder, release string) ([]Module, error) {
-	names, err := readOrder(dir, folder)
-	if err != nil {
-		return nil, err
+// prove reads what the build left and answers the modules in load order, or the *Error that says what is wrong with them.
+func prove(r Request) ([]Module, error) {
+	names, release := []string(nil), r.Tree.Target.Release
+	if r.Recipe != nil {
+		names = r.Recipe.Modules
+	} else {
+		var err error
+		if names, err = readOrder(r.Dir, path.Clean(r.Folder)); err != nil {
+			return nil, err
+		}
 	}
 	if len(names) == 0 {
-		return nil, &Error{Code: results.CodeKoMissing, cause: ErrNothingBuilt,
-			Reason: ErrNothingBuilt.Error() + ": nothing in the Kbuild file applies to this kernel's configuration"}
+		why := "nothing in the Kbuild file applies to this kernel's configuration"
+		if r.Recipe != nil {
+			why = "the package names none"
+		}
+		return nil, &Error{Code: results.CodeKoMissing, cause: ErrNothingBuilt, Reason: ErrNothingBuilt.Error() + ": " + why}
 	}
 	modules := make([]Module, 0, len(names))
 	for _, name := range names {
-		m, err := proveModule(dir, name, release)
+		m, err := proveModule(r.Dir, name, release, r.Recipe != nil)
 		if err != nil {
 			return nil, err
 		}
 		modules = append(modules, m)
 	}
 	return loadOrder(modules), nil
+}
+
+// findSymvers answers the Module.symvers that a build left in the first of folders that has one; empty where none has.
+func findSymvers(dir string, folders []string) string {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	for _, folder := range folders {
+		name := path.Join(folder, "Module.symvers")
+		if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+			return filepath.Join(dir, name)
+		}
+	}
+	return ""
 }
 
 // readOrder reads the modules.order in folder, and answers the paths of the .ko files relative to dir, each once.
@@ -78,8 +102,9 @@ func readOrder(dir, folder string) ([]string, error) {
 	return names, nil
 }
 
-// proveModule looks at one .ko. It must lie in dir itself: a link could lead the host to where the sandbox could not go.
-func proveModule(dir, name, release string) (Module, error) {
+// proveModule looks at one .ko. It must lie in dir itself: a link could lead the host to where the sandbox could not go. A package
+// that says itself where its modules are may make a link that stays in dir.
+func proveModule(dir, name, release string, declared bool) (Module, error) {
 	missing := func(what string) error {
 		return &Error{Code: results.CodeKoMissing, Reason: clean(name) + " " + what}
 	}
@@ -94,10 +119,10 @@ func proveModule(dir, name, release string) (Module, error) {
 	at, err := filepath.EvalSymlinks(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Module{}, missing("was not built, though modules.order lists it")
+		return Module{}, missing("was not built, though " + lister(declared) + " lists it")
 	case err != nil:
 		return Module{}, missing("cannot be read: " + err.Error())
-	case at != filepath.Join(real, name):
+	case at != filepath.Join(real, name) && (!declared || !strings.HasPrefix(at, real+"/")):
 		return Module{}, missing("is a link")
 	}
 	info, err := os.Lstat(at)
@@ -109,7 +134,10 @@ func proveModule(dir, name, release string) (Module, error) {
 	case info.Size() == 0:
 		return Module{}, missing("is empty")
 	}
-	m, err := Inspect(file)
+	if at == filepath.Join(real, name) {
+		at = file
+	}
+	m, err := Inspect(at)
 	switch {
 	case errors.As(err, new(*fs.PathError)):
 		return Module{}, fmt.Errorf("read module: %w", err)
@@ -117,9 +145,17 @@ func proveModule(dir, name, release string) (Module, error) {
 		return Module{}, missing("is not a kernel module: " + clean(errors.Unwrap(err).Error()))
 	case m.Release() != release:
 		return Module{}, &Error{Code: results.CodeVermagicMismatch,
-			Reason: fmt.Sprintf("%s was built for %s, not for %s: does the Makefile ask uname?", name, clean(m.Release()), release)}
+			Reason: fmt.Sprintf("%s was built for %s, not for %s: its Makefile ignores the kernel it is given, e.g. by `uname -r`",
+				name, clean(m.Release()), release)}
 	}
 	return m, nil
+}
+
+func lister(declared bool) string {
+	if declared {
+		return "the package"
+	}
+	return "modules.order"
 }
 
 // loadOrder puts what others depend on first, and otherwise keeps the order given. A circle, which modprobe could not load

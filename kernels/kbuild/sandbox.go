@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	guestBuild = "/build" // where the private copy is mounted, the same in every build, so that debug info is the same too
+	guestBuild   = "/build"   // where the private copy is mounted, the same in every build, so that debug info is the same too
+	guestSymbols = "/symbols" // where the Module.symvers of other external modules are
 
 	// buildTime stands for the time of day wherever a build asks for it: the .ko depends on the source and the tree alone.
 	buildTime = 946684800 // 2000-01-01T00:00:00Z
@@ -48,28 +49,6 @@ var environment = [][2]string{
 	{"SOURCE_DATE_EPOCH", strconv.Itoa(buildTime)},
 	{"TMPDIR", "/tmp"},
 	{"TZ", "UTC"},
-}
-
-// sandboxArgs is the whole argument list of bwrap: command runs in view, may write to dir alone, and reaches nothing else.
-// Descriptor 3 is where bwrap tells what became of it.
-func sandboxArgs(v *view, dir string, command []string) []string {
-	args := []string{
-		"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
-		"--hostname", "modmatrix", "--json-status-fd", "3",
-	}
-	for _, e := range environment {
-		args = append(args, "--setenv", e[0], e[1])
-	}
-	args = append(args, "--proc", "/proc", "--dev", "/dev", "--size", strconv.Itoa(shmSize), "--tmpfs", "/dev/shm",
-		"--size", strconv.Itoa(tmpSize), "--tmpfs", "/tmp", "--dir", "/tmp/home")
-	args = append(args, v.args...) // after /tmp: the host's own kernel tree may lie there
-	args = append(args, "--bind", dir, guestBuild)
-	args = append(args, v.seal()...)
-	// bwrap itself leaves /proc/sys writable, and root owns what is in there without any capability: core_pattern alone
-	// would let a Makefile run a program on the host (Linux fs/proc/proc_sysctl.c, test_perm). Its /dev is memory without bounds.
-	args = append(args, "--remount-ro", "/proc", "--remount-ro", "/dev")
-	args = append(args, "--chdir", guestBuild, "--", "sh", "-c", limitScript, "sh")
-	return append(args, command...)
 }
 
 // run runs bwrap with args and answers the exit code of the command inside. Its output goes to out as it comes.

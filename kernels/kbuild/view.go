@@ -23,7 +23,7 @@ var hostEntries = []string{
 }
 
 // ownEntries are the top-level folders that the sandbox makes itself, whatever the root has there.
-var ownEntries = []string{guestBuild, "/dev", "/proc", "/run", "/sys", "/tmp"}
+var ownEntries = []string{guestBuild, guestSymbols, "/dev", "/proc", "/run", "/sys", "/tmp"}
 
 // maxChildren bounds how many binds one shadowed folder may cost: bwrap takes 9000 arguments in all.
 const maxChildren = 1000
