@@ -8,6 +8,8 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
+	"github.com/modmatrix/modmatrix/kernels/dir"
+	"github.com/modmatrix/modmatrix/kernels/host"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -54,7 +56,7 @@ func New(opt Options) (*Harness, error) {
 		make: kbuild.Build, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
-		return map[string]Source{"debian": debian.New(store, cfg)}
+		return map[string]Source{"debian": debian.New(store, cfg), "dir": dir.New(store), "host": host.New(store, host.Config{})}
 	}
 	return h, nil
 }

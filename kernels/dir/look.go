@@ -1,0 +1,198 @@
+package dir
+
+import (
+	"cmp"
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
+)
+
+// look finds out whether the kernel can be built against and booted. The first thing that is missing is the error, with its
+// cure: what comes first in a kernel's own build comes first here.
+func (k Kernel) look(ctx context.Context) (facts, error) {
+	var f facts
+	for _, step := range []func(*facts) error{k.checkConfig, k.checkPrepared, k.checkImage, k.checkModules, k.checkNeeds} {
+		if err := step(&f); err != nil {
+			return f, err
+		}
+		if ctx.Err() != nil {
+			return f, ctx.Err()
+		}
+	}
+	var err error
+	if f.cc, err = compilerFor(ctx, f.config); err != nil {
+		return f, err
+	}
+	if f.cc.notice != "" {
+		f.notices = append(f.notices, k.Release+": "+f.cc.notice)
+	}
+	f.files, err = k.hashed()
+	return f, err
+}
+
+// ownRelease is what the build directory says that its kernel is called; "" where it says nothing yet. What modules are told
+// goes before what scripts are told: a distribution's headers may differ.
+func (k Kernel) ownRelease() string {
+	for _, file := range []struct{ name, before, after string }{
+		{"include/generated/utsrelease.h", `#define UTS_RELEASE "`, "\"\n"},
+		{"include/config/kernel.release", "", "\n"},
+	} {
+		text, _ := os.ReadFile(filepath.Join(k.KDIR, file.name))
+		_, rest, found := strings.Cut(string(text), file.before)
+		release, _, ended := strings.Cut(rest, file.after)
+		if found && ended && releaseWord.MatchString(release) {
+			return release
+		}
+	}
+	return ""
+}
+
+// releaseWord keeps releases to what can be a file's name, as the kernel itself does (Linux Makefile, uts_len and
+// scripts/setlocalversion).
+var releaseWord = regexp.MustCompile(`^[0-9][0-9A-Za-z.+_~-]{0,63}$`)
+
+// checkConfig asks for a configured tree of an architecture that can be booted.
+func (k Kernel) checkConfig(f *facts) error {
+	if !isFile(filepath.Join(k.KDIR, "Makefile")) {
+		return fmt.Errorf("%s has no Makefile: it is no kernel build directory", k.KDIR)
+	}
+	path := filepath.Join(k.KDIR, ".config")
+	config, err := kconfig.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && isFile(filepath.Join(k.KDIR, "Kconfig")):
+		return fmt.Errorf("%s is not configured: make defconfig and make there, or name the folder given to O=", k.KDIR)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s has no .config: it is no kernel build directory", k.KDIR)
+	case err != nil:
+		return err
+	}
+	f.config = config
+	arch, version := titleOf(config, path)
+	f.version = cmp.Or(version, plainVersion(k.Release))
+	if arch != machine {
+		return fmt.Errorf("%s is configured for %s, and only %s can be booted here", k.KDIR, arch, machine)
+	}
+	return nil
+}
+
+// configTitle is the third line of a .config (Linux scripts/kconfig/confdata.c, conf_write_heading; arch/x86/Kconfig, mainmenu).
+var configTitle = regexp.MustCompile(`(?m)^# Linux/(\S+) (\d+\.\d+(?:\.\d+)?\S*) Kernel Configuration`)
+
+// titleOf is the architecture in the words of uname -m where that is ours, else in those of the configuration's first lines;
+// and the version, "" where they do not say.
+func titleOf(config kconfig.Config, path string) (arch, version string) {
+	head := make([]byte, 256)
+	if file, err := os.Open(path); err == nil {
+		n, _ := io.ReadFull(file, head)
+		head = head[:n]
+		file.Close()
+	}
+	arch = "32-bit or unknown machines"
+	if m := configTitle.FindSubmatch(head); m != nil {
+		version = plainVersion(string(m[2]))
+		if string(m[1]) != "x86" {
+			arch = string(m[1])
+		}
+	}
+	if config.Enabled("X86_64") {
+		arch = machine
+	}
+	return arch, version
+}
+
+// plainVersion is X.Y.Z of a longer text.
+func plainVersion(text string) string {
+	end := strings.IndexFunc(text, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+	if end < 0 {
+		end = len(text)
+	}
+	return strings.TrimRight(text[:end], ".")
+}
+
+// checkPrepared asks for what a module is built with.
+func (k Kernel) checkPrepared(*facts) error {
+	if k.Release == "" {
+		return fmt.Errorf("%s is configured, but not built: make there", k.KDIR)
+	}
+	if own := k.ownRelease(); own != k.Release {
+		return fmt.Errorf("the build directory %s of %s is of another release %q: install the headers of %[2]s anew", k.KDIR, k.Release, own)
+	}
+	for _, name := range []string{"include/generated/autoconf.h", "include/config/auto.conf", "scripts/basic/fixdep", "scripts/mod/modpost"} {
+		if _, err := os.Stat(filepath.Join(k.KDIR, name)); err != nil {
+			return fmt.Errorf("%s lacks %s: make modules_prepare there, or make", k.KDIR, name)
+		}
+	}
+	if !isFile(filepath.Join(k.KDIR, "Module.symvers")) {
+		return fmt.Errorf("%s has no Module.symvers, so no module's symbols can be checked: make there (make modules_prepare does not write it)", k.KDIR)
+	}
+	return checkTool(filepath.Join(k.KDIR, "scripts/basic/fixdep"))
+}
+
+// checkTool asks for tools of the kernel's build that run here: a tree that was built elsewhere brings its own.
+func checkTool(path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil // a script, whatever it is: make will tell
+	}
+	defer f.Close()
+	if f.Machine != elf.EM_X86_64 {
+		return fmt.Errorf("%s is a program for %s: the tree was built on another machine; make modules_prepare here", path, f.Machine)
+	}
+	return nil
+}
+
+// checkImage asks for something to boot that is of this build.
+func (k Kernel) checkImage(f *facts) error {
+	if k.Image == "" {
+		return fmt.Errorf("%s holds no image (arch/x86/boot/bzImage): make there; a kernel that is installed here is host:%s", k.KDIR, k.Release)
+	}
+	var err error
+	f.image, err = readImage(k.Image)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s may not be read: sudo chmod a+r %[1]s", k.Image)
+	case err != nil:
+		return fmt.Errorf("%s: %w; make bzImage", k.Image, err)
+	case f.image.release != "" && f.image.release != k.Release:
+		return fmt.Errorf("%s is of %s, but its tree is of %s: make again", k.Image, f.image.release, k.Release)
+	}
+	return nil
+}
+
+// checkModules asks for the kernel's own modules, if it has any.
+func (k Kernel) checkModules(f *facts) error {
+	if !f.config.Enabled("MODULES") {
+		return nil // one of the needs
+	}
+	if k.Modules == "" && !isFile(filepath.Join(k.KDIR, "modules.order")) {
+		return fmt.Errorf("%s holds the image, but no modules: make modules there", k.KDIR)
+	}
+	if k.Modules != "" {
+		if _, err := os.ReadDir(k.Modules); err != nil {
+			return fmt.Errorf("read the kernel's modules: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkNeeds asks for a configuration that a guest of ours can live with.
+func (k Kernel) checkNeeds(f *facts) error {
+	if lines := MissingForBoot(f.config); len(lines) > 0 {
+		return fmt.Errorf("%s cannot be booted here: its configuration lacks %s; add these and make", k.Release, strings.Join(lines, " "))
+	}
+	for _, w := range wanted {
+		if !f.config.Enabled(w.symbol) {
+			f.notices = append(f.notices, fmt.Sprintf("%s lacks CONFIG_%s: %s", k.Release, w.symbol, w.without))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package dir
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// guestKernel is where a tree lies in the sandbox whose own path cannot be the same there.
+const guestKernel = "/kernel"
+
+// unfit are the characters in a path that the kernel's makefiles cannot take (Linux Makefile: "source directory cannot contain
+// spaces or colons"), and those that make itself reads as something else.
+const unfit = " \t:;#$%'\"\\()*?[]~&|<>`"
+
+// mounts makes the build directory, and what it refers to, visible in the sandbox at the paths that it refers to them by.
+func (k Kernel) mounts() (kdir string, mounts []kernels.Mount, err error) {
+	sources := k.sources()
+	for _, s := range sources {
+		if !fits(s) {
+			return "", nil, fmt.Errorf("make cannot build in %s: rename that folder and make anew", s)
+		}
+		mounts = append(mounts, kernels.Mount{Host: s, Guest: s})
+	}
+	kdir = k.KDIR
+	if !fits(kdir) {
+		if len(sources) > 0 {
+			return "", nil, fmt.Errorf("make cannot build in %s: rename that folder and make anew", kdir)
+		}
+		kdir = guestKernel
+	}
+	return kdir, append(mounts, kernels.Mount{Host: k.KDIR, Guest: kdir}), nil
+}
+
+// fits tells whether path can be the same in the sandbox: make takes it, and nothing of the sandbox's own lies there.
+func fits(path string) bool {
+	if strings.ContainsAny(path, unfit) {
+		return false
+	}
+	return !slices.ContainsFunc([]string{"/build", "/dev", "/proc", "/sys"}, func(own string) bool {
+		return path == own || strings.HasPrefix(path, own+"/")
+	})
+}
+
+var (
+	// elsewhere is how the Makefile of a folder given to O= names the source, up to 4.19 and since (Linux scripts/mkmakefile, and
+	// Makefile, quiet_cmd_makefile).
+	elsewhere = regexp.MustCompile(`(?m)^(?:include (\S+)/Makefile|MAKEARGS := -C (\S+)(?: .*)?)$`)
+	// maxMakefile bounds such a Makefile: it has a few lines. The kernel's own has thousands.
+	maxMakefile = int64(4 << 10)
+)
+
+// sources are the folders outside of the build directory that it refers to, links resolved: the source of a tree that was built
+// with O=, what links in it lead to, and what those refer to in turn.
+func (k Kernel) sources() []string {
+	var found []string
+	queue := []string{k.KDIR}
+	for len(queue) > 0 {
+		dir := queue[0]
+		queue = queue[1:]
+		for _, path := range append(included(dir), linked(dir)...) {
+			if info, err := os.Stat(path); err != nil || !info.IsDir() {
+				continue
+			}
+			if inside(path, append(found, k.KDIR)) {
+				continue
+			}
+			found = append(found, path)
+			queue = append(queue, path)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// inside tells whether path is one of dirs or lies below one.
+func inside(path string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") })
+}
+
+// included is the source that the Makefile in dir takes everything from. Its path is kept as it is written: make will ask for
+// it by that name.
+func included(dir string) []string {
+	path := filepath.Join(dir, "Makefile")
+	info, err := os.Stat(path)
+	if err != nil || info.Size() > maxMakefile {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	m := elsewhere.FindSubmatch(text)
+	if m == nil {
+		return nil
+	}
+	source := string(m[1]) + string(m[2])
+	if !filepath.IsAbs(source) {
+		source = filepath.Join(dir, source)
+	}
+	return []string{filepath.Clean(source)}
+}
+
+// linked are the folders that links at the top of dir lead into, but for those that every sandbox shows.
+func linked(dir string) []string {
+	var found []string
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Type()&fs.ModeSymlink == 0 || e.Name() == "source" {
+			continue // the source of O= is told by the Makefile, and that one is asked for
+		}
+		path, err := filepath.EvalSymlinks(filepath.Join(dir, e.Name()))
+		if err != nil {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			path = filepath.Dir(path)
+		}
+		if !inside(path, []string{"/usr", "/opt"}) {
+			found = append(found, path)
+		}
+	}
+	return found
+}

@@ -1,0 +1,202 @@
+// Package host takes the kernels that are installed on this host, the running one first of all: image and modules from where
+// the distribution put them, headers by the link that it left there, and its own compiler.
+//
+// What is missing is named as the package that brings it on this distribution. The package only finds the parts; what makes a
+// kernel of them is kernels/dir. It must never know what is built or booted.
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/dir"
+)
+
+// Config says where kernels are installed. The zero value is this host.
+type Config struct {
+	Root    string // where /boot and /lib/modules are looked for; "" for /
+	Release string // of the running kernel; "" to ask it
+}
+
+// Source obtains installed kernels. It may be used by several goroutines.
+type Source struct {
+	store *kernels.Store
+	cfg   Config
+}
+
+// New makes a source that keeps what it finds out about a kernel's modules in store.
+func New(store *kernels.Store, cfg Config) *Source {
+	cfg.Root = cmp.Or(cfg.Root, "/")
+	return &Source{store, cfg}
+}
+
+// Resolve finds the installed kernel that sel names, the running one where it names none. Errors wrap kernels.ErrNoMatch where
+// it is not installed, and are a *kernels.IncompleteError, with the cure, where a part of it is missing or may not be read.
+func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+	release := sel.Name
+	if release == "" {
+		var err error
+		if release, err = s.running(); err != nil {
+			return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
+		}
+	}
+	k, err := s.find(release)
+	if err != nil {
+		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
+	}
+	res, err := k.Resolve(ctx)
+	if err != nil {
+		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
+	}
+	for i := range res.Targets {
+		res.Targets[i].Flavour = flavour(release)
+	}
+	return res, nil
+}
+
+// Fetch opens the tree of a target that Resolve gave; see dir.Kernel.Tree.
+func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (*kernels.Tree, error) {
+	release, ok := strings.CutPrefix(t.Source, "host:")
+	if !ok {
+		return nil, fmt.Errorf("fetch %s: %s is no target of this source", t.Release, t.Source)
+	}
+	k, err := s.find(release)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", t.Release, err)
+	}
+	return k.Tree(ctx, s.store, t)
+}
+
+// running is the release of the kernel that runs.
+func (s *Source) running() (string, error) {
+	if s.cfg.Release != "" {
+		return s.cfg.Release, nil
+	}
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return "", fmt.Errorf("%w: ask the running kernel for its release: %w", kernels.ErrUnavailable, err)
+	}
+	return unix.ByteSliceToString(name.Release[:]), nil
+}
+
+// moduleDirs are where modules lie, on hosts with a merged /usr and without.
+var moduleDirs = []string{"lib/modules", "usr/lib/modules"}
+
+// find finds the parts of an installed kernel.
+func (s *Source) find(release string) (dir.Kernel, error) {
+	if strings.ContainsRune(release, '/') || release == "." || release == ".." {
+		return dir.Kernel{}, fmt.Errorf("%w: %q is no release; name one as uname -r does: %s", kernels.ErrNoMatch, release, s.others())
+	}
+	k := dir.Kernel{Source: "host:" + release, Release: release}
+	var err error
+	if k.Image, err = s.image(release); err != nil {
+		return k, s.incomplete(release, err)
+	}
+	for _, name := range moduleDirs {
+		path := filepath.Join(s.cfg.Root, name, release)
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			k.Modules = path
+			break
+		}
+	}
+	switch {
+	case k.Image == "" && k.Modules == "":
+		return k, fmt.Errorf("%w: %s is not installed here%s; %s", kernels.ErrNoMatch, release, s.why(release), s.others())
+	case k.Image == "":
+		return k, s.incomplete(release, fmt.Errorf("its image is in neither /boot nor %s: %s", k.Modules, s.distribution().install(image, release)))
+	case k.Modules == "":
+		return k, s.incomplete(release, fmt.Errorf("its modules are not in /lib/modules: %s", s.distribution().install(image, release)))
+	}
+	if k.KDIR, err = s.headers(k.Modules, release); err != nil {
+		return k, s.incomplete(release, err)
+	}
+	return k, nil
+}
+
+func (s *Source) incomplete(release string, err error) error {
+	return &kernels.IncompleteError{Release: release, Version: upstream(release), Err: fmt.Errorf("kernel %s: %w", release, err)}
+}
+
+// image is the first image of release that may be read; "" where there is none.
+func (s *Source) image(release string) (string, error) {
+	var locked string
+	for _, name := range []string{"boot/vmlinuz-" + release, "lib/modules/" + release + "/vmlinuz", "usr/lib/modules/" + release + "/vmlinuz", "boot/vmlinux-" + release} {
+		path := filepath.Join(s.cfg.Root, name)
+		f, err := os.Open(path)
+		if err == nil {
+			f.Close()
+			return path, nil
+		}
+		if errors.Is(err, fs.ErrPermission) && locked == "" {
+			locked = path
+		}
+	}
+	if locked != "" {
+		return "", fmt.Errorf("%s may not be read by you: sudo chmod a+r %[1]s (dpkg-statoverride --add root root 644 %[1]s keeps it so)", locked)
+	}
+	return "", nil
+}
+
+// headers is the build directory of a kernel, by the link that its headers leave beside its modules.
+func (s *Source) headers(modules, release string) (string, error) {
+	for _, link := range []string{filepath.Join(modules, "build"), filepath.Join(s.cfg.Root, "usr/src/linux-headers-"+release), filepath.Join(s.cfg.Root, "usr/src/kernels", release)} {
+		kdir, err := filepath.EvalSymlinks(link)
+		if err != nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(kdir, "Makefile")); err == nil {
+			return kdir, nil
+		}
+	}
+	return "", fmt.Errorf("its headers are not installed (%s leads nowhere): %s", filepath.Join(modules, "build"), s.distribution().install(headers, release))
+}
+
+// Installed are the releases that are there in whole or in part, sorted.
+func (s *Source) Installed() []string {
+	var found []string
+	for _, pattern := range []string{"boot/vmlinuz-*", "lib/modules/*", "usr/lib/modules/*"} {
+		paths, _ := filepath.Glob(filepath.Join(s.cfg.Root, pattern))
+		for _, path := range paths {
+			release := strings.TrimPrefix(filepath.Base(path), "vmlinuz-")
+			if release[0] >= '0' && release[0] <= '9' {
+				found = append(found, release)
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// others tells which kernels could be named instead.
+func (s *Source) others() string {
+	installed := s.Installed()
+	if len(installed) == 0 {
+		return "no kernel is: " + s.distribution().install(image, "")
+	}
+	return "installed: " + strings.Join(installed, " ")
+}
+
+// why says how the running kernel can be one that is not installed.
+func (s *Source) why(release string) string {
+	if running, err := s.running(); err == nil && running == release {
+		return ", though it runs: it was booted from outside, as under a container or a microVM"
+	}
+	return ""
+}
+
+// upstream is X.Y.Z of a release.
+func upstream(release string) string {
+	version, _, _ := strings.Cut(release, "-")
+	version, _, _ = strings.Cut(version, "+")
+	return version
+}
