@@ -1,0 +1,275 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm/vmtest"
+)
+
+// The guest of the endings' scripts is told with these functions:
+//
+//	call tell STEP…      send the frames of each step, with the markers that belong to them; see steps
+//	call frame JSON      send one wire.Frame
+//	call spoil HOW       what becomes of the next frame: lose, double, halve, garble, again, or stretch:SIZE
+//	call heartbeats      one every 50 ms from now on, whatever else there is
+//	call forge NONCE     the next frames come from another, who knows this nonce, or the true one ("itself");
+//	                     without one, they come from the guest again
+//	call flood KIND N    N frames of a kind
+func init() {
+	vmtest.Register("tell", func(g *vmtest.Guest, words ...string) { listenTo(g).tell(words...) })
+	vmtest.Register("frame", func(g *vmtest.Guest, words ...string) { listenTo(g).frame(strings.Join(words, " ")) })
+	vmtest.Register("spoil", func(g *vmtest.Guest, words ...string) { listenTo(g).line.how = words[0] })
+	vmtest.Register("heartbeats", func(g *vmtest.Guest, _ ...string) { go listenTo(g).beat() })
+	vmtest.Register("forge", func(g *vmtest.Guest, words ...string) { listenTo(g).forge(words...) })
+	vmtest.Register("flood", func(g *vmtest.Guest, words ...string) { listenTo(g).flood(words[0], number(words[1])) })
+}
+
+// teller is the one guest that this process plays.
+type teller struct {
+	guest   *vmtest.Guest
+	release string
+	nonce   string
+	own     *wire.Writer
+	frames  *wire.Writer // own, or one with a forged nonce
+	line    *line
+	started int // specs
+}
+
+var (
+	tellerOnce sync.Once
+	theTeller  *teller
+)
+
+// listenTo gives the guest that goes on between the statements of a script.
+func listenTo(g *vmtest.Guest) *teller {
+	tellerOnce.Do(func() {
+		path := g.Drive()
+		if path == "" {
+			path = g.Arg("-initrd")
+		}
+		image, err := os.ReadFile(path)
+		must(err)
+		field := func(name string) string {
+			return string(regexp.MustCompile(`"` + name + `": "([^"]*)"`).FindSubmatch(image)[1])
+		}
+		t := &teller{guest: g, nonce: field("nonce"), release: field("release"), line: &line{to: g.Report}}
+		t.own = wire.NewWriter(t.line, t.nonce)
+		t.frames = t.own
+		theTeller = t
+	})
+	return theTeller
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func number(text string) int {
+	n, err := strconv.Atoi(text)
+	must(err)
+	return n
+}
+
+// line is the report port, on which a frame may come to harm.
+type line struct {
+	to   io.Writer
+	how  string // what becomes of the next frame; empty: nothing
+	mu   sync.Mutex
+	last []byte
+}
+
+// Write gets one frame.
+func (l *line) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := bytes.Clone(b)
+	switch l.how {
+	case "lose":
+		out = nil
+	case "double":
+		out = append(out, b...)
+	case "halve":
+		out = out[:len(b)/2]
+	case "garble": // in the text: the checksum is wrong
+		out[len(b)/2] ^= 1
+	case "again": // the frame before it comes in its place
+		out = l.last
+	default:
+		if _, size, ok := strings.Cut(l.how, "stretch:"); ok {
+			out = stretch(b, number(size))
+		}
+	}
+	l.how, l.last = "", bytes.Clone(b)
+	_, err := l.to.Write(out)
+	return len(b), err
+}
+
+// stretch gives the same frame with so many bytes of JSON, most of them blanks.
+func stretch(b []byte, size int) []byte {
+	const header, sum = 12, 4 // see package wire
+	text := b[header : len(b)-sum]
+	text = append(bytes.Repeat([]byte(" "), size-len(text)), text...)
+	out := binary.LittleEndian.AppendUint32(bytes.Clone(b[:4]), uint32(len(text)))
+	out = binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(out))
+	out = append(out, text...)
+	return binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(text))
+}
+
+// whole is every step of a guest that passes.
+var whole = []string{"boot", "load", "test", "unload", "end"}
+
+// steps are what a guest goes through: other steps, or frames with what stands behind the colon.
+var steps = map[string][]string{
+	"through": whole,
+	"boot":    {"hello", "taint:boot=0", "plan:one,two"},
+	"load":    {"begin:load", "loaded", "done:load", "taint:load=4096"},
+	"test":    {"begin:test", "pass:one", "pass:two", "exit:0", "done:test", "taint:test=4096"},
+	"unload":  {"begin:unload", "unloaded", "done:unload", "taint:unload=4096"},
+	"end":     {"begin:shutdown", "done:shutdown", "over"},
+}
+
+func (t *teller) tell(words ...string) {
+	for _, word := range words {
+		if inner, ok := steps[word]; ok {
+			t.tell(inner...)
+			continue
+		}
+		verb, arg, _ := strings.Cut(word, ":")
+		for _, f := range t.framesOf(verb, arg) {
+			t.send(f)
+		}
+	}
+}
+
+// framesOf gives the frames of a step that is made of frames.
+func (t *teller) framesOf(verb, arg string) []wire.Frame {
+	spec := func(kind wire.Kind, state string) wire.Frame {
+		return wire.Frame{Kind: kind, Spec: &wire.Spec{Name: strings.ReplaceAll(arg, "_", " "), State: state}}
+	}
+	errno, _ := strconv.Atoi(arg)
+	switch verb {
+	case "hello":
+		f := wire.Frame{Kind: wire.KindHello, Release: t.release}
+		if arg != "" {
+			f.Release = arg
+		}
+		return []wire.Frame{f}
+	case "begin", "done":
+		return []wire.Frame{{Kind: wire.KindStage, Stage: arg, Done: verb == "done"}}
+	case "taint":
+		stage, bits, _ := strings.Cut(arg, "=")
+		return []wire.Frame{{Kind: wire.KindTaint, Stage: stage, Taint: uint64(number(bits))}}
+	case "plan":
+		return plans(arg)
+	case "loaded":
+		return []wire.Frame{{Kind: wire.KindLoad, Module: "fifo", Errno: errno}}
+	case "unloaded":
+		return []wire.Frame{{Kind: wire.KindUnload, Module: "fifo", Errno: errno}}
+	case "start":
+		return []wire.Frame{spec(wire.KindSpecStart, "")}
+	case "pass", "fail", "skip", "panic":
+		state := map[string]string{"pass": "passed", "fail": "failed", "skip": "skipped", "panic": "panicked"}[verb]
+		return []wire.Frame{spec(wire.KindSpecStart, ""), spec(wire.KindSpecEnd, state)}
+	case "ended":
+		return []wire.Frame{spec(wire.KindSpecEnd, "passed")}
+	case "exit":
+		return []wire.Frame{{Kind: wire.KindSuiteEnd, ExitCode: errno}}
+	case "over":
+		return []wire.Frame{{Kind: wire.KindEnd}}
+	}
+	panic("no step " + verb)
+}
+
+// plans are the frames of a plan: names between commas, or so many.
+func plans(arg string) []wire.Frame {
+	var specs []wire.Spec
+	if n, err := strconv.Atoi(arg); err == nil {
+		for i := range n {
+			specs = append(specs, wire.Spec{Name: fmt.Sprint("spec ", i)})
+		}
+	} else {
+		for name := range strings.SplitSeq(arg, ",") {
+			specs = append(specs, wire.Spec{Name: name})
+		}
+	}
+	var frames []wire.Frame
+	for len(specs) > 0 {
+		n := min(len(specs), 1000)
+		frames = append(frames, wire.Frame{Kind: wire.KindPlan, Specs: specs[:n]})
+		specs = specs[n:]
+	}
+	return frames
+}
+
+// send writes the marker that belongs to f, and f.
+func (t *teller) send(f wire.Frame) {
+	switch f.Kind {
+	case wire.KindStage:
+		t.mark(wire.Mark{Stage: f.Stage, Done: f.Done})
+	case wire.KindSpecStart:
+		t.started++
+		t.mark(wire.Mark{Spec: t.started, Name: f.Spec.Name})
+	case wire.KindSpecEnd:
+		t.mark(wire.Mark{Spec: max(t.started, 1), Name: f.Spec.Name, Done: true})
+	}
+	must(t.frames.Write(f))
+}
+
+func (t *teller) mark(m wire.Mark) {
+	fmt.Fprintf(t.guest.Console, "[    1.000000] %s\n", wire.Marker(t.nonce, m))
+}
+
+func (t *teller) frame(text string) {
+	var f wire.Frame
+	must(json.Unmarshal([]byte(text), &f))
+	t.send(f)
+}
+
+func (t *teller) forge(nonce ...string) {
+	t.frames = t.own
+	switch {
+	case len(nonce) == 0:
+	case nonce[0] == "itself": // from a spec, which can read the plan
+		t.frames = wire.NewWriter(t.line, t.nonce)
+	default:
+		t.frames = wire.NewWriter(t.line, nonce[0])
+	}
+}
+
+func (t *teller) beat() {
+	for {
+		must(t.own.Write(wire.Frame{Kind: wire.KindHeartbeat}))
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// flood sends n frames of a kind: specs that pass, or text that is as long as it can be.
+func (t *teller) flood(kind string, n int) {
+	text := strings.Repeat("x", 1<<20)
+	for i := range n {
+		switch kind {
+		case "passes":
+			t.tell(fmt.Sprint("pass:spec_", i))
+		case "names":
+			t.tell("pass:" + text)
+		case "ends":
+			t.send(wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: fmt.Sprint("spec ", i), State: "passed"}})
+		default:
+			t.send(wire.Frame{Kind: wire.Kind(kind), Text: text})
+		}
+	}
+}

@@ -1,0 +1,362 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// ending is one way in which a cell can end, and what must come of it. A script is played by a fake QEMU, everything
+// above which is the real thing; see vm/vmtest for its statements, and the functions beside teller for its calls.
+type ending struct {
+	name   string // also of the kernel: no blanks
+	script string
+	build  error  // what the compiler has to say
+	fetch  error  // why the kernel cannot be had
+	want   string // status@stage code
+	reason string // a part of it
+}
+
+// passes is a script that does something in the middle of a guest that passes otherwise.
+func passes(middle string) string {
+	return "call tell boot load test\n" + middle + "\ncall tell unload end\npoweroff"
+}
+
+// testing_ is a script of a guest that goes through steps in place of those of the test.
+func tests(steps string) string {
+	return "call tell boot load begin:test " + steps + " done:test taint:test=4096 unload end\npoweroff"
+}
+
+// ended is a script of a guest that passes, and then ends with these statements.
+func ended(statements string) string { return "call tell through\n" + statements }
+
+const oops = `
+	console [    2.000000] BUG: kernel NULL pointer dereference, address: 0000000000000000
+	console [    2.000001] Oops: 0002 [#1] PREEMPT SMP NOPTI
+	console [    2.000002] RIP: 0010:fifo_init+0x5/0x1000 [fifo]
+	console [    2.000003] Kernel panic - not syncing: Fatal exception
+	reset`
+
+// endings come to their end by themselves.
+var endings = []ending{
+	{name: "pass", script: ended("poweroff"), want: "PASS@"},
+
+	// What does not come as far as a guest.
+	{name: "no-kernel", fetch: fmt.Errorf("%w: the disk is full", kernels.ErrUnavailable), want: "MISS@fetch infra", reason: "the disk is full"},
+	{name: "build-error", build: &kbuild.Error{Code: results.CodeBuildError, Reason: "fifo.c:1: no"}, want: "FAIL@build build-error", reason: "fifo.c:1"},
+	{name: "modpost", build: &kbuild.Error{Code: results.CodeModpostError, Reason: "kmap undefined"}, want: "FAIL@build modpost-error"},
+	{name: "no-ko", build: &kbuild.Error{Code: results.CodeKoMissing, Reason: "nothing was built"}, want: "FAIL@build ko-missing"},
+	{name: "vermagic", build: &kbuild.Error{Code: results.CodeVermagicMismatch, Reason: "for another"}, want: "FAIL@build vermagic-mismatch"},
+	{name: "no-bwrap", build: errors.New("bwrap: no namespaces"), want: "ERROR@build infra", reason: "bwrap"},
+
+	// QEMU's own end.
+	{name: "refuses", script: "refuse 1 no such machine", want: "ERROR@boot infra", reason: "no such machine"},
+	{name: "asserts-at-start", script: "refuse 134 kvm_buf_set_msrs: Assertion failed.", want: "ERROR@boot infra", reason: "Assertion failed"},
+	{name: "killed-at-start", script: "refuse -9", want: "ERROR@boot infra", reason: "QMP"},
+	{name: "dies-before-a-byte", script: "die 1 no memory", want: "ERROR@boot infra", reason: "no memory"},
+	{name: "dies-in-load", script: "call tell boot begin:load\ndie 134 Assertion failed.", want: "ERROR@load infra", reason: "Assertion failed"},
+	{name: "killed-in-test", script: "call tell boot load begin:test start:one\ndie -9", want: "ERROR@test infra", reason: "qemu-died"},
+	{name: "dies-mid-frame", script: "call tell boot load\ncall spoil halve\ncall tell begin:test\ndie 1 lost", want: "ERROR@load infra", reason: "lost"},
+	{name: "killed-after-the-end", script: ended("die -9"), want: "ERROR@shutdown infra", reason: "qemu-died"},
+
+	// The words of the monitor.
+	{name: "reset-after-the-end", script: ended("reset"), want: "ERROR@shutdown reset", reason: "guest-reset"},
+	{name: "panic-after-the-end", script: ended("panic"), want: "ERROR@shutdown reset", reason: "guest-panic"},
+	{name: "host-signal", script: ended("end host-signal"), want: "ERROR@shutdown infra", reason: "host-signal"},
+	{name: "host-quit", script: ended("end host-qmp-quit"), want: "ERROR@shutdown infra", reason: "host-qmp-quit"},
+	{name: "unheard-of", script: ended("end it-was-time"), want: "ERROR@shutdown infra", reason: "it-was-time"},
+	{name: "no-reason", script: ended("end"), want: "ERROR@shutdown infra", reason: "qemu-died"},
+	{name: "two-reasons", script: ended(`monitor {"event": "SHUTDOWN", "data": {"reason": "guest-reset"}}` + "\npoweroff"), want: "ERROR@shutdown reset", reason: "guest-reset"},
+	{name: "terminated-in-test", script: "call tell boot load begin:test start:one\nend host-signal", want: "ERROR@test infra", reason: "host-signal"},
+	{name: "events-flood", script: "flood events\n" + ended("poweroff"), want: "PASS@"},
+	{name: "monitor-hangs-up", script: passes("hangup"), want: "ERROR@shutdown infra", reason: "qemu-died"},
+	{name: "monitor-rubbish", script: passes("monitor \xff\x00{{{{ rubbish\nmonitor {\"return\": 1}\nmonitor 7\nmonitor {\"event\": 7}"), want: "PASS@"},
+	{name: "monitor-greets-with-rubbish", script: "greet SSH-2.0-OpenSSH\n" + ended("poweroff"), want: "ERROR@boot infra", reason: "QMP"},
+
+	// The kernel alone.
+	{name: "panics-at-boot", script: "console Kernel panic - not syncing: VFS: Unable to mount root fs\nreset", want: "MISS@boot boot-failed", reason: "Unable to mount root"},
+	{name: "powers-off-at-boot", script: "console [    0.000000] Linux version 1\npoweroff", want: "MISS@boot boot-failed", reason: "guest-shutdown"},
+	{name: "ends-before-the-load", script: "call tell boot\npoweroff", want: "MISS@boot boot-failed", reason: "before the module was loaded"},
+	{name: "another-kernel", script: "call tell hello:9.9-other load test unload end\npoweroff", want: "ERROR@boot infra", reason: `booted "9.9-other"`},
+	{name: "a-dependency", script: "call tell boot\ncall frame {\"kind\":\"trouble\",\"text\":\"load virtio: no such file\"}\ncall tell end\npoweroff", want: "ERROR@boot infra", reason: "load virtio"},
+	{name: "splat-at-boot", script: "console [    0.5] WARNING: CPU: 0 PID: 1 at arch/x86/x.c:1 early_thing+0x1/0x2\n" + ended("poweroff"), want: "PASS@"},
+
+	// The module.
+	{name: "refused", script: "call tell boot begin:load\nconsole [    1.0] fifo: probe failed\ncall tell loaded:19 done:load taint:load=0 end\npoweroff", want: "FAIL@load load-refused", reason: "ENODEV"},
+	{name: "oops-in-init", script: "call tell boot begin:load" + oops, want: "FAIL@load oops", reason: "fifo_init"},
+	{name: "oops-in-a-spec", script: "call tell boot load begin:test pass:one start:two" + oops, want: "FAIL@test oops", reason: `during "two"`},
+	{name: "oops-in-exit", script: "call tell boot load test begin:unload" + oops, want: "FAIL@unload oops", reason: "fifo_init"},
+	{name: "panic-alone", script: "call tell boot load begin:test start:one\nconsole [    2.0] Kernel panic - not syncing: fifo gives up\nreset", want: "FAIL@test panic", reason: "fifo gives up"},
+	{name: "triple-fault", script: "call tell boot load begin:test start:one\nreset", want: "FAIL@test reset", reason: `in "one"`},
+	{name: "powers-off-in-test", script: "call tell boot load begin:test start:one\npoweroff", want: "FAIL@test reset", reason: "guest-shutdown"},
+	{name: "warns-though-all-pass", script: passes("console [    2.0] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_read+0x1/0x2 [fifo]"), want: "FAIL@test warn", reason: "fifo_read"},
+	{name: "sanitizer", script: passes("console [    2.0] BUG: KASAN: slab-use-after-free in fifo_read+0x1/0x2 [fifo]"), want: "FAIL@test sanitizer", reason: "fifo_read"},
+	{name: "lockdep", script: passes("console [    2.0] WARNING: possible circular locking dependency detected"), want: "FAIL@test lockdep"},
+	{name: "splat-after-the-end", script: ended("console [    9.0] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_late+0x1/0x2 [fifo]\npoweroff"), want: "FAIL@shutdown warn", reason: "fifo_late"},
+	{name: "panic-said-after-the-end", script: ended("console [    9.0] Kernel panic - not syncing: too late\nreset"), want: "FAIL@shutdown panic", reason: "too late"},
+	{name: "half-a-line-of-panic", script: "call tell boot load begin:test start:one\nconsole- [    2.0] Kernel panic - not sync\nreset", want: "FAIL@test reset"},
+	{name: "tainted", script: "call tell boot load begin:test pass:one pass:two exit:0 done:test taint:test=4608 unload end\npoweroff", want: "FAIL@test taint", reason: "tainted W"},
+	{name: "taint-goes-down", script: "call tell hello taint:boot=512 plan:one,two load test unload end\npoweroff", want: "ERROR@shutdown infra", reason: "taint"},
+	{name: "does-not-unload", script: "call tell boot load test begin:unload unloaded:11 done:unload end\npoweroff", want: "FAIL@unload unload-failed", reason: "EAGAIN"},
+	{name: "leaves-something", script: "call tell boot load test begin:unload unloaded\ncall frame {\"kind\":\"residue\",\"text\":\"/proc/fifo\"}\ncall tell done:unload end\npoweroff", want: "FAIL@unload leak", reason: "/proc/fifo"},
+
+	// The suite.
+	{name: "spec-fails", script: tests("pass:one fail:two exit:1"), want: "FAIL@test spec-failed", reason: `"two"`},
+	{name: "spec-panics", script: tests("pass:one panic:two exit:1"), want: "FAIL@test spec-failed", reason: `"two"`},
+	{name: "before-suite-fails", script: "call tell boot load begin:test\ncall frame {\"kind\":\"suite-error\",\"spec\":{\"name\":\"BeforeSuite\",\"node\":\"BeforeSuite\",\"state\":\"failed\",\"message\":\"no device\"}}\ncall tell exit:1 done:test unload end\npoweroff", want: "FAIL@test spec-failed", reason: "BeforeSuite failed: no device"},
+	{name: "fault-announced", script: "call tell boot load begin:test pass:one start:two\ncall frame {\"kind\":\"expect\",\"spec\":{\"name\":\"two\"},\"text\":\"WARNING.*fifo_test\",\"count\":1}\n" +
+		"console [    2.0] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_test+0x1/0x2 [fifo]\ncall tell ended:two exit:0 done:test taint:test=4608 begin:unload unloaded done:unload taint:unload=4608 end\npoweroff", want: "PASS@"},
+	{name: "fault-announced-in-vain", script: "call tell boot load begin:test pass:one start:two\ncall frame {\"kind\":\"expect\",\"spec\":{\"name\":\"two\"},\"text\":\"WARNING.*fifo_test\",\"count\":1}\n" +
+		"call tell ended:two exit:0 done:test unload end\npoweroff", want: "FAIL@test spec-failed", reason: "did not come"},
+	{name: "exits-with-1", script: tests("pass:one pass:two exit:1"), want: "ERROR@test spec-missing", reason: "exited with 1"},
+	{name: "exits-with-2", script: tests("exit:2"), want: "ERROR@test spec-missing", reason: "exited with 2"},
+	{name: "focused", script: tests("pass:one skip:two exit:197"), want: "ERROR@test spec-missing", reason: "remove the focus"},
+	{name: "suite-killed", script: "call tell boot load begin:test pass:one\ncall frame {\"kind\":\"suite-end\",\"signal\":\"killed\"}\ncall tell done:test unload end\npoweroff", want: "ERROR@test spec-missing", reason: "killed"},
+	{name: "suite-killed-in-a-spec", script: "call tell boot load begin:test start:one\ncall frame {\"kind\":\"suite-end\",\"signal\":\"killed\"}\ncall tell done:test unload end\npoweroff", want: "FAIL@test timeout", reason: `"one" did not end`},
+	{name: "suite-end-unreported", script: tests("pass:one pass:two"), want: "ERROR@test spec-missing", reason: "never reported"},
+	{name: "spec-missing", script: tests("pass:one exit:0"), want: "ERROR@test spec-missing", reason: `first "two"`},
+	{name: "spec-never-ends", script: tests("pass:one start:two exit:0"), want: "ERROR@test spec-missing", reason: `"two" was running`},
+	{name: "spec-never-ends-and-others-do", script: tests("start:one pass:two exit:0"), want: "ERROR@test spec-missing", reason: `first "one"`},
+	{name: "spec-ends-twice", script: tests("pass:one ended:one pass:two exit:0"), want: "PASS@"},
+	{name: "spec-ends-twice-and-fails", script: tests("pass:one fail:one pass:two exit:0"), want: "FAIL@test spec-failed", reason: `"one"`},
+	{name: "spec-never-begun", script: tests("pass:one ended:two exit:0"), want: "PASS@"},
+	{name: "spec-never-planned", script: tests("pass:one pass:two pass:three exit:0"), want: "PASS@"},
+	{name: "spec-never-planned-fails", script: tests("pass:one pass:two fail:three exit:1"), want: "FAIL@test spec-failed", reason: `"three"`},
+	{name: "no-specs", script: "call tell hello taint:boot=0 load begin:test exit:0 done:test unload end\npoweroff", want: "ERROR@test spec-missing", reason: "no specs"},
+	{name: "all-skipped", script: tests("skip:one skip:two exit:0"), want: "SKIP@test excluded", reason: "every spec was skipped"},
+	{name: "a-huge-plan", script: "call tell hello taint:boot=0 plan:100000 load begin:test\ncall flood passes 100\ncall tell exit:0 done:test unload end\npoweroff", want: "ERROR@test spec-missing", reason: "never ran"},
+	{name: "more-specs-than-are-kept", script: "call tell hello taint:boot=0 plan:20000 load begin:test\ncall flood ends 20000\ncall tell exit:0 done:test unload end\npoweroff", want: "ERROR@shutdown infra", reason: "more than 9999 specs"},
+	{name: "huge-names", script: "call tell boot load begin:test pass:one pass:two\ncall flood names 20\ncall flood output 20\ncall tell exit:0 done:test unload end\npoweroff", want: "PASS@"},
+
+	// The line on which frames come.
+	{name: "only-rubbish", script: "report \xf5MMX rubbish\nreport {\"kind\":\"end\"}\npoweroff", want: "MISS@boot boot-failed", reason: "guest-shutdown"},
+	{name: "rubbish-between-frames", script: passes("report \xf5MMX rubbish \xf5\xf5\xf5"), want: "PASS@"},
+	{name: "no-end-frame", script: "call tell boot load test unload\npoweroff", want: "FAIL@unload reset"},
+	{name: "two-end-frames", script: ended("call tell over\npoweroff"), want: "ERROR@shutdown infra", reason: "after its end"},
+	{name: "frames-after-the-end", script: ended("call tell begin:test pass:one\npoweroff"), want: "ERROR@shutdown infra", reason: "after its end"},
+	{name: "heartbeat-after-the-end", script: ended("call frame {\"kind\":\"heartbeat\"}\npoweroff"), want: "PASS@"},
+	{name: "end-without-unload", script: "call tell boot load test end\npoweroff", want: "ERROR@load infra", reason: "unloaded every module"},
+	{name: "end-without-load", script: "call tell boot end\npoweroff", want: "ERROR@test spec-missing"},
+	{name: "end-alone", script: "call tell over\npoweroff", want: "MISS@boot boot-failed"},
+	{name: "lost-frame", script: passes("call spoil lose\ncall tell taint:test=4096"), want: "ERROR@test infra", reason: "lost"},
+	{name: "garbled-frame", script: passes("call spoil garble\ncall tell taint:test=4096"), want: "ERROR@test infra", reason: "lost"},
+	{name: "half-a-frame", script: passes("call spoil halve\ncall tell taint:test=4096"), want: "ERROR@test infra", reason: "lost"},
+	{name: "frame-comes-twice", script: passes("call spoil double\ncall tell taint:test=4096"), want: "ERROR@test infra", reason: "lost"},
+	{name: "frame-replayed", script: passes("call tell taint:test=4096\ncall spoil again\ncall tell taint:test=4096"), want: "ERROR@test infra", reason: "lost"},
+	{name: "forged-nonce", script: "call tell boot load begin:test\ncall forge guessed\ncall tell pass:one pass:two exit:0 done:test unload end\npoweroff", want: "FAIL@test reset"},
+	{name: "forged-failure", script: passes("call forge guessed\ncall tell fail:one\ncall forge"), want: "PASS@"},
+	{name: "forged-end", script: "call tell boot load begin:test start:one\ncall forge itself\ncall tell ended:one pass:two exit:0 done:test unload end\ncall forge\ncall tell ended:one pass:two exit:0 done:test unload end\npoweroff", want: "ERROR@shutdown infra", reason: "after its end"},
+	{name: "longest-frame", script: passes("call spoil stretch:1048576\ncall tell taint:test=4096"), want: "PASS@"},
+	{name: "too-long-a-frame", script: passes("call spoil stretch:1048577\ncall tell taint:test=4096"), want: "ERROR@test infra", reason: "lost"},
+	{name: "hello-twice", script: passes("call tell hello"), want: "ERROR@shutdown infra", reason: "hello"},
+	{name: "hello-as-another", script: "call tell hello:9.9-other hello taint:boot=0 plan:one,two load test unload end\npoweroff", want: "ERROR@shutdown infra", reason: `as "9.9-other"`},
+}
+
+// mute are guests that never speak, which only a deadline ends.
+var mute = []ending{
+	{name: "no-first-byte", want: "MISS@boot boot-failed", reason: "did not reach"},
+	{name: "hangs-at-boot", script: "console [    0.1] Probing EDD", want: "MISS@boot boot-failed", reason: "Probing EDD"},
+	{name: "stops-at-boot", script: "freeze", want: "MISS@boot boot-failed", reason: "did not reach"},
+}
+
+// silent are guests that fall silent, or that wait for something in the kernel that does not end.
+var silent = []ending{
+	{name: "hangs-before-the-load", script: "call tell boot", want: "ERROR@boot timeout", reason: "during boot"},
+	{name: "hangs-in-load", script: "call tell boot begin:load", want: "FAIL@load hang", reason: "no answer"},
+	{name: "load-never-ends", script: "call tell boot begin:load\ncall heartbeats", want: "FAIL@load hang"},
+	{name: "hangs-in-a-spec", script: "call tell boot load begin:test start:one", want: "FAIL@test hang", reason: `in "one"`},
+	{name: "hangs-between-specs", script: "call tell boot load begin:test pass:one", want: "FAIL@test hang", reason: "during test"},
+	{name: "hangs-in-unload", script: "call tell boot load test begin:unload", want: "FAIL@unload hang", reason: "no answer"},
+	{name: "unload-never-ends", script: "call tell boot load test begin:unload\ncall heartbeats", want: "FAIL@unload hang"},
+	{name: "never-powers-off", script: ended(""), want: "ERROR@shutdown timeout", reason: "no end"},
+	{name: "qemu-stands-still", script: "call tell boot load begin:test start:one\nfreeze", want: "FAIL@test hang", reason: `in "one"`},
+	{name: "hangs-after-a-splat", script: "call tell boot load begin:test start:one\nconsole [    2.0] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_read+0x1/0x2 [fifo]", want: "FAIL@test warn", reason: "fifo_read"},
+}
+
+// endless are guests that have something to say for as long as they are let.
+var endless = []ending{
+	{name: "suite-goes-on", script: "call tell boot load begin:test start:one\ncall heartbeats", want: "ERROR@test timeout", reason: "not through"},
+	{name: "prints-for-ever", script: "call tell boot load begin:test start:one\ncall heartbeats\nflood console 1000000000000", want: "ERROR@test timeout", reason: "not through"},
+}
+
+// clones happen to templates and to what is made of them.
+var clones = []ending{
+	{name: "clone-passes", script: "[share=on] call ready\n[-incoming] call tell through\n[-incoming] poweroff", want: "PASS@"},
+	{name: "panics-before-ready", script: "console Kernel panic - not syncing: no init found\nreset", want: "MISS@boot boot-failed", reason: "no init found"},
+	{name: "dies-before-ready", script: "die 134 Assertion failed.", want: "ERROR@boot infra", reason: "Assertion failed"},
+	{name: "save-fails", script: "[share=on] migration fails no room\n[share=on] call ready\n[!share=on] call tell through\n[!share=on] poweroff", want: "PASS@"},
+	{name: "restore-fails", script: "[share=on] call ready\n[-incoming] migration fails bad state\n[!share=on] call tell through\n[!share=on] poweroff", want: "PASS@"},
+	{name: "clone-dies-at-once", script: "[share=on] call ready\n[-incoming] die 134 Assertion failed.", want: "ERROR@boot infra", reason: "Assertion failed"},
+	{name: "clone-is-killed", script: "[share=on] call ready\n[-incoming] call tell boot load begin:test start:one\n[-incoming] die -9", want: "ERROR@test infra", reason: "qemu-died"},
+	{name: "clone-says-what-its-template-said", script: "call ready\n[-incoming] poweroff", want: "MISS@boot boot-failed", reason: "guest-shutdown"},
+}
+
+// muteClones are clones and templates that never speak.
+var muteClones = []ending{
+	{name: "never-ready", script: "console [    0.1] Probing EDD", want: "MISS@boot boot-failed", reason: "Probing EDD"},
+	{name: "clone-never-speaks", script: "[share=on] call ready", want: "MISS@boot boot-failed", reason: "did not reach"},
+}
+
+func TestEndings(t *testing.T) {
+	count := countRows(t)
+	for _, group := range []struct {
+		name   string
+		list   []ending
+		limit  func(*deadlines) // the one that passes; the others never do
+		frozen bool
+	}{
+		{"by themselves", endings, nil, false},
+		{"mute", mute, func(d *deadlines) { d.boot = time.Second }, false},
+		{"silent", silent, func(d *deadlines) { d.silent, d.call = 2*time.Second, 2*time.Second }, false},
+		{"endless", endless, func(d *deadlines) { d.whole = 4 * time.Second }, false},
+		{"clones", clones, nil, true},
+		{"mute clones", muteClones, func(d *deadlines) { d.boot = time.Second }, true},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			limits := deadlines{boot: 2 * time.Minute, silent: 2 * time.Minute, call: 2 * time.Minute, whole: 4 * time.Minute}
+			if group.limit != nil {
+				group.limit(&limits)
+			}
+			playEndings(t, group.list, limits, group.frozen)
+		})
+	}
+	count.check(t)
+}
+
+// playEndings runs one module against a kernel for each of list.
+func playEndings(t *testing.T, list []ending, limits deadlines, frozen bool) {
+	by := map[string]ending{}
+	var script strings.Builder
+	for _, e := range list {
+		by[e.name] = e
+		for line := range strings.Lines(e.script) {
+			if line = strings.TrimSpace(line); line != "" {
+				fmt.Fprintf(&script, "[/%s/vmlinuz] %s\n", e.name, line)
+			}
+		}
+	}
+	f := newFixture(t, script.String())
+	if frozen {
+		f.withChannels(t)
+	}
+	f.sources = func(Spec) map[string]Source { return map[string]Source{"debian": kernelsOf{f.source, by}} }
+	build := f.make
+	f.make = func(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
+		if err := by[nameOf(r.Tree.Target)].build; err != nil {
+			return nil, err
+		}
+		return build(ctx, r)
+	}
+	f.limits = func(Spec) deadlines { return limits }
+	f.spec.Kernels, f.spec.Jobs = nil, 12
+	for _, e := range list {
+		f.spec.Kernels = append(f.spec.Kernels, "debian:"+e.name)
+	}
+	res, err := f.run(t, t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range res.Records {
+		e := by[strings.TrimSuffix(rec.Target.Release, "-amd64")]
+		t.Run(e.name, func(t *testing.T) { e.check(t, rec) })
+	}
+}
+
+func (e ending) check(t *testing.T, rec results.Record) {
+	if got := strings.TrimSpace(fmt.Sprintf("%s@%s %s", rec.Status, rec.Stage, rec.Code)); got != e.want || !strings.Contains(rec.Reason, e.reason) {
+		t.Errorf("got %s: %s; want %s: %s", got, rec.Reason, e.want, e.reason)
+	}
+	if (rec.Status != results.Pass) != (rec.Reason != "") {
+		t.Errorf("%s with the reason %q", rec.Status, rec.Reason)
+	}
+	if text := rec.Reason; len(text) > 4<<10 {
+		t.Errorf("a reason of %d bytes", len(text))
+	}
+}
+
+func nameOf(target kernels.Target) string { return strings.TrimSuffix(target.Release, "-amd64") }
+
+// kernelsOf has a kernel of its own for each ending, so that the fake QEMU knows whom to play.
+type kernelsOf struct {
+	*fakeSource
+	endings map[string]ending
+}
+
+func (s kernelsOf) Fetch(ctx context.Context, target kernels.Target, tell func(kernels.Progress)) (*kernels.Tree, error) {
+	name := nameOf(target)
+	if err := s.endings[name].fetch; err != nil {
+		return nil, err
+	}
+	tree, err := s.fakeSource.Fetch(ctx, target, tell)
+	if err != nil {
+		return nil, err
+	}
+	tree.Image = filepath.Join(s.dir, name, "vmlinuz")
+	if err := os.MkdirAll(filepath.Dir(tree.Image), 0o755); err != nil {
+		return nil, err
+	}
+	tree.Digest += name // a template of its own as well
+	return tree, os.WriteFile(tree.Image, []byte(name), 0o644)
+}
+
+// rowCount counts how often each row of the table of judgement decided.
+type rowCount struct {
+	mu    sync.Mutex
+	names []string
+	count map[string]int
+}
+
+// countRows puts a counter in front of every row, for the rest of the test.
+func countRows(t *testing.T) *rowCount {
+	c := &rowCount{count: map[string]int{}}
+	own := rows
+	t.Cleanup(func() { rows = own })
+	rows = slices.Clone(rows)
+	for i, fits := range own {
+		path := runtime.FuncForPC(reflect.ValueOf(fits).Pointer()).Name()
+		name := path[strings.LastIndexByte(path, '.')+1:]
+		c.names = append(c.names, name)
+		rows[i] = func(e Evidence) (verdict, bool) {
+			v, ok := fits(e)
+			if ok {
+				c.mu.Lock()
+				c.count[name]++
+				c.mu.Unlock()
+			}
+			return v, ok
+		}
+	}
+	return c
+}
+
+// elsewhere are the rows that no guest can reach, with the test that does.
+var elsewhere = map[string]string{
+	"excluded":    "the module says it before anything is built",
+	"interrupted": "TestInterruptGivesEveryCellARecord",
+	"buildOnly":   "TestJudge",
+	"noGuest":     "TestJudge",
+}
+
+func (c *rowCount) check(t *testing.T) {
+	if t.Failed() {
+		return // run alone, or broken
+	}
+	for _, name := range c.names {
+		if _, ok := elsewhere[name]; c.count[name] == 0 && !ok {
+			t.Errorf("no ending is decided by the row %s: give it one", name)
+		}
+	}
+}
