@@ -60,7 +60,7 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	if clone {
 		t.before = len(f.console)
 	}
-	w := newWatch(c.limits(c.plan.Spec), p.Kill)
+	w := newWatch(c.limits(c.plan.Spec), giveUp(p, log, payload.Plan.Nonce))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -1,10 +1,15 @@
 package harness
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
 	"sync"
 	"time"
 
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm"
 )
 
 // deadlines are how long a guest may take. They are generous: a hang is cheap to wait for, a slow machine taken for
@@ -35,6 +40,33 @@ func limits(s Spec) deadlines {
 func suiteTimeout(s Spec) time.Duration {
 	whole := limits(s).whole
 	return max(whole-30*time.Second, whole/2)
+}
+
+// askLimit bounds what a guest that is past a deadline may still cost.
+const askLimit = 10 * time.Second
+
+// giveUp ends a guest that is past a deadline, and asks it before where it is. That is a panic to its kernel, so a line
+// in its log says from where on the faults are our doing.
+func giveUp(p *vm.Process, log io.Writer, nonce string) func() {
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), askLimit)
+		defer cancel()
+		fmt.Fprintf(log, "\n%s\n", askedMark(nonce))
+		p.Diagnose(ctx)
+		p.Kill()
+	}
+}
+
+func askedMark(nonce string) string {
+	return "[modmatrix " + nonce + ": past its deadline, and asked where it is]"
+}
+
+// beforeAsked gives the part of log that the guest said of itself, before giveUp asked it.
+func beforeAsked(log []byte, nonce string) []byte {
+	if i := bytes.LastIndex(log, []byte(askedMark(nonce))); i >= 0 {
+		return log[:i]
+	}
+	return log
 }
 
 // watch ends a guest that is past a deadline.

@@ -13,7 +13,11 @@ func (c *cell) witness(e *Evidence, t told, round int) {
 	}
 	line := readMarkers(t.log, e.Guest, t.rounds.suites[round])
 	line.trust(t.before, e.Guest)
-	for _, s := range console.Scan(t.log) {
+	said := t.log
+	if t.end.Late != "" {
+		said = beforeAsked(t.log, e.Guest.Nonce)
+	}
+	for _, s := range console.Scan(said) {
 		if at := line.at(s.Start); at.ours {
 			e.Splats = append(e.Splats, Splat{Splat: s, Stage: at.stage, Spec: at.spec})
 		}
@@ -21,7 +25,7 @@ func (c *cell) witness(e *Evidence, t told, round int) {
 	if _, bad := refused(e.Guest.Loads); bad {
 		e.LoadWords = console.Reason(line.during(t.log, results.StageLoad), c.built.modules[0].Name)
 	}
-	e.Tail = tail(t.log, 4<<10)
+	e.Tail = tail(said, 4<<10)
 	loss := console.Lost(t.log)
 	e.Incomplete = t.cut || !loss.Complete()
 }
