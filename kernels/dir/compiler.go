@@ -67,7 +67,10 @@ func compilerFor(ctx context.Context, config kconfig.Config) (compiler, error) {
 		}
 		return compiler{}, fmt.Errorf("the kernel was built with %s, and there is no %s here: install %s", cmp.Or(want.text, family), family, name)
 	}
-	best := closest(found, want)
+	best := found[0] // what the host calls by the plain name, where nobody says which
+	if want.version[0] > 0 {
+		best = closest(found, want)
+	}
 	best.notice = differs(best, want, family)
 	if family == "gcc" {
 		best.make = []string{"CC=" + filepath.Base(best.path)}

@@ -108,27 +108,27 @@ func changed(want, have kernels.Target) string {
 func (k Kernel) hashed() ([]kernels.Package, error) {
 	var files []kernels.Package
 	for _, path := range []string{filepath.Join(k.KDIR, ".config"), filepath.Join(k.KDIR, "Module.symvers"), k.Image} {
-		sum, size, err := fileDigest(path)
+		sum, err := fileDigest(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // look has said so where it matters
 		}
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, kernels.Package{Name: filepath.Base(path), Version: k.Release, Arch: machine, SHA256: sum, Size: size})
+		files = append(files, kernels.Package{Name: filepath.Base(path), Version: k.Release, Arch: machine, SHA256: sum})
 	}
 	return files, nil
 }
 
-func fileDigest(path string) (sum string, size int64, err error) {
+func fileDigest(path string) (sum string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
-	size, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), size, err
+	_, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // headerFolders hold what a module is compiled with besides the configuration.

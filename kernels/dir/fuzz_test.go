@@ -1,0 +1,44 @@
+package dir
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func FuzzReadBzImage(f *testing.F) {
+	f.Add([]byte(bzImage("6.12.3")))
+	f.Add([]byte(bzImage(strings.Repeat("6", 300))))
+	f.Fuzz(func(t *testing.T, head []byte) {
+		if i, err := readBzImage(head); err == nil && i.release != "" && !releaseWord.MatchString(i.release) {
+			t.Errorf("%q", i.release)
+		}
+	})
+}
+
+func FuzzReadVmlinux(f *testing.F) {
+	f.Add([]byte(module("depends=")))
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = readVmlinux(bytes.NewReader(data)) })
+}
+
+func FuzzParseModinfo(f *testing.F) {
+	f.Add([]byte(module("depends=a,b", "softdep=pre: c post: d")))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		info, err := parseModinfo(bytes.NewReader(data))
+		if err == nil && strings.ContainsAny(strings.Join(info.softdeps, ""), "\n\r") {
+			t.Errorf("%q", info.softdeps)
+		}
+	})
+}
+
+func FuzzOrderedModule(f *testing.F) {
+	for _, line := range []string{"drivers/a.o", "kernel/drivers/a.ko", "../../etc/passwd", "/etc/passwd.ko", ""} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if name := orderedModule(line); name != "" && (!filepath.IsLocal(name) || !isModule(name)) {
+			t.Errorf("%q", name)
+		}
+	})
+}
