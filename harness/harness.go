@@ -11,6 +11,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/dir"
 	"github.com/modmatrix/modmatrix/kernels/host"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/source"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -56,7 +57,9 @@ func New(opt Options) (*Harness, error) {
 		make: kbuild.Build, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
-		return map[string]Source{"debian": debian.New(store, cfg), "dir": dir.New(store), "host": host.New(store, host.Config{})}
+		archive := debian.New(store, cfg)
+		compiled := source.New(store, archive, source.Config{})
+		return map[string]Source{"debian": archive, "dir": dir.New(store), "git": compiled, "host": host.New(store, host.Config{}), "tar": compiled}
 	}
 	return h, nil
 }

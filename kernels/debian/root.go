@@ -31,6 +31,16 @@ type rootNotes struct {
 
 const rootFile = "root.json"
 
+// Root returns a root of suite with pkgs in it, and what modules' makefiles take for granted, from the store where it is
+// there. It is for kernels that do not come from the archive. Errors wrap kernels.ErrUnavailable, unless ctx ended.
+func (s *Source) Root(ctx context.Context, suite string, pkgs []string, report func(kernels.Progress)) (kernels.Root, error) {
+	if report == nil {
+		report = func(kernels.Progress) {}
+	}
+	root, err := s.root(ctx, s.state(suite), kernels.Target{Suite: suite, RootPkgs: pkgs}, report)
+	return root, unavailable(ctx, err)
+}
+
 // root returns the root that t is built in; targets of one suite that need the same packages share it.
 func (s *Source) root(ctx context.Context, st *state, t kernels.Target, report func(kernels.Progress)) (kernels.Root, error) {
 	pkgs := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(always), t.RootPkgs...))))

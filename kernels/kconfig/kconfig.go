@@ -63,5 +63,8 @@ func (c Config) Enabled(symbol string) bool {
 	return v == "y" || v == "m"
 }
 
+// Len is how many symbols have a value.
+func (c Config) Len() int { return len(c.values) }
+
 // Digest is "sha256:…" of the file as read; empty for the zero value.
 func (c Config) Digest() string { return c.digest }

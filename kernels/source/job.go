@@ -1,0 +1,263 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
+)
+
+// recipe is the number of the way in which trees are made here; whoever changes what comes out raises it.
+const recipe = "1"
+
+// job compiles one kernel.
+type job struct {
+	src    *Source
+	target kernels.Target
+	origin origin
+	root   kernels.Root
+	config request
+	report func(kernels.Progress)
+}
+
+// digest is of all that the tree depends on.
+func (j job) digest() string {
+	return digest(recipe, j.origin.id(), j.target.Release, strconv.FormatBool(j.config.whole), j.config.String(), j.root.Digest)
+}
+
+// make fills dir with the tree. One kernel is compiled at a time, by all processors: several at once would only be slower
+// in memory. On the way dir holds the whole source, some 2 GB.
+func (j job) make(ctx context.Context, dir string) (err error) {
+	j.report(kernels.Progress{What: "wait for another kernel that is compiled"})
+	unlock, err := j.src.store.Lock(ctx, "source.compile", true)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	b, err := j.box(dir)
+	if err != nil {
+		return err
+	}
+	file, logPath, err := j.openLog()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	log := &buildLog{out: file, report: j.report}
+	for _, step := range []func(context.Context, box, *buildLog) error{j.unpack, j.configure, j.compile, j.stage} {
+		if err := step(ctx, b, log); err != nil {
+			return j.explain(ctx, err, logPath)
+		}
+	}
+	if err := prune(b.linux); err != nil {
+		return fmt.Errorf("drop what no module is built with: %w", err)
+	}
+	return j.finish(dir)
+}
+
+// box readies the folders of the build in dir.
+func (j job) box(dir string) (box, error) {
+	where := filepath.Dir(j.origin.path)
+	if j.origin.kind == "git" {
+		where = j.origin.path
+	}
+	b := box{
+		root: j.root, linux: filepath.Join(dir, "linux"), stage: filepath.Join(dir, "stage"),
+		// One for each place that sources come from: whoever compiles in it could leave others what he likes.
+		ccache: filepath.Join(j.src.store.Dir(), "ccache", short(digest(j.origin.kind, where))),
+	}
+	var err error
+	for _, d := range []string{b.linux, b.stage, b.ccache} {
+		err = errors.Join(err, os.MkdirAll(d, 0o755))
+	}
+	return b, err
+}
+
+// openLog makes the file that outlives a build that fails.
+func (j job) openLog() (*os.File, string, error) {
+	path := filepath.Join(j.src.store.Dir(), "compile", j.target.Release+"-"+short(j.digest())+".log")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, "", err
+	}
+	f, err := os.Create(path)
+	return f, path, err
+}
+
+// explain adds where more is said, where a tool failed.
+func (j job) explain(ctx context.Context, err error, logPath string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if _, ok := errors.AsType[*toolError](err); ok {
+		return fmt.Errorf("%w (all of it: %s)", err, logPath)
+	}
+	return err
+}
+
+// unpack puts the source into the box and looks whether it is what was resolved.
+func (j job) unpack(ctx context.Context, b box, log *buildLog) error {
+	log.step("unpack linux "+j.target.Release, 0)
+	if err := j.origin.unpack(ctx, b, log); err != nil {
+		return fmt.Errorf("unpack the source: %w", err)
+	}
+	tree, err := os.OpenRoot(b.linux)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	makefile, err := readHead(tree, "Makefile")
+	if err != nil {
+		return fmt.Errorf("read the source's Makefile: %w", err)
+	}
+	v, err := readVersion(makefile)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(j.target.Release, v.String()+v.extra) {
+		return fmt.Errorf("the source is %s%s and was resolved as %s: it changed meanwhile, run again", v, v.extra, j.target.Release)
+	}
+	// What else would go into the release (Linux scripts/setlocalversion).
+	return b.run(ctx, nil, log, "sh", "-c", "rm -rf .git .scmversion localversion*")
+}
+
+const headMax = 64 << 10
+
+// readHead reads the beginning of a file of a stranger's tree, which may lead nowhere else.
+func readHead(tree *os.Root, name string) ([]byte, error) {
+	f, err := tree.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, fmt.Errorf("%s is no file", name))
+	}
+	return io.ReadAll(io.LimitReader(f, headMax))
+}
+
+// configureScript makes .config of request.config. EXPERT stays out of the first step: with it, "allnoconfig" would switch
+// off what only experts may. The second step adds it where it is asked for, and what only it allows.
+const configureScript = `set -e
+if [ "$1" = defconfig ]; then make -s defconfig; else
+	grep -v '^CONFIG_EXPERT=' request.config > first.config
+	make -s KCONFIG_ALLCONFIG=first.config allnoconfig
+fi
+cat request.config >> .config
+make -s olddefconfig
+rm -f first.config
+make -s LOCALVERSION= kernelrelease > kernel.release`
+
+// configure makes the configuration, and looks whether the kernel took every line of what was asked.
+func (j job) configure(ctx context.Context, b box, log *buildLog) error {
+	log.step("configure linux "+j.target.Release, 0)
+	text := j.config.String()
+	if _, commit, ok := strings.Cut(j.target.Release, "-g"); ok {
+		text += "CONFIG_LOCALVERSION=\"-g" + commit + "\"\n"
+	}
+	text += "# CONFIG_LOCALVERSION_AUTO is not set\n"
+	tree, err := os.OpenRoot(b.linux)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	if err := tree.WriteFile("request.config", []byte(text), 0o644); err != nil {
+		return err
+	}
+	start := "nothing"
+	if j.config.whole {
+		start = whole
+	}
+	if err := b.run(ctx, nil, log, "sh", "-c", configureScript, "sh", start); err != nil {
+		return fmt.Errorf("configure: %w", err)
+	}
+	release, err := readHead(tree, "kernel.release")
+	if err != nil {
+		return err
+	}
+	if got := strings.TrimSpace(string(release)); got != j.target.Release {
+		return fmt.Errorf("the configured kernel calls itself %q and not %s: a profile sets LOCALVERSION", got, j.target.Release)
+	}
+	return j.verify(tree)
+}
+
+// verify holds the configuration against what was asked.
+func (j job) verify(tree *os.Root) error {
+	f, err := tree.Open(".config")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	config, err := kconfig.Parse(f)
+	if err != nil {
+		return err
+	}
+	missed := j.config.missed(config)
+	if len(missed) == 0 {
+		return nil
+	}
+	menu, err := kconfig.ReadMenu(tree.FS(), "Kconfig", map[string]string{"SRCARCH": "x86"})
+	if err != nil {
+		return fmt.Errorf("find out why the kernel does not take CONFIG_%s=%s: %w", missed[0].symbol, missed[0].value, err)
+	}
+	var reasons []string
+	for _, m := range missed {
+		reasons = append(reasons, fmt.Sprintf("CONFIG_%s=%s of profile %s: %s", m.symbol, m.value, j.config.origin(m.symbol), menu.Why(m.symbol, m.value, config)))
+	}
+	const most = 4
+	if more := len(reasons) - most; more > 0 {
+		reasons = append(reasons[:most], fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("this kernel does not take %s", strings.Join(reasons, "; "))
+}
+
+// objectsPerSymbol is how many objects a kernel has for each symbol that is built in, give or take a third.
+const objectsPerSymbol = 2.1
+
+// compile builds the image and the modules.
+func (j job) compile(ctx context.Context, b box, log *buildLog) error {
+	tree, err := os.OpenRoot(b.linux)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	f, err := tree.Open(".config")
+	if err != nil {
+		return err
+	}
+	config, err := kconfig.Parse(f)
+	f.Close()
+	if err != nil {
+		return err
+	}
+	log.step("compile linux "+j.target.Release, int64(float64(config.Len())*objectsPerSymbol))
+	jobs := cmp.Or(j.src.cfg.Jobs, runtime.NumCPU())
+	if err := b.run(ctx, nil, log, "make", "-j"+strconv.Itoa(jobs), "LOCALVERSION=", "bzImage", "modules"); err != nil {
+		return fmt.Errorf("compile: %w", err)
+	}
+	return nil
+}
+
+// stageScript puts what is booted and loaded into /out. depmod comes with modules_install.
+const stageScript = `set -e
+make -s LOCALVERSION= INSTALL_MOD_PATH=/out INSTALL_MOD_STRIP=1 modules_install
+cp .config /out/config
+cp System.map /out/System.map
+cp arch/x86/boot/bzImage /out/vmlinuz
+rm -f request.config kernel.release`
+
+func (j job) stage(ctx context.Context, b box, log *buildLog) error {
+	log.step("install linux "+j.target.Release, 0)
+	if err := b.run(ctx, nil, log, "sh", "-c", stageScript); err != nil {
+		return fmt.Errorf("install: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package source
+
+import (
+	"bytes"
+	"io"
+	"regexp"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// buildLog passes what a build says on to a file, keeps what matters of it, and counts what was compiled.
+type buildLog struct {
+	out    io.Writer
+	what   string // the step, as progress calls it
+	total  int64  // objects that are expected
+	report func(kernels.Progress)
+	done   int64
+	line   []byte
+	faults []byte // the first lines that look like a fault
+	last   []byte // the last line
+}
+
+// maxFaults bounds what is kept for the error, in bytes; maxLine what is looked at of a line.
+const (
+	maxFaults = 8 << 10
+	maxLine   = 4 << 10
+)
+
+// compiled is what make says for each object (Linux scripts/Kbuild.include, "quiet").
+var compiled = regexp.MustCompile(`^  (CC|AS)( \[M\])?  `)
+
+// quiet is any of make's lines of that kind: a file may be called error.c.
+var quiet = regexp.MustCompile(`^  [A-Z]+ `)
+
+// step begins a step: its objects are counted as far as total, which may be 0.
+func (l *buildLog) step(what string, total int64) {
+	l.what, l.total, l.done = what, total, 0
+	l.report(kernels.Progress{What: what, Total: total})
+}
+
+// Write never fails: a build is not to stop for its log.
+func (l *buildLog) Write(p []byte) (int, error) {
+	_, _ = l.out.Write(p)
+	for rest := p; len(rest) > 0; {
+		piece, after, ended := bytes.Cut(rest, []byte("\n"))
+		l.line = append(l.line, piece[:min(len(piece), maxLine-len(l.line))]...)
+		if ended {
+			l.read(l.line)
+			l.line = l.line[:0]
+		}
+		rest = after
+	}
+	return len(p), nil
+}
+
+func (l *buildLog) read(line []byte) {
+	switch {
+	case compiled.Match(line):
+		if l.done < l.total-1 { // it is an estimate
+			l.done++
+		}
+		if l.total > 0 {
+			l.report(kernels.Progress{What: l.what, Done: l.done, Total: l.total})
+		}
+	case fault.Match(line) && !quiet.Match(line) && len(l.faults) < maxFaults:
+		l.faults = append(append(l.faults, line...), '\n')
+	}
+	if len(bytes.TrimSpace(line)) > 0 {
+		l.last = append(l.last[:0], line...)
+	}
+}
+
+// said is what an error is made of.
+func (l *buildLog) said() string { return string(l.faults) + string(l.last) }

@@ -1,0 +1,153 @@
+package source
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// origin is one state of a kernel's source.
+type origin struct {
+	kind    string // git or tar
+	path    string // of the repository or the file, absolute
+	commit  string // git: the commit
+	name    string // git: as it was asked for, else the tag or the short commit
+	sha256  string // tar: of the file
+	size    int64  // tar: of the file in bytes
+	version version
+	exact   bool // git: the commit is the tag of its version
+}
+
+// version is what a kernel's Makefile says of itself.
+type version struct {
+	major, minor, patch int
+	extra               string // -rc3
+}
+
+func (v version) String() string { return fmt.Sprintf("%d.%d.%d", v.major, v.minor, v.patch) }
+
+// tag is what the version's tag is called: v6.12 and not v6.12.0.
+func (v version) tag() string {
+	if v.patch == 0 {
+		return fmt.Sprintf("v%d.%d%s", v.major, v.minor, v.extra)
+	}
+	return "v" + v.String() + v.extra
+}
+
+var (
+	makefileLine = regexp.MustCompile(`(?m)^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)[ \t]*$`)
+	goodExtra    = regexp.MustCompile(`^[-.][0-9A-Za-z._-]{1,30}$`)
+)
+
+// readVersion reads the head of a kernel's Makefile.
+func readVersion(makefile []byte) (v version, err error) {
+	words := map[string]string{}
+	for _, m := range makefileLine.FindAllSubmatch(makefile, -1) {
+		if _, twice := words[string(m[1])]; !twice {
+			words[string(m[1])] = string(m[2])
+		}
+	}
+	for name, into := range map[string]*int{"VERSION": &v.major, "PATCHLEVEL": &v.minor, "SUBLEVEL": &v.patch} {
+		if *into, err = strconv.Atoi(words[name]); err != nil || *into < 0 || *into > 999 {
+			return version{}, fmt.Errorf("its Makefile says no %s: is this a Linux kernel's source?", name)
+		}
+	}
+	if extra := words["EXTRAVERSION"]; extra != "" && goodExtra.MatchString(extra) {
+		v.extra = extra
+	}
+	return v, nil
+}
+
+// toolPkgs are what a kernel is compiled with, besides a compiler and what is in every root. ccache: a second kernel that
+// differs in little costs a fifth.
+var toolPkgs = []string{"bison", "ccache", "cpio", "flex", "libelf-dev", "libssl-dev", "python3-minimal", "zstd"}
+
+// compilers are the suites whose compiler fits, newest kernels first: the one that was in use when the series came out.
+// A newer compiler refuses old kernels (new warnings are errors there), and an older one the newest.
+var compilers = []struct {
+	since      version
+	suite, gcc string
+}{
+	{version{6, 8, 0, ""}, "trixie", "gcc-14"},
+	{version{5, 16, 0, ""}, "bookworm", "gcc-12"},
+	{version{}, "bullseye", "gcc-10"},
+}
+
+// target is the origin with profiles, as plain data.
+func (o origin) target(profiles []string) kernels.Target {
+	t := kernels.Target{
+		Release: o.version.String() + o.version.extra, Version: o.version.String(), Arch: "x86_64", Flavour: "minimal",
+		Profile: strings.Join(profiles, "+"),
+	}
+	pkg := kernels.Package{Name: "linux", Version: o.version.String() + o.version.extra, Arch: "source", SHA256: o.sha256, Size: o.size}
+	t.Source = "tar:" + o.path
+	if o.kind == "git" {
+		t.Source = "git:" + o.path + "@" + o.name
+		pkg.Version = o.commit
+		if !o.exact {
+			t.Release += "-g" + o.commit[:12]
+		}
+	}
+	t.Packages = []kernels.Package{pkg}
+	for _, c := range compilers {
+		if !o.version.before(c.since) {
+			t.Suite, t.RootPkgs = c.suite, append([]string{c.gcc}, toolPkgs...)
+			break
+		}
+	}
+	return t
+}
+
+func (v version) before(o version) bool {
+	return v.major < o.major || v.major == o.major && (v.minor < o.minor || v.minor == o.minor && v.patch < o.patch)
+}
+
+// originOf reads back what target wrote.
+func originOf(t kernels.Target) (o origin, err error) {
+	kind, rest, _ := strings.Cut(t.Source, ":")
+	o = origin{kind: kind, path: rest}
+	if len(t.Packages) != 1 || t.Packages[0].Name != "linux" || kind != "git" && kind != "tar" {
+		return o, errors.New(t.Source + " is no target of this source")
+	}
+	o.sha256, o.size = t.Packages[0].SHA256, t.Packages[0].Size
+	if kind == "git" {
+		at := strings.LastIndexByte(rest, '@')
+		o.path, o.name, o.commit = rest[:max(at, 0)], rest[at+1:], t.Packages[0].Version
+	}
+	return o, nil
+}
+
+// id says in one word which source it is, wherever it lies.
+func (o origin) id() string { return o.kind + ":" + o.commit + o.sha256 }
+
+func profilesOf(t kernels.Target) []string {
+	if t.Profile == "" {
+		return nil
+	}
+	return strings.Split(t.Profile, "+")
+}
+
+func short(digest string) string { return strings.TrimPrefix(digest, "sha256:")[:16] }
+
+func digest(parts ...string) string {
+	sum := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(sum, "%d:%s", len(p), p)
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+}
+
+func homeDir() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the home folder for ~: %w; write the whole path", err)
+	}
+	return home, nil
+}

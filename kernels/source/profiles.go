@@ -1,0 +1,208 @@
+package source
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
+)
+
+//go:embed profiles/*.config
+var builtin embed.FS
+
+// base is the fragment that every kernel has, and whole the profile that starts from the architecture's own defconfig
+// instead of from nothing.
+const (
+	base  = "base"
+	whole = "defconfig"
+)
+
+// quarrels are profiles that exclude each other.
+var quarrels = []struct{ a, b, why string }{
+	{"kasan", "kcsan", "both instrument every access (KCSAN depends on !KASAN)"},
+	{"kcsan", "nosmp", "a race needs two processors"},
+	{"kcsan", "rt", "KCSAN reports PREEMPT_RT's own locks"},
+	{"debug", "rt", "debug asks for PREEMPT, which PREEMPT_RT replaces"},
+	{"preempt", "rt", "preempt asks for PREEMPT, which PREEMPT_RT replaces"},
+}
+
+// request is what a configuration is asked to be.
+type request struct {
+	whole     bool // starts from defconfig
+	fragments []fragment
+}
+
+// fragment is one profile's part of it.
+type fragment struct {
+	name  string
+	lines []setting
+}
+
+// setting is one line of a fragment.
+type setting struct {
+	symbol   string // without CONFIG_
+	value    string // as it is written, with quotes; n for "is not set"
+	optional bool   // a kernel that cannot is good, too
+}
+
+// Profiles are the names that selectors may have after '+', sorted.
+func (s *Source) Profiles() []string {
+	names := []string{whole}
+	for _, from := range []fs.FS{s.cfg.Fragments, builtin} {
+		if from == nil {
+			continue
+		}
+		for _, pattern := range []string{"*.config", "profiles/*.config"} {
+			found, _ := fs.Glob(from, pattern)
+			for _, file := range found {
+				names = append(names, strings.TrimSuffix(path.Base(file), ".config"))
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == base })
+}
+
+// fragments reads the base and the named profiles. Errors wrap kernels.ErrNoMatch.
+func (s *Source) fragments(profiles []string) (r request, err error) {
+	for _, q := range quarrels {
+		if slices.Contains(profiles, q.a) && slices.Contains(profiles, q.b) {
+			return r, fmt.Errorf("%w: profiles %s and %s exclude each other: %s; name two kernels, one with each", kernels.ErrNoMatch, q.a, q.b, q.why)
+		}
+	}
+	for _, name := range append([]string{base}, profiles...) {
+		if name == whole {
+			r.whole = true
+			continue
+		}
+		text, err := s.read(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return r, fmt.Errorf("%w: no profile %s; there are %s", kernels.ErrNoMatch, name, strings.Join(s.Profiles(), " "))
+		}
+		if err != nil {
+			return r, fmt.Errorf("read profile %s: %w", name, err)
+		}
+		f, err := parseFragment(name, string(text))
+		if err != nil {
+			return r, fmt.Errorf("%w: %w", kernels.ErrNoMatch, err)
+		}
+		r.fragments = append(r.fragments, f)
+	}
+	return r, r.agree()
+}
+
+func (s *Source) read(name string) ([]byte, error) {
+	if s.cfg.Fragments != nil {
+		if text, err := fs.ReadFile(s.cfg.Fragments, name+".config"); !errors.Is(err, fs.ErrNotExist) {
+			return text, err
+		}
+	}
+	return builtin.ReadFile("profiles/" + name + ".config")
+}
+
+var (
+	setLine   = regexp.MustCompile(`^CONFIG_([A-Za-z0-9_]+)=(y|m|n|-?\d+|0x[0-9a-fA-F]+|"[^"]*")$`)
+	unsetLine = regexp.MustCompile(`^# CONFIG_([A-Za-z0-9_]+) is not set$`)
+)
+
+// parseFragment reads the lines of a fragment. A comment that begins with "optional:" holds for the lines below it, until
+// the next comment or empty line.
+func parseFragment(name, text string) (fragment, error) {
+	f := fragment{name: name}
+	optional := false
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimSpace(line)
+		if m := setLine.FindStringSubmatch(line); m != nil {
+			f.lines = append(f.lines, setting{m[1], m[2], optional})
+		} else if m := unsetLine.FindStringSubmatch(line); m != nil {
+			f.lines = append(f.lines, setting{m[1], "n", optional})
+		} else if line == "" || line[0] == '#' {
+			optional = strings.HasPrefix(line, "# optional:")
+		} else {
+			return f, fmt.Errorf("profile %s, line %d: %q is neither CONFIG_X=VALUE, nor \"# CONFIG_X is not set\", nor a comment", name, n, line)
+		}
+	}
+	return f, nil
+}
+
+// agree tells when two profiles want different things of one symbol. The base gives way to all.
+func (r request) agree() error {
+	said := map[string]fragment{}
+	value := map[string]string{}
+	for _, f := range r.fragments {
+		for _, l := range f.lines {
+			if by, ok := said[l.symbol]; ok && by.name != base && value[l.symbol] != l.value {
+				return fmt.Errorf("%w: profiles %s and %s exclude each other: CONFIG_%s is %s in one and %s in the other",
+					kernels.ErrNoMatch, by.name, f.name, l.symbol, value[l.symbol], l.value)
+			}
+			said[l.symbol], value[l.symbol] = f, l.value
+		}
+	}
+	return nil
+}
+
+// wanted are the settings in their order, each symbol once, with its last word.
+func (r request) wanted() []setting {
+	var list []setting
+	at := map[string]int{}
+	for _, f := range r.fragments {
+		for _, l := range f.lines {
+			if i, ok := at[l.symbol]; ok {
+				list[i] = l
+				continue
+			}
+			at[l.symbol] = len(list)
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// String is the request as a file for the kernel's own configuration (KCONFIG_ALLCONFIG). What it says is what a tree is
+// made of, with the source and the compiler.
+func (r request) String() string {
+	var b strings.Builder
+	for _, l := range r.wanted() {
+		if l.value == "n" {
+			fmt.Fprintf(&b, "# CONFIG_%s is not set\n", l.symbol)
+		} else {
+			fmt.Fprintf(&b, "CONFIG_%s=%s\n", l.symbol, l.value)
+		}
+	}
+	return b.String()
+}
+
+// missed are the settings that config does not have as they were asked for.
+func (r request) missed(config kconfig.Config) []setting {
+	var missed []setting
+	for _, l := range r.wanted() {
+		have := config.Value(l.symbol)
+		if l.value == "n" && have == "" || have == strings.Trim(l.value, `"`) || l.optional {
+			continue
+		}
+		missed = append(missed, l)
+	}
+	return missed
+}
+
+// origin is the profile that had the last word about symbol.
+func (r request) origin(symbol string) string {
+	name := ""
+	for _, f := range r.fragments {
+		for _, l := range f.lines {
+			if l.symbol == symbol {
+				name = f.name
+			}
+		}
+	}
+	return name
+}

@@ -1,0 +1,137 @@
+// Package source obtains kernels that are compiled here: from a git repository at some commit, or from a tarball, with the
+// smallest configuration that serves, plus fragments that make faults loud.
+//
+// A kernel's build system is code from whoever wrote the tree: it runs in a root made for it, without network and without
+// the host's files. This package must never know what is built against the kernel, nor how it is booted.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// Roots makes the root that a kernel is compiled in; package debian has one.
+type Roots interface {
+	Root(ctx context.Context, suite string, pkgs []string, report func(kernels.Progress)) (kernels.Root, error)
+}
+
+// Config says how kernels are made. The zero value is good.
+type Config struct {
+	Jobs      int   // of make; 0 is one for each processor
+	Fragments fs.FS // holds further profiles as NAME.config; a name of ours replaces ours; nil for none
+}
+
+// Source obtains kernels from git repositories and tarballs; one value serves both words. It may be used by several
+// goroutines, and several processes may share its store.
+type Source struct {
+	store *kernels.Store
+	roots Roots
+	cfg   Config
+}
+
+// New makes a source that keeps what it makes in store.
+func New(store *kernels.Store, roots Roots, cfg Config) *Source {
+	return &Source{store, roots, cfg}
+}
+
+// Resolve finds what sel names: for git a commit, for several commits a range or a word as Pick has them; for tar the file.
+// Errors wrap kernels.ErrNoMatch where it names nothing, and kernels.ErrUnavailable where it cannot be read.
+func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+	res, err := s.resolve(ctx, sel)
+	if err != nil {
+		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, unavailable(ctx, err))
+	}
+	return res, nil
+}
+
+func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (res kernels.Resolution, err error) {
+	if _, err := s.fragments(sel.Profiles); err != nil {
+		return res, err
+	}
+	path, err := expand(sel.Name)
+	if err != nil {
+		return res, err
+	}
+	var found []origin
+	switch sel.Source {
+	case "git":
+		found, res.Notices, err = resolveGit(ctx, path, sel.Version)
+	case "tar":
+		found, err = s.resolveTar(ctx, path)
+	default:
+		err = fmt.Errorf("%w: %s: is no source of this kind", kernels.ErrNoMatch, sel.Source)
+	}
+	if err != nil {
+		return kernels.Resolution{}, err
+	}
+	for _, o := range found {
+		res.Targets = append(res.Targets, o.target(sel.Profiles))
+	}
+	return res, nil
+}
+
+// Fetch returns the tree of a target that Resolve gave; where it is not in the store, it is compiled, which takes minutes.
+// report, which may be nil, hears how far that is; it is called by one goroutine at a time. Errors wrap
+// kernels.ErrUnavailable, unless ctx ended: that a kernel does not compile is never the module's fault.
+func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
+	if report == nil {
+		report = func(kernels.Progress) {}
+	}
+	tree, err := s.fetch(ctx, t, report)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", t.Release, unavailable(ctx, err))
+	}
+	return tree, nil
+}
+
+func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
+	o, err := originOf(t)
+	if err != nil {
+		return nil, err
+	}
+	frags, err := s.fragments(profilesOf(t))
+	if err != nil {
+		return nil, err
+	}
+	root, err := s.roots.Root(ctx, t.Suite, t.RootPkgs, report)
+	if err != nil {
+		return nil, fmt.Errorf("make the root to compile in: %w", err)
+	}
+	j := job{src: s, target: t, origin: o, root: root, config: frags, report: report}
+	dir, _, err := s.store.Fill(ctx, "trees", t.Release+"-"+short(j.digest()), func(dir string) error {
+		return j.make(ctx, dir)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return j.open(dir)
+}
+
+// expand makes a path absolute, and ~ the home folder, which no shell does after "git:".
+func expand(path string) (string, error) {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		home, err := homeDir()
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(home, rest)
+	}
+	return filepath.Abs(path)
+}
+
+// unavailable wraps err so that nobody blames a module for it, except where the caller himself gave up.
+func unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil || errors.Is(err, kernels.ErrUnavailable) || errors.Is(err, kernels.ErrNoMatch) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", kernels.ErrUnavailable, err)
+}

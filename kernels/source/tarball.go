@@ -1,0 +1,221 @@
+package source
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/klauspost/compress/zstd"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/ulikunitz/xz"
+)
+
+// tarball is what is known of a file, as long as it is the same file.
+type tarball struct {
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"`
+	Time     time.Time `json:"time"`
+	SHA256   string    `json:"sha256"`
+	Makefile string    `json:"makefile"` // its head
+}
+
+// headSize is how much of a Makefile is looked at: its version stands in the first lines.
+const headSize = 1 << 10
+
+// resolveTar reads which kernel a tarball holds, and what it is to be known by.
+func (s *Source) resolveTar(ctx context.Context, path string) ([]origin, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: there is no %s", kernels.ErrNoMatch, path)
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %s is no file (dir:%s for a prepared tree, git:%s for a repository)", kernels.ErrNoMatch, path, path, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	known := filepath.Join(s.store.Dir(), "tarballs", short(digest(path))+".json")
+	var t tarball
+	text, err := os.ReadFile(known)
+	if err != nil || json.Unmarshal(text, &t) != nil || t.Path != path || t.Size != info.Size() || !t.Time.Equal(info.ModTime()) {
+		if t, err = readTarball(ctx, path, info); err != nil {
+			return nil, fmt.Errorf("%w: read %s: %w", kernels.ErrNoMatch, path, err)
+		}
+		if text, err := json.Marshal(t); err == nil && os.MkdirAll(filepath.Dir(known), 0o755) == nil {
+			_ = renameio.WriteFile(known, text, 0o644) // that it cannot be kept costs only time
+		}
+	}
+	v, err := readVersion([]byte(t.Makefile))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", kernels.ErrNoMatch, path, err)
+	}
+	return []origin{{kind: "tar", path: path, sha256: t.SHA256, size: t.Size, version: v}}, nil
+}
+
+func readTarball(ctx context.Context, path string, info fs.FileInfo) (tarball, error) {
+	t := tarball{Path: path, Size: info.Size(), Time: info.ModTime()}
+	f, err := os.Open(path)
+	if err != nil {
+		return t, err
+	}
+	defer f.Close()
+	head, err := makefileIn(ctx, f)
+	if err != nil {
+		return t, err
+	}
+	t.Makefile = string(head)
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return t, err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, ending{ctx, f}); err != nil {
+		return t, err
+	}
+	t.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	return t, nil
+}
+
+// ending is a reader that ends with ctx.
+type ending struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r ending) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+// maxNames bounds how many names are read in search of a Makefile; a kernel has 90,000.
+const maxNames = 1_000_000
+
+// makefileIn finds the head of the Makefile in the only folder at the top of a tar.
+func makefileIn(ctx context.Context, r io.Reader) ([]byte, error) {
+	plain, err := decompress(bufio.NewReaderSize(ending{ctx, r}, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	names := tar.NewReader(plain)
+	for range maxNames {
+		h, err := names.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !filepath.IsLocal(h.Name) {
+			return nil, fmt.Errorf("it is refused: it would put %q outside of its folder", h.Name)
+		}
+		_, name, _ := strings.Cut(strings.TrimPrefix(h.Name, "./"), "/")
+		if name == "Makefile" && h.Typeflag == tar.TypeReg {
+			return io.ReadAll(io.LimitReader(names, headSize))
+		}
+	}
+	return nil, errors.New("it has no folder with a Makefile: is it a Linux kernel's source?")
+}
+
+// packings are what tarballs are packed with: how they begin, and what tar is told.
+var packings = []struct {
+	magic string
+	flag  string
+	open  func(io.Reader) (io.Reader, error)
+}{
+	{"\xfd7zXZ\x00", "--xz", func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }},
+	{"\x28\xb5\x2f\xfd", "--zstd", func(r io.Reader) (io.Reader, error) {
+		return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+	}},
+	{"\x1f\x8b", "--gzip", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
+}
+
+func decompress(r *bufio.Reader) (io.Reader, error) {
+	begin, err := r.Peek(6)
+	if err != nil {
+		return nil, fmt.Errorf("it is no archive: %w", err)
+	}
+	for _, p := range packings {
+		if bytes.HasPrefix(begin, []byte(p.magic)) {
+			return p.open(r)
+		}
+	}
+	return r, nil
+}
+
+// unpack puts the source into the box's folder. tar runs in the box: whatever the archive makes it write, it can write
+// nowhere else.
+func (o origin) unpack(ctx context.Context, b box, log *buildLog) error {
+	if o.kind == "git" {
+		return o.unpackGit(ctx, b, log)
+	}
+	f, err := os.Open(o.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	in := bufio.NewReaderSize(io.TeeReader(f, sum), 1<<20)
+	begin, _ := in.Peek(6)
+	flag := "--no-auto-compress"
+	for _, p := range packings {
+		if bytes.HasPrefix(begin, []byte(p.magic)) {
+			flag = p.flag
+		}
+	}
+	if err := b.run(ctx, in, log, untar(flag)...); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != o.sha256 {
+		return fmt.Errorf("%s changed since it was resolved; run again", o.path)
+	}
+	return nil
+}
+
+// untar is the command that unpacks its input without the folder at its top. Names that lead out are an error of tar's.
+func untar(flag string) []string {
+	return []string{"tar", "-x", "-f", "-", flag, "--strip-components=1", "--no-same-owner", "--no-same-permissions"}
+}
+
+func (o origin) unpackGit(ctx context.Context, b box, log *buildLog) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	written := make(chan error, 1)
+	go func() {
+		err := archive(ctx, o, filepath.Dir(b.linux), w)
+		w.Close()
+		written <- err
+	}()
+	unpackErr := b.run(ctx, r, log, untar("--no-auto-compress")...)
+	r.Close() // git must not wait for a tar that failed
+	archiveErr := <-written
+	if err := os.RemoveAll(filepath.Join(filepath.Dir(b.linux), "own.git")); err != nil {
+		return err
+	}
+	if archiveErr != nil && !errors.As(unpackErr, new(*toolError)) {
+		return archiveErr
+	}
+	return errors.Join(unpackErr, archiveErr)
+}
