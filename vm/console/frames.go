@@ -13,9 +13,11 @@ const (
 
 var (
 	markRE = regexp.MustCompile(`Call [Tt]race|^\s*Backtrace|[Ss]tack backtrace`)
-	// placeRE and bareRE are how a header names the function.
+	// bareRE is an entry of a trace for which there is no symbol: code of a module's that is gone, or data on the stack.
+	bareRE = regexp.MustCompile(`^\s*(?:\? )?0x[0-9a-f]{8,}$`)
+	// placeRE and plainRE are how a header names the function.
 	placeRE = regexp.MustCompile(`(?:\b(?:in|at|from):?|:\d+) \(?\S+\+0x`)
-	bareRE  = regexp.MustCompile(`\bin ([A-Za-z_]\w+)`)
+	plainRE = regexp.MustCompile(`\bin ([A-Za-z_]\w+)`)
 	// hintRE is where a lock was taken, or the caller by the link register.
 	hintRE = regexp.MustCompile(`(?:\bat: |^\s*LR is at |^\s*lr : )(?:\[<[0-9a-f]+>\] )?\S+\+0x`)
 	workRE = regexp.MustCompile(`^Workqueue: \S+ ([A-Za-z_][\w.]*)`)
@@ -46,7 +48,7 @@ func (t *traces) begin(h header) {
 		t.top, _, _ = symbolAt(h.Text[at[0]:])
 		t.top.PC = h.kind == KindWarn
 	}
-	if m := bareRE.FindStringSubmatch(h.Text); m != nil && h.is(direct) && t.top.Function == "" {
+	if m := plainRE.FindStringSubmatch(h.Text); m != nil && h.is(direct) && t.top.Function == "" {
 		t.top = Frame{Function: m[1], Reliable: true}
 	}
 }
@@ -71,7 +73,7 @@ func (t *traces) add(text string) bool {
 	case strings.Contains(text, "race") && markRE.MatchString(text):
 		t.marked, t.open = true, false
 		return true
-	case t.open && isRegisters(text):
+	case t.open && (isRegisters(text) || bareRE.MatchString(text)):
 		return true
 	case inBody(text):
 		t.open = false

@@ -45,6 +45,7 @@ var userTrap = regexp.MustCompile(`\bip:[0-9a-f]+ sp:|error:[0-9a-f]+ in |\btrap
 var spared = []string{
 	"INFO: Stall ended before state dump", "kasan: bad access detected", "Unknown parameter '",
 	"Kernel Offset: ", "Rebooting in ", "---[ end Kernel panic", "reboot: ",
+	"Uhhuh. NMI received", "Dazed and confused",
 }
 
 func isSpared(text string) bool {

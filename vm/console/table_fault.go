@@ -31,7 +31,7 @@ var faultTable = []signature{
 	{needle: "BRK exception at EL1", kind: KindOops, severity: Fail, title: "unexpected BRK exception"},
 	{needle: "Internal error:", pattern: `^Internal error: |Internal error: .*\[#\d+\]`, kind: KindOops, severity: Fail, title: "Internal error", flags: tail},
 	{needle: "Kernel access of bad area", kind: KindOops, severity: Fail, title: "kernel access of bad area"},
-	{needle: "Oops: ", pattern: `\bOops: `, kind: KindOops, severity: Fail, title: "Oops", flags: tail},
+	{needle: "Oops: ", pattern: `^Oops: |\bOops: .*\[#\d+\]`, kind: KindOops, severity: Fail, title: "Oops", flags: tail},
 	{needle: "Oops - ", pattern: `\bOops - `, kind: KindOops, severity: Fail, title: "Oops", flags: tail},
 	{needle: "Fixing recursive fault", kind: KindOops, severity: Fail, title: "recursive fault", flags: tail | whole},
 	{needle: " bug detected[#", kind: KindOops, severity: Fail, title: "kernel bug detected"},

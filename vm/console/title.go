@@ -41,7 +41,11 @@ func (r *report) splat() Splat {
 }
 
 // code is the kind's, but for the checks that are built to warn or to kill: a WARN that the kernel survived is one.
+// Nor was a module refused that the loader only complains of.
 func (r *report) code() results.Code {
+	if r.head.kind == KindModuleLoad && r.head.severity.Fault() {
+		return results.CodeWarn
+	}
 	if c := code(r.head.kind); c != results.CodeOops || !r.warned {
 		return c
 	}
