@@ -16,9 +16,6 @@ import (
 // pulse is the time between heartbeats.
 const pulse = time.Second
 
-// settle is what the kernel gets to finish what unloading began: RCU callbacks, timers, work that was delayed.
-const settle = 50 * time.Millisecond
-
 // Main is all that PID 1 does. It returns only where it is not PID 1.
 func Main() {
 	if os.Getpid() != 1 {
@@ -39,14 +36,18 @@ func Main() {
 
 // guest is the machine as PID 1 holds it.
 type guest struct {
-	port    *port        // to the host
-	frames  *wire.Writer // on port
-	kmsg    int          // /dev/kmsg, for markers
-	family  *family      // the processes
-	plan    wire.Plan
-	output  *output                // of the suite, as far as it is on its way
-	suite   atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
-	trouble []string               // before there was a hello to say it after
+	port   *port        // to the host
+	frames *wire.Writer // on port
+	kmsg   int          // /dev/kmsg, for markers
+	family *family      // the processes
+	events *uevents     // what devices came and went
+	plan   wire.Plan
+	output *output // of the suite, as far as it is on its way
+
+	suite     atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
+	stageName string                 // the stage that began last
+	toldStuck bool                   // in this stage
+	trouble   []string               // before there was a hello to say it after
 
 	born        int64 // milliseconds after boot, when the payload came; zero where it was there already
 	undelivered error // why the payload did not come whole
@@ -55,7 +56,7 @@ type guest struct {
 // ready makes everything that does not depend on the plan. A guest can be frozen behind it, and be given its plan when
 // it is thawed.
 func ready() *guest {
-	g := &guest{kmsg: -1, family: newFamily()}
+	g := &guest{kmsg: -1, family: newFamily(), events: openUevents()}
 	g.trouble = append(g.trouble, mountAll()...)
 	if fd, err := openKmsg(); err != nil {
 		g.trouble = append(g.trouble, err.Error())
@@ -121,6 +122,7 @@ func (g *guest) release() string {
 
 // stage runs f between the frames and markers of a stage.
 func (g *guest) stage(name string, f func()) {
+	g.stageName, g.toldStuck = name, false
 	g.mark(wire.Mark{Stage: name})
 	g.send(wire.Frame{Kind: wire.KindStage, Stage: name})
 	f()
@@ -132,6 +134,7 @@ func (g *guest) stage(name string, f func()) {
 func (g *guest) beat() {
 	for range time.Tick(pulse) {
 		g.output.flush()
+		g.events.drain()
 		g.send(wire.Frame{Kind: wire.KindHeartbeat})
 	}
 }

@@ -45,38 +45,6 @@ func TestOutputKeepsBothEnds(t *testing.T) {
 	}
 }
 
-func TestThings(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"fifo", "17", "zram"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	file := filepath.Join(dir, "devices")
-	if err := os.WriteFile(file, []byte("Character devices:\n  1 mem\n240 fifo\n\nBlock devices:\n254 zram\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		path  string
-		field int
-		want  []string
-	}{
-		{dir + "/", -1, []string{"devices", "fifo", "zram"}},
-		{file, -1, []string{"Character devices:", "1 mem", "240 fifo", "Block devices:", "254 zram"}},
-		{file, 0, []string{"Character", "1", "240", "Block", "254"}},
-		{file, 5, nil},
-		{dir + "/none", 0, nil},
-		{dir + "/none/", 0, nil},
-	} {
-		if got := things(c.path, c.field); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s %d: %q", c.path, c.field, got)
-		}
-	}
-	if got := added(map[string]bool{"a": true}, map[string]bool{"a": true, "c": true, "b": true}); !reflect.DeepEqual(got, []string{"b", "c"}) {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestReadPlan(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "plan.json")
 	if plan, err := readPlan(path); err == nil || !reflect.DeepEqual(plan, wire.Plan{}) {
@@ -111,14 +79,14 @@ func TestFamily(t *testing.T) {
 	if err != nil || string(text) != "heard\n" {
 		t.Errorf("%q %v", text, err)
 	}
-	if end := p.await(time.Minute); end != (exit{code: 7}) {
+	if end := p.await(time.Minute, nil); end != (exit{code: 7}) {
 		t.Errorf("%+v", end)
 	}
 	p, err = f.start("/bin/sh", []string{"sh", "-c", "kill -ABRT $$"}, &syscall.ProcAttr{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if end := p.await(time.Minute); end.signal != "SIGABRT" || end.code != -1 {
+	if end := p.await(time.Minute, nil); end.signal != "SIGABRT" || end.code != -1 {
 		t.Errorf("%+v", end)
 	}
 	if _, err := f.start("/none", []string{"none"}, &syscall.ProcAttr{}); !os.IsNotExist(err) {

@@ -28,7 +28,7 @@ func loadBase(dir string) (trouble []string) {
 // loadDependency loads a module of the kernel's own. That it is there already is fine; anything else is no fault of the
 // module under test.
 func loadDependency(path string) error {
-	err := finit(path, "")
+	err := finit(path, "", patience{})
 	if err == nil || errors.Is(err, unix.EEXIST) {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (g *guest) load() bool {
 			return false
 		}
 		var errno unix.Errno
-		if err := finit(m.Path, args); err != nil && !errors.As(err, &errno) {
+		if err := finit(m.Path, args, g.patience()); err != nil && !errors.As(err, &errno) {
 			g.fail("load %s: %v", m.Name, err)
 			return false
 		}
@@ -57,27 +57,27 @@ func (g *guest) load() bool {
 }
 
 // finit gives a module to the kernel. An error is the kernel's unix.Errno, or some other if the file cannot be read.
-func finit(path, args string) error {
+func finit(path, args string, p patience) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return errors.New(err.Error()) // its errno is not that of finit_module
 	}
 	defer f.Close()
-	undisturbed(func() { err = unix.FinitModule(int(f.Fd()), args, 0) })
+	undisturbed(p, func() { err = unix.FinitModule(int(f.Fd()), args, 0) })
 	return err
 }
 
-// patience is how long a module may be busy before that counts: the last user's references may still be on their way
+// busyTime is how long a module may be busy before that counts: the last user's references may still be on their way
 // back, by RCU or a work queue.
-const patience = 500 * time.Millisecond
+const busyTime = 500 * time.Millisecond
 
 // unload unloads the modules under test in reverse order.
 func (g *guest) unload() {
 	for i := len(g.plan.Modules) - 1; i >= 0; i-- {
 		name := g.plan.Modules[i].Name
-		err := remove(name)
-		for start := time.Now(); err == unix.EWOULDBLOCK && time.Since(start) < patience; err = remove(name) {
-			time.Sleep(patience / 10)
+		err := remove(name, g.patience())
+		for start := time.Now(); err == unix.EWOULDBLOCK && time.Since(start) < busyTime; err = remove(name, g.patience()) {
+			time.Sleep(busyTime / 10)
 		}
 		errno, _ := err.(unix.Errno)
 		g.send(wire.Frame{Kind: wire.KindUnload, Module: name, Errno: int(errno)})
@@ -85,16 +85,16 @@ func (g *guest) unload() {
 }
 
 // remove takes a module out of the kernel if nobody uses it; it never waits for that.
-func remove(name string) (err error) {
-	undisturbed(func() { err = unix.DeleteModule(name, unix.O_NONBLOCK) })
+func remove(name string, p patience) (err error) {
+	undisturbed(p, func() { err = unix.DeleteModule(name, unix.O_NONBLOCK) })
 	return err
 }
 
 // undisturbed runs f on a thread that no signal reaches. A module that sleeps interruptibly while it is loaded would
 // otherwise be woken by the signals with which Go's runtime and our children's ends come, and fail as it never does
 // under insmod(8).
-func undisturbed(f func()) {
-	done := make(chan struct{})
+func undisturbed(p patience, f func()) {
+	thread, done := make(chan int, 1), make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // never unlocked: the thread, and its signal mask, end with the goroutine
@@ -103,8 +103,19 @@ func undisturbed(f func()) {
 			all.Val[i] = ^all.Val[i]
 		}
 		_ = unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil) // fails for bad pointers only
+		thread <- unix.Gettid()
 		f()
 	}()
+	if p.limit > 0 {
+		late := time.NewTimer(p.limit)
+		defer late.Stop()
+		select {
+		case <-done:
+			return
+		case <-late.C:
+			p.late(<-thread)
+		}
+	}
 	<-done
 }
 

@@ -90,7 +90,8 @@ func chosen(specs []wire.Spec, only []string) []wire.Spec {
 // round loads the modules, runs the suite or a shell, and unloads again.
 func (g *guest) round(s *wire.Suite) {
 	g.taint(wire.StageBoot)
-	before := survey()
+	g.events.forget()
+	before, leaks := lookAround(), openLeaks(leakFile)
 	loaded := true
 	g.stage(wire.StageLoad, func() { loaded = g.load() })
 	g.taint(wire.StageLoad)
@@ -100,13 +101,19 @@ func (g *guest) round(s *wire.Suite) {
 	case !loaded:
 		return
 	case s != nil:
-		g.stage(wire.StageTest, func() { g.runSuite(*s) })
+		g.stage(wire.StageTest, func() {
+			g.runSuite(*s)
+			g.settle(time.Now(), settleTest)
+		})
 		g.taint(wire.StageTest)
 	}
 	g.stage(wire.StageUnload, func() {
+		leaks.learn("/proc/kallsyms", g.plan.Modules)
 		g.unload()
-		time.Sleep(settle)
+		began := time.Now()
 		g.residue(before)
+		g.settle(began, settleUnload)
+		g.tellResidue(leaks.find())
 	})
 	g.taint(wire.StageUnload)
 }
@@ -116,7 +123,7 @@ func (g *guest) round(s *wire.Suite) {
 // is still there none can, and the host, which knows that it does not go, misses the rounds.
 func (g *guest) sweep() bool {
 	for i := len(g.plan.Modules) - 1; i >= 0; i-- {
-		if err := remove(g.plan.Modules[i].Name); err != nil && err != unix.ENOENT {
+		if err := remove(g.plan.Modules[i].Name, g.patience()); err != nil && err != unix.ENOENT {
 			return false
 		}
 	}

@@ -129,7 +129,7 @@ func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func
 	flows := make(chan struct{}, 2)
 	go g.guard(func() { _, _ = io.Copy(out, printed); flows <- struct{}{} })
 	go g.guard(func() { pump(frames, acks, relay); flows <- struct{}{} })
-	end := child.await(timeout(s))
+	end := child.await(timeout(s), func() { g.stuck(stuckProcess("/proc", child.pid)) })
 	g.family.killAll()
 	for range 2 {
 		select { // both end with the last writer; one that cannot die may keep them open
@@ -169,8 +169,8 @@ var ladder = []struct {
 	{12 * time.Second, 0, false}, // it cannot die
 }
 
-// await waits for p to end, and makes it.
-func (p *process) await(limit time.Duration) exit {
+// await waits for p to end, and makes it. Before p is killed, stuck may look where it is.
+func (p *process) await(limit time.Duration, stuck func()) exit {
 	start, note := time.Now(), ""
 	for _, step := range ladder {
 		if p.within(limit + step.after - time.Since(start)) {
@@ -180,6 +180,7 @@ func (p *process) await(limit time.Duration) exit {
 		case step.signal == 0:
 			return exit{-1, "SIGKILL", fmt.Sprintf("the process does not die after its timeout of %v; it sleeps in %s", limit, p.sleepsIn())}
 		case step.group:
+			stuck()
 			_ = syscall.Kill(-p.pid, step.signal)
 		default:
 			_ = syscall.Kill(p.pid, step.signal)

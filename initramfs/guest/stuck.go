@@ -1,0 +1,115 @@
+package guest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// patience is how long a call into the kernel may take, and what is done about one that takes longer. The zero value
+// waits for ever.
+type patience struct {
+	limit time.Duration
+	late  func(tid int) // of the thread that waits
+}
+
+// patience is the plan's, for the calls by which modules come and go.
+func (g *guest) patience() patience {
+	return patience{time.Duration(g.plan.PatienceMS) * time.Millisecond, func(tid int) {
+		g.stuck(whereabouts("/proc", 1, tid))
+	}}
+}
+
+// stuck tells, once in a stage, what does not end and where in the kernel it is, and has the kernel say on the console
+// what all its processors and threads are doing.
+func (g *guest) stuck(text string) {
+	if g.toldStuck {
+		return
+	}
+	g.toldStuck = true
+	g.send(wire.Frame{Kind: wire.KindStuck, Stage: g.stageName, Text: text})
+	_ = os.WriteFile("/proc/sys/kernel/sysrq", []byte("1"), 0)
+	for _, key := range "lwt" { // processors, blocked threads, all threads (Documentation/admin-guide/sysrq.rst)
+		_ = os.WriteFile("/proc/sysrq-trigger", []byte(string(key)), 0)
+	}
+}
+
+// maxFrames bounds the functions that are told of one thread.
+const maxFrames = 16
+
+// whereabouts says in one line where in the kernel a thread is: "fifo.test (71): fifo_read [fifo] <- vfs_read <- …".
+func whereabouts(proc string, pid, tid int) string {
+	dir := filepath.Join(proc, strconv.Itoa(pid), "task", strconv.Itoa(tid))
+	read := func(name string) string {
+		text, _ := os.ReadFile(filepath.Join(dir, name)) // not every kernel has each of them, and the thread may be gone
+		return strings.TrimSpace(string(text))
+	}
+	who := fmt.Sprintf("%s (%d): ", read("comm"), tid)
+	if functions := parseStack(read("stack")); len(functions) > 0 {
+		return who + strings.Join(functions, " <- ")
+	}
+	if sleeps := read("wchan"); sleeps != "" && sleeps != "0" {
+		return who + sleeps
+	}
+	if state := threadState(read("status")); state != "" {
+		return who + state
+	}
+	return who + "gone"
+}
+
+// parseStack gives the functions in a stack file, the innermost first: "[<0>] msleep+0x2d/0x40", and with a module's
+// name behind those that are a module's.
+func parseStack(text string) (functions []string) {
+	for line := range strings.Lines(text) {
+		_, line, ok := strings.Cut(line, "] ")
+		name, module, _ := strings.Cut(strings.TrimSpace(line), " ")
+		name, _, _ = strings.Cut(name, "+")
+		if !ok || name == "" {
+			continue
+		}
+		if len(functions) == maxFrames {
+			return append(functions, "…")
+		}
+		functions = append(functions, strings.TrimSpace(name+" "+module))
+	}
+	return functions
+}
+
+// threadState is what a status file calls the state, such as "D (disk sleep)".
+func threadState(status string) string {
+	for line := range strings.Lines(status) {
+		if state, ok := strings.CutPrefix(line, "State:"); ok {
+			return strings.TrimSpace(state)
+		}
+	}
+	return ""
+}
+
+// stuckProcess says where the thread of a process is that most likely keeps it from ending: one that sleeps where no
+// signal reaches it, before one that runs, before any other.
+func stuckProcess(proc string, pid int) string {
+	worst, rank := pid, -1
+	for _, name := range entries(filepath.Join(proc, strconv.Itoa(pid), "task")) {
+		tid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		status, _ := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "task", name, "status"))
+		r := 0
+		switch state := threadState(string(status)); {
+		case strings.HasPrefix(state, "D"):
+			r = 2
+		case strings.HasPrefix(state, "R"):
+			r = 1
+		}
+		if r > rank || r == rank && tid < worst {
+			worst, rank = tid, r
+		}
+	}
+	return whereabouts(proc, pid, worst)
+}

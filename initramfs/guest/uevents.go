@@ -1,0 +1,117 @@
+package guest
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// sysDir is where the paths of events begin.
+const sysDir = "/sys"
+
+// uevents is what the kernel announces of its devices, drivers, buses and classes as they come and go. It finds what is
+// left of them wherever in sysfs it lies, for a fraction of what walking through sysfs costs. Where events are lost,
+// for their sheer number, something left behind may be missed; nothing is ever told that is not there.
+type uevents struct {
+	mu    sync.Mutex
+	fd    int
+	buf   []byte
+	added map[string]bool // paths below sysDir
+}
+
+// ueventRoom is how much the kernel may hold for us between two looks, in bytes: some thousand events.
+const ueventRoom = 4 << 20
+
+// openUevents begins to listen. A kernel without networks announces nothing.
+func openUevents() *uevents {
+	u := &uevents{fd: -1, buf: make([]byte, 16<<10), added: map[string]bool{}}
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
+	if err != nil {
+		return u
+	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, ueventRoom)
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}); err != nil { // 1: the kernel's own
+		unix.Close(fd)
+		return u
+	}
+	u.fd = fd
+	return u
+}
+
+// drain takes in what was announced.
+func (u *uevents) drain() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for u.fd >= 0 {
+		n, _, err := unix.Recvfrom(u.fd, u.buf, 0)
+		switch err {
+		case nil:
+			u.take(string(u.buf[:n]))
+		case unix.EINTR, unix.ENOBUFS: // lost some, and goes on with the next
+		default: // EAGAIN: no more for now
+			return
+		}
+	}
+}
+
+// forget makes all that is there now a thing of before.
+func (u *uevents) forget() {
+	u.drain()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.added = map[string]bool{}
+}
+
+// take takes in one message: "add@/devices/virtual/misc/fifo", and behind it fields, each with a zero byte at its end
+// (lib/kobject_uevent.c).
+func (u *uevents) take(message string) {
+	head, fields, _ := strings.Cut(message, "\x00")
+	action, at, ok := strings.Cut(head, "@")
+	if !ok || len(at) < 2 || strings.HasPrefix(at, "/module/") || strings.HasPrefix(at, "/kernel/slab/") || strings.HasPrefix(at, "/devices/virtual/vc/") {
+		return // the first two are surveyed; the last come with the use of a text console
+	}
+	old, synthetic := "", false
+	for field := range strings.SplitSeq(fields, "\x00") {
+		synthetic = synthetic || strings.HasPrefix(field, "SYNTH_UUID=") // somebody wrote to a file named uevent
+		if value, ok := strings.CutPrefix(field, "DEVPATH_OLD="); ok {
+			old = value
+		}
+	}
+	switch {
+	case synthetic:
+	case action == "add":
+		u.added[at] = true
+	case action == "remove":
+		delete(u.added, at)
+	case action == "move" && u.added[old]:
+		delete(u.added, old)
+		u.added[at] = true
+	}
+}
+
+// left lists what came and is still there below root, without what lies in another such thing.
+func (u *uevents) left(root string) (list []string) {
+	u.drain()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var paths []string
+	for p := range u.added {
+		if _, err := os.Lstat(root + p); err == nil {
+			paths = append(paths, p)
+		}
+	}
+	slices.Sort(paths)
+	within := ""
+	for _, p := range paths {
+		if within == "" || !strings.HasPrefix(p, within) {
+			within = p + "/"
+			list = append(list, fmt.Sprintf("%s: %s", root+path.Dir(p), path.Base(p)))
+		}
+	}
+	return list
+}
