@@ -142,3 +142,13 @@ func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) 
 	}
 	return nil
 }
+
+// Find answers where on the host the file is that a build for tree sees at guest, and whether there is one.
+func Find(tree *kernels.Tree, guest string) (string, bool) {
+	v, err := layout(tree.Root, tree.Mounts)
+	if err != nil {
+		return "", false
+	}
+	host, err := v.find(guest)
+	return host, err == nil
+}

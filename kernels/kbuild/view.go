@@ -41,7 +41,14 @@ type view struct {
 	links  map[string]string // guest path to target
 	opened map[string]bool
 	taken  map[string]bool // guest paths that a mount stands on
+	laid   []laid          // over the root, in their order
 	args   []string
+}
+
+// laid is what a mount or an opened folder is made of.
+type laid struct {
+	guest string
+	args  []string
 }
 
 // layout answers the bwrap arguments that lay root and mounts out, and the view to look paths up in.
@@ -112,12 +119,18 @@ func (v *view) add(m kernels.Mount) error {
 	}
 	if m.Link != "" {
 		v.links[guest] = m.Link
-		v.args = append(v.args, "--symlink", m.Link, guest)
+		v.lay(guest, "--symlink", m.Link, guest)
 		return nil
 	}
 	v.mounts[guest] = m.Host
-	v.args = append(v.args, "--ro-bind", m.Host, guest)
+	v.lay(guest, "--ro-bind", m.Host, guest)
 	return nil
+}
+
+// lay puts something at guest.
+func (v *view) lay(guest string, args ...string) {
+	v.args = append(v.args, args...)
+	v.laid = append(v.laid, laid{guest, args})
 }
 
 // place answers where a mount at guest really stands: the links on the way there are followed, its own name is not.
@@ -148,8 +161,18 @@ func (v *view) open(parent string) error {
 		return nil
 	}
 	v.opened[parent] = true
+	start := len(v.args)
 	v.args = append(v.args, "--tmpfs", parent)
-	return v.showChildren(parent)
+	if err := v.showChildren(parent); err != nil {
+		return err
+	}
+	for _, l := range v.laid { // what was below it is covered now
+		if strings.HasPrefix(l.guest, parent+"/") {
+			v.args = append(v.args, l.args...)
+		}
+	}
+	v.laid = append(v.laid, laid{parent, slices.Clone(v.args[start:])})
+	return nil
 }
 
 // isDir tells whether guest is a folder of the root or of a mount; the ones bwrap makes on the way do not count.

@@ -48,6 +48,9 @@ func TestLayout(t *testing.T) {
 		"link": {[]kernels.Mount{m("", "/lib/m/build", "/usr/src")}, top + lib + " --symlink /usr/src /usr/lib/m/build", "--remount-ro /usr/lib --remount-ro /"},
 		"link over": {[]kernels.Mount{m("", "/usr/lib/a", "/x")}, top +
 			" --tmpfs /usr/lib --ro-bind R/usr/lib/b /usr/lib/b --symlink a /usr/lib/l --symlink /x /usr/lib/a", "--remount-ro /usr/lib --remount-ro /"},
+		"opened later": {[]kernels.Mount{m("kbuild", "/lib/a", ""), m("headers", "/usr/lib/k", "")},
+			top + " --ro-bind T/kbuild /usr/lib/a --tmpfs /usr/lib --ro-bind R/usr/lib/b /usr/lib/b --symlink a /usr/lib/l" +
+				" --ro-bind T/kbuild /usr/lib/a --ro-bind T/headers /usr/lib/k", "--remount-ro /usr/lib --remount-ro /"},
 		"new at top": {[]kernels.Mount{m("headers", "/k", "")}, top + " --ro-bind T/headers /k", "--remount-ro /"},
 		"nested": {[]kernels.Mount{m("", "/usr/src/build", "/k"), m("headers", "/usr/src", "")},
 			top + " --ro-bind T/headers /usr/src --tmpfs /usr/src --ro-bind T/headers/Makefile /usr/src/Makefile --symlink /k /usr/src/build",
