@@ -103,10 +103,14 @@ func (m *Machine) drive() device {
 	if m.Drive == "" {
 		return nil
 	}
-	return device{
-		"-blockdev", "driver=file,node-name=drive,read-only=on,filename=" + escape(m.Drive),
-		"-device", "virtio-blk-pci,drive=drive",
+	var d device
+	if set, lent := strings.CutPrefix(m.Drive, fdSet); lent {
+		d = device{"-add-fd", "fd=" + set + ",set=" + set}
 	}
+	return append(d,
+		"-blockdev", "driver=file,node-name=drive,read-only=on,filename="+escape(m.Drive),
+		"-device", "virtio-blk-pci,drive=drive",
+	)
 }
 
 // serial is one 8250 port, the only channel that a stock kernel is sure to have without loading a module.

@@ -18,3 +18,6 @@ func SetKVMDevice(t *testing.T, path string) {
 	kvmDevice = path
 	t.Cleanup(func() { kvmDevice = old })
 }
+
+// PID is QEMU's process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }

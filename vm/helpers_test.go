@@ -61,20 +61,27 @@ func atoi(t *testing.T, s string) int {
 const orphanEnv = "VM_TEST_ORPHAN"
 
 func startOrphan() {
-	m := &vm.Machine{Arch: "x86_64", Kernel: os.Getenv(orphanEnv), Report: os.Stdout}
+	m := &vm.Machine{Arch: "x86_64", Kernel: os.Getenv(orphanEnv)}
 	os.Unsetenv(orphanEnv) // the fake QEMU is this binary as well
-	if _, err := m.Start(context.Background()); err != nil {
+	p, err := m.Start(context.Background())
+	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	fmt.Println(p.PID())
 	time.Sleep(time.Hour)
 }
 
 // QEMU dies with us even when we are killed and can clean up nothing.
 func TestDiesWithParent(t *testing.T) {
-	m, _, _ := fake(t, "call pid")
+	m, _, _ := fake(t, "")
+	diesWithParent(t, m.Kernel)
+}
+
+func diesWithParent(t *testing.T, kernel string) {
+	t.Helper()
 	parent := exec.Command("/proc/self/exe")
-	parent.Env = append(os.Environ(), orphanEnv+"="+m.Kernel)
+	parent.Env = append(os.Environ(), orphanEnv+"="+kernel)
 	stdout, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -63,14 +64,16 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 		return nil, err
 	}
 	p := &Process{exited: make(chan struct{}), done: make(chan struct{}), stderr: &BoundedLog{Head: 4 << 10, Tail: 16 << 10}}
-	p.cmd = exec.CommandContext(ctx, path, m.argv(b, ram)...)
+	p.cmd = exec.CommandContext(ctx, path)
 	p.cmd.ExtraFiles = ch.files()
-	p.cmd.Stdout, p.cmd.Stderr = p.stderr, p.stderr
-	p.cmd.WaitDelay = drainTimeout
-	p.cmd.Cancel = p.kill
-	// A group of its own keeps a terminal's Ctrl-C from QEMU: ending a guest is our decision.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := p.launch(); err != nil {
+	lent, err := p.equip(m, b, ram)
+	if err == nil {
+		err = p.launch()
+	}
+	for _, f := range lent {
+		f.Close()
+	}
+	if err != nil {
 		ch.close()
 		return nil, fmt.Errorf("start %s: %w", archs[m.Arch].binary, err)
 	}
@@ -81,6 +84,27 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 	}
 	go p.finish()
 	return p, nil
+}
+
+// equip says what QEMU gets, and as whom it runs. The files that are lent to it are to be closed once it has them.
+func (p *Process) equip(m *Machine, b backends, ram *ramFile) ([]*os.File, error) {
+	p.cmd.Stdout, p.cmd.Stderr = p.stderr, p.stderr
+	p.cmd.WaitDelay = drainTimeout
+	p.cmd.Cancel = p.kill
+	// A group of its own keeps a terminal's Ctrl-C from QEMU: ending a guest is our decision.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	other, err := otherUser()
+	if err != nil || other == nil {
+		p.cmd.Args = append(p.cmd.Args, m.argv(b, ram)...)
+		return nil, err
+	}
+	other.become(p.cmd.SysProcAttr, m.Accel)
+	p.cmd.Dir, p.cmd.Env = "/", []string{} // where it may be, and nothing that it need not know
+	l := &loans{to: other, next: firstExtra + len(p.cmd.ExtraFiles)}
+	m, ram, err = m.lend(l, ram)
+	p.cmd.Args = append(p.cmd.Args, m.argv(b, ram)...)
+	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, l.files...)
+	return l.files, err
 }
 
 // launch starts QEMU on a thread that lives until QEMU is dead: Linux sends PDEATHSIG when the creating *thread* ends

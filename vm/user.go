@@ -1,0 +1,106 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// UserEnv names the environment variable that says as whom QEMU runs where we are root: "UID" or "UID:GID". Root may
+// be named as well; then a guest that breaks out of QEMU is root.
+const UserEnv = "MODMATRIX_QEMU_USER"
+
+// nobody is who QEMU runs as where nothing else is said: on every Linux the one who owns nothing.
+const nobody = 65534
+
+// user is who QEMU runs as, instead of us.
+type user struct{ uid, gid uint32 }
+
+// otherUser is who QEMU is to run as, nil for ourselves: only root can give up anything, and only to somebody that there
+// is in this user namespace.
+func otherUser() (*user, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	u, err := parseUser(os.Getenv(UserEnv))
+	if err != nil || u.uid == 0 {
+		return nil, err
+	}
+	if !mayBecome(u) {
+		return nil, nil
+	}
+	return u, nil
+}
+
+func parseUser(text string) (*user, error) {
+	if text == "" {
+		return &user{nobody, nobody}, nil
+	}
+	first, second, both := strings.Cut(text, ":")
+	if !both {
+		second = first
+	}
+	uid, err := strconv.ParseUint(first, 10, 31)
+	gid, err2 := strconv.ParseUint(second, 10, 31)
+	if errors.Join(err, err2) != nil {
+		return nil, fmt.Errorf("%s=%q: give numbers, as in %d or %d:%d", UserEnv, text, nobody, nobody, nobody)
+	}
+	return &user{uint32(uid), uint32(gid)}, nil
+}
+
+// mayBecome says whether this process is root enough to start another as u. In a container it may not be; what it calls
+// root is then an ordinary user outside.
+func mayBecome(u *user) bool {
+	var caps [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if unix.Capget(&header, &caps[0]) != nil {
+		return false
+	}
+	const needed = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_CHOWN
+	uids, err := os.ReadFile("/proc/self/uid_map")
+	gids, err2 := os.ReadFile("/proc/self/gid_map")
+	return caps[0].Effective&needed == needed && err == nil && err2 == nil && mapped(string(uids), u.uid) && mapped(string(gids), u.gid)
+}
+
+// mapped says whether a user namespace knows id (user_namespaces(7), uid_map).
+func mapped(table string, id uint32) bool {
+	for line := range strings.Lines(table) {
+		var first, outside, count uint32
+		if n, _ := fmt.Sscan(line, &first, &outside, &count); n == 3 && id >= first && id-first < count {
+			return true
+		}
+	}
+	return false
+}
+
+// become makes a process that attr is for run as u. It keeps no group but the one that KVM's device is for.
+func (u *user) become(attr *syscall.SysProcAttr, accel Accel) {
+	attr.Credential = &syscall.Credential{Uid: u.uid, Gid: u.gid}
+	if accel.Name != "kvm" {
+		return
+	}
+	if info, err := os.Stat(kvmDevice); err == nil && info.Mode()&0o060 == 0o060 {
+		attr.Credential.Groups = []uint32{info.Sys().(*syscall.Stat_t).Gid}
+	}
+}
+
+// mayRead says whether u may read an open file, by its mode alone.
+func (u *user) mayRead(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	switch {
+	case owner.Uid == u.uid:
+		return info.Mode()&0o400 != 0
+	case owner.Gid == u.gid:
+		return info.Mode()&0o040 != 0
+	}
+	return info.Mode()&0o004 != 0
+}

@@ -1,0 +1,63 @@
+package vm
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+func TestParseUser(t *testing.T) {
+	for text, want := range map[string]*user{
+		"": {65534, 65534}, "0": {0, 0}, "107": {107, 107}, "107:36": {107, 36},
+		"nobody": nil, "107:": nil, "-1": nil, "1:2:3": nil, "4294967295": nil,
+	} {
+		if got, err := parseUser(text); !reflect.DeepEqual(got, want) || (err == nil) != (want != nil) {
+			t.Errorf("%q is %v, %v, want %v", text, got, err, want)
+		}
+	}
+}
+
+func TestMapped(t *testing.T) {
+	const all, one, two = "         0          0 4294967295\n", "0 1000 1\n", "0 1000 1\n1 100000 65536\n"
+	for table, want := range map[string]bool{all: true, one: false, two: true, "": false, "x": false} {
+		if got := mapped(table, nobody); got != want {
+			t.Errorf("%q: %t", table, got)
+		}
+	}
+}
+
+// A file that only we may read reaches QEMU as a copy, and the file stays as it was; any other does as it is.
+func TestLend(t *testing.T) {
+	dir := t.TempDir()
+	m := &Machine{Kernel: filepath.Join(dir, "hidden"), Initrd: filepath.Join(dir, "open"), Drive: filepath.Join(dir, "drive,1")}
+	for path, mode := range map[string]os.FileMode{m.Kernel: 0o600, m.Initrd: 0o604, m.Drive: 0o600} {
+		if err := os.WriteFile(path, []byte(filepath.Base(path)), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := &loans{to: &user{nobody, nobody}, next: 7}
+	own, _, err := m.lend(l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own.Kernel != "/proc/self/fd/7" || own.Initrd != "/proc/self/fd/8" || own.Drive != "/dev/fdset/9" || len(l.files) != 3 {
+		t.Errorf("lent %+v in %d files", own, len(l.files))
+	}
+	for i, want := range []string{"hidden", "open", "drive,1"} {
+		text := make([]byte, 100)
+		n, _ := l.files[i].ReadAt(text, 0)
+		if got := string(text[:n]); got != want {
+			t.Errorf("file %d is %q", i, got)
+		}
+		if want := i != 2; l.to.mayRead(l.files[i]) != want {
+			t.Errorf("QEMU may read file %d: %t", i, !want)
+		}
+		l.files[i].Close()
+	}
+	m.Kernel = filepath.Join(dir, "none")
+	if _, _, err := m.lend(&loans{to: l.to}, nil); !os.IsNotExist(errors.Unwrap(err)) {
+		t.Errorf("got %v", err)
+	}
+}
