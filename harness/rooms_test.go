@@ -38,6 +38,7 @@ func TestRealRooms(t *testing.T) {
 		env        []string
 	}{
 		{"vm", "Real|Template|Clone", []string{"MODMATRIX_TEST_KERNELS=" + strings.Join(images, ":")}},
+		{"vm/vmtest", "Real", []string{"MODMATRIX_TEST_KERNELS=" + first.Image}},
 		{"kernels/kbuild", "Real", []string{"MODMATRIX_TEST_TREES=" + writeTrees(t, trees), "MODMATRIX_TEST_SOURCES=" + driver}},
 		{"initramfs", "Boot|Clones", []string{"MODMATRIX_TEST_KERNEL=" + first.Image, "MODMATRIX_TEST_MODULE=" + plainModules(t, first, "dummy"),
 			"MODMATRIX_TEST_CHANNELS=" + plainModules(t, first, "virtio_pci", "virtio_blk")}},

@@ -21,7 +21,7 @@ type server struct {
 	migration string   // of the script: fails or hangs, with a text behind it; empty for a good one
 	file      *os.File // that came with getfd
 	status    string   // of the guest, as query-status has it
-	migrated  string   // as query-migrate has it
+	migrated  string   // as query-migrate has it; empty before there is anything to tell
 
 	hungUp atomic.Bool
 	turn   sync.Mutex // held while the guest's processor stands
@@ -35,7 +35,7 @@ const greeting = `{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major"
 
 // newServer is a monitor whose guest does not run yet.
 func newServer(args []string) *server {
-	s := &server{greeting: greeting, muted: map[string]bool{}, status: "prelaunch", migrated: "none"}
+	s := &server{greeting: greeting, muted: map[string]bool{}, status: "prelaunch"}
 	if slices.Contains(args, "-incoming") {
 		s.status = "inmigrate"
 	}
@@ -96,7 +96,7 @@ func (s *server) answer(g *Guest, command string) {
 		s.send(`{"return": {}}`)
 		s.migrate(g, command)
 	case "query-migrate":
-		s.send(fmt.Sprintf(`{"return": {"status": %q, "error-desc": %q}}`, s.migrated, s.migration))
+		s.send(s.migrationStatus())
 	case "query-status":
 		s.send(fmt.Sprintf(`{"return": {"status": %q, "singlestep": false, "running": %t}}`, s.status, s.status == "running"))
 	case "human-monitor-command":
@@ -149,4 +149,14 @@ func (s *server) hangUp() {
 	if conn, ok := s.conn.(io.Closer); ok {
 		conn.Close()
 	}
+}
+
+func (s *server) migrationStatus() string {
+	switch s.migrated {
+	case "":
+		return `{"return": {}}`
+	case "failed":
+		return fmt.Sprintf(`{"return": {"status": "failed", "error-desc": %q}}`, s.migration)
+	}
+	return fmt.Sprintf(`{"return": {"status": %q}}`, s.migrated)
 }
