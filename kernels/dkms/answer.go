@@ -1,0 +1,148 @@
+package dkms
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	maxAnswer = 1 << 20 // bytes of what evaluating a dkms.conf may come to; the largest real ones reach some 10 KiB
+	maxIndex  = 4096    // of an array; dkms walks up to the largest
+)
+
+// directives are the variables that dkms takes from a dkms.conf, in the order of its manual.
+var directives = []string{
+	"PACKAGE_NAME", "PACKAGE_VERSION", "BUILT_MODULE_NAME", "BUILT_MODULE_LOCATION", "DEST_MODULE_NAME", "DEST_MODULE_LOCATION",
+	"STRIP", "MAKE", "MAKE_MATCH", "PATCH", "PATCH_MATCH", "PRE_BUILD", "POST_BUILD", "PRE_INSTALL", "POST_INSTALL", "POST_ADD",
+	"POST_REMOVE", "BUILD_DEPENDS", "BUILD_DEPENDS_REBUILD", "BUILD_EXCLUSIVE_KERNEL", "BUILD_EXCLUSIVE_KERNEL_MIN",
+	"BUILD_EXCLUSIVE_KERNEL_MAX", "BUILD_EXCLUSIVE_ARCH", "BUILD_EXCLUSIVE_CONFIG", "OBSOLETE_BY", "AUTOINSTALL",
+	"NO_WEAK_MODULES", "CLEAN", "REMAKE_INITRD", "MODULES_CONF", "MODULES_CONF_OBSOLETES", "MODULES_CONF_ALIAS_TYPE",
+	"MODULES_CONF_OBSOLETE_ONLY",
+}
+
+// element is one of an array. In bash every variable is an array, and a plain one is its element 0.
+type element struct {
+	name  string
+	index int
+}
+
+// values is what evaluating a dkms.conf for one target came to.
+type values struct {
+	set   map[element]string
+	match map[element]bool // of the regular expressions: which match the target
+	seen  []string         // further variables in capitals that were set meanwhile
+}
+
+// one is the plain value of a variable.
+func (v values) one(name string) string { return v.set[element{name, 0}] }
+
+// count is how many elements an array has, and most, one more than its largest index.
+func (v values) count(name string) (count, most int) {
+	for e := range v.set {
+		if e.name == name {
+			count++
+			most = max(most, e.index+1)
+		}
+	}
+	return count, most
+}
+
+// indexes lists those of an array, ascending.
+func (v values) indexes(name string) []int {
+	var all []int
+	for e := range v.set {
+		if e.name == name {
+			all = append(all, e.index)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// parseAnswer reads what driver.sh wrote. The conf that it ran had every chance to write there too, so nothing is believed.
+func parseAnswer(data []byte) (values, error) {
+	v := values{set: map[element]string{}, match: map[element]bool{}}
+	if len(data) > maxAnswer {
+		return v, fmt.Errorf("it comes to more than %d KiB", maxAnswer>>10)
+	}
+	rest := data
+	next := func() (string, error) {
+		field, after, ok := bytes.Cut(rest, []byte{0})
+		if !ok {
+			return "", errors.New("it ends the shell that reads it")
+		}
+		rest = after
+		return strings.ToValidUTF8(string(field), "?"), nil
+	}
+	for {
+		kind, err := next()
+		if err != nil {
+			return v, err
+		}
+		switch kind {
+		case "end":
+			return v, nil
+		case "value", "match":
+			if err := v.take(kind, next); err != nil {
+				return v, err
+			}
+		case "seen":
+			name, err := next()
+			if err != nil {
+				return v, err
+			}
+			if !slices.Contains(directives, name) {
+				v.seen = append(v.seen, name)
+			}
+		default:
+			return v, errors.New("it tampers with the shell that reads it")
+		}
+	}
+}
+
+// take reads one value or match.
+func (v values) take(kind string, next func() (string, error)) error {
+	name, err := next()
+	if err != nil {
+		return err
+	}
+	key, err := next()
+	if err != nil {
+		return err
+	}
+	index, numeric := strconv.Atoi(key)
+	switch {
+	case !slices.Contains(directives, name):
+		return errors.New("it tampers with the shell that reads it")
+	case numeric != nil:
+		return fmt.Errorf("%s[%s] has no number", name, clean(key))
+	case index < 0 || index >= maxIndex:
+		return fmt.Errorf("%s[%d]: dkms takes arrays of a few elements, not of more than %d", name, index, maxIndex)
+	}
+	if kind == "match" {
+		v.match[element{name, index}] = true
+		return nil
+	}
+	v.set[element{name, index}], err = next()
+	return err
+}
+
+// clean makes one short printable line of what a stranger wrote.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || !utf8.ValidRune(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > 160 {
+		return string(runes[:159]) + "…"
+	}
+	return s
+}

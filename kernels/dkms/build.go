@@ -1,0 +1,174 @@
+package dkms
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+//go:embed step.sh
+var stepScript string
+
+// Request says what to build. It is plain data but for Log.
+type Request struct {
+	Tree    *kernels.Tree
+	Package *Package
+	Exclude []string  // names at the top of a Folder's source that are no part of it, e.g. an output folder
+	Dir     string    // an empty host folder for the private copy of the source; the caller's to keep or remove
+	Make    []string  // further NAME=VALUE that every make is told
+	Jobs    int       // of make; zero means one
+	Symbols []string  // host paths of the Module.symvers of the packages in BUILD_DEPENDS
+	Log     io.Writer // everything that is said; nil for nowhere
+}
+
+// Build builds the package for the target as `dkms build` would, and proves the result as kernels/kbuild does.
+//
+// A *SkipError says that the package excludes the target; a *kbuild.Error is the package's fault: dkms.conf is refused, a patch
+// does not apply, a script or make fails, a module is missing or is for another kernel. A *kbuild.SourceError is the user's to
+// mend. Any other error is ours. The packages in BUILD_DEPENDS are the caller's to build: Evaluate names them.
+func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
+	conf, err := r.Package.Evaluate(ctx, r.Tree)
+	if err != nil {
+		return nil, err
+	}
+	f, err := factsOf(r.Tree)
+	if err != nil {
+		return nil, err
+	}
+	if condition := conf.gates.condition(f); condition != "" {
+		return nil, &SkipError{condition}
+	}
+	if err := conf.checkPatches(r.Package.Source); err != nil {
+		return nil, err
+	}
+	recipe := conf.recipe(r.Package, f, r.Jobs)
+	a, err := kbuild.Build(ctx, kbuild.Request{Tree: r.Tree, Source: r.Package.Source, Exclude: r.Exclude, Dir: r.Dir,
+		Make: r.Make, Jobs: r.Jobs, Log: r.Log, Symbols: r.Symbols, Recipe: &recipe})
+	if err != nil {
+		return nil, err
+	}
+	a.Notes = slices.Concat(r.Package.Notes, conf.Notes, conf.scriptNotes(r.Package.Source))
+	return a, nil
+}
+
+// recipe turns what a dkms.conf says into steps. It is pure.
+func (c *Conf) recipe(p *Package, f facts, jobs int) kbuild.Recipe {
+	r := kbuild.Recipe{At: p.build(), Mounts: p.mounts(), Modules: c.Files()}
+	step := func(name, how, line string) kbuild.Step {
+		return kbuild.Step{Name: name, Shown: line, Command: []string{"bash", "-c", stepScript, "dkms", how, line, f.release, f.arch, p.Name, p.Version}}
+	}
+	for _, patch := range c.Patches {
+		r.Steps = append(r.Steps, step("patch "+clean(patch), "run", "patch -p1 < ./patches/"+patch))
+	}
+	if c.PreBuild != "" {
+		r.Steps = append(r.Steps, step("PRE_BUILD "+clean(firstWord(c.PreBuild)), "script", c.PreBuild))
+	}
+	r.Steps = append(r.Steps, step("", "make", c.command(f.release, jobs)))
+	if c.PostBuild != "" {
+		r.After = append(r.After, step("POST_BUILD "+clean(firstWord(c.PostBuild)), "script", c.PostBuild))
+	}
+	return r
+}
+
+// command is the line that builds the modules. Whatever begins with the letters make gets what dkms has to tell make, a
+// program named makefoo too.
+func (c *Conf) command(release string, jobs int) string {
+	if rest, ok := strings.CutPrefix(c.Make, "make"); ok {
+		return "make -j" + strconv.Itoa(cmp.Or(jobs, 1)) + " KERNELRELEASE=" + release + rest
+	}
+	return c.Make
+}
+
+// checkPatches refuses what dkms would refuse before it applies anything.
+func (c *Conf) checkPatches(source string) error {
+	root, err := os.OpenRoot(source)
+	if err != nil {
+		return fmt.Errorf("open source: %w", err)
+	}
+	defer root.Close()
+	for _, patch := range c.Patches {
+		if strings.Contains("patches/"+patch, "/../") {
+			return &kbuild.Error{Code: results.CodeBuildError, Reason: "PATCH " + clean(patch) + " contains '..'"}
+		}
+		if _, err := root.Stat(path.Join("patches", patch)); err != nil {
+			return &kbuild.Error{Code: results.CodeBuildError, Reason: "PATCH " + clean(patch) + " is not in the folder patches"}
+		}
+	}
+	return nil
+}
+
+// scriptNotes says which scripts dkms passes over: it runs only what is executable, and merely warns otherwise.
+func (c *Conf) scriptNotes(source string) (lines []string) {
+	root, err := os.OpenRoot(source)
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	for _, script := range []struct{ name, line string }{{"PRE_BUILD", c.PreBuild}, {"POST_BUILD", c.PostBuild}} {
+		info, err := root.Stat(path.Clean(firstWord(script.line)))
+		if script.line != "" && err == nil && info.Mode()&0o111 == 0 {
+			lines = append(lines, fmt.Sprintf("%s is not run: %s is not executable, and dkms only warns of it", script.name, clean(firstWord(script.line))))
+		}
+	}
+	return lines
+}
+
+// firstWord is what dkms takes for the script's file: everything before the first space.
+func firstWord(line string) string {
+	word, _, _ := strings.Cut(line, " ")
+	return word
+}
+
+// Order puts packages in the order in which they must be built and loaded, by what each of them depends on: those that others
+// need first, otherwise by name. What is depended on and not among them is left out: missing answers it, sorted. It is an error
+// if they depend on each other in a circle.
+func Order(depends map[string][]string) (order, missing []string, err error) {
+	const begun, done = 1, 2
+	state := map[string]int{}
+	var visit func(name string, on []string) error
+	visit = func(name string, on []string) error {
+		needs, ok := depends[name]
+		switch {
+		case !ok:
+			missing = append(missing, name)
+			return nil
+		case state[name] == done:
+			return nil
+		case state[name] == begun:
+			return errors.New("BUILD_DEPENDS goes round in a circle: " + strings.Join(append(on[slices.Index(on, name):], name), " needs "))
+		}
+		state[name] = begun
+		for _, need := range slices.Sorted(slices.Values(needs)) {
+			if err := visit(need, append(slices.Clone(on), name)); err != nil {
+				return err
+			}
+		}
+		state[name] = done
+		order = append(order, name)
+		return nil
+	}
+	var names []string
+	for name := range depends {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := visit(name, nil); err != nil {
+			return nil, nil, err
+		}
+	}
+	slices.Sort(missing)
+	return order, slices.Compact(missing), nil
+}

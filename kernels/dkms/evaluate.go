@@ -1,0 +1,191 @@
+package dkms
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+//go:embed driver.sh
+var driver string
+
+const (
+	evaluateTime = 2 * time.Minute // for a dkms.conf; it has 20 s of processor time, and a host may be busy
+	maxConf      = 1 << 20         // bytes of a dkms.conf
+	maxSaid      = 4 << 10         // bytes of what it says that are kept
+)
+
+// Evaluate runs the package's dkms.conf for the target of tree, in the sandbox and in the target's root, and answers what it
+// says there. Nothing in it can be known without: the file is bash, and asks for the kernel and its configuration.
+//
+// Where the name and the version are not known yet, they are set in p. An *kbuild.Error says that dkms would refuse the file;
+// any other error is ours.
+func (p *Package) Evaluate(ctx context.Context, tree *kernels.Tree) (*Conf, error) {
+	v, err := p.values(ctx, tree)
+	if err != nil {
+		return nil, err
+	}
+	if p.Name == "" || p.Version == "" { // now it can be told where the package stands; what it says may depend on it
+		if err := p.settle(v); err != nil {
+			return nil, err
+		}
+		if v, err = p.values(ctx, tree); err != nil {
+			return nil, err
+		}
+	}
+	facts, err := factsOf(tree)
+	if err != nil {
+		return nil, err
+	}
+	conf, faults := readConf(v, facts, p)
+	if len(faults) > 0 {
+		return nil, badConf(faults)
+	}
+	return conf, nil
+}
+
+// settle takes the name and the version from what dkms.conf says.
+func (p *Package) settle(v values) error {
+	name, version := v.one("PACKAGE_NAME"), v.one("PACKAGE_VERSION")
+	for _, e := range []error{checkName("PACKAGE_NAME", name), checkName("PACKAGE_VERSION", version)} {
+		if e != nil {
+			return badConf([]string{e.Error()})
+		}
+	}
+	p.Name, p.Version = name, version
+	return nil
+}
+
+// badConf is the *kbuild.Error for a dkms.conf that dkms would not take.
+func badConf(faults []string) error {
+	reason := ConfName + ": " + faults[0]
+	if len(faults) > 1 {
+		reason += fmt.Sprintf(" (and %d more)", len(faults)-1)
+	}
+	return &kbuild.Error{Code: results.CodeBuildError, Reason: reason, Excerpt: faults}
+}
+
+// values runs dkms.conf.
+func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error) {
+	dir, err := os.MkdirTemp("", "dkms-conf-*")
+	if err != nil {
+		return values{}, fmt.Errorf("make folder to evaluate %s: %w", ConfName, err)
+	}
+	defer os.RemoveAll(dir)
+	who := *p
+	if who.Name == "" || who.Version == "" {
+		who.Name, who.Version = "module", "0"
+	}
+	box := kbuild.Sandbox{Tree: tree, Dir: dir, Mounts: who.mounts()}
+	conf := path.Join(dkmsTree, who.Name, who.Version, "source", ConfName)
+	if p.holder != "" {
+		if conf, err = p.fillIn(dir); err != nil {
+			return values{}, err
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, evaluateTime)
+	defer cancel()
+	var said tail
+	exit, err := box.Run(limited, &said, "bash", "-c", driver, "dkms", conf, "/build/answer", tree.Target.Release, tree.Target.Arch,
+		strings.Join(directives, " "), p.Name, p.Version)
+	switch {
+	case err != nil && ctx.Err() == nil && limited.Err() != nil:
+		return values{}, badConf([]string{"it does not come to its end"})
+	case err != nil:
+		return values{}, fmt.Errorf("evaluate %s for %s: %w", ConfName, tree.Target.Release, err)
+	case exit == 127 || exit == 126:
+		return values{}, fmt.Errorf("evaluate %s for %s: the root has no bash that runs: %s", ConfName, tree.Target.Release, said.first())
+	case exit == 128+24 || exit == 128+9: // SIGXCPU, and SIGKILL where the limit is a hard one
+		return values{}, badConf([]string{"it does not come to its end"})
+	}
+	answer, err := readAnswer(dir)
+	if err != nil {
+		return values{}, fmt.Errorf("evaluate %s for %s: %w", ConfName, tree.Target.Release, err)
+	}
+	v, err := parseAnswer(answer)
+	if err != nil {
+		return values{}, badConf([]string{err.Error() + said.told()})
+	}
+	if v.one("PACKAGE_NAME") == "" && said.first() != "" {
+		return values{}, badConf([]string{said.first()})
+	}
+	return v, nil
+}
+
+// mounts lays the package's source where dkms has it.
+func (p *Package) mounts() []kernels.Mount {
+	return []kernels.Mount{
+		{Host: p.Source, Guest: p.source()},
+		{Link: p.source(), Guest: path.Join(dkmsTree, p.Name, p.Version, "source")},
+	}
+}
+
+// fillIn writes dkms.conf with its version into dir, as packaging does, and answers its path in the sandbox.
+func (p *Package) fillIn(dir string) (string, error) {
+	text, err := readConfFile(p.Source)
+	if err != nil {
+		return "", err
+	}
+	text = bytes.ReplaceAll(text, []byte(p.holder), []byte(p.Version))
+	if err := os.WriteFile(filepath.Join(dir, ConfName), text, 0o644); err != nil {
+		return "", fmt.Errorf("fill in %s: %w", ConfName, err)
+	}
+	return path.Join("/build", ConfName), nil
+}
+
+// readAnswer reads what the driver left in dir, if it is a file. No answer at all is an empty one.
+func readAnswer(dir string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Lstat("answer")
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return nil, nil
+	}
+	f, err := root.Open("answer")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxAnswer+1))
+}
+
+// tail keeps the beginning of what is said; the rest is let go.
+type tail struct{ kept []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p[:min(len(p), maxSaid-len(t.kept))]...)
+	return len(p), nil
+}
+
+// first is the first line said, without the shell's own name before it.
+func (t *tail) first() string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(t.kept)), "\n")
+	if _, after, ok := strings.Cut(line, ConfName+": "); ok {
+		line = after
+	}
+	return clean(line)
+}
+
+// told is first as the end of a sentence.
+func (t *tail) told() string {
+	if t.first() == "" {
+		return ""
+	}
+	return ": " + t.first()
+}

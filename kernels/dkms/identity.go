@@ -1,0 +1,154 @@
+package dkms
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// readConfFile reads the dkms.conf in dir, which nobody vouches for.
+func readConfFile(dir string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open source: %w", err)
+	}
+	defer root.Close()
+	f, err := root.Open(ConfName)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", ConfName, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConf+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", ConfName, err)
+	}
+	if len(text) > maxConf {
+		return nil, &kbuild.SourceError{Path: filepath.Join(dir, ConfName), Problem: fmt.Sprintf("larger than %d KiB", maxConf>>10), Cure: "no dkms.conf is"}
+	}
+	return text, nil
+}
+
+// identify learns the package's name and version from what its dkms.conf says plainly. What only running it would tell stays
+// empty until Evaluate.
+func (p *Package) identify() error {
+	root, err := os.OpenRoot(p.Source)
+	if err != nil {
+		return fmt.Errorf("open source: %w", err)
+	}
+	info, err := root.Stat(ConfName)
+	root.Close()
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return nil
+	}
+	if err != nil {
+		return &kbuild.SourceError{Path: filepath.Join(p.Source, ConfName), Problem: "cannot be opened: " + clean(err.Error()), Cure: "make it a file of the source"}
+	}
+	text, err := readConfFile(p.Source)
+	if err != nil {
+		return err
+	}
+	p.HasConf = true
+	p.Name, p.Version = plainIdentity(text)
+	if placeholder.MatchString(p.Version) {
+		p.holder, p.Version = p.Version, versionOf(p.Source, p.Name)
+		p.Notes = append(p.Notes, fmt.Sprintf("PACKAGE_VERSION is %s until the package is made: %s stands for it here", p.holder, p.Version))
+	}
+	for directive, name := range map[string]string{"PACKAGE_NAME": p.Name, "PACKAGE_VERSION": p.Version} {
+		if err := checkName(directive, name); name != "" && err != nil {
+			return &kbuild.SourceError{Path: filepath.Join(p.Source, ConfName), Problem: err.Error(), Cure: "use letters, digits and . _ + ~ -"}
+		}
+	}
+	return nil
+}
+
+// versionOf is the version in the name of a folder NAME-VERSION, else 0.
+func versionOf(dir, name string) string {
+	if version, ok := strings.CutPrefix(filepath.Base(dir), name+"-"); ok && checkName("", version) == nil {
+		return version
+	}
+	return "0"
+}
+
+// plainIdentity reads PACKAGE_NAME and PACKAGE_VERSION where they are assigned once, at the top level, from text and from
+// variables that are.
+func plainIdentity(text []byte) (name, version string) {
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(bytes.NewReader(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))), ConfName)
+	if err != nil {
+		return "", ""
+	}
+	known := map[string]string{}
+	for _, statement := range file.Stmts {
+		call, ok := statement.Cmd.(*syntax.CallExpr)
+		if !ok || len(call.Args) > 0 {
+			continue
+		}
+		for _, a := range call.Assigns {
+			if value, ok := plainValue(a, known); ok {
+				known[a.Name.Value] = value
+			} else {
+				delete(known, a.Name.Value)
+			}
+		}
+	}
+	if assignedElsewhere(file, "PACKAGE_NAME") {
+		delete(known, "PACKAGE_NAME")
+	}
+	if assignedElsewhere(file, "PACKAGE_VERSION") {
+		delete(known, "PACKAGE_VERSION")
+	}
+	return known["PACKAGE_NAME"], known["PACKAGE_VERSION"]
+}
+
+// plainValue is what an assignment gives when nothing has to be run to know it.
+func plainValue(a *syntax.Assign, known map[string]string) (string, bool) {
+	if a.Append || a.Index != nil || a.Array != nil || a.Naked {
+		return "", false
+	}
+	if a.Value == nil {
+		return "", true
+	}
+	plain := true
+	syntax.Walk(a.Value, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.CmdSubst, *syntax.ArithmExp, *syntax.ProcSubst, *syntax.ExtGlob:
+			plain = false
+		case *syntax.ParamExp:
+			_, have := known[n.Param.Value]
+			plain = plain && have && n.Exp == nil && n.Repl == nil && n.Slice == nil && n.Index == nil
+		}
+		return plain
+	})
+	if !plain {
+		return "", false
+	}
+	var pairs []string
+	for name, value := range known {
+		pairs = append(pairs, name+"="+value)
+	}
+	value, err := expand.Literal(&expand.Config{Env: expand.ListEnviron(pairs...)}, a.Value)
+	if err != nil || strings.ContainsAny(value, "$`\\\"") { // dkms expands what is left a second time
+		return "", false
+	}
+	return value, true
+}
+
+// assignedElsewhere tells whether name is assigned more than once, or where it depends on something.
+func assignedElsewhere(file *syntax.File, name string) bool {
+	assigned := 0
+	syntax.Walk(file, func(n syntax.Node) bool {
+		if a, ok := n.(*syntax.Assign); ok && a.Name != nil && a.Name.Value == name {
+			assigned++
+		}
+		return true
+	})
+	return assigned > 1
+}

@@ -1,0 +1,214 @@
+package dkms
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/ulikunitz/xz"
+)
+
+// What a module's source may hold; the largest real ones (ZFS, graphics drivers) have some 5000 files and 100 MiB.
+const (
+	maxFiles  = 50_000
+	maxBytes  = 1 << 30
+	maxWindow = 256 << 20 // bytes of a decompressor's memory
+)
+
+// unpackTarball unpacks the archive at file into the folder to.
+func unpackTarball(file, to string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r, done, err := decompress(f)
+	if err != nil {
+		return hostile(file, clean(err.Error()))
+	}
+	defer done()
+	return unpackTar(file, r, to, "")
+}
+
+// unpackDeb unpacks what a Debian package would put below /usr/src.
+func unpackDeb(ctx context.Context, file, to string) error {
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		return errors.New("dpkg-deb is not installed, and nothing else opens a .deb: install the package dpkg")
+	}
+	return unpackFrom(exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", file), file, to, "usr/src")
+}
+
+// unpackFrom unpacks the tar archive that cmd writes. What is wrong with it is the file's fault.
+func unpackFrom(cmd *exec.Cmd, file, to, below string) error {
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", cmd.Args[0], err)
+	}
+	err = unpackTar(file, out, to, below)
+	if err != nil {
+		cmd.Process.Kill()
+	}
+	if ended := cmd.Wait(); ended != nil && (err == nil || said.Len() > 0) {
+		line, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
+		return hostile(file, "cannot be read: "+clean(line))
+	}
+	return err
+}
+
+// hostile refuses an archive.
+func hostile(file, problem string) error {
+	return &kbuild.SourceError{Path: file, Problem: problem, Cure: "give an archive of a module's source"}
+}
+
+// decompress answers the tar archive in f, whatever it is packed with, by its first bytes.
+func decompress(f io.Reader) (io.Reader, func(), error) {
+	r := bufio.NewReader(f)
+	magic, _ := r.Peek(6)
+	nothing := func() {}
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(r)
+		return z, nothing, err
+	case bytes.HasPrefix(magic, []byte("\xfd7zXZ\x00")):
+		z, err := xz.ReaderConfig{DictCap: maxWindow}.NewReader(r)
+		return z, nothing, err
+	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, nothing, err
+		}
+		return z, z.Close, nil
+	case bytes.HasPrefix(magic, []byte("BZh")):
+		return bzip2.NewReader(r), nothing, nil
+	}
+	return r, nothing, nil
+}
+
+// unpackTar unpacks what lies in the folder below of a tar archive into the folder to, and nothing outside it, whatever the archive
+// says: the kernel holds every path to that folder (os.Root). Owners, times and every bit of a mode but execute are not kept.
+func unpackTar(file string, r io.Reader, to, below string) error {
+	root, err := os.OpenRoot(to)
+	if err != nil {
+		return fmt.Errorf("open folder for source: %w", err)
+	}
+	defer root.Close()
+	limited := &io.LimitedReader{R: r, N: maxBytes}
+	archive := tar.NewReader(limited)
+	for files := 0; ; files++ {
+		h, err := archive.Next()
+		switch {
+		case limited.N <= 0:
+			return hostile(file, fmt.Sprintf("unpacks to more than %d MiB", maxBytes>>20))
+		case errors.Is(err, io.EOF) && files == 0:
+			return hostile(file, "is empty, or no archive")
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return hostile(file, "is no tar archive: "+clean(err.Error()))
+		case files >= maxFiles:
+			return hostile(file, fmt.Sprintf("holds more than %d files", maxFiles))
+		}
+		err = unpackEntry(root, h, archive, below)
+		if why := (*refusal)(nil); errors.As(err, &why) {
+			return hostile(file, fmt.Sprintf("holds %q, %s", clean(h.Name), why.why))
+		} else if err != nil && limited.N <= 0 {
+			return hostile(file, fmt.Sprintf("unpacks to more than %d MiB", maxBytes>>20))
+		} else if err != nil {
+			return fmt.Errorf("unpack %s: %w", clean(h.Name), err)
+		}
+	}
+}
+
+// refusal is why an entry of an archive is not unpacked.
+type refusal struct{ why string }
+
+func (r *refusal) Error() string { return r.why }
+
+// unpackEntry unpacks one entry.
+func unpackEntry(root *os.Root, h *tar.Header, r io.Reader, below string) error {
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	if path.IsAbs(h.Name) {
+		return &refusal{"an absolute name"}
+	}
+	name := path.Clean(h.Name)
+	switch {
+	case name == ".":
+		return nil
+	case !filepath.IsLocal(name) || strings.ContainsRune(name, 0):
+		return &refusal{"a name that leads out of it"}
+	case below != "" && !strings.HasPrefix(name, below+"/"):
+		return nil
+	}
+	if h.Typeflag == tar.TypeDir {
+		return refuse(root.MkdirAll(name, 0o755))
+	}
+	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return refuse(err)
+	}
+	switch h.Typeflag {
+	case tar.TypeReg:
+		return unpackFile(root, name, h.FileInfo().Mode(), r)
+	case tar.TypeSymlink:
+		if target := path.Join(path.Dir(name), h.Linkname); path.IsAbs(h.Linkname) || !filepath.IsLocal(target) {
+			return &refusal{"a link to " + clean(h.Linkname) + ", which is outside of it"}
+		}
+		return refuse(root.Symlink(h.Linkname, name))
+	case tar.TypeLink:
+		if !filepath.IsLocal(h.Linkname) {
+			return &refusal{"a link to " + clean(h.Linkname) + ", which is outside of it"}
+		}
+		return refuse(root.Link(path.Clean(h.Linkname), name))
+	}
+	return &refusal{"neither a file, nor a folder, nor a link"}
+}
+
+// unpackFile writes one file. A second one of the same name replaces the first, as tar has it.
+func unpackFile(root *os.Root, name string, mode fs.FileMode, r io.Reader) error {
+	perm := fs.FileMode(0o644)
+	if mode&0o111 != 0 {
+		perm = 0o755
+	}
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return refuse(err)
+	}
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return refuse(err)
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Close())
+}
+
+// refuse makes a refusal of what the archive itself brought about: a path through a link that leads out, a file where a folder should be.
+func refuse(err error) error {
+	wrong := (*fs.PathError)(nil)
+	link := (*os.LinkError)(nil)
+	switch {
+	case errors.As(err, &wrong) && !isDisk(err):
+		return &refusal{"which cannot be there: " + wrong.Err.Error()}
+	case errors.As(err, &link) && !isDisk(err):
+		return &refusal{"which cannot be there: " + link.Err.Error()}
+	}
+	return err
+}
