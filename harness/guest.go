@@ -34,6 +34,7 @@ type Guest struct {
 	Nodes    []wire.Spec   // suite nodes that failed: BeforeSuite and its kin
 	Exit     *SuiteExit    // nil: the suite process did not end, or there was none
 	Residue  []string
+	Stuck    []Stuck       // what PID 1 waited for longer than its patience
 	Trouble  []string      // what PID 1 could not do
 	Troubled results.Stage // when the first of Trouble was told
 	Output   string        // of the suite process, as far as it was kept
@@ -56,6 +57,12 @@ type Syscall struct {
 func (s Syscall) Error() string {
 	errno := syscall.Errno(s.Errno)
 	return fmt.Sprintf("%s (%s)", errnoName(errno), errno)
+}
+
+// Stuck is a task that PID 1 waited for.
+type Stuck struct {
+	Stage results.Stage
+	Text  string // the task and its stack, in one line
 }
 
 // SuiteExit is how the suite process ended.
@@ -108,6 +115,8 @@ func (g *Guest) Add(f wire.Frame) bool {
 		g.Exit = &SuiteExit{f.ExitCode, f.Signal}
 	case wire.KindResidue:
 		g.Residue = keep(g.Residue, f.Text)
+	case wire.KindStuck:
+		g.Stuck = keep(g.Stuck, Stuck{results.Stage(f.Stage), f.Text})
 	case wire.KindTrouble:
 		if len(g.Trouble) == 0 {
 			g.Troubled = stageOf(g)

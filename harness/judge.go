@@ -24,9 +24,12 @@ type Evidence struct {
 	Splats      []Splat       // in the order of the console
 	Unmet       []Expectation // faults that a spec announced and that did not come
 	LoadWords   string        // what the kernel said about a refused load
+	Place       string        // where in the module a guest was that hung, as its kernel said when it was asked; usually empty
 	Tail        string        // the last lines of the console
 	Incomplete  bool          // the kernel dropped messages, or the console log was cut
 	Notes       []string      // what a reader should know of how the evidence was gathered
+
+	specs []results.Spec // all of the guest's, as Judge adds them up for its rows
 }
 
 // Blame is one thing that went wrong outside of the guest.
@@ -87,7 +90,8 @@ var rows = []row{
 func Judge(e Evidence) results.Record {
 	rec := results.Record{Specs: []results.Spec{}, Splats: []results.Splat{}, Attempts: 1}
 	if e.Guest != nil {
-		rec.Specs = e.Guest.specs()
+		e.specs = e.Guest.specs()
+		rec.Specs = e.specs
 		rec.Taint = taint(e.Guest)
 		rec.Timings = timings(e.Guest)
 		rec.Notes = notes(e)

@@ -105,6 +105,9 @@ var judgements = []struct {
 	{"init returned -EINVAL", func(e *Evidence) {
 		e.Guest.Loads[0].Errno, e.LoadWords = int(syscall.EINVAL), "fifo: capacity must be a power of two"
 	}, "FAIL@load load-refused", "EINVAL (invalid argument): fifo: capacity must be a power of two"},
+	{"init failed and kept what it had", func(e *Evidence) {
+		e.Guest.Loads[0].Errno, e.Guest.Residue = int(syscall.ENODEV), []string{"/proc/devices: 240 fifo"}
+	}, "FAIL@load load-refused", "ENODEV (no such device); left behind: /proc/devices: 240 fifo"},
 	{"init faulted", func(e *Evidence) {
 		e.Guest, e.End = stopped(results.StageLoad, ""), Ending{Reason: "guest-reset"}
 		e.Guest.Loads = nil
@@ -133,6 +136,16 @@ var judgements = []struct {
 	{"init never returned", func(e *Evidence) {
 		e.Guest, e.End = stopped(results.StageLoad, ""), Ending{Late: results.StageLoad, Seconds: 60, Reason: "host-qmp-quit"}
 	}, "FAIL@load hang", "60 s"},
+	{"init waits for ever, and the kernel says where", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageLoad, ""), Ending{Late: results.StageLoad, Seconds: 90, Reason: "guest-reset"}
+		e.Guest.Stuck = []Stuck{{results.StageLoad, "init (pid 99): msleep <- fifo_init"}}
+		e.Place = "fifo_init [fifo] (fifo.c:12)"
+	}, "FAIL@load hang", "load does not end: not back after 90 s, in fifo_init [fifo] (fifo.c:12)"},
+	{"exit waits for ever, and only PID 1 saw where", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageUnload, ""), Ending{Late: results.StageUnload, Seconds: 90}
+		e.Guest.Exit = &SuiteExit{}
+		e.Guest.Stuck = []Stuck{{results.StageTest, "another"}, {results.StageUnload, "init (pid 99): wait_for_completion <- fifo_exit"}}
+	}, "FAIL@unload hang", "not back after 90 s; init (pid 99): wait_for_completion <- fifo_exit"},
 	{"the guest froze in a spec", func(e *Evidence) {
 		e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Late: results.StageTest, Silent: true, Seconds: 30}
 	}, "FAIL@test hang", `in "two"`},
@@ -147,6 +160,13 @@ var judgements = []struct {
 		e.Guest.Specs[1] = wire.Spec{Name: "two", State: "failed", Message: "Expected 1 to equal 2\nmore", Location: "fifo_test.go:12"}
 		e.Guest.Exit.Code = 1
 	}, "FAIL@test spec-failed", `"two": Expected 1 to equal 2 (fifo_test.go:12)`},
+	{"a failure that takes several lines to say", func(e *Evidence) {
+		e.Guest.Specs[1] = wire.Spec{Name: "two", State: "failed", Message: "Expected\n    <[]string | len:1>: [\"char 250 fifo\"]\nto be empty", Location: "fifo_test.go:12"}
+		e.Guest.Exit.Code = 1
+	}, "FAIL@test spec-failed", `"two": Expected <[]string | len:1>: ["char 250 fifo"] to be empty (fifo_test.go:12)`},
+	{"a failure that takes a book to say", func(e *Evidence) {
+		e.Guest.Specs[1] = wire.Spec{Name: "two", State: "failed", Message: "Timed out after 3.001s.\nExpected\n    <string>: " + strings.Repeat("x", 1<<20)}
+	}, "FAIL@test spec-failed", "xxx…"},
 	{"the suite's own set-up failed", func(e *Evidence) {
 		e.Guest.Nodes = []wire.Spec{{Node: "BeforeSuite", State: "failed", Message: "no /dev/fifo"}}
 		e.Guest.Specs, e.Guest.Exit.Code = nil, 1
@@ -154,6 +174,10 @@ var judgements = []struct {
 	{"the suite died by itself", func(e *Evidence) {
 		e.Guest.Specs, e.Guest.Running, e.Guest.Exit.Code = e.Guest.Specs[:1], "two", 2
 	}, "ERROR@test spec-missing", `"two" was running`},
+	{"the suite died and said of what", func(e *Evidence) {
+		e.Guest.Specs, e.Guest.Running, e.Guest.Exit.Code = e.Guest.Specs[:1], "two", 2
+		e.Guest.Output = "ok so far\npanic: runtime error: index out of range\n\ngoroutine 1 [running]:\nmain.main()\n"
+	}, "ERROR@test spec-missing", `exited with 2: panic: runtime error: index out of range)`},
 	{"a spec never reported", func(e *Evidence) { e.Guest.Specs = e.Guest.Specs[:1] }, "ERROR@test spec-missing", `"two"`},
 	{"a state that nobody knows", func(e *Evidence) { e.Guest.Specs[0].State = "splendid" }, "ERROR@test spec-missing", `"one"`},
 	{"the suite has a focus", func(e *Evidence) { e.Guest.Exit.Code = ginkgoFocused }, "ERROR@test spec-missing", "focus"},

@@ -82,6 +82,9 @@ func loadRefused(e Evidence) (verdict, bool) {
 	if e.LoadWords != "" {
 		reason += ": " + e.LoadWords
 	}
+	if len(e.Guest.Residue) > 0 {
+		reason += "; left behind: " + strings.Join(e.Guest.Residue, ", ")
+	}
 	return verdict{results.Fail, results.StageLoad, results.CodeLoadRefused, reason}, ok
 }
 
@@ -137,90 +140,35 @@ func hang(e Evidence) (verdict, bool) {
 	if e.End.Late != "" {
 		stage := stageOf(g)
 		where := fmt.Sprintf("during %s%s", stage, inSpec(g))
-		if stage == results.StageBoot || stage == results.StageShutdown {
+		switch {
+		case stage == results.StageBoot || stage == results.StageShutdown:
 			return verdict{results.Error, stage, results.CodeTimeout, fmt.Sprintf("no end after %d s %s", e.End.Seconds, where)}, true
+		case e.End.Silent:
+			return verdict{results.Fail, stage, results.CodeHang, fmt.Sprintf("the guest hangs %s: no answer for %d s%s", where, e.End.Seconds, stuckIn(e))}, true
+		case stage == results.StageLoad || stage == results.StageUnload:
+			return verdict{results.Fail, stage, results.CodeHang, fmt.Sprintf("%s does not end: not back after %d s%s", stage, e.End.Seconds, stuckIn(e))}, true
 		}
-		if e.End.Silent || stage == results.StageLoad || stage == results.StageUnload {
-			return verdict{results.Fail, stage, results.CodeHang, fmt.Sprintf("the guest hangs %s: no answer for %d s", where, e.End.Seconds)}, true
-		}
-		return verdict{results.Error, stage, results.CodeTimeout, fmt.Sprintf("not through after %d s, %s", e.End.Seconds, where)}, true
+		return verdict{results.Error, stage, results.CodeTimeout, fmt.Sprintf("not through after %d s, %s%s", e.End.Seconds, where, stuckIn(e))}, true
 	}
 	if g.Exit != nil && g.Exit.Signal != "" && g.Running != "" {
-		reason := fmt.Sprintf("%q did not end; the suite was killed (%s)", g.Running, g.Exit.Signal)
+		reason := fmt.Sprintf("%q did not end; the suite was killed (%s)%s", g.Running, g.Exit.Signal, stuckIn(e))
 		return verdict{results.Fail, results.StageTest, results.CodeTimeout, reason}, true
 	}
 	return verdict{}, false
 }
 
-func specFailed(e Evidence) (verdict, bool) {
-	specs := e.Guest.specs()
-	failed := first(finished(e.Guest, specs), results.Fail)
-	n := count(specs)
-	switch {
-	case failed.Name != "":
-		reason := fmt.Sprintf("%q: %s", failed.Name, firstLine(failed.Message))
-		if failed.Location != "" {
-			reason += " (" + failed.Location + ")"
-		}
-		if more := n[results.Fail] - 1; more > 0 {
-			reason += fmt.Sprintf("; %d more failed", more)
-		}
-		return verdict{results.Fail, results.StageTest, results.CodeSpecFailed, reason}, true
-	case len(e.Guest.Nodes) > 0:
-		node := e.Guest.Nodes[0]
-		return verdict{results.Fail, results.StageTest, results.CodeSpecFailed,
-			fmt.Sprintf("%s failed: %s", node.Node, firstLine(node.Message))}, true
+// stuckIn names where the guest hangs: in the module under test, as its kernel said when it was asked, or else where PID 1
+// saw the task that it waited for.
+func stuckIn(e Evidence) string {
+	if e.Place != "" {
+		return ", in " + e.Place
 	}
-	return verdict{}, false
-}
-
-// unmet is a fault that a spec provokes on purpose and that did not come: then what it tests is broken, or not there.
-func unmet(e Evidence) (verdict, bool) {
-	if len(e.Unmet) == 0 {
-		return verdict{}, false
-	}
-	want := e.Unmet[0]
-	reason := fmt.Sprintf("%q: the kernel fault /%s/ that it expects did not come", want.Spec, want.Pattern)
-	return verdict{results.Fail, results.StageTest, results.CodeSpecFailed, reason}, true
-}
-
-// finished leaves out the spec that was running when everything stopped: that is the suite's end, not a failed spec.
-func finished(g *Guest, specs []results.Spec) []results.Spec {
-	var out []results.Spec
-	for _, s := range specs {
-		if g.Running == "" || s.Name != g.Running || s.Message != unfinished {
-			out = append(out, s)
+	for _, s := range e.Guest.Stuck {
+		if s.Stage == stageOf(e.Guest) {
+			return "; " + firstLine(s.Text)
 		}
 	}
-	return out
-}
-
-// ginkgoFocused is Ginkgo's exit code when a suite passed and has programmatic focus (ginkgo/v2 types.GINKGO_FOCUS_EXIT_CODE).
-const ginkgoFocused = 197
-
-func specMissing(e Evidence) (verdict, bool) {
-	g, specs := e.Guest, e.Guest.specs()
-	missing := count(specs)[results.Miss]
-	say := func(format string, args ...any) (verdict, bool) {
-		return verdict{results.Error, results.StageTest, results.CodeSpecMissing, fmt.Sprintf(format, args...)}, true
-	}
-	switch {
-	case g.Running != "":
-		return say("the suite stopped while %q was running, %d specs never ran%s", g.Running, missing, exited(g))
-	case missing > 0:
-		return say("%d of %d planned specs never ran, first %q%s", missing, len(specs), first(specs, results.Miss).Name, exited(g))
-	case g.Exit == nil && g.Ended[results.StageTest]:
-		return say("the suite's end was never reported")
-	case g.Exit == nil:
-		return verdict{}, false
-	case g.Exit.Code == ginkgoFocused:
-		return say("the suite has focused specs (FIt, FDescribe …), so the others did not run: remove the focus")
-	case g.Exit.Code != 0 || g.Exit.Signal != "":
-		return say("no spec failed, yet the suite did%s", exited(g))
-	case len(specs) == 0:
-		return say("the suite has no specs")
-	}
-	return verdict{}, false
+	return ""
 }
 
 func unloadRefused(e Evidence) (verdict, bool) {
@@ -258,19 +206,6 @@ func lostFrames(e Evidence) (verdict, bool) {
 	return verdict{results.Error, results.StageTest, results.CodeInfra, "frames of the guest were lost on the way"}, e.Guest.Lost
 }
 
-// nothingRan is a suite of which every spec was filtered out on this target, or which skipped all of them itself.
-func nothingRan(e Evidence) (verdict, bool) {
-	specs := e.Guest.specs()
-	if count(specs)[results.Skip] < len(specs) || len(specs) == 0 {
-		return verdict{}, false
-	}
-	reason := "every spec was skipped"
-	if said := specs[0].Message; said != "" {
-		reason += ": " + firstLine(said)
-	}
-	return verdict{results.Skip, results.StageTest, results.CodeExcluded, reason}, true
-}
-
 // stageOf is the stage the guest was in: the boot before it said anything else, the shutdown after its end frame.
 func stageOf(g *Guest) results.Stage {
 	switch {
@@ -287,16 +222,6 @@ func inSpec(g *Guest) string {
 		return ""
 	}
 	return fmt.Sprintf(", in %q", g.Running)
-}
-
-func exited(g *Guest) string {
-	switch {
-	case g.Exit == nil:
-		return ""
-	case g.Exit.Signal != "":
-		return " (the suite process was killed: " + g.Exit.Signal + ")"
-	}
-	return fmt.Sprintf(" (the suite process exited with %d)", g.Exit.Code)
 }
 
 func firstLine(s string) string {

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"fmt"
+
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm/console"
 )
@@ -16,6 +18,7 @@ func (c *cell) witness(e *Evidence, t told, round int) {
 	said := t.log
 	if t.end.Late != "" {
 		said = beforeAsked(t.log, e.Guest.Nonce)
+		e.Place = c.placeOf(console.Places(t.log[len(said):]))
 	}
 	for _, s := range console.Scan(said) {
 		if at := line.at(s.Start); at.ours {
@@ -28,4 +31,22 @@ func (c *cell) witness(e *Evidence, t told, round int) {
 	e.Tail = tail(said, 4<<10)
 	loss := console.Lost(t.log)
 	e.Incomplete = t.cut || !loss.Complete()
+}
+
+// placeOf names the first of frames that lies in a module under test, with its source line where that is known; empty when
+// none does.
+func (c *cell) placeOf(frames []console.Frame) string {
+	for _, f := range frames {
+		for _, m := range c.built.modules {
+			if _, own := (console.Splat{Guilty: f}).In(m.Name); !own {
+				continue
+			}
+			place := fmt.Sprintf("%s [%s]", f.Function, f.Module)
+			if at, _ := places(m.Path, f); at != "" {
+				place += " (" + at + ")"
+			}
+			return place
+		}
+	}
+	return ""
 }
