@@ -47,13 +47,36 @@ func resolveGit(ctx context.Context, dir, text string) (found []origin, notices 
 
 // changes warns that what is not committed is not compiled.
 func changes(ctx context.Context, dir string) []string {
-	if bare, _ := git(ctx, dir, "rev-parse", "--is-inside-work-tree"); bare != "true" {
+	if inside, _ := git(ctx, dir, "rev-parse", "--is-inside-work-tree"); inside != "true" {
 		return nil
 	}
-	if changed, err := git(ctx, dir, "status", "--porcelain", "--untracked-files=no"); err == nil && changed != "" {
+	args, ok := withoutFilters(ctx, dir)
+	if !ok {
+		return nil
+	}
+	args = append(args, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules")
+	if changed, err := git(ctx, dir, args...); err == nil && changed != "" {
 		return []string{fmt.Sprintf("%s: the commit is compiled; what is changed in the work tree and not committed is not", dir)}
 	}
 	return nil
+}
+
+// withoutFilters are the options that switch off the programs which a repository's configuration names for the content of
+// files; git would run them to compare a file. It is not ok where one cannot be switched off.
+func withoutFilters(ctx context.Context, dir string) (args []string, ok bool) {
+	named, _ := git(ctx, dir, "config", "--name-only", "--get-regexp", `^filter\.`) // none is an error, too
+	for name := range strings.Lines(named) {
+		name = strings.TrimSuffix(name, "\n")
+		if strings.Contains(name, "=") {
+			return nil, false
+		}
+		value := ""
+		if strings.HasSuffix(name, ".required") {
+			value = "false"
+		}
+		args = append(args, "-c", name+"="+value)
+	}
+	return args, true
 }
 
 func commitOf(ctx context.Context, dir, name string) (string, error) {

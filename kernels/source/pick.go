@@ -107,7 +107,7 @@ func versionTags(tags []string) []tagged {
 		}
 	}
 	slices.SortFunc(all, compareTags)
-	return all
+	return slices.Compact(all)
 }
 
 // newest is the last of all that fits; a candidate comes before its release.

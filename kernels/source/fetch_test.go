@@ -1,0 +1,271 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+func TestFetch(t *testing.T) {
+	s, store := newSource(t, Config{})
+	file := put(t, filepath.Join(t.TempDir(), "linux.tar.xz"), pack(t, "xz", tarOf(t, fakeKernel)))
+	tree, err := fetch(t, s, "tar:"+file+"+kasan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tree.Target.Release != "6.12.3" || tree.Target.Profile != "kasan" || !tree.Config.Enabled("KASAN") || tree.KDIR != guestKDIR {
+		t.Errorf("%+v", tree.Target)
+	}
+	for _, path := range []string{tree.Image, tree.DotFile, tree.Modules + "/modules.dep"} {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+	var left []string
+	linux := filepath.Join(tree.Dir, "linux")
+	_ = filepath.WalkDir(linux, func(path string, d fs.DirEntry, err error) error {
+		if name, _ := filepath.Rel(linux, path); !d.IsDir() {
+			left = append(left, name)
+		}
+		return err
+	})
+	const want = ".config Kconfig Makefile Module.symvers arch/x86/Makefile arch/x86/include/asm/b.h include/config/auto.conf include/linux/a.h scripts/after.sh scripts/before.sh tools/objtool/objtool"
+	if got := strings.Join(left, " "); got != want {
+		t.Errorf("left is\n%s, want\n%s", got, want)
+	}
+	again, err := fetch(t, New(store, hostRoot{}, Config{}), "tar:"+file+"+kasan")
+	if err != nil || again.Dir != tree.Dir || again.Digest != tree.Digest {
+		t.Error("not found again:", err)
+	}
+	plain, err := fetch(t, s, "tar:"+file)
+	if err != nil || plain.Digest == tree.Digest || plain.Config.Enabled("KASAN") {
+		t.Error("another profile is not another tree:", err)
+	}
+	all, err := fetch(t, s, "tar:"+file+"+defconfig")
+	if err != nil || !all.Config.Enabled("WHOLE") {
+		t.Error("defconfig:", err)
+	}
+	noTemps(t, store)
+}
+
+func noTemps(t *testing.T, store *kernels.Store) {
+	t.Helper()
+	if temps, _ := filepath.Glob(filepath.Join(store.Dir(), "trees", ".tmp*")); len(temps) > 0 {
+		t.Error("left behind:", temps)
+	}
+}
+
+func TestFetchFromGit(t *testing.T) {
+	dir := repository(t, fakeKernel)
+	head := gitIn(t, dir, "rev-parse", "HEAD")
+	bare := filepath.Join(t.TempDir(), "bare.git")
+	gitIn(t, dir, "clone", "-q", "--bare", dir, bare)
+	shallow := filepath.Join(t.TempDir(), "shallow")
+	gitIn(t, dir, "clone", "-q", "--depth=1", "file://"+dir, shallow)
+	linked := filepath.Join(t.TempDir(), "worktree")
+	gitIn(t, dir, "worktree", "add", "-q", linked, "v6.12.3")
+	s, store := newSource(t, Config{})
+	digests := map[string]string{}
+	for _, tt := range []struct{ selector, release string }{
+		{"git:" + dir, "6.12.3-g" + head[:12]},
+		{"git:" + dir + "@v6.12.3", "6.12.3"},
+		{"git:" + dir + "@6.12", "6.12.3"},
+		{"git:" + dir + "@" + head[:10], "6.12.3-g" + head[:12]},
+		{"git:" + dir + "@main~1", "6.12.3"},
+		{"git:" + bare + "@stable", "6.12.3"},
+		{"git:" + bare + "@main", "6.12.3-g" + head[:12]},
+		{"git:" + shallow, "6.12.3-g" + head[:12]},
+		{"git:" + linked, "6.12.3"},
+	} {
+		tree, err := fetch(t, s, tt.selector)
+		if err != nil {
+			t.Errorf("%s: %v", tt.selector, err)
+			continue
+		}
+		if tree.Target.Release != tt.release || filepath.Base(tree.Modules) != tt.release {
+			t.Errorf("%s is %s, want %s", tt.selector, tree.Target.Release, tt.release)
+		}
+		if was, ok := digests[tt.release]; ok && was != tree.Digest {
+			t.Errorf("%s: one commit, and not one tree", tt.selector)
+		}
+		digests[tt.release] = tree.Digest
+	}
+	noTemps(t, store)
+}
+
+func TestGitRunsNothingOfTheRepository(t *testing.T) {
+	trap := filepath.Join(t.TempDir(), "sprung")
+	dir := repository(t, with(".gitattributes", "*.c filter=evil\nMakefile diff=evil\n"))
+	for _, key := range []string{"filter.evil.smudge", "filter.evil.clean", "filter.evil.process", "core.fsmonitor", "core.sshCommand", "diff.evil.textconv"} {
+		gitIn(t, dir, "config", key, "touch "+trap+"; cat")
+	}
+	s, _ := newSource(t, Config{})
+	if _, err := fetch(t, s, "git:"+dir); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(trap); err == nil {
+		t.Error("a program that the repository names was run")
+	}
+}
+
+func TestResolveRefuses(t *testing.T) {
+	dir := repository(t, fakeKernel)
+	other := repository(t, map[string]string{"README": "x"})
+	file := put(t, filepath.Join(t.TempDir(), "x.tar"), tarOf(t, map[string]string{"README": "x"}))
+	junk := put(t, filepath.Join(t.TempDir(), "junk.tar.xz"), []byte("\xfd7zXZ\x00 and then nothing"))
+	s, _ := newSource(t, Config{})
+	for selector, want := range map[string]string{
+		"git:" + dir + "@v6.12.4":         "has no revision v6.12.4; its nearest tags are v6.12.3",
+		"git:" + dir + "@lts..":           "has no revision lts..; its nearest tags are v6.12.3",
+		"git:" + dir + "@v6.13..":         "has no revision v6.13..",
+		"git:" + dir + "+kasn":            "no profile kasn; there are debug defconfig",
+		"git:" + dir + "+kasan+kcsan":     "exclude each other",
+		"git:" + other:                    "has no Makefile: is this a Linux kernel's repository?",
+		"git:" + filepath.Dir(file):       "is no git repository",
+		"git:/nowhere@v6.1":               "is no git repository",
+		"tar:/nowhere.tar":                "there is no /nowhere.tar",
+		"tar:" + dir:                      "is no file (dir:",
+		"tar:" + file:                     "it has no folder with a Makefile",
+		"tar:" + junk:                     "read " + junk,
+		"tar:" + filepath.Dir(junk) + "/": "is no file",
+	} {
+		sel, err := kernels.ParseSelector(selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := s.Resolve(t.Context(), sel)
+		if err == nil || !errors.Is(err, kernels.ErrNoMatch) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, %v; want %s", selector, res.Targets, err, want)
+		}
+	}
+}
+
+func TestChangesAreSaidAloud(t *testing.T) {
+	dir := repository(t, fakeKernel)
+	put(t, filepath.Join(dir, "init/main.c"), []byte("changed"))
+	s, _ := newSource(t, Config{})
+	res, err := s.Resolve(t.Context(), kernels.Selector{Source: "git", Name: dir})
+	if err != nil || len(res.Notices) != 1 || !strings.Contains(res.Notices[0], "not committed") {
+		t.Error(res.Notices, err)
+	}
+}
+
+func TestFetchFails(t *testing.T) {
+	nope := fstest.MapFS{"nope.config": {Data: []byte("# why\nCONFIG_NOPE=y\n")}, "name.config": {Data: []byte("# why\nCONFIG_LOCALVERSION=\"-mine\"\n")}}
+	for name, tt := range map[string]struct {
+		files   map[string]string
+		profile string
+		want    string
+	}{
+		"a line that does not take effect": {fakeKernel, "+nope", "CONFIG_NOPE=y of profile nope: it depends on NEVER, which is not set (Kconfig:3)"},
+		"a profile that renames":           {fakeKernel, "+name", `calls itself "6.12.3-mine" and not 6.12.3`},
+		"a compiler error": {with("scripts/before.sh", "echo '  CC      lib/error.o'; echo 'init/main.c:1:1: error: what is this' >&2; exit 1"), "",
+			"compile: make: init/main.c:1:1: error: what is this (all of it: "},
+		"no image":             {with("scripts/before.sh", "ln -s /nowhere arch/x86/boot; mkdir -p /tmp/x; exit 3"), "", "compile: make: "},
+		"a link for the host":  {with("scripts/after.sh", "ln -s /etc/passwd /out/lib/modules/x"), "", "x is neither file nor folder"},
+		"an image that is one": {with("scripts/after.sh", "rm arch/x86/boot/bzImage; ln -s /etc/shadow arch/x86/boot/bzImage"), "", "install: sh: "},
+		"a configuration elsewhere": {with("Makefile", strings.Replace(fakeKernel["Makefile"], "kernelrelease:\n", "kernelrelease:\n\t@rm .config; ln -s /etc/passwd .config\n", 1)), "",
+			"escapes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, store := newSource(t, Config{Fragments: nope})
+			file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, tt.files))
+			tree, err := fetch(t, s, "tar:"+file+tt.profile)
+			if err == nil || !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v %v, want %s", tree, err, tt.want)
+			}
+			noTemps(t, store)
+		})
+	}
+}
+
+// TestOneBuildForAll: several who want one tree get one; it is compiled once.
+func TestOneBuildForAll(t *testing.T) {
+	s, store := newSource(t, Config{})
+	file := put(t, filepath.Join(t.TempDir(), "linux.tar.gz"), pack(t, "gz", tarOf(t, with("scripts/before.sh", "sleep 0.3; date +%N > include/when"))))
+	var group sync.WaitGroup
+	dirs := make([]string, 4)
+	for i := range dirs {
+		group.Go(func() {
+			sel, _ := kernels.ParseSelector("tar:" + file)
+			one := New(store, hostRoot{}, Config{})
+			if i == 0 {
+				one = s
+			}
+			res, err := one.Resolve(t.Context(), sel)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			tree, err := one.Fetch(t.Context(), res.Targets[0], nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			text, err := os.ReadFile(filepath.Join(tree.Dir, "linux/include/when"))
+			dirs[i] = string(text)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for _, d := range dirs {
+		if d != dirs[0] || d == "" {
+			t.Error("compiled more than once:", dirs)
+		}
+	}
+}
+
+// TestCancelLeavesNothing: neither files nor processes.
+func TestCancelLeavesNothing(t *testing.T) {
+	s, store := newSource(t, Config{})
+	// The child takes itself out of the group and waits; a file in the source says that it is there.
+	file := put(t, filepath.Join(t.TempDir(), "linux.tar.zst"), pack(t, "zst", tarOf(t, with("scripts/before.sh", "setsid sh -c 'touch running; sleep 100' & wait"))))
+	res, err := s.Resolve(t.Context(), kernels.Selector{Source: "tar", Name: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil {
+			if there, _ := filepath.Glob(filepath.Join(store.Dir(), "trees/.tmp*/linux/running")); len(there) > 0 {
+				cancel()
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	began := time.Now()
+	_, err = s.Fetch(ctx, res.Targets[0], nil)
+	if !errors.Is(err, context.Canceled) || errors.Is(err, kernels.ErrUnavailable) {
+		t.Error("canceled:", err, time.Since(began))
+	}
+	noTemps(t, store)
+	if again, err := s.store.Lock(t.Context(), "source.compile", true); err != nil {
+		t.Error(err)
+	} else {
+		again()
+	}
+}
+
+func TestProgressNeverPassesItsEnd(t *testing.T) {
+	var last kernels.Progress
+	l := &buildLog{out: os.Stderr, report: func(p kernels.Progress) { last = p }}
+	l.step("compile", 3)
+	for range 10 {
+		l.read([]byte("  CC      a.o"))
+	}
+	if last.Done != 2 || last.Total != 3 {
+		t.Error(last)
+	}
+}

@@ -1,0 +1,66 @@
+package source
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestReadVersion(t *testing.T) {
+	for text, want := range map[string]string{
+		"# SPDX\nVERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION =\nNAME = Baby": "6.12.117",
+		"VERSION = 7\nPATCHLEVEL = 4\nSUBLEVEL = 0\nEXTRAVERSION = -rc3\n":                  "7.4.0-rc3",
+		"VERSION=6\nPATCHLEVEL=1\nSUBLEVEL=0\nEXTRAVERSION=$(evil)\n":                       "6.1.0",
+		"VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 2\nVERSION = 9\n":                          "6.1.2",
+	} {
+		v, err := readVersion([]byte(text))
+		if err != nil || v.String()+v.extra != want {
+			t.Errorf("%q: %v %v, want %s", text, v, err, want)
+		}
+	}
+	for _, text := range []string{"", "all:\n\tcc x.c\n", "VERSION = 6\nPATCHLEVEL = x\nSUBLEVEL = 1\n", "VERSION = 6\nPATCHLEVEL = 12345\nSUBLEVEL = 0\n"} {
+		if v, err := readVersion([]byte(text)); err == nil {
+			t.Errorf("%q: %v", text, v)
+		}
+	}
+}
+
+func TestTargetsCarryTheirOrigin(t *testing.T) {
+	commit := strings.Repeat("ab12", 10)
+	for _, tt := range []struct {
+		o                               origin
+		profiles, release, suite, first string
+	}{
+		{origin{kind: "git", path: "/x@y/linux", name: "v6.18", commit: commit, version: version{6, 18, 0, ""}, exact: true}, "", "6.18.0", "trixie", "gcc-14"},
+		{origin{kind: "git", path: "/linux", name: "main", commit: commit, version: version{7, 4, 0, "-rc3"}}, "kasan+lockdep", "7.4.0-rc3-gab12ab12ab12", "trixie", "gcc-14"},
+		{origin{kind: "tar", path: "/l@6/linux-6.1.tar.xz", sha256: commit, size: 7, version: version{6, 1, 176, ""}}, "debug", "6.1.176", "bookworm", "gcc-12"},
+		{origin{kind: "tar", path: "/l", sha256: commit, size: 7, version: version{5, 10, 1, ""}}, "", "5.10.1", "bullseye", "gcc-10"},
+		{origin{kind: "tar", path: "/l", sha256: commit, size: 7, version: version{6, 7, 9, ""}}, "", "6.7.9", "bookworm", "gcc-12"},
+		{origin{kind: "tar", path: "/l", sha256: commit, size: 7, version: version{6, 8, 0, ""}}, "", "6.8.0", "trixie", "gcc-14"},
+	} {
+		var profiles []string
+		if tt.profiles != "" {
+			profiles = strings.Split(tt.profiles, "+")
+		}
+		target := tt.o.target(profiles)
+		if target.Release != tt.release || target.Suite != tt.suite || target.RootPkgs[0] != tt.first || target.Profile != tt.profiles {
+			t.Errorf("%+v gives %+v", tt.o, target)
+		}
+		back, err := originOf(target)
+		if err != nil || back.id() != tt.o.id() || back.path != tt.o.path || back.kind != tt.o.kind {
+			t.Errorf("%+v came back as %+v, %v", tt.o, back, err)
+		}
+		if strings.Join(profilesOf(target), "+") != tt.profiles {
+			t.Error(profilesOf(target))
+		}
+	}
+}
+
+func FuzzReadVersion(f *testing.F) {
+	f.Add("VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION = -rc1")
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := readVersion([]byte(text))
+		if release := v.String() + v.extra; err == nil && (strings.ContainsAny(release, "/ \n\t$") || len(release) > 64) {
+			t.Errorf("%q gives the release %q", text, release)
+		}
+	})
+}

@@ -1,0 +1,122 @@
+package source
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
+)
+
+// TestEveryLineHasItsReason: each setting stands in a paragraph that a comment opens, and none is there twice.
+func TestEveryLineHasItsReason(t *testing.T) {
+	files, err := fs.Glob(builtin, "profiles/*.config")
+	if err != nil || len(files) < 12 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		text, err := builtin.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := parseFragment(file, string(text))
+		if err != nil || len(f.lines) == 0 {
+			t.Errorf("%s: %d lines, %v", file, len(f.lines), err)
+		}
+		reason, seen := false, map[string]bool{}
+		for line := range strings.Lines(string(text)) {
+			line = strings.TrimSpace(line)
+			setting := strings.HasPrefix(line, "CONFIG_") || unsetLine.MatchString(line)
+			switch {
+			case setting && !reason:
+				t.Errorf("%s: %s has no reason above it", file, line)
+			case setting && seen[line]:
+				t.Errorf("%s: %s is there twice", file, line)
+			case setting:
+				seen[line] = true
+			default:
+				reason = strings.HasPrefix(line, "# ")
+			}
+		}
+	}
+}
+
+func TestFragments(t *testing.T) {
+	own := fstest.MapFS{
+		"mine.config":  {Data: []byte("# why\nCONFIG_NET=m\nCONFIG_NAME=\"a b\"\n# optional: since 9.9\nCONFIG_NEW=y\n")},
+		"bad.config":   {Data: []byte("CONFIG_NET y\n")},
+		"kasan.config": {Data: []byte("CONFIG_KASAN=y\n")},
+	}
+	for _, tt := range []struct{ profiles, want string }{
+		{"", ""},
+		{"kasan lockdep kmemleak ubsan net usb", ""},
+		{"debug lockdep kasan preempt failures gcov", ""},
+		{"defconfig debug", ""},
+		{"mine", ""},
+		{"kasan kcsan", "profiles kasan and kcsan exclude each other: both instrument every access"},
+		{"kcsan nosmp", "profiles kcsan and nosmp exclude each other"},
+		{"debug rt", "debug asks for PREEMPT, which PREEMPT_RT replaces"},
+		{"mine net", "profiles mine and net exclude each other: CONFIG_NET is m in one and y in the other"},
+		{"bad", `profile bad, line 1: "CONFIG_NET y" is neither`},
+		{"kasn", "no profile kasn; there are bad debug defconfig failures gcov kasan"},
+	} {
+		s := New(nil, nil, Config{Fragments: own})
+		r, err := s.fragments(strings.Fields(tt.profiles))
+		if tt.want == "" && err == nil {
+			continue
+		}
+		if err == nil || tt.want == "" || !strings.Contains(err.Error(), tt.want) || !errors.Is(err, kernels.ErrNoMatch) {
+			t.Errorf("%s: %v, want %s (%d fragments)", tt.profiles, err, tt.want, len(r.fragments))
+		}
+	}
+	r, err := New(nil, nil, Config{Fragments: own}).fragments([]string{"kasan", "mine"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(r.String(), "KASAN_OUTLINE") {
+		t.Error("our profile was read, and there is one of that name of the user's")
+	}
+	c, _ := kconfig.Parse(strings.NewReader(r.String()))
+	if c.Value("NAME") != "a b" || c.Value("KASAN") != "y" || len(r.missed(c)) > 0 {
+		t.Errorf("its own text does not fulfil it: %v", r.missed(c))
+	}
+	c, _ = kconfig.Parse(strings.NewReader("CONFIG_NET=y\nCONFIG_SMP=y"))
+	missed := r.missed(c)
+	if !slices.ContainsFunc(missed, func(l setting) bool { return l.symbol == "NET" && l.value == "m" }) ||
+		slices.ContainsFunc(missed, func(l setting) bool { return l.symbol == "NEW" || l.symbol == "SMP" }) {
+		t.Errorf("missed %v", missed)
+	}
+	if r.origin("NET") != "mine" || r.origin("SMP") != base {
+		t.Error("who asked?", r.origin("NET"), r.origin("SMP"))
+	}
+}
+
+// TestBaseGivesWay: nosmp takes back what the base says.
+func TestBaseGivesWay(t *testing.T) {
+	r, err := New(nil, nil, Config{}).fragments([]string{"nosmp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := r.String(); strings.Contains(text, "CONFIG_SMP=y") || !strings.Contains(text, "# CONFIG_SMP is not set\n") {
+		t.Error(text)
+	}
+}
+
+func FuzzParseFragment(f *testing.F) {
+	f.Add("# why\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"x\"\nCONFIG_D=0x10")
+	f.Add("CONFIG_A=$(rm -rf /)")
+	f.Fuzz(func(t *testing.T, text string) {
+		fr, err := parseFragment("x", text)
+		if err != nil {
+			return
+		}
+		again, err := parseFragment("x", request{fragments: []fragment{fr}}.String())
+		if err != nil || len(again.lines) > len(fr.lines) {
+			t.Errorf("%q reads as %v, and written again as %v, %v", text, fr, again, err)
+		}
+	})
+}
