@@ -1,8 +1,11 @@
 package results
 
 import (
+	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -29,7 +32,7 @@ func Plain(s string) string {
 			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
 		case strings.ContainsRune("\t\n\v\f\r\u0085\u00a0\u2028\u2029", r):
 			b.WriteByte(' ')
-		case strconv.IsPrint(r):
+		case shows(r):
 			b.WriteRune(r)
 		default:
 			quoted := strconv.QuoteRuneToASCII(r)
@@ -42,6 +45,12 @@ func Plain(s string) string {
 	}
 	return disarm(strings.TrimSpace(b.String()))
 }
+
+// blank are letters and marks that print nothing: a combining joiner, the fillers of Hangul, an empty Braille cell.
+const blank = "\u034f\u115f\u1160\u2800\u3164\uffa0"
+
+// shows says whether a reader sees r, and r does nothing else.
+func shows(r rune) bool { return strconv.IsPrint(r) && !strings.ContainsRune(blank, r) }
 
 // disarm breaks up what CI systems take for commands in a log: "::" at the start of a line (GitHub), "##[", "##vso["
 // and "##teamcity[" anywhere (GitHub's older form, Azure, TeamCity).
@@ -88,4 +97,37 @@ func shellQuote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// PlainJSON passes JSON on to w, one whole value with each Write, and writes what does not show as an escape
+// (\u202e), which means the same. A JSON encoder alone lets through DEL, C1 controls, and marks that turn the direction
+// of writing, and a terminal or a reviewer's page would obey them.
+func PlainJSON(w io.Writer) io.Writer { return jsonWriter{w} }
+
+type jsonWriter struct{ w io.Writer }
+
+func (j jsonWriter) Write(text []byte) (int, error) {
+	if _, err := j.w.Write(plainJSON(text)); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// plainJSON leaves alone what is not ASCII only where it shows; JSON has such characters in strings alone (RFC 8259 §7).
+func plainJSON(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r < 0x7f || shows(r) && r != utf8.RuneError:
+			out = append(out, text[:n]...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		text = text[n:]
+	}
+	return out
 }

@@ -141,7 +141,7 @@ func (r *Results) JSON(w io.Writer) error {
 	}
 	doc.Records = notNil(doc.Records)
 	doc.Summary = doc.count()
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(PlainJSON(w))
 	enc.SetIndent("", " ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(doc)

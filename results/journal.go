@@ -57,7 +57,7 @@ func (j *Journal) Append(rec Record) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, err := j.f.Write(append(line, '\n')); err != nil {
+	if _, err := j.f.Write(append(plainJSON(line), '\n')); err != nil {
 		return fmt.Errorf("journal record: %w", err)
 	}
 	if err := j.f.Sync(); err != nil {

@@ -24,7 +24,7 @@ func (a *app) watch(ctx context.Context) watcher {
 	_, _, live := terminal(a.Stderr)
 	switch {
 	case a.json:
-		return &jsonLines{enc: json.NewEncoder(a.Stdout), err: a.Stderr}
+		return &jsonLines{enc: json.NewEncoder(results.PlainJSON(a.Stdout)), err: a.Stderr}
 	case a.quiet:
 		return silence{}
 	case live && !a.verbose && os.Getenv("CI") == "":

@@ -1,0 +1,162 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// spoken is a matrix in which every text that a stranger can choose is s: a module, a compiler, a guest, a file that
+// somebody sent.
+func spoken(s string) *Results {
+	where := Target{Release: s, Version: s, Arch: s, Flavour: s, Profile: s, Source: s, ConfigDigest: s, Compiler: s}
+	spec := Spec{Name: s, Status: Fail, Message: s, Location: s}
+	rec := Record{Target: where, Suite: s, Status: Fail, Stage: StageTest, Code: Code(s), Reason: s, Specs: []Spec{spec},
+		Splats: []Splat{{Title: s, Kind: s, Fingerprint: s, Where: s, Stage: StageTest, Spec: s, Excerpt: s, Line: 7}}, Notes: []string{s},
+		Artifacts: Artifacts{BuildLog: s, Console: s, Specs: s}}
+	build, boot, skip, quiet := rec, rec, rec, rec
+	build.Target.Release, build.Stage, build.Code = s+"1", StageBuild, CodeBuildError
+	boot.Target.Release, boot.Status, boot.Stage, boot.Code = s+"2", Error, StageBoot, CodeInfra
+	skip.Target.Release, skip.Status, skip.Code = s+"3", Skip, CodeExcluded
+	quiet.Target.Release, quiet.Reason, quiet.Specs = s+"4", "", nil
+	r := &Results{Run: Run{ID: s, Tool: s, PlanDigest: s, Host: Host{s, s, s, s}, Started: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
+		Module: Module{Name: s, Version: s, SourceDigest: s, Git: &Git{Commit: s}}, Records: []Record{rec, build, boot, skip, quiet}}
+	r.Finish()
+	return r
+}
+
+// harmless says what of text could do more than be read.
+func harmless(t *testing.T, who, text string) {
+	t.Helper()
+	if !utf8.ValidString(text) {
+		t.Errorf("%s: not UTF-8", who)
+	}
+	for _, r := range text {
+		if r != '\n' && !shows(r) {
+			t.Errorf("%s: %q came through", who, r)
+			break
+		}
+	}
+	for _, command := range []string{"##[", "##vso[", "##teamcity["} {
+		if strings.Contains(text, command) {
+			t.Errorf("%s: a CI would obey %s", who, command)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if start := strings.TrimSpace(line); strings.HasPrefix(start, "::") {
+			t.Errorf("%s: a CI would obey %.80q", who, start)
+		}
+		if len(line) > 32<<10 {
+			t.Errorf("%s: a line of %d bytes", who, len(line))
+		}
+	}
+}
+
+var (
+	ownColour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+	codeTicks = regexp.MustCompile("`+")
+)
+
+// outsideCode gives what of a line of markdown is no code span (GFM §6.3): a run of backticks up to the next run of the
+// same length. In a table, a bar that no backslash is before ends every span.
+func outsideCode(line string) string {
+	if strings.HasPrefix(line, "|") {
+		cells := strings.Split(strings.ReplaceAll(line, `\|`, "/"), "|")
+		for i, c := range cells {
+			cells[i] = outsideSpans(c)
+		}
+		return strings.Join(cells, "|")
+	}
+	return outsideSpans(line)
+}
+
+func outsideSpans(s string) string {
+	var out strings.Builder
+	for {
+		open := codeTicks.FindStringIndex(s)
+		if open == nil {
+			return out.String() + s
+		}
+		out.WriteString(s[:open[0]])
+		fence, rest := s[open[0]:open[1]], s[open[1]:]
+		end := -1
+		for _, run := range codeTicks.FindAllStringIndex(rest, -1) {
+			if run[1]-run[0] == len(fence) {
+				end = run[1]
+				break
+			}
+		}
+		if end < 0 { // no span: the backticks are text
+			out.WriteString(fence)
+			end = 0
+		}
+		s = rest[end:]
+	}
+}
+
+func FuzzWritersLetNothingThrough(f *testing.F) {
+	for _, seed := range []string{
+		"", "plain", "\x1b[2J", "\x1b]8;;http://e\x07x\x1b]8;;\x07", "\x1b]52;c;cm0=\x07", "\x9b31m", "\u009b31m", "a\rb", "a\r\nb", "\x00\xff\xfe",
+		"::error file=a::b", " ::set-output name=a::b", "\n::stop-commands::x", "##[error]", "##vso[task.complete]", "##teamcity[x]", "###", "#", "-##vso[",
+		"\u202egnp.exe", "\u2066\u2069\u200f", "\u200b\u200d\ufeff", "\u3164\u115f\u2800", "\U000e0041", "a\u0301\u0301\u0301",
+		"`", "``", "` `", "a|b", `a\|b`, `\`, `\\|`, "|", "<script>alert(1)</script>", "<!--", "@all", "![x](http://e/x.png)", "[x](javascript:1)", "**b**", "# x", "- x", "---", "&lt;",
+		"$(reboot)", "'; reboot; '", strings.Repeat("x", 100_000), strings.Repeat("\u202e", 10_000), strings.Repeat("`", 700), "\U0001f600", "\ufffd",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		const mark = "eVIl" // tells foreign text from our own
+		r := spoken(mark + s)
+		for _, width := range []int{0, 20, 80} {
+			harmless(t, "text", text(t, r, TextOptions{Width: width}))
+			coloured := text(t, r, TextOptions{Width: width, Color: true})
+			harmless(t, "coloured text", ownColour.ReplaceAllString(coloured, ""))
+		}
+		harmless(t, "text of foreign text alone", text(t, spoken(s), TextOptions{}))
+		var md bytes.Buffer
+		if err := Markdown(&md, r); err != nil {
+			t.Fatal(err)
+		}
+		harmless(t, "markdown", md.String())
+		for line := range strings.Lines(md.String()) {
+			if out := outsideCode(line); strings.Contains(out, mark) {
+				t.Errorf("markdown: foreign text outside of code: %.200q", out)
+			}
+		}
+		var doc bytes.Buffer
+		if err := json.NewEncoder(PlainJSON(&doc)).Encode(r); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range doc.String() {
+			if c != '\n' && !shows(c) {
+				t.Fatalf("json: %q came through", c)
+			}
+		}
+		var back Results
+		if err := json.Unmarshal(doc.Bytes(), &back); err != nil {
+			t.Fatal(err)
+		}
+		if utf8.ValidString(s) && !reflect.DeepEqual(back.Records, r.Records) {
+			t.Errorf("json: not what it was")
+		}
+	})
+}
+
+// Results.json and the journal are read on terminals as well.
+func TestFilesLetNothingThrough(t *testing.T) {
+	r := spoken("x\u202e\u009b31m\x7f\x1b\u200b")
+	var doc bytes.Buffer
+	if err := r.JSON(&doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range doc.String() {
+		if c != '\n' && !shows(c) {
+			t.Fatalf("results.json: %q came through", c)
+		}
+	}
+}
