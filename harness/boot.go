@@ -3,18 +3,12 @@ package harness
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
-	"github.com/modmatrix/modmatrix/vm"
 )
 
 // told is what one guest told, and how it went with it.
@@ -36,44 +30,39 @@ func (c *cell) do(ctx context.Context, f *frozen, v errand) (told, error) {
 		return told{}, err
 	}
 	t := told{rounds: newRounds(plan.Nonce, v.suites...)}
-	log := &vm.BoundedLog{}
-	err = c.guest(ctx, f, payload, log, nil, &t)
-	t.log = log.Bytes()
-	t.cut = log.Total() > int64(len(t.log))
+	err = c.guest(ctx, f, payload, nil, &t)
 	return t, err
 }
 
 // guest runs a guest with payload, and fills in what it tells.
-func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, log io.Writer, term io.ReadWriter, t *told) error {
-	frames, report := io.Pipe()
-	m := f.machine
-	m.Console, m.Report, m.Terminal = log, report, term
+func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, term io.ReadWriter, t *told) error {
 	c.stage(c.bootEvent(), StateStart, "", 0)
 	began := time.Now()
-	file := filepath.Join(c.work, "guest-"+rand.Text())
-	defer os.Remove(file)
-	p, clone, err := c.start(ctx, f, m, payload, file)
+	l, err := c.start(ctx, f, payload, term)
 	if err != nil {
 		c.stage(c.bootEvent(), StateFailed, err.Error(), time.Since(began))
 		return err
 	}
-	if clone {
+	defer l.end()
+	if l.clone {
 		t.before = len(f.console)
 	}
-	w := newWatch(c.limits(c.plan.Spec), giveUp(p, log, payload.Plan.Nonce))
+	w := newWatch(c.limits(c.plan.Spec), giveUp(l.Process, l.log, payload.Plan.Nonce))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if hello := c.listen(wire.NewReader(frames), t.rounds, w, began); clone {
+		if hello := c.listen(wire.NewReader(l.frames), t.rounds, w, began); l.clone {
 			t.restored = hello
 		}
-		io.Copy(io.Discard, frames) // a guest that only sends rubbish must not be stuck for it
+		io.Copy(io.Discard, l.frames) // a guest that only sends rubbish must not be stuck for it
 	}()
-	out, err := p.Wait()
-	report.Close()
+	out, err := l.Wait()
+	l.report.Close()
 	<-done
 	t.end = w.stop()
 	t.end.Reason, t.end.Stderr = string(out.Reason), lastLine(out.Stderr)
+	t.log = l.log.Bytes()
+	t.cut = l.log.Total() > int64(len(t.log))
 	if err != nil && ctx.Err() == nil && t.end.Late == "" {
 		return err
 	}
@@ -82,38 +71,6 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 
 func (c *cell) bootEvent() Event {
 	return Event{Kind: EventStage, Target: Label(c.tree.Target), Suite: c.suite, Stage: results.StageBoot}
-}
-
-// start gives a running guest with the payload in file: a clone where there is a template, else one that boots. A template that turns out to be
-// of no use is discarded, so that the next run makes it anew.
-func (c *cell) start(ctx context.Context, f *frozen, m vm.Machine, payload initramfs.Payload, file string) (p *vm.Process, clone bool, err error) {
-	if f.dir != "" {
-		if f.console != nil {
-			m.Console.Write(f.console)
-		}
-		m.Drive = file
-		if err := initramfs.WriteDrive(file, payload); err != nil {
-			return nil, false, fmt.Errorf("write payload: %w", err)
-		}
-		p, err = m.Restore(ctx, f.dir)
-		if err == nil || !errors.Is(err, vm.ErrTemplate) {
-			return p, true, err
-		}
-		c.event(Event{Kind: EventNotice, Text: Label(c.tree.Target) + ": " + err.Error() + "; booting instead"})
-		_ = c.dropTemplate(f)
-	} else {
-		c.tellCold(f)
-	}
-	base, err := c.baseImage()
-	if err != nil {
-		return nil, false, err
-	}
-	m.Drive, m.Initrd = "", file
-	if err := initramfs.WriteImage(file, base, payload); err != nil {
-		return nil, false, fmt.Errorf("write guest image: %w", err)
-	}
-	p, err = m.Start(ctx)
-	return p, false, err
 }
 
 // tellCold says once for each kernel that its guests boot, and why.

@@ -27,8 +27,9 @@ type built struct {
 }
 
 // build makes the module for tree, or takes it from the store when the same source was built there before.
-// Only what was proven good is kept: a failure costs little to repeat, and a repeat is what its author wants.
-func (r *run) build(ctx context.Context, tree *kernels.Tree) built {
+// Only what was proven good is kept: a failure costs little to repeat, and a repeat is what its author wants. begun is
+// called when the compiler is about to run.
+func (r *run) build(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	label := Label(tree.Target)
 	if err := r.cpu.acquire(ctx, r.ahead(label)); err != nil {
 		return built{}
@@ -37,7 +38,7 @@ func (r *run) build(ctx context.Context, tree *kernels.Tree) built {
 	ev := Event{Kind: EventStage, Target: label, Stage: results.StageBuild}
 	r.stage(ev, StateStart, "", 0)
 	began := time.Now()
-	b := r.buildOrReuse(ctx, tree)
+	b := r.buildOrReuse(ctx, tree, begun)
 	b.elapsed = time.Since(began)
 	if !b.cached {
 		r.times.note(durationKey(r.plan.Module, Cell{label, ""}), b.elapsed)
@@ -56,9 +57,10 @@ func (r *run) build(ctx context.Context, tree *kernels.Tree) built {
 	return b
 }
 
-func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree) built {
+func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	b := built{log: filepath.Join(r.work, "build-"+Label(tree.Target)+".log")}
 	dir, hit, err := r.store.Fill(ctx, "builds", r.buildKey(tree), func(dir string) error {
+		begun()
 		return r.buildInto(ctx, dir, tree, b.log)
 	})
 	if err == nil {

@@ -153,11 +153,18 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	var wg sync.WaitGroup
 	defer wg.Wait() // nothing of a target outlives it, least of all a template that nobody needs any more
 	freezing, thaw := context.WithCancel(ctx)
+	compiling, compiled := make(chan struct{}), make(chan struct{})
 	defer thaw()
 	if !r.plan.Spec.BuildOnly {
-		wg.Go(func() { r.template(freezing, tree) }) // boots while the compiler runs
+		wg.Go(func() { // boots while the compiler runs, and leaves a clone standing by if that still helps
+			f := r.template(freezing, tree)
+			if under(compiling, compiled) {
+				r.restoreAhead(freezing, f)
+			}
+		})
 	}
-	built := r.build(ctx, tree)
+	built := r.build(ctx, tree, sync.OnceFunc(func() { close(compiling) }))
+	close(compiled)
 	if len(built.modules) == 0 {
 		thaw()
 	}
@@ -176,6 +183,21 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 		})
 	}
 	wg.Wait()
+	r.dismiss(tree)
+}
+
+// under waits until something has begun or is over, and says whether it is under way.
+func under(begun, over <-chan struct{}) bool {
+	select {
+	case <-begun:
+	case <-over:
+	}
+	select {
+	case <-over:
+		return false
+	default:
+		return true
+	}
 }
 
 // trim keeps the store below its limit. That it could not is worth telling and no more.

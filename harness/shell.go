@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"time"
-
-	"github.com/modmatrix/modmatrix/vm"
 )
 
 // Shell boots the plan's first target, loads the module and joins term to a shell in the guest, until that shell or ctx
@@ -26,7 +24,7 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 	if err != nil {
 		return err
 	}
-	b := r.build(ctx, tree)
+	b := r.build(ctx, tree, func() {})
 	for _, blame := range []*Blame{b.fault, b.trouble} {
 		if blame != nil {
 			return errors.New(blame.Reason)
@@ -42,12 +40,11 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 		return err
 	}
 	t := told{rounds: newRounds(plan.Nonce)}
-	log := &vm.BoundedLog{}
-	if err := c.guest(ctx, f, payload, log, term, &t); err != nil {
+	if err := c.guest(ctx, f, payload, term, &t); err != nil {
 		return err
 	}
 	if !t.rounds.current().Hello {
-		return errors.New("the guest never came up; its last words: " + lastLine(log.String()))
+		return errors.New("the guest never came up; its last words: " + lastLine(tail(t.log, 4<<10)))
 	}
 	return ctx.Err()
 }

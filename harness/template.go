@@ -37,20 +37,25 @@ type frozen struct {
 	why     string     // there is no template, for this reason
 	told    sync.Once  // the user knows
 	err     error      // trouble of ours
+
+	mu    sync.Mutex
+	spare *live // a clone that stands by; nil for none
 }
 
 // template gives the frozen guest of tree's kernel. It boots the kernel only where nobody did before.
 func (r *run) template(ctx context.Context, tree *kernels.Tree) *frozen {
 	r.mu.Lock()
-	f, ok := r.frozen[tree.Digest+tree.Image]
+	f, ok := r.frozen[frozenKey(tree)]
 	if !ok {
 		f = &frozen{}
-		r.frozen[tree.Digest+tree.Image] = f
+		r.frozen[frozenKey(tree)] = f
 	}
 	r.mu.Unlock()
 	f.once.Do(func() { r.freeze(ctx, tree, f) })
 	return f
 }
+
+func frozenKey(tree *kernels.Tree) string { return tree.Digest + tree.Image }
 
 func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
 	modules, unfit := ChannelModules(tree)
