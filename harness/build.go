@@ -145,10 +145,15 @@ func (r *run) learn(modules []kbuild.Module) {
 	if len(modules) == 0 {
 		return
 	}
+	last := modules[len(modules)-1] // in load order: what the others are there for
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	before := r.module
 	if r.module.Version == "" {
-		last := modules[len(modules)-1] // in load order: what the others are there for
 		r.module.Name, r.module.Version = last.Name, last.Version
+	}
+	learned := r.module != before
+	r.mu.Unlock()
+	if learned {
+		r.noteHead()
 	}
 }

@@ -36,8 +36,9 @@ func (c *cell) judge(ctx context.Context) results.Record {
 	came := c.attempt(ctx, f)
 	rec := came.rec
 	artifacts, err := c.out.keep(c.dir, c.built.log, came.log, suiteOutput(came.guest), rec.Specs)
-	if err != nil {
-		rec.Notes = append(rec.Notes, "artifacts: "+err.Error())
+	if err != nil { // what cannot be shown is no verdict
+		c.written(err)
+		rec = Judge(Evidence{Trouble: &Blame{results.StageShutdown, results.CodeInfra, "its artifacts could not be kept: " + err.Error()}})
 	}
 	rec.Artifacts = artifacts
 	c.remember(ctx, key, rec, came.guest)

@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,25 +17,81 @@ import (
 // output is the folder that a run writes: results.json, matrix.md, journal.jsonl and cells/RELEASE/SUITE/.
 type output struct {
 	dir string
-	mu  sync.Mutex
 	log *results.Journal
+
+	mu    sync.Mutex
+	cells int   // whose artifacts were written
+	bytes int64 // of all of them
 }
 
-// openOutput makes the folder and proves that it can be written. What an earlier run left in it is replaced.
-func openOutput(dir string) (*output, error) {
+// The files of a folder of results, beside the journal and the artifacts.
+const (
+	cellsDir   = "cells"
+	matrixFile = "matrix.md"
+)
+
+// openOutput makes the folder and opens its journal. Where there is an output, an error says why nothing of the journal
+// can be believed.
+func openOutput(dir string) (*output, results.Log, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("output folder: %w", err)
+		return nil, results.Log{}, notOpened(dir, err)
 	}
-	for _, old := range []string{"cells", "results.json", "matrix.md", "journal.jsonl"} {
-		if err := os.RemoveAll(filepath.Join(dir, old)); err != nil {
-			return nil, fmt.Errorf("output folder: %w", err)
+	journal, log, err := results.OpenJournal(filepath.Join(dir, results.JournalName))
+	if journal == nil {
+		return nil, results.Log{}, notOpened(dir, err)
+	}
+	return &output{dir: dir, log: journal}, log, err
+}
+
+// notOpened is a mistake of the caller, unless the disk is full.
+func notOpened(dir string, err error) error {
+	switch {
+	case isFull(err):
+		return (&output{dir: dir}).trouble(err, 0)
+	case errors.Is(err, results.ErrBusy):
+		return &UsageError{fmt.Errorf("output folder %s: %w; wait for its end, or give another folder with -o", dir, results.ErrBusy)}
+	}
+	return &UsageError{fmt.Errorf("output folder: %w", err)}
+}
+
+// sweep removes what an earlier run left in the folder, but for the artifacts of the records that are kept. It also finds
+// the files that a killed process was just writing.
+func (o *output) sweep(kept map[Cell]results.Record) error {
+	keep := map[string]bool{}
+	for _, rec := range kept {
+		keep[o.cell(rec.Target, rec.Suite, 1)] = true
+	}
+	var old []string
+	for _, pattern := range []string{results.FileName, matrixFile, "." + results.FileName + "*", "." + matrixFile + "*", cellsDir + "/*/*"} {
+		found, err := fs.Glob(os.DirFS(o.dir), pattern)
+		if err != nil {
+			return err
+		}
+		old = append(old, found...)
+	}
+	for _, name := range old {
+		if keep[name] {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(o.dir, name)); err != nil {
+			return fmt.Errorf("output folder: %w", err)
+		}
+		if filepath.Dir(filepath.Dir(name)) == cellsDir {
+			_ = os.Remove(filepath.Join(o.dir, filepath.Dir(name))) // where it is empty
 		}
 	}
-	log, err := results.OpenJournal(filepath.Join(dir, "journal.jsonl"))
-	if err != nil {
-		return nil, fmt.Errorf("output folder: %w", err)
+	return nil
+}
+
+// has tells whether all files are there.
+func (o *output) has(files []string) bool {
+	for _, name := range files {
+		info, err := os.Lstat(filepath.Join(o.dir, name))
+		if err != nil || !info.Mode().IsRegular() {
+			return false
+		}
 	}
-	return &output{dir: dir, log: log}, nil
+	return true
 }
 
 // cell gives the folder of a cell's artifacts, relative to dir. The first attempt at it has the cell's own folder, any
@@ -44,7 +101,7 @@ func (o *output) cell(t results.Target, suite string, try int) string {
 	if t.Profile != "" {
 		label += "+" + t.Profile
 	}
-	dir := filepath.Join("cells", fileName(label), fileName(suite))
+	dir := filepath.Join(cellsDir, fileName(label), fileName(suite))
 	if try > 1 {
 		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", try))
 	}
@@ -65,22 +122,18 @@ func fileName(s string) string {
 	return s
 }
 
-func (o *output) journal(rec results.Record) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.log.Append(rec)
-}
-
 // keep writes a cell's artifacts into its folder; nil or empty ones are left out.
 func (o *output) keep(cell, buildLog string, console []byte, suite string, specs []results.Spec) (results.Artifacts, error) {
 	var a results.Artifacts
 	if err := os.MkdirAll(filepath.Join(o.dir, cell), 0o755); err != nil {
 		return a, err
 	}
+	size := 0
 	put := func(path *string, name string, data []byte) error {
 		err := writeFile(filepath.Join(o.dir, cell, name), data)
 		if err == nil {
 			*path = filepath.Join(cell, name)
+			size += len(data)
 		}
 		return err
 	}
@@ -105,6 +158,9 @@ func (o *output) keep(cell, buildLog string, console []byte, suite string, specs
 		}
 		errs = append(errs, err)
 	}
+	o.mu.Lock()
+	o.cells, o.bytes = o.cells+1, o.bytes+int64(size)
+	o.mu.Unlock()
 	return a, errors.Join(errs...)
 }
 
@@ -116,19 +172,20 @@ func suiteOutput(g *Guest) string {
 	return g.Output
 }
 
-// write puts the whole result beside the artifacts, each file whole or not at all.
-func (o *output) write(res *results.Results) error {
-	if err := o.log.Close(); err != nil {
-		return err
-	}
-	if err := res.Write(filepath.Join(o.dir, "results.json")); err != nil {
-		return err
-	}
+// write puts the whole result beside the artifacts, each file whole or not at all, and closes the journal.
+func (o *output) write(res *results.Results, finished bool) error {
 	var md strings.Builder
-	if err := results.Markdown(&md, res); err != nil {
-		return err
+	err := res.Write(filepath.Join(o.dir, results.FileName))
+	if err == nil {
+		err = results.Markdown(&md, res)
 	}
-	return writeFile(filepath.Join(o.dir, "matrix.md"), []byte(md.String()))
+	if err == nil {
+		err = writeFile(filepath.Join(o.dir, matrixFile), []byte(md.String()))
+	}
+	if err == nil && finished {
+		err = o.log.Finish()
+	}
+	return errors.Join(err, o.log.Close())
 }
 
 func copyFile(dst, src string) error {

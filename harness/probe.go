@@ -28,9 +28,7 @@ func (r *run) probeOnce(ctx context.Context) func(kernel, initrd string) (vm.Ver
 			return v, failure
 		}
 		done = true
-		r.mu.Lock()
-		r.verdict = v
-		r.mu.Unlock()
+		r.settle(v)
 		if failure == nil && v.Reason != "" {
 			r.event(Event{Kind: EventNotice, Text: v.Reason})
 		}

@@ -31,8 +31,10 @@ type run struct {
 	times   *durations
 	jobs    int
 	net     *semaphore.Weighted
+	id      string
 	started time.Time
 	qemu    string
+	stop    context.CancelCauseFunc // ends the run for a reason of ours
 
 	baseImage func() (string, error) // path of the guest's base image; made once
 	accel     func(kernel, initrd string) (vm.Verdict, error)
@@ -52,13 +54,17 @@ type run struct {
 
 // Run carries a plan out and writes everything below Spec.Out. Every planned cell has a record in what it returns, and
 // in results.json. When ctx ends first, the cells that were not through are MISS and ctx's error is returned with the
-// results so far. A *UsageError means that nothing was run and nothing was written.
+// results so far. A *UsageError means that nothing was run and nothing was written. With Spec.Resume, what an earlier run
+// judged is taken over, and only the rest is run.
 func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	r, err := h.begin(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	defer r.release()
+	r.stop = stop
 	r.expect()
 	h.event(Event{Kind: EventPlan, Cells: p.Cells(), Text: p.Module.Name, Left: r.left()})
 	for _, n := range p.Notices {
@@ -70,9 +76,12 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	for _, u := range p.Unresolved {
 		r.know(u.label(), results.Target{Release: u.label(), Version: u.Version, Source: u.Selector})
 	}
+	r.tellTakenUp()
 	var wg sync.WaitGroup
 	for _, t := range p.Targets {
-		wg.Go(func() { r.target(ctx, t) })
+		if len(r.todo(Label(t))) > 0 {
+			wg.Go(func() { r.target(ctx, t) })
+		}
 	}
 	for _, u := range p.Unresolved {
 		r.blame(u.label(), Blame{results.StageFetch, results.CodeInfra, u.Reason})
@@ -99,8 +108,8 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 			return nil, err
 		}
 	}
-	if r.out, err = openOutput(p.Spec.Out); err != nil {
-		return nil, &UsageError{err}
+	if err := r.open(); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
@@ -112,7 +121,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 		return nil, &UsageError{err}
 	}
 	n := jobs(p.Spec)
-	r := &run{Harness: h, plan: p, source: source, started: time.Now(), module: p.Module,
+	r := &run{Harness: h, plan: p, source: source, id: rand.Text(), started: time.Now(), module: p.Module,
 		records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[Cell]time.Duration{},
 		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
@@ -168,7 +177,7 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	if len(built.modules) == 0 {
 		thaw()
 	}
-	for _, s := range r.plan.Suites {
+	for _, s := range r.todo(Label(t)) {
 		wg.Go(func() {
 			id := Cell{Label(t), s.Name}
 			rec := r.attempts(ctx, id, func(ctx context.Context, n int) results.Record {
@@ -222,7 +231,7 @@ func (r *run) ahead(label string) time.Duration {
 
 // blame records every cell of a target that did not come as far as its cells.
 func (r *run) blame(label string, b Blame) {
-	for _, s := range r.plan.Suites {
+	for _, s := range r.todo(label) {
 		r.record(Cell{label, s.Name}, Judge(Evidence{Trouble: &b}))
 	}
 }
@@ -244,15 +253,16 @@ func (r *run) record(c Cell, rec results.Record) {
 	r.records[c] = rec
 	r.toGo -= r.expected[c]
 	r.mu.Unlock()
-	if err := r.out.journal(rec); err != nil {
-		r.event(Event{Kind: EventNotice, Text: "the journal: " + err.Error()})
-	}
+	r.written(r.out.log.Append(rec))
 	r.event(Event{Kind: EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
 }
 
 // expect foretells each cell by what it took before.
 func (r *run) expect() {
 	for _, c := range r.plan.Cells() {
+		if _, done := r.records[c]; done {
+			continue
+		}
 		r.expected[c] = r.times.of(durationKey(r.plan.Module, c))
 		r.toGo += r.expected[c]
 	}
@@ -267,12 +277,7 @@ func (r *run) left() time.Duration {
 
 // finish accounts for every planned cell and writes the results.
 func (r *run) finish(ctx context.Context) (*results.Results, error) {
-	res := &results.Results{
-		Schema: results.Schema,
-		Run: results.Run{ID: rand.Text(), Started: r.started.UTC(), Tool: r.tool, PlanDigest: r.plan.Digest(),
-			Host: results.Host{Arch: vm.HostArch(), Accelerator: r.verdict.Accel.Name, CPUModel: r.verdict.Accel.CPU, QEMU: r.qemu}},
-		Module: r.module,
-	}
+	res := &results.Results{Schema: results.Schema, Run: r.about(), Module: r.module}
 	for _, c := range r.plan.Cells() {
 		rec, ok := r.records[c]
 		if !ok {
@@ -283,11 +288,14 @@ func (r *run) finish(ctx context.Context) (*results.Results, error) {
 		res.Records = append(res.Records, rec)
 	}
 	res.Finish()
-	if err := r.out.write(res); err != nil {
-		return res, fmt.Errorf("write results: %w", err)
+	err := r.out.write(res, ctx.Err() == nil)
+	if err == nil {
+		r.event(Event{Kind: EventFinished, Results: res})
 	}
-	r.event(Event{Kind: EventFinished, Results: res})
-	return res, ctx.Err()
+	if cause := context.Cause(ctx); cause != nil {
+		return res, cause
+	}
+	return res, r.out.trouble(err, 0)
 }
 
 func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error) {

@@ -76,37 +76,48 @@ func jsonError(data []byte, err error) error {
 }
 
 func (r *Results) check() error {
-	type cell struct {
-		target Target
-		suite  string
-	}
-	seen := map[cell]bool{}
+	seen := map[recordKey]bool{}
 	for i, rec := range r.Records {
-		name := fmt.Sprintf("record %d (%s, %s)", i+1, Plain(rec.Target.Label()), Plain(rec.Suite))
-		if !slices.Contains(Statuses, rec.Status) {
-			return fmt.Errorf("%s: unknown status %q", name, Plain(string(rec.Status)))
+		err := rec.check()
+		if err == nil && seen[rec.key()] {
+			err = errors.New("the cell is there twice")
 		}
-		if rec.Stage != "" && !slices.Contains(Stages, rec.Stage) {
-			return fmt.Errorf("%s: unknown stage %q", name, Plain(string(rec.Stage)))
+		if err != nil {
+			return fmt.Errorf("record %d (%s, %s): %w", i+1, Plain(rec.Target.Label()), Plain(rec.Suite), err)
 		}
-		if c := (cell{rec.Target.key(), rec.Suite}); seen[c] {
-			return fmt.Errorf("%s: the cell is there twice", name)
-		} else {
-			seen[c] = true
-		}
-		for _, s := range rec.Specs {
-			if !slices.Contains(Statuses, s.Status) {
-				return fmt.Errorf("%s: spec %q: unknown status %q", name, Plain(s.Name), Plain(string(s.Status)))
-			}
-		}
-		for _, path := range rec.files() {
-			if !filepath.IsLocal(path) {
-				return fmt.Errorf("%s: artifact %q lies outside of the folder", name, Plain(path))
-			}
-		}
+		seen[rec.key()] = true
 	}
 	if sum := r.count(); !maps.Equal(sum, r.Summary) {
 		return fmt.Errorf("the summary says %v, the records %v", r.Summary, sum)
+	}
+	return nil
+}
+
+// recordKey tells the cells of records apart.
+type recordKey struct {
+	target Target
+	suite  string
+}
+
+func (rec Record) key() recordKey { return recordKey{rec.Target.key(), rec.Suite} }
+
+// check looks for what a consumer of rec relies on.
+func (rec Record) check() error {
+	if !slices.Contains(Statuses, rec.Status) {
+		return fmt.Errorf("unknown status %q", Plain(string(rec.Status)))
+	}
+	if rec.Stage != "" && !slices.Contains(Stages, rec.Stage) {
+		return fmt.Errorf("unknown stage %q", Plain(string(rec.Stage)))
+	}
+	for _, s := range rec.Specs {
+		if !slices.Contains(Statuses, s.Status) {
+			return fmt.Errorf("spec %q: unknown status %q", Plain(s.Name), Plain(string(s.Status)))
+		}
+	}
+	for _, path := range rec.Files() {
+		if !filepath.IsLocal(path) {
+			return fmt.Errorf("artifact %q lies outside of the folder", Plain(path))
+		}
 	}
 	return nil
 }

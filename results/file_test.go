@@ -2,10 +2,8 @@ package results
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 )
@@ -94,53 +92,6 @@ func TestReadRefusesACellThatIsThereTwice(t *testing.T) {
 	}
 }
 
-func TestJournalOutlivesATornLine(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal.jsonl")
-	first, second := cell("6.1.0-amd64", "lifecycle"), cell("6.12.0-amd64", "lifecycle")
-	appendTo(t, path, first)
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for cut := 1; cut < len(whole); cut += 97 { // torn at any place
-		if err := os.WriteFile(path, append(bytes.Clone(whole), whole[:cut]...), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := ReadJournal(path); err != nil || len(got) != 1 {
-			t.Fatalf("torn after %d bytes: %d records, %v", cut, len(got), err)
-		}
-	}
-	appendTo(t, path, second)
-	got, err := ReadJournal(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got, []Record{first, second}) {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestJournalNamesTheBrokenLine(t *testing.T) {
-	_, err := parseJournal([]byte("{}\nnonsense\n{}\n"))
-	if err == nil || !strings.Contains(err.Error(), "line 2") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func appendTo(t *testing.T, path string, rec Record) {
-	t.Helper()
-	j, err := OpenJournal(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := j.Append(rec); err != nil {
-		t.Fatal(err)
-	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func FuzzDecode(f *testing.F) {
 	var b bytes.Buffer
 	if err := everything().JSON(&b); err != nil {
@@ -165,21 +116,6 @@ func FuzzDecode(f *testing.F) {
 			if rec.Status != Pass && rec.Status != Skip && r.ExitCode() == ExitPass {
 				t.Errorf("exit code 0 with %s", rec.Status)
 			}
-		}
-	})
-}
-
-func FuzzJournal(f *testing.F) {
-	line, err := json.Marshal(cell("6.1.0-amd64", "lifecycle"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(append(line, '\n'))
-	f.Add([]byte("{}\n{"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		records, err := parseJournal(data)
-		if err == nil && len(records) != bytes.Count(data, []byte("\n")) {
-			t.Errorf("%d records of %d lines", len(records), bytes.Count(data, []byte("\n")))
 		}
 	})
 }

@@ -8,101 +8,207 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 )
+
+// JournalName is what the journal is called in a folder of results.
+const JournalName = "journal.jsonl"
+
+// JournalSchema names the format of the journal.
+const JournalSchema = "modmatrix.journal/v1"
 
 // maxJournal bounds what is read back of a journal.
 const maxJournal = maxFile
 
+// ErrBusy says that another process is writing the journal.
+var ErrBusy = errors.New("another run is writing to it")
+
 // Journal keeps records safe while a run goes on: one line of JSON each, on the disk before Append returns. What was
-// judged survives a killed run and a power cut; only the line that was being written may be torn.
+// judged survives a killed run and a power cut; only the line that was being written may be torn. Its methods may be
+// called from several goroutines. Until Close, or the death of the process, nobody else can open it.
 type Journal struct {
-	mu sync.Mutex
-	f  *os.File
+	mu  sync.Mutex
+	f   *os.File
+	end int64 // behind the last whole line
 }
 
-// OpenJournal opens the journal at path to append to, and makes it when it is not there. A torn last line is cut off.
-func OpenJournal(path string) (*Journal, error) {
+// Log is what a journal holds.
+type Log struct {
+	Head     *Head    // as it was written last; nil in an empty journal
+	Records  []Record // one for each cell, the last that was written of it, in the order of the first
+	Finished bool     // the run came to its end
+}
+
+// Head says what run the journal is of.
+type Head struct {
+	Schema string `json:"schema"`
+	Run    Run    `json:"run"`
+	Module Module `json:"module"`
+	Facts  []Fact `json:"facts"`
+}
+
+// Fact is something that the records rest on: with another value they would not hold.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// line is one line of the journal, of which one field is there.
+type line struct {
+	Head     *Head   `json:"head,omitempty"`
+	Record   *Record `json:"record,omitempty"`
+	Finished bool    `json:"finished,omitempty"`
+}
+
+// OpenJournal opens the journal at path to append to, made when it is not there, and gives what it holds so far. A torn
+// last line is cut off. Where an earlier line is broken, or the format is another, the journal is open all the same, and
+// the error says why nothing of it can be believed: it can only be Reset. The error wraps ErrBusy, and there is no
+// journal, where another process has it.
+func OpenJournal(path string) (*Journal, Log, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, Log{}, fmt.Errorf("open journal: %w", err)
 	}
-	if err := cutTorn(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("open journal %s: %w", path, err), f.Close())
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = ErrBusy
+		}
+		return nil, Log{}, errors.Join(fmt.Errorf("open journal %s: %w", path, err), f.Close())
 	}
-	return &Journal{f: f}, nil
+	j := &Journal{f: f}
+	log, err := j.read()
+	if err != nil {
+		return j, Log{}, fmt.Errorf("read journal %s: %w", path, err)
+	}
+	return j, log, nil
 }
 
-// cutTorn truncates f behind its last newline and leaves the position there.
-func cutTorn(f *os.File) error {
-	data, err := io.ReadAll(io.LimitReader(f, maxJournal+1))
+// read gives what the journal holds and cuts off what is torn.
+func (j *Journal) read() (Log, error) {
+	data, err := io.ReadAll(io.LimitReader(j.f, maxJournal+1))
 	if err != nil {
-		return err
+		return Log{}, err
 	}
 	if len(data) > maxJournal {
-		return fmt.Errorf("larger than %d bytes", maxJournal)
+		return Log{}, fmt.Errorf("larger than %d bytes", maxJournal)
 	}
-	end := int64(bytes.LastIndexByte(data, '\n') + 1)
-	if err := f.Truncate(end); err != nil {
-		return err
+	log, end, err := parseJournal(data)
+	if err != nil {
+		return Log{}, err
 	}
-	_, err = f.Seek(end, io.SeekStart)
-	return err
+	return log, j.cut(int64(end))
 }
 
-// Append writes rec and returns when it is on the disk. It may be called from several goroutines.
-func (j *Journal) Append(rec Record) error {
-	line, err := json.Marshal(rec)
-	if err != nil {
-		return fmt.Errorf("journal record: %w", err)
+// cut truncates the journal behind its first end bytes.
+func (j *Journal) cut(end int64) error {
+	if err := j.f.Truncate(end); err != nil {
+		return err
 	}
+	j.end = end
+	return nil
+}
+
+// Reset forgets everything and begins the journal of a new run.
+func (j *Journal) Reset(h Head) error {
+	j.mu.Lock()
+	err := j.cut(0)
+	j.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("reset journal: %w", err)
+	}
+	return j.Begin(h)
+}
+
+// Begin says what run the records are of, again where more is known of it.
+func (j *Journal) Begin(h Head) error {
+	h.Schema = JournalSchema
+	return j.write(line{Head: &h})
+}
+
+// Append writes rec and returns when it is on the disk. A later record of the same cell replaces it.
+func (j *Journal) Append(rec Record) error { return j.write(line{Record: &rec}) }
+
+// Finish says that the run came to its end.
+func (j *Journal) Finish() error { return j.write(line{Finished: true}) }
+
+// write appends one line. What it could not write whole is overwritten by the next.
+func (j *Journal) write(l line) error {
+	data, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	data = append(plainJSON(data), '\n')
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, err := j.f.Write(append(plainJSON(line), '\n')); err != nil {
-		return fmt.Errorf("journal record: %w", err)
+	_, err = j.f.WriteAt(data, j.end)
+	if err == nil {
+		err = j.f.Sync()
 	}
-	if err := j.f.Sync(); err != nil {
-		return fmt.Errorf("journal record: %w", err)
+	if err != nil {
+		return errors.Join(fmt.Errorf("write journal: %w", err), j.f.Truncate(j.end))
 	}
+	j.end += int64(len(data))
 	return nil
 }
 
 // Close closes the file.
 func (j *Journal) Close() error { return j.f.Close() }
 
-// ReadJournal reads the records back in the order in which they were written. A last line without its newline is
-// torn, and left out; a broken line before it is an error that names the line.
-func ReadJournal(path string) ([]Record, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// parseJournal reads all lines, and says where the last good one ends. Every line but the last was on the disk before the
+// next was begun, so that only the last can be torn; pages of it may have been written in any order, its end before its
+// beginning.
+func parseJournal(data []byte) (log Log, end int, err error) {
+	place := map[recordKey]int{}
+	for n := 1; ; n++ {
+		text, _, whole := bytes.Cut(data[end:], []byte("\n"))
+		if !whole {
+			return log, end, nil
+		}
+		next := end + len(text) + 1
+		l, err := parseLine(text)
+		if err == nil && log.Head == nil && l.Head == nil {
+			err = errors.New("no head: made by another version, or no journal at all")
+		}
+		switch {
+		case err != nil && next == len(data):
+			return log, end, nil
+		case err != nil:
+			return Log{}, 0, fmt.Errorf("line %d: %w", n, err)
+		}
+		log.add(l, place)
+		end = next
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxJournal+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxJournal {
-		return nil, fmt.Errorf("read journal %s: larger than %d bytes", path, maxJournal)
-	}
-	records, err := parseJournal(data)
-	if err != nil {
-		return nil, fmt.Errorf("read journal %s: %w", path, err)
-	}
-	return records, nil
 }
 
-func parseJournal(data []byte) ([]Record, error) {
-	var records []Record
-	for n := 1; ; n++ {
-		line, rest, whole := bytes.Cut(data, []byte("\n"))
-		if !whole {
-			return records, nil
+func (log *Log) add(l line, place map[recordKey]int) {
+	log.Finished = l.Finished
+	switch {
+	case l.Head != nil:
+		log.Head = l.Head
+	case l.Record != nil:
+		key := l.Record.key()
+		i, ok := place[key]
+		if !ok {
+			place[key] = len(log.Records)
+			log.Records = append(log.Records, *l.Record)
+			return
 		}
-		data = rest
-		var rec Record
-		if err := json.Unmarshal(line, &rec); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
-		records = append(records, rec)
+		log.Records[i] = *l.Record
 	}
+}
+
+func parseLine(text []byte) (line, error) {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
+		return l, err
+	}
+	switch {
+	case l.Head != nil && l.Head.Schema != JournalSchema:
+		return l, fmt.Errorf("schema is %q, not %q: made by another version", Plain(l.Head.Schema), JournalSchema)
+	case l.Record != nil:
+		return l, l.Record.check()
+	case l.Head == nil && !l.Finished:
+		return l, errors.New("neither head nor record")
+	}
+	return l, nil
 }

@@ -156,8 +156,8 @@ func (a Artifacts) Paths() []string {
 	return slices.DeleteFunc([]string{a.BuildLog, a.Console, a.SuiteLog, a.Specs}, func(path string) bool { return path == "" })
 }
 
-// files lists the artifacts of rec and of all its tries.
-func (rec Record) files() []string {
+// Files lists the artifacts of rec and of all its tries.
+func (rec Record) Files() []string {
 	files := rec.Artifacts.Paths()
 	for _, t := range rec.Tries {
 		files = append(files, t.Artifacts.Paths()...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,9 +22,14 @@ module, runs the suites and shows the matrix. Flags win over MODULE's modmatrix.
 default: the newest kernel of every Debian series, and the built-in suite lifecycle.
 
 The folder of results holds results.json, matrix.md and the logs of every cell. With --json, every event is a line of
-JSON on stdout, and the last one carries the results.`,
+JSON on stdout, and the last one carries the results.
+
+A run that was killed, interrupted, or cut short by the power can be gone on with: --resume, with the same arguments,
+takes over what was judged (PASS, FAIL, SKIP) and runs the rest, which includes what was ERROR or MISS. It refuses where
+the module, a suite, a kernel, an argument or this tool is not what it was; further kernels and suites may be added.`,
 		Example: `  modmatrix run
   modmatrix run -k debian:bookworm -k debian:trixie@6.12.43
+  modmatrix run --resume                  # after it was killed or interrupted
   modmatrix run --suite suites/first --focus 'survives' --param debug=1 drv`,
 		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,6 +45,7 @@ JSON on stdout, and the last one carries the results.`,
 	s.whatToRun(cmd)
 	s.output(cmd)
 	f := cmd.Flags()
+	f.BoolVar(&s.Resume, "resume", false, "go on with the run that the folder of results holds, after it was killed or interrupted")
 	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
 	return cmd
 }
@@ -66,6 +73,9 @@ func (a *app) carryOut(ctx context.Context, spec harness.Spec, again []string) e
 	w.close()
 	if res == nil {
 		return err
+	}
+	if errors.Is(err, context.Canceled) && !a.json && !a.quiet && !spec.BuildOnly {
+		fmt.Fprintln(a.Stderr, "note  modmatrix run --resume goes on from here")
 	}
 	if !a.json {
 		text := results.Text(a.Stdout, res, a.textOptions(spec, again, time.Since(began)))
