@@ -3,18 +3,15 @@
 #include <linux/module.h>
 #include <linux/string.h>
 
-static struct {
-	char name[8];
-	char next[64];
-} zoo;
+static char zoo[8];
 
 static int __init zoo_init(void)
 {
 	const char *word = "much longer than eight bytes";
 
 	OPTIMIZER_HIDE_VAR(word);
-	strcpy(zoo.name, word);
-	pr_info("fortify: %s\n", zoo.name);
+	strcpy(zoo, word);
+	pr_info("fortify: %s\n", zoo);
 	return 0;
 }
 
