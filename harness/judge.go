@@ -82,7 +82,7 @@ type row func(Evidence) (v verdict, ok bool)
 // rows is the table of judgement: the first row that fits decides. Its order is the contract.
 var rows = []row{
 	excluded, interrupted, trouble, build, buildOnly, noGuest, bootFailed, wrongKernel, dependencies, loadRefused,
-	splat, badTaint, suddenEnd, hang, specFailed, unmet, specMissing, unloadRefused, residue, noEnd, lostFrames, nothingRan,
+	splat, badTaint, outOfMemory, suddenEnd, hang, specFailed, unmet, specMissing, unloadRefused, residue, noEnd, lostFrames, nothingRan,
 }
 
 // Judge gives the verdict on a cell: status, stage, code, reason, and the specs and splats that prove it. It is pure,

@@ -70,6 +70,10 @@ func splatIn(stage results.Stage, spec string, code results.Code) Splat {
 	return Splat{Splat: console.Splat{Kind: "oops", Code: code, Severity: console.Fail, Title: "BUG: it broke in fifo_read"}, Stage: stage, Spec: spec}
 }
 
+func outOfMemoryIn(stage results.Stage, title string) Splat {
+	return Splat{Splat: console.Splat{Kind: console.KindOOM, Code: results.CodeInfra, Severity: console.Infra, Title: title}, Stage: stage}
+}
+
 var judgements = []struct {
 	name     string
 	evidence func(*Evidence)
@@ -129,6 +133,27 @@ var judgements = []struct {
 	{"an unsigned, out-of-tree, staging module", func(e *Evidence) { e.Guest.Taints[results.StageLoad] = 1<<12 | 1<<13 | 1<<10 }, "PASS@", ""},
 	{"a triple fault in a spec", func(e *Evidence) { e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Reason: "guest-reset"} },
 		"FAIL@test reset", `in "two"`},
+	{"init ate all memory", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageLoad, ""), Ending{Reason: "guest-reset"}
+		e.Splats = []Splat{outOfMemoryIn(results.StageLoad, "system is deadlocked on memory")}
+	}, "FAIL@load panic", "system is deadlocked on memory"},
+	{"something ate all memory in a spec", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Reason: "guest-reset"}
+		e.Splats = []Splat{outOfMemoryIn(results.StageTest, "system is deadlocked on memory")}
+	}, "ERROR@test infra", "memory_mib"},
+	{"the module ate all memory in a spec", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Reason: "guest-reset"}
+		e.Splats = []Splat{outOfMemoryIn(results.StageTest, "system is deadlocked on memory")}
+		e.Splats[0].Owner = results.OwnerModule
+	}, "FAIL@test panic", "system is deadlocked on memory"},
+	{"the suite was killed for the memory it took", func(e *Evidence) {
+		e.Guest = stopped(results.StageTest, "two")
+		e.Guest.Exit, e.Guest.End = &SuiteExit{Signal: "SIGKILL"}, true
+		e.Splats = []Splat{outOfMemoryIn(results.StageTest, "out of memory: killed process")}
+	}, "ERROR@test infra", "out of memory: killed process"},
+	{"a process was killed for its memory, and nothing came of it", func(e *Evidence) {
+		e.Splats = []Splat{outOfMemoryIn(results.StageTest, "out of memory: killed process")}
+	}, "PASS@", ""},
 	{"the guest powered off in a spec", func(e *Evidence) { e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Reason: CleanEnd} },
 		"FAIL@test reset", "guest-shutdown"},
 	{"QEMU was killed", func(e *Evidence) { e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Reason: "host-signal"} },

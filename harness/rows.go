@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm/console"
 )
 
 // The rows of the table of judgement, in its order. Each looks for one kind of evidence and knows nothing of the others.
@@ -105,6 +106,27 @@ func splat(e Evidence) (verdict, bool) {
 	}
 	return verdict{}, false
 }
+
+// outOfMemory is a guest that the kernel ended, or a suite that it killed, because there was no memory left. Who took it the
+// kernel cannot know; while a module is loaded or unloaded there is nobody else, and elsewhere its name in the trace tells.
+func outOfMemory(e Evidence) (verdict, bool) {
+	g := e.Guest
+	died := !g.End && e.End.Late == "" && endedByGuest(e.End.Reason)
+	killed := g.Exit != nil && g.Exit.Signal != ""
+	for _, s := range e.Splats {
+		if s.Kind != console.KindOOM || s.Stage == results.StageBoot || !died && !killed {
+			continue
+		}
+		inCall := s.Stage == results.StageLoad || s.Stage == results.StageUnload
+		if died && (inCall || s.Owner == results.OwnerModule) {
+			return verdict{results.Fail, s.Stage, results.CodePanic, "no memory is left: " + s.Title + memoryCure}, true
+		}
+		return verdict{results.Error, s.Stage, results.CodeInfra, "the guest has too little memory: " + s.Title + memoryCure}, true
+	}
+	return verdict{}, false
+}
+
+const memoryCure = " (guest.memory_mib says how much a guest has)"
 
 // suddenEnd is a guest that stopped by itself before its plan was done, and whose console does not say why.
 func suddenEnd(e Evidence) (verdict, bool) {

@@ -120,13 +120,14 @@ const (
 		mod_timer* del_timer* timer_delete* call_rcu* traceiter_* string vsnprintf snprintf sprintf pointer queue_work*
 		queue_delayed_work* insert_work try_to_grab_pending work_grab_pending work_is_static_object cancel_work*
 		cancel_delayed_work* drain_workqueue flush_work* flush_delayed_work kthread_stop skb_put skb_push skb_pull skb_trim
-		atomic_dec_and* cpumask_* usb_submit_urb usb_kill_urb usb_unlink_urb usb_poison_urb usb_hcd_submit_urb
+		atomic_dec_and* refcount_add refcount_inc refcount_dec refcount_sub_and_test refcount_dec_and_test
+		refcount_add_not_zero refcount_inc_not_zero kref_get kref_put cpumask_* usb_submit_urb usb_kill_urb usb_unlink_urb usb_poison_urb usb_hcd_submit_urb
 		usb_start_wait_urb usb_internal_control_msg usb_control_msg* usb_bulk_msg usb_interrupt_msg raw_readb raw_readw
 		raw_readl raw_readq raw_writeb raw_writew raw_writel raw_writeq readb readw readl readq writeb writew writel writeq
 		inb inw inl outb outw outl delay_tsc udelay ndelay const_udelay msleep* x86_indirect_thunk* x86_return_thunk
 		notifier_call_chain`
 
 	// Where work begins.
-	entryNames = `entry_* do_syscall* do_fast_syscall* do_int80* el0* invoke_syscall ret_from_* ret_fast_syscall kthread
+	entryNames = `sys_delete_module entry_* do_syscall* do_fast_syscall* do_int80* el0* invoke_syscall ret_from_* ret_fast_syscall kthread
 		worker_thread process_one_work process_scheduled_works sys_trace_return system_call* ia32_sys* sysenter*`
 )

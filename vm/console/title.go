@@ -41,10 +41,14 @@ func (r *report) splat() Splat {
 }
 
 // code is the kind's, but for the checks that are built to warn or to kill: a WARN that the kernel survived is one.
-// Nor was a module refused that the loader only complains of.
+// Nor was a module refused that the loader only complains of; but FORTIFY_SOURCE warns before it kills (Linux
+// lib/string_helpers.c, __fortify_panic).
 func (r *report) code() results.Code {
-	if r.head.kind == KindModuleLoad && r.head.severity.Fault() {
+	switch {
+	case r.head.kind == KindModuleLoad && r.head.severity.Fault():
 		return results.CodeWarn
+	case r.head.kind == KindFortify:
+		return results.CodeOops
 	}
 	if c := code(r.head.kind); c != results.CodeOops || !r.warned {
 		return c
