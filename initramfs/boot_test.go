@@ -391,11 +391,17 @@ func checkSpecs(t *testing.T, b booted) {
 	}
 	wantPlanned := []string{"a spec passes: ", "a spec fails: ", "a spec is untold: ", "a spec skips itself: ", "a spec is pending: pending",
 		"a spec panics: ", "a spec is for another machine: skipped", "a spec is for this machine and another: ",
-		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: ", "a spec leaves a process behind: ",
+		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: ", "a spec expects a splat: ", "a spec leaves a process behind: ",
 		"hanging never ends: skipped", "crashing first floods: skipped", "crashing then takes the kernel down: skipped"}
+	if groups := plan[0].Specs[len(plan[0].Specs)-2:]; plan[0].Text != "boot" || groups[0].Group != "crashing" || groups[1].Group != "crashing" || plan[0].Specs[0].Group != "" {
+		t.Errorf("the plan of %q has the groups %+v", plan[0].Text, groups)
+	}
+	if f := b.of(wire.KindExpect); len(f) != 1 || f[0].Spec.Name != "a spec expects a splat" || f[0].Text != "WARNING in nobody" || f[0].Count != 2 {
+		t.Errorf("expected splats: %v", f)
+	}
 	wantEnded := []string{"a spec passes: passed", "a spec fails: failed", "a spec skips itself: skipped", "a spec is pending: pending",
 		"a spec panics: panicked", "a spec is for another machine: skipped", "a spec is for this machine and another: passed",
-		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: passed", "a spec leaves a process behind: passed",
+		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: passed", "a spec expects a splat: passed", "a spec leaves a process behind: passed",
 		"hanging never ends: skipped", "a spec is untold: passed", "crashing first floods: skipped",
 		"crashing then takes the kernel down: skipped"}
 	for _, c := range []struct{ got, want []string }{{planned, wantPlanned}, {ended, wantEnded}} {

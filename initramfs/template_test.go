@@ -255,6 +255,13 @@ func freeze(t *testing.T, dir, image, memory, state string) {
 // thaw runs a clone to its end, timed from when it continues.
 func thaw(t *testing.T, dir, image, memory, state, name string, p Payload) booted {
 	t.Helper()
+	m := restart(t, dir, image, memory, state, name, p)
+	return m.finish(t, time.Now())
+}
+
+// restart has a clone continue with its payload.
+func restart(t *testing.T, dir, image, memory, state, name string, p Payload) *machine {
+	t.Helper()
 	drive := filepath.Join(dir, name)
 	if err := EmptyDrive(drive); err != nil {
 		t.Fatal(err)
@@ -269,9 +276,8 @@ func thaw(t *testing.T, dir, image, memory, state, name string, p Payload) boote
 		t.Fatal(err)
 	}
 	t.Logf("restored after %v, drive written in %v", restored.Sub(began), time.Since(restored))
-	began = time.Now()
 	m.do(t, "cont", nil)
-	return m.finish(t, began)
+	return m
 }
 
 var drew = regexp.MustCompile(`drew (\S+) at (\d+)`)

@@ -197,6 +197,9 @@ func TestChosen(t *testing.T) {
 		{wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "x", State: "skipped"}}, []string{"y"}, false},
 		{wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "x\ty", State: "skipped"}}, []string{"x y"}, true},
 		{wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "x", State: "failed"}}, []string{"y"}, true},
+		{wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "x", State: "pending"}}, []string{"y"}, false},
+		{wire.Frame{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: "x"}}, []string{"y"}, false},
+		{wire.Frame{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: "y"}}, []string{"y"}, true},
 		{wire.Frame{Kind: wire.KindSuiteError, Spec: &wire.Spec{Name: "x"}}, []string{"y"}, true},
 	} {
 		if got := wanted(c.f, c.only); got != c.want {

@@ -70,7 +70,7 @@ func (g *guest) relay(told seen, only []string) func(wire.Frame) {
 			out.Spec, out.Text, out.Count = running, f.Text, max(f.Count, 1)
 		case f.Spec == nil:
 			return
-		case f.Kind == wire.KindSpecStart:
+		case f.Kind == wire.KindSpecStart && wanted(f, only):
 			number++
 			running = f.Spec
 			g.output.flush()
@@ -88,9 +88,13 @@ func (g *guest) relay(told seen, only []string) func(wire.Frame) {
 	}
 }
 
-// wanted says whether f is of interest where only some specs are: that the others were skipped is not.
+// wanted says whether f is of interest where only some specs are: that others did not run is not, and what they did
+// all the same is.
 func wanted(f wire.Frame, only []string) bool {
-	return len(only) == 0 || f.Kind != wire.KindSpecEnd || f.Spec.State != "skipped" || slices.Contains(only, f.Spec.Cleaned().Name)
+	if len(only) == 0 || f.Kind == wire.KindSuiteError || slices.Contains(only, f.Spec.Cleaned().Name) {
+		return true
+	}
+	return f.Kind == wire.KindSpecEnd && f.Spec.State != "skipped" && f.Spec.State != "pending"
 }
 
 // exit is how a process ended.

@@ -96,18 +96,28 @@ func (s survey) since(before survey) (list []string) {
 	return list
 }
 
-// residue tells of what was not there before the modules were loaded. What goes away by itself within a second is no
-// residue: devices are released when their last reference is, which may be on its way.
+// lookAgain are the times to wait before another look at what is left: devices are released when their last
+// reference is, which may be on its way. What goes away by itself within a second is no residue.
+var lookAgain = []time.Duration{20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond}
+
+// residue tells of what was not there before the modules were loaded.
 func (g *guest) residue(before survey) {
-	for i := 0; ; i++ {
-		left := append(lookAround().since(before), g.events.left(sysDir)...)
-		if len(left) > 0 && i < 10 {
-			time.Sleep(100 * time.Millisecond)
-			continue
+	left := g.left(before)
+	for _, wait := range lookAgain {
+		if len(left) == 0 {
+			return
 		}
-		g.tellResidue(left)
-		return
+		time.Sleep(wait)
+		left = g.left(before)
 	}
+	g.tellResidue(left)
+}
+
+// left lists what came since before, each thing once.
+func (g *guest) left(before survey) []string {
+	list := append(lookAround().since(before), g.events.left(sysDir)...)
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 func (g *guest) tellResidue(things []string) {

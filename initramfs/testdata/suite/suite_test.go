@@ -66,6 +66,9 @@ var _ = Describe("a spec", func() {
 	It("is for this machine and another", Label("arch:vax", "arch:x86_64"), func() {})
 	It("is for later kernels", SemVerConstraint(">= 99.0.0"), func() { Fail("ran on an early kernel") })
 	It("is for kernels of old and later", ComponentSemVerConstraint("kernel", ">= 4.0.0"), func() {})
+	It("expects a splat", func() {
+		_ = host.Write(wire.Frame{Kind: wire.KindExpect, Text: "WARNING in nobody", Count: 2})
+	})
 	It("leaves a process behind", func() {
 		pid, err := syscall.ForkExec("/bbin/sleep", []string{"sleep", "1000"}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: true},
 			Files: []uintptr{0, 1, 2}})

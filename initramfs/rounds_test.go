@@ -1,0 +1,157 @@
+package initramfs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// envZoo names a folder with modules of suites/zoo, built for the test kernel.
+const envZoo = "MODMATRIX_TEST_ZOO"
+
+// icebox freezes a guest and gives a function that thaws it, each time with another payload.
+func icebox(t *testing.T) func(name string, p Payload) *machine {
+	t.Helper()
+	dir := t.TempDir()
+	image, memory, state := templateImage(t, dir), filepath.Join(dir, "memory"), filepath.Join(dir, "state")
+	freeze(t, dir, image, memory, state)
+	return func(name string, p Payload) *machine {
+		p.Plan.Seed = make([]byte, wire.SeedSize)
+		return restart(t, dir, image, memory, state, name, p)
+	}
+}
+
+// TestClonesRounds runs several suites in one guest, each with some of its specs only.
+func TestClonesRounds(t *testing.T) {
+	p := cell(t, needKernel(t), "--ginkgo.focus=crashing") // which the exact names take the place of
+	suite := p.Plan.Suites[0]
+	first, second, third := suite, suite, suite
+	first.Name, first.Only = "first", []string{"a spec passes"}
+	second.Name, second.Only = "second", []string{"a spec is for later kernels", "a spec fails", "no such spec"}
+	third.Name, third.Only, third.Title = "third", []string{"a spec passes"}, "boot"
+	third.Known = []wire.Spec{{Name: "a spec fails"}, {Name: "a spec passes"}}
+	p.Plan.Suites = []wire.Suite{first, second, third}
+	began := time.Now()
+	b := icebox(t)("rounds", p).finish(t, began)
+	b.check(t)
+	var told []string
+	for _, f := range b.frames {
+		switch f.Kind {
+		case wire.KindPlan:
+			told = append(told, fmt.Sprint(f.Suite, " plan ", f.Text, len(f.Specs)))
+		case wire.KindStage:
+			if !f.Done {
+				told = append(told, f.Suite+" "+f.Stage)
+			}
+		case wire.KindSpecStart:
+			told = append(told, f.Suite+" "+f.Spec.Name)
+		case wire.KindSpecEnd:
+			told = append(told, f.Suite+" "+f.Spec.Name+": "+f.Spec.State)
+		case wire.KindUnload, wire.KindLoad, wire.KindSuiteEnd:
+			told = append(told, fmt.Sprint(f.Suite, " ", f.Kind, " ", f.Errno))
+		case wire.KindTrouble, wire.KindResidue:
+			t.Errorf("%s: %s", f.Kind, f.Text)
+		}
+	}
+	want := []string{"first plan boot1", "second plan boot2", "third plan boot1",
+		"first load", "first load 0", "first test", "first a spec passes", "first a spec passes: passed", "first suite-end 0", "first unload", "first unload 0",
+		"second load", "second load 0", "second test", "second a spec fails", "second a spec fails: failed", "second a spec is for later kernels: skipped",
+		"second suite-end 0", "second unload", "second unload 0",
+		"third load", "third load 0", "third test", "third a spec passes", "third a spec passes: passed", "third suite-end 0", "third unload", "third unload 0",
+		" shutdown"}
+	if !slices.Equal(told, want) {
+		t.Errorf("told:\n%s\nwant:\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	}
+	var marks []string
+	for line := range strings.Lines(b.console) {
+		if m, ok := wire.ParseMarker(line, "n0nce"); ok && m.Done {
+			marks = append(marks, strings.TrimSpace(m.Suite+" "+m.Stage+m.Name))
+		}
+	}
+	wantMarks := []string{"first load", "first a spec passes", "first test", "first unload", "second load", "second a spec fails",
+		"second a spec is for later kernels", "second test", "second unload", "third load", "third a spec passes", "third test", "third unload", "shutdown"}
+	if !slices.Equal(marks, wantMarks) {
+		t.Errorf("marks %q", marks)
+	}
+}
+
+// TestClonesList asks for nothing but the specs.
+func TestClonesList(t *testing.T) {
+	p := cell(t, needKernel(t))
+	p.Plan.List = true
+	began := time.Now()
+	b := icebox(t)("list", p).finish(t, began)
+	b.check(t)
+	if plans := b.of(wire.KindPlan); len(plans) != 1 || plans[0].Suite != "boot" || len(plans[0].Specs) != 15 {
+		t.Errorf("plans %v", plans)
+	}
+	if len(b.of(wire.KindLoad))+len(b.of(wire.KindTaint)) != 0 || len(b.of(wire.KindStage)) != 2 {
+		t.Errorf("it did more than that: %v", b.of(wire.KindStage))
+	}
+}
+
+// TestClonesOfTheZoo has modules leave things behind that can be seen only afterwards, and one that never comes up.
+func TestClonesOfTheZoo(t *testing.T) {
+	needKernel(t)
+	zoo := os.Getenv(envZoo)
+	if zoo == "" {
+		t.Skipf("loads bad modules: set %s", envZoo)
+	}
+	thaw := icebox(t)
+	load := func(name string) Payload {
+		ko := wire.ModuleDir + "/" + name + ".ko"
+		return Payload{Plan: wire.Plan{Nonce: "n0nce", Time: time.Now().UnixNano(), PatienceMS: 1500, Modules: []wire.Module{{Name: name, Path: ko}}},
+			Files: []File{{Guest: ko, Host: filepath.Join(zoo, name+".ko")}}}
+	}
+	for name, want := range map[string]string{"thread_left": "kernel thread: zoo_left", "slab_left": "/sys/kernel/slab: zoo_cache", "class_left": "/sys/class: zoo_class"} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			b := thaw(name, load(name)).finish(t, began)
+			b.check(t)
+			if f := b.of(wire.KindResidue); !slices.ContainsFunc(f, func(f wire.Frame) bool { return f.Text == want }) {
+				t.Errorf("residue %v, want %q", f, want)
+			}
+		})
+	}
+	t.Run("sleep_init", func(t *testing.T) { checkStuck(t, thaw("sleep_init", load("sleep_init"))) })
+}
+
+// checkStuck waits until a guest says where it is stuck, and that it still lives.
+func checkStuck(t *testing.T, m *machine) {
+	t.Helper()
+	limit, stuck, beats := time.After(time.Minute), wire.Frame{}, 0
+	for beats < 3 {
+		select {
+		case f := <-m.frames:
+			t.Logf("%6d %s", f.At, show(f))
+			switch {
+			case f.Kind == wire.KindStuck:
+				stuck = f
+			case f.Kind == wire.KindHeartbeat && stuck.Kind != "":
+				beats++
+			case f.Kind == "" || f.Kind == wire.KindEnd:
+				t.Fatalf("it ended: %v", m.end)
+			}
+		case <-limit:
+			t.Fatalf("after %+v only %d heartbeats", stuck, beats)
+		}
+	}
+	if stuck.Stage != wire.StageLoad || !strings.Contains(stuck.Text, "): msleep <- ") || !strings.Contains(stuck.Text, "[sleep_init] <- do_one_initcall") {
+		t.Errorf("stuck: %+v", stuck)
+	}
+	text, err := os.ReadFile(m.console)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"Show backtrace of all active CPUs", "Show Blocked State", "Show State"} {
+		if !strings.Contains(string(text), key) {
+			t.Errorf("the console does not say %q", key)
+		}
+	}
+}
