@@ -178,9 +178,6 @@ func notes(v values) (lines []string) {
 			lines = append(lines, name+" is deprecated, and dkms ignores it")
 		}
 	}
-	if clean := v.one("CLEAN"); said("CLEAN") && clean != "true" && clean != "/bin/true" && clean != "/usr/bin/true" {
-		lines = append(lines, "CLEAN does nothing: every build begins with a fresh copy of the source")
-	}
 	for _, name := range []string{"PRE_INSTALL", "POST_INSTALL", "POST_ADD", "POST_REMOVE"} {
 		if said(name) {
 			lines = append(lines, name+" is not run: nothing is installed here")

@@ -2,7 +2,7 @@
 #
 # Such a file is bash. It is sourced, each of the variables that dkms knows is written out as an assignment in double quotes,
 # and these are sourced again: what survived the first time as text is expanded the second time.
-ulimit -t 20; ulimit -v 2097152; ulimit -f 65536
+ulimit -St "$8"; ulimit -Ht $(($8 + 2)); ulimit -v 2097152; ulimit -f 65536
 umask 022
 mm_conf=$1 mm_answer=$2 mm_kernelver=$3 mm_arch=$4 mm_names=$5
 kernelver=$3 arch=$4 module=$6 module_version=$7
@@ -36,6 +36,8 @@ mm_seen=$(mktemp) || exit 99
     done
     compgen -v >"$mm_seen"
 )
+mm_ended=$?
+((mm_ended < 128)) || exit $mm_ended
 . "$mm_first"
 
 unset IFS

@@ -11,7 +11,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -22,8 +24,11 @@ import (
 //go:embed driver.sh
 var driver string
 
+// evaluateSeconds is how much of a processor's time a dkms.conf gets.
+var evaluateSeconds = 20
+
 const (
-	evaluateTime = 2 * time.Minute // for a dkms.conf; it has 20 s of processor time, and a host may be busy
+	evaluateTime = 2 * time.Minute // for a dkms.conf as the clock goes: a host may be busy
 	maxConf      = 1 << 20         // bytes of a dkms.conf
 	maxSaid      = 4 << 10         // bytes of what it says that are kept
 )
@@ -60,6 +65,10 @@ func (p *Package) Evaluate(ctx context.Context, tree *kernels.Tree) (*Conf, erro
 // settle takes the name and the version from what dkms.conf says.
 func (p *Package) settle(v values) error {
 	name, version := v.one("PACKAGE_NAME"), v.one("PACKAGE_VERSION")
+	if name == "" || version == "" {
+		p.Name, p.Version = "module", "0" // the file will be refused for it
+		return nil
+	}
 	for _, e := range []error{checkName("PACKAGE_NAME", name), checkName("PACKAGE_VERSION", version)} {
 		if e != nil {
 			return badConf([]string{e.Error()})
@@ -100,7 +109,7 @@ func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error
 	defer cancel()
 	var said tail
 	exit, err := box.Run(limited, &said, "bash", "-c", driver, "dkms", conf, "/build/answer", tree.Target.Release, tree.Target.Arch,
-		strings.Join(directives, " "), p.Name, p.Version)
+		strings.Join(directives, " "), p.Name, p.Version, strconv.Itoa(evaluateSeconds))
 	switch {
 	case err != nil && ctx.Err() == nil && limited.Err() != nil:
 		return values{}, badConf([]string{"it does not come to its end"})
@@ -108,7 +117,7 @@ func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error
 		return values{}, fmt.Errorf("evaluate %s for %s: %w", ConfName, tree.Target.Release, err)
 	case exit == 127 || exit == 126:
 		return values{}, fmt.Errorf("evaluate %s for %s: the root has no bash that runs: %s", ConfName, tree.Target.Release, said.first())
-	case exit == 128+24 || exit == 128+9: // SIGXCPU, and SIGKILL where the limit is a hard one
+	case exit == 128+int(syscall.SIGXCPU):
 		return values{}, badConf([]string{"it does not come to its end"})
 	}
 	answer, err := readAnswer(dir)

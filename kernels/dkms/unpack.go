@@ -25,9 +25,10 @@ import (
 // What a module's source may hold; the largest real ones (ZFS, graphics drivers) have some 5000 files and 100 MiB.
 const (
 	maxFiles  = 50_000
-	maxBytes  = 1 << 30
 	maxWindow = 256 << 20 // bytes of a decompressor's memory
 )
+
+var maxBytes int64 = 1 << 30
 
 // unpackTarball unpacks the archive at file into the folder to.
 func unpackTarball(file, to string) error {

@@ -1,0 +1,339 @@
+package dkms
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/ulikunitz/xz"
+)
+
+// member is one entry of an archive for a test.
+type member struct {
+	name, text string
+	mode       int64
+	kind       byte
+	link       string
+}
+
+// archive makes a tar archive.
+func archive(t testing.TB, members ...member) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, m := range members {
+		if m.kind == 0 {
+			m.kind = tar.TypeReg
+		}
+		if m.mode == 0 {
+			m.mode = 0o644
+		}
+		h := &tar.Header{Name: m.name, Typeflag: m.kind, Mode: m.mode, Linkname: m.link, Size: int64(len(m.text)), Format: tar.FormatPAX}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(m.text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// packed compresses.
+func packed(t testing.TB, how string, data []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	var err error
+	switch how {
+	case "gz":
+		w := gzip.NewWriter(&out)
+		_, err = w.Write(data)
+		err = errors.Join(err, w.Close())
+	case "xz":
+		w, failed := xz.NewWriter(&out)
+		if failed == nil {
+			_, failed = w.Write(data)
+			failed = errors.Join(failed, w.Close())
+		}
+		err = failed
+	case "zst":
+		w, failed := zstd.NewWriter(&out)
+		if failed == nil {
+			_, failed = w.Write(data)
+			failed = errors.Join(failed, w.Close())
+		}
+		err = failed
+	default:
+		return data
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// file writes a file and answers its path.
+func file(t testing.TB, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var module = []member{
+	{name: "./"}, {name: "hello-1.0/dkms.conf", text: goodConf}, {name: "hello-1.0/Makefile", text: "obj-m := hello.o\n"},
+	{name: "hello-1.0/hello.c", text: "x"}, {name: "hello-1.0/configure", text: "x", mode: 0o6755}, {name: "hello-1.0/link", kind: tar.TypeSymlink, link: "hello.c"},
+	{name: "hello-1.0/sub/up", kind: tar.TypeSymlink, link: "../hello.c"}, {name: "hello-1.0/hard", kind: tar.TypeLink, link: "hello-1.0/hello.c"},
+}
+
+func init() { module[0].kind = tar.TypeDir }
+
+func TestOpenTarball(t *testing.T) {
+	for _, how := range []string{"tar", "gz", "xz", "zst"} {
+		work := t.TempDir()
+		p, err := Open(t.Context(), file(t, "m."+how, packed(t, how, archive(t, module...))), work)
+		if err != nil {
+			t.Errorf("%s: %v", how, err)
+			continue
+		}
+		if p.Kind != Tarball || !p.HasConf || p.Name != "hello" || p.Version != "1.0" || !strings.HasPrefix(p.Source, work) {
+			t.Errorf("%s: %+v", how, p)
+		}
+		for name, mode := range map[string]fs.FileMode{"configure": 0o755, "hello.c": 0o644, "link": 0o644, "sub/up": 0o644, "hard": 0o644} {
+			info, err := os.Stat(filepath.Join(p.Source, name))
+			if err != nil || info.Mode() != mode {
+				t.Errorf("%s: %s: %v, %v", how, name, info.Mode(), err)
+			}
+		}
+	}
+}
+
+func TestOpenShapes(t *testing.T) {
+	conf := func(name string) member { return member{name: name, text: goodConf} }
+	makefile := func(name string) member { return member{name: name, text: "obj-m := a.o\n"} }
+	for name, test := range map[string]struct {
+		members []member
+		kind    Kind
+		source  string
+		fail    string
+	}{
+		"mktarball":     {[]member{conf("./dkms_source_tree/dkms.conf"), {name: "./dkms_main_tree/6.1/x86_64/module/a.ko", text: "x"}}, Archive, "dkms_source_tree", ""},
+		"binaries only": {[]member{conf("dkms_binaries_only/dkms.conf"), {name: "dkms_main_tree/6.1/x86_64/module/a.ko", text: "x"}}, "", "", "is a dkms archive without source: make it anew without --binaries-only"},
+		"at the top":    {[]member{conf("dkms.conf"), makefile("Makefile")}, Tarball, "", ""},
+		"topmost":       {[]member{conf("a/b/c/dkms.conf"), conf("z/dkms.conf")}, Tarball, "z", ""},
+		"kbuild":        {[]member{makefile("a/b/Makefile"), {name: "a/b/a.c"}}, Tarball, "a/b", ""},
+		"no module":     {[]member{{name: "a/README", text: "x"}}, "", "", "holds no dkms.conf, and no Makefile and no Kbuild: give an archive of a module's source"},
+		"no archive":    {nil, "", "", "is empty, or no archive: give an archive of a module's source"},
+	} {
+		work := t.TempDir()
+		given := file(t, "m.tar", archive(t, test.members...))
+		p, err := Open(t.Context(), given, work)
+		switch {
+		case test.fail != "":
+			if err == nil || err.Error() != given+": "+test.fail {
+				t.Errorf("%s: %v", name, err)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		case p.Kind != test.kind || p.Source != filepath.Join(work, "source", test.source):
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+}
+
+// TestOpenHostile: an archive reaches nothing outside its folder, and is refused in one line.
+func TestOpenHostile(t *testing.T) {
+	outside := t.TempDir()
+	for name, test := range map[string]struct {
+		members []member
+		want    string
+	}{
+		"absolute":       {[]member{{name: "/etc/x", text: "x"}}, `holds "/etc/x", an absolute name`},
+		"up":             {[]member{{name: "a/../../x", text: "x"}}, `holds "a/../../x", a name that leads out of it`},
+		"link out":       {[]member{{name: "a/l", kind: tar.TypeSymlink, link: "../../x"}}, `holds "a/l", a link to ../../x, which is outside of it`},
+		"link absolute":  {[]member{{name: "l", kind: tar.TypeSymlink, link: outside}}, `holds "l", a link to ` + outside + `, which is outside of it`},
+		"hard link out":  {[]member{{name: "l", kind: tar.TypeLink, link: "../x"}}, `holds "l", a link to ../x, which is outside of it`},
+		"through a link": {[]member{{name: "d/", kind: tar.TypeDir}, {name: "d/l", kind: tar.TypeSymlink, link: "m"}, {name: "d/m", kind: tar.TypeSymlink, link: "../.."}}, `holds "d/m", a link to ../.., which is outside of it`},
+		"file as folder": {[]member{{name: "a", text: "x"}, {name: "a/b", text: "x"}}, `holds "a/b", which cannot be there: file exists`},
+		"folder as file": {[]member{{name: "a/b", text: "x"}, {name: "a", text: "x"}}, `holds "a", which cannot be there: directory not empty`},
+		"device":         {[]member{{name: "d", kind: tar.TypeChar}}, `holds "d", neither a file, nor a folder, nor a link`},
+		"fifo":           {[]member{{name: "d", kind: tar.TypeFifo}}, `holds "d", neither a file, nor a folder, nor a link`},
+		"escape":         {[]member{{name: "/\x1b]0;x\a\n", text: "x"}}, `holds "/ ]0;x", an absolute name`},
+	} {
+		given := file(t, "m.tar", archive(t, test.members...))
+		_, err := Open(t.Context(), given, t.TempDir())
+		var wrong *kbuild.SourceError
+		if !errors.As(err, &wrong) || wrong.Problem != test.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if left, _ := os.ReadDir(outside); len(left) > 0 {
+		t.Errorf("it wrote outside: %v", left)
+	}
+}
+
+func TestOpenBomb(t *testing.T) {
+	defer func(was int64) { maxBytes = was }(maxBytes)
+	maxBytes = 4 << 20
+	var out bytes.Buffer
+	z, err := zstd.NewWriter(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(z)
+	if err := w.WriteHeader(&tar.Header{Name: "big", Size: maxBytes + 1, Mode: 0o644}); err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, 1<<20)
+	for range maxBytes >> 20 {
+		if _, err := w.Write(zeros); err != nil {
+			t.Fatal(err)
+		}
+	}
+	z.Close()
+	if _, err := Open(t.Context(), file(t, "m.tar.zst", out.Bytes()), t.TempDir()); err == nil || !strings.Contains(err.Error(), "unpacks to more than 4 MiB") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestOpenFolder(t *testing.T) {
+	dir := source(t, map[string]string{"dkms.conf": goodConf})
+	p := open(t, dir)
+	if p.Kind != Folder || p.Source != dir || !p.HasConf || p.Name != "hello" {
+		t.Errorf("%+v", p)
+	}
+	if p := open(t, source(t, map[string]string{"Kbuild": "obj-m := a.o b.o\n"})); p.HasConf || p.Name != "" {
+		t.Errorf("%+v", p)
+	}
+	for want, path := range map[string]string{
+		"no Makefile and no Kbuild":   source(t, map[string]string{"README": ""}),
+		"no such file or folder":      "/nonexistent",
+		"neither a file nor a folder": "/dev/null",
+		"is no tar archive":           file(t, "x", bytes.Repeat([]byte("x"), 2000)),
+		"cannot be opened":            linked(t),
+		"PACKAGE_NAME is":             source(t, map[string]string{"dkms.conf": "PACKAGE_NAME='a b/c'\n"}),
+	} {
+		var wrong *kbuild.SourceError
+		if _, err := Open(t.Context(), path, t.TempDir()); !errors.As(err, &wrong) || !strings.Contains(wrong.Problem, want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// linked is a source whose dkms.conf is a file of the host.
+func linked(t *testing.T) string {
+	dir := source(t, map[string]string{"Makefile": ""})
+	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "dkms.conf")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestOpenDeb(t *testing.T) {
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		t.Skip("no dpkg-deb here")
+	}
+	tree := source(t, map[string]string{
+		"DEBIAN/control":              "Package: hello-dkms\nVersion: 1.0-1\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: x\n",
+		"usr/src/hello-1.0/dkms.conf": goodConf, "usr/src/hello-1.0/Makefile": "", "usr/share/doc/x": "",
+	})
+	if err := os.Symlink("/etc", filepath.Join(tree, "usr/share/doc/etc")); err != nil {
+		t.Fatal(err)
+	}
+	deb := filepath.Join(t.TempDir(), "hello-dkms_1.0-1_all.deb")
+	if out, err := exec.Command("dpkg-deb", "--root-owner-group", "-b", tree, deb).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	work := t.TempDir()
+	p, err := Open(t.Context(), deb, work)
+	if err != nil || p.Kind != Deb || p.Name != "hello" || p.Source != filepath.Join(work, "source/usr/src/hello-1.0") {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := os.Stat(filepath.Join(work, "source/usr/share")); err == nil {
+		t.Error("more than the source was unpacked")
+	}
+	if _, err := Open(t.Context(), file(t, "x.deb", []byte("no deb")), t.TempDir()); err == nil || !strings.Contains(err.Error(), "x.deb: cannot be read: ") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestOpenGit(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("no git here")
+	}
+	dir := source(t, map[string]string{"module/dkms.conf": goodConf, "module/Makefile": "", "README": ""})
+	for _, args := range [][]string{
+		{"init", "-q", "."}, {"add", "."}, {"-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "x"}, {"tag", "v1"},
+		{"config", "filter.evil.smudge", "touch " + filepath.Join(dir, "owned")},
+	} {
+		if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "module/dkms.conf"), []byte("changed since"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".git/info/attributes"), []byte("* filter=evil\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, given := range []string{filepath.Join(dir, "module") + "@v1", filepath.Join(dir, "module") + "@HEAD", "file://" + dir + "@v1"} {
+		p, err := Open(t.Context(), given, t.TempDir())
+		if strings.HasPrefix(given, "file:") {
+			if err == nil || !strings.Contains(err.Error(), "no Makefile and no Kbuild") { // the module is in a folder of it
+				t.Errorf("%s: %v", given, err)
+			}
+			continue
+		}
+		if err != nil || p.Kind != Git || p.Name != "hello" || len(p.Revision) != 40 {
+			t.Errorf("%s: %+v, %v", given, p, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "owned")); err == nil {
+		t.Error("a program that the repository names was run")
+	}
+	for given, want := range map[string]string{
+		dir + "@gone":              "no such revision",
+		t.TempDir() + "@v1":        "no such revision",
+		"/nonexistent@v1":          "no such file or folder",
+		dir + "@--upload-pack=x":   "no such file or folder",
+		"file:///nonexistent@main": "cannot be cloned",
+	} {
+		if _, err := Open(t.Context(), given, t.TempDir()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", given, err)
+		}
+	}
+}
+
+// FuzzUnpackTar: an archive makes files in its folder, or an error; nothing else.
+func FuzzUnpackTar(f *testing.F) {
+	f.Add(archive(f, module...))
+	f.Add(archive(f, member{name: "a/../../x"}, member{name: "l", kind: tar.TypeSymlink, link: ".."}, member{name: "l/x"}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		dir := t.TempDir()
+		in := filepath.Join(dir, "in")
+		if err := os.Mkdir(in, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		err := unpackTar("x.tar", bytes.NewReader(data), in, "")
+		if err != nil && strings.ContainsAny(err.Error(), "\n\x1b") {
+			t.Errorf("%q", err)
+		}
+		if left, _ := os.ReadDir(dir); len(left) != 1 {
+			t.Errorf("it wrote outside: %v", left)
+		}
+	})
+}
