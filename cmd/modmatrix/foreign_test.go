@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// foreign is what a stranger might say to a terminal or to a CI that reads along.
+var foreign = []string{
+	"\x1b[2J\x1b]52;c;cm0=\x07\x1b]8;;http://e\x07", "\u009b31m\x7f\x00\xff", "a\rb\nc", "\u202egnp.exe\u200b",
+	"::error file=a::b", " ::stop-commands::x", "\n::set-output name=a::b", "##[error]x", "##vso[task.complete]", "##teamcity[x]",
+}
+
+// TestForeignTextIsDefused: whatever the events of a run carry, the lines that tell of them can only be read.
+func TestForeignTextIsDefused(t *testing.T) {
+	for _, s := range foreign {
+		rec := results.Record{Target: results.Target{Release: s}, Suite: s, Status: results.Fail, Code: results.Code(s), Reason: s}
+		events := []harness.Event{{Kind: harness.EventNotice, Text: s}, {Kind: harness.EventRecord, Target: s, Suite: s, Record: &rec},
+			{Kind: harness.EventSpec, Target: s, Suite: s, State: harness.StateStart, Text: s}}
+		for _, state := range []harness.State{harness.StateStart, harness.StateProgress, harness.StateDone, harness.StateCached, harness.StateFailed} {
+			events = append(events, harness.Event{Kind: harness.EventStage, Target: s, Suite: s, Stage: results.Stage(s), State: state, Text: s, Elapsed: time.Second})
+		}
+		var lines, doc bytes.Buffer
+		text, data := &textLines{w: &lines, verbose: true}, &jsonLines{enc: json.NewEncoder(results.PlainJSON(&doc)), err: &doc}
+		live := newBoard()
+		for _, e := range events {
+			text.event(e)
+			data.event(e)
+			live.add(e)
+		}
+		view := live.view(frame{width: 100, height: 30, now: time.Now()})
+		for who, said := range map[string]string{"lines": lines.String(), "json": doc.String(), "view": view} {
+			for _, r := range said {
+				if r != '\n' && !unicode.IsPrint(r) {
+					t.Errorf("%s: %q came through of %q", who, r, s)
+					break
+				}
+			}
+		}
+		for line := range strings.Lines(lines.String() + view) {
+			if strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##[") || strings.Contains(line, "##vso[") || strings.Contains(line, "##teamcity[") {
+				t.Errorf("a CI would obey %q", line)
+			}
+		}
+	}
+}
