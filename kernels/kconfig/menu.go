@@ -228,7 +228,7 @@ func (r *menuReader) attribute(word, rest string) (err error) {
 		return r.prompt(rest)
 	case "depends":
 		var e expr
-		if e, err = parseExpr(strings.TrimSpace(strings.TrimPrefix(rest, "on"))); err != nil || r.orphan {
+		if e, err = parseDepends(strings.TrimSpace(strings.TrimPrefix(rest, "on"))); err != nil || r.orphan {
 			return err
 		}
 		if r.now != nil {
@@ -255,6 +255,17 @@ func (r *menuReader) attribute(word, rest string) (err error) {
 		r.menu.selected[target] = append(r.menu.selected[target], s)
 	}
 	return err
+}
+
+// parseDepends reads "A", and what newer kernels write as "A if B", which is A || !B.
+func parseDepends(text string) (expr, error) {
+	text, cond, conditional := strings.Cut(text, " if ")
+	e, err := parseExpr(text)
+	if err != nil || !conditional {
+		return e, err
+	}
+	when, err := parseExpr(cond)
+	return or{e, not{when}}, err
 }
 
 // prompt reads what follows a type or "prompt": a text, perhaps with a condition. Without a text there is no prompt.

@@ -62,7 +62,7 @@ endmenu
 func tree() fstest.MapFS {
 	return fstest.MapFS{
 		"Kconfig":          {Data: []byte(top)},
-		"arch/x86/Kconfig": {Data: []byte("config DEBUG_KERNEL\n\tbool \"debug\"\nconfig TRI\n\ttristate \"tri\"\n\tdepends on BUS\nconfig PCI\n\tbool \"pci\"\n")},
+		"arch/x86/Kconfig": {Data: []byte("config DEBUG_KERNEL\n\tbool \"debug\"\nconfig TRI\n\ttristate \"tri\"\n\tdepends on BUS\n\tdepends on DOOR if HOUSE\nconfig PCI\n\tbool \"pci\"\n")},
 	}
 }
 
@@ -94,8 +94,9 @@ func TestWhy(t *testing.T) {
 		{"KASAN", "y", "DEBUG_KERNEL=y HAVE_KASAN=y STACK_SIZE=0x1000", "it can be set only with HAVE_SANITIZERS, which is not set (Kconfig:38)"},
 		{"KASAN_INLINE", "y", "DEBUG_KERNEL=y HAVE_SANITIZERS=y KASAN=y KASAN_OUTLINE=y", "KASAN_OUTLINE is chosen instead (Kconfig:47)"},
 		{"TRI", "y", "BUS=m", "it depends on BUS, which is m (arch/x86/Kconfig:3)"},
+		{"TRI", "m", "BUS=m HOUSE=y", "it depends on (DOOR || !HOUSE) (arch/x86/Kconfig:3)"},
 		{"TRI", "m", "BUS=m TRI=y", `the kernel made it "y" (arch/x86/Kconfig:3)`},
-		{"PCI", "y", "", `the kernel made it "n" (arch/x86/Kconfig:6)`},
+		{"PCI", "y", "", `the kernel made it "n" (arch/x86/Kconfig:7)`},
 	} {
 		var dot strings.Builder
 		for word := range strings.FieldsSeq(tt.config) {

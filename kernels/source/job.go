@@ -205,12 +205,13 @@ func (j job) verify(tree *os.Root) error {
 		return nil
 	}
 	menu, err := kconfig.ReadMenu(tree.FS(), "Kconfig", map[string]string{"SRCARCH": "x86"})
-	if err != nil {
-		return fmt.Errorf("find out why the kernel does not take CONFIG_%s=%s: %w", missed[0].symbol, missed[0].value, err)
-	}
 	var reasons []string
 	for _, m := range missed {
-		reasons = append(reasons, fmt.Sprintf("CONFIG_%s=%s of profile %s: %s", m.symbol, m.value, j.config.origin(m.symbol), menu.Why(m.symbol, m.value, config)))
+		why := fmt.Sprintf("why is not known, as its Kconfig could not be read (%v)", err)
+		if err == nil {
+			why = menu.Why(m.symbol, m.value, config)
+		}
+		reasons = append(reasons, fmt.Sprintf("CONFIG_%s=%s of profile %s: %s", m.symbol, m.value, j.config.origin(m.symbol), why))
 	}
 	const most = 4
 	if more := len(reasons) - most; more > 0 {
