@@ -83,6 +83,9 @@ func (s *Source) fragments(profiles []string) (r request, err error) {
 			continue
 		}
 		text, err := s.read(name)
+		if errors.Is(err, fs.ErrNotExist) && (name == "clang" || name == "llvm") {
+			return r, fmt.Errorf("%w: kernels are compiled with gcc here; compile it with make LLVM=1 yourself and name its folder as dir:PATH", kernels.ErrNoMatch)
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return r, fmt.Errorf("%w: no profile %s; there are %s", kernels.ErrNoMatch, name, strings.Join(s.Profiles(), " "))
 		}

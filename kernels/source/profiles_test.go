@@ -62,6 +62,7 @@ func TestFragments(t *testing.T) {
 		{"debug rt", "debug asks for PREEMPT, which PREEMPT_RT replaces"},
 		{"mine net", "profiles mine and net exclude each other: CONFIG_NET is m in one and y in the other"},
 		{"bad", `profile bad, line 1: "CONFIG_NET y" is neither`},
+		{"clang", "compiled with gcc here; compile it with make LLVM=1 yourself and name its folder as dir:PATH"},
 		{"kasn", "no profile kasn; there are bad debug defconfig failures gcov kasan"},
 	} {
 		s := New(nil, nil, Config{Fragments: own})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -125,6 +126,9 @@ func (j job) open(dir string) (*kernels.Tree, error) {
 		DotFile: filepath.Join(dir, "stage/config"),
 		Digest:  j.digest(),
 	}
+	// The kernel has no debug information, which would double the time that it takes; modules have, so that a fault in one
+	// can be told its line.
+	tree.Root.Make = append(slices.Clone(j.root.Make), "KCFLAGS=-g")
 	for _, m := range tree.Mounts {
 		if j.root.Dir == "" {
 			break
