@@ -3,6 +3,7 @@ package harness
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -38,7 +39,12 @@ func (c *cell) do(ctx context.Context, f *frozen, v errand) (told, error) {
 func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, term io.ReadWriter, t *told) error {
 	c.stage(c.bootEvent(), StateStart, "", 0)
 	began := time.Now()
+	limits := c.limits(c.plan.Spec)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	up := time.AfterFunc(limits.whole, func() { cancel(fmt.Errorf("QEMU did not come up in %v", limits.whole)) })
 	l, err := c.start(ctx, f, payload, term)
+	up.Stop()
 	if err != nil {
 		c.stage(c.bootEvent(), StateFailed, err.Error(), time.Since(began))
 		return err
@@ -47,7 +53,7 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	if l.clone {
 		t.before = len(f.console)
 	}
-	w := newWatch(c.limits(c.plan.Spec), giveUp(l.Process, l.log, payload.Plan.Nonce))
+	w := newWatch(limits, giveUp(l.Process, l.log, payload.Plan.Nonce))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
