@@ -22,7 +22,7 @@ const (
 
 // environment is all that a build knows of where it runs (Linux Documentation/kbuild/reproducible-builds.rst).
 var environment = [][2]string{
-	{"CCACHE_DIR", "/tmp/ccache"}, {"CCACHE_MAXSIZE", ccacheMax}, {"CCACHE_COMPILERCHECK", "content"}, {"CCACHE_NOHASHDIR", "1"},
+	{"CCACHE_DIR", "/tmp/ccache"}, {"CCACHE_MAXSIZE", ccacheMax}, {"CCACHE_NOHASHDIR", "1"},
 	{"HOME", "/tmp"},
 	{"KBUILD_BUILD_HOST", "modmatrix"}, {"KBUILD_BUILD_USER", "modmatrix"},
 	{"KBUILD_BUILD_TIMESTAMP", "@" + strconv.Itoa(buildTime)}, {"SOURCE_DATE_EPOCH", strconv.Itoa(buildTime)},
