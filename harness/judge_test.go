@@ -120,6 +120,11 @@ var judgements = []struct {
 	{"a fault though every spec passed", func(e *Evidence) {
 		e.Splats = []Splat{splatIn(results.StageTest, "two", results.CodeWarn)}
 	}, "FAIL@test warn", `during "two"`},
+	{"a timer that outlived its module", func(e *Evidence) {
+		s := splatIn(results.StageUnload, "", results.CodeOops)
+		s.Title, s.Gone = "unable to handle page fault in code that is gone", "fifo"
+		e.Splats = []Splat{s}
+	}, "FAIL@unload oops", "in code that is gone (fifo was unloaded)"},
 	{"a fault before the module was there", func(e *Evidence) { e.Splats = []Splat{splatIn(results.StageBoot, "", results.CodeWarn)} }, "PASS@", ""},
 	{"a line that is only worth a note", func(e *Evidence) {
 		s := splatIn(results.StageTest, "", results.CodeWarn)

@@ -96,6 +96,9 @@ func splat(e Evidence) (verdict, bool) {
 			continue
 		}
 		reason := s.Title
+		if s.Gone != "" {
+			reason += " (" + s.Gone + " was unloaded)"
+		}
 		if s.Place != "" {
 			reason += " (" + s.Place + ")"
 		}

@@ -53,7 +53,7 @@ func describe(splats []Splat) []string {
 			fn += " [" + s.Module + "]"
 		}
 		line := fmt.Sprintf("SPLAT: line %d %s %s %s %s | %s", s.Line, s.Kind, s.Code, s.Severity, s.Fingerprint, s.Title)
-		for _, extra := range []struct{ label, value string }{{"by", fn}, {"at", s.Where}, {"panic", s.Panic}} {
+		for _, extra := range []struct{ label, value string }{{"by", fn}, {"at", s.Where}, {"gone", s.Gone}, {"panic", s.Panic}} {
 			if extra.value != "" {
 				line += " | " + extra.label + " " + extra.value
 			}

@@ -15,6 +15,8 @@ type report struct {
 	panic  string // what the panic said that ended it
 	detail string // "Read" or "Write"
 	warned bool   // a WARNING of the same event was taken in
+	bare   bool   // the processor was at an address without a symbol
+	last   string // the module that was unloaded last
 	traces traces
 }
 
@@ -68,9 +70,7 @@ func (r *reader) take(sp span) bool {
 		return true
 	}
 	r.lines = append(r.lines, sp)
-	if m := accessRE.FindStringSubmatch(sp.Text); m != nil && r.detail == "" {
-		r.detail = m[1]
-	}
+	r.note(sp.Text)
 	switch {
 	case endRE.MatchString(sp.Text):
 		r.keep(sp)
@@ -81,6 +81,17 @@ func (r *reader) take(sp span) bool {
 		r.quiet++
 	}
 	return true
+}
+
+// note keeps what a line of the body says in passing.
+func (r *reader) note(text string) {
+	if m := accessRE.FindStringSubmatch(text); m != nil && r.detail == "" {
+		r.detail = m[1]
+	}
+	if m := unloadedRE.FindStringSubmatch(text); m != nil && r.last == "" {
+		r.last = m[1]
+	}
+	r.bare = r.bare || nowhereRE.MatchString(text)
 }
 
 // keep says that the report reaches at least to the end of sp.
@@ -175,5 +186,8 @@ func panicText(h header) string {
 
 var (
 	accessRE = regexp.MustCompile(`^(Read|Write) of size \d+`)
-	endRE    = regexp.MustCompile(`---\[ end (trace|Kernel panic)`)
+	// nowhereRE is a program counter that is in nothing the kernel knows.
+	nowhereRE  = regexp.MustCompile(`^(?:RIP: 0010:|pc : |epc : )(?:0x)?[0-9a-f]{16}$`)
+	unloadedRE = regexp.MustCompile(`\[last unloaded: ([\w-]+)`)
+	endRE      = regexp.MustCompile(`---\[ end (trace|Kernel panic)`)
 )

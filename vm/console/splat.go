@@ -12,6 +12,7 @@ type Splat struct {
 	Function    string       // the guilty function; empty when the report names none
 	Guilty      Frame        // the frame of Function; the zero value when the report names none
 	Module      string       // the module of Function; empty for the kernel itself
+	Gone        string       // the module unloaded last, when the processor ran into code that no module has any more; usually empty
 	Where       string       // file:line as the header names it; empty when it names none
 	Panic       string       // the panic's own words, when the kernel went down with this splat
 	Frames      []Frame      // the report's main stack trace, innermost first, at most 64; doubtful frames included

@@ -35,6 +35,10 @@ func (r *report) splat() Splat {
 	if s.Function != "" && !r.head.is(whole) {
 		s.Title = base + " in " + s.Function
 	}
+	if s.Function == "" && r.bare && s.Kind == KindOops && r.last != "" {
+		s.Gone = r.last
+		s.Title = base + " in code that is gone"
+	}
 	s.Title = clip(s.Title, maxTitle)
 	s.Fingerprint = fingerprint(r.head.kind, base, kept)
 	return s
