@@ -110,6 +110,10 @@ var endings = []ending{
 	{name: "half-a-line-of-panic", script: "call tell boot load begin:test start:one\nconsole- [    2.0] Kernel panic - not sync\nreset", want: "FAIL@test reset"},
 	{name: "tainted", script: "call tell boot load begin:test pass:one pass:two exit:0 done:test taint:test=4608 unload end\npoweroff", want: "FAIL@test taint", reason: "tainted W"},
 	{name: "taint-goes-down", script: "call tell hello taint:boot=512 plan:one,two load test unload end\npoweroff", want: "ERROR@shutdown infra", reason: "taint"},
+	{name: "takes-all-memory-in-init", script: "call tell boot begin:load\nconsole [    2.0] Kernel panic - not syncing: System is deadlocked on memory\nreset", want: "FAIL@load panic", reason: "no memory is left"},
+	{name: "no-memory-in-a-spec", script: "call tell boot load begin:test start:one\nconsole [    2.0] Kernel panic - not syncing: System is deadlocked on memory\nreset", want: "ERROR@test infra", reason: "too little memory"},
+	{name: "suite-takes-all-memory", script: "call tell boot load begin:test start:one\nconsole [    2.0] Out of memory: Killed process 42 (suite.test) total-vm:9kB\n" +
+		"call frame {\"kind\":\"suite-end\",\"signal\":\"killed\"}\ncall tell done:test unload end\npoweroff", want: "ERROR@test infra", reason: "too little memory"},
 	{name: "does-not-unload", script: "call tell boot load test begin:unload unloaded:11 done:unload end\npoweroff", want: "FAIL@unload unload-failed", reason: "EAGAIN"},
 	{name: "leaves-something", script: "call tell boot load test begin:unload unloaded\ncall frame {\"kind\":\"residue\",\"text\":\"/proc/fifo\"}\ncall tell done:unload end\npoweroff", want: "FAIL@unload leak", reason: "/proc/fifo"},
 
@@ -186,8 +190,10 @@ var silent = []ending{
 	{name: "hangs-after-a-splat", script: "call tell boot load begin:test start:one\nconsole [    2.0] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_read+0x1/0x2 [fifo]", want: "FAIL@test warn", reason: "fifo_read"},
 }
 
-// endless are guests that have something to say for as long as they are let.
+// endless are guests that have something to say for as long as they are let, and a QEMU that has nothing to say.
 var endless = []ending{
+	{name: "monitor-never-answers", script: "mute\n" + ended("poweroff"), want: "ERROR@boot infra", reason: "did not come up"},
+	{name: "monitor-never-lets-it-run", script: "mute cont\n" + ended("poweroff"), want: "ERROR@boot infra", reason: "did not come up"},
 	{name: "suite-goes-on", script: "call tell boot load begin:test start:one\ncall heartbeats", want: "ERROR@test timeout", reason: "not through"},
 	{name: "prints-for-ever", script: "call tell boot load begin:test start:one\ncall heartbeats\nflood console 1000000000000", want: "ERROR@test timeout", reason: "not through"},
 }
