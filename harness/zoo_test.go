@@ -187,8 +187,10 @@ func tour(t *testing.T, only string, selectors ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	animals := zoo(t)
 	k := newKeeper(t, selectors)
-	for name, a := range zoo(t) {
+	k.h.limits = func(s Spec) deadlines { return animals[filepath.Base(s.Module)].patience() }
+	for name, a := range animals {
 		if chosen.MatchString(name) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -213,11 +215,12 @@ type keeper struct {
 // where it is, and killed, and the next needs a processor first.
 const zooSlack = 90 * time.Second
 
-// patience is how long a guest of an animal may take; where the animal gives a timeout, that is how long it may be silent.
-func zooPatience(s Spec) deadlines {
+// patience is how long a guest of the animal may take.
+func (a *zooAnimal) patience() deadlines {
 	d := limits(Spec{})
-	if s.Timeout > 0 {
-		d.silent, d.call = s.Timeout, s.Timeout
+	if a.Timeout > 0 {
+		d.silent = time.Duration(a.Timeout) * time.Second
+		d.call = d.silent + 10*time.Second // what falls silent is told from what does not come back
 	}
 	return d
 }
@@ -229,7 +232,6 @@ func newKeeper(t *testing.T, selectors []string) *keeper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.limits = zooPatience
 	k := &keeper{h: h, names: map[*kernels.Tree]string{}, rows: map[string][]string{}}
 	for _, selector := range selectors {
 		spec := Spec{Module: filepath.Join(zooDir, "good"), Kernels: []string{selector}, Suites: []string{Lifecycle}}
@@ -281,7 +283,7 @@ func (k *keeper) run(t *testing.T, name string, a *zooAnimal, selector string) r
 		suite = Lifecycle
 	}
 	spec := Spec{Module: filepath.Join(zooDir, name), Kernels: []string{selector}, Suites: []string{suite}, Params: a.Params, Make: a.Make,
-		CPUs: a.CPUs, Timeout: time.Duration(a.Timeout) * time.Second, Jobs: 1, NoCache: true, Out: zooOut(t, selector)}
+		CPUs: a.CPUs, Jobs: 1, NoCache: true, Out: zooOut(t, selector)}
 	plan, err := k.h.Plan(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
@@ -306,7 +308,7 @@ func zooOut(t *testing.T, selector string) string {
 
 // checkTime holds that no guest outlives its deadline.
 func (k *keeper) checkTime(t *testing.T, rec results.Record, a *zooAnimal) {
-	d := zooPatience(Spec{Timeout: time.Duration(a.Timeout) * time.Second})
+	d := a.patience()
 	most := d.whole
 	if rec.Code == results.CodeHang {
 		most = d.boot + max(d.silent, d.call)
