@@ -15,8 +15,8 @@ import (
 func (c *cell) attribute(e *Evidence) {
 	for i := range e.Splats {
 		s := &e.Splats[i]
-		s.Owner = owner(s.Splat, c.built.modules)
-		for _, m := range c.built.modules {
+		s.Owner = owner(s.Splat, c.built.Modules)
+		for _, m := range c.built.Modules {
 			if frame, ok := s.In(m.Name); ok {
 				s.Place, s.Callers = places(m.Path, frame)
 				break

@@ -12,18 +12,21 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // built is what came of building the module for one target. All suites of the target share it.
 type built struct {
-	modules []kbuild.Module
-	log     string // path of the build log; empty when there is none
-	cached  bool
-	elapsed time.Duration
-	fault   *Blame // the module's
-	trouble *Blame // ours
+	product
+	depends  []kbuild.Module // of the packages that it builds upon, in load order
+	log      string          // path of the build log; empty when there is none
+	cached   bool
+	elapsed  time.Duration
+	excluded string // the module does not want this target, on this condition
+	fault    *Blame // the module's
+	trouble  *Blame // ours
 }
 
 // build makes the module for tree, or takes it from the store when the same source was built there before.
@@ -44,6 +47,8 @@ func (r *run) build(ctx context.Context, tree *kernels.Tree, begun func()) built
 		r.times.note(durationKey(r.plan.Module, Cell{label, ""}), b.elapsed)
 	}
 	switch {
+	case b.excluded != "":
+		r.stage(ev, StateFailed, "excluded: "+b.excluded, b.elapsed)
 	case b.fault != nil:
 		r.stage(ev, StateFailed, b.fault.Reason, b.elapsed)
 	case b.trouble != nil:
@@ -53,23 +58,35 @@ func (r *run) build(ctx context.Context, tree *kernels.Tree, begun func()) built
 	default:
 		r.stage(ev, StateDone, "", b.elapsed)
 	}
-	r.learn(b.modules)
+	r.learn(b.Modules)
 	return b
 }
 
 func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	b := built{log: filepath.Join(r.work, "build-"+Label(tree.Target)+".log")}
-	dir, hit, err := r.store.Fill(ctx, "builds", r.buildKey(tree), func(dir string) error {
-		begun()
-		return r.buildInto(ctx, dir, tree, b.log)
-	})
+	depends, symbols, err := r.dependencies(ctx, tree)
 	if err == nil {
-		b.cached, b.log = hit, filepath.Join(dir, "build.log")
-		b.modules, err = readModules(dir)
+		var dir string
+		source := packed{r.plan.in.module, r.plan.Module.SourceDigest}
+		dir, b.cached, err = r.store.Fill(ctx, "builds", r.buildKey(tree, source, symbols), func(dir string) error {
+			begun()
+			if err := r.lacking(ctx, tree); err != nil {
+				return err
+			}
+			return r.buildInto(ctx, dir, tree, source, symbols, b.log)
+		})
+		if err == nil {
+			b.log = filepath.Join(dir, "build.log")
+			b.product, err = readProduct(dir)
+			b.depends = depends
+		}
 	}
 	var fault *kbuild.Error
+	var excluded *dkms.SkipError
 	switch {
 	case err == nil:
+	case errors.As(err, &excluded):
+		b.excluded = excluded.Condition
 	case errors.As(err, &fault):
 		b.fault = &Blame{results.StageBuild, fault.Code, fault.Reason}
 	default:
@@ -79,14 +96,22 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 }
 
 // buildKey names a build by everything that it depends on.
-func (r *run) buildKey(tree *kernels.Tree) string {
-	data, _ := json.Marshal([]any{"v1", r.plan.Module.SourceDigest, tree.Digest, tree.Root.Digest, r.plan.Spec.Make})
+func (r *run) buildKey(tree *kernels.Tree, source packed, symbols []string) string {
+	data, _ := json.Marshal([]any{"v2", source.digest, tree.Digest, tree.Root.Digest, r.plan.Spec.Make, symbols})
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
+// product is what a build left, as it is kept in the store.
+type product struct {
+	Modules []kbuild.Module `json:"modules"` // in load order
+	Notes   []string        `json:"notes"`   // what a person should know of how they were built
+}
+
+const productFile = "product.json"
+
 // buildInto builds in a private copy below dir and leaves there the .ko, what is known of them, and the log.
-func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, logPath string) error {
+func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, source packed, symbols []string, logPath string) error {
 	log, err := os.Create(logPath)
 	if err != nil {
 		return fmt.Errorf("create build log: %w", err)
@@ -96,8 +121,7 @@ func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, log
 	if err := os.Mkdir(src, 0o755); err != nil {
 		return err
 	}
-	art, err := r.make(ctx, kbuild.Request{Tree: tree, Source: r.source, Exclude: notSource(r.plan.Spec), Dir: src,
-		Make: r.plan.Spec.Make, Jobs: 2, Log: log})
+	art, err := r.compileModule(ctx, tree, source.Package, src, symbols, log)
 	if err != nil {
 		return err
 	}
@@ -108,36 +132,34 @@ func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, log
 		}
 		art.Modules[i].Path = name
 	}
-	data, err := json.MarshalIndent(art.Modules, "", "\t")
+	data, err := json.MarshalIndent(product{art.Modules, art.Notes}, "", "\t")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "modules.json"), data, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, productFile), data, 0o644); err != nil {
 		return err
 	}
-	if err := copyFile(filepath.Join(dir, "build.log"), logPath); err != nil {
+	if err := errors.Join(keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath)); err != nil {
 		return err
 	}
-	title := r.plan.Module.Name + " for " + Label(tree.Target)
-	if err := os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(title), 0o644); err != nil {
+	if err := title(dir, source.title()+" for "+Label(tree.Target)); err != nil {
 		return err
 	}
 	return os.RemoveAll(src)
 }
 
-func readModules(dir string) ([]kbuild.Module, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "modules.json"))
+func readProduct(dir string) (p product, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, productFile))
+	if err == nil {
+		err = json.Unmarshal(data, &p)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read build: %w", err)
+		return p, fmt.Errorf("read build: %w", err)
 	}
-	var modules []kbuild.Module
-	if err := json.Unmarshal(data, &modules); err != nil {
-		return nil, fmt.Errorf("read build: %w", err)
+	for i := range p.Modules {
+		p.Modules[i].Path = filepath.Join(dir, p.Modules[i].Path)
 	}
-	for i := range modules {
-		modules[i].Path = filepath.Join(dir, modules[i].Path)
-	}
-	return modules, nil
+	return p, nil
 }
 
 // learn takes the module's name and version from the first .ko that was built: the folder's name was a guess.

@@ -85,7 +85,7 @@ func (c *cell) time(rec *results.Record) {
 
 // frozen is the template that the cell's guest is cloned from; nil where no guest will be started.
 func (c *cell) frozen(ctx context.Context) *frozen {
-	if c.plan.Spec.BuildOnly || len(c.built.modules) == 0 {
+	if c.plan.Spec.BuildOnly || len(c.built.Modules) == 0 {
 		return nil
 	}
 	return c.template(ctx, c.tree)
@@ -93,8 +93,8 @@ func (c *cell) frozen(ctx context.Context) *frozen {
 
 // evidence gathers all there is to know, and the console log where there was a guest.
 func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
-	e := Evidence{Want: c.tree.Target.Release, BuildOnly: c.plan.Spec.BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
-		Built: len(c.built.modules) > 0, Modules: len(c.built.modules)}
+	e := Evidence{Excluded: c.built.excluded, Notes: c.built.Notes, Want: c.tree.Target.Release, BuildOnly: c.plan.Spec.BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
+		Built: len(c.built.Modules) > 0, Modules: len(c.built.Modules)}
 	switch {
 	case f == nil:
 		return e, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dir"
+	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/host"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/source"
@@ -35,13 +36,15 @@ type Harness struct {
 	tool  string
 
 	// What touches the world beyond QEMU, and the host's patience with a guest: fields, so that tests can put fakes in.
-	sources func(Spec) map[string]Source
-	make    func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
-	compile func(ctx context.Context, dir, out string) error
-	base    func(context.Context, initramfs.Options) error
-	probe   func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
-	limits  func(Spec) deadlines
-	alone   func(c *cell, ctx context.Context, f *frozen, d time.Duration) ([]string, error)
+	sources  func(Spec) map[string]Source
+	make     func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
+	evaluate func(*dkms.Package, context.Context, *kernels.Tree) (*dkms.Conf, error)
+	pack     func(context.Context, dkms.Request) (*kbuild.Artifact, error)
+	compile  func(ctx context.Context, dir, out string) error
+	base     func(context.Context, initramfs.Options) error
+	probe    func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
+	limits   func(Spec) deadlines
+	alone    func(c *cell, ctx context.Context, f *frozen, d time.Duration) ([]string, error)
 
 	mu   sync.Mutex
 	tell func(Event)
@@ -54,7 +57,7 @@ func New(opt Options) (*Harness, error) {
 		return nil, err
 	}
 	h := &Harness{store: store, tool: opt.Tool, tell: opt.Events,
-		make: kbuild.Build, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, alone: (*cell).listenAlone}
+		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		archive := debian.New(store, cfg)

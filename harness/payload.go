@@ -95,7 +95,8 @@ func (c *cell) wireSuite(name string, v errand) wire.Suite {
 // addModules puts the modules under test, and what they depend on, into plan, and gives the files.
 func (c *cell) addModules(plan *wire.Plan) ([]initramfs.File, error) {
 	var files []initramfs.File
-	deps, err := c.tree.Closure(foreign(c.built.modules)...)
+	all := slices.Concat(c.built.depends, c.built.Modules)
+	deps, err := c.tree.Closure(foreign(all)...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,12 @@ func (c *cell) addModules(plan *wire.Plan) ([]initramfs.File, error) {
 		plan.Dependencies = append(plan.Dependencies, guest)
 		files = append(files, initramfs.File{Guest: guest, Data: data, Mode: 0o644})
 	}
-	for _, m := range c.built.modules {
+	for i, m := range c.built.depends {
+		guest := fmt.Sprintf("%s/depends/%d-%s.ko", wire.ModuleDir, i, m.Name)
+		plan.Dependencies = append(plan.Dependencies, guest)
+		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
+	}
+	for _, m := range c.built.Modules {
 		guest := wire.ModuleDir + "/" + m.Name + ".ko"
 		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, c.plan.Spec.Params), Declared: declared(m)})
 		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -27,6 +26,8 @@ type Plan struct {
 	Suites     []Suite          `json:"suites"`
 	Unresolved []Unresolved     `json:"unresolved,omitempty"`
 	Notices    []string         `json:"-"` // what the user should know of the choice
+
+	in intake
 }
 
 // Suite is one Ginkgo package to run in the guest.
@@ -88,36 +89,28 @@ func (p *Plan) Digest() string {
 
 // Plan looks at the module and the suites and resolves the selectors; it builds and boots nothing.
 // It gives a *UsageError for a mistake of the caller, and an error that wraps ErrNothingMatched when a selector names
-// no kernel or none could be resolved.
+// no kernel or none could be resolved. What comes back must be closed.
 func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
-	module, err := lookAtModule(spec)
+	in, err := h.takeIn(ctx, spec)
 	if err != nil {
-		return nil, &UsageError{err}
+		return nil, err
 	}
-	suites, err := findSuites(spec.Suites)
-	if err != nil {
-		return nil, &UsageError{err}
-	}
-	p := &Plan{Spec: spec, Module: module, Suites: suites}
-	if err := h.resolve(ctx, p); err != nil {
+	p := &Plan{Spec: spec, in: in, Notices: in.module.Notes}
+	if err := h.fillIn(ctx, p); err != nil {
+		p.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func lookAtModule(spec Spec) (results.Module, error) {
-	if err := kbuild.CheckSource(spec.Module); err != nil {
-		return results.Module{}, err
+func (h *Harness) fillIn(ctx context.Context, p *Plan) (err error) {
+	if p.Module, err = p.in.about(p.Spec); err != nil {
+		return err
 	}
-	dir, err := filepath.Abs(spec.Module)
-	if err != nil {
-		return results.Module{}, err
+	if p.Suites, err = findSuites(p.Spec.Suites); err != nil {
+		return &UsageError{err}
 	}
-	digest, err := kbuild.SourceDigest(dir, notSource(spec))
-	if err != nil {
-		return results.Module{}, err
-	}
-	return results.Module{Name: filepath.Base(dir), SourceDigest: digest, Git: kbuild.GitState(dir)}, nil
+	return h.resolve(ctx, p)
 }
 
 // notSource names what lies in the module's folder and is none of its source: our own output and configuration.
@@ -212,8 +205,42 @@ func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 			p.Unresolved = append(p.Unresolved, Unresolved{text, e.Release, e.Version, e.Error()})
 		}
 	}
+	p.Notices = append(p.Notices, namesakes(p.Targets)...)
 	p.Targets = distinct(p.Targets)
+	p.Unresolved = p.stillUnresolved()
 	return p.worthRunning()
+}
+
+// namesakes tells of kernels that have the name of another one, and will have no row.
+func namesakes(targets []kernels.Target) []string {
+	var notes []string
+	first := map[string]kernels.Target{}
+	for _, t := range targets {
+		f, ok := first[Label(t)]
+		switch {
+		case !ok:
+			first[Label(t)] = t
+		case !slices.Equal(f.Packages, t.Packages):
+			notes = append(notes, fmt.Sprintf("%s is another %s than %s and is left out: a matrix has one row for a name; give one of them a CONFIG_LOCALVERSION", t.Source, Label(t), f.Source))
+		}
+	}
+	return notes
+}
+
+// stillUnresolved are the rows that no target has and no other selector asked for before.
+func (p *Plan) stillUnresolved() []Unresolved {
+	seen := map[string]bool{}
+	for _, t := range p.Targets {
+		seen[Label(t)] = true
+	}
+	var left []Unresolved
+	for _, u := range p.Unresolved {
+		if !seen[u.label()] {
+			seen[u.label()] = true
+			left = append(left, u)
+		}
+	}
+	return left
 }
 
 // worthRunning asks for one kernel at least that is known by name: a matrix of nothing but unanswered questions helps nobody.

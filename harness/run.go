@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +21,6 @@ import (
 type run struct {
 	*Harness
 	plan    *Plan
-	source  string // absolute path of the module's folder
 	work    string // private to this run
 	release func() // removes work
 	out     *output
@@ -116,12 +114,9 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 
 // prepare gives a run that can fetch, build and boot. Its release must be called.
 func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
-	source, err := filepath.Abs(p.Spec.Module)
-	if err != nil {
-		return nil, &UsageError{err}
-	}
+	var err error
 	n := jobs(p.Spec)
-	r := &run{Harness: h, plan: p, source: source, id: rand.Text(), started: time.Now(), module: p.Module,
+	r := &run{Harness: h, plan: p, id: rand.Text(), started: time.Now(), module: p.Module,
 		records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[Cell]time.Duration{},
 		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
@@ -174,7 +169,7 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	}
 	built := r.build(ctx, tree, sync.OnceFunc(func() { close(compiling) }))
 	close(compiled)
-	if len(built.modules) == 0 {
+	if len(built.Modules) == 0 {
 		thaw()
 	}
 	for _, s := range r.todo(Label(t)) {

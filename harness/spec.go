@@ -15,7 +15,8 @@ var DefaultKernels = []string{"debian:bullseye", "debian:bookworm", "debian:trix
 
 // Spec is what the user asks for, defaults filled in: modmatrix.toml and the flags, merged. It is plain data.
 type Spec struct {
-	Module      string        // the module's folder
+	Module      string        // the module's folder, package, archive or REPOSITORY@REVISION
+	Depends     []string      // packages that the module builds upon, in the same forms
 	Kernels     []string      // selectors, as typed
 	Suites      []string      // Lifecycle, or folders of Ginkgo packages
 	Params      []string      // "name=value", given to the module at every load

@@ -26,7 +26,7 @@ func (c *cell) witness(e *Evidence, t told, round int) {
 		}
 	}
 	if _, bad := refused(e.Guest.Loads); bad {
-		e.LoadWords = console.Reason(line.during(t.log, results.StageLoad), c.built.modules[0].Name)
+		e.LoadWords = console.Reason(line.during(t.log, results.StageLoad), c.built.Modules[0].Name)
 	}
 	e.Tail = tail(said, 4<<10)
 	loss := console.Lost(t.log)
@@ -37,7 +37,7 @@ func (c *cell) witness(e *Evidence, t told, round int) {
 // none does.
 func (c *cell) placeOf(frames []console.Frame) string {
 	for _, f := range frames {
-		for _, m := range c.built.modules {
+		for _, m := range c.built.Modules {
 			if _, own := (console.Splat{Guilty: f}).In(m.Name); !own {
 				continue
 			}

@@ -49,6 +49,7 @@ func (a *app) plan(ctx context.Context, spec harness.Spec) error {
 	if err != nil {
 		return err
 	}
+	defer p.Close()
 	if a.json {
 		return json.NewEncoder(a.Stdout).Encode(struct {
 			*harness.Plan

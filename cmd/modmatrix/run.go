@@ -98,6 +98,7 @@ func planAndRun(ctx context.Context, a *app, spec harness.Spec, w watcher) (*res
 	if err != nil {
 		return nil, err
 	}
+	defer plan.Close()
 	return h.Run(ctx, plan)
 }
 

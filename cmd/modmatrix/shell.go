@@ -48,6 +48,7 @@ func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
 	if err != nil {
 		return err
 	}
+	defer plan.Close()
 	if n := len(plan.Targets); n > 1 && chosen {
 		return usage("shell takes one kernel, and these are %d: %s", n, strings.Join(labels(plan.Targets), ", "))
 	} else if n > 1 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ type specFlags struct {
 func (s *specFlags) whichKernels(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&s.Kernels, "kernel", "k", nil, "`SELECTOR` of kernels, e.g. debian:trixie@6.12.43/cloud-amd64; may be repeated")
+	f.StringArrayVar(&s.Depends, "depends", nil, "`PATH` of a package that the module builds upon; may be repeated")
 	f.BoolVar(&s.Offline, "offline", false, "never touch the network")
 }
 
@@ -51,9 +53,11 @@ func (s *specFlags) spec(cmd *cobra.Command, args []string) (harness.Spec, error
 	if len(args) > 0 {
 		s.Module = args[0]
 	}
-	cfg, err := harness.LoadConfig(filepath.Join(s.Module, harness.ConfigName))
-	if err != nil {
-		return harness.Spec{}, err
+	cfg := harness.DefaultConfig()
+	if info, err := os.Stat(s.Module); err == nil && info.IsDir() { // an archive is a stranger's: it configures nothing
+		if cfg, err = harness.LoadConfig(filepath.Join(s.Module, harness.ConfigName)); err != nil {
+			return harness.Spec{}, err
+		}
 	}
 	if f := cmd.Flags().Lookup("require-kvm"); f != nil && f.Changed {
 		cfg.RequireKVM = s.RequireKVM

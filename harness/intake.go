@@ -1,0 +1,105 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/modmatrix/modmatrix/kernels/dkms"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// intake is what the plan found where the module was said to be, and the packages that it builds upon.
+type intake struct {
+	module  *dkms.Package
+	depends []packed
+	release func() // removes what had to be unpacked; nil where nothing had to be
+}
+
+// packed is a package with the digest of its source.
+type packed struct {
+	*dkms.Package
+	digest string
+}
+
+// title is what a person calls it.
+func (p packed) title() string { return cmp.Or(p.Name, filepath.Base(p.Source)) }
+
+// Close removes what Plan unpacked: a module that came as an archive, or out of a repository. The plan cannot be run
+// after it.
+func (p *Plan) Close() {
+	if p.in.release != nil {
+		p.in.release()
+	}
+}
+
+// takeIn opens the module and what it depends on.
+func (h *Harness) takeIn(ctx context.Context, spec Spec) (in intake, err error) {
+	defer func() {
+		if err != nil && in.release != nil {
+			in.release()
+		}
+	}()
+	paths := append([]string{spec.Module}, spec.Depends...)
+	work := ""
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && info.IsDir() || work != "" {
+			continue
+		}
+		if work, in.release, err = h.store.WorkDir(); err != nil {
+			return in, err
+		}
+	}
+	for i, path := range paths {
+		dir := ""
+		if work != "" {
+			dir = filepath.Join(work, fmt.Sprint(i))
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				return in, err
+			}
+		}
+		pkg, err := dkms.Open(ctx, path, dir)
+		if err != nil {
+			return in, asUsage(err)
+		}
+		if i == 0 {
+			in.module = pkg
+			continue
+		}
+		digest, err := kbuild.SourceDigest(pkg.Source, nil)
+		if err != nil {
+			return in, asUsage(err)
+		}
+		in.depends = append(in.depends, packed{pkg, digest})
+	}
+	return in, nil
+}
+
+// asUsage makes a mistake of the caller of what is one.
+func asUsage(err error) error {
+	if wrong := (*kbuild.SourceError)(nil); errors.As(err, &wrong) {
+		return &UsageError{err}
+	}
+	return err
+}
+
+// about is what results.json says of the module before anything is built.
+func (in intake) about(spec Spec) (results.Module, error) {
+	pkg := in.module
+	digest, err := kbuild.SourceDigest(pkg.Source, notSource(spec))
+	if err != nil {
+		return results.Module{}, &UsageError{err}
+	}
+	m := results.Module{Name: packed{Package: pkg}.title(), Version: pkg.Version, SourceDigest: digest}
+	switch {
+	case pkg.Revision != "":
+		m.Git = &results.Git{Commit: pkg.Revision}
+	case pkg.Kind == dkms.Folder:
+		m.Git = kbuild.GitState(pkg.Source)
+	}
+	return m, nil
+}

@@ -1,0 +1,115 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/dkms"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+)
+
+// symversFile is the Module.symvers of a build, in its entry of the store.
+const symversFile = "Module.symvers"
+
+// compileModule has the module's source built in dir, the way it wants to be.
+func (r *run) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, dir string, symbols []string, log io.Writer) (*kbuild.Artifact, error) {
+	exclude := notSource(r.plan.Spec)
+	if pkg.HasConf {
+		own := *pkg // evaluating it may teach it its name, and another target evaluates it at the same time
+		return r.pack(ctx, dkms.Request{Tree: tree, Package: &own, Exclude: exclude, Dir: dir, Make: r.plan.Spec.Make,
+			Jobs: 2, Symbols: symbols, Log: log})
+	}
+	return r.make(ctx, kbuild.Request{Tree: tree, Source: pkg.Source, Exclude: exclude, Dir: dir, Make: r.plan.Spec.Make,
+		Jobs: 2, Symbols: symbols, Log: log})
+}
+
+// dependencies builds the packages that the module builds upon, in the order in which they need each other, and gives
+// their modules in load order and their Module.symvers.
+func (r *run) dependencies(ctx context.Context, tree *kernels.Tree) (modules []kbuild.Module, symbols []string, err error) {
+	if len(r.plan.in.depends) == 0 {
+		return nil, nil, nil // lacking says if there should be some
+	}
+	order, err := r.dependencyOrder(ctx, tree)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, pkg := range order {
+		log := filepath.Join(r.work, fmt.Sprintf("build-%s-%d.log", Label(tree.Target), i))
+		dir, _, err := r.store.Fill(ctx, "builds", r.buildKey(tree, pkg, symbols), func(dir string) error {
+			return r.buildInto(ctx, dir, tree, pkg, symbols, log)
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("build %s, which the module depends on: %w", pkg.title(), ours(err))
+		}
+		p, err := readProduct(dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		modules = append(modules, p.Modules...)
+		symbols = append(symbols, filepath.Join(dir, symversFile))
+	}
+	return modules, symbols, nil
+}
+
+// lacking is an error that names the packages which the module builds upon, where none was given and some are needed.
+func (r *run) lacking(ctx context.Context, tree *kernels.Tree) error {
+	if in := r.plan.in; !in.module.HasConf || len(in.depends) > 0 {
+		return nil
+	}
+	_, err := r.dependencyOrder(ctx, tree)
+	return err
+}
+
+// ours takes from err that it is the fault of the module under test: it is of another's.
+func ours(err error) error { return errors.New(err.Error()) }
+
+// dependencyOrder puts the packages that were given beside the module into the order of BUILD_DEPENDS. One that the
+// module needs and that was not given is an error that says how.
+func (r *run) dependencyOrder(ctx context.Context, tree *kernels.Tree) ([]packed, error) {
+	in := r.plan.in
+	needs, byName := map[string][]string{}, map[string]packed{}
+	for i, p := range append([]packed{{Package: in.module}}, in.depends...) {
+		own := *p.Package
+		name, on := fmt.Sprintf("(package %d)", i), []string{}
+		if own.HasConf {
+			conf, err := r.evaluate(&own, ctx, tree)
+			if err != nil {
+				return nil, err
+			}
+			name, on = own.Name, conf.Depends
+		}
+		needs[name] = on
+		if i > 0 {
+			byName[name] = p
+		}
+	}
+	names, missing, err := dkms.Order(needs)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(missing) > 0:
+		return nil, fmt.Errorf("needs %s (BUILD_DEPENDS): give each with --depends PATH", strings.Join(missing, ", "))
+	}
+	var order []packed
+	for _, name := range names {
+		if p, ok := byName[name]; ok {
+			order = append(order, p)
+		}
+	}
+	return order, nil
+}
+
+// keepSymvers puts what a build exports into its entry. A module that exports nothing leaves an empty file.
+func keepSymvers(dir string, art *kbuild.Artifact) error {
+	to := filepath.Join(dir, symversFile)
+	if art.Symvers == "" {
+		return os.WriteFile(to, nil, 0o644)
+	}
+	return copyFile(to, art.Symvers)
+}
