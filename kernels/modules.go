@@ -18,6 +18,7 @@ type moduleDeps struct {
 	files   map[string]moduleFile
 	before  map[string][]string // softdep pre: to load first, if it is there
 	builtin map[string]bool
+	aliases func(name string) ([]string, error) // modules that answer to another name
 }
 
 type moduleFile struct {
@@ -50,6 +51,9 @@ func (t *Tree) Closure(names ...string) ([]string, error) {
 		}
 		w.visit(name)
 	}
+	if w.err != nil {
+		return nil, fmt.Errorf("read modules of %s: %w", t.Target.Release, w.err)
+	}
 	for i, p := range w.order {
 		w.order[i] = filepath.Join(t.Modules, filepath.FromSlash(p))
 	}
@@ -60,6 +64,7 @@ type closureWalk struct {
 	deps  moduleDeps
 	seen  map[string]bool
 	order []string
+	err   error
 }
 
 // visit appends name's file after everything it needs. Hard dependencies have no cycles in a kernel that linked; soft ones may,
@@ -71,7 +76,7 @@ func (w *closureWalk) visit(name string) {
 	}
 	w.seen[name] = true
 	for _, soft := range w.deps.before[name] {
-		w.visit(soft)
+		w.visit(w.known(soft))
 	}
 	for _, hard := range slices.Backward(file.needs) {
 		w.visit(hard)
@@ -79,9 +84,27 @@ func (w *closureWalk) visit(name string) {
 	w.order = append(w.order, file.path)
 }
 
+// known gives the module that a soft dependency means, which may go by an alias: libcrc32c asks for any crc32c, and does
+// not load without. Of several the one for every processor is taken: the others may find theirs missing.
+func (w *closureWalk) known(soft string) string {
+	if _, ok := w.deps.files[soft]; ok || w.deps.builtin[soft] || w.err != nil {
+		return soft
+	}
+	names, err := w.deps.aliases(soft)
+	if w.err = err; len(names) == 0 {
+		return soft
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_generic") {
+			return name
+		}
+	}
+	return names[len(names)-1]
+}
+
 // readModuleDeps reads depmod's files in dir, a /lib/modules/RELEASE. Only modules.dep must be there.
 func readModuleDeps(dir string) (moduleDeps, error) {
-	var d moduleDeps
+	d := moduleDeps{aliases: func(name string) ([]string, error) { return readAliases(filepath.Join(dir, "modules.alias"), name) }}
 	for _, part := range []struct {
 		name  string
 		parse func(io.Reader) error
@@ -166,6 +189,35 @@ func parseSoftdep(r io.Reader) (map[string][]string, error) {
 		return nil
 	})
 	return before, err
+}
+
+// readAliases lists the modules that answer to name exactly. The file is read for each question: it is large, and few ask.
+func readAliases(path, name string) ([]string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := parseAliases(f, name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return names, nil
+}
+
+// parseAliases reads "alias NAME MODULE". An alias may hold '-' where a module's name has '_'.
+func parseAliases(r io.Reader, name string) (names []string, err error) {
+	err = eachLine(r, func(line string) error {
+		words := strings.Fields(line)
+		if len(words) == 3 && words[0] == "alias" && strings.ReplaceAll(words[1], "-", "_") == name {
+			names = append(names, moduleName(words[2]))
+		}
+		return nil
+	})
+	return names, err
 }
 
 func parseBuiltin(r io.Reader) (map[string]bool, error) {

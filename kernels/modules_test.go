@@ -25,10 +25,15 @@ kernel/drivers/char/hw_random/virtio-rng.ko.xz: kernel/drivers/virtio/virtio_rin
 kernel/fs/nfsd/nfsd.ko: kernel/fs/lockd/lockd.ko
 kernel/fs/lockd/lockd.ko:
 kernel/crypto/md5.ko:
+kernel/lib/libcrc32c.ko:
+kernel/arch/crc32c-intel.ko:
+kernel/crypto/crc32c_generic.ko:
+kernel/crypto/one.ko:
 kernel/a.ko:
 kernel/b.ko:
 `)
-	write(t, filepath.Join(dir, "modules.softdep"), "# soft\nsoftdep nfsd pre: md5 gone post: b\nsoftdep lockd b\nsoftdep a pre: b\nsoftdep b pre: a\n")
+	write(t, filepath.Join(dir, "modules.softdep"), "# soft\nsoftdep nfsd pre: md5 gone post: b\nsoftdep lockd b\nsoftdep libcrc32c pre: crc32c some-one\nsoftdep a pre: b\nsoftdep b pre: a\n")
+	write(t, filepath.Join(dir, "modules.alias"), "# also\nalias cpu:type:x86,ven* crc32c_intel\nalias crc32c crc32c_intel\nalias crc32c crc32c_generic\nalias some-one one\nalias crc32c-intel crc32c_intel\n")
 	write(t, filepath.Join(dir, "modules.builtin"), "kernel/drivers/tty/serial/8250/8250-base.ko\n")
 	return &Tree{Target: Target{Release: "6.1.0-56-amd64"}, Modules: dir}
 }
@@ -41,6 +46,7 @@ func TestClosureIsInLoadOrder(t *testing.T) {
 		"virtio-rng.ko.xz":      "virtio virtio_ring virtio-rng",
 		"8250_base":             "",
 		"nfsd":                  "md5 lockd nfsd",
+		"libcrc32c":             "crc32c_generic one libcrc32c",
 		"b":                     "a b",
 		"a b":                   "b a",
 		"":                      "",
