@@ -29,6 +29,7 @@ type stamp struct {
 	Archives archives  `json:"archives"`
 	Lines    []string  `json:"lines"` // the suites that were there
 	Notices  []string  `json:"notices,omitempty"`
+	Gone     string    `json:"gone,omitempty"` // the archive has no such suite: which one, and there is no index
 }
 
 func (s *Source) state(name string) *state {
@@ -56,15 +57,26 @@ func (st *state) stamp() stamp {
 // fresh tells whether an index is younger than age and from the archive that is asked for. A clock that went backwards
 // makes it old.
 func (st *state) fresh(mark stamp, age time.Duration) bool {
+	if mark.Gone != "" {
+		age = min(age, maxAge) // it may come
+	}
 	old := st.src.now().Sub(mark.Updated)
 	return !mark.Updated.IsZero() && mark.Given == st.given() && old >= 0 && old < age
+}
+
+// gone is the error that the suite is not there.
+func (mark stamp) gone() error {
+	if mark.Gone == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: the archive has no suite %s; known suites: %s", kernels.ErrNoMatch, mark.Gone, strings.Join(known, " "))
 }
 
 // ensure sees to an index that is not older than age, or says in a notice that it is.
 func (st *state) ensure(ctx context.Context, age time.Duration) (notices []string, err error) {
 	mark := st.stamp()
 	if st.fresh(mark, age) {
-		return nil, nil
+		return nil, mark.gone()
 	}
 	if st.src.cfg.Offline {
 		err = errors.New("the network is not to be used")
@@ -78,7 +90,7 @@ func (st *state) ensure(ctx context.Context, age time.Duration) (notices []strin
 		return nil, ctx.Err()
 	case errors.Is(err, kernels.ErrNoMatch):
 		return nil, err
-	case mark.Updated.IsZero():
+	case mark.Updated.IsZero() || mark.Gone != "":
 		return nil, fmt.Errorf("%w: no index of %s is in the store: %w; go online once", kernels.ErrUnavailable, st.suite.name, err)
 	}
 	old := st.src.now().Sub(mark.Updated).Round(time.Minute)
@@ -111,8 +123,8 @@ func (st *state) refresh(ctx context.Context, age time.Duration) error {
 		return err
 	}
 	defer unlock()
-	if st.fresh(st.stamp(), age) {
-		return nil
+	if mark := st.stamp(); st.fresh(mark, age) {
+		return mark.gone()
 	}
 	if _, err := os.Stat(st.src.cfg.Keyring); err != nil {
 		return fmt.Errorf("the archive's keyring %s is missing: install debian-archive-keyring", st.src.cfg.Keyring)
@@ -129,7 +141,7 @@ func (st *state) refresh(ctx context.Context, age time.Duration) error {
 		return err
 	}
 	mark.Updated = st.src.now()
-	return writeJSON(st.path("stamp.json"), mark)
+	return errors.Join(mark.gone(), writeJSON(st.path("stamp.json"), mark))
 }
 
 // update runs apt, first with every suite that may be there, and again without those optional ones that are not.
@@ -152,7 +164,8 @@ func (st *state) update(ctx context.Context, mark *stamp) error {
 			return err
 		}
 		if len(left) == len(lines) {
-			return fmt.Errorf("%w: the archive has no suite %s; known suites: %s", kernels.ErrNoMatch, missing, strings.Join(known, " "))
+			mark.Gone = missing
+			return nil
 		}
 		mark.Notices = append(mark.Notices, fmt.Sprintf("the archive has no %s", missing))
 		lines = left

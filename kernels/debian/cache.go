@@ -16,30 +16,30 @@ import (
 
 // remembered is what a selector resolved to, and the age of the index that said so.
 type remembered struct {
-	Selector string             `json:"selector"`
-	Index    time.Time          `json:"index"`
-	Result   kernels.Resolution `json:"result"`
+	Selector string    `json:"selector"`
+	Index    time.Time `json:"index"`
+	Answer   answer    `json:"answer"`
 }
 
 func (st *state) memory(sel kernels.Selector) string {
-	return st.path(filepath.Join("resolved", short(sel.String())+".json"))
+	return st.path(filepath.Join("answers", short(sel.String())+".json"))
 }
 
 // cached returns what sel resolved to, if that came from the index that is there and still fresh.
-func (st *state) cached(sel kernels.Selector) (kernels.Resolution, bool) {
+func (st *state) cached(sel kernels.Selector) (answer, bool) {
 	mark := st.stamp()
 	if !st.fresh(mark, maxAge) {
-		return kernels.Resolution{}, false
+		return answer{}, false
 	}
 	var m remembered
 	ok, _ := readJSON(st.memory(sel), &m)
-	return m.Result, ok && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
+	return m.Answer, ok && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
 }
 
-// remember keeps res for the next time; that it cannot be kept costs only time.
-func (st *state) remember(sel kernels.Selector, res kernels.Resolution) {
+// remember keeps a for the next time; that it cannot be kept costs only time.
+func (st *state) remember(sel kernels.Selector, a answer) {
 	_ = mkdirFor(st.memory(sel))
-	_ = writeJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, res})
+	_ = writeJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, a})
 }
 
 // short is the beginning of text's digest, long enough to tell entries of a store apart.

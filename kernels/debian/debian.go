@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,7 +64,8 @@ func New(store *kernels.Store, cfg Config) *Source {
 	return &Source{store: store, cfg: cfg, now: time.Now}
 }
 
-// Resolve finds the kernel that sel names. The answer is kept for half a day; later, the index is asked for anew, and where
+// Resolve finds the kernel that sel names, or the newest of each series where it names several: NAME@7.*, NAME@6.1..6.12, all
+// of a suite by NAME@*, all there are by the name all. The answer is kept for half a day; later, the index is asked for anew, and where
 // that fails the old one is used and a notice says so. Errors wrap kernels.ErrNoMatch where nothing has that name, and
 // kernels.ErrUnavailable where it cannot be had: no network, no address, no headers.
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
@@ -78,33 +80,45 @@ func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (kernels.Res
 	if len(sel.Profiles) > 0 {
 		return kernels.Resolution{}, fmt.Errorf("%w: a profile needs a kernel from source (git: or tar:); Debian's are built already", kernels.ErrNoMatch)
 	}
+	if sel.Name == allSuites {
+		return s.resolveAll(ctx, sel)
+	}
+	a, notices, err := s.ask(ctx, sel)
+	if err != nil {
+		return kernels.Resolution{}, err
+	}
+	res := a.resolution()
+	res.Notices = append(res.Notices, notices...)
+	return res, nil
+}
+
+// ask finds out what sel names in its suite, and what is to be told of that suite.
+func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []string, error) {
 	st := s.state(sel.Name)
-	if res, ok := st.cached(sel); ok {
-		return res, nil
+	if a, ok := st.cached(sel); ok {
+		return a, st.stamp().Notices, nil
 	}
 	notices, err := st.ensure(ctx, maxAge)
 	if err != nil {
-		return kernels.Resolution{}, err
+		return answer{}, nil, err
 	}
 	unlock, err := st.lock(ctx, false)
 	if err != nil {
-		return kernels.Resolution{}, err
+		return answer{}, nil, err
 	}
 	defer unlock()
 	lists, err := st.lists(ctx)
 	if err != nil {
-		return kernels.Resolution{}, err
+		return answer{}, nil, err
 	}
-	res, err := resolveIn(lists, st.suite, sel)
+	a, err := resolveIn(lists, st.suite, sel)
 	if err != nil {
-		return kernels.Resolution{}, err
+		return answer{}, nil, err
 	}
-	res.Notices = append(res.Notices, st.stamp().Notices...)
 	if len(notices) == 0 {
-		st.remember(sel, res)
+		st.remember(sel, a)
 	}
-	res.Notices = append(res.Notices, notices...)
-	return res, nil
+	return a, append(slices.Clone(st.stamp().Notices), notices...), nil
 }
 
 // unavailable wraps err so that nobody blames a module for it, except where the caller himself gave up.

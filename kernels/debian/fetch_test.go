@@ -47,6 +47,66 @@ func twoSuites(t *testing.T) *archive {
 	return a
 }
 
+// TestAllIsTheNewestOfEverySeries asks suites that share kernels, hold newer ones without headers, and are not there.
+func TestAllIsTheNewestOfEverySeries(t *testing.T) {
+	a := twoSuites(t)
+	image := func(suite, release, version string) {
+		a.add(suite, deb{"linux-image-" + release, version, "amd64", "kmod", nil})
+	}
+	image("bookworm-backports", "7.2.20+deb12-amd64", "7.2.20-1~bpo12+1")
+	image("bookworm-backports", "6.16.12+deb12-amd64", "6.16.12-1~bpo12+1")
+	a.kernel("sid", "7.2.12+deb12-amd64", "7.2.12-1~bpo12+1") // the same as in backports
+	a.kernel("sid", "6.16.3+deb14-amd64", "6.16.3-1")
+	a.kernel("sid", "6.1.0-49-amd64", "6.1.170-1")
+	image("experimental", "6.17.1+deb14-amd64", "6.17.1-1~exp1")
+	a.add("sid", deb{"libelf1", "0.190-2", "amd64", "", nil})
+	a.publish()
+	s := a.source()
+	const whole = "debian:bookworm=6.1.0-56-amd64 debian:sid=6.16.3+deb14-amd64 debian:bookworm-backports=7.2.12+deb12-amd64 (6.17.1+deb14-amd64)" +
+		" 6.16.3 is not the newest 6.16 kernel of all: there is 6.16.12, but without headers" +
+		" 7.2.12 is not the newest 7.2 kernel of bookworm-backports: there is 7.2.20, but without headers the archive has no bookworm-updates"
+	for text, want := range map[string]string{
+		"debian:all":           whole,
+		"debian:all@7":         "debian:bookworm-backports=7.2.12+deb12-amd64 7.2.12 is not the newest 7.2 kernel of bookworm-backports: there is 7.2.20, but without headers the archive has no bookworm-updates",
+		"debian:all@6.17":      "(6.17.1+deb14-amd64)",
+		"debian:all@6.1..6.16": "debian:bookworm=6.1.0-56-amd64 debian:sid=6.16.3+deb14-amd64 6.16.3 is not the newest 6.16 kernel of all: there is 6.16.12, but without headers the archive has no bookworm-updates",
+	} {
+		res, err := s.Resolve(t.Context(), selector(t, text))
+		if got := summary(res); err != nil || got != want {
+			t.Errorf("%s:\n%q, %v; want\n%q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"debian:all@5.10", "debian:all/rt-amd64"} {
+		if _, err := s.Resolve(t.Context(), selector(t, text)); !errors.Is(err, kernels.ErrNoMatch) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	hits := a.hits.Load()
+	again := New(s.store, s.cfg)
+	res, err := again.Resolve(t.Context(), selector(t, "debian:all"))
+	if got := summary(res); err != nil || got != whole || a.hits.Load() != hits {
+		t.Errorf("from what is remembered, with %d requests: %q, %v", a.hits.Load()-hits, got, err)
+	}
+	if e := res.Incomplete[0]; !errors.Is(e, kernels.ErrUnavailable) || !strings.Contains(e.Error(), "6.17.1") || e.Version != "6.17.1" {
+		t.Errorf("%+v", e)
+	}
+	if _, err := again.Fetch(t.Context(), res.Targets[2], nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAllAsksEverybody: a suite that cannot be asked must not be missing unseen.
+func TestAllAsksEverybody(t *testing.T) {
+	a := twoSuites(t)
+	a.kernel("sid", "7.3.1-amd64", "7.3.1-1")
+	a.publish()
+	a.spoil("dists/sid/InRelease", "Origin: Debian", "Origin: Nobody")
+	_, err := a.source().Resolve(t.Context(), selector(t, "debian:all"))
+	if !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), "sid") || strings.Contains(err.Error(), "\n") {
+		t.Error(err)
+	}
+}
+
 func TestFetchMakesATreeOfBothLayouts(t *testing.T) {
 	a := twoSuites(t)
 	s := a.source()

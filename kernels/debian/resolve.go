@@ -2,6 +2,7 @@ package debian
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -22,8 +23,12 @@ type kernel struct {
 func (k kernel) upstream() string { return k.image.version.Version }
 
 // series is the kernel's X.Y.
-func (k kernel) series() string {
-	parts := strings.SplitN(k.upstream(), ".", 3)
+func (k kernel) series() string { return seriesOf(k.upstream()) }
+
+// seriesOf is X.Y of a version; a release candidate is one of what it is a candidate for.
+func seriesOf(upstream string) string {
+	upstream, _, _ = strings.Cut(upstream, "~")
+	parts := strings.SplitN(upstream, ".", 3)
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
@@ -31,34 +36,83 @@ func (k kernel) series() string {
 // 6.1.0-0.deb11.52-amd64, 7.3-rc4-amd64.
 var imageName = regexp.MustCompile(`^linux-image-((\d[0-9a-z.+~]*(?:-(?:\d[0-9a-z.+~]*|rc\d+))*)-((?:[a-z]+[0-9a-z]*-)*` + arch + `))$`)
 
-// resolveIn is the kernel that sel names among those of the lists.
-func resolveIn(lists []list, su suite, sel kernels.Selector) (kernels.Resolution, error) {
+// answer is what a selector names in one suite.
+type answer struct {
+	Found      []choice                   `json:"found"` // the oldest first
+	Incomplete []*kernels.IncompleteError `json:"incomplete,omitempty"`
+}
+
+// choice is one kernel, and what a person must be told of it; "" for nothing.
+type choice struct {
+	Target kernels.Target `json:"target"`
+	Note   string         `json:"note,omitempty"`
+}
+
+func (a answer) resolution() kernels.Resolution {
+	res := kernels.Resolution{Incomplete: a.Incomplete}
+	for _, c := range a.Found {
+		res.Targets = append(res.Targets, c.Target)
+		if c.Note != "" {
+			res.Notices = append(res.Notices, c.Note)
+		}
+	}
+	return res
+}
+
+// resolveIn is what sel names among the kernels of the lists.
+func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 	ix, err := readIndex(lists, func(name string) bool { return strings.HasPrefix(name, "linux-") })
 	if err != nil {
-		return kernels.Resolution{}, err
+		return answer{}, err
 	}
 	flavour := cmp.Or(sel.Flavour, arch)
 	all := kernelsIn(ix, su)
 	here := slices.DeleteFunc(slices.Clone(all), func(k kernel) bool { return k.flavour != flavour })
 	if len(here) == 0 {
-		return kernels.Resolution{}, fmt.Errorf("%w: %s has no kernel of flavour %s; it has %s", kernels.ErrNoMatch, su.name, flavour, strings.Join(flavours(all), " "))
+		return answer{}, fmt.Errorf("%w: %s has no kernel of flavour %s; it has %s", kernels.ErrNoMatch, su.name, flavour, strings.Join(flavours(all), " "))
 	}
 	pattern := sel.Version
 	if pattern == "" {
 		if pattern, err = ownSeries(ix, su, flavour, here); err != nil {
-			return kernels.Resolution{}, err
+			return answer{}, err
 		}
 	}
 	matching := slices.DeleteFunc(slices.Clone(here), func(k kernel) bool { return !kernels.VersionMatches(pattern, k.upstream()) })
 	if len(matching) == 0 {
-		return kernels.Resolution{}, fmt.Errorf("%w: %s has no %s; it has %s", kernels.ErrNoMatch, su.name, pattern, strings.Join(versions(ix, here), " "))
+		return answer{}, fmt.Errorf("%w: %s has no %s; it has %s", kernels.ErrNoMatch, su.name, pattern, strings.Join(versions(ix, here), " "))
 	}
-	return choose(ix, lists, su, matching, here)
+	if sel.Several() {
+		return chooseEach(ix, lists, su, matching, here)
+	}
+	c, err := choose(ix, lists, su, matching, here)
+	if partly, ok := errors.AsType[*kernels.IncompleteError](err); ok {
+		partly.Err = fmt.Errorf("%w; complete are %s", partly.Err, cmp.Or(strings.Join(versions(ix, here), " "), "none"))
+	}
+	return answer{Found: []choice{c}}, err
+}
+
+// chooseEach takes the newest complete kernel of every series in matching.
+func chooseEach(ix index, lists []list, su suite, matching, here []kernel) (answer, error) {
+	var a answer
+	for len(matching) > 0 {
+		oldest := matching[len(matching)-1]
+		series := slices.DeleteFunc(slices.Clone(matching), func(k kernel) bool { return k.series() != oldest.series() })
+		matching = slices.DeleteFunc(matching, func(k kernel) bool { return k.series() == oldest.series() })
+		c, err := choose(ix, lists, su, series, here)
+		if partly, ok := errors.AsType[*kernels.IncompleteError](err); ok {
+			a.Incomplete = append(a.Incomplete, partly)
+			continue
+		}
+		if err != nil {
+			return a, err
+		}
+		a.Found = append(a.Found, c)
+	}
+	return a, nil
 }
 
 // choose takes the newest of matching that is complete, and says which newer ones of its series it is not.
-func choose(ix index, lists []list, su suite, matching, here []kernel) (kernels.Resolution, error) {
-	var res kernels.Resolution
+func choose(ix index, lists []list, su suite, matching, here []kernel) (choice, error) {
 	for _, k := range matching {
 		parts, err := ix.partsOf(k)
 		if err != nil {
@@ -66,23 +120,28 @@ func choose(ix index, lists []list, su suite, matching, here []kernel) (kernels.
 		}
 		target, err := parts.target(k, lists, su)
 		if err != nil {
-			return res, err
+			return choice{}, err
 		}
-		res.Targets = []kernels.Target{target}
+		c := choice{Target: target}
 		if newer := newest(here, k); newer.release != k.release {
-			note := ""
-			if _, err := ix.partsOf(newer); err != nil {
-				note = ", but without headers"
-			}
-			res.Notices = append(res.Notices, fmt.Sprintf("%s is not the newest %s kernel of %s: there is %s%s", k.upstream(), k.series(), su.name, newer.upstream(), note))
+			_, err := ix.partsOf(newer)
+			c.Note = stale(k.upstream(), k.series(), newer.upstream(), su.name, err == nil)
 		}
-		return res, nil
+		return c, nil
 	}
 	found := matching[0]
 	_, err := ix.partsOf(found)
-	err = fmt.Errorf("%s holds an image of %s, but not what modules are built with: %w; complete are %s",
-		su.name, found.release, err, cmp.Or(strings.Join(versions(ix, here), " "), "none"))
-	return res, &kernels.IncompleteError{Release: found.release, Version: found.upstream(), Err: err}
+	err = fmt.Errorf("%s holds an image of %s, but not what modules are built with: %w", su.name, found.release, err)
+	return choice{}, &kernels.IncompleteError{Release: found.release, Version: found.upstream(), Err: err}
+}
+
+// stale says that there is a newer kernel of the series than was chosen.
+func stale(chosen, series, newer, suite string, complete bool) string {
+	note := fmt.Sprintf("%s is not the newest %s kernel of %s: there is %s", chosen, series, suite, newer)
+	if !complete {
+		note += ", but without headers"
+	}
+	return note
 }
 
 // newest is the first of k's series in here, which is sorted.

@@ -68,7 +68,6 @@ func TestResolveIn(t *testing.T) {
 		"debian:bookworm":                  {release: "6.1.0-56-amd64", notice: "6.1.192 is not the newest 6.1 kernel of bookworm: there is 6.1.193, but without headers"},
 		"debian:bookworm@6.1":              {release: "6.1.0-56-amd64", notice: "6.1.193, but without headers"},
 		"debian:bookworm@6.1.176":          {release: "6.1.0-50-amd64", notice: "6.1.176 is not the newest 6.1 kernel"},
-		"debian:bookworm@6.*":              {release: "6.12.117+deb12-amd64"},
 		"debian:bookworm@6.12":             {release: "6.12.117+deb12-amd64"},
 		"debian:bookworm/cloud-amd64@":     {err: errors.ErrUnsupported},
 		"debian:bookworm@6.1/cloud-amd64":  {release: "6.1.0-56-cloud-amd64"},
@@ -88,7 +87,8 @@ func TestResolveIn(t *testing.T) {
 			}
 			continue
 		}
-		res, err := resolveIn(testLists(t, "bookworm", "bookworm-security", "bookworm-backports"), suiteOf(sel.Name), sel)
+		a, err := resolveIn(testLists(t, "bookworm", "bookworm-security", "bookworm-backports"), suiteOf(sel.Name), sel)
+		res := a.resolution()
 		switch {
 		case want.err != nil:
 			if !errors.Is(err, want.err) || !strings.Contains(err.Error(), want.says) {
@@ -102,13 +102,41 @@ func TestResolveIn(t *testing.T) {
 	}
 }
 
+// summary is what a selector resolved to: targets, those that are incomplete in brackets, and notices.
+func summary(res kernels.Resolution) string {
+	var words []string
+	for _, t := range res.Targets {
+		words = append(words, t.Source+"="+t.Release)
+	}
+	for _, e := range res.Incomplete {
+		words = append(words, "("+e.Release+")")
+	}
+	return strings.Join(append(words, res.Notices...), " ")
+}
+
+func TestSeveralSeries(t *testing.T) {
+	for text, want := range map[string]string{
+		"debian:bookworm@6.*":           "debian:bookworm=6.1.0-56-amd64 debian:bookworm=6.12.117+deb12-amd64 6.1.192 is not the newest 6.1 kernel of bookworm: there is 6.1.193, but without headers",
+		"debian:bookworm@..6.1.180":     "debian:bookworm=6.1.0-50-amd64 6.1.176 is not the newest 6.1 kernel of bookworm: there is 6.1.193, but without headers",
+		"debian:bookworm@6.2..":         "debian:bookworm=6.12.117+deb12-amd64",
+		"debian:bookworm-backports@*":   "debian:bookworm-backports=7.3~rc7-amd64 (6.16.12+deb12-amd64)",
+		"debian:bookworm-backports@6.*": "(6.16.12+deb12-amd64)",
+	} {
+		sel := selector(t, text)
+		a, err := resolveIn(testLists(t, "bookworm", "bookworm-security", "bookworm-backports"), suiteOf(sel.Name), sel)
+		if got := summary(a.resolution()); err != nil || got != want {
+			t.Errorf("%s: %q, %v", text, got, err)
+		}
+	}
+}
+
 func TestTargetHoldsWhatIsUnpackedAndWhatIsInstalled(t *testing.T) {
 	sel := kernels.Selector{Source: "debian", Name: "bookworm", Version: "6.1.192"}
-	res, err := resolveIn(testLists(t, "bookworm", "bookworm-security"), suiteOf("bookworm"), sel)
+	a, err := resolveIn(testLists(t, "bookworm", "bookworm-security"), suiteOf("bookworm"), sel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := res.Targets[0]
+	target := a.Found[0].Target
 	var names []string
 	for _, p := range target.Packages {
 		names = append(names, p.Name+"="+p.Version)
@@ -135,11 +163,11 @@ func TestRootTakesFromTheSelectedSuiteOnlyWhatTheBaseLacks(t *testing.T) {
 		t.Fatal(err)
 	}
 	sel := kernels.Selector{Source: "debian", Name: "bookworm-backports", Version: "7.3"}
-	res, err := resolveIn(lists, suiteOf(sel.Name), sel)
+	a, err := resolveIn(lists, suiteOf(sel.Name), sel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := res.Targets[0]
+	target := a.Found[0].Target
 	if want := []string{"gcc-12", "pahole=1.30-1~bpo12+1"}; !slices.Equal(target.RootPkgs, want) || target.Suite != "bookworm-backports" {
 		t.Errorf("%s %v", target.Suite, target.RootPkgs)
 	}

@@ -21,7 +21,7 @@ type line struct {
 }
 
 // known are the suites that an error names; others are asked for all the same.
-var known = []string{"bullseye", "bookworm", "trixie", "forky", "sid", "experimental", "SUITE-backports"}
+var known = []string{"bullseye", "bookworm", "trixie", "forky", "sid", "experimental", "SUITE-backports", "all"}
 
 // suiteOf spells out a suite's name. A release means itself with its -security and -updates; sid has none of these;
 // NAME-backports and the like are parts of a release, and experimental is a part of sid.
