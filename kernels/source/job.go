@@ -221,7 +221,7 @@ func (j job) verify(tree *os.Root) error {
 }
 
 // objectsPerSymbol is how many objects a kernel has for each symbol that is built in, give or take a third.
-const objectsPerSymbol = 2.1
+const objectsPerSymbol = 1.75
 
 // compile builds the image and the modules.
 func (j job) compile(ctx context.Context, b box, log *buildLog) error {
