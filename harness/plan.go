@@ -206,26 +206,9 @@ func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 		}
 	}
 	p.Notices = append(p.Notices, namesakes(p.Targets)...)
-	p.Notices = append(p.Notices, namesakes(p.Targets)...)
 	p.Targets = distinct(p.Targets)
 	p.Unresolved = p.stillUnresolved()
 	return p.worthRunning()
-}
-
-// namesakes tells of kernels that have the name of another one, and will have no row.
-func namesakes(targets []kernels.Target) []string {
-	var notes []string
-	first := map[string]kernels.Target{}
-	for _, t := range targets {
-		f, ok := first[Label(t)]
-		switch {
-		case !ok:
-			first[Label(t)] = t
-		case !slices.Equal(f.Packages, t.Packages):
-			notes = append(notes, fmt.Sprintf("%s is another %s than %s and is left out: a matrix has one row for a name; give one of them a CONFIG_LOCALVERSION", t.Source, Label(t), f.Source))
-		}
-	}
-	return notes
 }
 
 // namesakes tells of kernels that have the name of another one, and will have no row.
