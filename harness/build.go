@@ -90,7 +90,7 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 	case errors.As(err, &fault):
 		b.fault = &Blame{results.StageBuild, fault.Code, fault.Reason}
 	default:
-		b.trouble = &Blame{results.StageBuild, results.CodeInfra, err.Error()}
+		b.trouble = r.ours(results.StageBuild, err)
 	}
 	return b
 }

@@ -99,7 +99,7 @@ func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
 	case f == nil:
 		return e, nil
 	case f.err != nil:
-		e.Trouble = &Blame{results.StageBoot, results.CodeInfra, f.err.Error()}
+		e.Trouble = c.ours(results.StageBoot, f.err)
 		return e, nil
 	case f.failed != nil:
 		e.Guest, e.End, e.Tail = f.failed.Guest, f.failed.End, f.failed.Tail
@@ -107,7 +107,7 @@ func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
 	}
 	t, round, err := c.tell(ctx, f)
 	if err != nil {
-		e.Trouble = &Blame{results.StageBoot, results.CodeInfra, err.Error()}
+		e.Trouble = c.ours(results.StageBoot, err)
 	}
 	if t.rounds == nil {
 		return e, nil // there never was a guest

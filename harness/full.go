@@ -1,18 +1,16 @@
 package harness
 
 import (
-	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/dustin/go-humanize"
-	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // usualCell is what the artifacts of a cell take, in bytes, before there is one to go by: most of it is the console.
 const usualCell = 128 << 10
-
-func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // trouble explains an error of writing to the folder: where the disk is full, it names the folder, how much is free, and
 // how much the cells that are left, and results.json, are likely to need. It is nil for nil.
@@ -20,7 +18,7 @@ func (o *output) trouble(err error, left int) error {
 	switch {
 	case err == nil:
 		return nil
-	case !isFull(err):
+	case !kernels.IsFull(err):
 		return fmt.Errorf("write results: %w", err)
 	}
 	o.mu.Lock()
@@ -31,14 +29,15 @@ func (o *output) trouble(err error, left int) error {
 	o.mu.Unlock()
 	need := max(each, usualCell) * int64(left+1)
 	return fmt.Errorf("the folder of results %s is full (%s free, about %s needed): make room and add --resume, or give another folder with -o: %w",
-		o.dir, free(o.dir), humanize.IBytes(uint64(need)), err)
+		o.dir, kernels.Free(o.dir), humanize.IBytes(uint64(need)), err)
 }
 
-// free says how much an ordinary user can still write to the file system of dir.
-func free(dir string) string {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return "an unknown amount"
+// ours is the blame for trouble that is none of the module's. A full disk is told once more where nobody overlooks it:
+// it is likely to be the trouble of all cells that follow.
+func (r *run) ours(stage results.Stage, err error) *Blame {
+	err = r.store.WithCure(err, "")
+	if kernels.IsFull(err) {
+		r.full.Do(func() { r.event(Event{Kind: EventNotice, Text: err.Error()}) })
 	}
-	return humanize.IBytes(s.Bavail * uint64(s.Bsize))
+	return &Blame{stage, results.CodeInfra, err.Error()}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -46,7 +47,7 @@ func openOutput(dir string) (*output, results.Log, error) {
 // notOpened is a mistake of the caller, unless the disk is full.
 func notOpened(dir string, err error) error {
 	switch {
-	case isFull(err):
+	case kernels.IsFull(err):
 		return (&output{dir: dir}).trouble(err, 0)
 	case errors.Is(err, results.ErrBusy):
 		return &UsageError{fmt.Errorf("output folder %s: %w; wait for its end, or give another folder with -o", dir, results.ErrBusy)}
@@ -125,43 +126,32 @@ func fileName(s string) string {
 // keep writes a cell's artifacts into its folder; nil or empty ones are left out.
 func (o *output) keep(cell, buildLog string, console []byte, suite string, specs []results.Spec) (results.Artifacts, error) {
 	var a results.Artifacts
-	if err := os.MkdirAll(filepath.Join(o.dir, cell), 0o755); err != nil {
-		return a, err
-	}
+	err := os.MkdirAll(filepath.Join(o.dir, cell), 0o755)
 	size := 0
-	put := func(path *string, name string, data []byte) error {
-		err := writeFile(filepath.Join(o.dir, cell, name), data)
-		if err == nil {
+	put := func(path *string, name string, data []byte) {
+		if err != nil || len(data) == 0 {
+			return
+		}
+		if err = writeFile(filepath.Join(o.dir, cell, name), data); err == nil {
 			*path = filepath.Join(cell, name)
 			size += len(data)
 		}
-		return err
 	}
-	var errs []error
-	if buildLog != "" {
-		data, err := os.ReadFile(buildLog)
-		if err == nil {
-			err = put(&a.BuildLog, "build.log", data)
-		}
-		errs = append(errs, err)
+	var log, list []byte
+	if err == nil && buildLog != "" {
+		log, err = os.ReadFile(buildLog)
 	}
-	if console != nil {
-		errs = append(errs, put(&a.Console, "console.log", console))
+	if err == nil && len(specs) > 0 {
+		list, err = specsJSON(specs)
 	}
-	if suite != "" {
-		errs = append(errs, put(&a.SuiteLog, "suite.log", []byte(suite)))
-	}
-	if len(specs) > 0 {
-		data, err := specsJSON(specs)
-		if err == nil {
-			err = put(&a.Specs, "specs.json", data)
-		}
-		errs = append(errs, err)
-	}
+	put(&a.BuildLog, "build.log", log)
+	put(&a.Console, "console.log", console)
+	put(&a.SuiteLog, "suite.log", []byte(suite))
+	put(&a.Specs, "specs.json", list)
 	o.mu.Lock()
 	o.cells, o.bytes = o.cells+1, o.bytes+int64(size)
 	o.mu.Unlock()
-	return a, errors.Join(errs...)
+	return a, err
 }
 
 // suiteOutput is what the suite of g printed, if there was a guest.

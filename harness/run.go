@@ -33,6 +33,7 @@ type run struct {
 	started time.Time
 	qemu    string
 	stop    context.CancelCauseFunc // ends the run for a reason of ours
+	full    sync.Once               // the user knows of a full disk
 
 	baseImage func() (string, error) // path of the guest's base image; made once
 	accel     func(kernel, initrd string) (vm.Verdict, error)
@@ -129,7 +130,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	}
 	if err := initramfs.EmptyDrive(r.emptyDrive()); err != nil {
 		r.release()
-		return nil, fmt.Errorf("make an empty drive: %w", err)
+		return nil, fmt.Errorf("make an empty drive: %w", h.store.WithCure(err, ""))
 	}
 	r.baseImage = sync.OnceValues(func() (string, error) { return r.makeBase(ctx) })
 	r.accel = r.probeOnce(ctx)
@@ -147,7 +148,7 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 		return // finish records its cells as interrupted
 	}
 	if err != nil {
-		r.blame(Label(t), Blame{results.StageFetch, results.CodeInfra, err.Error()})
+		r.blame(Label(t), *r.ours(results.StageFetch, err))
 		return
 	}
 	fetched := time.Since(began)

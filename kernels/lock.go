@@ -86,14 +86,3 @@ func (s *Store) unlockEntry(lock *flock.Flock, kind, id string) {
 func isReadOnly(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
-
-// withCure adds to an error of the disk what helps against it.
-func withCure(err error) error {
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w (modmatrix cache gc makes room; MODMATRIX_CACHE names another folder)", err)
-	case errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("%w (MODMATRIX_CACHE names another folder)", err)
-	}
-	return err
-}

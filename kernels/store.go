@@ -84,7 +84,7 @@ func (s *Store) Fill(ctx context.Context, kind, id string, fill func(dir string)
 	dir = filepath.Join(s.dir, kind, id)
 	shared, err := s.Lock(ctx, kind+"."+id, false)
 	if err != nil && (!isReadOnly(err) || !look(dir)) { // what nobody can write to, nobody removes either
-		return "", false, withCure(err)
+		return "", false, s.WithCure(err, kind)
 	}
 	if err != nil {
 		return dir, true, nil
@@ -96,13 +96,13 @@ func (s *Store) Fill(ctx context.Context, kind, id string, fill func(dir string)
 	}
 	lock, err := s.waitLock(ctx, kind+"."+id, true)
 	if err != nil {
-		return "", false, withCure(err)
+		return "", false, s.WithCure(err, kind)
 	}
 	defer s.unlockEntry(lock, kind, id)
 	if look(dir) {
 		return dir, true, nil
 	}
-	return dir, false, withCure(s.make(dir, kind, id, fill))
+	return dir, false, s.WithCure(s.make(dir, kind, id, fill), kind)
 }
 
 // Look returns the folder of an entry, and whether it is there and whole. It makes nothing and waits for nobody: what

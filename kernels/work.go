@@ -22,17 +22,17 @@ const workKind = "work"
 func (s *Store) WorkDir() (dir string, release func(), err error) {
 	ctx := context.Background()
 	if err := s.sweepWork(ctx); err != nil {
-		return "", nil, fmt.Errorf("make work folder: %w", withCure(err))
+		return "", nil, fmt.Errorf("make work folder: %w", s.WithCure(err, ""))
 	}
 	id := rand.Text()
 	lock, err := s.lockWork(ctx, id)
 	if err != nil {
-		return "", nil, fmt.Errorf("make work folder: %w", withCure(err))
+		return "", nil, fmt.Errorf("make work folder: %w", s.WithCure(err, ""))
 	}
 	dir = filepath.Join(s.dir, workKind, id)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		s.dropWork(id, lock)
-		return "", nil, fmt.Errorf("make work folder: %w", withCure(err))
+		return "", nil, fmt.Errorf("make work folder: %w", s.WithCure(err, ""))
 	}
 	return dir, func() { s.dropWork(id, lock) }, nil
 }
