@@ -13,6 +13,7 @@ static int __init zoo_init(void)
 static void __exit zoo_exit(void)
 {
 	wait_for_completion(&zoo);
+	pr_info("wait_exit: it came\n"); /* so that the call above leaves a frame */
 }
 
 module_init(zoo_init);
