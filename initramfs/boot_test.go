@@ -158,6 +158,9 @@ func TestMain(m *testing.M) {
 	if basePath != "" {
 		_ = os.RemoveAll(filepath.Dir(basePath))
 	}
+	if theIcebox.dir != "" {
+		_ = os.RemoveAll(theIcebox.dir)
+	}
 	os.Exit(code)
 }
 

@@ -206,16 +206,13 @@ func TestBootFromDrive(t *testing.T) {
 // TestClones freezes a guest and thaws it twice, each time with another payload.
 func TestClones(t *testing.T) {
 	needKernel(t)
-	dir := t.TempDir()
-	image, memory, state := templateImage(t, dir), filepath.Join(dir, "memory"), filepath.Join(dir, "state")
-	freeze(t, dir, image, memory, state)
 	var drawn []string
 	for i := range 2 {
 		p := seeded(t, byte(i))
 		if i == 1 {
 			p.Plan.Suites[0].Known = []wire.Spec{{Name: "a spec passes"}, {Name: "a known spec", State: "skipped"}}
 		}
-		b := thaw(t, dir, image, memory, state, fmt.Sprint("clone", i), p)
+		b := iced(t).thaw(t, fmt.Sprint("clone", i), p).finish(t, time.Now())
 		b.check(t)
 		if i == 0 {
 			checkSpecs(t, b)
@@ -231,19 +228,40 @@ func TestClones(t *testing.T) {
 	}
 }
 
-// freeze boots a guest and saves it when it is ready.
-func freeze(t *testing.T, dir, image, memory, state string) {
+// icebox is a guest that was frozen when it was ready.
+type icebox struct{ dir, image, memory, state string }
+
+var theIcebox icebox // TestMain removes it
+
+// iced freezes a guest, once.
+func iced(t *testing.T) icebox {
 	t.Helper()
-	drive := filepath.Join(dir, "template")
+	if theIcebox.state == "" {
+		dir, err := os.MkdirTemp("", "modmatrix-icebox-") // it outlives the first test that needs it
+		if err != nil {
+			t.Fatal(err)
+		}
+		theIcebox.dir = dir
+		i := icebox{dir, templateImage(t, dir), filepath.Join(dir, "memory"), filepath.Join(dir, "state")}
+		freeze(t, i)
+		theIcebox = i
+	}
+	return theIcebox
+}
+
+// freeze boots a guest and saves it when it is ready.
+func freeze(t *testing.T, i icebox) {
+	t.Helper()
+	drive := filepath.Join(i.dir, "template")
 	if err := EmptyDrive(drive); err != nil {
 		t.Fatal(err)
 	}
-	m := start(t, dir, image, memory, drive, "on")
+	m := start(t, i.dir, i.image, i.memory, drive, "on")
 	if f := m.first(t); f.Kind != wire.KindReady {
 		t.Fatalf("the first frame is %+v", f)
 	}
 	m.do(t, "stop", nil)
-	m.do(t, "migrate", map[string]any{"uri": "exec:cat>" + state})
+	m.do(t, "migrate", map[string]any{"uri": "exec:cat>" + i.state})
 	m.until(t, "query-migrate", func(s string) bool { return s == "completed" })
 	m.do(t, "quit", nil)
 	for f := range m.frames {
@@ -252,23 +270,16 @@ func freeze(t *testing.T, dir, image, memory, state string) {
 	_ = m.cmd.Wait()
 }
 
-// thaw runs a clone to its end, timed from when it continues.
-func thaw(t *testing.T, dir, image, memory, state, name string, p Payload) booted {
+// thaw has a clone continue with its payload.
+func (i icebox) thaw(t *testing.T, name string, p Payload) *machine {
 	t.Helper()
-	m := restart(t, dir, image, memory, state, name, p)
-	return m.finish(t, time.Now())
-}
-
-// restart has a clone continue with its payload.
-func restart(t *testing.T, dir, image, memory, state, name string, p Payload) *machine {
-	t.Helper()
-	drive := filepath.Join(dir, name)
+	drive := filepath.Join(i.dir, name)
 	if err := EmptyDrive(drive); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	m := start(t, dir, image, memory, drive, "off", "-incoming", "defer", "-S")
-	m.do(t, "migrate-incoming", map[string]any{"uri": "exec:cat " + state})
+	m := start(t, i.dir, i.image, i.memory, drive, "off", "-incoming", "defer", "-S")
+	m.do(t, "migrate-incoming", map[string]any{"uri": "exec:cat " + i.state})
 	m.until(t, "query-status", func(s string) bool { return s != "inmigrate" })
 	restored := time.Now()
 	p.Plan.Time = restored.UnixNano()
