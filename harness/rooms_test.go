@@ -11,6 +11,7 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
 // TestRealRooms gives the rooms below what their own real tests need, and runs them: they cannot fetch a kernel
@@ -41,7 +42,8 @@ func TestRealRooms(t *testing.T) {
 		{"vm/vmtest", "Real", []string{"MODMATRIX_TEST_KERNELS=" + first.Image}},
 		{"kernels/kbuild", "Real", []string{"MODMATRIX_TEST_TREES=" + writeTrees(t, trees), "MODMATRIX_TEST_SOURCES=" + driver}},
 		{"initramfs", "Boot|Clones", []string{"MODMATRIX_TEST_KERNEL=" + first.Image, "MODMATRIX_TEST_MODULE=" + plainModules(t, first, "dummy"),
-			"MODMATRIX_TEST_CHANNELS=" + plainModules(t, first, "virtio_pci", "virtio_blk")}},
+			"MODMATRIX_TEST_CHANNELS=" + plainModules(t, first, "virtio_pci", "virtio_blk"),
+			"MODMATRIX_TEST_ZOO=" + builtZoo(t, first, "thread_left", "slab_left", "class_left", "sleep_init")}},
 	} {
 		t.Run(room.dir, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=20m", "-run", room.tests, "-v", ".")
@@ -97,6 +99,26 @@ func writeTrees(t *testing.T, trees []*kernels.Tree) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// builtZoo builds modules of the zoo for tree, and gives the folder with them.
+func builtZoo(t *testing.T, tree *kernels.Tree, names ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range names {
+		source, err := filepath.Abs(filepath.Join("../suites/zoo", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: source, Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(made.Modules[0].Path, filepath.Join(dir, name+".ko")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // plainModules writes what the named modules of the kernel need, uncompressed, and gives the files in load order.
