@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +17,6 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
-
-	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // ConfigName is what the configuration is called in a module's folder. It may be absent.
@@ -29,7 +28,7 @@ const maxConfig = 1 << 20
 // Config is modmatrix.toml. What the file leaves out is as DefaultConfig has it. The comments are written into the
 // file that init makes.
 type Config struct {
-	Kernels    []string     `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour."`
+	Kernels    []string     `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour. debian:all is the newest of every series, host the kernel that\nruns here, and dir:PATH one that was built by hand. A table instead, [kernels], names sets: default = […] is what a run\ntakes, NAME = […] what -k @NAME takes, and required = […] what must not be missing."`
 	Suites     []string     `toml:"suites" comment:"What to run on each of them: \"lifecycle\" (load, check, unload, several times), which fits every module,\nand folders of Ginkgo suites, relative to this file."`
 	Params     []string     `toml:"params,commented" comment:"Parameters given to the module whenever it is loaded, as \"name=value\"."`
 	Make       []string     `toml:"make,commented" comment:"Variables added to the command line of make, as \"NAME=VALUE\"."`
@@ -38,6 +37,10 @@ type Config struct {
 	RequireKVM bool         `toml:"require_kvm,commented" comment:"Refuse to fall back to emulation, which is slower and hides timing."`
 	Guest      GuestConfig  `toml:"guest" comment:"The virtual machine."`
 	Debian     DebianConfig `toml:"debian" comment:"Where Debian's kernels come from."`
+
+	// Sets and Required come from a table [kernels], whose key default is Kernels then.
+	Sets     map[string][]string `toml:"-"` // by name; -k @NAME takes one
+	Required []string            `toml:"-"` // selectors whose kernels must not be missing
 }
 
 // GuestConfig is the table [guest].
@@ -144,8 +147,16 @@ func (c *Config) resolve(dir string) {
 
 // parseConfig reads the text of a file. Its errors begin with the line: "3: unknown key …".
 func parseConfig(data []byte) (Config, error) {
-	c := DefaultConfig()
-	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&c)
+	file := setsFile{Config: DefaultConfig()}
+	into, sets := any(&file.Config), hasSets(data)
+	if sets {
+		into = &file
+	}
+	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(into)
+	c := file.Config
+	if sets {
+		c = file.config()
+	}
 	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		return c, unknownKey(&strict.Errors[0])
 	}
@@ -156,7 +167,8 @@ func parseConfig(data []byte) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("1: %s", oneLine(err.Error()))
 	}
-	return c, c.check(linesOf(data))
+	lines := linesOf(data)
+	return c, cmp.Or(c.checkKernels(lines), c.check(lines))
 }
 
 func prefixed(key string) string {
@@ -199,6 +211,9 @@ func keysOf(t reflect.Type, table string) []string {
 	var keys []string
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		if name == "-" {
+			continue
+		}
 		if f.Type.Kind() == reflect.Struct {
 			keys = append(keys, table+name)
 			keys = append(keys, keysOf(f.Type, table+name+".")...)
@@ -244,7 +259,6 @@ func (c Config) check(lines map[string]int) error {
 		ok   bool
 		want string
 	}{
-		{"kernels", len(c.Kernels) > 0, "name at least one kernel, or leave the key out"},
 		{"suites", len(c.Suites) > 0, "name at least one suite, or leave the key out"},
 		{"params", !slices.ContainsFunc(c.Params, notAssignment), "each is a text like \"name=value\""},
 		{"make", !slices.ContainsFunc(c.Make, notAssignment), "each is a text like \"NAME=VALUE\""},
@@ -259,11 +273,6 @@ func (c Config) check(lines map[string]int) error {
 	for _, r := range rules {
 		if !r.ok {
 			return fmt.Errorf("%d: %s: %s", lines[r.key], r.key, r.want)
-		}
-	}
-	for _, k := range c.Kernels {
-		if _, err := kernels.ParseSelector(k); err != nil {
-			return fmt.Errorf("%d: kernels: %w", lines["kernels"], err)
 		}
 	}
 	return nil

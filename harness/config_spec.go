@@ -31,9 +31,11 @@ func (c Config) Spec(flags Spec) (Spec, error) {
 	s.SecurityURL = cmp.Or(flags.SecurityURL, c.Debian.SecurityMirror)
 	s.Params = assignments(c.Params, flags.Params)
 	s.Make = assignments(c.Make, flags.Make)
-	if len(flags.Kernels) == 0 {
-		s.Kernels = c.Kernels
+	var err error
+	if s.Kernels, err = c.selectors(flags.Kernels); err != nil {
+		return s, &UsageError{err}
 	}
+	s.Required = c.Required
 	if len(flags.Suites) == 0 {
 		s.Suites = c.Suites
 		return s, nil

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 var updateConfig = flag.Bool("update-config", false, "write testdata/modmatrix.toml anew")
@@ -95,6 +97,12 @@ func TestConfigMistakesAreOneLineWithACure(t *testing.T) {
 		{"out = ''", "modmatrix.toml:1: out: the name of a folder"},
 		{"kernels = []", "modmatrix.toml:1: kernels: name at least one kernel, or leave the key out"},
 		{"# x\nkernels = ['debian']", `modmatrix.toml:2: kernels: selector "debian": at its end: ':' and a name follow debian`},
+		{"[kernels]\ndefault = 'debian:sid'", "modmatrix.toml:2: kernels.default: a list of texts belongs here, not the type string"},
+		{"[kernels]\ndefault = []", "modmatrix.toml:2: kernels.default: name at least one kernel, or leave the key out"},
+		{"[kernels]\n\nfield = ['host', 'debian']", `modmatrix.toml:3: kernels.field: selector "debian": at its end: ':' and a name follow debian`},
+		{"[kernels]\n'My Set' = ['host']", `modmatrix.toml:2: kernels: the name of a set, "My Set", starts with a letter and holds a-z, 0-9 and '-'`},
+		{"[kernels]\nfield = ['host']\n[gest]", `modmatrix.toml:3: unknown key "gest" — did you mean "guest"?`},
+		{"[kernels]\nfield = ['host']\n[guest]\ncpus = 0", "modmatrix.toml:4: guest.cpus: from 1 to 256"},
 		{"suites = []", "modmatrix.toml:1: suites: name at least one suite, or leave the key out"},
 		{"params = ['debug']", `modmatrix.toml:1: params: each is a text like "name=value"`},
 		{"make = ['$(shell rm)=1']", `modmatrix.toml:1: make: each is a text like "NAME=VALUE"`},
@@ -177,6 +185,58 @@ func TestFlagsWin(t *testing.T) {
 	}
 }
 
+func TestSetsOfKernels(t *testing.T) {
+	c, err := parseConfig([]byte("jobs = 3\n[kernels]\ndefault = ['debian:trixie']\nsubmission = ['debian:all', 'dir:/l']\nfield = ['host']\nrequired = ['debian:sid', 'debian:trixie']\n[guest]\ncpus = 2\n"))
+	if err != nil || c.Jobs != 3 || c.Guest.CPUs != 2 || c.Guest.MemoryMiB != 256 {
+		t.Fatalf("%+v %v", c, err)
+	}
+	for _, tc := range []struct {
+		given string
+		want  string
+	}{
+		{"", "debian:trixie debian:sid"},
+		{"@default", "debian:trixie debian:sid"},
+		{"@required", "debian:sid debian:trixie"},
+		{"@submission", "debian:all dir:/l"},
+		{"@field debian:sid @submission", "host debian:sid debian:all dir:/l"},
+		{"debian:bookworm", "debian:bookworm"},
+		{"@feld", `unknown set of kernels @feld — did you mean "@field"?`},
+		{"@x", "unknown set of kernels @x; modmatrix.toml has @field, @submission, @default"},
+	} {
+		s, err := c.Spec(Spec{Kernels: strings.Fields(tc.given)})
+		got := strings.Join(s.Kernels, " ")
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tc.want {
+			t.Errorf("%q: %s", tc.given, got)
+		}
+		if _, ok := errors.AsType[*UsageError](err); err != nil && !ok {
+			t.Errorf("%q: %T", tc.given, err)
+		}
+	}
+	s, _ := c.Spec(Spec{})
+	if !s.isRequired("debian:sid") || s.isRequired("host") {
+		t.Errorf("required: %q", s.Required)
+	}
+	if c, err = parseConfig([]byte("[kernels]\nfield = ['host']\n")); err != nil || !reflect.DeepEqual(c.Kernels, DefaultKernels) {
+		t.Errorf("without a default: %q %v", c.Kernels, err)
+	}
+}
+
+func TestRequiredKernelsAreNotMissing(t *testing.T) {
+	miss := results.Record{Status: results.Miss, Reason: "no network"}
+	if got := insist(miss, true); got.Status != results.Error || got.Reason != "required, but missing: no network" {
+		t.Errorf("%+v", got)
+	}
+	if got := insist(miss, false); got.Status != results.Miss {
+		t.Errorf("%+v", got)
+	}
+	if got := insist(results.Record{Status: results.Skip}, true); got.Status != results.Skip {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestNothingGivenIsTheFile(t *testing.T) {
 	s, err := DefaultConfig().Spec(Spec{})
 	if err != nil {
@@ -201,6 +261,7 @@ func TestDidYouMean(t *testing.T) {
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("kernels = ['debian:trixie']\n[guest]\ncpus = 2\ntimeout = '5m'\n"))
 	f.Add([]byte("kernls = 1"))
+	f.Add([]byte("[kernels]\ndefault = ['host']\nrequired = ['host']\nx = ['debian:all']\n"))
 	f.Add([]byte("guest = { cpus = 0 }\n[[suites]]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := parseConfig(data)

@@ -27,7 +27,8 @@ type Plan struct {
 	Unresolved []Unresolved     `json:"unresolved,omitempty"`
 	Notices    []string         `json:"-"` // what the user should know of the choice
 
-	in intake
+	required map[string]bool // by label: a row that must not be missing
+	in       intake
 }
 
 // Suite is one Ginkgo package to run in the guest.
@@ -177,38 +178,63 @@ func suiteDir(name string) (string, error) {
 func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 	sources := h.sources(p.Spec)
 	for _, text := range p.Spec.Kernels {
-		sel, err := kernels.ParseSelector(text)
-		if err != nil {
-			return &UsageError{err}
+		targets, open := len(p.Targets), len(p.Unresolved)
+		if err := resolveOne(ctx, p, sources, text); err != nil {
+			return err
 		}
-		source, ok := sources[sel.Source]
-		if !ok {
-			return &UsageError{fmt.Errorf("kernel %q: unknown source %q; known: %s", text, sel.Source, known(sources))}
-		}
-		res, err := source.Resolve(ctx, sel)
-		var partly *kernels.IncompleteError
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, kernels.ErrNoMatch):
-			return fmt.Errorf("%w: %w", ErrNothingMatched, err)
-		case errors.As(err, &partly):
-			p.Unresolved = append(p.Unresolved, Unresolved{text, partly.Release, partly.Version, err.Error()})
-			continue
-		case err != nil:
-			p.Unresolved = append(p.Unresolved, Unresolved{Selector: text, Reason: err.Error()})
-			continue
-		}
-		p.Notices = append(p.Notices, res.Notices...)
-		p.Targets = append(p.Targets, res.Targets...)
-		for _, e := range res.Incomplete {
-			p.Unresolved = append(p.Unresolved, Unresolved{text, e.Release, e.Version, e.Error()})
+		if p.Spec.isRequired(text) {
+			p.require(p.Targets[targets:], p.Unresolved[open:])
 		}
 	}
 	p.Notices = append(p.Notices, namesakes(p.Targets)...)
 	p.Targets = distinct(p.Targets)
 	p.Unresolved = p.stillUnresolved()
 	return p.worthRunning()
+}
+
+// resolveOne adds to p what one selector names, or why that is not known.
+func resolveOne(ctx context.Context, p *Plan, sources map[string]Source, text string) error {
+	sel, err := kernels.ParseSelector(text)
+	if err != nil {
+		return &UsageError{err}
+	}
+	source, ok := sources[sel.Source]
+	if !ok {
+		return &UsageError{fmt.Errorf("kernel %q: unknown source %q; known: %s", text, sel.Source, known(sources))}
+	}
+	res, err := source.Resolve(ctx, sel)
+	var partly *kernels.IncompleteError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, kernels.ErrNoMatch):
+		return fmt.Errorf("%w: %w", ErrNothingMatched, err)
+	case errors.As(err, &partly):
+		p.Unresolved = append(p.Unresolved, Unresolved{text, partly.Release, partly.Version, err.Error()})
+		return nil
+	case err != nil:
+		p.Unresolved = append(p.Unresolved, Unresolved{Selector: text, Reason: err.Error()})
+		return nil
+	}
+	p.Notices = append(p.Notices, res.Notices...)
+	p.Targets = append(p.Targets, res.Targets...)
+	for _, e := range res.Incomplete {
+		p.Unresolved = append(p.Unresolved, Unresolved{text, e.Release, e.Version, e.Error()})
+	}
+	return nil
+}
+
+// require marks rows that must not be missing.
+func (p *Plan) require(targets []kernels.Target, open []Unresolved) {
+	if p.required == nil {
+		p.required = map[string]bool{}
+	}
+	for _, t := range targets {
+		p.required[Label(t)] = true
+	}
+	for _, u := range open {
+		p.required[u.label()] = true
+	}
 }
 
 // namesakes tells of kernels that have the name of another one, and will have no row.

@@ -245,6 +245,7 @@ func (r *run) know(label string, about results.Target) {
 
 func (r *run) record(c Cell, rec results.Record) {
 	r.mu.Lock()
+	rec = insist(rec, r.plan.required[c.Target])
 	rec.Suite, rec.Target = c.Suite, r.targets[c.Target]
 	r.records[c] = rec
 	r.toGo -= r.expected[c]

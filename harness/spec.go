@@ -18,6 +18,7 @@ type Spec struct {
 	Module      string        // the module's folder, package, archive or REPOSITORY@REVISION
 	Depends     []string      // packages that the module builds upon, in the same forms
 	Kernels     []string      // selectors, as typed
+	Required    []string      // those of the selectors whose kernels must not be missing: then a MISS is an ERROR
 	Suites      []string      // Lifecycle, or folders of Ginkgo packages
 	Params      []string      // "name=value", given to the module at every load
 	Make        []string      // "NAME=VALUE", added to make's command line
