@@ -2,7 +2,9 @@ package harness
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -60,10 +62,17 @@ func places(ko string, f console.Frame) (place string, callers []string) {
 	if err != nil || len(at) == 0 {
 		return "", nil
 	}
-	for _, p := range at[1:] {
+	own := ownLine(at)
+	for _, p := range at[own+1:] {
 		callers = append(callers, p.Function+" "+sourceLine(p))
 	}
-	return sourceLine(at[0]), callers
+	return sourceLine(at[own]), callers
+}
+
+// ownLine is the innermost of the inlined places that lies in the module's source: helpers of the kernel's headers are
+// not to be mended there. Where none does it is the first.
+func ownLine(at []kbuild.Place) int {
+	return max(0, slices.IndexFunc(at, func(p kbuild.Place) bool { return !filepath.IsAbs(p.File) }))
 }
 
 func sourceLine(p kbuild.Place) string {

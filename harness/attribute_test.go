@@ -29,6 +29,18 @@ func TestOwner(t *testing.T) {
 	}
 }
 
+func TestOwnLine(t *testing.T) {
+	header, own, caller := kbuild.Place{File: "/usr/src/linux-headers-6.1/include/linux/refcount.h"}, kbuild.Place{File: "fifo.c"}, kbuild.Place{File: "fifo_ops.c"}
+	for _, c := range []struct {
+		at   []kbuild.Place
+		want int
+	}{{[]kbuild.Place{own, caller}, 0}, {[]kbuild.Place{header, header, own, caller}, 2}, {[]kbuild.Place{header}, 0}} {
+		if got := ownLine(c.at); got != c.want {
+			t.Errorf("%v: %d, want %d", c.at, got, c.want)
+		}
+	}
+}
+
 func TestExpected(t *testing.T) {
 	warn := func(spec, title string) Splat {
 		return Splat{Splat: console.Splat{Title: title, Severity: console.Warn, Kind: console.KindWarn}, Stage: results.StageTest, Spec: spec}
