@@ -22,7 +22,7 @@ func (m *Machine) lend(l *loans, ram *ramFile) (*Machine, *ramFile, error) {
 	own := *m
 	var err error
 	for _, path := range []*string{&own.Kernel, &own.Initrd} {
-		if *path != "" && err == nil {
+		if *path != "" && !ram.isClone() && err == nil {
 			*path, err = l.readable(*path)
 		}
 	}

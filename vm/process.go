@@ -244,12 +244,8 @@ func (p *Process) kill() error {
 
 // Quit asks QEMU to end, and kills it if it has not when ctx ends.
 func (p *Process) Quit(ctx context.Context) {
-	if _, err := p.monitor.Exec(ctx, "quit", nil); err != nil {
-		p.Kill()
-	}
-	select {
-	case <-p.exited:
-	case <-ctx.Done():
+	defer context.AfterFunc(ctx, p.Kill)()
+	if _, err := p.monitor.Exec(context.WithoutCancel(ctx), "quit", nil); err != nil {
 		p.Kill()
 	}
 	<-p.done
