@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
 // The folders that dkms works in (dkms.8, framework.conf). Packages name them literally, so they are true in the sandbox.
@@ -56,6 +58,15 @@ var placeholder = regexp.MustCompile(`^(?:#MODULE_VERSION#|@[A-Za-z_]+@|__[A-Z_]
 // source is where dkms keeps the package's source in the sandbox, and build, where it builds it.
 func (p *Package) source() string { return path.Join(sourceTree, p.Name+"-"+p.Version) }
 func (p *Package) build() string  { return path.Join(dkmsTree, p.Name, p.Version, "build") }
+
+// Digest is "sha256:…" over what a build of the package depends on: paths, contents, link targets and whether a file may be
+// executed, less the names in exclude at the top. An error is as kbuild.SourceDigest has it.
+func (p *Package) Digest(exclude []string) (string, error) {
+	if p.HasConf {
+		return kbuild.PackageDigest(p.Source, exclude)
+	}
+	return kbuild.SourceDigest(p.Source, exclude)
+}
 
 // SkipError says that a package does not want to be built for a target, by its own word. dkms ends with exit code 77 there.
 type SkipError struct {

@@ -82,7 +82,7 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 	if err := checkDisk(r.Dir); err != nil {
 		return nil, err
 	}
-	if err := copySource(r.Source, r.Dir, r.Exclude); err != nil {
+	if err := copySource(r.Source, r.Dir, r.Exclude, r.Recipe != nil); err != nil {
 		return nil, err
 	}
 	recipe := r.Recipe

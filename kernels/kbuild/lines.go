@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -256,10 +257,13 @@ func number(e *dwarf.Entry, attr dwarf.Attr) int {
 	return int(n)
 }
 
+// builtAt are the folders that modules are built in: every build's own, and that of a DKMS package.
+var builtAt = regexp.MustCompile(`^(?:` + guestBuild + `|/var/lib/dkms/[^/]+/[^/]+/build)/`)
+
 // sourceFile is a file's name relative to the module's source, if it lies in there.
 func sourceFile(name string) string {
 	name = clean(path.Clean(name))
-	return strings.TrimPrefix(name, guestBuild+"/")
+	return name[len(builtAt.FindString(name)):]
 }
 
 // compareCode orders symbols by where they lie.

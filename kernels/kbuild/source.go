@@ -50,8 +50,8 @@ type entry struct {
 }
 
 // walk calls visit with every entry of the source at root in lexical order of their paths, less the names excluded at the
-// top, .git anywhere, and build products.
-func walk(root *os.Root, exclude []string, visit func(entry) error) error {
+// top, .git anywhere, and build products. A link that leads out of the source is refused, unless stray ones are taken as they are.
+func walk(root *os.Root, exclude []string, stray bool, visit func(entry) error) error {
 	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -78,7 +78,7 @@ func walk(root *os.Root, exclude []string, visit func(entry) error) error {
 			if e.target, err = root.Readlink(name); err != nil {
 				return err
 			}
-			if !inside(name, e.target) {
+			if !stray && !inside(name, e.target) {
 				return &SourceError{filepath.Join(root.Name(), name), "a link to " + e.target + ", which is outside the source",
 					"replace it by what it points to, or exclude it"}
 			}
@@ -114,13 +114,23 @@ func inside(name, target string) bool {
 // may be executed. Names in exclude are left out at the top, and .git and build products anywhere: the same set that Build
 // copies. Times and owners do not count. A *SourceError comes back for what Build would refuse to copy.
 func SourceDigest(dir string, exclude []string) (string, error) {
+	return digestSource(dir, exclude, false)
+}
+
+// PackageDigest is SourceDigest for a source that is built by a Recipe. Packages hold links to their documentation, which lies
+// elsewhere: there, they are part of the source, and lead nowhere in a build.
+func PackageDigest(dir string, exclude []string) (string, error) {
+	return digestSource(dir, exclude, true)
+}
+
+func digestSource(dir string, exclude []string, stray bool) (string, error) {
 	root, err := openSource(dir)
 	if err != nil {
 		return "", err
 	}
 	defer root.Close()
 	all := sha256.New()
-	err = walk(root, exclude, func(e entry) error {
+	err = walk(root, exclude, stray, func(e entry) error {
 		kind, sum := "file", sha256.New()
 		switch {
 		case e.target != "":
@@ -145,7 +155,7 @@ func SourceDigest(dir string, exclude []string) (string, error) {
 
 // copySource makes the private copy of the source at from in the folder to. Every file gets the same time: a rule of make
 // must not depend on how the source came to this machine.
-func copySource(from, to string, exclude []string) error {
+func copySource(from, to string, exclude []string, stray bool) error {
 	src, err := openSource(from)
 	if err != nil {
 		return err
@@ -162,7 +172,7 @@ func copySource(from, to string, exclude []string) error {
 	if err := apart(from, to, exclude); err != nil {
 		return err
 	}
-	if err := walk(src, exclude, func(e entry) error { return copyEntry(src, dst, e) }); err != nil {
+	if err := walk(src, exclude, stray, func(e entry) error { return copyEntry(src, dst, e) }); err != nil {
 		return fmt.Errorf("copy source: %w", err)
 	}
 	return nil

@@ -100,12 +100,32 @@ func TestSourceRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := SourceDigest(dir, nil)
-		copyErr := copySource(dir, t.TempDir(), nil)
+		copyErr := copySource(dir, t.TempDir(), nil, false)
 		for _, err := range []error{err, copyErr} {
 			if fault := (*SourceError)(nil); !errors.As(err, &fault) || !strings.Contains(err.Error(), dir+test.want) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+	}
+}
+
+// TestStrayLinks: a package's links to elsewhere are copied as links, and are part of its digest.
+func TestStrayLinks(t *testing.T) {
+	dir, to := source(t, map[string]string{"Makefile": ""}), t.TempDir()
+	before, err := PackageDigest(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Symlink("../../share/doc/x", dir+"/README")
+	after, err := PackageDigest(dir, nil)
+	if err != nil || after == before {
+		t.Errorf("%s, %v", after, err)
+	}
+	if err := copySource(dir, to, nil, true); err != nil {
+		t.Fatal(err)
+	}
+	if target, err := os.Readlink(to + "/README"); target != "../../share/doc/x" {
+		t.Errorf("%s, %v", target, err)
 	}
 }
 
@@ -115,7 +135,7 @@ func TestCopySource(t *testing.T) {
 	os.Symlink("../a.c", dir+"/sub/l")
 	os.Symlink("nowhere", dir+"/dangling")
 	to := t.TempDir()
-	if err := copySource(dir, to, []string{"out"}); err != nil {
+	if err := copySource(dir, to, []string{"out"}, false); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
