@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -103,6 +104,22 @@ func TestClonesOfTheZoo(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no_exit", func(t *testing.T) {
+		p := load("no_exit")
+		suite := wire.Suite{Name: "first", Path: wire.SuitePath, Title: "boot", Only: []string{"none"}, Known: []wire.Spec{{Name: "x"}}}
+		second := suite
+		second.Name = "second"
+		p.Plan.Suites = []wire.Suite{suite, second}
+		p.Files = append(p.Files, cell(t, "no_exit").Files[1])
+		b := iced(t).thaw(t, "no_exit", p).finish(t, time.Now())
+		b.check(t)
+		if f := b.of(wire.KindUnload); len(f) != 1 || syscall.Errno(f[0].Errno) != syscall.EBUSY || f[0].Suite != "first" {
+			t.Errorf("unload: %v", f)
+		}
+		if f := b.of(wire.KindLoad); len(f) != 1 || len(b.of(wire.KindTrouble)) != 0 {
+			t.Errorf("a round began with a module that was still there, or it is PID 1's fault: %v", f)
+		}
+	})
 	t.Run("sleep_init", func(t *testing.T) { checkStuck(t, iced(t).thaw(t, "sleep_init", load("sleep_init"))) })
 }
 

@@ -163,6 +163,7 @@ func FuzzForeignLines(f *testing.F) {
 	f.Add(" 11:   4   IO-APIC  11-fasteoi   virtio0")
 	f.Add("41 (a (b) c) S 2 0 0 0 -1 2129984 0 0")
 	f.Add("move@/a\x00DEVPATH_OLD=/b\x00")
+	f.Add("[<0>] msleep+0x2d/0x40\n[<0>] stuck_init+0x1a/0x1000 [stuck]\nState:\tD (disk sleep)\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, name := range []func(string) string{first, whole, last, action, region, algorithm} {
 			for line := range strings.Lines(text) {
@@ -173,6 +174,9 @@ func FuzzForeignLines(f *testing.F) {
 		}
 		if name, ok := kernelThread(text); ok && !strings.Contains(text, "("+name+")") {
 			t.Errorf("%q is a thread named %q", text, name)
+		}
+		if functions := parseStack(text); len(functions) > maxFrames+1 || strings.Contains(strings.Join(functions, "")+threadState(text), "\n") {
+			t.Errorf("%q is the stack %q in state %q", text, functions, threadState(text))
 		}
 		u := &uevents{fd: -1, added: map[string]bool{}}
 		u.take(text)
