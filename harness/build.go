@@ -44,7 +44,7 @@ func (r *run) build(ctx context.Context, tree *kernels.Tree, begun func()) built
 	b := r.buildOrReuse(ctx, tree, begun)
 	b.elapsed = time.Since(began)
 	if !b.cached {
-		r.times.note(durationKey(r.plan.Module, Cell{label, ""}), b.elapsed)
+		r.times.note(durationKey(r.plan, Cell{label, ""}), b.elapsed)
 	}
 	switch {
 	case b.excluded != "":

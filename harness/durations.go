@@ -4,10 +4,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
-
-	"github.com/modmatrix/modmatrix/results"
 )
 
 // durations remembers how long builds and guests took, over all runs with one store. It decides nothing but the order
@@ -32,8 +31,14 @@ func openDurations(dir string) *durations {
 	return d
 }
 
-func durationKey(module results.Module, c Cell) string {
-	return module.Name + " " + c.Target + " " + c.Suite
+// durationKey names the work of a cell, or of a build where the cell has no suite. Half of a suite is other work than the
+// whole of it.
+func durationKey(p *Plan, c Cell) string {
+	key := p.Module.Name + " " + c.Target + " " + c.Suite
+	if c.Suite != "" && p.Spec.Focus != "" {
+		key += " " + strconv.Quote(p.Spec.Focus)
+	}
+	return key
 }
 
 // of gives how long the work took last time.

@@ -218,9 +218,9 @@ func (r *run) trim() {
 
 // ahead is how long a target has to go from its build on.
 func (r *run) ahead(label string) time.Duration {
-	all := r.times.of(durationKey(r.plan.Module, Cell{label, ""}))
+	all := r.times.of(durationKey(r.plan, Cell{label, ""}))
 	for _, s := range r.plan.Suites {
-		all += r.times.of(durationKey(r.plan.Module, Cell{label, s.Name}))
+		all += r.times.of(durationKey(r.plan, Cell{label, s.Name}))
 	}
 	return all
 }
@@ -260,7 +260,7 @@ func (r *run) expect() {
 		if _, done := r.records[c]; done {
 			continue
 		}
-		r.expected[c] = r.times.of(durationKey(r.plan.Module, c))
+		r.expected[c] = r.times.of(durationKey(r.plan, c))
 		r.toGo += r.expected[c]
 	}
 }

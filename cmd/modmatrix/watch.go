@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
@@ -30,7 +35,7 @@ func (a *app) watch(ctx context.Context) watcher {
 	case live && !a.verbose && os.Getenv("CI") == "":
 		return newLive(ctx, a.Stderr, a.coloured(a.Stderr))
 	}
-	return &textLines{w: a.Stderr, verbose: a.verbose}
+	return newTextLines(a.Stderr, a.verbose)
 }
 
 type silence struct{}
@@ -54,18 +59,108 @@ func (j *jsonLines) event(e harness.Event) {
 func (j *jsonLines) close() {}
 
 // textLines writes a line for every stage that has ended and every cell that is judged; with verbose, also for what
-// begins, and for every spec.
+// begins, and for every spec. What takes long gets a line now and then: a log that stands still looks like a hang.
 type textLines struct {
 	w       io.Writer
 	verbose bool
+
+	mu        sync.Mutex
+	underway  map[stageKey]*underway
+	done      chan struct{}
+	closeOnce sync.Once
 }
 
-func (t *textLines) close() {}
+// stageKey tells apart what goes on at the same time.
+type stageKey struct {
+	target, suite string
+	stage         results.Stage
+}
+
+// underway is a stage that has begun and not ended.
+type underway struct {
+	last        harness.Event // that told of it
+	began, told time.Time
+}
+
+// tellAfter is how long a stage may go on in silence.
+const tellAfter = 10 * time.Second
+
+func newTextLines(w io.Writer, verbose bool) *textLines {
+	t := &textLines{w: w, verbose: verbose, done: make(chan struct{})}
+	go func() {
+		beat := time.NewTicker(time.Second)
+		defer beat.Stop()
+		for {
+			select {
+			case <-t.done:
+				return
+			case now := <-beat.C:
+				t.tellOfLong(now)
+			}
+		}
+	}()
+	return t
+}
+
+func (t *textLines) close() { t.closeOnce.Do(func() { close(t.done) }) }
 
 func (t *textLines) event(e harness.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.note(e, time.Now())
 	if what := t.describe(e); what != "" {
 		fmt.Fprintln(t.w, what)
 	}
+}
+
+// note keeps track of what is under way.
+func (t *textLines) note(e harness.Event, now time.Time) {
+	if t.underway == nil {
+		t.underway = map[stageKey]*underway{}
+	}
+	key := stageKey{e.Target, e.Suite, e.Stage}
+	u, known := t.underway[key]
+	switch {
+	case e.Kind == harness.EventRecord:
+		maps.DeleteFunc(t.underway, func(k stageKey, _ *underway) bool { return k.target == e.Target && k.suite == e.Suite })
+	case e.Kind == harness.EventStage && e.State == harness.StateStart:
+		t.underway[key] = &underway{e, now, now}
+	case known && (e.Kind == harness.EventSpec || e.State == harness.StateProgress):
+		u.last = e
+	case e.Kind == harness.EventStage:
+		delete(t.underway, key)
+	}
+}
+
+// tellOfLong writes a line for each stage of which nothing was heard for long.
+func (t *textLines) tellOfLong(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	byName := func(a, b stageKey) int {
+		return cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.suite, b.suite), cmp.Compare(a.stage, b.stage))
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(t.underway), byName) {
+		u := t.underway[key]
+		if now.Sub(u.told) < tellAfter {
+			continue
+		}
+		u.told = now
+		text := "… " + results.Seconds(now.Sub(u.began)) + howFar(u.last)
+		fmt.Fprintf(t.w, "%-28s  %-18s  %s\n", results.Plain(key.target), results.Plain(strings.TrimSpace(key.suite+" "+string(key.stage))), text)
+	}
+}
+
+// howFar says what a stage is about just now.
+func howFar(e harness.Event) string {
+	switch {
+	case e.Kind == harness.EventSpec:
+		return fmt.Sprintf(`  spec %d/%d "%s"`, min(e.Done+1, max(e.Total, 1)), max(e.Total, 1), results.Plain(e.Text))
+	case e.State != harness.StateProgress:
+		return ""
+	case e.Total > 0:
+		return fmt.Sprintf("  %s %s of %s", results.Plain(e.Text), megabytes(e.Done), megabytes(e.Total))
+	}
+	return "  " + results.Plain(e.Text)
 }
 
 func (t *textLines) describe(e harness.Event) string {

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// What takes long is told of every ten seconds, with how far it is, and no longer once it has ended.
+func TestLongStagesAreToldOf(t *testing.T) {
+	var out bytes.Buffer
+	lines := &textLines{w: &out}
+	start := time.Now()
+	said := func(after time.Duration, events ...harness.Event) string {
+		t.Helper()
+		out.Reset()
+		for _, e := range events {
+			lines.note(e, start.Add(after))
+		}
+		lines.tellOfLong(start.Add(after))
+		return strings.Join(strings.Fields(out.String()), " ")
+	}
+	stage := func(s results.Stage, state harness.State) harness.Event {
+		e := harness.Event{Kind: harness.EventStage, Target: "6.1", Stage: s, State: state}
+		if s != results.StageFetch {
+			e.Suite = "fifo"
+		}
+		return e
+	}
+	progress := stage(results.StageFetch, harness.StateProgress)
+	progress.Text, progress.Done, progress.Total = "linux-image", 34e6, 80e6
+	spec := stage(results.StageTest, harness.StateStart)
+	spec.Kind, spec.Text, spec.Done, spec.Total = harness.EventSpec, "is \x1b loaded", 2, 14
+	for _, c := range []struct {
+		after  time.Duration
+		events []harness.Event
+		want   string
+	}{
+		{0, []harness.Event{stage(results.StageFetch, harness.StateStart), stage(results.StageTest, harness.StateStart)}, ""},
+		{9 * time.Second, nil, ""},
+		{12 * time.Second, []harness.Event{progress}, "6.1 fetch … 12 s linux-image 34 MB of 80 MB 6.1 fifo test … 12 s"},
+		{13 * time.Second, nil, ""},
+		{25 * time.Second, []harness.Event{stage(results.StageFetch, harness.StateDone), spec}, `6.1 fifo test … 25 s spec 3/14 "is \x1b loaded"`},
+		{60 * time.Second, []harness.Event{{Kind: harness.EventRecord, Target: "6.1", Suite: "fifo"}}, ""},
+	} {
+		if got := said(c.after, c.events...); got != c.want {
+			t.Errorf("after %v: %q, want %q", c.after, got, c.want)
+		}
+	}
+}
