@@ -20,11 +20,13 @@ import (
 // built is what came of building the module for one target. All suites of the target share it.
 type built struct {
 	product
+	inTree   []results.InTree
 	depends  []kbuild.Module // of the packages that it builds upon, in load order
 	log      string          // path of the build log; empty when there is none
 	cached   bool
 	elapsed  time.Duration
 	excluded string // the module does not want this target, on this condition
+	deferred string // the kernel's own copy is preferred, for this reason
 	fault    *Blame // the module's
 	trouble  *Blame // ours
 }
@@ -80,6 +82,9 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 			b.product, err = readProduct(dir)
 			b.depends = depends
 		}
+		if err == nil {
+			err = r.compareInTree(tree, &b)
+		}
 	}
 	var fault *kbuild.Error
 	var excluded *dkms.SkipError
@@ -93,6 +98,18 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 		b.trouble = r.ours(results.StageBuild, err)
 	}
 	return b
+}
+
+// compareInTree looks what the kernel brings of the module itself, and gives way to it where that is wanted.
+func (r *run) compareInTree(tree *kernels.Tree, b *built) (err error) {
+	if b.inTree, err = inTree(tree, b.Modules); err != nil {
+		return err
+	}
+	b.Notes = append(b.Notes, inTreeNotes(b.inTree)...)
+	if r.plan.Spec.DeferInTree {
+		b.deferred = deferred(b.Modules, b.inTree)
+	}
+	return nil
 }
 
 // buildKey names a build by everything that it depends on.

@@ -67,6 +67,7 @@ func (c *cell) judged(ctx context.Context, f *frozen) attempt {
 		e.Interrupted = true
 	}
 	rec := Judge(e)
+	rec.InTree = c.built.inTree
 	c.time(&rec)
 	return attempt{rec, log, e.Guest}
 }
@@ -85,7 +86,7 @@ func (c *cell) time(rec *results.Record) {
 
 // frozen is the template that the cell's guest is cloned from; nil where no guest will be started.
 func (c *cell) frozen(ctx context.Context) *frozen {
-	if c.plan.Spec.BuildOnly || len(c.built.Modules) == 0 {
+	if c.plan.Spec.BuildOnly || c.built.deferred != "" || len(c.built.Modules) == 0 {
 		return nil
 	}
 	return c.template(ctx, c.tree)
@@ -93,7 +94,7 @@ func (c *cell) frozen(ctx context.Context) *frozen {
 
 // evidence gathers all there is to know, and the console log where there was a guest.
 func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
-	e := Evidence{Excluded: c.built.excluded, Notes: c.built.Notes, Want: c.tree.Target.Release, BuildOnly: c.plan.Spec.BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
+	e := Evidence{Excluded: c.built.excluded, Deferred: c.built.deferred, Notes: c.built.Notes, Want: c.tree.Target.Release, BuildOnly: c.plan.Spec.BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
 		Built: len(c.built.Modules) > 0, Modules: len(c.built.Modules)}
 	switch {
 	case f == nil:

@@ -15,6 +15,10 @@ func excluded(e Evidence) (verdict, bool) {
 	return verdict{results.Skip, results.StageBuild, results.CodeExcluded, e.Excluded}, e.Excluded != ""
 }
 
+func alreadyInTree(e Evidence) (verdict, bool) {
+	return verdict{results.Skip, results.StageBuild, results.CodeInTree, e.Deferred}, e.Deferred != ""
+}
+
 func interrupted(e Evidence) (verdict, bool) {
 	return verdict{results.Miss, stageOf(e.Guest), results.CodeInterrupted, "interrupted before it was through"}, e.Interrupted
 }

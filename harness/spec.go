@@ -19,6 +19,8 @@ type Spec struct {
 	Depends     []string      // packages that the module builds upon, in the same forms
 	Kernels     []string      // selectors, as typed
 	Required    []string      // those of the selectors whose kernels must not be missing: then a MISS is an ERROR
+	Lock        string        // path of a Lock that may be there; empty: none
+	Locked      bool          // every selector must be pinned in it
 	Suites      []string      // Lifecycle, or folders of Ginkgo packages
 	Params      []string      // "name=value", given to the module at every load
 	Make        []string      // "NAME=VALUE", added to make's command line
@@ -34,6 +36,7 @@ type Spec struct {
 	Retries     int           // guests more for a cell that fails; one of them that passes makes it flaky, never a pass
 	Resume      bool          // go on with the run that Out holds
 	Isolate     string        // IsolateSuite, IsolateSpec or IsolateNone; empty means IsolateSuite
+	DeferInTree bool          // skip a kernel that brings the module itself, no older than this one
 	NoCache     bool          // run every guest, even where the same cell passed before
 	BuildOnly   bool          // stop after the build; a module that built is a PASS
 	Mirror      string        // of the Debian archive; empty: as the host's own apt sources say

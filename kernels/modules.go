@@ -60,6 +60,16 @@ func (t *Tree) Closure(names ...string) ([]string, error) {
 	return w.order, nil
 }
 
+// Module gives the host path of the kernel's own module called name, if it has one as a file.
+func (t *Tree) Module(name string) (path string, ok bool, err error) {
+	deps, err := readModuleDeps(t.Modules)
+	if err != nil {
+		return "", false, fmt.Errorf("read modules of %s: %w", t.Target.Release, err)
+	}
+	file, ok := deps.files[moduleName(name)]
+	return filepath.Join(t.Modules, filepath.FromSlash(file.path)), ok, nil
+}
+
 type closureWalk struct {
 	deps  moduleDeps
 	seen  map[string]bool

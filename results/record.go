@@ -77,7 +77,8 @@ type Record struct {
 	Flaky     bool      `json:"flaky,omitempty"` // a FAIL that passed in another attempt
 	Tries     []Try     `json:"tries,omitempty"` // each attempt, in order, where there were several
 	Artifacts Artifacts `json:"artifacts"`
-	Notes     []string  `json:"notes,omitempty"` // what a reader should know and what decided nothing
+	InTree    []InTree  `json:"in_tree,omitempty"` // the kernel's own copies of the modules
+	Notes     []string  `json:"notes,omitempty"`   // what a reader should know and what decided nothing
 }
 
 // Try is what came of one attempt at a cell that took several.
@@ -113,6 +114,25 @@ type Splat struct {
 	Line    int      `json:"line"` // 1-based line in the console log
 	Excerpt string   `json:"excerpt"`
 }
+
+// InTree is the kernel's own copy of a module that is also validated from outside.
+type InTree struct {
+	Module     string   `json:"module"`
+	Version    string   `json:"version"`    // MODULE_VERSION; empty when it has none
+	SrcVersion string   `json:"srcversion"` // empty where the kernel keeps none
+	Ours       Relation `json:"ours"`       // how the validated module stands to it
+}
+
+// Relation says how one copy of a module stands to another.
+type Relation string
+
+// The relations.
+const (
+	Newer Relation = "newer"
+	Older Relation = "older"
+	Same  Relation = "equal"
+	Other Relation = "other" // another source, and no version to compare by
+)
 
 // Owner says whose code a fault struck in. The zero value: the report names no function.
 type Owner string

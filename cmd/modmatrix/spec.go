@@ -17,7 +17,8 @@ type specFlags struct {
 // whichKernels adds the flags of every verb that plans.
 func (s *specFlags) whichKernels(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.Kernels, "kernel", "k", nil, "`SELECTOR` of kernels, e.g. debian:trixie@6.12.43/cloud-amd64; may be repeated")
+	f.StringArrayVarP(&s.Kernels, "kernel", "k", nil, "`SELECTOR` of kernels, e.g. debian:trixie@6.12.43/cloud-amd64, debian:all, host, dir:PATH, or @NAME of a set; may be repeated")
+	f.BoolVar(&s.Locked, "locked", false, "take no kernel that modmatrix.lock does not pin")
 	f.StringArrayVar(&s.Depends, "depends", nil, "`PATH` of a package that the module builds upon; may be repeated")
 	f.BoolVar(&s.Offline, "offline", false, "never touch the network")
 }
@@ -27,6 +28,7 @@ func (s *specFlags) whatToRun(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&s.Params, "param", nil, "`NAME=VALUE` for the module whenever it is loaded; may be repeated")
 	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
+	f.BoolVar(&s.DeferInTree, "defer-in-tree", false, "skip a kernel that brings the module itself, no older than this one")
 	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")
 	f.IntVar(&s.Count, "count", 0, "`N` guests for each cell, one after the other; the worst decides")
 	f.StringVar(&s.Isolate, "isolate", "", "`WHAT` gets a fresh guest: suite, spec, or none, where suites share one (default suite)")
@@ -49,6 +51,15 @@ func (s *specFlags) output(cmd *cobra.Command) {
 
 // spec merges the flags with the configuration of the module's folder.
 func (s *specFlags) spec(cmd *cobra.Command, args []string) (harness.Spec, error) {
+	cfg, err := s.config(cmd, args)
+	if err != nil {
+		return harness.Spec{}, err
+	}
+	return cfg.Spec(s.Spec)
+}
+
+// config is the configuration of the module's folder.
+func (s *specFlags) config(cmd *cobra.Command, args []string) (harness.Config, error) {
 	s.Module = "."
 	if len(args) > 0 {
 		s.Module = args[0]
@@ -56,11 +67,11 @@ func (s *specFlags) spec(cmd *cobra.Command, args []string) (harness.Spec, error
 	cfg := harness.DefaultConfig()
 	if info, err := os.Stat(s.Module); err == nil && info.IsDir() { // an archive is a stranger's: it configures nothing
 		if cfg, err = harness.LoadConfig(filepath.Join(s.Module, harness.ConfigName)); err != nil {
-			return harness.Spec{}, err
+			return cfg, err
 		}
 	}
 	if f := cmd.Flags().Lookup("require-kvm"); f != nil && f.Changed {
 		cfg.RequireKVM = s.RequireKVM
 	}
-	return cfg.Spec(s.Spec)
+	return cfg, nil
 }

@@ -54,11 +54,20 @@ func Inspect(path string) (Module, error) {
 	if err != nil {
 		return Module{}, err
 	}
-	m, err := parseModule(f)
+	return inspect(path, f, info.Size())
+}
+
+// InspectData is Inspect of a module that is in memory, unpacked: name is what its file is called.
+func InspectData(name string, data []byte) (Module, error) {
+	return inspect(name, bytes.NewReader(data), int64(len(data)))
+}
+
+func inspect(path string, r io.ReaderAt, size int64) (Module, error) {
+	m, err := parseModule(r)
 	if err != nil {
 		return Module{}, fmt.Errorf("%s is not a kernel module: %w", path, err)
 	}
-	m.Path, m.Size = path, info.Size()
+	m.Path, m.Size = path, size
 	if m.Name == "" {
 		m.Name = moduleName(path)
 	}
