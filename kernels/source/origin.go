@@ -20,7 +20,6 @@ type origin struct {
 	commit  string // git: the commit
 	name    string // git: as it was asked for, else the tag or the short commit
 	sha256  string // tar: of the file
-	size    int64  // tar: of the file in bytes
 	version version
 	exact   bool // git: the commit is the tag of its version
 }
@@ -86,7 +85,8 @@ func (o origin) target(profiles []string) kernels.Target {
 		Release: o.version.String() + o.version.extra, Version: o.version.String(), Arch: "x86_64", Flavour: "minimal",
 		Profile: strings.Join(profiles, "+"),
 	}
-	pkg := kernels.Package{Name: "linux", Version: o.version.String() + o.version.extra, Arch: "source", SHA256: o.sha256, Size: o.size}
+	// Without a size: nothing is to be downloaded.
+	pkg := kernels.Package{Name: "linux", Version: o.version.String() + o.version.extra, Arch: "source", SHA256: o.sha256}
 	t.Source = "tar:" + o.path
 	if o.kind == "git" {
 		t.Source = "git:" + o.path + "@" + o.name
@@ -116,7 +116,7 @@ func originOf(t kernels.Target) (o origin, err error) {
 	if len(t.Packages) != 1 || t.Packages[0].Name != "linux" || kind != "git" && kind != "tar" {
 		return o, errors.New(t.Source + " is no target of this source")
 	}
-	o.sha256, o.size = t.Packages[0].SHA256, t.Packages[0].Size
+	o.sha256 = t.Packages[0].SHA256
 	if kind == "git" {
 		at := strings.LastIndexByte(rest, '@')
 		o.path, o.name, o.commit = rest[:max(at, 0)], rest[at+1:], t.Packages[0].Version

@@ -32,10 +32,10 @@ func TestTargetsCarryTheirOrigin(t *testing.T) {
 	}{
 		{origin{kind: "git", path: "/x@y/linux", name: "v6.18", commit: commit, version: version{6, 18, 0, ""}, exact: true}, "", "6.18.0", "trixie", "gcc-14"},
 		{origin{kind: "git", path: "/linux", name: "main", commit: commit, version: version{7, 4, 0, "-rc3"}}, "kasan+lockdep", "7.4.0-rc3-gab12ab12ab12", "trixie", "gcc-14"},
-		{origin{kind: "tar", path: "/l@6/linux-6.1.tar.xz", sha256: commit, size: 7, version: version{6, 1, 176, ""}}, "debug", "6.1.176", "bookworm", "gcc-12"},
-		{origin{kind: "tar", path: "/l", sha256: commit, size: 7, version: version{5, 10, 1, ""}}, "", "5.10.1", "bullseye", "gcc-10"},
-		{origin{kind: "tar", path: "/l", sha256: commit, size: 7, version: version{6, 7, 9, ""}}, "", "6.7.9", "bookworm", "gcc-12"},
-		{origin{kind: "tar", path: "/l", sha256: commit, size: 7, version: version{6, 8, 0, ""}}, "", "6.8.0", "trixie", "gcc-14"},
+		{origin{kind: "tar", path: "/l@6/linux-6.1.tar.xz", sha256: commit, version: version{6, 1, 176, ""}}, "debug", "6.1.176", "bookworm", "gcc-12"},
+		{origin{kind: "tar", path: "/l", sha256: commit, version: version{5, 10, 1, ""}}, "", "5.10.1", "bullseye", "gcc-10"},
+		{origin{kind: "tar", path: "/l", sha256: commit, version: version{6, 7, 9, ""}}, "", "6.7.9", "bookworm", "gcc-12"},
+		{origin{kind: "tar", path: "/l", sha256: commit, version: version{6, 8, 0, ""}}, "", "6.8.0", "trixie", "gcc-14"},
 	} {
 		var profiles []string
 		if tt.profiles != "" {

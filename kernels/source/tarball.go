@@ -63,7 +63,7 @@ func (s *Source) resolveTar(ctx context.Context, path string) ([]origin, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", kernels.ErrNoMatch, path, err)
 	}
-	return []origin{{kind: "tar", path: path, sha256: t.SHA256, size: t.Size, version: v}}, nil
+	return []origin{{kind: "tar", path: path, sha256: t.SHA256, version: v}}, nil
 }
 
 func readTarball(ctx context.Context, path string, info fs.FileInfo) (tarball, error) {
