@@ -142,8 +142,8 @@ var endings = []ending{
 	{name: "no-specs", script: "call tell hello taint:boot=0 load begin:test exit:0 done:test unload end\npoweroff", want: "ERROR@test spec-missing", reason: "no specs"},
 	{name: "all-skipped", script: tests("skip:one skip:two exit:0"), want: "SKIP@test excluded", reason: "every spec was skipped"},
 	{name: "a-huge-plan", script: "call tell hello taint:boot=0 plan:100000 load begin:test\ncall flood passes 100\ncall tell exit:0 done:test unload end\npoweroff", want: "ERROR@test spec-missing", reason: "never ran"},
-	{name: "more-specs-than-are-kept", script: "call tell hello taint:boot=0 plan:20000 load begin:test\ncall flood ends 20000\ncall tell exit:0 done:test unload end\npoweroff", want: "ERROR@shutdown infra", reason: "more than 9999 specs"},
-	{name: "huge-names", script: "call tell boot load begin:test pass:one pass:two\ncall flood names 20\ncall flood output 20\ncall tell exit:0 done:test unload end\npoweroff", want: "PASS@"},
+	{name: "more-specs-than-are-kept", script: "call tell hello taint:boot=0 plan:10001 load begin:test\ncall flood ends 10001\ncall tell exit:0 done:test unload end\npoweroff", want: "ERROR@shutdown infra", reason: "more than 9999 specs"},
+	{name: "huge-names", script: "call tell boot load begin:test pass:one pass:two\ncall flood names 5\ncall flood output 5\ncall tell exit:0 done:test unload end\npoweroff", want: "PASS@"},
 
 	// The line on which frames come.
 	{name: "only-rubbish", script: "report \xf5MMX rubbish\nreport {\"kind\":\"end\"}\npoweroff", want: "MISS@boot boot-failed", reason: "guest-shutdown"},
@@ -217,7 +217,7 @@ var muteClones = []ending{
 }
 
 func TestEndings(t *testing.T) {
-	count := countRows(t)
+	count, played := countRows(t), 0
 	for _, group := range []struct {
 		name   string
 		list   []ending
@@ -232,6 +232,7 @@ func TestEndings(t *testing.T) {
 		{"mute clones", muteClones, func(d *deadlines) { d.boot = time.Second }, true},
 	} {
 		t.Run(group.name, func(t *testing.T) {
+			played++
 			limits := deadlines{boot: 2 * time.Minute, silent: 2 * time.Minute, call: 2 * time.Minute, whole: 4 * time.Minute}
 			if group.limit != nil {
 				group.limit(&limits)
@@ -239,7 +240,9 @@ func TestEndings(t *testing.T) {
 			playEndings(t, group.list, limits, group.frozen)
 		})
 	}
-	count.check(t)
+	if played == 6 { // not where only some of them were asked for
+		count.check(t)
+	}
 }
 
 // playEndings runs one module against a kernel for each of list.
@@ -358,7 +361,7 @@ var elsewhere = map[string]string{
 
 func (c *rowCount) check(t *testing.T) {
 	if t.Failed() {
-		return // run alone, or broken
+		return
 	}
 	for _, name := range c.names {
 		if _, ok := elsewhere[name]; c.count[name] == 0 && !ok {
