@@ -9,7 +9,8 @@
 // Restore makes clones that go on from there, in a tenth of a second instead of seconds. ErrTemplate marks what a fresh
 // template cures.
 //
-// Probe finds out which accelerator really boots a kernel here.
+// Where we are root, QEMU is not: it runs as nobody, and gets its files opened. Diagnose asks a guest that hangs where it
+// is. Probe finds out which accelerator really boots a kernel here, and Known what it found before.
 //
 // The package must never know what the guest is asked to do, what its frames mean, or what a kernel module is. It
 // hands out bytes and reasons; others judge them.

@@ -79,6 +79,25 @@ func Probe(ctx context.Context, c ProbeConfig) (Verdict, error) {
 	return v, nil
 }
 
+// Known gives the verdict that Probe would give for arch without booting anything; ok is false where it would have to
+// boot. cacheDir is ProbeConfig's. The error wraps ErrNoQEMU where there is none.
+func Known(ctx context.Context, arch, cacheDir string) (v Verdict, ok bool, err error) {
+	version, err := QEMUVersion(ctx, arch)
+	if err != nil {
+		return Verdict{}, false, err
+	}
+	v = Verdict{Accel: Accel{}.orDefault(), QEMU: version}
+	if v.Reason = kvmAccess(arch); v.Reason != "" {
+		return v, true, nil
+	}
+	key, err := newVerdictKey(version)
+	if err != nil {
+		return Verdict{}, false, err
+	}
+	v, ok = key.load(cacheDir)
+	return v, ok, nil
+}
+
 // tryKVM believes an earlier verdict, or climbs the ladder and remembers what it found.
 func (c ProbeConfig) tryKVM(ctx context.Context, v Verdict) (Verdict, error) {
 	key, err := newVerdictKey(v.QEMU)
@@ -103,7 +122,10 @@ func kvmAccess(arch string) string {
 	f, err := os.OpenFile(kvmDevice, os.O_RDWR, 0)
 	switch {
 	case err == nil:
-		f.Close()
+		defer f.Close()
+		if u, err := otherUser(); err == nil && u != nil && !u.mayUse(f) {
+			return kvmDevice + " is for root alone, which QEMU does not run as: give it a group that may read and write it"
+		}
 		return ""
 	case errors.Is(err, unix.ENOENT):
 		return "there is no " + kvmDevice

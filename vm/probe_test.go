@@ -121,6 +121,34 @@ func TestProbeCache(t *testing.T) {
 	}
 }
 
+// knows fails unless the verdict is known without a boot, or is not, as wanted.
+func knows(t *testing.T, c vm.ProbeConfig, want vm.Verdict, known bool) {
+	t.Helper()
+	got, ok, err := vm.Known(t.Context(), c.Arch, c.CacheDir)
+	if got.Cached = want.Cached; ok != known || err != nil || known && got != want {
+		t.Errorf("known is %+v, %t, %v, want %+v, %t", got, ok, err, want, known)
+	}
+}
+
+func TestKnown(t *testing.T) {
+	c := probeConfig(t, "report ready")
+	knows(t, c, vm.Verdict{}, false)
+	v, err := vm.Probe(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	knows(t, c, v, true)
+	vm.SetKVMDevice(t, filepath.Join(t.TempDir(), "none"))
+	if v, err = vm.Probe(t.Context(), c); err != nil || v.Reason == "" {
+		t.Fatal(v, err)
+	}
+	knows(t, c, v, true)
+	t.Setenv("PATH", t.TempDir())
+	if _, _, err := vm.Known(t.Context(), c.Arch, c.CacheDir); !errors.Is(err, vm.ErrNoQEMU) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestProbeWithoutKVM(t *testing.T) {
 	c := probeConfig(t, "die 1 nothing may be started")
 	vm.SetKVMDevice(t, "/no/such/kvm")

@@ -84,9 +84,21 @@ func (u *user) become(attr *syscall.SysProcAttr, accel Accel) {
 	if accel.Name != "kvm" {
 		return
 	}
-	if info, err := os.Stat(kvmDevice); err == nil && info.Mode()&0o060 == 0o060 {
+	if info, err := os.Stat(kvmDevice); err == nil && info.Mode()&groupUses == groupUses {
 		attr.Credential.Groups = []uint32{info.Sys().(*syscall.Stat_t).Gid}
 	}
+}
+
+// groupUses and allUse are the modes of a device that is for its group, or for everybody.
+const (
+	groupUses = 0o060
+	allUse    = 0o006
+)
+
+// mayUse says whether QEMU may open KVM's device, which it keeps the group of.
+func (u *user) mayUse(device *os.File) bool {
+	info, err := device.Stat()
+	return err == nil && (info.Mode()&groupUses == groupUses || info.Mode()&allUse == allUse)
 }
 
 // mayRead says whether u may read an open file, by its mode alone.

@@ -61,3 +61,20 @@ func TestLend(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestMayUse(t *testing.T) {
+	for mode, want := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o660: true, 0o666: true, 0o606: true} {
+		path := filepath.Join(t.TempDir(), "kvm")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := f.Chmod(mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := (&user{nobody, nobody}).mayUse(f); got != want {
+			t.Errorf("%o: %t", mode, got)
+		}
+	}
+}
