@@ -46,6 +46,7 @@ type guest struct {
 
 	suite     atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
 	stageName string                 // the stage that began last
+	loaded    int                    // of the plan's modules, in this round
 	toldStuck bool                   // in this stage
 	trouble   []string               // before there was a hello to say it after
 

@@ -37,6 +37,7 @@ func loadDependency(path string) error {
 
 // load loads the modules under test, and says whether all of them are in.
 func (g *guest) load() bool {
+	g.loaded = 0
 	for _, m := range g.plan.Modules {
 		args, err := joinParams(m.Params)
 		if err != nil {
@@ -52,6 +53,7 @@ func (g *guest) load() bool {
 		if errno != 0 {
 			return false
 		}
+		g.loaded++
 	}
 	return true
 }

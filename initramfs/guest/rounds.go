@@ -93,7 +93,11 @@ func (g *guest) round(s *wire.Suite) {
 	g.events.forget()
 	before, leaks := lookAround(), openLeaks(leakFile)
 	loaded := true
-	g.stage(wire.StageLoad, func() { loaded = g.load() })
+	g.stage(wire.StageLoad, func() {
+		if loaded = g.load(); !loaded && !g.plan.Interactive {
+			g.retreat(before)
+		}
+	})
 	g.taint(wire.StageLoad)
 	switch {
 	case g.plan.Interactive:
@@ -118,14 +122,32 @@ func (g *guest) round(s *wire.Suite) {
 	g.taint(wire.StageUnload)
 }
 
-// sweep makes the guest as it was before a round, as far as that is in its power: no module of the last round, where
-// loading stopped half-way, and a /tmp without its files. It says whether another round can begin; with a module that
-// is still there none can, and the host, which knows that it does not go, misses the rounds.
-func (g *guest) sweep() bool {
-	for i := len(g.plan.Modules) - 1; i >= 0; i-- {
-		if err := remove(g.plan.Modules[i].Name, g.patience()); err != nil && err != unix.ENOENT {
+// retreat is for a load that was refused: those before it go again, and what is left then was left by the one that was
+// refused, which must have taken back all that it had begun.
+func (g *guest) retreat(before survey) {
+	began := time.Now()
+	if g.removeAll() {
+		g.residue(before)
+		g.settle(began, settleUnload)
+	}
+}
+
+// removeAll takes out those modules that were loaded and are still there, and says whether none is.
+func (g *guest) removeAll() bool {
+	for _, m := range slices.Backward(g.plan.Modules[:g.loaded]) {
+		if err := remove(m.Name, g.patience()); err != nil && err != unix.ENOENT {
 			return false
 		}
+	}
+	return true
+}
+
+// sweep makes the guest as it was before a round, as far as that is in its power: no module of the last round, and a
+// /tmp without its files. It says whether another round can begin; with a module that is still there none can, and the
+// host, which knows that it does not go, misses the rounds.
+func (g *guest) sweep() bool {
+	if !g.removeAll() {
+		return false
 	}
 	_ = unix.Mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777") // where it cannot, the old one does as well
 	return true
