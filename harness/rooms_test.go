@@ -43,7 +43,7 @@ func TestRealRooms(t *testing.T) {
 		{"kernels/kbuild", "Real", []string{"MODMATRIX_TEST_TREES=" + writeTrees(t, trees), "MODMATRIX_TEST_SOURCES=" + driver}},
 		{"initramfs", "Boot|Clones", []string{"MODMATRIX_TEST_KERNEL=" + first.Image, "MODMATRIX_TEST_MODULE=" + plainModules(t, first, "dummy"),
 			"MODMATRIX_TEST_CHANNELS=" + plainModules(t, first, "virtio_pci", "virtio_blk"),
-			"MODMATRIX_TEST_ZOO=" + builtZoo(t, first, "thread_left", "slab_left", "class_left", "no_exit", "sleep_init")}},
+			"MODMATRIX_TEST_ZOO=" + builtZoo(t, first, "thread_left", "slab_left", "class_left", "init_fails_late", "no_exit", "sleep_init")}},
 	} {
 		t.Run(room.dir, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=20m", "-run", room.tests, "-v", ".")
