@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -30,7 +32,12 @@ func TestRealResume(t *testing.T) { killSweep(t, 2) }
 // Each time the matrix must be that of a run that nobody disturbed, and nothing may be left behind.
 func killSweep(t *testing.T, points int) {
 	needReal(t)
-	k := &killer{bin: filepath.Join(t.TempDir(), "modmatrix"), mark: "MODMATRIX_TEST_MARK=" + rand.Text()}
+	k := &killer{bin: filepath.Join(t.TempDir(), "modmatrix"), mark: rand.Text()}
+	// What outlives a killed modmatrix becomes a child of ours, and can be told from what others run.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	if out, err := exec.Command("go", "build", "-o", k.bin, "../cmd/modmatrix").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -67,7 +74,7 @@ func killSweep(t *testing.T, points int) {
 	}
 }
 
-// killer runs the command and finds its processes.
+// killer runs the command, on sources that no other test has built: they carry its mark.
 type killer struct{ bin, mark string }
 
 // run runs the command in a copy of the example driver that no earlier round has built, calls disturb in the middle, and
@@ -90,7 +97,6 @@ func (k *killer) run(t *testing.T, round, out string, disturb func(pid int) stri
 		args = append(args, "-k", kernel)
 	}
 	cmd := exec.Command(k.bin, append(args, more...)...)
-	cmd.Env = append(os.Environ(), k.mark)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -149,28 +155,48 @@ func (k *killer) killModmatrix(pid int) string {
 	return "modmatrix was killed"
 }
 
-func (k *killer) killQEMUs(int) string {
+// killQEMUs kills those that run, and waits for one where none does yet.
+func (k *killer) killQEMUs(pid int) string {
 	n := 0
-	for pid, name := range k.processes() {
-		if strings.HasPrefix(name, "qemu-system") && syscall.Kill(pid, syscall.SIGKILL) == nil {
-			n++
+	for ; n == 0 && syscall.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		all := descendants()
+		if _, alive := all[pid]; !alive {
+			break
+		}
+		for pid, name := range all {
+			if strings.HasPrefix(name, "qemu-system") && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				n++
+			}
 		}
 	}
 	return fmt.Sprintf("%d QEMUs were killed", n)
 }
 
-// processes are those that carry our mark, with their names.
-func (k *killer) processes() map[int]string {
-	found := map[int]string{}
-	all, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range all {
-		env, _ := os.ReadFile(filepath.Join(dir, "environ"))
-		if !slices.Contains(strings.Split(string(env), "\x00"), k.mark) {
-			continue
+// descendants are the processes that come from this one, with their names, but for those that are dead and not yet
+// reaped. Orphans are ours as well: see the subreaper in killSweep.
+func descendants() map[int]string {
+	parent, name := map[int]int{}, map[int]string{}
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range all {
+		text, _ := os.ReadFile(path) // PID (NAME) STATE PPID …, see proc_pid_stat(5)
+		open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+		if open < 0 || end < open {
+			continue // it is gone
 		}
-		name, _ := os.ReadFile(filepath.Join(dir, "comm"))
-		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
-			found[pid] = strings.TrimSpace(string(name))
+		rest := strings.Fields(string(text[end+1:]))
+		pid, err1 := strconv.Atoi(strings.TrimSpace(string(text[:open])))
+		up, err2 := strconv.Atoi(rest[1])
+		if errors.Join(err1, err2) == nil && rest[0] != "Z" {
+			parent[pid], name[pid] = up, string(text[open+1:end])
+		}
+	}
+	found := map[int]string{}
+	for pid := range parent {
+		for up := parent[pid]; up != 0; up = parent[up] {
+			if up == os.Getpid() {
+				found[pid] = name[pid]
+				break
+			}
 		}
 	}
 	return found
@@ -181,12 +207,12 @@ func (k *killer) processes() map[int]string {
 func (k *killer) nothingLeft(t *testing.T, round, out string) {
 	t.Helper()
 	for range 50 { // the dead are reaped in their own time
-		if len(k.processes()) == 0 {
+		if len(descendants()) == 0 {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	if left := k.processes(); len(left) > 0 {
+	if left := descendants(); len(left) > 0 {
 		t.Errorf("%s: still running: %v", round, left)
 	}
 	h, err := harness.New(harness.Options{})
