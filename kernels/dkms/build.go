@@ -25,6 +25,7 @@ var stepScript string
 type Request struct {
 	Tree    *kernels.Tree
 	Package *Package
+	Conf    *Conf     // what Package.Evaluate said for Tree; nil: it is asked
 	Exclude []string  // names at the top of a Folder's source that are no part of it, e.g. an output folder
 	Dir     string    // an empty host folder for the private copy of the source; the caller's to keep or remove
 	Make    []string  // further NAME=VALUE that every make is told
@@ -37,11 +38,14 @@ type Request struct {
 //
 // A *SkipError says that the package excludes the target; a *kbuild.Error is the package's fault: dkms.conf is refused, a patch
 // does not apply, a script or make fails, a module is missing or is for another kernel. A *kbuild.SourceError is the user's to
-// mend. Any other error is ours. The packages in BUILD_DEPENDS are the caller's to build: Evaluate names them.
+// mend. Any other error is ours: a root without what a .deb depends on, too. The packages in BUILD_DEPENDS are the caller's to build: Evaluate names them.
 func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
-	conf, err := r.Package.Evaluate(ctx, r.Tree)
-	if err != nil {
-		return nil, err
+	conf := r.Conf
+	if conf == nil {
+		var err error
+		if conf, err = r.Package.Evaluate(ctx, r.Tree); err != nil {
+			return nil, err
+		}
 	}
 	f, err := factsOf(r.Tree)
 	if err != nil {
@@ -53,18 +57,19 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 	if err := conf.checkPatches(r.Package.Source); err != nil {
 		return nil, err
 	}
-	recipe := conf.recipe(r.Package, f, r.Jobs)
+	recipe := conf.recipe(f, r.Jobs)
 	a, err := kbuild.Build(ctx, kbuild.Request{Tree: r.Tree, Source: r.Package.Source, Exclude: r.Exclude, Dir: r.Dir,
 		Make: r.Make, Jobs: r.Jobs, Log: r.Log, Symbols: r.Symbols, Recipe: &recipe})
 	if err != nil {
-		return nil, err
+		return nil, r.Package.blame(err, r.Tree)
 	}
 	a.Notes = slices.Concat(r.Package.Notes, conf.Notes, conf.scriptNotes(r.Package.Source))
 	return a, nil
 }
 
 // recipe turns what a dkms.conf says into steps. It is pure.
-func (c *Conf) recipe(p *Package, f facts, jobs int) kbuild.Recipe {
+func (c *Conf) recipe(f facts, jobs int) kbuild.Recipe {
+	p := c.pkg
 	r := kbuild.Recipe{At: p.build(), Mounts: p.mounts(), Modules: c.Files()}
 	step := func(name, how, line string) kbuild.Step {
 		return kbuild.Step{Name: name, Shown: line, Command: []string{"bash", "-c", stepScript, "dkms", how, line, f.release, f.arch, p.Name, p.Version}}

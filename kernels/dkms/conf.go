@@ -18,6 +18,7 @@ type Conf struct {
 	Depends       []string // BUILD_DEPENDS: other packages that must be built and loaded first
 	Notes         []string // what dkms warns of, and what has no meaning here; one line each
 
+	pkg   *Package // whose it is, with name and version known
 	gates gates
 }
 
@@ -49,7 +50,7 @@ func readConf(v values, f facts, p *Package) (*Conf, []string) {
 	c := &Conf{
 		Name: v.one("PACKAGE_NAME"), Version: v.one("PACKAGE_VERSION"),
 		PreBuild: v.one("PRE_BUILD"), PostBuild: v.one("POST_BUILD"),
-		Patches: patches(v),
+		Patches: patches(v), pkg: p,
 	}
 	var faults []string
 	for _, directive := range []string{"PACKAGE_NAME", "PACKAGE_VERSION"} {

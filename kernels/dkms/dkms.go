@@ -2,8 +2,8 @@
 // would on a machine that runs the kernel: it opens the package, evaluates its dkms.conf for a target, decides whether the
 // package wants that target at all, and turns what it says into a recipe for kernels/kbuild.
 //
-// What is reproduced is dkms 3.2.2, quirks included: whoever ships a module has tested it with these. The package must never
-// know what becomes of the modules, nor install anything.
+// What is reproduced is dkms 3.2.2, quirks included: whoever ships a module has tested it with these. What a machine's owner
+// adds in /etc/dkms is no part of a package. This package must never know what becomes of the modules, nor install anything.
 package dkms
 
 import (
@@ -36,7 +36,7 @@ const (
 	Git     Kind = "git"          // a revision of a repository
 )
 
-// Package is a module's source as it was found. The zero value is none.
+// Package is a module's source as it was found. The zero value is none. It may be used for several targets at once.
 type Package struct {
 	Kind     Kind
 	Source   string // host folder with the source; in place for a Folder, else below the work folder given to Open
@@ -45,7 +45,9 @@ type Package struct {
 	Version  string // PACKAGE_VERSION, likewise
 	Revision string // of a Git: the commit
 	Notes    []string
+	Needs    [][]string // of a Deb: the packages that it depends on besides dkms, each with its alternatives
 
+	work   string // where it may put what it needs for a moment
 	holder string // the name that stands for the version in dkms.conf until the package is made, e.g. #MODULE_VERSION#
 }
 

@@ -36,15 +36,14 @@ const (
 // Evaluate runs the package's dkms.conf for the target of tree, in the sandbox and in the target's root, and answers what it
 // says there. Nothing in it can be known without: the file is bash, and asks for the kernel and its configuration.
 //
-// Where the name and the version are not known yet, they are set in p. An *kbuild.Error says that dkms would refuse the file;
-// any other error is ours.
+// An *kbuild.Error says that dkms would refuse the file; any other error is ours.
 func (p *Package) Evaluate(ctx context.Context, tree *kernels.Tree) (*Conf, error) {
 	v, err := p.values(ctx, tree)
 	if err != nil {
 		return nil, err
 	}
 	if p.Name == "" || p.Version == "" { // now it can be told where the package stands; what it says may depend on it
-		if err := p.settle(v); err != nil {
+		if p, err = p.settled(v); err != nil {
 			return nil, err
 		}
 		if v, err = p.values(ctx, tree); err != nil {
@@ -62,20 +61,19 @@ func (p *Package) Evaluate(ctx context.Context, tree *kernels.Tree) (*Conf, erro
 	return conf, nil
 }
 
-// settle takes the name and the version from what dkms.conf says.
-func (p *Package) settle(v values) error {
-	name, version := v.one("PACKAGE_NAME"), v.one("PACKAGE_VERSION")
-	if name == "" || version == "" {
-		p.Name, p.Version = "module", "0" // the file will be refused for it
-		return nil
+// settled is the package with the name and the version that dkms.conf says.
+func (p *Package) settled(v values) (*Package, error) {
+	known := *p
+	known.Name, known.Version = v.one("PACKAGE_NAME"), v.one("PACKAGE_VERSION")
+	if known.Name == "" || known.Version == "" {
+		known.Name, known.Version = "module", "0" // the file will be refused for it
 	}
-	for _, e := range []error{checkName("PACKAGE_NAME", name), checkName("PACKAGE_VERSION", version)} {
+	for _, e := range []error{checkName("PACKAGE_NAME", known.Name), checkName("PACKAGE_VERSION", known.Version)} {
 		if e != nil {
-			return badConf([]string{e.Error()})
+			return nil, badConf([]string{e.Error()})
 		}
 	}
-	p.Name, p.Version = name, version
-	return nil
+	return &known, nil
 }
 
 // badConf is the *kbuild.Error for a dkms.conf that dkms would not take.
@@ -89,7 +87,7 @@ func badConf(faults []string) error {
 
 // values runs dkms.conf.
 func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error) {
-	dir, err := os.MkdirTemp("", "dkms-conf-*")
+	dir, err := os.MkdirTemp(p.work, "dkms-conf-*")
 	if err != nil {
 		return values{}, fmt.Errorf("make folder to evaluate %s: %w", ConfName, err)
 	}

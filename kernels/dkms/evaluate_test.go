@@ -2,6 +2,7 @@ package dkms
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,12 +114,29 @@ func TestEvaluateReachesNothing(t *testing.T) {
 
 func TestEvaluateLearnsTheName(t *testing.T) {
 	p, c, err := evaluate(t, strings.Replace(goodConf, `"1.0"`, `"$(echo 1).5"`, 1)+`MAKE="$module/$module_version"`)
-	if err != nil || p.Name != "hello" || p.Version != "1.5" || c.Make != "hello/1.5" {
+	if err != nil || p.Name != "hello" || p.Version != "" || c.Version != "1.5" || c.Make != "hello/1.5" {
 		t.Errorf("%+v, %+v, %v", p, c, err)
 	}
 	p, c, err = evaluate(t, strings.Replace(goodConf, `"1.0"`, `"#MODULE_VERSION#"`, 1)+`MAKE="$PACKAGE_VERSION"`)
 	if err != nil || p.Version != "0" || c.Make != "0" || c.Version != "0" || len(p.Notes) != 1 {
 		t.Errorf("%+v, %+v, %v", p, c, err)
+	}
+}
+
+// TestEvaluateLeavesNothing: what is needed for a moment is gone after, and the package is as it was.
+func TestEvaluateLeavesNothing(t *testing.T) {
+	work := t.TempDir()
+	p, err := Open(t.Context(), source(t, map[string]string{"dkms.conf": goodConf}), work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := fmt.Sprintf("%+v", p)
+	if _, err := p.Evaluate(t.Context(), fakeTree(t)); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(work)
+	if after := fmt.Sprintf("%+v", p); err != nil || len(left) > 0 || after != before {
+		t.Errorf("%v left, %v, and the package is %s", left, err, after)
 	}
 }
 
@@ -185,6 +203,6 @@ func FuzzParseAnswer(f *testing.F) {
 				t.Errorf("%q", line)
 			}
 		}
-		c.recipe(p, facts{release: "6.1"}, 0)
+		c.recipe(facts{release: "6.1"}, 0)
 	})
 }

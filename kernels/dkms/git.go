@@ -78,10 +78,7 @@ func openGit(ctx context.Context, repository, rev, work string) (*Package, error
 	if err := unpackFrom(gitCommand(ctx, clone, "archive", "--format=tar", p.Revision+":"+at.prefix), given, to, ""); err != nil {
 		return nil, err
 	}
-	if err := p.identify(); err != nil {
-		return nil, err
-	}
-	return p, p.check(given)
+	return p.look(given, work)
 }
 
 // revision is a commit and the folder in it that is meant.

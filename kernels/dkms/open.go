@@ -33,7 +33,7 @@ func Open(ctx context.Context, path, work string) (*Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open module: %w", err)
 	}
-	p := &Package{Kind: Folder, Source: path}
+	p := &Package{Kind: Folder}
 	switch {
 	case info.IsDir():
 		if p.Source, err = filepath.Abs(path); err != nil {
@@ -46,10 +46,19 @@ func Open(ctx context.Context, path, work string) (*Package, error) {
 			return nil, err
 		}
 	}
+	return p.look(path, work)
+}
+
+// look learns what the source that was found is. Errors name what was given.
+func (p *Package) look(given, work string) (*Package, error) {
+	p.work = work
 	if err := p.identify(); err != nil {
 		return nil, err
 	}
-	return p, p.check(path)
+	if err := p.check(given); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // check refuses what holds no module, with the cure.
@@ -74,7 +83,11 @@ func openArchive(ctx context.Context, path, work string) (*Package, error) {
 		if err := unpackDeb(ctx, path, to); err != nil {
 			return nil, err
 		}
-		return findInDeb(path, to)
+		p, err := findInDeb(path, to)
+		if err == nil {
+			p.Needs, err = debNeeds(ctx, path)
+		}
+		return p, err
 	}
 	if err := unpackTarball(path, to); err != nil {
 		return nil, err
