@@ -237,7 +237,13 @@ func TestEndings(t *testing.T) {
 			if group.limit != nil {
 				group.limit(&limits)
 			}
-			playEndings(t, group.list, limits, group.frozen)
+			if !group.frozen {
+				playEndings(t, group.list, limits, false)
+				return
+			}
+			for _, e := range group.list { // nothing in a clone's arguments tells of which kernel it is
+				playEndings(t, []ending{e}, limits, true)
+			}
 		})
 	}
 	if played == 6 { // not where only some of them were asked for
@@ -252,7 +258,9 @@ func playEndings(t *testing.T, list []ending, limits deadlines, frozen bool) {
 	for _, e := range list {
 		by[e.name] = e
 		for line := range strings.Lines(e.script) {
-			if line = strings.TrimSpace(line); line != "" {
+			if line = strings.TrimSpace(line); line != "" && frozen {
+				fmt.Fprintln(&script, line)
+			} else if line != "" {
 				fmt.Fprintf(&script, "[/%s/vmlinuz] %s\n", e.name, line)
 			}
 		}
