@@ -41,6 +41,9 @@ type Config struct {
 	// Sets and Required come from a table [kernels], whose key default is Kernels then.
 	Sets     map[string][]string `toml:"-"` // by name; -k @NAME takes one
 	Required []string            `toml:"-"` // selectors whose kernels must not be missing
+
+	// Lock is the path of the lock beside the file; empty where neither can be.
+	Lock string `toml:"-"`
 }
 
 // GuestConfig is the table [guest].
@@ -110,6 +113,7 @@ var airy = regexp.MustCompile(`(?m)^((?:# )?[a-z_]+ = .*\n)#`)
 // folder. An error is one line that names file, line and cure, as a *UsageError.
 func LoadConfig(path string) (Config, error) {
 	c := DefaultConfig()
+	c.Lock = filepath.Join(filepath.Dir(path), LockName)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
@@ -128,6 +132,7 @@ func LoadConfig(path string) (Config, error) {
 	if c, err = parseConfig(data); err != nil {
 		return c, &UsageError{fmt.Errorf("%s:%w", path, err)}
 	}
+	c.Lock = filepath.Join(filepath.Dir(path), LockName)
 	c.resolve(filepath.Dir(path))
 	return c, nil
 }

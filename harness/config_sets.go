@@ -139,6 +139,16 @@ func (c Config) alsoRequired() []string {
 	return all
 }
 
+// everySelector are all that the file names, sorted, each once.
+func (c Config) everySelector() []string {
+	all := c.alsoRequired()
+	for _, set := range c.Sets {
+		all = append(all, set...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // isRequired tells whether text is one of the selectors that must not be missing.
 func (s Spec) isRequired(text string) bool { return slices.Contains(s.Required, text) }
 

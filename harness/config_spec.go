@@ -35,7 +35,7 @@ func (c Config) Spec(flags Spec) (Spec, error) {
 	if s.Kernels, err = c.selectors(flags.Kernels); err != nil {
 		return s, &UsageError{err}
 	}
-	s.Required = c.Required
+	s.Required, s.Lock = c.Required, c.Lock
 	if len(flags.Suites) == 0 {
 		s.Suites = c.Suites
 		return s, nil

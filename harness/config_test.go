@@ -153,7 +153,9 @@ func TestPathsInTheFileAreRelativeToIt(t *testing.T) {
 	if c.Out != dir+"/out" {
 		t.Errorf("out %q", c.Out)
 	}
-	if c, err = LoadConfig(filepath.Join(dir, "absent.toml")); err != nil || !reflect.DeepEqual(c, DefaultConfig()) {
+	want := DefaultConfig()
+	want.Lock = filepath.Join(dir, LockName)
+	if c, err = LoadConfig(filepath.Join(dir, "absent.toml")); err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("without a file: %+v, %v", c, err)
 	}
 }

@@ -45,8 +45,8 @@ type Unresolved struct {
 	Reason   string `json:"reason"`
 }
 
-// label names it in a matrix.
-func (u Unresolved) label() string { return cmp.Or(u.Release, u.Selector) }
+// Label names it in a matrix.
+func (u Unresolved) Label() string { return cmp.Or(u.Release, u.Selector) }
 
 // Label names a target in a matrix, in file names and on the command line.
 func Label(t kernels.Target) string {
@@ -73,7 +73,7 @@ func (p *Plan) labels() []string {
 		labels = append(labels, Label(t))
 	}
 	for _, u := range p.Unresolved {
-		labels = append(labels, u.label())
+		labels = append(labels, u.Label())
 	}
 	return labels
 }
@@ -177,9 +177,17 @@ func suiteDir(name string) (string, error) {
 
 func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 	sources := h.sources(p.Spec)
+	lock, err := p.Spec.lock()
+	if err != nil {
+		return err
+	}
 	for _, text := range p.Spec.Kernels {
 		targets, open := len(p.Targets), len(p.Unresolved)
-		if err := resolveOne(ctx, p, sources, text); err != nil {
+		if res, pinned := lock.resolution(text); pinned {
+			p.add(text, res)
+		} else if p.Spec.Locked {
+			return &UsageError{fmt.Errorf("%s is not pinned in %s: modmatrix kernels update", text, cmp.Or(p.Spec.Lock, LockName))}
+		} else if err := resolveOne(ctx, p, sources, text); err != nil {
 			return err
 		}
 		if p.Spec.isRequired(text) {
@@ -216,12 +224,17 @@ func resolveOne(ctx context.Context, p *Plan, sources map[string]Source, text st
 		p.Unresolved = append(p.Unresolved, Unresolved{Selector: text, Reason: err.Error()})
 		return nil
 	}
+	p.add(text, res)
+	return nil
+}
+
+// add takes in what the selector text resolved to.
+func (p *Plan) add(text string, res kernels.Resolution) {
 	p.Notices = append(p.Notices, res.Notices...)
 	p.Targets = append(p.Targets, res.Targets...)
 	for _, e := range res.Incomplete {
 		p.Unresolved = append(p.Unresolved, Unresolved{text, e.Release, e.Version, e.Error()})
 	}
-	return nil
 }
 
 // require marks rows that must not be missing.
@@ -233,7 +246,7 @@ func (p *Plan) require(targets []kernels.Target, open []Unresolved) {
 		p.required[Label(t)] = true
 	}
 	for _, u := range open {
-		p.required[u.label()] = true
+		p.required[u.Label()] = true
 	}
 }
 
@@ -261,8 +274,8 @@ func (p *Plan) stillUnresolved() []Unresolved {
 	}
 	var left []Unresolved
 	for _, u := range p.Unresolved {
-		if !seen[u.label()] {
-			seen[u.label()] = true
+		if !seen[u.Label()] {
+			seen[u.Label()] = true
 			left = append(left, u)
 		}
 	}

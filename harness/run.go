@@ -73,7 +73,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		r.know(Label(t), aboutTarget(t))
 	}
 	for _, u := range p.Unresolved {
-		r.know(u.label(), results.Target{Release: u.label(), Version: u.Version, Source: u.Selector})
+		r.know(u.Label(), results.Target{Release: u.Label(), Version: u.Version, Source: u.Selector})
 	}
 	r.tellTakenUp()
 	var wg sync.WaitGroup
@@ -83,7 +83,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		}
 	}
 	for _, u := range p.Unresolved {
-		r.blame(u.label(), Blame{results.StageFetch, results.CodeInfra, u.Reason})
+		r.blame(u.Label(), Blame{results.StageFetch, results.CodeInfra, u.Reason})
 	}
 	wg.Wait()
 	r.times.save()

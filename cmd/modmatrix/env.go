@@ -29,6 +29,7 @@ type engine interface {
 	Run(context.Context, *harness.Plan) (*results.Results, error)
 	Shell(context.Context, *harness.Plan, io.ReadWriter) error
 	Fetch(context.Context, harness.Spec) ([]kernels.Target, error)
+	Lock(context.Context, harness.Spec, harness.Config) (harness.Lock, []string, error)
 	Doctor(context.Context) []harness.Check
 	Store() *kernels.Store
 }

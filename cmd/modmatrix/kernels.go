@@ -17,11 +17,12 @@ func kernelsCommand(a *app) *cobra.Command {
 		Short: "The kernels to build against, and the roots to build in",
 		Example: `  modmatrix kernels ls
   modmatrix kernels fetch debian:trixie
+  modmatrix kernels update
   modmatrix kernels prune --older-than 30d`,
 		Args: noVerb,
-		RunE: func(*cobra.Command, []string) error { return usage("kernels needs a verb: ls, fetch or prune") },
+		RunE: func(*cobra.Command, []string) error { return usage("kernels needs a verb: ls, fetch, update or prune") },
 	}
-	cmd.AddCommand(kernelsLs(a), kernelsFetch(a), kernelsPrune(a))
+	cmd.AddCommand(kernelsLs(a), kernelsFetch(a), kernelsUpdate(a), kernelsPrune(a))
 	return cmd
 }
 
@@ -80,6 +81,68 @@ func (a *app) fetch(ctx context.Context, spec harness.Spec) error {
 		for _, t := range targets {
 			fmt.Fprintln(a.Stdout, results.Plain(harness.Label(t)))
 		}
+	}
+	return nil
+}
+
+func kernelsUpdate(a *app) *cobra.Command {
+	var s specFlags
+	cmd := &cobra.Command{
+		Use:   "update [MODULE]",
+		Short: "Pin in modmatrix.lock what the selectors name today",
+		Long: `Update resolves every selector of modmatrix.toml anew and writes what came of it into modmatrix.lock beside it: release,
+packages, versions and SHA-256, and no address. From then on a run takes these kernels, until the next update, whose
+output says what changed. Without the file every run takes the newest.`,
+		Example: `  modmatrix kernels update
+  modmatrix run --locked`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := s.config(cmd, args)
+			if err != nil {
+				return err
+			}
+			return a.update(cmd.Context(), s.Spec, cfg)
+		},
+	}
+	cmd.Flags().BoolVar(&s.Offline, "offline", false, "never touch the network")
+	return cmd
+}
+
+func (a *app) update(ctx context.Context, flags harness.Spec, cfg harness.Config) error {
+	if cfg.Lock == "" {
+		return usage("%s is no folder: a lock lies beside a modmatrix.toml", flags.Module)
+	}
+	spec, err := cfg.Spec(flags)
+	if err != nil {
+		return err
+	}
+	old, oldErr := harness.ReadLock(cfg.Lock) // a damaged one is replaced, too
+	w := a.watch(ctx)
+	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
+	if err != nil {
+		w.close()
+		return err
+	}
+	lock, notices, err := h.Lock(ctx, spec, cfg)
+	w.close()
+	if err != nil {
+		return err
+	}
+	if err := lock.Write(cfg.Lock); err != nil {
+		return err
+	}
+	if oldErr != nil {
+		notices = append(notices, "the lock was damaged and is written anew")
+	}
+	for _, n := range notices {
+		fmt.Fprintln(a.Stderr, "note  "+results.Plain(n))
+	}
+	changes := lock.Changes(old)
+	if len(changes) == 0 {
+		changes = []string{"nothing changed"}
+	}
+	for _, line := range changes {
+		fmt.Fprintln(a.Stdout, results.Plain(line))
 	}
 	return nil
 }

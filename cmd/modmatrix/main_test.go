@@ -208,6 +208,12 @@ func (s *scripted) Fetch(ctx context.Context, spec harness.Spec) ([]kernels.Targ
 	return p.Targets, nil
 }
 
+func (s *scripted) Lock(context.Context, harness.Spec, harness.Config) (harness.Lock, []string, error) {
+	l := harness.Lock{Schema: harness.LockSchema}
+	l.Selectors = append(l.Selectors, harness.Pinned{Selector: "debian:sid", Targets: []kernels.Target{{Release: "7.3.4", Source: "debian:sid"}}})
+	return l, []string{"the index is old"}, nil
+}
+
 func (s *scripted) Doctor(context.Context) []harness.Check {
 	checks := []harness.Check{{Name: "go", OK: true, Text: "go1.26.8"}}
 	if _, err := os.Stat("broken"); err == nil {
