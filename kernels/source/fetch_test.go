@@ -184,6 +184,10 @@ func TestFetchFails(t *testing.T) {
 				t.Errorf("%v %v, want %s", tree, err, tt.want)
 			}
 			noTemps(t, store)
+			logs, _ := filepath.Glob(filepath.Join(store.Dir(), "compile/*.log"))
+			if len(logs) != 1 {
+				t.Errorf("the log of a build that failed must outlive it: %v", logs)
+			}
 		})
 	}
 }

@@ -61,6 +61,7 @@ func (j job) make(ctx context.Context, dir string) (err error) {
 	if err := prune(b.linux); err != nil {
 		return fmt.Errorf("drop what no module is built with: %w", err)
 	}
+	_ = os.Remove(logPath)
 	return j.finish(dir)
 }
 

@@ -17,7 +17,7 @@ const (
 	guestKDIR  = "/usr/src/linux" // where a kernel is compiled and where modules find it: the same for all
 	guestStage = "/out"           // where what is to be kept is put
 	buildTime  = 946684800        // 2000-01-01T00:00:00Z: the image depends on source, configuration and compiler alone
-	ccacheMax  = "2G"
+	ccacheMax  = "1G"             // a kernel of ours takes 50 MB of it; nobody but ccache itself makes room in there
 )
 
 // environment is all that a build knows of where it runs (Linux Documentation/kbuild/reproducible-builds.rst).
