@@ -64,7 +64,7 @@ func (h *Harness) takeIn(ctx context.Context, spec Spec) (in intake, err error) 
 		}
 		pkg, err := dkms.Open(ctx, path, dir)
 		if err != nil {
-			return in, asUsage(err)
+			return in, asUsage(err, path)
 		}
 		if i == 0 {
 			in.module = pkg
@@ -72,19 +72,23 @@ func (h *Harness) takeIn(ctx context.Context, spec Spec) (in intake, err error) 
 		}
 		digest, err := kbuild.SourceDigest(pkg.Source, nil)
 		if err != nil {
-			return in, asUsage(err)
+			return in, asUsage(err, path)
 		}
 		in.depends = append(in.depends, packed{pkg, digest})
 	}
 	return in, nil
 }
 
-// asUsage makes a mistake of the caller of what is one.
-func asUsage(err error) error {
-	if wrong := (*kbuild.SourceError)(nil); errors.As(err, &wrong) {
-		return &UsageError{err}
+// asUsage makes a mistake of the caller of what is one, and names the module as the caller does.
+func asUsage(err error, given string) error {
+	wrong := (*kbuild.SourceError)(nil)
+	if !errors.As(err, &wrong) {
+		return err
 	}
-	return err
+	if abs, _ := filepath.Abs(given); wrong.Path == abs {
+		wrong.Path = given
+	}
+	return &UsageError{err}
 }
 
 // about is what results.json says of the module before anything is built.

@@ -74,10 +74,13 @@ func (a *app) showPlan(p *harness.Plan) error {
 		fmt.Fprintf(w, "  %s\t%s\t%s\n", results.Plain(harness.Label(t)), results.Plain(t.Source), megabytes(downloadSize(t)))
 	}
 	for _, u := range p.Unresolved {
-		fmt.Fprintf(w, "  %s\t%s\t\n", results.Plain(u.Selector), "MISS: "+results.Plain(u.Reason))
+		fmt.Fprintf(w, "  %s\t%s\tMISS\n", results.Plain(u.Label()), results.Plain(u.Selector))
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	for _, u := range p.Unresolved {
+		fmt.Fprintf(a.Stderr, "MISS  %s\n", results.Plain(u.Reason))
 	}
 	for _, n := range p.Notices {
 		fmt.Fprintf(a.Stderr, "note  %s\n", results.Plain(n))
