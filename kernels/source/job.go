@@ -61,8 +61,10 @@ func (j job) make(ctx context.Context, dir string) (err error) {
 	if err := prune(b.linux); err != nil {
 		return fmt.Errorf("drop what no module is built with: %w", err)
 	}
-	_ = os.Remove(logPath)
-	return j.finish(dir)
+	if err := j.finish(dir); err != nil {
+		return fmt.Errorf("%w (all of it: %s)", err, logPath)
+	}
+	return os.Remove(logPath)
 }
 
 // box readies the folders of the build in dir.
