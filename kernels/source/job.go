@@ -125,7 +125,7 @@ func (j job) unpack(ctx context.Context, b box, log *buildLog) error {
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(j.target.Release, v.String()+v.extra) {
+	if j.target.Version != v.String() {
 		return fmt.Errorf("the source is %s%s and was resolved as %s: it changed meanwhile, run again", v, v.extra, j.target.Release)
 	}
 	// What else would go into the release (Linux scripts/setlocalversion).
