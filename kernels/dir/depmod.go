@@ -107,10 +107,11 @@ func isModule(name string) bool {
 	return strings.HasSuffix(name, ".ko")
 }
 
-// writeDeps writes modules.dep, modules.softdep and modules.builtin into dir. Each module states the names of those that it
+// writeDeps writes modules.dep, modules.softdep, modules.alias and modules.builtin into dir. Each module states the names of those that it
 // needs itself, which is all that a closure takes.
 func (k Kernel) writeDeps(ctx context.Context, dir string) error {
-	paths, needs, soft := map[string]string{}, map[string][]string{}, new(strings.Builder)
+	paths, needs := map[string]string{}, map[string][]string{}
+	var soft, aliases strings.Builder
 	var names []string
 	err := k.eachModule(func(path string) error {
 		info, err := readModinfo(path)
@@ -130,7 +131,10 @@ func (k Kernel) writeDeps(ctx context.Context, dir string) error {
 		}
 		paths[name], needs[name] = filepath.Join(treeLink, rel), info.depends
 		for _, s := range info.softdeps {
-			fmt.Fprintf(soft, "softdep %s %s\n", name, s)
+			fmt.Fprintf(&soft, "softdep %s %s\n", name, s)
+		}
+		for _, a := range info.aliases {
+			fmt.Fprintf(&aliases, "alias %s %s\n", a, name)
 		}
 		return ctx.Err()
 	})
@@ -152,7 +156,7 @@ func (k Kernel) writeDeps(ctx context.Context, dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for name, text := range map[string]string{"modules.dep": deps.String(), "modules.softdep": soft.String(), "modules.builtin": string(builtin)} {
+	for name, text := range map[string]string{"modules.dep": deps.String(), "modules.softdep": soft.String(), "modules.alias": aliases.String(), "modules.builtin": string(builtin)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}
@@ -166,7 +170,7 @@ func plainName(path string) string {
 	return strings.ReplaceAll(name, "-", "_")
 }
 
-type modinfo struct{ depends, softdeps []string }
+type modinfo struct{ depends, softdeps, aliases []string }
 
 // readModinfo reads what the module at path says that it needs. Of a file that is not packed it reads no more than that.
 func readModinfo(path string) (modinfo, error) {
@@ -216,6 +220,8 @@ func parseModinfo(r io.ReaderAt) (modinfo, error) {
 			info.depends = strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
 		case "softdep":
 			info.softdeps = append(info.softdeps, value)
+		case "alias":
+			info.aliases = append(info.aliases, value)
 		}
 	}
 	return info, nil

@@ -66,9 +66,9 @@ func testTree(t *testing.T, dir string) string {
 	write(t, filepath.Join(dir, "arch/x86/boot/bzImage"), bzImage(testRelease))
 	write(t, filepath.Join(dir, "modules.order"), "drivers/a/first-one.o\ndrivers/b/second.o\nkernel/third.o\n")
 	write(t, filepath.Join(dir, "modules.builtin"), "kernel/drivers/tty/serial.ko\n")
-	write(t, filepath.Join(dir, "drivers/a/first-one.ko"), module("depends=second", "softdep=pre: third"))
+	write(t, filepath.Join(dir, "drivers/a/first-one.ko"), module("depends=second", "softdep=pre: third-alias"))
 	write(t, filepath.Join(dir, "drivers/b/second.ko"), module("depends="))
-	write(t, filepath.Join(dir, "kernel/third.ko"), module("depends="))
+	write(t, filepath.Join(dir, "kernel/third.ko"), module("depends=", "alias=third-alias"))
 	return dir
 }
 
