@@ -125,6 +125,9 @@ func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) 
 	if exit != 0 {
 		log.printf("# exit code %d\n", exit)
 	}
+	if r.Recipe != nil && (exit == 126 || exit == 127) { // sh's words for a command that it cannot run or find
+		return fmt.Errorf("build for %s: the root lacks a program that %s runs: %s", r.Tree.Target.Release, cmp.Or(step.Name, "the build"), log.lastSaid())
+	}
 	err = log.verdict(exit, r.inCopy)
 	switch fault := (*Error)(nil); {
 	case err != nil && !errors.As(err, &fault):

@@ -92,6 +92,15 @@ func TestRecipeScript(t *testing.T) {
 	}
 }
 
+// TestRecipeWithoutProgram: what a package needs and the root has not got says nothing of the module.
+func TestRecipeWithoutProgram(t *testing.T) {
+	_, _, err := cook(t, withKO(t, ":"), Recipe{}, "no-such-program")
+	if fault := (*Error)(nil); err == nil || errors.As(err, &fault) || !strings.Contains(err.Error(), "the root lacks a program that the build runs: ") ||
+		!strings.Contains(err.Error(), "no-such-program: not found") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestRequestSymbols(t *testing.T) {
 	symvers := filepath.Join(t.TempDir(), "Module.symvers")
 	if err := os.WriteFile(symvers, []byte("other's\n"), 0o644); err != nil {
