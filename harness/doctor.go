@@ -44,20 +44,29 @@ func (h *Harness) Doctor(ctx context.Context) []Check {
 		check("mmdebstrap", func() (string, error) { return source.Bootstrap(ctx) }),
 		check("sandbox", func() (string, error) { return kbuild.TrySandbox(ctx) }),
 		check("qemu", func() (string, error) { return vm.QEMUVersion(ctx, vm.HostArch()) }),
-		h.checkKVM(),
+		h.checkAccelerator(ctx),
 		check("cache", h.checkCache),
 		check("disk", h.checkDisk),
 		check("cores", func() (string, error) { return fmt.Sprint(runtime.NumCPU()), nil }),
 	}
 }
 
-// checkKVM never fails: a run works without.
-func (h *Harness) checkKVM() Check {
-	c := Check{Name: "kvm", OK: true, Text: "not there: guests are emulated (tcg), several times slower"}
-	if unix.Access("/dev/kvm", unix.R_OK|unix.W_OK) == nil {
-		c.Text = "there; the first run finds out by booting whether it works"
-	} else if _, err := os.Stat("/dev/kvm"); err == nil {
-		c.Text, c.Cure = "there, and not for this user: guests are emulated (tcg)", "add the user to the group kvm"
+// checkAccelerator never fails: a run works without hardware's help. What an earlier run found by booting is believed; that
+// /dev/kvm is there says nothing.
+func (h *Harness) checkAccelerator(ctx context.Context) Check {
+	c := Check{Name: "accelerator", OK: true, Text: "tcg: /dev/kvm is not there, so guests are emulated, several times slower"}
+	v, known, err := vm.Known(ctx, vm.HostArch(), h.probeDir())
+	switch {
+	case err == nil && known && v.Reason == "":
+		c.Text = v.Accel.String()
+	case err == nil && known:
+		c.Text = v.Accel.String() + ": " + v.Reason
+	case unix.Access("/dev/kvm", unix.R_OK|unix.W_OK) == nil:
+		c.Text = "not known yet: /dev/kvm is there, and the first run finds out by booting whether it works"
+	default:
+		if _, err := os.Stat("/dev/kvm"); err == nil {
+			c.Text, c.Cure = "tcg: /dev/kvm is there, and not for this user", "add the user to the group kvm"
+		}
 	}
 	return c
 }

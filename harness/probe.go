@@ -11,6 +11,9 @@ import (
 // it: without a drive that guest can only complain, which takes user space all the same.
 const frameMark = `"kind":"`
 
+// probeDir is where the answers of probes are kept.
+func (h *Harness) probeDir() string { return filepath.Join(h.store.Dir(), "probe") }
+
 // probeOnce finds out, with the first kernel that is there, what runs guests on this machine.
 func (r *run) probeOnce(ctx context.Context) func(kernel, initrd string) (vm.Verdict, error) {
 	var done bool
@@ -23,7 +26,7 @@ func (r *run) probeOnce(ctx context.Context) func(kernel, initrd string) (vm.Ver
 		}
 		var v vm.Verdict
 		v, failure = r.probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: frameMark,
-			CacheDir: filepath.Join(r.store.Dir(), "probe"), RequireKVM: r.plan.Spec.RequireKVM})
+			CacheDir: r.probeDir(), RequireKVM: r.plan.Spec.RequireKVM})
 		if wasInterrupted(ctx, failure) {
 			return v, failure
 		}
