@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"time"
@@ -147,4 +148,12 @@ func (c *cell) inTurn(ctx context.Context, f *frozen, v errand) (told, error) {
 	return t, err
 }
 
-func specsJSON(specs []results.Spec) ([]byte, error) { return json.MarshalIndent(specs, "", "\t") }
+func specsJSON(specs []results.Spec) ([]byte, error) {
+	data, err := json.MarshalIndent(specs, "", "\t")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	_, err = results.PlainJSON(&b).Write(data)
+	return b.Bytes(), err
+}

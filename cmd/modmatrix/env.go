@@ -76,7 +76,7 @@ func usage(format string, args ...any) error {
 func run(env Env) (code int) {
 	defer func() {
 		if bug := recover(); bug != nil {
-			fmt.Fprintf(env.Stderr, "modmatrix: internal error: %v\n%s", bug, debug.Stack())
+			fmt.Fprintf(env.Stderr, "modmatrix: internal error: %s\n%s", results.Plain(fmt.Sprint(bug)), debug.Stack())
 			code = exitBug
 		}
 	}()
