@@ -76,11 +76,13 @@ func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
 		f.why = unfit.Error()
 		return
 	}
-	for range 2 { // a template that is damaged is made anew, once
+	for range 2 { // a template that is damaged is made anew, and a kernel that fell over boots again: each once
+		f.failed = nil
 		if f.dir, err = r.findOrMake(ctx, tree, f); err == nil {
 			break
 		}
-		if !errors.Is(err, vm.ErrTemplate) || r.dropTemplate(f) != nil {
+		fell := f.failed != nil && f.failed.End.Late == ""
+		if !fell && (!errors.Is(err, vm.ErrTemplate) || r.dropTemplate(f) != nil) {
 			break
 		}
 	}

@@ -20,7 +20,7 @@ func TestArgv(t *testing.T) {
 		"-m", "256M",
 		"-kernel", "/k,1",
 		"-append", "console=ttyS0 panic=-1 oops=panic ignore_loglevel printk.time=1 printk.devkmsg=on 8250.nr_uarts=4 sysrq_always_enabled " +
-			"watchdog_thresh=55 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120 unknown_nmi_panic a=1",
+			"watchdog_thresh=55 rcupdate.rcu_cpu_stall_timeout=120 workqueue.watchdog_thresh=120 unknown_nmi_panic no_timer_check a=1",
 		"-initrd", "/i",
 		"-chardev", "socket,fd=4,id=console", "-serial", "chardev:console",
 		"-chardev", "socket,fd=5,id=report", "-serial", "chardev:report",
