@@ -43,7 +43,7 @@ func (r *run) build(ctx context.Context, tree *kernels.Tree, begun func()) built
 	ev := Event{Kind: EventStage, Target: label, Stage: results.StageBuild}
 	r.stage(ev, StateStart, "", 0)
 	began := time.Now()
-	b := r.buildOrReuse(ctx, tree, begun)
+	b := r.buildInTime(ctx, tree, begun)
 	b.elapsed = time.Since(began)
 	if !b.cached {
 		r.times.note(durationKey(r.plan, Cell{label, ""}), b.elapsed)
@@ -61,6 +61,25 @@ func (r *run) build(ctx context.Context, tree *kernels.Tree, begun func()) built
 		r.stage(ev, StateDone, "", b.elapsed)
 	}
 	r.learn(b.Modules)
+	return b
+}
+
+// errTooLong ends a build that does not end by itself.
+var errTooLong = errors.New("the build did not end")
+
+// buildInTime ends a build that does not end: of a Makefile that waits for ever nothing would ever be heard.
+func (r *run) buildInTime(ctx context.Context, tree *kernels.Tree, begun func()) built {
+	limit := r.limits(r.plan.Spec).build
+	if limit <= 0 {
+		return r.buildOrReuse(ctx, tree, begun)
+	}
+	timed, cancel := context.WithTimeoutCause(ctx, limit, errTooLong)
+	defer cancel()
+	b := r.buildOrReuse(timed, tree, begun)
+	if context.Cause(timed) == errTooLong && len(b.Modules) == 0 {
+		b.fault, b.excluded = nil, ""
+		b.trouble = &Blame{results.StageBuild, results.CodeTimeout, fmt.Sprintf("the build was not through after %v", limit)}
+	}
 	return b
 }
 

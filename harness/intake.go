@@ -70,7 +70,7 @@ func (h *Harness) takeIn(ctx context.Context, spec Spec) (in intake, err error) 
 			in.module = pkg
 			continue
 		}
-		digest, err := kbuild.SourceDigest(pkg.Source, nil)
+		digest, err := pkg.Digest(nil)
 		if err != nil {
 			return in, asUsage(err, path)
 		}
@@ -94,7 +94,7 @@ func asUsage(err error, given string) error {
 // about is what results.json says of the module before anything is built.
 func (in intake) about(spec Spec) (results.Module, error) {
 	pkg := in.module
-	digest, err := kbuild.SourceDigest(pkg.Source, notSource(spec))
+	digest, err := pkg.Digest(notSource(spec))
 	if err != nil {
 		return results.Module{}, &UsageError{err}
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
@@ -114,5 +115,27 @@ func tarUp(t *testing.T, archive, dir string) {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(w, "%s", data)
+	}
+}
+
+// TestBuildThatDoesNotEnd holds that a Makefile which waits for ever costs its own cells and nobody else's.
+func TestBuildThatDoesNotEnd(t *testing.T) {
+	f := newFixture(t, "call pass\npoweroff\n")
+	make, limits := f.make, f.limits
+	f.limits = func(s Spec) deadlines {
+		d := limits(s)
+		d.build = 200 * time.Millisecond
+		return d
+	}
+	f.make = func(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
+		if strings.HasPrefix(r.Tree.Target.Release, "old") {
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}
+		return make(ctx, r)
+	}
+	res, err := f.run(t, t.Context())
+	if err != nil || summary(res) != "old-amd64 lifecycle ERROR@build timeout\nyoung-amd64 lifecycle PASS@" {
+		t.Errorf("%v\n%s", err, summary(res))
 	}
 }

@@ -19,6 +19,7 @@ type deadlines struct {
 	silent time.Duration // without any frame
 	call   time.Duration // for finit_module or delete_module, while init itself still answers
 	whole  time.Duration // from power-on to power-off
+	build  time.Duration // of the module, with what it depends on; zero: for ever
 }
 
 const (
@@ -26,10 +27,11 @@ const (
 	silentLimit  = 60 * time.Second
 	callLimit    = 90 * time.Second
 	wholeDefault = 10 * time.Minute
+	buildLimit   = time.Hour // the largest modules there are take minutes
 )
 
 func limits(s Spec) deadlines {
-	d := deadlines{bootLimit, silentLimit, callLimit, s.Timeout}
+	d := deadlines{bootLimit, silentLimit, callLimit, s.Timeout, buildLimit}
 	if d.whole <= 0 {
 		d.whole = wholeDefault
 	}

@@ -32,6 +32,8 @@ func TestSandboxForbids(t *testing.T) {
 		"see the host's processes":      {fmt.Sprintf("kill -0 %d", os.Getpid()), "kill -0 $$"},
 		"mount":                         {"mount -t tmpfs x /tmp", "command -v mount"},
 		"write a file of 5 GiB":         {"truncate -s 5G big", "truncate -s 3G big"},
+		"take 17 GiB of memory":         {"bash -c 'ulimit -v $((17 << 20))'", "bash -c 'ulimit -v $((15 << 20))'"},
+		"burn a processor for ever":     {"test $(ulimit -t) = unlimited", "test $(ulimit -t) -le 3600"},
 		"leave a core":                  {"test $(ulimit -c) -ne 0", "test $(ulimit -c) -eq 0"},
 	} {
 		t.Run(what, func(t *testing.T) {

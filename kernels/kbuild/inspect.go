@@ -2,6 +2,7 @@ package kbuild
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -117,7 +118,7 @@ func parseModinfo(raw []byte) Module {
 		case "name":
 			m.Name = value
 		case "vermagic":
-			m.Vermagic = value
+			m.Vermagic = cmp.Or(m.Vermagic, value) // the kernel believes the first (kernel/module/main.c, get_next_modinfo)
 		case "version":
 			m.Version = value
 		case "srcversion":

@@ -147,3 +147,11 @@ func TestReadOrder(t *testing.T) {
 		t.Errorf("none: %v, %v", got, err)
 	}
 }
+
+// TestTheFirstVermagicCounts: a module may bring two, and the kernel compares the first.
+func TestTheFirstVermagicCounts(t *testing.T) {
+	m := parseModinfo([]byte("vermagic=2.6.32 SMP\x00license=GPL\x00vermagic=6.1.0 SMP\x00"))
+	if m.Release() != "2.6.32" {
+		t.Errorf("release %q", m.Release())
+	}
+}

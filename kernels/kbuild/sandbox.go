@@ -28,6 +28,8 @@ const (
 	shmSize  = 64 << 20 // bytes of /dev/shm
 	fileSize = 4 << 30  // bytes of the largest file a build may write
 	maxProcs = 4096     // processes; the kernel exempts root from it (Linux kernel/fork.c, copy_process)
+	maxCPU   = 3600     // seconds of processor time of one process: a compiler needs a few, a linker not much more
+	maxAS    = 16 << 30 // bytes of address space of one process: more than any compiler asks for
 	minFree  = 32 << 20 // bytes of disk that a build leaves to others
 
 	watchEvery = 500 * time.Millisecond
@@ -35,8 +37,9 @@ const (
 )
 
 // limitScript lowers the limits inside the sandbox, where only its own processes count, and becomes the command.
-// ulimit -f counts in units of 512 bytes; the option for processes is -p in dash and -u in bash.
-var limitScript = fmt.Sprintf(`ulimit -c 0; ulimit -f %d; ulimit -p %[2]d 2>/dev/null || ulimit -u %[2]d 2>/dev/null; exec "$@"`, fileSize/512, maxProcs)
+// ulimit -f counts in units of 512 bytes and -v in KiB; the option for processes is -p in dash and -u in bash.
+var limitScript = fmt.Sprintf(`ulimit -c 0; ulimit -f %d; ulimit -t %[3]d; ulimit -v %[4]d; ulimit -p %[2]d 2>/dev/null || ulimit -u %[2]d 2>/dev/null; exec "$@"`,
+	fileSize/512, maxProcs, maxCPU, maxAS>>10)
 
 // environment is all that a build knows of where it runs (Linux Documentation/kbuild/reproducible-builds.rst).
 var environment = [][2]string{
