@@ -1,0 +1,99 @@
+package debian
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// Deb is one package of the archive, in the store as it was checked against the signed index.
+type Deb struct {
+	kernels.Package
+	File string // host path of the .deb
+	Dir  string // host folder with what the package would put below /; nothing of it was run
+}
+
+// the files of an entry.
+const (
+	debFile = "package.deb"
+	debDir  = "files"
+)
+
+// Deb obtains the newest version that suite has of the package called name, by itself: what it depends on is the caller's
+// business. Errors wrap kernels.ErrNoMatch where the suite has none, and kernels.ErrUnavailable where it cannot be had.
+func (s *Source) Deb(ctx context.Context, suite, name string) (*Deb, error) {
+	d, err := s.deb(ctx, s.state(suite), name)
+	if err != nil {
+		return nil, fmt.Errorf("fetch package %s of %s: %w", name, suite, unavailable(ctx, err))
+	}
+	return d, nil
+}
+
+func (s *Source) deb(ctx context.Context, st *state, name string) (*Deb, error) {
+	if _, err := st.ensure(ctx, maxAge); err != nil {
+		return nil, err
+	}
+	p, err := st.newest(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	dir, _, err := s.store.Fill(ctx, "debs", p.SHA256, func(dir string) error {
+		if s.cfg.Offline {
+			return errors.New("it is not in the store, and the network is not to be used")
+		}
+		return st.makeDeb(ctx, dir, p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Deb{p, filepath.Join(dir, debFile), filepath.Join(dir, debDir)}, nil
+}
+
+// newest finds the package in the suite's index.
+func (st *state) newest(ctx context.Context, name string) (kernels.Package, error) {
+	unlock, err := st.lock(ctx, false)
+	if err != nil {
+		return kernels.Package{}, err
+	}
+	defer unlock()
+	lists, err := st.lists(ctx)
+	if err != nil {
+		return kernels.Package{}, err
+	}
+	ix, err := readIndex(lists, func(n string) bool { return n == name })
+	if err != nil {
+		return kernels.Package{}, err
+	}
+	if len(ix[name]) == 0 {
+		return kernels.Package{}, fmt.Errorf("%w: %s has no package %s in main", kernels.ErrNoMatch, st.suite.name, name)
+	}
+	p := ix[name][0]
+	return kernels.Package{Name: p.name, Version: p.version.String(), Arch: p.arch, SHA256: p.sha256, Size: p.size}, nil
+}
+
+// makeDeb downloads p into dir and unpacks it there.
+func (st *state) makeDeb(ctx context.Context, dir string, p kernels.Package) error {
+	title := strings.Join([]string{p.Name, p.Version, p.Arch}, " ")
+	debs := filepath.Join(dir, "debs")
+	one := kernels.Target{Release: title, Packages: []kernels.Package{p}}
+	if err := st.download(ctx, debs, one, func(kernels.Progress) {}); err != nil {
+		return err
+	}
+	files, err := verify(debs, one.Packages)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, debFile)
+	if err := errors.Join(os.Rename(files[0], file), os.RemoveAll(debs)); err != nil {
+		return err
+	}
+	if _, err := run(ctx, command(ctx, "dpkg-deb", "-x", file, filepath.Join(dir, debDir))); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(title+"\n"), 0o644)
+}
