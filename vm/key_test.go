@@ -51,6 +51,7 @@ func TestTemplateKey(t *testing.T) {
 		"drive":     func(m *vm.Machine) { m.Drive = file("d3", 1024) },
 		"no drive":  func(m *vm.Machine) { m.Drive = "" },
 		"words":     func(m *vm.Machine) { m.Args = []string{"b"} },
+		"devices":   func(m *vm.Machine) { m.Devices = []string{"edu"} },
 		"memory":    func(m *vm.Machine) { m.MemoryMiB = 512 },
 		"cpus":      func(m *vm.Machine) { m.CPUs = 2 },
 		"cpu":       func(m *vm.Machine) { m.Accel.CPU = "qemu64" },

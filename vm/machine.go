@@ -31,6 +31,9 @@ type Machine struct {
 	// write to; empty for none.
 	Drive string
 
+	// Devices are stand-ins for hardware, each a row of QEMU's -device, in order; see CheckDevice.
+	Devices []string
+
 	// Console gets the first serial port: the kernel log. Report gets the second: the frames of the guest's PID 1.
 	// Each is written by one goroutine. A slow writer slows the guest; a failing one does not, and Wait tells of it.
 	// Nil drops the bytes.
@@ -92,6 +95,9 @@ func (m *Machine) Validate() error {
 		return fmt.Errorf("unknown accelerator %q: kvm and tcg are known", n)
 	}
 	if err := checkWords(m.Args); err != nil {
+		return err
+	}
+	if err := m.checkDevices(); err != nil {
 		return err
 	}
 	if n := len(m.cmdline()) + 1; n > a.maxCmdline {
