@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -71,8 +70,8 @@ type comparison struct {
 	store  *kernels.Store
 	source *debian.Source
 	tool   *debian.Deb // dkms
+	self   string      // digest of this program
 	work   string
-	logs   string
 	trees  []*kernels.Tree
 }
 
@@ -107,9 +106,7 @@ func (c *comparison) run(ctx context.Context, w io.Writer) error {
 	for _, t := range c.trees {
 		r.Kernels = append(r.Kernels, t.Target.Release)
 	}
-	for _, n := range names {
-		r.Cells = append(r.Cells, c.row(ctx, n, began)...)
-	}
+	r.Cells = c.all(ctx, names, began)
 	return errors.Join(r.table(w), r.save(c.out), ctx.Err(), r.verdict())
 }
 
@@ -140,33 +137,38 @@ func (c *comparison) prepare(ctx context.Context) (release func(), err error) {
 			c.trees = append(c.trees, tree)
 		}
 	}
-	if c.work, release, err = c.store.WorkDir(); err != nil {
+	if c.self, err = self(); err != nil {
 		return nil, err
 	}
-	if c.logs = filepath.Join(os.TempDir(), fmt.Sprintf("modmatrix-agreement-%d", os.Getuid())); c.out != "" {
-		c.logs = c.out + ".logs"
-	}
-	return release, os.MkdirAll(c.logs, 0o755)
+	c.work, release, err = c.store.WorkDir()
+	return release, err
 }
 
-// row compares one package on all kernels.
-func (c *comparison) row(ctx context.Context, n named, began time.Time) (cells []cell) {
-	s, err := c.open(ctx, n)
-	for _, tree := range c.trees {
-		one := cell{Package: n.name, Kernel: tree.Target.Release}
-		switch {
-		case err != nil:
-			one.Left = err.Error()
-		case c.within > 0 && time.Since(began) > c.within:
-			one.Package, one.Left = s.title(), fmt.Sprintf("not begun within %s", c.within)
-		default:
-			one = c.compare(ctx, s, tree)
+// all compares every package on the first kernel, then on the second, and so on: who has not time for all of it sees something of
+// everything. The cells come package by package.
+func (c *comparison) all(ctx context.Context, names []named, began time.Time) []cell {
+	subjects, errs := make([]subject, len(names)), make([]error, len(names))
+	for i, n := range names {
+		subjects[i], errs[i] = c.open(ctx, n)
+	}
+	cells := make([]cell, len(names)*len(c.trees))
+	for k, tree := range c.trees {
+		for i, n := range names {
+			one := cell{Package: n.name, Kernel: tree.Target.Release}
+			switch {
+			case errs[i] != nil:
+				one.Left = firstLine(errs[i].Error())
+			case c.within > 0 && time.Since(began) > c.within:
+				one.Package, one.Left = subjects[i].title(), fmt.Sprintf("not begun within %s", c.within)
+			default:
+				one = c.compare(ctx, subjects[i], tree)
+			}
+			if ctx.Err() != nil {
+				one.Left = "interrupted"
+			}
+			c.say("%s", one)
+			cells[i*len(c.trees)+k] = one
 		}
-		if ctx.Err() != nil {
-			one.Left = "interrupted"
-		}
-		c.say("%s", one)
-		cells = append(cells, one)
 	}
 	return cells
 }
@@ -188,7 +190,6 @@ func (c *comparison) open(ctx context.Context, n named) (subject, error) {
 // compare asks both sides for one cell, one after the other.
 func (c *comparison) compare(ctx context.Context, s subject, tree *kernels.Tree) cell {
 	one := cell{Package: s.title(), Kernel: tree.Target.Release}
-	log := filepath.Join(c.logs, s.deb.Name+"_"+s.deb.Version+"_"+tree.Target.Release+".log")
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	var err error
@@ -198,7 +199,7 @@ func (c *comparison) compare(ctx context.Context, s subject, tree *kernels.Tree)
 	}
 	limited, cancel = context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	if one.Ours, err = c.ours(limited, s.pkg, tree, log); err != nil {
+	if one.Ours, err = c.ours(limited, s.deb, s.pkg, tree); err != nil {
 		one.Left = "modmatrix: " + firstLine(err.Error())
 		return one
 	}

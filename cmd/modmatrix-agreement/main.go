@@ -36,8 +36,8 @@ func run() int {
 	return 3
 }
 
-// defaultKernels are one of each series.
-var defaultKernels = []string{"debian:bullseye", "debian:bookworm", "debian:trixie", "debian:trixie-backports@7.2", "debian:trixie-backports"}
+// defaultKernels are one of each series; those that tell most come first.
+var defaultKernels = []string{"debian:bookworm", "debian:trixie-backports", "debian:trixie", "debian:bullseye", "debian:trixie-backports@7.2"}
 
 func command() *cobra.Command {
 	c := comparison{say: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
@@ -45,7 +45,7 @@ func command() *cobra.Command {
 		Use:   "modmatrix-agreement [PACKAGE[/SUITE]…]",
 		Short: "Compare what modmatrix and dkms make of the -dkms packages of Debian",
 		Long: "Compare what modmatrix and dkms make of the -dkms packages of Debian.\n\n" +
-			"Without PACKAGE, a list of packages that are small and of all kinds. What dkms decided is kept in the store.",
+			"Without PACKAGE, a list of packages that are small and of all kinds. What was decided is kept in the store, ours until this program changes.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -10,22 +10,31 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
-// ours builds the package the way that a run of modmatrix does. log is a host path for what the build says.
-func (c *comparison) ours(ctx context.Context, pkg *dkms.Package, tree *kernels.Tree, log string) (side, error) {
-	dir, err := os.MkdirTemp(c.work, "build-")
+// ours builds the package the way that a run of modmatrix does, unless this very program did before.
+func (c *comparison) ours(ctx context.Context, deb *debian.Deb, pkg *dkms.Package, tree *kernels.Tree) (side, error) {
+	key := keyOf("modmatrix v1", c.self, deb.SHA256, tree.Digest, tree.Root.Digest)
+	return c.once(ctx, key, "modmatrix build of "+deb.Name+" "+deb.Version+" for "+tree.Target.Release, func(dir string) (side, error) {
+		return c.build(ctx, dir, pkg, tree)
+	})
+}
+
+// build leaves what the build said in dir, and nothing else.
+func (c *comparison) build(ctx context.Context, dir string, pkg *dkms.Package, tree *kernels.Tree) (side, error) {
+	source := filepath.Join(dir, "source")
+	log, err := os.Create(filepath.Join(dir, logFile))
+	if err == nil {
+		defer log.Close()
+		err = os.Mkdir(source, 0o755)
+	}
 	if err != nil {
 		return side{}, err
 	}
-	defer kernels.RemoveTree(dir)
-	f, err := os.Create(log)
-	if err != nil {
-		return side{}, err
-	}
-	defer f.Close()
+	defer kernels.RemoveTree(source)
 	own := *pkg // evaluating it may teach it its name
 	began := time.Now()
 	conf, err := own.Evaluate(ctx, tree)
@@ -34,12 +43,12 @@ func (c *comparison) ours(ctx context.Context, pkg *dkms.Package, tree *kernels.
 	}
 	var art *kbuild.Artifact
 	if err == nil {
-		art, err = dkms.Build(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Dir: dir, Jobs: c.jobs, Log: f})
+		art, err = dkms.Build(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Dir: source, Jobs: c.jobs, Log: log})
 	}
 	if ctx.Err() != nil {
 		return side{}, ctx.Err()
 	}
-	s := side{Seconds: time.Since(began).Seconds(), Log: log}
+	s := side{Seconds: time.Since(began).Seconds()}
 	s.Verdict, s.Reason = oursOf(err)
 	if err == nil {
 		s.Modules = installedNames(conf, art)

@@ -44,9 +44,11 @@ func (r *report) table(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	last := ""
 	for _, c := range r.Cells {
-		if text := c.story(); text != "" {
+		if text := c.story(); text != "" && text != last { // what is left out of a row is told once
 			fmt.Fprintf(w, "\n%s", text)
+			last = text
 		}
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n%s\n", r.summary(), r.times())
@@ -58,7 +60,7 @@ func (c cell) story() string {
 	head := c.Package + " · " + c.Kernel
 	switch {
 	case c.Left != "":
-		return fmt.Sprintf("%s: not compared: %s\n", head, c.Left)
+		return fmt.Sprintf("%s: not compared: %s\n", c.Package, c.Left)
 	case c.same():
 		return ""
 	}

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
@@ -28,12 +25,6 @@ var meanings = map[int]string{
 	1: "wrong use, or no temporary file", 2: "no source", 3: "built already", 4: "no dkms.conf", 5: "a patch is not there, or leads out",
 	6: "a patch does not apply", 7: "a module is missing", 8: "dkms.conf is refused, or no source", 10: "make failed",
 	13: "BUILD_DEPENDS is not installed", 15: "no build folder", 16: "no kernel or architecture", 21: "no kernel headers", 77: "excluded",
-}
-
-// keyOf is the digest of everything that what dkms decides depends on.
-func keyOf(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
-	return hex.EncodeToString(sum[:])
 }
 
 // notItsVerdict are the codes that tell of us, who called it, and not of the package.
@@ -52,61 +43,28 @@ func theirsOf(exit int) verdict {
 	return fail
 }
 
-// outcome is one run of dkms as it is kept in the store.
-type outcome struct {
-	Exit    int           `json:"exit"`
-	Reason  string        `json:"reason"`
-	Modules []string      `json:"modules"` // names of the .ko that it kept
-	Elapsed time.Duration `json:"elapsed"`
-}
-
 const (
-	outcomeFile = "outcome.json"
-	dkmsTree    = "/var/lib/dkms"
-	saidFile    = "said"     // what it wrote to its terminal
-	makeLog     = "make.log" // what the build wrote
+	dkmsTree = "/var/lib/dkms"
+	saidFile = "said" // what dkms wrote to its terminal
 )
 
 // theirs has dkms build the package, or finds what it came to before.
 func (c *comparison) theirs(ctx context.Context, deb *debian.Deb, pkg *dkms.Package, tree *kernels.Tree) (side, error) {
-	key := keyOf("v1", deb.SHA256, c.tool.SHA256, tree.Digest, tree.Root.Digest)
-	dir, hit, err := c.store.Fill(ctx, "agreement", key, func(dir string) error {
-		o, err := c.runDKMS(ctx, dir, deb, pkg, tree)
-		if err != nil {
-			return err
-		}
-		text, err := json.MarshalIndent(o, "", "\t")
-		if err != nil {
-			return err
-		}
-		title := fmt.Sprintf("dkms build of %s %s for %s\n", deb.Name, deb.Version, tree.Target.Release)
-		return errors.Join(renameio.WriteFile(filepath.Join(dir, outcomeFile), text, 0o644),
-			os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(title), 0o644))
+	key := keyOf("dkms v2", deb.SHA256, c.tool.SHA256, tree.Digest, tree.Root.Digest)
+	return c.once(ctx, key, "dkms build of "+deb.Name+" "+deb.Version+" for "+tree.Target.Release, func(dir string) (side, error) {
+		return c.runDKMS(ctx, dir, deb, pkg, tree)
 	})
-	if err != nil {
-		return side{}, err
-	}
-	var o outcome
-	text, err := os.ReadFile(filepath.Join(dir, outcomeFile))
-	if err == nil {
-		err = json.Unmarshal(text, &o)
-	}
-	s := side{Verdict: theirsOf(o.Exit), Reason: o.Reason, Modules: o.Modules, Seconds: o.Elapsed.Seconds(), Cached: hit, Log: filepath.Join(dir, makeLog)}
-	if o.Exit != 0 {
-		s.Reason = strings.TrimSpace(fmt.Sprintf("exit code %d (%s): %s", o.Exit, meanings[o.Exit], o.Reason))
-	}
-	return s, err
 }
 
 // runDKMS runs the real `dkms build` as a package's postinst does, in the sandbox that ours builds in. What it says is left in dir.
-func (c *comparison) runDKMS(ctx context.Context, dir string, deb *debian.Deb, pkg *dkms.Package, tree *kernels.Tree) (outcome, error) {
+func (c *comparison) runDKMS(ctx context.Context, dir string, deb *debian.Deb, pkg *dkms.Package, tree *kernels.Tree) (side, error) {
 	name, version, err := identity(ctx, pkg, tree)
 	if err != nil {
-		return outcome{}, err
+		return side{}, err
 	}
 	state := filepath.Join(dir, "dkms")
 	if err := os.Mkdir(state, 0o755); err != nil {
-		return outcome{}, err
+		return side{}, err
 	}
 	defer kernels.RemoveTree(state)
 	box := kbuild.Sandbox{Tree: tree, Dir: state, At: dkmsTree, Mounts: c.dkmsMounts(deb)}
@@ -114,13 +72,16 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, deb *debian.Deb, p
 	began := time.Now()
 	exit, err := box.Run(ctx, &said, "bash", "-c", `umask 022; exec bash /usr/sbin/dkms "$@"`, "dkms",
 		"build", "-m", name, "-v", version, "-k", tree.Target.Release, "--no-depmod", "-j", strconv.Itoa(c.jobs))
-	o := outcome{Exit: exit, Elapsed: time.Since(began)}
 	if err != nil {
-		return o, fmt.Errorf("run dkms: %w", err)
+		return side{}, fmt.Errorf("run dkms: %w", err)
 	}
 	log := readLog(state, name, version, tree)
-	o.Reason, o.Modules = firstError(exit, log, said.String()), builtModules(state, name, version, tree)
-	return o, errors.Join(os.WriteFile(filepath.Join(dir, saidFile), said.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, makeLog), log, 0o644))
+	s := side{Verdict: theirsOf(exit), Seconds: time.Since(began).Seconds(), Modules: builtModules(state, name, version, tree)}
+	if exit != 0 {
+		s.Modules = nil // of a build that was given up later
+		s.Reason = fmt.Sprintf("exit code %d (%s): %s", exit, cmp.Or(meanings[exit], "not documented"), firstError(exit, log, said.String()))
+	}
+	return s, errors.Join(os.WriteFile(filepath.Join(dir, saidFile), said.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, logFile), log, 0o644))
 }
 
 // dkmsMounts lays dkms and the source of the package where their packages have them.
