@@ -68,7 +68,7 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	t.end = w.stop()
 	t.end.Reason, t.end.Stderr = string(out.Reason), lastLine(out.Stderr)
 	t.log = l.log.Bytes()
-	t.cut = l.log.Total() > int64(len(t.log))
+	t.cut = l.log.Dropped() > 0
 	if err != nil && ctx.Err() == nil && t.end.Late == "" {
 		return err
 	}

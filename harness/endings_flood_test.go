@@ -10,19 +10,51 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// A guest that prints a gigabyte costs what a guest that prints five megabytes costs, and its first and last words are
-// kept.
+// A guest that prints a gigabyte costs what a guest that prints five megabytes costs. Its first and last words are kept,
+// and of all that is between them what it is judged by: a fault cannot hide there.
 func TestAGigabyteOfConsole(t *testing.T) {
-	f := newFixture(t, `
-		call tell boot load begin:test start:one
-		console [    2.000000] its first words
-		flood console 1073741824
-		console [    9.000000] its last words
-		call tell ended:one pass:two exit:0 done:test taint:test=4096 unload end
-		poweroff`)
+	const before = "call tell boot load begin:test start:one\nconsole [    2.000000] its first words\nflood console 500000000\n"
+	const after = "\nflood console 573741824\nconsole [    9.000000] its last words\n" +
+		"call tell pass:three exit:0 done:test taint:test=4096 unload end\npoweroff"
+	t.Run("with nothing else in it", func(t *testing.T) {
+		rec, _ := playFlood(t, before+"call tell ended:one pass:two"+after)
+		if got := verdictText(rec.Status, rec.Stage, rec.Code); got != "PASS" {
+			t.Errorf("%s: %s", got, rec.Reason)
+		}
+	})
+	t.Run("with a fault in its midst", func(t *testing.T) {
+		rec, log := playFlood(t, before+"call tell ended:one start:two"+lockdepReport+"\ncall tell ended:two"+after)
+		if got := verdictText(rec.Status, rec.Stage, rec.Code); got != "FAIL@test lockdep" || !strings.Contains(rec.Reason, `during "two"`) {
+			t.Fatalf("%s: %s", got, rec.Reason)
+		}
+		s := rec.Splats[0]
+		if len(rec.Splats) != 1 || !strings.Contains(s.Excerpt, "fifo_write+0x10/0x40 [fifo]") || !strings.Contains(lineOf([]byte(log), s.Line), "possible circular locking") {
+			t.Errorf("%+v", rec.Splats)
+		}
+	})
+}
+
+const lockdepReport = `
+console [    5.000001] ======================================================
+console [    5.000002] WARNING: possible circular locking dependency detected
+console [    5.000003] 6.12.1-test #1 Tainted: G           O
+console [    5.000004] ------------------------------------------------------
+console [    5.000005] fifo.test/71 is trying to acquire lock:
+console [    5.000006] ffff888003a5c0a8 (&a->lock){+.+.}-{3:3}, at: fifo_write+0x10/0x40 [fifo]
+console [    5.000007] stack backtrace:
+console [    5.000008] CPU: 0 PID: 71 Comm: fifo.test
+console [    5.000009] Call Trace:
+console [    5.000010]  dump_stack_lvl+0x5d/0x80
+console [    5.000011]  lock_acquire+0xd1/0x2f0
+console [    5.000012]  fifo_write+0x10/0x40 [fifo]`
+
+// playFlood runs a guest that has much to say, and gives its record and the log that is kept.
+func playFlood(t *testing.T, script string) (results.Record, string) {
+	f := newFixture(t, script)
 	f.spec.Kernels = []string{"debian:old"}
 	peak := watchHeap(t)
 	res, err := f.run(t, t.Context())
@@ -40,7 +72,7 @@ func TestAGigabyteOfConsole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(log); n < vm.DefaultHead || n > vm.DefaultHead+vm.DefaultTail+200 {
+	if n := len(log); n < vm.DefaultHead || n > vm.DefaultHead+vm.DefaultTail+4<<10 {
 		t.Errorf("%d bytes of the log are kept", n)
 	}
 	for _, words := range []string{"its first words", "bytes dropped here", "its last words"} {
@@ -51,6 +83,7 @@ func TestAGigabyteOfConsole(t *testing.T) {
 	if size := sizeOf(t, f.spec.Out); size > 8<<20 {
 		t.Errorf("the output folder holds %d MiB", size>>20)
 	}
+	return rec, string(log)
 }
 
 // watchHeap looks at the heap until the function that it gives is called, which says how large it was at most.

@@ -26,7 +26,7 @@ type live struct {
 
 // newLive makes all of a guest but its process, and gives m with its ports joined to it.
 func (r *run) newLive(m vm.Machine) (*live, vm.Machine) {
-	l := &live{file: filepath.Join(r.work, "guest-"+rand.Text()), log: &vm.BoundedLog{}}
+	l := &live{file: filepath.Join(r.work, "guest-"+rand.Text()), log: &vm.BoundedLog{Pick: worthKeeping}}
 	l.frames, l.report = io.Pipe()
 	m.Console, m.Report = l.log, l.report
 	return l, m

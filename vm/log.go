@@ -3,6 +3,7 @@ package vm
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -13,16 +14,18 @@ const (
 	DefaultTail = 4 << 20
 )
 
-// BoundedLog is a writer that keeps the beginning and the end of what is written to it, whatever the amount.
-// The zero value is ready for use. It may be read while it is written.
+// BoundedLog is a writer that keeps the beginning and the end of what is written to it, whatever the amount, and of what
+// is between them what Pick says. The zero value is ready for use. It may be read while it is written.
 type BoundedLog struct {
-	Head, Tail int // bytes kept of the beginning and the end; zero means the defaults. Not to change after a Write
+	Head, Tail int    // bytes kept of the beginning and the end; zero means the defaults. Not to change after a Write
+	Pick       Picker // nil: nothing between them is kept. Not to change after a Write
 
 	mu    sync.Mutex
 	head  []byte
 	ring  []byte // the end; once it is full, the oldest byte is at next
 	next  int
 	total int64
+	sieve sieve // of what left the ring
 }
 
 // Write keeps p within the bounds. It never fails.
@@ -42,21 +45,27 @@ func (l *BoundedLog) Write(p []byte) (int, error) {
 
 func (l *BoundedLog) writeTail(p []byte) {
 	limit := orDefault(l.Tail, DefaultTail)
-	if len(p) >= limit {
-		l.ring = append(l.ring[:0], p[len(p)-limit:]...)
-		l.next = 0
-		return
-	}
 	if room := limit - len(l.ring); room > 0 {
 		take := min(room, len(p))
 		l.ring = append(l.ring, p[:take]...)
 		p = p[take:]
 	}
 	for len(p) > 0 {
-		n := copy(l.ring[l.next:], p)
+		n := min(len(p), limit-l.next)
+		l.drop(l.ring[l.next : l.next+n])
+		copy(l.ring[l.next:], p[:n])
 		p = p[n:]
 		l.next = (l.next + n) % limit
 	}
+}
+
+// drop shows p, for which there is no room any more, to Pick. The first to be dropped belong to the line that the head
+// ends in.
+func (l *BoundedLog) drop(p []byte) {
+	if l.sieve.pick == nil && l.Pick != nil {
+		l.sieve = newSieve(l.Pick, l.head[len(l.start()):])
+	}
+	l.sieve.take(p)
 }
 
 // Total is the number of bytes ever written.
@@ -66,29 +75,55 @@ func (l *BoundedLog) Total() int64 {
 	return l.total
 }
 
+// Dropped is the number of bytes that Bytes leaves out.
+func (l *BoundedLog) Dropped() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, dropped := l.kept()
+	return dropped
+}
+
 // Bytes returns a copy of what was kept. Where bytes were dropped, whole lines are missing, and a line of its own says
 // how many bytes they had.
 func (l *BoundedLog) Bytes() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	kept, _ := l.kept()
+	return kept
+}
+
+func (l *BoundedLog) kept() (log []byte, dropped int64) {
 	tail := append(bytes.Clone(l.ring[l.next:]), l.ring[:l.next]...)
-	head := l.head
-	if l.total == int64(len(head)+len(tail)) {
-		return append(bytes.Clone(head), tail...)
+	if l.total == int64(len(l.head)+len(tail)) {
+		return append(bytes.Clone(l.head), tail...), 0
 	}
-	if i := bytes.LastIndexByte(head, '\n'); i >= 0 {
-		head = head[:i+1]
+	head := l.start()
+	begun := bytes.IndexByte(tail, '\n') + 1 // of a line whose beginning is dropped
+	if l.sieve.pick == nil {
+		dropped = l.total - int64(len(head)+len(tail)-begun)
+		return append(gap(bytes.Clone(head), dropped), tail[begun:]...), dropped
 	}
-	if i := bytes.IndexByte(tail, '\n'); i >= 0 {
-		tail = tail[i+1:]
+	picked, gone, begun := l.sieve.rest(tail, begun)
+	return slices.Concat(head, picked, tail[begun:]), gone
+}
+
+// start is what stays of the head where something behind it is dropped: whole lines, unless it has none.
+func (l *BoundedLog) start() []byte {
+	if lines := wholeLines(l.head); len(lines) > 0 {
+		return lines
 	}
-	out := bytes.Clone(head)
-	if len(out) > 0 && out[len(out)-1] != '\n' {
-		out = append(out, '\n')
+	return l.head
+}
+
+// wholeLines is log without the line at its end that has no end.
+func wholeLines(log []byte) []byte { return log[:bytes.LastIndexByte(log, '\n')+1] }
+
+// gap says in a line behind log that n bytes are missing.
+func gap(log []byte, n int64) []byte {
+	if len(log) > 0 && log[len(log)-1] != '\n' {
+		log = append(log, '\n')
 	}
-	dropped := l.total - int64(len(head)+len(tail))
-	out = fmt.Appendf(out, "[modmatrix: %d bytes dropped here]\n", dropped)
-	return append(out, tail...)
+	return fmt.Appendf(log, "[modmatrix: %d bytes dropped here]\n", n)
 }
 
 // String is Bytes as a string.
