@@ -73,13 +73,13 @@ var endings = []ending{
 	{name: "killed-after-the-end", script: ended("die -9"), want: "ERROR@shutdown infra", reason: "qemu-died"},
 
 	// The words of the monitor.
-	{name: "reset-after-the-end", script: ended("reset"), want: "ERROR@shutdown reset", reason: "guest-reset"},
-	{name: "panic-after-the-end", script: ended("panic"), want: "ERROR@shutdown reset", reason: "guest-panic"},
+	{name: "reset-after-the-end", script: ended("reset"), want: "FAIL@shutdown reset", reason: "guest-reset"},
+	{name: "panic-after-the-end", script: ended("panic"), want: "FAIL@shutdown panic", reason: "guest-panic"},
 	{name: "host-signal", script: ended("end host-signal"), want: "ERROR@shutdown infra", reason: "host-signal"},
 	{name: "host-quit", script: ended("end host-qmp-quit"), want: "ERROR@shutdown infra", reason: "host-qmp-quit"},
 	{name: "unheard-of", script: ended("end it-was-time"), want: "ERROR@shutdown infra", reason: "it-was-time"},
 	{name: "no-reason", script: ended("end"), want: "ERROR@shutdown infra", reason: "qemu-died"},
-	{name: "two-reasons", script: ended(`monitor {"event": "SHUTDOWN", "data": {"reason": "guest-reset"}}` + "\npoweroff"), want: "ERROR@shutdown reset", reason: "guest-reset"},
+	{name: "two-reasons", script: ended(`monitor {"event": "SHUTDOWN", "data": {"reason": "guest-reset"}}` + "\npoweroff"), want: "FAIL@shutdown reset", reason: "guest-reset"},
 	{name: "terminated-in-test", script: "call tell boot load begin:test start:one\nend host-signal", want: "ERROR@test infra", reason: "host-signal"},
 	{name: "events-flood", script: "flood events\n" + ended("poweroff"), want: "PASS@"},
 	{name: "monitor-hangs-up", script: passes("hangup"), want: "ERROR@shutdown infra", reason: "qemu-died"},
@@ -101,6 +101,7 @@ var endings = []ending{
 	{name: "oops-in-exit", script: "call tell boot load test begin:unload" + oops, want: "FAIL@unload oops", reason: "fifo_init"},
 	{name: "panic-alone", script: "call tell boot load begin:test start:one\nconsole [    2.0] Kernel panic - not syncing: fifo gives up\nreset", want: "FAIL@test panic", reason: "fifo gives up"},
 	{name: "triple-fault", script: "call tell boot load begin:test start:one\nreset", want: "FAIL@test reset", reason: `in "one"`},
+	{name: "panic-told-to-the-monitor-alone", script: "call tell boot load begin:test start:one\npanic", want: "FAIL@test panic", reason: "guest-panic"},
 	{name: "powers-off-in-test", script: "call tell boot load begin:test start:one\npoweroff", want: "FAIL@test reset", reason: "guest-shutdown"},
 	{name: "warns-though-all-pass", script: passes("console [    2.0] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_read+0x1/0x2 [fifo]"), want: "FAIL@test warn", reason: "fifo_read"},
 	{name: "sanitizer", script: passes("console [    2.0] BUG: KASAN: slab-use-after-free in fifo_read+0x1/0x2 [fifo]"), want: "FAIL@test sanitizer", reason: "fifo_read"},
@@ -181,6 +182,8 @@ var silent = []ending{
 	{name: "hangs-before-the-load", script: "call tell boot", want: "ERROR@boot timeout", reason: "during boot"},
 	{name: "hangs-in-load", script: "call tell boot begin:load", want: "FAIL@load hang", reason: "no answer"},
 	{name: "load-never-ends", script: "call tell boot begin:load\ncall heartbeats", want: "FAIL@load hang"},
+	{name: "stacks-that-were-asked-for", script: "call tell boot begin:load\ncall frame {\"kind\":\"stuck\",\"stage\":\"load\",\"text\":\"init (99): msleep <- fifo_init\"}\n" +
+		"console [    2.000001] Call Trace:\nconsole [    2.000002]  <TASK>\nconsole [    2.000003]  futex_do_wait+0x38/0x70\ncall heartbeats", want: "FAIL@load hang", reason: "msleep <- fifo_init"},
 	{name: "hangs-in-a-spec", script: "call tell boot load begin:test start:one", want: "FAIL@test hang", reason: `in "one"`},
 	{name: "hangs-between-specs", script: "call tell boot load begin:test pass:one", want: "FAIL@test hang", reason: "during test"},
 	{name: "hangs-in-unload", script: "call tell boot load test begin:unload", want: "FAIL@unload hang", reason: "no answer"},

@@ -227,7 +227,9 @@ var judgements = []struct {
 	{"a device number is left", func(e *Evidence) { e.Guest.Residue = []string{"/proc/devices: 240 fifo"} }, "FAIL@unload leak", "240 fifo"},
 	{"a module that was never loaded", func(e *Evidence) { e.Modules = 2 }, "ERROR@load infra", "every module"},
 	{"no end frame", func(e *Evidence) { e.Guest.End = false; e.End.Reason = "" }, "ERROR@shutdown infra", "never said"},
-	{"the end frame, then a reset", func(e *Evidence) { e.End.Reason = "guest-reset" }, "ERROR@shutdown reset", "guest-reset"},
+	{"the end frame, then a reset", func(e *Evidence) { e.End.Reason = "guest-reset" }, "FAIL@shutdown reset", "guest-reset"},
+	{"the end frame, then a panic", func(e *Evidence) { e.End.Reason = "guest-panic" }, "FAIL@shutdown panic", "guest-panic"},
+	{"the end frame, then QEMU was killed", func(e *Evidence) { e.End.Reason = "host-signal" }, "ERROR@shutdown infra", "host-signal"},
 	{"the end frame, then no power-off", func(e *Evidence) { e.End = Ending{Late: results.StageShutdown, Seconds: 30} }, "ERROR@shutdown timeout", ""},
 	{"frames were lost", func(e *Evidence) { e.Guest.Lost = true }, "ERROR@test infra", "lost"},
 	{"a failed spec and a fault: the fault explains it", func(e *Evidence) {

@@ -149,7 +149,15 @@ func suddenEnd(e Evidence) (verdict, bool) {
 		return verdict{results.Miss, stage, results.CodeBootFailed, "the guest ended before the module was loaded: " + e.End.Reason}, true
 	}
 	reason := "the guest ended by itself during " + string(stage) + inSpec(g) + " (" + e.End.Reason + "), with no fault in its log"
-	return verdict{results.Fail, stage, results.CodeReset, reason}, true
+	return verdict{results.Fail, stage, fellBy(e.End.Reason), reason}, true
+}
+
+// fellBy is the code of a guest that ended by itself and gave no reason in its log.
+func fellBy(reason string) results.Code {
+	if reason == "guest-panic" {
+		return results.CodePanic
+	}
+	return results.CodeReset
 }
 
 // endedByGuest tells a guest's own doing from QEMU's, or from somebody's who killed it.
@@ -213,7 +221,8 @@ func residue(e Evidence) (verdict, bool) {
 	return verdict{results.Fail, results.StageUnload, results.CodeLeak, "left behind after unload: " + strings.Join(e.Guest.Residue, ", ")}, true
 }
 
-// noEnd asks for the positive proof that a pass needs: the end frame, and QEMU's word that the guest powered off.
+// noEnd asks for the positive proof that a pass needs: the end frame, and QEMU's word that the guest powered off. One that
+// fell over on its last steps did so with what the module left in it.
 func noEnd(e Evidence) (verdict, bool) {
 	switch {
 	case e.Guest.End && (len(e.Guest.Loads) < e.Modules || len(e.Guest.Unloads) < e.Modules):
@@ -223,7 +232,7 @@ func noEnd(e Evidence) (verdict, bool) {
 	case !endedByGuest(e.End.Reason):
 		return verdict{results.Error, results.StageShutdown, results.CodeInfra, qemuEnded(e.End)}, true
 	case e.End.Reason != CleanEnd:
-		return verdict{results.Error, results.StageShutdown, results.CodeReset, "the guest did not power off as it should: " + e.End.Reason}, true
+		return verdict{results.Fail, results.StageShutdown, fellBy(e.End.Reason), "the guest was through, and did not power off as it should: " + e.End.Reason}, true
 	}
 	return verdict{}, false
 }

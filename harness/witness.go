@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm/console"
@@ -21,7 +22,7 @@ func (c *cell) witness(e *Evidence, t told, round int) {
 		e.Place = c.placeOf(console.Places(t.log[len(said):]))
 	}
 	for _, s := range console.Scan(said) {
-		if at := line.at(s.Start); at.ours {
+		if at := line.at(s.Start); at.ours && !askedFor(s, e.Guest, at.stage) {
 			e.Splats = append(e.Splats, Splat{Splat: s, Stage: at.stage, Spec: at.spec})
 		}
 	}
@@ -31,6 +32,12 @@ func (c *cell) witness(e *Evidence, t told, round int) {
 	e.Tail = tail(said, 4<<10)
 	loss := console.Lost(t.log)
 	e.Incomplete = t.cut || !loss.Complete()
+}
+
+// askedFor tells whether s is one of the stacks that PID 1 had its kernel show when it had waited too long. Each says whose
+// it is in a line before it, but not right before it where others print as well.
+func askedFor(s console.Splat, g *Guest, during results.Stage) bool {
+	return s.Kind == console.KindTrace && slices.ContainsFunc(g.Stuck, func(st Stuck) bool { return st.Stage == during })
 }
 
 // placeOf names the first of frames that lies in a module under test, with its source line where that is known; empty when
