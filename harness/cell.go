@@ -125,6 +125,9 @@ func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
 func (c *cell) tell(ctx context.Context, f *frozen) (told, int, error) {
 	if c.plan.Spec.Isolate == IsolateNone {
 		if t, round, ok := c.together(ctx, f); ok {
+			if t.rounds.through(round) {
+				return t, round, nil // what broke later is not this round's
+			}
 			return t, round, t.err
 		}
 	}

@@ -2,13 +2,16 @@ package harness
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,14 +24,24 @@ import (
 // The guest of the endings' scripts is told with these functions:
 //
 //	call tell STEP…      send the frames of each step, with the markers that belong to them; see steps
+//	call in SUITE STEP…  the same in that suite's round, where it is in the plan; else nothing
 //	call frame JSON      send one wire.Frame
 //	call spoil HOW       what becomes of the next frame: lose, double, halve, garble, again, or stretch:SIZE
+//	call count FILE      note in FILE.guests that there was a guest
+//	call once FILE WHAT  in the first guest that comes here: die, or say that beta's round began, or play all of it
 //	call heartbeats      one every 50 ms from now on, whatever else there is
 //	call forge NONCE     the next frames come from another, who knows this nonce, or the true one ("itself");
 //	                     without one, they come from the guest again
 //	call flood KIND N    N frames of a kind
 func init() {
 	vmtest.Register("tell", func(g *vmtest.Guest, words ...string) { listenTo(g).tell(words...) })
+	vmtest.Register("in", func(g *vmtest.Guest, words ...string) { listenTo(g).in(words[0], words[1:]...) })
+	vmtest.Register("count", func(_ *vmtest.Guest, words ...string) { note(words[0] + ".guests") })
+	vmtest.Register("once", func(g *vmtest.Guest, words ...string) {
+		if note(words[0]) == 1 {
+			listenTo(g).once(words[1])
+		}
+	})
 	vmtest.Register("frame", func(g *vmtest.Guest, words ...string) { listenTo(g).frame(strings.Join(words, " ")) })
 	vmtest.Register("spoil", func(g *vmtest.Guest, words ...string) { listenTo(g).line.how = words[0] })
 	vmtest.Register("heartbeats", func(g *vmtest.Guest, _ ...string) { go listenTo(g).beat() })
@@ -41,6 +54,8 @@ type teller struct {
 	guest   *vmtest.Guest
 	release string
 	nonce   string
+	suites  []string // in the plan
+	suite   string   // whose round it is; empty outside of rounds
 	own     *wire.Writer
 	frames  *wire.Writer // own, or one with a forged nonce
 	line    *line
@@ -65,6 +80,9 @@ func listenTo(g *vmtest.Guest) *teller {
 			return string(regexp.MustCompile(`"` + name + `": "([^"]*)"`).FindSubmatch(image)[1])
 		}
 		t := &teller{guest: g, nonce: field("nonce"), release: field("release"), line: &line{to: g.Report}}
+		for _, m := range regexp.MustCompile(`"name": "([^"]*)",\s*"path": "`+wire.SuitePath).FindAllSubmatch(image, -1) {
+			t.suites = append(t.suites, string(m[1]))
+		}
 		t.own = wire.NewWriter(t.line, t.nonce)
 		t.frames = t.own
 		theTeller = t
@@ -155,6 +173,41 @@ func (t *teller) tell(words ...string) {
 	}
 }
 
+// in tells of a round.
+func (t *teller) in(suite string, words ...string) {
+	if !slices.Contains(t.suites, suite) {
+		return
+	}
+	t.suite, t.started = suite, 0
+	t.tell(words...)
+	t.suite = ""
+}
+
+// once does what is not done again.
+func (t *teller) once(what string) {
+	switch what {
+	case "die":
+		t.guest.Die(134, "Assertion failed.")
+	case "begin-beta":
+		t.in("beta", "begin:load")
+	case "play-beta":
+		t.in("beta", "load", "test", "unload")
+	default:
+		panic("once " + what)
+	}
+}
+
+// note adds a byte to a file, and gives its size.
+func note(path string) int {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	must(err)
+	_, err = f.WriteString(".")
+	must(errors.Join(err, f.Close()))
+	info, err := os.Stat(path)
+	must(err)
+	return int(info.Size())
+}
+
 // framesOf gives the frames of a step that is made of frames.
 func (t *teller) framesOf(verb, arg string) []wire.Frame {
 	spec := func(kind wire.Kind, state string) wire.Frame {
@@ -188,6 +241,13 @@ func (t *teller) framesOf(verb, arg string) []wire.Frame {
 		return []wire.Frame{spec(wire.KindSpecEnd, "passed")}
 	case "exit":
 		return []wire.Frame{{Kind: wire.KindSuiteEnd, ExitCode: errno}}
+	case "reset":
+		must(t.guest.End("guest-reset"))
+	case "off":
+		must(t.guest.End("guest-shutdown"))
+	case "warns":
+		fmt.Fprintln(t.guest.Console, "[    2.000000] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_read+0x1/0x2 [fifo]")
+		return nil
 	case "over":
 		return []wire.Frame{{Kind: wire.KindEnd}}
 	}
@@ -219,13 +279,14 @@ func plans(arg string) []wire.Frame {
 func (t *teller) send(f wire.Frame) {
 	switch f.Kind {
 	case wire.KindStage:
-		t.mark(wire.Mark{Stage: f.Stage, Done: f.Done})
+		t.mark(wire.Mark{Suite: t.suite, Stage: f.Stage, Done: f.Done})
 	case wire.KindSpecStart:
 		t.started++
-		t.mark(wire.Mark{Spec: t.started, Name: f.Spec.Name})
+		t.mark(wire.Mark{Suite: t.suite, Spec: t.started, Name: f.Spec.Name})
 	case wire.KindSpecEnd:
-		t.mark(wire.Mark{Spec: max(t.started, 1), Name: f.Spec.Name, Done: true})
+		t.mark(wire.Mark{Suite: t.suite, Spec: max(t.started, 1), Name: f.Spec.Name, Done: true})
 	}
+	f.Suite = cmp.Or(f.Suite, t.suite)
 	must(t.frames.Write(f))
 }
 

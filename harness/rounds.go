@@ -1,6 +1,9 @@
 package harness
 
-import "github.com/modmatrix/modmatrix/results/wire"
+import (
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+)
 
 // rounds are the guests that one machine plays, one after the other: a Guest for each suite of its plan, which gets the
 // frames of that suite's round and those that belong to all.
@@ -50,5 +53,9 @@ func (r *rounds) Add(f wire.Frame) bool {
 // current is the guest whose round is under way.
 func (r *rounds) current() *Guest { return r.guests[r.now] }
 
-// through says whether a later round began: then round i ended as it should, whatever became of the machine.
-func (r *rounds) through(i int) bool { return i < r.now }
+// through says whether round i came to its end and a later one began: then it ended as it should, whatever became of the
+// machine. That a later one began is not enough, since a module can have that said.
+func (r *rounds) through(i int) bool {
+	_, not := refused(r.guests[i].Loads)
+	return i < r.now && (not || r.guests[i].Ended[results.StageUnload])
+}
