@@ -30,19 +30,22 @@ func (c *cell) attribute(e *Evidence) {
 
 // owner says whose the guilty function is; empty where nobody is named.
 func owner(s console.Splat, modules []kbuild.Module) results.Owner {
+	ours := func(name string) bool {
+		return slices.ContainsFunc(modules, func(m kbuild.Module) bool { return underscored(m.Name) == underscored(name) })
+	}
 	switch {
+	case ours(s.Module), ours(s.Gone): // code that is gone was of the module that went
+		return results.OwnerModule
+	case s.Module != "", s.Gone != "":
+		return results.OwnerOther
 	case s.Function == "":
 		return ""
-	case s.Module == "":
-		return results.OwnerCore
 	}
-	for _, m := range modules {
-		if strings.ReplaceAll(m.Name, "-", "_") == strings.ReplaceAll(s.Module, "-", "_") {
-			return results.OwnerModule
-		}
-	}
-	return results.OwnerOther
+	return results.OwnerCore
 }
+
+// underscored is a module's name as the kernel has it.
+func underscored(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
 // places gives the source line of a frame in the object file ko, and the callers that were inlined there, outermost last.
 // Without debugging information there are none.

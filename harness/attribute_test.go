@@ -21,6 +21,9 @@ func TestOwner(t *testing.T) {
 		{console.Splat{Function: "fifo_read", Module: "fifo"}, results.OwnerModule},
 		{console.Splat{Function: "help", Module: "my_helper"}, results.OwnerModule},
 		{console.Splat{Function: "help", Module: "ext4"}, results.OwnerOther},
+		{console.Splat{Gone: "my_helper"}, results.OwnerModule},
+		{console.Splat{Function: "call_timer_fn", Gone: "fifo"}, results.OwnerModule},
+		{console.Splat{Function: "call_timer_fn", Gone: "ext4"}, results.OwnerOther},
 	}
 	for _, tt := range tests {
 		if got := owner(tt.splat, modules); got != tt.want {

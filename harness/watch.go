@@ -38,11 +38,14 @@ func limits(s Spec) deadlines {
 	return d
 }
 
-// suiteTimeout leaves the guest time to end a suite by itself and tell about it.
+// suiteTimeout leaves the guest time to end a suite by itself and tell about it. It is as long as a suite may need on a
+// busy host only to list its specs, however short the deadline.
 func suiteTimeout(s Spec) time.Duration {
 	whole := limits(s).whole
-	return max(whole-30*time.Second, whole/2)
+	return max(whole-30*time.Second, whole/2, listTime)
 }
+
+const listTime = 15 * time.Second
 
 // askLimit bounds what a guest that is past a deadline may still cost.
 const askLimit = 10 * time.Second
