@@ -23,7 +23,9 @@ RUN_NEEDS := \
 TEST_NEEDS := $(RUN_NEEDS) \
 	gcc:/usr/bin/gcc:the_race_detector_needs_cgo \
 	libc6-dev:/usr/include/stdlib.h:the_race_detector_needs_cgo \
-	git:/usr/bin/git:tests_of_work_trees
+	git:/usr/bin/git:tests_of_work_trees \
+	gnupg:/usr/bin/gpg:signs_the_archive_that_tests_tamper_with \
+	procps:/usr/bin/pgrep:looks_for_what_a_killed_run_leaves
 
 .PHONY: help
 help: ## say what there is to make
@@ -72,6 +74,17 @@ unit: ## every test but those that boot real kernels
 .PHONY: real
 real: ## boot real kernels
 	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestReal' -v ./harness
+
+.PHONY: zoo sweep dkms-agreement real-source
+zoo: setup-test ## run every bad module for real: on the oldest, the middle and the newest kernels; about an hour
+	MODMATRIX_REAL=1 go test -count=1 -timeout 120m -run '^TestZoo$$' -v ./harness
+sweep: setup-test ## kill modmatrix, or every QEMU, at 20 points, and go on: the same matrix each time
+	MODMATRIX_REAL=1 go test -count=1 -timeout 60m -run '^TestKillSweep$$' -v ./harness
+dkms-agreement: setup ## compare our build verdicts with those of dkms, on real packages
+	go run ./cmd/modmatrix-agreement $(AGREEMENT_FLAGS)
+real-source: setup-test ## compile kernels from LINUX=linux-source-….tar.xz, and a module against each; an hour on two cores
+	@test -n "$(LINUX)" || { echo "make real-source LINUX=FILE: a tarball of a kernel's source"; exit 2; }
+	MODMATRIX_TEST_SOURCES="tar:$(LINUX) tar:$(LINUX)+kasan+lockdep+kmemleak" go test -count=1 -timeout 180m -run '^TestRealKernels$$' -v ./kernels/source
 
 .PHONY: bench soak
 bench: setup ## measure what modmatrix costs beside what it must not cost; the table, and bench.json
