@@ -61,7 +61,7 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 	a, err := kbuild.Build(ctx, kbuild.Request{Tree: r.Tree, Source: r.Package.Source, Exclude: r.Exclude, Dir: r.Dir,
 		Make: r.Make, Jobs: r.Jobs, Log: r.Log, Symbols: r.Symbols, Recipe: &recipe})
 	if err != nil {
-		return nil, r.Package.blame(err, r.Tree)
+		return nil, r.Package.blame(asSkip(err), r.Tree)
 	}
 	a.Notes = slices.Concat(r.Package.Notes, conf.Notes, conf.scriptNotes(r.Package.Source))
 	return a, nil
@@ -70,9 +70,11 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 // recipe turns what a dkms.conf says into steps. It is pure.
 func (c *Conf) recipe(f facts, jobs int) kbuild.Recipe {
 	p := c.pkg
-	r := kbuild.Recipe{At: p.build(), Mounts: p.mounts(), Modules: c.Files()}
-	step := func(name, how, line string) kbuild.Step {
-		return kbuild.Step{Name: name, Shown: line, Command: []string{"bash", "-c", stepScript, "dkms", how, line, f.release, f.arch, p.Name, p.Version}}
+	kept := kernels.Mount{Link: keptModules, Guest: path.Join(dkmsTree, p.Name, p.Version, f.release, f.arch)}
+	r := kbuild.Recipe{At: p.build(), Mounts: append(p.mounts(), kept), Modules: c.Files()}
+	step := func(name, how, line string, modules ...string) kbuild.Step {
+		command := []string{"bash", "-c", stepScript, "dkms", how, line, f.release, f.arch, p.Name, p.Version}
+		return kbuild.Step{Name: name, Shown: line, Command: append(command, modules...)}
 	}
 	for _, patch := range c.Patches {
 		r.Steps = append(r.Steps, step("patch "+clean(patch), "run", "patch -p1 < ./patches/"+patch))
@@ -82,9 +84,21 @@ func (c *Conf) recipe(f facts, jobs int) kbuild.Recipe {
 	}
 	r.Steps = append(r.Steps, step("", "make", c.command(f.release, jobs)))
 	if c.PostBuild != "" {
-		r.After = append(r.After, step("POST_BUILD "+clean(firstWord(c.PostBuild)), "script", c.PostBuild))
+		r.After = append(r.After, step("POST_BUILD "+clean(firstWord(c.PostBuild)), "script", c.PostBuild, c.kept()...))
 	}
 	return r
+}
+
+// keptModules is where the link leads that stands for the folder in which dkms keeps what it built: POST_BUILD finds the modules
+// there, and may add to them (zfs does). It is gone with the step.
+const keptModules = "/tmp/kept"
+
+// kept pairs each module's file with the name that dkms keeps it by.
+func (c *Conf) kept() (pairs []string) {
+	for _, m := range c.Modules {
+		pairs = append(pairs, m.File(), m.DestName)
+	}
+	return pairs
 }
 
 // command is the line that builds the modules. Whatever begins with the letters make gets what dkms has to tell make, a
@@ -95,6 +109,19 @@ func (c *Conf) command(release string, jobs int) string {
 	}
 	return c.Make
 }
+
+// asSkip takes a script's word that it does not want the target: dkms ends with the exit code of a script that fails, and 77 is
+// how dkms itself says that a package is excluded.
+func asSkip(err error) error {
+	var fault *kbuild.Error
+	if errors.As(err, &fault) && fault.ExitCode == excludedCode && ofScript(fault) {
+		return &SkipError{fault.Reason}
+	}
+	return err
+}
+
+// excludedCode is dkms's exit code for a package that does not want the kernel.
+const excludedCode = 77
 
 // checkPatches refuses what dkms would refuse before it applies anything.
 func (c *Conf) checkPatches(source string) error {

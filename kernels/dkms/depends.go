@@ -95,11 +95,15 @@ func (p *Package) blame(err error, tree *kernels.Tree) error {
 	if !errors.As(err, &fault) {
 		return err
 	}
-	script := strings.HasPrefix(fault.Reason, "PRE_BUILD ") || strings.HasPrefix(fault.Reason, "POST_BUILD ")
 	absent := strings.HasSuffix(fault.Reason, "not found") || strings.HasSuffix(fault.Reason, "No such file or directory")
 	lacking := p.lacking(tree)
-	if len(lacking) == 0 || !script && !absent {
+	if len(lacking) == 0 || !ofScript(fault) && !absent {
 		return err
 	}
 	return fmt.Errorf("the root for %s lacks %s, which the package depends on; without, %v", tree.Target.Release, strings.Join(lacking, " and "), fault)
+}
+
+// ofScript tells whether a script of the package failed, and not its make.
+func ofScript(fault *kbuild.Error) bool {
+	return strings.HasPrefix(fault.Reason, "PRE_BUILD ") || strings.HasPrefix(fault.Reason, "POST_BUILD ")
 }

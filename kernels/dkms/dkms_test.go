@@ -109,6 +109,8 @@ func TestBuild(t *testing.T) {
 			[]string{"new"}, ""},
 		"what dkms adds": {map[string]string{"dkms.conf": goodConf + "MAKE=\"make_it.sh 2>&1; cp hello.bin hello.ko\"\n"},
 			[]string{"# command:  make -j3 KERNELRELEASE=" + testRelease + "_it.sh 2>&1; cp hello.bin hello.ko"}, ""},
+		"what was built is kept": {map[string]string{"dkms.conf": goodConf + "MAKE='cp hello.bin hello.ko; touch Module.symvers'\nDEST_MODULE_NAME=hi\nPOST_BUILD=\"post $dkms_tree/hello/1.0/$kernelver/$arch\"\n",
+			"post*": "#!/bin/sh -e\ncp hello.bin $1/more\ncd $1/module\necho kept *"}, []string{"kept Module.symvers hi.ko"}, ""},
 		"the source is there": {map[string]string{"dkms.conf": goodConf + "MAKE='cp /usr/src/hello-1.0/hello.bin hello.ko; touch /usr/src/hello-1.0/x; cat /var/lib/dkms/hello/1.0/source/note'\n",
 			"note": "a note\n"}, []string{"a note"}, ""},
 	} {
@@ -143,6 +145,8 @@ func TestBuildFaults(t *testing.T) {
 		"patch fails":    {"PATCH=bad\n", map[string]string{"patches/bad": "--- a/do\n+++ b/do\n@@ -1 +1 @@\n-a\n+b\n", "do": "c\n"}, "build-error: patch bad failed with exit code 1: 1 out of 1 hunk FAILED -- saving rejects to file do.rej"},
 		"pre fails":      {"PRE_BUILD=pre\n", map[string]string{"pre*": "#!/bin/sh\necho no libfoo here >&2; exit 9"}, "build-error: PRE_BUILD pre failed with exit code 9: no libfoo here"},
 		"post fails":     {"MAKE='cp hello.bin hello.ko'\nPOST_BUILD=post\n", map[string]string{"post*": "#!/bin/sh\nexit 9"}, "build-error: POST_BUILD post failed with exit code 9"},
+		"pre says no":    {"PRE_BUILD=pre\n", map[string]string{"pre*": "#!/bin/sh\necho no libfoo here >&2; exit 77"}, "excluded: PRE_BUILD pre failed with exit code 77: no libfoo here"},
+		"make says 77":   {"MAKE='exit 77'\n", nil, "build-error: make ended with exit code 77 and said nothing"},
 		"make fails":     {"MAKE='echo a.c:3:1: error: no; false'\n", map[string]string{"a.c": ""}, "build-error: a.c:3: no"},
 		"missing":        {"MAKE=true\n", nil, "ko-missing: hello.ko was not built, though the package lists it"},
 		"lost exit code": {"MAKE='echo a.c:3:1: error: no | cat'\n", map[string]string{"a.c": ""}, "ko-missing: hello.ko was not built, though the package lists it; make's exit code was lost: a.c:3: no"},

@@ -1,5 +1,6 @@
 # Runs one line of a dkms.conf as dkms 3.2.2 does: in the build folder, in a shell that knows dkms's variables, with the
-# compiler that the kernel was built with in the environment. $1 says how, $2 is the line.
+# compiler that the kernel was built with in the environment. $1 says how, $2 is the line; what follows $6 are the modules that
+# were built, each with the name that dkms keeps it by.
 umask 022
 mm_how=$1 mm_line=$2
 kernelver=$3 arch=$4 module=$5 module_version=$6
@@ -9,6 +10,8 @@ kernel_config=$kernel_source_dir/include/config/auto.conf
 [[ -e $kernel_config ]] || kernel_config=$kernel_source_dir/.config
 build_dir=$dkms_tree/$module/$module_version/build
 current_os=Linux
+shift 6
+mm_modules=("$@")
 set --
 
 mm_tool() { # NAME PROGRAM: names a program to the build, if it is there
@@ -24,6 +27,14 @@ if [[ -e $kernel_config ]]; then
     grep -q CONFIG_LD_IS_LLD=y "$kernel_config" && mm_tool LD ld.lld
 fi
 cd "$build_dir" || exit 15
+if ((${#mm_modules[@]})); then # dkms has kept them by now, and some scripts put more beside them
+    mm_kept=/tmp/kept # where the link $dkms_tree/$module/$module_version/$kernelver/$arch leads
+    mkdir -p $mm_kept/module $mm_kept/log
+    for ((mm_i = 0; mm_i < ${#mm_modules[@]}; mm_i += 2)); do
+        cp -- "${mm_modules[mm_i]}" "$mm_kept/module/${mm_modules[mm_i + 1]}.ko"
+    done
+    [[ ! -f Module.symvers ]] || cp Module.symvers $mm_kept/module/
+fi
 if [[ $mm_how == script ]]; then
     mm_script=$build_dir/$mm_line
     if [[ ! -x ${mm_script%% *} ]]; then
