@@ -57,7 +57,7 @@ func notOpened(dir string, err error) error {
 
 // sweep removes what an earlier run left in the folder, but for the artifacts of the records that are kept. It also finds
 // the files that a killed process was just writing.
-func (o *output) sweep(kept map[Cell]results.Record) error {
+func (o *output) sweep(kept []results.Record) error {
 	keep := map[string]bool{}
 	for _, rec := range kept {
 		keep[o.cell(rec.Target, rec.Suite, 1)] = true

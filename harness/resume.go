@@ -27,16 +27,18 @@ func (r *run) open() (err error) {
 		}
 	}()
 	r.out = out
-	if r.plan.Spec.Resume {
-		if err := cmp.Or(broken, r.takeUp(log)); err != nil {
-			return &UsageError{fmt.Errorf("--resume: %w; without --resume, the run is made anew", err)}
-		}
+	if err := r.earlierRun(log, broken); err != nil {
+		return err
 	}
 	r.tellOfEarlier(log)
-	err = out.sweep(r.records)
+	kept := r.kept()
+	err = out.sweep(kept)
 	switch {
 	case err != nil:
-	case len(r.records) > 0:
+	case r.plan.Spec.New && log.Head != nil && r.id == log.Head.Run.ID: // nothing is new, and all of it is there
+	case r.plan.Spec.New && len(kept) > 0:
+		err = out.log.Restart(r.head(), kept)
+	case len(kept) > 0:
 		err = out.log.Begin(r.head())
 	default:
 		err = out.log.Reset(r.head())
@@ -53,6 +55,8 @@ func (r *run) tellOfEarlier(log results.Log) {
 		}
 	}
 	switch n := len(r.records); {
+	case r.plan.Spec.New: // takeOver told
+		return
 	case n > 0:
 		text = fmt.Sprintf("going on with the run of %s: %d of %d cells are judged", r.started.Local().Format(time.DateTime), n, len(r.plan.Cells()))
 	case r.plan.Spec.Resume:
@@ -84,10 +88,12 @@ func (r *run) takeUp(log results.Log) error {
 	for _, c := range r.plan.Cells() {
 		planned[c] = true
 	}
+	was, _ := kernelFacts(log.Head.Facts)
 	kept := map[Cell]results.Record{}
 	for _, rec := range log.Records {
 		c := Cell{rec.Target.Label(), rec.Suite}
 		switch {
+		case !planned[c] && r.goneOn(rec, was):
 		case !final(rec):
 		case !planned[c]:
 			return fmt.Errorf("the run in %s also judged %s with %s, which is not asked for now", r.plan.Spec.Out, c.Target, c.Suite)
@@ -148,7 +154,7 @@ func (r *run) settle(v vm.Verdict) {
 	r.verdict = v
 	r.mu.Unlock()
 	if now := v.Accel.Name; before != "" && now != "" && now != before {
-		r.stop(&UsageError{fmt.Errorf("--resume: the run that is there had the accelerator %s, and this machine has %s; without --resume, the run is made anew", before, now)})
+		r.stop(r.otherAccelerator(before, now))
 		return
 	}
 	r.noteHead()
@@ -195,8 +201,9 @@ func (r *run) facts() []results.Fact {
 		{Name: "build only", Value: strconv.FormatBool(s.BuildOnly)},
 	}
 	for _, t := range r.plan.Targets {
-		facts = append(facts, results.Fact{Name: "the kernel " + Label(t), Value: targetDigest(t)})
+		facts = append(facts, results.Fact{Name: kernelFact + Label(t), Value: targetDigest(t)})
 	}
+	facts = append(facts, r.rests...)
 	for _, suite := range r.plan.Suites {
 		facts = append(facts, results.Fact{Name: "the suite " + suite.Name, Value: r.suites[suite.Name].sum})
 	}

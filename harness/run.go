@@ -40,6 +40,8 @@ type run struct {
 
 	mu      sync.Mutex
 	records map[Cell]results.Record
+	earlier []results.Record          // kept, of cells that the plan does not ask for
+	rests   []results.Fact            // what those rest on
 	targets map[string]results.Target // by label, as far as they are known
 	frozen  map[string]*frozen
 	sharing map[string]*shared // by label, where suites share a guest
@@ -54,7 +56,7 @@ type run struct {
 // Run carries a plan out and writes everything below Spec.Out. Every planned cell has a record in what it returns, and
 // in results.json. When ctx ends first, the cells that were not through are MISS and ctx's error is returned with the
 // results so far. A *UsageError means that nothing was run and nothing was written. With Spec.Resume, what an earlier run
-// judged is taken over, and only the rest is run.
+// judged is taken over, and only the rest is run; with Spec.New, what it recorded on kernels that are what they were.
 func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -284,6 +286,7 @@ func (r *run) finish(ctx context.Context) (*results.Results, error) {
 		rec.Target = r.targets[c.Target] // every cell of a row says the same of it, whenever it was recorded
 		res.Records = append(res.Records, rec)
 	}
+	res.Records = append(res.Records, r.earlier...)
 	res.Finish()
 	err := r.out.write(res, ctx.Err() == nil)
 	if err == nil {

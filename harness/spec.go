@@ -35,6 +35,7 @@ type Spec struct {
 	Count       int           // guests for each cell, one after the other; the worst decides. Zero means one; more than one is never cached
 	Retries     int           // guests more for a cell that fails; one of them that passes makes it flaky, never a pass
 	Resume      bool          // go on with the run that Out holds
+	New         bool          // run only the kernels that are not what they were in the run that Out holds
 	Isolate     string        // IsolateSuite, IsolateSpec or IsolateNone; empty means IsolateSuite
 	DeferInTree bool          // skip a kernel that brings the module itself, no older than this one
 	NoCache     bool          // run every guest, even where the same cell passed before

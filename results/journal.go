@@ -53,11 +53,12 @@ type Fact struct {
 	Value string `json:"value"`
 }
 
-// line is one line of the journal, of which one field is there.
+// line is one line of the journal, of which one field is there, or Kept beside Head.
 type line struct {
-	Head     *Head   `json:"head,omitempty"`
-	Record   *Record `json:"record,omitempty"`
-	Finished bool    `json:"finished,omitempty"`
+	Head     *Head    `json:"head,omitempty"`
+	Kept     []Record `json:"kept,omitempty"` // all that counts of what came before
+	Record   *Record  `json:"record,omitempty"`
+	Finished bool     `json:"finished,omitempty"`
 }
 
 // OpenJournal opens the journal at path to append to, made when it is not there, and gives what it holds so far. A torn
@@ -117,6 +118,13 @@ func (j *Journal) Reset(h Head) error {
 		return fmt.Errorf("reset journal: %w", err)
 	}
 	return j.Begin(h)
+}
+
+// Restart forgets everything but kept, and begins the journal of a new run with these: all in one line, so that a power cut
+// leaves either the old run or the new one.
+func (j *Journal) Restart(h Head, kept []Record) error {
+	h.Schema = JournalSchema
+	return j.write(line{Head: &h, Kept: kept})
 }
 
 // Begin says what run the records are of, again where more is known of it.
@@ -185,6 +193,13 @@ func (log *Log) add(l line, place map[recordKey]int) {
 	switch {
 	case l.Head != nil:
 		log.Head = l.Head
+		if len(l.Kept) > 0 {
+			log.Records = nil
+			clear(place)
+		}
+		for _, rec := range l.Kept {
+			log.add(line{Record: &rec}, place)
+		}
 	case l.Record != nil:
 		key := l.Record.key()
 		i, ok := place[key]
@@ -207,6 +222,12 @@ func parseLine(text []byte) (line, error) {
 		return l, fmt.Errorf("schema is %q, not %q: made by another version", Plain(l.Head.Schema), JournalSchema)
 	case l.Record != nil:
 		return l, l.Record.check()
+	case l.Head != nil:
+		for _, rec := range l.Kept {
+			if err := rec.check(); err != nil {
+				return l, err
+			}
+		}
 	case l.Head == nil && !l.Finished:
 		return l, errors.New("neither head nor record")
 	}

@@ -79,6 +79,13 @@ type Record struct {
 	Artifacts Artifacts `json:"artifacts"`
 	InTree    []InTree  `json:"in_tree,omitempty"` // the kernel's own copies of the modules
 	Notes     []string  `json:"notes,omitempty"`   // what a reader should know and what decided nothing
+	Kept      *Kept     `json:"kept,omitempty"`    // the earlier run that it is of; nil where it is of this one
+}
+
+// Kept says which run a record was taken over from, as it was there (run --new).
+type Kept struct {
+	Run     string    `json:"run"` // its id
+	Started time.Time `json:"started"`
 }
 
 // Try is what came of one attempt at a cell that took several.

@@ -138,6 +138,9 @@ func (s *scripted) Run(ctx context.Context, p *harness.Plan) (*results.Results, 
 	if p.Spec.Focus == "panic" {
 		panic("a bug of ours")
 	}
+	if p.Spec.New {
+		s.tell(harness.Event{Schema: harness.EventSchema, Time: time.Now(), Kind: harness.EventNotice, Text: "--new: no kernel is new"})
+	}
 	f, err := os.Open("events.jsonl")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err

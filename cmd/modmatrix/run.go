@@ -26,16 +26,24 @@ JSON on stdout, and the last one carries the results.
 
 A run that was killed, interrupted, or cut short by the power can be gone on with: --resume, with the same arguments,
 takes over what was judged (PASS, FAIL, SKIP) and runs the rest, which includes what was ERROR or MISS. It refuses where
-the module, a suite, a kernel, an argument or this tool is not what it was; further kernels and suites may be added.`,
+the module, a suite, a kernel, an argument or this tool is not what it was; further kernels and suites may be added.
+
+When a new kernel appeared, run --new runs what is new: the kernels that the selectors did not name in the recorded run, or
+name in another build. All other records are kept as they were, with the run that they are of, and those of kernels
+that no selector names any more too. Where nothing is new, it says so, and its exit code is that of the kept matrix.`,
 		Example: `  modmatrix run
   modmatrix run -k debian:bookworm -k debian:trixie@6.12.43
   modmatrix run --resume                  # after it was killed or interrupted
+  modmatrix run --new                     # after a new kernel appeared
   modmatrix run --suite suites/first --focus 'survives' --param debug=1 drv`,
 		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := s.spec(cmd, args)
 			if err != nil {
 				return err
+			}
+			if spec.Resume && spec.New {
+				return usage("--resume and --new exclude each other: --new also runs what is missing of an unfinished run")
 			}
 			return a.carryOut(cmd.Context(), spec, again("run", args, s.Spec))
 		},
@@ -46,6 +54,7 @@ the module, a suite, a kernel, an argument or this tool is not what it was; furt
 	s.output(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&s.Resume, "resume", false, "go on with the run that the folder of results holds, after it was killed or interrupted")
+	f.BoolVar(&s.New, "new", false, "run only the kernels that are not what they were in the run that the folder of results holds")
 	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
 	return cmd
 }

@@ -1,0 +1,207 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm"
+)
+
+// kernelFact begins the name of the fact that says what a label of the matrix was resolved to.
+const kernelFact = "the kernel "
+
+// takeOver keeps the records of an earlier run of the same module whose kernels are what they were, whatever their status,
+// so that only the others are run. What was recorded on a kernel that no selector names any more holds as well, and stays. It
+// gives an error, and takes nothing, where the records rest on something else than this run's would.
+func (r *run) takeOver(log results.Log) error {
+	if log.Head == nil {
+		r.event(Event{Kind: EventNotice, Text: "--new: no run is recorded in " + r.plan.Spec.Out + ", so every kernel is new"})
+		return nil
+	}
+	was, rest := kernelFacts(log.Head.Facts)
+	if err := differ(rest, r.facts()); err != nil {
+		return err
+	}
+	r.sort(log.Records, was)
+	if len(r.records)+len(r.earlier) == 0 {
+		r.event(Event{Kind: EventNotice, Text: "--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run"})
+		return nil
+	}
+	r.tellOfNew(log)
+	r.verdict.Accel = vm.Accel{Name: log.Head.Run.Host.Accelerator, CPU: log.Head.Run.Host.CPUModel}
+	if len(r.fresh(log)) == 0 { // then it is that run, which has come to its end
+		r.id, r.started = log.Head.Run.ID, log.Head.Run.Started
+		r.module.Name, r.module.Version = log.Head.Module.Name, log.Head.Module.Version
+		return nil
+	}
+	r.mark(results.Kept{Run: log.Head.Run.ID, Started: log.Head.Run.Started})
+	return nil
+}
+
+// sort puts the records that hold into r.records, where they are asked for now, and else into r.earlier, with the facts that
+// they rest on.
+func (r *run) sort(recs []results.Record, was map[string]string) {
+	planned, now := map[Cell]bool{}, map[string]string{}
+	for _, c := range r.plan.Cells() {
+		planned[c] = true
+	}
+	for _, t := range r.plan.Targets {
+		now[Label(t)] = targetDigest(t)
+	}
+	for _, rec := range recs {
+		c := Cell{rec.Target.Label(), rec.Suite}
+		before, resolved := was[c.Target]
+		digest, asked := now[c.Target]
+		switch {
+		case !resolved, asked && digest != before, !r.out.has(rec.Files()):
+		case planned[c]:
+			r.records[c] = rec
+		default:
+			r.earlier = append(r.earlier, rec)
+		}
+		if resolved && !asked {
+			r.addFact(results.Fact{Name: kernelFact + c.Target, Value: before})
+		}
+	}
+}
+
+func (r *run) addFact(f results.Fact) {
+	if !slices.Contains(r.rests, f) {
+		r.rests = append(r.rests, f)
+	}
+}
+
+// fresh lists the rows that --new is to run: those that lack a record. A selector that could not be resolved then, and cannot
+// now, is not new.
+func (r *run) fresh(log results.Log) []string {
+	var labels []string
+	for _, label := range r.plan.labels() {
+		missed := func(rec results.Record) bool { return rec.Target.Label() == label && rec.Status == results.Miss }
+		resolved := slices.ContainsFunc(r.plan.Targets, func(t kernels.Target) bool { return Label(t) == label })
+		if len(r.todo(label)) > 0 && (resolved || !slices.ContainsFunc(log.Records, missed)) {
+			labels = append(labels, label)
+		}
+	}
+	return labels
+}
+
+// tellOfNew says which kernels are run, which keep their records, and what is left undone by that.
+func (r *run) tellOfNew(log results.Log) {
+	var kept []string
+	var open, gone int
+	for _, rec := range r.kept() {
+		if label := rec.Target.Label(); !slices.Contains(kept, label) {
+			kept = append(kept, label)
+		}
+		if !final(rec) {
+			open++
+		}
+	}
+	for _, rec := range log.Records {
+		if !r.out.has(rec.Files()) {
+			gone++
+		}
+	}
+	fresh := r.fresh(log)
+	tell := func(format string, args ...any) {
+		r.event(Event{Kind: EventNotice, Text: "--new: " + fmt.Sprintf(format, args...)})
+	}
+	if len(fresh) == 0 {
+		tell("no kernel is new since the run of %s: its matrix holds", dateOf(log.Head))
+	} else {
+		tell("new are %s; kept from the run of %s are %s", strings.Join(fresh, ", "), dateOf(log.Head), strings.Join(kept, ", "))
+	}
+	if open > 0 {
+		tell("%d of the kept cells have no verdict on the module: --resume runs them again", open)
+	}
+	if gone > 0 {
+		tell("the files of %d cells are gone, and their records do not count", gone)
+	}
+}
+
+// mark notes on the kept records which run they are of; one that was kept before stays of the run that made it.
+func (r *run) mark(of results.Kept) {
+	for c, rec := range r.records {
+		if rec.Kept == nil {
+			rec.Kept = &of
+			r.records[c] = rec
+		}
+	}
+	for i := range r.earlier {
+		if r.earlier[i].Kept == nil {
+			r.earlier[i].Kept = &of
+		}
+	}
+}
+
+// kept lists the records that are taken from an earlier run: those that are asked for in the order of the plan, then the
+// others in the order in which they came about.
+func (r *run) kept() []results.Record {
+	var recs []results.Record
+	for _, c := range r.plan.Cells() {
+		if rec, ok := r.records[c]; ok {
+			recs = append(recs, rec)
+		}
+	}
+	return append(recs, r.earlier...)
+}
+
+// goneOn tells --resume of a record that no cell of the plan asks for, which --new kept: it stays kept.
+func (r *run) goneOn(rec results.Record, was map[string]string) bool {
+	digest, resolved := was[rec.Target.Label()]
+	if rec.Kept == nil || !resolved {
+		return false
+	}
+	r.earlier = append(r.earlier, rec)
+	if !slices.Contains(r.plan.labels(), rec.Target.Label()) {
+		r.addFact(results.Fact{Name: kernelFact + rec.Target.Label(), Value: digest})
+	}
+	return true
+}
+
+// kernelFacts splits facts into what each label was resolved to, and the rest.
+func kernelFacts(facts []results.Fact) (byLabel map[string]string, rest []results.Fact) {
+	byLabel = map[string]string{}
+	for _, f := range facts {
+		if label, ok := strings.CutPrefix(f.Name, kernelFact); ok {
+			byLabel[label] = f.Value
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	return byLabel, rest
+}
+
+func dateOf(h *results.Head) string { return h.Run.Started.Local().Format(time.DateTime) }
+
+// earlierRun is how this run takes over what the folder of results holds: by --resume, by --new, or not at all.
+func (r *run) earlierRun(log results.Log, broken error) error {
+	flag, take := "--resume", r.takeUp
+	switch s := r.plan.Spec; {
+	case s.New:
+		flag, take = "--new", r.takeOver
+	case !s.Resume:
+		return nil
+	}
+	if broken == nil {
+		broken = take(log)
+	}
+	if broken != nil {
+		return &UsageError{fmt.Errorf("%s: %w; without %s, the run is made anew", flag, broken, flag)}
+	}
+	return nil
+}
+
+// otherAccelerator refuses to mix records from under two accelerators.
+func (r *run) otherAccelerator(before, now string) error {
+	flag := "--resume"
+	if r.plan.Spec.New {
+		flag = "--new"
+	}
+	return &UsageError{errors.New(flag + ": the run that is there had the accelerator " + before + ", and this machine has " + now + "; without " + flag + ", the run is made anew")}
+}
