@@ -11,8 +11,8 @@ var faultStarts = []string{
 	"stack-protector: ", "corrupted stack end", "Trying to vfree", "Trying to free", "list_add corruption", "list_del corruption",
 	"refcount_t: ", "ODEBUG: ",
 	// Faults of the processor.
-	"kernel BUG at", "Oops: ", "Oops - ", "Unable to handle kernel", "kernel NULL pointer dereference", "Internal error: ",
-	"general protection fault", "double fault", "divide error", "invalid opcode", "Kernel panic - not syncing",
+	"kernel BUG at", "Oops: …[#", "Oops - ", "Unable to handle kernel", "kernel NULL pointer dereference", "Internal error: ",
+	"general protection fault", "double fault", "divide error: ", "invalid opcode: ", "Kernel panic - not syncing",
 	// Locks and hangs.
 	"INFO: possible ", "INFO: trying to register non-static key", "INFO: rcu_…detected", "INFO: task … blocked ",
 	"hard LOCKUP", "Invalid wait context", "lock held when returning to user space", "inconsistent lock state",

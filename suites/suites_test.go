@@ -133,6 +133,11 @@ func TestIsFault(t *testing.T) {
 		"INFO: task insmod:95 blocked for more than 120 seconds.",
 		"refcount_t: underflow; use-after-free.",
 		"Oops: 0002 [#1] PREEMPT SMP NOPTI",
+		"Oops: Oops: 0002 [#1] SMP NOPTI",
+		"Oops: general protection fault, probably for non-canonical address 0xdead000000000100: 0000 [#1] SMP NOPTI",
+		"Internal error: Oops: 0000000096000004 [#1] SMP",
+		"invalid opcode: 0000 [#1] SMP PTI",
+		"Oops: divide error: 0000 [#1] SMP NOPTI",
 		"sysfs: cannot create duplicate filename '/class/fifo'",
 		"ODEBUG: free active (active state 0) object: 0000 object type: timer_list",
 	} {
@@ -147,6 +152,8 @@ func TestIsFault(t *testing.T) {
 		"traps: a.out[99] general protection fault ip:401136 sp:7ffe error:0 in a.out[401000+1000]",
 		"INFO: lockdep is turned off.",
 		"INFO: task scheduled",
+		"harmless_words: Oops: just kidding",
+		"harmless_words: general protection is on, invalid opcodes: 0, KASAN: off",
 	} {
 		if isFault(line) {
 			t.Errorf("a fault: %s", line)
