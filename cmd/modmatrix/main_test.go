@@ -191,6 +191,36 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 	return lines.Err()
 }
 
+// Bisect gives what bisection.json holds, and tells of its steps.
+func (s *scripted) Bisect(_ context.Context, search harness.Search) (*harness.Bisection, error) {
+	if search.Bad == "debian:nothing" {
+		return nil, fmt.Errorf("%w: %s", harness.ErrNothingMatched, search.Bad)
+	}
+	data, err := os.ReadFile("bisection.json")
+	if err != nil {
+		return nil, err
+	}
+	var b harness.Bisection
+	if err := json.Unmarshal(data, &b); err != nil {
+		return nil, err
+	}
+	for _, step := range b.Steps {
+		if search.Told != nil {
+			search.Told(step)
+		}
+	}
+	return &b, nil
+}
+
+// Explain is the harness's own: it needs nothing but the store.
+func (s *scripted) Explain(ctx context.Context, spec harness.Spec, res *results.Results, dir string, cells []harness.Cell) ([]harness.Explanation, error) {
+	h, err := harness.New(harness.Options{CacheDir: s.store.Dir()})
+	if err != nil {
+		return nil, err
+	}
+	return h.Explain(ctx, spec, res, dir, cells)
+}
+
 // Shell greets, and gives back what it is told until a line says exit.
 func (s *scripted) Shell(_ context.Context, p *harness.Plan, term io.ReadWriter) error {
 	fmt.Fprintf(term, "welcome to %s\n", p.Targets[0].Release)

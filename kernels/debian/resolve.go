@@ -71,6 +71,9 @@ func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 	if len(here) == 0 {
 		return answer{}, fmt.Errorf("%w: %s has no kernel of flavour %s; it has %s", kernels.ErrNoMatch, su.name, flavour, strings.Join(flavours(all), " "))
 	}
+	if sel.Version == everyRelease {
+		return eachRelease(ix, lists, su, here)
+	}
 	pattern := sel.Version
 	if pattern == "" {
 		if pattern, err = ownSeries(ix, su, flavour, here); err != nil {

@@ -1,0 +1,165 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// ends are a kernel on which the module works and a newer one on which it does not. Those of the last run are believed, if it
+// was of the same source; any others are tested, the bad one first: it tells how far the good one has to come.
+func (b *bisection) ends(ctx context.Context) (good, bad Step, err error) {
+	if b.Good == "" && b.Bad == "" {
+		if good, bad, ok := b.earlier(); ok {
+			b.build = bad.Stage == results.StageBuild
+			return good, bad, nil
+		}
+	}
+	oldest, newest, err := b.named(ctx)
+	if err != nil {
+		return good, bad, err
+	}
+	if bad, err = b.test(ctx, pointOf(newest)); err != nil {
+		return good, bad, err
+	}
+	b.told(bad)
+	b.build = bad.Outcome == Bad && bad.Stage == results.StageBuild
+	if good, err = b.test(ctx, pointOf(oldest)); err != nil {
+		return good, bad, err
+	}
+	b.told(good)
+	return good, bad, b.check(good, bad)
+}
+
+// check says what is wrong with the ends, if anything is.
+func (b *bisection) check(good, bad Step) error {
+	switch {
+	case good.Outcome == Untestable || bad.Outcome == Untestable:
+		s := good
+		if bad.Outcome == Untestable {
+			s = bad
+		}
+		err := fmt.Errorf("%s is no end to bisect from: %s", s.Release, s.Reason)
+		if !s.Broke {
+			return &UsageError{err}
+		}
+		return err
+	case good.Outcome == bad.Outcome && good.Outcome == Good:
+		return errSameEnds("works", good, bad)
+	case good.Outcome == bad.Outcome:
+		return errSameEnds("fails", good, bad)
+	case good.Outcome == Bad:
+		return &UsageError{fmt.Errorf("the module fails on %s and works on %s: bisect finds where it stopped to work, not where it began", good.Release, bad.Release)}
+	}
+	return nil
+}
+
+// named are the ends that were given; of one that was not, the oldest or the newest of the kernels of a run.
+func (b *bisection) named(ctx context.Context) (oldest, newest kernels.Target, err error) {
+	if oldest, err = b.one(ctx, "--good", b.Good, 0); err != nil {
+		return oldest, newest, err
+	}
+	if newest, err = b.one(ctx, "--bad", b.Bad, -1); err != nil {
+		return oldest, newest, err
+	}
+	if results.CompareVersions(oldest.Version, newest.Version) >= 0 {
+		err = &UsageError{fmt.Errorf("%s is not older than %s: the good kernel comes first", Label(oldest), Label(newest))}
+	}
+	return oldest, newest, err
+}
+
+// one resolves a selector to its kernel, or all kernels of the run to the first or the last of them.
+func (b *bisection) one(ctx context.Context, flag, selector string, which int) (kernels.Target, error) {
+	p := Plan{Spec: b.Spec}
+	if selector != "" {
+		p.Spec.Kernels, p.Spec.Required = []string{selector}, nil
+	}
+	if err := b.resolve(ctx, &p); err != nil {
+		return kernels.Target{}, err
+	}
+	for _, n := range p.Notices {
+		b.event(Event{Kind: EventNotice, Text: n})
+	}
+	switch n := len(p.Targets); {
+	case n == 0:
+		return kernels.Target{}, fmt.Errorf("%w: %s", kernels.ErrUnavailable, p.Unresolved[0].Reason)
+	case selector == "" && which < 0:
+		return p.Targets[n-1], nil
+	case selector == "" || n == 1:
+		return p.Targets[0], nil
+	}
+	var names []string
+	for _, t := range p.Targets {
+		names = append(names, Label(t))
+	}
+	return kernels.Target{}, &UsageError{fmt.Errorf("%s takes one kernel, and %s is %d: %s", flag, selector, len(names), strings.Join(names, ", "))}
+}
+
+// earlier takes the ends from the last run, if it was of the same source: the oldest kernel on which it failed, and the newest
+// one before it on which it passed.
+func (b *bisection) earlier() (good, bad Step, ok bool) {
+	res, err := results.Read(filepath.Join(b.Spec.Out, results.FileName))
+	if err != nil {
+		return good, bad, false
+	}
+	good, bad, ok = turn(res.Records, b.plan.Suites)
+	if ok && res.Module.SourceDigest != b.plan.Module.SourceDigest {
+		b.event(Event{Kind: EventNotice, Text: "the last run in " + b.Spec.Out + " was of another state of the source, so its results are not used"})
+		return good, bad, false
+	}
+	good.Results, bad.Results = b.Spec.Out, b.Spec.Out
+	return good, bad, ok
+}
+
+// turn finds in the records of a run the first pair of ends of one flavour, in the order of the matrix.
+func turn(records []results.Record, suites []Suite) (good, bad Step, ok bool) {
+	type kind struct{ arch, flavour string }
+	var order []kind
+	rows := map[kind]map[string][]results.Record{}
+	for _, rec := range records {
+		wanted := slices.ContainsFunc(suites, func(s Suite) bool { return s.Name == rec.Suite })
+		if !wanted || rec.Target.Profile != "" || !strings.HasPrefix(rec.Target.Source, "debian:") {
+			continue
+		}
+		k := kind{rec.Target.Arch, rec.Target.Flavour}
+		if rows[k] == nil {
+			rows[k] = map[string][]results.Record{}
+			order = append(order, k)
+		}
+		rows[k][rec.Target.Release] = append(rows[k][rec.Target.Release], rec)
+	}
+	for _, k := range order {
+		if good, bad, ok = turnOf(rows[k]); ok {
+			return good, bad, true
+		}
+	}
+	return Step{}, Step{}, false
+}
+
+// turnOf is turn for kernels of one flavour, by release.
+func turnOf(rows map[string][]results.Record) (good, bad Step, ok bool) {
+	var steps []Step
+	for _, records := range rows {
+		s, t := stepOf(records), records[0].Target
+		s.Point = pointOf(kernels.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Source: t.Source})
+		steps = append(steps, s)
+	}
+	slices.SortFunc(steps, func(a, b Step) int {
+		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(a.Release, b.Release))
+	})
+	for _, s := range steps {
+		switch {
+		case s.Outcome == Good:
+			good = s
+		case s.Outcome == Bad && good.Release != "" && results.CompareVersions(good.Version, s.Version) < 0:
+			return good, s, true // one that fails before any passed is too old for the module, which is another question
+		}
+	}
+	return good, bad, false
+}

@@ -1,0 +1,227 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/api"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// Search says what to bisect. It is plain data but for Told.
+type Search struct {
+	Spec Spec   // the module and how it is run; of Kernels, the oldest and the newest are the ends where nothing else names them
+	Good string // selector of one kernel on which it works; empty: as the last run in Spec.Out says, else the oldest of Kernels
+	Bad  string // likewise, where it fails; else the newest
+	Told func(Step)
+}
+
+// BisectionSchema names the format of a Bisection written as JSON.
+const BisectionSchema = "modmatrix.bisection/v1"
+
+// Bisection is what a search came to.
+type Bisection struct {
+	Schema  string         `json:"schema"`
+	Module  results.Module `json:"module"`
+	Good    Step           `json:"last_good"`
+	Bad     Step           `json:"first_bad"`
+	Between []Step         `json:"between"` // releases of which nobody can tell; none: the answer is exact
+	Steps   []Step         `json:"steps"`   // what was tested, in that order
+	Changes []api.Change   `json:"changes"` // what differs between the two in the names that the build stumbled over
+}
+
+// Step is one point and what came of it.
+type Step struct {
+	Point
+	Outcome Outcome       `json:"outcome"`
+	Stage   results.Stage `json:"stage,omitempty"`
+	Code    results.Code  `json:"code,omitempty"`
+	Reason  string        `json:"reason,omitempty"`
+	Results string        `json:"results,omitempty"` // folder with results.json; empty where nothing was run
+	Elapsed time.Duration `json:"elapsed_ns"`
+	ToGo    int           `json:"to_go"`           // tests that are left at most
+	Broke   bool          `json:"broke,omitempty"` // untestable for a reason of ours that may be another one another time
+
+	record results.Record
+}
+
+// Broke tells that there may be a narrower answer another time: something of ours broke on a release in between.
+func (b *Bisection) Broke() bool {
+	for _, s := range b.Between {
+		if s.Broke {
+			return true
+		}
+	}
+	return false
+}
+
+// lister is a Source that can tell of every release that it has.
+type lister interface {
+	Releases(ctx context.Context, flavour string) (kernels.Resolution, error)
+}
+
+// bisectDir is the folder below Spec.Out with the results of each kernel that a bisection tested.
+const bisectDir = "bisect"
+
+// bisection is a search under way.
+type bisection struct {
+	*Harness
+	Search
+	plan  *Plan // of the module, without a kernel
+	build bool  // no guest is needed: the module fails before
+	steps []Step
+}
+
+// Bisect finds the first release on which the module fails, among all that the archive still holds between one on which it
+// works and one on which it does not. Each is one Run, with everything cached that can be; where the bad end fails at its
+// build, nothing is booted. It gives a *UsageError where the ends are none, and an error that wraps ErrNothingMatched where
+// nothing fails, or everything.
+func (h *Harness) Bisect(ctx context.Context, s Search) (*Bisection, error) {
+	plan, err := h.planModule(ctx, s.Spec)
+	if err != nil {
+		return nil, err
+	}
+	defer plan.Close()
+	b := &bisection{Harness: h, Search: s, plan: plan}
+	good, bad, err := b.ends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	row, err := b.list(ctx, good, bad)
+	if err != nil {
+		return nil, err
+	}
+	return b.halve(ctx, row, good, bad)
+}
+
+// planModule is Plan without any kernel.
+func (h *Harness) planModule(ctx context.Context, spec Spec) (*Plan, error) {
+	in, err := h.takeIn(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Spec: spec, in: in}
+	if p.Module, err = in.about(spec); err == nil {
+		p.Suites, err = findSuites(spec.Suites)
+	}
+	if err != nil {
+		p.Close()
+		return nil, &UsageError{err}
+	}
+	return p, nil
+}
+
+// list gives all points from good to bad.
+func (b *bisection) list(ctx context.Context, good, bad Step) ([]Point, error) {
+	source, _, _ := strings.Cut(bad.Target.Source, ":")
+	l, ok := b.sources(b.Spec)[source].(lister)
+	switch {
+	case !ok:
+		return nil, &UsageError{fmt.Errorf("bisect goes through the releases of an archive, and %s is of %s: name kernels of debian:", bad.Release, source)}
+	case good.Target.Flavour != bad.Target.Flavour:
+		return nil, &UsageError{fmt.Errorf("%s is a kernel of flavour %s, and %s one of %s: name two of one flavour", good.Release, good.Target.Flavour, bad.Release, bad.Target.Flavour)}
+	}
+	res, err := l.Releases(ctx, bad.Target.Flavour)
+	if err != nil {
+		return nil, err
+	}
+	row := pointsBetween(res, good.Target, bad.Target)
+	for _, t := range res.Targets { // the ends of an earlier run are known by name alone
+		for _, end := range []*Point{&row[0], &row[len(row)-1]} {
+			if len(end.Target.Packages) == 0 && end.Release == Label(t) {
+				end.Target = t
+			}
+		}
+	}
+	return row, nil
+}
+
+// halve tests until nothing more can be told.
+func (b *bisection) halve(ctx context.Context, row []Point, good, bad Step) (*Bisection, error) {
+	h := newHalving(row)
+	by := make([]Step, len(row))
+	for i, p := range row {
+		by[i] = Step{Point: p, Outcome: h.seen[i], Reason: p.Missing}
+	}
+	good.Point, bad.Point = row[0], row[len(row)-1]
+	by[0], by[len(row)-1] = good, bad
+	for i, ok := h.next(); ok; i, ok = h.next() {
+		s, err := b.test(ctx, row[i])
+		if err != nil {
+			return nil, err
+		}
+		h.note(i, s.Outcome)
+		s.ToGo = h.toGo()
+		by[i] = s
+		b.told(s)
+	}
+	found := &Bisection{Schema: BisectionSchema, Module: b.plan.Module, Good: by[h.good], Bad: by[h.bad], Between: []Step{}, Steps: b.steps}
+	for _, i := range h.between() {
+		found.Between = append(found.Between, by[i])
+	}
+	found.Changes = b.changes(ctx, b.Spec, found.Bad, found.Good.Target, found.Bad.Target)
+	return found, nil
+}
+
+func (b *bisection) told(s Step) {
+	b.steps = append(b.steps, s)
+	if b.Told != nil {
+		b.Told(s)
+	}
+}
+
+// test runs the module on one kernel. An error says that it could not even be begun, or that the user ended it.
+func (b *bisection) test(ctx context.Context, p Point) (Step, error) {
+	plan := *b.plan
+	plan.Targets = []kernels.Target{p.Target}
+	plan.Spec.Out = filepath.Join(b.Spec.Out, bisectDir, fileName(p.Release))
+	plan.Spec.BuildOnly, plan.Spec.Resume = b.build || b.Spec.BuildOnly, false
+	began := time.Now()
+	res, err := b.Run(ctx, &plan)
+	if err != nil {
+		return Step{}, err
+	}
+	s := stepOf(res.Records)
+	s.Point, s.Results, s.Elapsed = p, plan.Spec.Out, time.Since(began)
+	if b.plan.Module.Version == "" {
+		b.plan.Module.Name, b.plan.Module.Version = res.Module.Name, res.Module.Version
+	}
+	return s, nil
+}
+
+// stepOf is what the records of one kernel come to: bad where one of them failed, good where all passed.
+func stepOf(records []results.Record) Step {
+	worst := records[0]
+	for _, rec := range records[1:] {
+		if rec.Status != worst.Status && worst.Status.Worse(rec.Status) == rec.Status {
+			worst = rec
+		}
+	}
+	s := Step{Outcome: Untestable, Stage: worst.Stage, Code: worst.Code, Reason: worst.Reason, record: worst}
+	switch worst.Status {
+	case results.Pass:
+		s.Outcome = Good
+	case results.Fail:
+		s.Outcome = Bad
+	default:
+		s.Broke = worst.Status != results.Skip
+		s.Reason = cmp.Or(s.Reason, string(worst.Status))
+	}
+	for _, rec := range records {
+		if s.Outcome == Good && rec.Status != results.Pass {
+			s.Outcome = Untestable // what was skipped beside a pass was not told
+			s.Stage, s.Code, s.Reason, s.record = rec.Stage, rec.Code, rec.Reason, rec
+		}
+	}
+	return s
+}
+
+// errSameEnds says that there is no turn to look for.
+func errSameEnds(what string, good, bad Step) error {
+	return fmt.Errorf("%w: the module %s on both %s and %s, so there is no first bad release between them; name others with --good and --bad", ErrNothingMatched, what, good.Release, bad.Release)
+}

@@ -1,0 +1,185 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/api"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// targetOf is a record's kernel as far as the record tells.
+func targetOf(t results.Target) kernels.Target {
+	return kernels.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Profile: t.Profile, Source: t.Source}
+}
+
+// compareHeaders says what two kernels declare of ids. Both must be in the store.
+func (h *Harness) compareHeaders(ctx context.Context, spec Spec, old, fresh kernels.Target, ids []api.Ident) ([]api.Change, error) {
+	var found [2]*api.Headers
+	for i, t := range []kernels.Target{old, fresh} {
+		tree, err := h.storedTree(ctx, spec, t)
+		if err == nil {
+			found[i], err = api.Open(tree)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the headers of %s cannot be read: %w", Label(t), err)
+		}
+	}
+	return api.Compare(found[0], found[1], ids), nil
+}
+
+// storedTree gives a tree that is there already. It downloads and compiles nothing.
+func (h *Harness) storedTree(ctx context.Context, spec Spec, t kernels.Target) (*kernels.Tree, error) {
+	kind, _, _ := strings.Cut(t.Source, ":")
+	spec.Offline = true
+	source := h.sources(spec)[kind]
+	if source == nil || kind == "git" || kind == "tar" {
+		return nil, fmt.Errorf("kernels of %q are not kept as headers", kind)
+	}
+	if len(t.Packages) == 0 {
+		known, err := resolveAgain(ctx, source, t)
+		if err != nil {
+			return nil, err
+		}
+		t = known
+	}
+	return source.Fetch(ctx, t, func(kernels.Progress) {})
+}
+
+// resolveAgain finds the target that a record names.
+func resolveAgain(ctx context.Context, source Source, t kernels.Target) (kernels.Target, error) {
+	sel, err := kernels.ParseSelector(t.Source)
+	if err != nil {
+		return t, err
+	}
+	if sel.Source == "debian" {
+		sel.Version, sel.Flavour = t.Version, t.Flavour
+	}
+	res, err := source.Resolve(ctx, sel)
+	if err != nil {
+		return t, err
+	}
+	i := slices.IndexFunc(res.Targets, func(o kernels.Target) bool { return o.Release == t.Release })
+	if i < 0 {
+		return t, fmt.Errorf("%w: %s is another kernel by now", kernels.ErrUnavailable, sel)
+	}
+	return res.Targets[i], nil
+}
+
+// changes is what differs between two kernels in the names that a bad step stumbled over; nil where that cannot be told.
+func (b *bisection) changes(ctx context.Context, spec Spec, bad Step, good, fresh kernels.Target) []api.Change {
+	ids := api.Faults(buildLog(bad.record, bad.Results) + "\n" + bad.Reason)
+	if len(ids) == 0 {
+		return nil
+	}
+	changes, err := b.compareHeaders(ctx, spec, good, fresh, ids)
+	if err != nil && ctx.Err() == nil {
+		b.event(Event{Kind: EventNotice, Text: err.Error()})
+	}
+	return changes
+}
+
+// guard are the lines that would tell the two kernels apart, with good the version on which the module was built. It is a
+// suggestion: what belongs into either branch only the author knows.
+func guard(changes []api.Change, good, bad string) []string {
+	differing := slices.DeleteFunc(slices.Clone(changes), func(c api.Change) bool { return c.What == api.Same || c.What == api.Unseen })
+	if len(differing) == 0 {
+		return nil
+	}
+	older, newer := good, bad
+	forward := results.CompareVersions(good, bad) < 0
+	if !forward {
+		older, newer = bad, good
+	}
+	bound, remark := turnVersion(older, newer)
+	lines := []string{"#if LINUX_VERSION_CODE < " + bound + " /* " + remark + " */"}
+	branch := func(version string, of func(api.Change) *api.Decl) {
+		for _, c := range differing {
+			lines = append(lines, "\t/* "+version+": "+strings.ReplaceAll(saysOf(c, of(c)), "*/", "*\\/")+" */")
+		}
+	}
+	was, is := func(c api.Change) *api.Decl { return c.Old }, func(c api.Change) *api.Decl { return c.New }
+	if !forward {
+		was, is = is, was
+	}
+	branch(older, was)
+	lines = append(lines, "#else")
+	branch(newer, is)
+	lines = append(lines, "#endif")
+	return append(lines, probes(differing)...)
+}
+
+// saysOf is a declaration in a few words, or that there is none.
+func saysOf(c api.Change, d *api.Decl) string {
+	switch {
+	case d == nil && c.Ident.Hint != "":
+		return "no " + c.Ident.String() + "; the compiler thinks of " + c.Ident.Hint
+	case d == nil:
+		return "no " + c.Ident.String()
+	case d.Form == "header":
+		return "#include <" + strings.TrimPrefix(d.File, "include/") + ">"
+	}
+	return d.Text
+}
+
+// turnVersion is where to tell two versions apart, and how sure that is. Mainline changes its interfaces from one series to the
+// next; within a series, a change was taken over into a point release.
+func turnVersion(older, newer string) (bound, remark string) {
+	o, n := numbers(older), numbers(newer)
+	if o[0] == n[0] && o[1] == n[1] {
+		return kernelVersion(n), "changed after " + older + ", at the latest in " + newer
+	}
+	n[2] = 0
+	return kernelVersion(n), fmt.Sprintf("changed between %s and %s: modmatrix bisect narrows it down", older, newer)
+}
+
+// kernelVersion writes the macro; its last number has one byte (Linux Makefile, filechk_version.h).
+func kernelVersion(n [3]int) string {
+	return fmt.Sprintf("KERNEL_VERSION(%d, %d, %d)", n[0], n[1], min(n[2], 255))
+}
+
+// numbers are the X, Y and Z of a version; what is missing is 0.
+func numbers(version string) (n [3]int) {
+	version = strings.FieldsFunc(version+" ", func(r rune) bool { return r == '-' || r == '~' || r == '+' || r == ' ' })[0]
+	for i, part := range strings.SplitN(version, ".", 3) {
+		n[i], _ = strconv.Atoi(part)
+	}
+	return n
+}
+
+// probes ask the headers instead of the version: distributions take changes over without changing the version.
+func probes(changes []api.Change) []string {
+	var lines []string
+	for _, c := range changes {
+		d := cmp.Or(c.Old, c.New)
+		if c.What != api.Added && c.What != api.Removed || d == nil || !strings.HasPrefix(d.File, "include/") {
+			continue
+		}
+		switch {
+		case d.Form == "macro":
+			lines = append(lines, "#ifdef "+c.Ident.Name+" /* a macro: no version is needed */")
+		case d.Form == "header":
+			lines = append(lines, "#if __has_include(<"+c.Ident.Name+">) /* no version is needed */")
+		default:
+			lines = append(lines, fmt.Sprintf("# in Kbuild, instead of the version: ccflags-y += $(shell grep -qsw %s $(srctree)/%s && echo -DHAVE_%s)",
+				c.Ident.Name, d.File, strings.ToUpper(c.Ident.Name)))
+		}
+	}
+	return lines
+}
+
+// readUpTo reads at most n bytes of r; what cannot be read is left out.
+func readUpTo(r io.Reader, n int64) string {
+	data, _ := io.ReadAll(io.LimitReader(r, n))
+	return string(data)
+}
+
+// below is the path of an artifact as a person opens it.
+func below(dir, artifact string) string { return filepath.Join(dir, artifact) }

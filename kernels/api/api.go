@@ -1,0 +1,143 @@
+// Package api looks identifiers up in the headers of a prepared kernel tree, and compares what two trees say of them: which
+// function, macro, member or type came, went, or changed.
+//
+// It reads C as a person skims it, not as a compiler does: no preprocessor runs, so of several declarations under different
+// conditions it gives the likeliest, and what a macro makes up (DECLARE_…, DEFINE_…) it does not see. What it says is a
+// hint for whoever mends a module, and decides nothing. This package must never know what is built against a tree.
+package api
+
+import (
+	"cmp"
+	"strings"
+)
+
+// Ident is a name that a compiler or a linker complained of. It is plain data, and may be compared.
+type Ident struct {
+	Name string `json:"name"`         // of a function, macro, type or variable; a header's path; a member's name
+	Of   string `json:"of,omitempty"` // "struct X" or "union X": then Name is its member
+	Kind Kind   `json:"kind,omitempty"`
+	Hint string `json:"hint,omitempty"` // another name that the compiler thinks was meant
+}
+
+// Kind says where a name is looked for.
+type Kind string
+
+// The kinds. The zero value is any name that a header declares.
+const (
+	Name   Kind = ""
+	Member Kind = "member" // of Ident.Of
+	Type   Kind = "type"   // a struct, union or enum by its tag, or a typedef
+	Header Kind = "header" // a file that is included
+	Symbol Kind = "symbol" // what modpost resolves: an export, in Module.symvers
+)
+
+// String is the identifier as a person writes it.
+func (i Ident) String() string {
+	if i.Of != "" {
+		return i.Of + "." + i.Name
+	}
+	return i.Name
+}
+
+// Decl is where and how a tree declares a name.
+type Decl struct {
+	Form string `json:"form"` // function, inline, macro, variable, constant, typedef, struct, union, enum, member, header, export
+	Text string `json:"text"` // the declaration in one line, white space folded
+	File string `json:"file"` // as it is included, or the file's own name; relative to the tree
+	Line int    `json:"line"` // zero for a header itself
+}
+
+// What says how two trees differ in a name.
+type What string
+
+// The differences.
+const (
+	Added   What = "added"   // only the new tree has it
+	Removed What = "removed" // only the old tree has it
+	Changed What = "changed" // both have it, and not the same
+	Moved   What = "moved"   // the same, in another header
+	Same    What = "same"
+	Unseen  What = "unseen" // neither tree declares it in a way that is seen here
+)
+
+// Change is what two trees say of one name.
+type Change struct {
+	Ident Ident `json:"ident"`
+	What  What  `json:"what"`
+	Old   *Decl `json:"old,omitempty"` // nil where the tree has none
+	New   *Decl `json:"new,omitempty"`
+	Holds *Decl `json:"holds,omitempty"` // of a member that is gone: its struct, as the new tree has it
+}
+
+// Compare looks ids up in both trees, in their order.
+func Compare(old, fresh *Headers, ids []Ident) []Change {
+	before, after := old.Find(ids), fresh.Find(ids)
+	var changes []Change
+	for i, id := range ids {
+		c := Change{Ident: id, Old: before[i].best(), New: after[i].best()}
+		c.What = compare(before[i].decls, after[i].decls)
+		if id.Of != "" && c.New == nil {
+			c.Holds = after[i].holder
+		}
+		changes = append(changes, c)
+	}
+	return changes
+}
+
+func compare(before, after []Decl) What {
+	switch {
+	case len(before) == 0 && len(after) == 0:
+		return Unseen
+	case len(before) == 0:
+		return Added
+	case len(after) == 0:
+		return Removed
+	}
+	switch old, fresh := before[0], after[0]; {
+	case old.says() != fresh.says():
+		return Changed
+	case old.File != fresh.File:
+		return Moved
+	}
+	return Same
+}
+
+// attributes say nothing of how a thing is used.
+var attributes = strings.NewReplacer("extern ", "", "static ", "", "inline ", "", "__always_inline ", "", "__must_check ", "", "notrace ", "", " ", "", "\t", "")
+
+// says is the declaration without what changes nothing for whoever uses it: attributes and white space.
+func (d Decl) says() string {
+	if d.Form == "macro" || d.Form == "header" || d.Form == "export" {
+		return d.Form + " " + attributes.Replace(d.Text)
+	}
+	return attributes.Replace(strings.TrimSuffix(d.Text, ";"))
+}
+
+// rank orders the forms: a prototype says more than the stub beside it that another configuration takes.
+func (d Decl) rank() int {
+	order := []string{"export", "header", "function", "struct", "union", "enum", "typedef", "member", "inline", "variable", "constant", "macro"}
+	for i, form := range order {
+		if d.Form == form {
+			return i
+		}
+	}
+	return len(order)
+}
+
+// likelier orders declarations of one name: those that a driver includes first.
+func likelier(a, b Decl) int {
+	return cmp.Or(cmp.Compare(place(a.File), place(b.File)), cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+}
+
+// place is how near a header is to a driver: include/linux, then the other subsystems, then what belongs to one architecture.
+func place(file string) int {
+	switch {
+	case strings.HasPrefix(file, "include/linux/"):
+		return 0
+	case strings.HasPrefix(file, "include/uapi/"), strings.HasPrefix(file, "include/generated/"), strings.HasPrefix(file, "include/asm-generic/"):
+		return 2
+	case strings.HasPrefix(file, "include/"):
+		return 1
+	}
+	return 3
+}
