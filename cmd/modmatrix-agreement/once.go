@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -43,6 +44,7 @@ func (c *comparison) once(ctx context.Context, key, title string, ask func(dir s
 	if err == nil {
 		err = json.Unmarshal(text, &s)
 	}
+	slices.Sort(s.Modules)
 	s.Cached, s.Log = hit, filepath.Join(dir, logFile)
 	return s, err
 }

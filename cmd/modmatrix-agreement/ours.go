@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,7 +70,7 @@ func oursOf(err error) (verdict, string) {
 	return broken, err.Error()
 }
 
-// installedNames names the modules as dkms keeps them, sorted.
+// installedNames names the modules as dkms keeps them.
 func installedNames(conf *dkms.Conf, art *kbuild.Artifact) (names []string) {
 	dest := map[string]string{}
 	for _, m := range conf.Modules {
@@ -84,6 +83,5 @@ func installedNames(conf *dkms.Conf, art *kbuild.Artifact) (names []string) {
 		}
 		names = append(names, name)
 	}
-	slices.Sort(names)
 	return names
 }

@@ -124,7 +124,7 @@ func readLog(state, name, version string, tree *kernels.Tree) []byte {
 	return nil
 }
 
-// builtModules names what dkms kept, sorted.
+// builtModules names what dkms kept.
 func builtModules(state, name, version string, tree *kernels.Tree) (names []string) {
 	files, _ := filepath.Glob(filepath.Join(state, name, version, tree.Target.Release, tree.Target.Arch, "module/*.ko*"))
 	for _, f := range files {
