@@ -48,17 +48,20 @@ const costlyBonus = 24 * time.Hour
 
 // Limits say what Collect leaves. The zero value removes nothing but what killed processes left behind.
 type Limits struct {
-	MaxBytes int64     // of the whole store, on the disk; 0: no limit
+	MaxBytes int64     // of the Kinds, or else of the whole store, on the disk; 0: no limit
 	Before   time.Time // entries that were not used since go; zero: none go for their age
 	Kinds    []string  // of the entries that may go; empty: all
 	DryRun   bool      // only tell
+	// Keep tells what stays whatever the limits ask for; nil: nothing.
+	Keep func(Entry) bool
 }
 
 // Collection is what Collect did.
 type Collection struct {
 	Gone []Entry // removed, in this order
 	Kept []Entry // not removed though a limit asks for it: a living run or another process has them
-	Left int64   // bytes on the disk of what is still there
+	Held []Entry // not removed though a limit asks for it, because Limits.Keep says so
+	Left int64   // bytes on the disk of what is still there, of the kinds that the limits are for
 }
 
 // Collect removes entries until the limits hold, those first that were not used for the longest time. What comes over the
@@ -75,7 +78,9 @@ func (s *Store) Collect(ctx context.Context, lim Limits) (Collection, error) {
 		return c, fmt.Errorf("collect: %w", err)
 	}
 	for _, e := range all {
-		c.Left += e.Disk
+		if lim.about(e) {
+			c.Left += e.Disk
+		}
 	}
 	slices.SortStableFunc(all, byWorth)
 	var errs []error
@@ -85,6 +90,10 @@ func (s *Store) Collect(ctx context.Context, lim Limits) (Collection, error) {
 		}
 		if ctx.Err() != nil {
 			return c, ctx.Err()
+		}
+		if lim.Keep != nil && lim.Keep(e) {
+			c.Held = append(c.Held, e)
+			continue
 		}
 		ok, err := e.State != InUse, error(nil)
 		if ok && !lim.DryRun {
@@ -106,11 +115,13 @@ func (l Limits) want(e Entry, left int64) bool {
 	if e.State != "" && e.State != InUse || e.Kind == workKind {
 		return false
 	}
-	if len(l.Kinds) > 0 && !slices.Contains(l.Kinds, e.Kind) {
+	if !l.about(e) {
 		return false
 	}
 	return l.MaxBytes > 0 && left > l.MaxBytes || e.Used.Before(l.Before)
 }
+
+func (l Limits) about(e Entry) bool { return len(l.Kinds) == 0 || slices.Contains(l.Kinds, e.Kind) }
 
 // byWorth puts first what goes first.
 func byWorth(a, b Entry) int {

@@ -60,6 +60,8 @@ func TestCollectEvictsTheLeastUsedFirst(t *testing.T) {
 		"trees go last":    {Limits{MaxBytes: 1*mega + mega/2}, "cells/b templates/a builds/c images/d trees/e"},
 		"no room at all":   {Limits{MaxBytes: 1}, "cells/b templates/a builds/c images/d trees/e roots/f"},
 		"too old":          {Limits{Before: time.Now().Add(-9 * hour)}, "cells/b templates/a trees/e roots/f"},
+		"trees and roots":  {Limits{MaxBytes: mega + mega/2, Kinds: []string{"trees", "roots"}}, "trees/e"},
+		"held":             {Limits{MaxBytes: 1, Keep: func(e Entry) bool { return e.Kind == "trees" }}, "cells/b templates/a builds/c images/d roots/f"},
 		"too old, kinds":   {Limits{Before: time.Now().Add(-9 * hour), Kinds: []string{"trees", "roots"}}, "trees/e roots/f"},
 	} {
 		t.Run(name, func(t *testing.T) {

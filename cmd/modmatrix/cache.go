@@ -40,7 +40,7 @@ with holes, such as the memory of a frozen guest, take less than their length.`,
 		Example: `  modmatrix cache ls
   modmatrix cache ls --json`,
 		Args: atMost(0),
-		RunE: func(*cobra.Command, []string) error { return a.listStore(nil) },
+		RunE: func(*cobra.Command, []string) error { return a.listStore(nil, why) },
 	}
 }
 
@@ -96,6 +96,7 @@ func (a *app) collect(ctx context.Context, lim kernels.Limits) error {
 			fmt.Fprintf(a.Stdout, "%s  %s  %s\n", e.Kind, title(e), megabytes(e.Disk))
 		}
 	}
+	a.tellHeld(c.Held)
 	for _, e := range c.Kept {
 		why := "another process has it"
 		if e.State == kernels.InUse {
@@ -117,6 +118,20 @@ func (a *app) collect(ctx context.Context, lim kernels.Limits) error {
 		return verdict(exitTrouble)
 	}
 	return nil
+}
+
+// tellHeld says how much of what is too old or too much stays, because a lock pins it.
+func (a *app) tellHeld(held []kernels.Entry) {
+	var sum int64
+	for _, e := range held {
+		sum += e.Disk
+		if a.verbose {
+			fmt.Fprintf(a.Stderr, "kept  %s  %s: pinned by %s\n", e.Kind, title(e), harness.LockName)
+		}
+	}
+	if len(held) > 0 {
+		fmt.Fprintf(a.Stderr, "note  what %s pins stays: %s of %s (--keep-locked=false deletes them, too)\n", harness.LockName, entryCount(len(held)), megabytes(sum))
+	}
 }
 
 func cacheVerify(a *app) *cobra.Command {

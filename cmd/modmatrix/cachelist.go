@@ -17,8 +17,8 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// listStore shows what the store holds of kinds; nil is everything.
-func (a *app) listStore(kinds []string) error {
+// listStore shows what the store holds of kinds, nil being everything, with the reason that why gives.
+func (a *app) listStore(kinds []string, why func(kernels.Entry) string) error {
 	h, err := a.open(harness.Options{Tool: toolName()})
 	if err != nil {
 		return err
@@ -32,13 +32,15 @@ func (a *app) listStore(kinds []string) error {
 	}
 	if a.json {
 		for _, e := range entries {
-			if err := a.encode(asJSON(e)); err != nil {
+			line := asJSON(e)
+			line.Why = why(e)
+			if err := a.encode(line); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	showEntries(a.Stdout, entries, kinds == nil)
+	showEntries(a.Stdout, entries, why)
 	var sum int64
 	for _, e := range entries {
 		sum += e.Disk
@@ -47,19 +49,13 @@ func (a *app) listStore(kinds []string) error {
 	return nil
 }
 
-func showEntries(out io.Writer, entries []kernels.Entry, reasons bool) {
+func showEntries(out io.Writer, entries []kernels.Entry, why func(kernels.Entry) string) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer w.Flush()
-	row := func(kind, what, size, used, reason string) {
-		line := strings.Join([]string{kind, what, size, used}, "\t")
-		if reasons {
-			line += "\t" + reason
-		}
-		fmt.Fprintln(w, line)
-	}
+	row := func(columns ...string) { fmt.Fprintln(w, strings.Join(columns, "\t")) }
 	row("KIND", "WHAT", "SIZE", "USED", "WHY IT IS KEPT")
 	for _, e := range entries {
-		row(results.Plain(e.Kind), title(e), megabytes(e.Disk), humanize.Time(e.Used), why(e))
+		row(results.Plain(e.Kind), title(e), megabytes(e.Disk), humanize.Time(e.Used), results.Plain(why(e)))
 	}
 }
 
@@ -99,10 +95,11 @@ type storeEntry struct {
 	Disk  int64     `json:"disk"`  // bytes that it takes
 	Used  time.Time `json:"used"`
 	State string    `json:"state,omitempty"`
+	Why   string    `json:"why,omitempty"` // in a list: why it is kept
 }
 
 func asJSON(e kernels.Entry) storeEntry {
-	return storeEntry{e.Kind, e.ID, e.Title, e.Size, e.Disk, e.Used.UTC(), string(e.State)}
+	return storeEntry{e.Kind, e.ID, e.Title, e.Size, e.Disk, e.Used.UTC(), string(e.State), ""}
 }
 
 func (a *app) encode(v any) error { return json.NewEncoder(a.Stdout).Encode(v) }
@@ -148,8 +145,10 @@ type age time.Duration
 
 func (g *age) Type() string { return "time" }
 
-func (g *age) String() string {
-	switch d := time.Duration(*g); {
+func (g *age) String() string { return g.text() }
+
+func (g age) text() string {
+	switch d := time.Duration(g); {
 	case d < 0:
 		return ""
 	case d >= day && d%day == 0:

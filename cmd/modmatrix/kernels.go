@@ -18,7 +18,7 @@ func kernelsCommand(a *app) *cobra.Command {
 		Example: `  modmatrix kernels ls
   modmatrix kernels fetch debian:trixie
   modmatrix kernels update
-  modmatrix kernels prune --older-than 30d`,
+  modmatrix kernels prune --older 30d`,
 		Args: noVerb,
 		RunE: func(*cobra.Command, []string) error { return usage("kernels needs a verb: ls, fetch, update or prune") },
 	}
@@ -33,11 +33,19 @@ func kernelsLs(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
 		Short: "List the kernels and roots in the store",
-		Long:  "Ls lists the kernels and the roots in the store. What else is there, modmatrix cache ls shows.",
+		Long: `Ls lists the kernels and the roots in the store: what takes how much of the disk, when it was last used, and why it is
+kept: a run uses it, the modmatrix.lock in this folder pins it, or it was used lately. What else is there, modmatrix
+cache ls shows.`,
 		Example: `  modmatrix kernels ls
   modmatrix kernels ls --json`,
 		Args: atMost(0),
-		RunE: func(*cobra.Command, []string) error { return a.listStore(kernelKinds) },
+		RunE: func(*cobra.Command, []string) error {
+			lock, _, err := lockHere()
+			if err != nil {
+				return err
+			}
+			return a.listStore(kernelKinds, func(e kernels.Entry) string { return whyKernel(e, lock) })
+		},
 	}
 }
 
@@ -145,33 +153,4 @@ func (a *app) update(ctx context.Context, flags harness.Spec, cfg harness.Config
 		fmt.Fprintln(a.Stdout, results.Plain(line))
 	}
 	return nil
-}
-
-func kernelsPrune(a *app) *cobra.Command {
-	olderThan := age(30 * day)
-	var all, dry bool
-	cmd := &cobra.Command{
-		Use:   "prune",
-		Short: "Delete kernels and roots that were not used for a while",
-		Long: `Prune deletes kernels and roots that were not used for a while. What is deleted is fetched again when it is needed; what
-a run uses is left alone. For all that the store holds there is modmatrix cache gc.`,
-		Example: `  modmatrix kernels prune --dry-run
-  modmatrix kernels prune --older-than 7d
-  modmatrix kernels prune --all`,
-		Args: atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if all && cmd.Flags().Changed("older-than") {
-				return usage("--all and --older-than exclude each other")
-			}
-			if all {
-				olderThan = 0
-			}
-			return a.collect(cmd.Context(), kernels.Limits{Before: olderThan.ago(), Kinds: kernelKinds, DryRun: dry})
-		},
-	}
-	f := cmd.Flags()
-	f.Var(&olderThan, "older-than", "delete what was not used for this `TIME`: 30d, 12h")
-	f.BoolVar(&all, "all", false, "delete all that no run uses")
-	f.BoolVar(&dry, "dry-run", false, "only say what would be deleted")
-	return cmd
 }

@@ -43,7 +43,7 @@ func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernel
 	if err != nil {
 		return nil, err
 	}
-	dir, _, err := s.store.Fill(ctx, "trees", t.Release+"-"+short(key(t)), func(dir string) error {
+	dir, _, err := s.store.Fill(ctx, "trees", TreeID(t), func(dir string) error {
 		if s.cfg.Offline {
 			return errors.New("it is not in the store, and the network is not to be used")
 		}
@@ -54,6 +54,9 @@ func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernel
 	}
 	return openTree(dir, root, t)
 }
+
+// TreeID is what the tree of a target of this source is called in the store, among the trees.
+func TreeID(t kernels.Target) string { return t.Release + "-" + short(key(t)) }
 
 // makeTree downloads and unpacks t's packages into dir.
 func (st *state) makeTree(ctx context.Context, dir string, root kernels.Root, t kernels.Target, report func(kernels.Progress)) error {

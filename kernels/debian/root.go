@@ -41,11 +41,17 @@ func (s *Source) Root(ctx context.Context, suite string, pkgs []string, report f
 	return root, unavailable(ctx, err)
 }
 
+func rootPkgs(t kernels.Target) []string {
+	return slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(always), t.RootPkgs...))))
+}
+
+// RootID is what the root that t is built in is called in the store, among the roots.
+func RootID(t kernels.Target) string { return t.Suite + "-" + short(strings.Join(rootPkgs(t), "\n")) }
+
 // root returns the root that t is built in; targets of one suite that need the same packages share it.
 func (s *Source) root(ctx context.Context, st *state, t kernels.Target, report func(kernels.Progress)) (kernels.Root, error) {
-	pkgs := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(always), t.RootPkgs...))))
-	id := t.Suite + "-" + short(strings.Join(pkgs, "\n"))
-	dir, _, err := s.store.Fill(ctx, "roots", id, func(dir string) error {
+	pkgs := rootPkgs(t)
+	dir, _, err := s.store.Fill(ctx, "roots", RootID(t), func(dir string) error {
 		if s.cfg.Offline {
 			return errors.New("the root to build in is not in the store, and the network is not to be used")
 		}
