@@ -106,7 +106,7 @@ func TestTable(t *testing.T) {
 	for _, want := range []string{
 		"a 1      ok              fail/broken*\n", "b 2      ok/fail!        -\n", "c 3      ok/ok!          ok\n",
 		"b 2 · 6.1.0-56-amd64: UNKNOWN\n  dkms       ok: b\n  modmatrix  fail: build-error: b.c:1: no\n",
-		"known: the root", "not begun within 1s",
+		"known: the root", "\nnot compared: not begun within 1s: b 2\n",
 		"5 cells compared: 2 the same (2 ok, 0 fail, 0 skip, 0 broken), 1 differ as is known (*), 2 differ otherwise (!); 1 not compared (-)",
 		"2 builds side by side", "modmatrix by dkms, median 1.25",
 	} {

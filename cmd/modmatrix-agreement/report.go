@@ -44,26 +44,45 @@ func (r *report) table(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	last := ""
 	for _, c := range r.Cells {
-		if text := c.story(); text != "" && text != last { // what is left out of a row is told once
+		if text := c.story(); text != "" {
 			fmt.Fprintf(w, "\n%s", text)
-			last = text
 		}
+	}
+	for _, text := range r.left() {
+		fmt.Fprintf(w, "\n%s", text)
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n%s\n", r.summary(), r.times())
 	return err
 }
 
-// story is what is to be told of a cell besides its word.
+// left tells what was not compared, once for each reason.
+func (r *report) left() (lines []string) {
+	var reasons []string
+	of := map[string][]string{}
+	for _, c := range r.Cells {
+		switch {
+		case c.Left == "":
+			continue
+		case of[c.Left] == nil:
+			reasons = append(reasons, c.Left)
+		}
+		if !slices.Contains(of[c.Left], c.Package) {
+			of[c.Left] = append(of[c.Left], c.Package)
+		}
+	}
+	for _, why := range reasons {
+		lines = append(lines, fmt.Sprintf("not compared: %s: %s\n", why, strings.Join(of[why], ", ")))
+	}
+	return lines
+}
+
+// story is what is to be told of a cell in which both differ.
 func (c cell) story() string {
-	head := c.Package + " · " + c.Kernel
-	switch {
-	case c.Left != "":
-		return fmt.Sprintf("%s: not compared: %s\n", c.Package, c.Left)
-	case c.same():
+	if c.Left != "" || c.same() {
 		return ""
 	}
+	head := c.Package + " · " + c.Kernel
 	mark := "UNKNOWN"
 	if c.Known != "" {
 		mark = "known: " + c.Known
