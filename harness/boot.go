@@ -53,7 +53,7 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	if l.clone {
 		t.before = len(f.console)
 	}
-	w := newWatch(limits, giveUp(l.Process, l.log, payload.Plan.Nonce))
+	w := newWatch(limits, giveUp(l.Process, l.log, payload.Plan.Nonce, limits.ask))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

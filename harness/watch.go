@@ -20,6 +20,7 @@ type deadlines struct {
 	call   time.Duration // for finit_module or delete_module, while init itself still answers
 	whole  time.Duration // from power-on to power-off
 	build  time.Duration // of the module, with what it depends on; zero: for ever
+	ask    time.Duration // what a guest that is past a deadline may still cost, to be asked where it is
 }
 
 const (
@@ -28,10 +29,11 @@ const (
 	callLimit    = 90 * time.Second
 	wholeDefault = 10 * time.Minute
 	buildLimit   = time.Hour // the largest modules there are take minutes
+	askLimit     = 30 * time.Second
 )
 
 func limits(s Spec) deadlines {
-	d := deadlines{bootLimit, silentLimit, callLimit, s.Timeout, buildLimit}
+	d := deadlines{bootLimit, silentLimit, callLimit, s.Timeout, buildLimit, askLimit}
 	if d.whole <= 0 {
 		d.whole = wholeDefault
 	}
@@ -47,14 +49,11 @@ func suiteTimeout(s Spec) time.Duration {
 
 const listTime = 15 * time.Second
 
-// askLimit bounds what a guest that is past a deadline may still cost.
-const askLimit = 10 * time.Second
-
-// giveUp ends a guest that is past a deadline, and asks it before where it is. That is a panic to its kernel, so a line
+// giveUp ends a guest that is past a deadline, and asks it before where it is, for as long as limit. That is a panic to its kernel, so a line
 // in its log says from where on the faults are our doing.
-func giveUp(p *vm.Process, log io.Writer, nonce string) func() {
+func giveUp(p *vm.Process, log io.Writer, nonce string, limit time.Duration) func() {
 	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), askLimit)
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		fmt.Fprintf(log, "\n%s\n", askedMark(nonce))
 		p.Diagnose(ctx)
@@ -95,17 +94,16 @@ func newWatch(d deadlines, kill func()) *watch {
 }
 
 func (w *watch) loop() {
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
 	for {
+		again, late := w.late(time.Now())
+		if late {
+			w.kill()
+			return
+		}
 		select {
 		case <-w.done:
 			return
-		case now := <-tick.C:
-			if w.late(now) {
-				w.kill()
-				return
-			}
+		case <-time.After(max(again, time.Millisecond)):
 		}
 	}
 }
@@ -120,28 +118,40 @@ func (w *watch) heard(stage results.Stage) {
 	}
 }
 
-// late tells whether a deadline has passed, and notes which.
-func (w *watch) late(now time.Time) bool {
+// late tells whether a deadline has passed, and notes which; if not, when to look again.
+func (w *watch) late(now time.Time) (again time.Duration, late bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	past := func(since time.Time, limit time.Duration, silent bool) bool {
-		if now.Sub(since) < limit {
-			return false
+	again = min(w.limits.silent, w.limits.call) // none that begins later passes before
+	for _, d := range w.deadlines() {
+		left := d.limit - now.Sub(d.since)
+		if left <= 0 {
+			w.end.Late, w.end.Silent, w.end.Seconds = w.stage, d.silent, int(d.limit.Seconds())
+			return 0, true
 		}
-		w.end.Late, w.end.Silent, w.end.Seconds = w.stage, silent, int(limit.Seconds())
-		return true
+		again = min(again, left)
 	}
-	inCall := w.stage == results.StageLoad || w.stage == results.StageUnload
-	switch {
-	case past(w.began, w.limits.whole, false):
-	case w.last.IsZero():
-		return past(w.began, w.limits.boot, true)
-	case past(w.last, w.limits.silent, true):
-	case inCall && past(w.entered, w.limits.call, false):
-	default:
-		return false
+	return again, false
+}
+
+// deadline is one that has begun.
+type deadline struct {
+	since  time.Time
+	limit  time.Duration
+	silent bool // it passes because the guest says nothing
+}
+
+// deadlines lists those that hold now.
+func (w *watch) deadlines() []deadline {
+	all := []deadline{{w.began, w.limits.whole, false}}
+	if w.last.IsZero() {
+		return append(all, deadline{w.began, w.limits.boot, true})
 	}
-	return true
+	all = append(all, deadline{w.last, w.limits.silent, true})
+	if w.stage == results.StageLoad || w.stage == results.StageUnload {
+		all = append(all, deadline{w.entered, w.limits.call, false})
+	}
+	return all
 }
 
 // stop ends the watching and tells what was noted.

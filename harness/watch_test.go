@@ -3,7 +3,10 @@ package harness
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
@@ -25,5 +28,51 @@ func TestBeforeAsked(t *testing.T) {
 		if got := console.Scan(beforeAsked([]byte(tt.log), "ours")); len(got) != tt.want {
 			t.Errorf("%s: %d faults, want %d: %+v", name, len(got), tt.want, got)
 		}
+	}
+}
+
+// Each deadline is noticed when it passes, and not later, whatever the others are.
+func TestWatch(t *testing.T) {
+	limits := deadlines{boot: 40 * time.Second, silent: 20 * time.Second, call: 30 * time.Second, whole: 100 * time.Second}
+	type frame struct {
+		at    int // seconds
+		stage results.Stage
+	}
+	beat := func(stage results.Stage, from, to int) (frames []frame) {
+		for at := from; at < to; at++ {
+			frames = append(frames, frame{at, stage})
+		}
+		return frames
+	}
+	tests := map[string]struct {
+		frames []frame
+		late   Ending
+		at     int
+	}{
+		"never speaks":    {nil, Ending{Late: results.StageBoot, Silent: true, Seconds: 40}, 40},
+		"falls silent":    {beat(results.StageTest, 3, 8), Ending{Late: results.StageTest, Silent: true, Seconds: 20}, 27},
+		"load never ends": {beat(results.StageLoad, 5, 90), Ending{Late: results.StageLoad, Seconds: 30}, 35},
+		"unload never ends": {append(beat(results.StageTest, 5, 50), beat(results.StageUnload, 50, 99)...),
+			Ending{Late: results.StageUnload, Seconds: 30}, 80},
+		"goes on": {beat(results.StageTest, 1, 200), Ending{Late: results.StageTest, Seconds: 100}, 100},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began, killed := time.Now(), make(chan time.Duration, 1)
+				w := newWatch(limits, func() { killed <- time.Since(began) })
+				for _, f := range test.frames {
+					time.Sleep(time.Duration(f.at)*time.Second - time.Since(began))
+					if len(killed) > 0 {
+						break
+					}
+					w.heard(f.stage)
+				}
+				at := <-killed
+				if end := w.stop(); end != test.late || at.Round(time.Second) != time.Duration(test.at)*time.Second {
+					t.Errorf("after %v: %+v, want %+v after %d s", at, end, test.late, test.at)
+				}
+			})
+		})
 	}
 }

@@ -6,10 +6,11 @@ import (
 )
 
 const (
-	// diagnoseLimit bounds all of Diagnose.
-	diagnoseLimit = 8 * time.Second
-	// quietAfter is how long the console is silent after an answer, whose lines come within a millisecond.
-	quietAfter = 250 * time.Millisecond
+	// quietAfter is how long the console is silent after an answer, whose lines come within a millisecond where the host
+	// has a processor for them.
+	quietAfter = 750 * time.Millisecond
+	// answerWithin bounds an answer: a guest that prints for ever does not fall quiet, and is to be asked the rest as well.
+	answerWithin = 6 * time.Second
 	// keyWithin is how long a guest may take to begin an answer to a key, and QEMU to take it.
 	keyWithin = time.Second
 	// nmiWithin is the same for the non-maskable interrupt: kernels say nothing of it before they have given up waiting
@@ -22,10 +23,9 @@ const (
 // last, by a non-maskable interrupt, the stack of the first processor even where interrupts are off. That is a panic to
 // its kernel, so the guest ends by it (GuestReset): who asks has noted before why it is given up.
 //
-// It takes some seconds at most, less if ctx ends, and never fails aloud: a guest that says nothing says nothing.
+// It takes some seconds, half a minute at most where the console does not fall quiet, and less if ctx ends. It never fails
+// aloud: a guest that says nothing says nothing.
 func (p *Process) Diagnose(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, diagnoseLimit)
-	defer cancel()
 	for _, key := range []string{"l", "w"} { // not t: a hundred stacks take longer than there is time
 		p.ask(ctx, keyWithin, func(ctx context.Context) error { return p.sysrq(ctx, key) })
 	}
@@ -42,8 +42,8 @@ func (p *Process) ask(ctx context.Context, within time.Duration, question func(c
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	last, since := before, time.Now()
-	for time.Since(since) < within {
+	last, since, enough := before, time.Now(), time.Now().Add(within+answerWithin)
+	for time.Since(since) < within && time.Now().Before(enough) {
 		select {
 		case <-tick.C:
 		case <-p.exited:
