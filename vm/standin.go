@@ -57,7 +57,7 @@ func (m *Machine) standIns() device {
 	if len(m.Devices) == 0 {
 		return nil
 	}
-	d := device{"-audiodev", "none,id=silence"}
+	d := device{"-audiodev", "none,id=nowhere"}
 	for _, row := range m.Devices {
 		d = append(d, "-device", row)
 	}

@@ -130,6 +130,9 @@ func (p *Process) save(ctx context.Context) error {
 		return err
 	}
 	t := p.template
+	if err := t.holds(ctx, p.monitor); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	t.kept = true
 	t.mu.Unlock()
