@@ -32,7 +32,7 @@ func (c *cell) cacheKey(f *frozen) string {
 	}
 	sum := sha256.New()
 	json.NewEncoder(sum).Encode([]any{judgeVersion, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.suites[c.suite].sum,
-		c.plan.Spec.Params, c.plan.Spec.Focus, c.plan.Spec.Timeout, c.plan.Spec.Isolate})
+		c.plan.Spec.Params, c.plan.Spec.Focus, c.plan.Spec.Timeout, c.plan.Spec.Isolate, c.plan.Spec.Modules})
 	for _, m := range slices.Concat(c.built.depends, c.built.Modules) {
 		if !addFile(sum, m.Path) {
 			return ""

@@ -50,6 +50,8 @@ type Config struct {
 type GuestConfig struct {
 	MemoryMiB int      `toml:"memory_mib,commented" comment:"Memory in MiB, 64 to 1048576."`
 	CPUs      int      `toml:"cpus,commented" comment:"Processors, 1 to 256."`
+	Devices   []string `toml:"devices,commented" comment:"Stand-ins for the hardware that the module drives, each as QEMU's -device has it: \"edu\", \"qemu-xhci,id=x\",\n\"usb-mouse,bus=x.0\". qemu-system-x86_64 -device help lists them. Nothing of the host can be given."`
+	Modules   []string `toml:"modules,commented" comment:"The kernel's own modules to load before the module: \"gpio-sim\", \"netdevsim\" … A kernel without one is skipped."`
 	Timeout   Duration `toml:"timeout,commented" comment:"From power-on to power-off, 1s to 24h; a guest that takes longer is ended."`
 }
 
@@ -91,7 +93,7 @@ func DefaultConfig() Config {
 		Params:  []string{},
 		Make:    []string{},
 		Out:     "modmatrix-out",
-		Guest:   GuestConfig{MemoryMiB: 256, CPUs: 1, Timeout: Duration(wholeDefault)},
+		Guest:   GuestConfig{MemoryMiB: 256, CPUs: 1, Devices: []string{}, Modules: []string{}, Timeout: Duration(wholeDefault)},
 	}
 }
 
@@ -271,6 +273,8 @@ func (c Config) check(lines map[string]int) error {
 		{"jobs", 0 <= c.Jobs && c.Jobs <= 1024, "from 0 to 1024"},
 		{"guest.memory_mib", 64 <= c.Guest.MemoryMiB && c.Guest.MemoryMiB <= 1<<20, "from 64 to 1048576"},
 		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
+		{"guest.devices", badDevice(c.Guest.Devices) == "", badDevice(c.Guest.Devices)},
+		{"guest.modules", badModule(c.Guest.Modules) == "", badModule(c.Guest.Modules)},
 		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "a text from \"1s\" to \"24h\""},
 		{"debian.mirror", isAddress(c.Debian.Mirror), "an address that starts with http://, https:// or file://"},
 		{"debian.security_mirror", isAddress(c.Debian.SecurityMirror), "an address that starts with http://, https:// or file://"},

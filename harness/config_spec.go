@@ -27,6 +27,8 @@ func (c Config) Spec(flags Spec) (Spec, error) {
 	s.MemoryMiB = cmp.Or(flags.MemoryMiB, c.Guest.MemoryMiB)
 	s.CPUs = cmp.Or(flags.CPUs, c.Guest.CPUs)
 	s.RequireKVM = flags.RequireKVM || c.RequireKVM
+	s.Devices = nonEmpty(flags.Devices, c.Guest.Devices)
+	s.Modules = nonEmpty(flags.Modules, c.Guest.Modules)
 	s.Mirror = cmp.Or(flags.Mirror, c.Debian.Mirror)
 	s.SecurityURL = cmp.Or(flags.SecurityURL, c.Debian.SecurityMirror)
 	s.Params = assignments(c.Params, flags.Params)
@@ -51,6 +53,16 @@ func (c Config) Spec(flags Spec) (Spec, error) {
 	return s, nil
 }
 
+// nonEmpty is the first list with something in it, nil where there is none.
+func nonEmpty(lists ...[]string) []string {
+	for _, l := range lists {
+		if len(l) > 0 {
+			return l
+		}
+	}
+	return nil
+}
+
 // checkFlags says what may be given where it was not. The zero value was not given.
 func checkFlags(f Spec) error {
 	if _, err := regexp.Compile(f.Focus); err != nil {
@@ -69,6 +81,8 @@ func checkFlags(f Spec) error {
 		return fmt.Errorf("--isolate %q: %s", f.Isolate, strings.Join(Isolations, ", "))
 	case f.Jobs < 0 || f.Jobs > 1024:
 		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
+	case badDevice(f.Devices) != "":
+		return fmt.Errorf("--device: %s", badDevice(f.Devices))
 	}
 	for _, p := range f.Params {
 		if notAssignment(p) {

@@ -12,6 +12,7 @@ import (
 // the world. The zero value is a cell that nothing happened to, and is judged MISS.
 type Evidence struct {
 	Excluded    string        // the module says it does not support the target, with its condition
+	Lacking     string        // the kernel lacks what the module is to be tested with, with the condition
 	Deferred    string        // the kernel brings the module itself, and that is preferred
 	Interrupted bool          // the user ended the run before this cell was through
 	Trouble     *Blame        // something of ours broke: kernel not obtainable, sandbox, QEMU, disk
@@ -82,7 +83,7 @@ type row func(Evidence) (v verdict, ok bool)
 
 // rows is the table of judgement: the first row that fits decides. Its order is the contract.
 var rows = []row{
-	excluded, alreadyInTree, interrupted, trouble, build, buildOnly, noGuest, bootFailed, wrongKernel, dependencies, loadRefused,
+	excluded, configMissing, alreadyInTree, interrupted, trouble, build, buildOnly, noGuest, bootFailed, wrongKernel, dependencies, loadRefused,
 	splat, badTaint, outOfMemory, suddenEnd, hang, specFailed, unmet, specMissing, unloadRefused, residue, noEnd, lostFrames, nothingRan,
 }
 

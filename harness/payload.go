@@ -58,12 +58,12 @@ func (c *cell) payload(v errand) (wire.Plan, initramfs.Payload, error) {
 	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: v.shell, List: v.list,
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed(),
 		PatienceMS: (c.limits(c.plan.Spec).call / 3).Milliseconds(), SettleMS: v.settle.Milliseconds()}
-	var files []initramfs.File
+	files, err := c.addKernelModules(&plan, v.bare)
+	if err != nil {
+		return plan, initramfs.Payload{}, err
+	}
 	if !v.bare {
-		var err error
-		if files, err = c.addModules(&plan); err != nil {
-			return plan, initramfs.Payload{}, err
-		}
+		files = append(files, c.addModules(&plan)...)
 	}
 	for i, name := range v.suites {
 		suite := c.wireSuite(name, v)
@@ -92,11 +92,15 @@ func (c *cell) wireSuite(name string, v errand) wire.Suite {
 	return s
 }
 
-// addModules puts the modules under test, and what they depend on, into plan, and gives the files.
-func (c *cell) addModules(plan *wire.Plan) ([]initramfs.File, error) {
+// addKernelModules puts those of the kernel's own modules into plan that are wanted beside the modules under test and that
+// they depend on, and gives the files. Without the modules under test, what is wanted beside them is there all the same.
+func (c *cell) addKernelModules(plan *wire.Plan, bare bool) ([]initramfs.File, error) {
 	var files []initramfs.File
-	all := slices.Concat(c.built.depends, c.built.Modules)
-	deps, err := c.tree.Closure(foreign(all)...)
+	names := slices.Clone(c.plan.Spec.Modules)
+	if !bare {
+		names = append(names, foreign(slices.Concat(c.built.depends, c.built.Modules))...)
+	}
+	deps, err := c.tree.Closure(names...)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +114,11 @@ func (c *cell) addModules(plan *wire.Plan) ([]initramfs.File, error) {
 		plan.Dependencies = append(plan.Dependencies, guest)
 		files = append(files, initramfs.File{Guest: guest, Data: data, Mode: 0o644})
 	}
+	return files, nil
+}
+
+// addModules puts the modules under test, and the packages that they build upon, into plan, and gives the files.
+func (c *cell) addModules(plan *wire.Plan) (files []initramfs.File) {
 	for i, m := range c.built.depends {
 		guest := fmt.Sprintf("%s/depends/%d-%s.ko", wire.ModuleDir, i, m.Name)
 		plan.Dependencies = append(plan.Dependencies, guest)
@@ -120,7 +129,7 @@ func (c *cell) addModules(plan *wire.Plan) ([]initramfs.File, error) {
 		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, c.plan.Spec.Params), Declared: declared(m)})
 		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
 	}
-	return files, nil
+	return files
 }
 
 // foreign lists what the modules depend on and do not bring themselves.

@@ -80,7 +80,11 @@ func (p *Plan) labels() []string {
 
 // Digest is "sha256:…" of everything that was planned: two runs with the same digest were asked the same question.
 func (p *Plan) Digest() string {
-	data, err := json.Marshal(p)
+	data, err := json.Marshal(struct {
+		*Plan
+		Devices []string `json:"devices,omitempty"`
+		Modules []string `json:"kernel_modules,omitempty"`
+	}{p, p.Spec.Devices, p.Spec.Modules})
 	if err != nil {
 		panic(err) // plain data: cannot happen
 	}

@@ -198,6 +198,8 @@ func (r *run) facts() []results.Fact {
 		{Name: "--require-kvm", Value: strconv.FormatBool(s.RequireKVM)},
 		{Name: "the guest's memory in MiB", Value: strconv.Itoa(s.MemoryMiB)},
 		{Name: "the guest's processors", Value: strconv.Itoa(s.CPUs)},
+		{Name: "the guest's devices", Value: strings.Join(s.Devices, " ")},
+		{Name: "the kernel's own modules", Value: strings.Join(s.Modules, " ")},
 		{Name: "build only", Value: strconv.FormatBool(s.BuildOnly)},
 	}
 	for _, t := range r.plan.Targets {

@@ -126,6 +126,9 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
 			return nil, &UsageError{err}
 		}
+		if err = tryDevices(ctx, p.Spec); err != nil {
+			return nil, err
+		}
 	}
 	if r.work, r.release, err = h.store.WorkDir(); err != nil {
 		return nil, err
@@ -149,6 +152,10 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	if wasInterrupted(ctx, err) {
 		return // finish records its cells as interrupted
 	}
+	lacking := ""
+	if err == nil {
+		lacking, err = r.lacks(tree)
+	}
 	if err != nil {
 		r.blame(Label(t), *r.ours(results.StageFetch, err))
 		return
@@ -157,6 +164,10 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	about := aboutTarget(t)
 	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
 	r.know(Label(t), about)
+	if lacking != "" {
+		r.judgeAll(Label(t), Evidence{Lacking: lacking})
+		return
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait() // nothing of a target outlives it, least of all a template that nobody needs any more
 	freezing, thaw := context.WithCancel(ctx)
@@ -228,9 +239,12 @@ func (r *run) ahead(label string) time.Duration {
 }
 
 // blame records every cell of a target that did not come as far as its cells.
-func (r *run) blame(label string, b Blame) {
+func (r *run) blame(label string, b Blame) { r.judgeAll(label, Evidence{Trouble: &b}) }
+
+// judgeAll records every cell of a target by what is known of all of them.
+func (r *run) judgeAll(label string, e Evidence) {
 	for _, s := range r.todo(label) {
-		r.record(Cell{label, s.Name}, Judge(Evidence{Trouble: &b}))
+		r.record(Cell{label, s.Name}, Judge(e))
 	}
 }
 

@@ -30,6 +30,8 @@ type Spec struct {
 	Jobs        int           // builds and guests at once; zero means one for each CPU
 	MemoryMiB   int           // of a guest; zero means 256
 	CPUs        int           // of a guest; zero means 1
+	Devices     []string      // stand-ins for hardware in the guest: rows of QEMU's -device, see vm.CheckDevice
+	Modules     []string      // of the kernel's own, to load before the module; a kernel without one is skipped
 	RequireKVM  bool          // fail rather than fall back to emulation
 	Offline     bool          // never touch the network
 	Count       int           // guests for each cell, one after the other; the worst decides. Zero means one; more than one is never cached

@@ -37,7 +37,7 @@ func moduleName(file string) string {
 }
 
 // Closure returns the host paths of the kernel's own modules that the named ones need, themselves included, in the order
-// they must be loaded. '-' and '_' are equal; what is built into the kernel yields nothing; a name that is neither is an error.
+// they must be loaded. '-' and '_' are equal; what is built into the kernel yields nothing; a name that is neither is a *NoModuleError.
 func (t *Tree) Closure(names ...string) ([]string, error) {
 	deps, err := readModuleDeps(t.Modules)
 	if err != nil {
@@ -47,7 +47,7 @@ func (t *Tree) Closure(names ...string) ([]string, error) {
 	for _, name := range names {
 		name = moduleName(name)
 		if _, ok := deps.files[name]; !ok && !deps.builtin[name] {
-			return nil, fmt.Errorf("kernel %s has no module %s, neither as a file nor built in", t.Target.Release, name)
+			return nil, &NoModuleError{t.Target.Release, name}
 		}
 		w.visit(name)
 	}
@@ -68,6 +68,13 @@ func (t *Tree) Module(name string) (path string, ok bool, err error) {
 	}
 	file, ok := deps.files[moduleName(name)]
 	return filepath.Join(t.Modules, filepath.FromSlash(file.path)), ok, nil
+}
+
+// NoModuleError says that a kernel has no module of a name.
+type NoModuleError struct{ Release, Name string }
+
+func (e *NoModuleError) Error() string {
+	return fmt.Sprintf("kernel %s has no module %s, neither as a file nor built in", e.Release, e.Name)
 }
 
 type closureWalk struct {

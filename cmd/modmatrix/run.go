@@ -65,6 +65,9 @@ func again(verb string, args []string, flags harness.Spec) []string {
 	for _, p := range flags.Params {
 		words = append(words, "--param", p)
 	}
+	for _, d := range flags.Devices {
+		words = append(words, "--device", d)
+	}
 	if flags.RequireKVM {
 		words = append(words, "--require-kvm")
 	}

@@ -1,0 +1,84 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm"
+)
+
+// A driver whose hardware is not there loads, and proves little: its probe is never called. Stand-ins give it some: devices
+// that QEMU emulates, which are part of the machine, and the kernel's own modules that simulate some (gpio-sim, netdevsim,
+// mac80211_hwsim …), which are loaded before the module under test and belong to the kernel.
+
+// kernelModule is how a module of the kernel's own is named.
+var kernelModule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// badDevice says what is wrong with the first row that is no stand-in; empty: nothing.
+func badDevice(rows []string) string {
+	for _, row := range rows {
+		if err := vm.CheckDevice(row); err != nil {
+			return oneLine(err.Error())
+		}
+	}
+	return ""
+}
+
+// badModule gives the first name that is none of a module, quoted; empty: there is none.
+func badModule(names []string) string {
+	for _, name := range names {
+		if !kernelModule.MatchString(name) {
+			return fmt.Sprintf("%q is no name of a module of the kernel's own: write it like \"gpio-sim\"", name)
+		}
+	}
+	return ""
+}
+
+// tryDevices asks QEMU for the plan's stand-ins before anything is built for them.
+func tryDevices(ctx context.Context, s Spec) error {
+	err := vm.TryDevices(ctx, vm.HostArch(), s.Devices)
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &UsageError{fmt.Errorf("QEMU makes no machine with the stand-in devices: %w", err)}
+}
+
+// lacks is the condition under which a kernel cannot be asked: it has not the modules that the module's stand-ins need.
+func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
+	if r.plan.Spec.BuildOnly {
+		return "", nil
+	}
+	var missing []string
+	for _, name := range r.plan.Spec.Modules {
+		_, err := tree.Closure(name)
+		if none := (*kernels.NoModuleError)(nil); errors.As(err, &none) {
+			missing = append(missing, name)
+		} else if err != nil {
+			return "", err
+		}
+	}
+	if len(missing) == 0 {
+		return "", nil
+	}
+	return "this kernel has no " + strings.Join(missing, ", no ") + " (guest.modules)", nil
+}
+
+// configMissing is a kernel without what the module was to be tested with.
+func configMissing(e Evidence) (verdict, bool) {
+	return verdict{results.Skip, results.StageFetch, results.CodeConfigMissing, e.Lacking}, e.Lacking != ""
+}
+
+// noHardware are words for a module that refused to load as a driver does whose hardware is not there; empty for another
+// errno.
+func noHardware(errno syscall.Errno) string {
+	if errno != syscall.ENODEV {
+		return ""
+	}
+	return "it found none of its hardware in the guest, which [guest] devices in modmatrix.toml can give it a stand-in for"
+}
