@@ -143,14 +143,18 @@ func readManifest(path string) (manifest, error) {
 
 // look tells whether the entry in dir is whole, as far as that can be told quickly, and notes that it was used.
 func look(dir string) bool {
-	path := filepath.Join(dir, manifestFile)
-	m, err := readManifest(path)
-	if err != nil || m.watch(dir) != "" {
+	if !whole(dir) {
 		return false
 	}
 	now := time.Now()
-	_ = os.Chtimes(path, now, now) // a store on a read-only disk still serves
+	_ = os.Chtimes(filepath.Join(dir, manifestFile), now, now) // a store on a read-only disk still serves
 	return true
+}
+
+// whole is look without a note.
+func whole(dir string) bool {
+	m, err := readManifest(filepath.Join(dir, manifestFile))
+	return err == nil && m.watch(dir) == ""
 }
 
 // watch names the first watched file that is not what it was; empty when all are.

@@ -24,8 +24,9 @@ import (
 // they are large; of files further down, which only trees and roots have, the largest are compared by size, and Verify
 // reads the rest. The checksums tell accidents, not malice: whoever can write to the store can write a manifest too.
 type Store struct {
-	dir  string
-	made atomic.Int64 // bytes on the disk that this process added
+	dir    string
+	shared string        // of another store, that is only read; "" for none
+	made   *atomic.Int64 // bytes on the disk that this process added
 }
 
 // Entry is one folder of the store.
@@ -48,7 +49,7 @@ const tempMark = ".tmp."
 var goodName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+~=-]{0,199}$`)
 
 // OpenStore opens the store in dir, made at need; "" means $MODMATRIX_CACHE, else modmatrix in the user's cache folder
-// ($XDG_CACHE_HOME, ~/.cache).
+// ($XDG_CACHE_HOME, ~/.cache). $MODMATRIX_SHARED names another store beside it, see Shared.
 func OpenStore(dir string) (*Store, error) {
 	if dir == "" {
 		dir = os.Getenv("MODMATRIX_CACHE")
@@ -67,7 +68,11 @@ func OpenStore(dir string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, lockDir), 0o755); err != nil {
 		return nil, fmt.Errorf("open store: %w; MODMATRIX_CACHE names another folder", err)
 	}
-	return &Store{dir: dir}, nil
+	shared, err := sharedStore(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return &Store{dir, shared, new(atomic.Int64)}, nil
 }
 
 // Dir is where the store lives, an absolute path. Below it, a source may keep state of its own in a folder that no kind uses.
@@ -83,16 +88,21 @@ func (s *Store) Fill(ctx context.Context, kind, id string, fill func(dir string)
 	}
 	dir = filepath.Join(s.dir, kind, id)
 	shared, err := s.Lock(ctx, kind+"."+id, false)
-	if err != nil && (!isReadOnly(err) || !look(dir)) { // what nobody can write to, nobody removes either
-		return "", false, s.WithCure(err, kind)
+	switch {
+	case err == nil:
+		hit = look(dir)
+		shared()
+	case isReadOnly(err): // what nobody can write to, nobody removes either
+		hit = look(dir)
 	}
-	if err != nil {
-		return dir, true, nil
-	}
-	hit = look(dir)
-	shared()
 	if hit {
 		return dir, true, nil
+	}
+	if theirs, hit := s.lookShared(kind, id); hit {
+		return theirs, true, nil
+	}
+	if err != nil {
+		return "", false, s.WithCure(err, kind)
 	}
 	lock, err := s.waitLock(ctx, kind+"."+id, true)
 	if err != nil {
@@ -112,15 +122,25 @@ func (s *Store) Look(kind, id string) (dir string, hit bool) {
 		return "", false
 	}
 	dir = filepath.Join(s.dir, kind, id)
+	if s.lookOwn(dir, kind, id) {
+		return dir, true
+	}
+	if theirs, hit := s.lookShared(kind, id); hit {
+		return theirs, true
+	}
+	return dir, false
+}
+
+func (s *Store) lookOwn(dir, kind, id string) bool {
 	if _, err := os.Lstat(filepath.Join(dir, manifestFile)); err != nil {
-		return dir, false
+		return false
 	}
 	lock, err := s.tryLock(kind+"."+id, false)
 	if lock == nil {
-		return dir, isReadOnly(err) && look(dir)
+		return isReadOnly(err) && look(dir)
 	}
 	defer lock.Close()
-	return dir, look(dir)
+	return look(dir)
 }
 
 // make fills a new entry, with its lock held.

@@ -20,7 +20,11 @@ func cacheCommand(a *app) *cobra.Command {
 suites, builds, and cells that passed. All of it is made again when it is needed, so nothing is lost by deleting it
 but time.
 
-It lives in $MODMATRIX_CACHE, else in the user's cache folder, and is kept below $MODMATRIX_CACHE_MAX (20GiB; 0: no limit).`,
+It lives in $MODMATRIX_CACHE, else in the user's cache folder, and is kept below $MODMATRIX_CACHE_MAX (20GiB; 0: no limit).
+
+$MODMATRIX_SHARED names the store of another user, which is looked at before anything is downloaded or compiled: kernels,
+roots, packages, guest images and suites that are there, and whole, are used in place. Nothing is written to it, not even
+when it was last used: its owner decides what goes.`,
 		Example: `  modmatrix cache ls
   modmatrix cache gc --max-size 5G
   modmatrix cache verify`,

@@ -46,6 +46,9 @@ func (a *app) listStore(kinds []string, why func(kernels.Entry) string) error {
 		sum += e.Disk
 	}
 	fmt.Fprintf(a.Stdout, "%s in %s: %s\n", entryCount(len(entries)), results.Plain(h.Store().Dir()), megabytes(sum))
+	if shared := h.Store().Shared(); shared != "" {
+		fmt.Fprintf(a.Stdout, "what is in %s is used as well, and never removed from here\n", results.Plain(shared))
+	}
 	return nil
 }
 

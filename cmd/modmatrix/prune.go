@@ -40,7 +40,7 @@ What a run uses stays, and so does what the modmatrix.lock in this folder pins, 
 is 3 if something that should go could not. For all that the store holds there is modmatrix cache gc.`,
 		Example: `  modmatrix kernels prune
   modmatrix kernels prune --older 7d
-  modmatrix kernels prune --max 5G --dry-run
+  modmatrix kernels prune --dry-run --max 5G
   modmatrix kernels prune --all`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), p, cmd.Flags()) },

@@ -52,7 +52,14 @@ func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernel
 	if err != nil {
 		return nil, err
 	}
-	return openTree(dir, root, t)
+	tree, err := openTree(dir, root, t, s.store.Shares(root.Dir))
+	if errors.Is(err, errNoPlace) {
+		own := s.own()
+		if root, err = own.root(ctx, own.state(name), t, report); err == nil {
+			tree, err = openTree(dir, root, t, false)
+		}
+	}
+	return tree, err
 }
 
 // TreeID is what the tree of a target of this source is called in the store, among the trees.

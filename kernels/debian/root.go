@@ -32,14 +32,19 @@ type rootNotes struct {
 const rootFile = "root.json"
 
 // Root returns a root of suite with pkgs in it, and what modules' makefiles take for granted, from the store where it is
-// there. It is for kernels that do not come from the archive. Errors wrap kernels.ErrUnavailable, unless ctx ended.
+// there. It is for kernels that do not come from the archive; whoever compiles one makes folders in the root, so it is never a
+// shared one. Errors wrap kernels.ErrUnavailable, unless ctx ended.
 func (s *Source) Root(ctx context.Context, suite string, pkgs []string, report func(kernels.Progress)) (kernels.Root, error) {
 	if report == nil {
 		report = func(kernels.Progress) {}
 	}
-	root, err := s.root(ctx, s.state(suite), kernels.Target{Suite: suite, RootPkgs: pkgs}, report)
+	own := s.own()
+	root, err := own.root(ctx, own.state(suite), kernels.Target{Suite: suite, RootPkgs: pkgs}, report)
 	return root, unavailable(ctx, err)
 }
+
+// own is the source over the store alone that may be written to.
+func (s *Source) own() *Source { return &Source{store: s.store.Own(), cfg: s.cfg, now: s.now} }
 
 func rootPkgs(t kernels.Target) []string {
 	return slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(always), t.RootPkgs...))))

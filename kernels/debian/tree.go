@@ -121,9 +121,12 @@ func depmod(ctx context.Context, dir string, root kernels.Root, release string) 
 	return err
 }
 
+// errNoPlace says that a root lacks a folder to mount a tree on, and that none may be made in it.
+var errNoPlace = errors.New("the root has no place for the tree")
+
 // openTree opens the tree in dir. It makes the folders that the tree is mounted on in the root, which is read-only to whoever
-// builds there: one root serves many trees, and which ones is not known when it is made.
-func openTree(dir string, root kernels.Root, t kernels.Target) (*kernels.Tree, error) {
+// builds there: one root serves many trees, and which ones is not known when it is made. In a shared root nothing is made.
+func openTree(dir string, root kernels.Root, t kernels.Target, shared bool) (*kernels.Tree, error) {
 	var l layout
 	if ok, err := readJSON(filepath.Join(dir, layoutFile), &l); !ok {
 		return nil, fmt.Errorf("open tree %s: %w", dir, cmp.Or(err, fs.ErrNotExist))
@@ -145,7 +148,14 @@ func openTree(dir string, root kernels.Root, t kernels.Target) (*kernels.Tree, e
 	}
 	for _, g := range l.Guests {
 		tree.Mounts = append(tree.Mounts, kernels.Mount{Host: filepath.Join(dir, g.Host), Guest: g.Guest})
-		if err := os.MkdirAll(filepath.Join(root.Dir, g.Guest), 0o755); err != nil {
+		place := filepath.Join(root.Dir, g.Guest)
+		if info, err := os.Stat(place); err == nil && info.IsDir() {
+			continue
+		}
+		if shared {
+			return nil, errNoPlace
+		}
+		if err := os.MkdirAll(place, 0o755); err != nil {
 			return nil, fmt.Errorf("open tree: %w", err)
 		}
 	}
