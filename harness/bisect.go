@@ -104,7 +104,9 @@ func pointsBetween(res kernels.Resolution, good, bad kernels.Target) []Point {
 	middle = slices.DeleteFunc(middle, func(p Point) bool {
 		return results.CompareVersions(p.Version, good.Version) <= 0 || results.CompareVersions(p.Version, bad.Version) >= 0
 	})
-	sameRoot := func(t, end kernels.Target) bool { return t.Suite == end.Suite && slices.Equal(t.RootPkgs, end.RootPkgs) }
+	sameRoot := func(t, end kernels.Target) bool {
+		return t.Suite == end.Suite && slices.Equal(t.RootPkgs, end.RootPkgs)
+	}
 	strange := func(p Point) int {
 		switch t := p.Target; {
 		case p.Missing != "":

@@ -69,8 +69,9 @@ func (b *bisection) named(ctx context.Context) (oldest, newest kernels.Target, e
 		return oldest, newest, err
 	}
 	if results.CompareVersions(oldest.Version, newest.Version) >= 0 {
-		err = &UsageError{fmt.Errorf("%s is not older than %s: the good kernel comes first", Label(oldest), Label(newest))}
+		return oldest, newest, &UsageError{fmt.Errorf("%s is not older than %s: the good kernel comes first", Label(oldest), Label(newest))}
 	}
+	_, err = b.lister(oldest, newest)
 	return oldest, newest, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type Bisection struct {
 	Bad     Step           `json:"first_bad"`
 	Between []Step         `json:"between"` // releases of which nobody can tell; none: the answer is exact
 	Steps   []Step         `json:"steps"`   // what was tested, in that order
+	Folder  string         `json:"folder"`  // with a results.json that holds the first bad kernel
 	Changes []api.Change   `json:"changes"` // what differs between the two in the names that the build stumbled over
 }
 
@@ -75,6 +77,7 @@ type bisection struct {
 	plan  *Plan // of the module, without a kernel
 	build bool  // no guest is needed: the module fails before
 	steps []Step
+	whole results.Results // of all kernels that were tested
 }
 
 // Bisect finds the first release on which the module fails, among all that the archive still holds between one on which it
@@ -116,15 +119,25 @@ func (h *Harness) planModule(ctx context.Context, spec Spec) (*Plan, error) {
 	return p, nil
 }
 
-// list gives all points from good to bad.
-func (b *bisection) list(ctx context.Context, good, bad Step) ([]Point, error) {
-	source, _, _ := strings.Cut(bad.Target.Source, ":")
+// lister is the source of both ends, if it is one that can list what lies between them.
+func (b *bisection) lister(good, bad kernels.Target) (lister, error) {
+	source, _, _ := strings.Cut(bad.Source, ":")
+	other, _, _ := strings.Cut(good.Source, ":")
 	l, ok := b.sources(b.Spec)[source].(lister)
 	switch {
-	case !ok:
-		return nil, &UsageError{fmt.Errorf("bisect goes through the releases of an archive, and %s is of %s: name kernels of debian:", bad.Release, source)}
-	case good.Target.Flavour != bad.Target.Flavour:
-		return nil, &UsageError{fmt.Errorf("%s is a kernel of flavour %s, and %s one of %s: name two of one flavour", good.Release, good.Target.Flavour, bad.Release, bad.Target.Flavour)}
+	case !ok || source != other:
+		return nil, &UsageError{fmt.Errorf("bisect goes through the releases of an archive, from %s (%s) to %s (%s): name two kernels of debian:", Label(good), good.Source, Label(bad), bad.Source)}
+	case good.Flavour != bad.Flavour:
+		return nil, &UsageError{fmt.Errorf("%s is of flavour %s, and %s of %s: name two of one flavour", Label(good), good.Flavour, Label(bad), bad.Flavour)}
+	}
+	return l, nil
+}
+
+// list gives all points from good to bad.
+func (b *bisection) list(ctx context.Context, good, bad Step) ([]Point, error) {
+	l, err := b.lister(good.Target, bad.Target)
+	if err != nil {
+		return nil, err
 	}
 	res, err := l.Releases(ctx, bad.Target.Flavour)
 	if err != nil {
@@ -160,12 +173,54 @@ func (b *bisection) halve(ctx context.Context, row []Point, good, bad Step) (*Bi
 		by[i] = s
 		b.told(s)
 	}
-	found := &Bisection{Schema: BisectionSchema, Module: b.plan.Module, Good: by[h.good], Bad: by[h.bad], Between: []Step{}, Steps: b.steps}
+	found := &Bisection{Schema: BisectionSchema, Module: b.plan.Module, Good: by[h.good], Bad: by[h.bad], Between: []Step{}, Steps: b.steps, Folder: filepath.Join(b.Spec.Out, bisectDir)}
+	if found.Bad.Results == b.Spec.Out {
+		found.Folder = b.Spec.Out
+	}
 	for _, i := range h.between() {
 		found.Between = append(found.Between, by[i])
 	}
 	found.Changes = b.changes(ctx, b.Spec, found.Bad, found.Good.Target, found.Bad.Target)
-	return found, nil
+	return found, b.write(good, bad)
+}
+
+// write puts the results of all tests together, so that they can be read as one matrix. Ends that were known from an earlier
+// run are in it without their artifacts, which lie there.
+func (b *bisection) write(ends ...Step) error {
+	if len(b.whole.Records) == 0 {
+		return nil
+	}
+	for _, s := range ends {
+		if s.Results == b.Spec.Out {
+			s.record.Artifacts, s.record.Tries = results.Artifacts{}, nil
+			b.whole.Records = append(b.whole.Records, s.record)
+		}
+	}
+	slices.SortStableFunc(b.whole.Records, func(a, b results.Record) int {
+		return cmp.Or(results.CompareVersions(a.Target.Version, b.Target.Version), cmp.Compare(a.Target.Release, b.Target.Release))
+	})
+	b.whole.Finish()
+	return b.whole.Write(filepath.Join(b.Spec.Out, bisectDir, results.FileName))
+}
+
+// add takes the results of one kernel to those of the others, a folder further up.
+func (b *bisection) add(res *results.Results, folder string) {
+	b.whole.Schema, b.whole.Run, b.whole.Module = res.Schema, res.Run, res.Module
+	move := func(a *results.Artifacts) {
+		for _, path := range []*string{&a.BuildLog, &a.Console, &a.SuiteLog, &a.Specs} {
+			if *path != "" {
+				*path = filepath.Join(folder, *path)
+			}
+		}
+	}
+	for _, rec := range res.Records {
+		move(&rec.Artifacts)
+		rec.Tries = slices.Clone(rec.Tries)
+		for i := range rec.Tries {
+			move(&rec.Tries[i].Artifacts)
+		}
+		b.whole.Records = append(b.whole.Records, rec)
+	}
 }
 
 func (b *bisection) told(s Step) {
@@ -186,6 +241,7 @@ func (b *bisection) test(ctx context.Context, p Point) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
+	b.add(res, fileName(p.Release))
 	s := stepOf(res.Records)
 	s.Point, s.Results, s.Elapsed = p, plan.Spec.Out, time.Since(began)
 	if b.plan.Module.Version == "" {

@@ -86,34 +86,35 @@ func (b *bisection) changes(ctx context.Context, spec Spec, bad Step, good, fres
 	return changes
 }
 
-// guard are the lines that would tell the two kernels apart, with good the version on which the module was built. It is a
-// suggestion: what belongs into either branch only the author knows.
+// guard are the lines that would tell the two kernels apart, for each name by itself: what changed between two kernels need
+// not have changed at once. good is the version on which the module was built. It is a suggestion: what belongs into either
+// branch only the author knows.
 func guard(changes []api.Change, good, bad string) []string {
-	differing := slices.DeleteFunc(slices.Clone(changes), func(c api.Change) bool { return c.What == api.Same || c.What == api.Unseen })
-	if len(differing) == 0 {
-		return nil
-	}
-	older, newer := good, bad
-	forward := results.CompareVersions(good, bad) < 0
-	if !forward {
-		older, newer = bad, good
-	}
-	bound, remark := turnVersion(older, newer)
-	lines := []string{"#if LINUX_VERSION_CODE < " + bound + " /* " + remark + " */"}
-	branch := func(version string, of func(api.Change) *api.Decl) {
-		for _, c := range differing {
-			lines = append(lines, "\t/* "+version+": "+strings.ReplaceAll(saysOf(c, of(c)), "*/", "*\\/")+" */")
+	var lines []string
+	for _, c := range changes {
+		if c.What == api.Same || c.What == api.Unseen {
+			continue
 		}
+		if probe := probe(c); probe != "" {
+			lines = append(lines, probe)
+			if c.Ident.Kind == api.Header || cmp.Or(c.Old, c.New).Form == "macro" {
+				continue // the preprocessor itself can tell
+			}
+		}
+		was, is, older, newer := c.Old, c.New, good, bad
+		if results.CompareVersions(good, bad) > 0 {
+			was, is, older, newer = is, was, newer, older
+		}
+		bound, remark := turnVersion(older, newer)
+		lines = append(lines, "#if LINUX_VERSION_CODE < "+bound+" /* "+remark+" */",
+			"\t"+comment(older, c, was), "#else", "\t"+comment(newer, c, is), "#endif")
 	}
-	was, is := func(c api.Change) *api.Decl { return c.Old }, func(c api.Change) *api.Decl { return c.New }
-	if !forward {
-		was, is = is, was
-	}
-	branch(older, was)
-	lines = append(lines, "#else")
-	branch(newer, is)
-	lines = append(lines, "#endif")
-	return append(lines, probes(differing)...)
+	return lines
+}
+
+// comment is what a kernel declares, as it stands in C.
+func comment(version string, c api.Change, d *api.Decl) string {
+	return "/* " + version + ": " + strings.ReplaceAll(saysOf(c, d), "*/", "* /") + " */"
 }
 
 // saysOf is a declaration in a few words, or that there is none.
@@ -147,32 +148,31 @@ func kernelVersion(n [3]int) string {
 
 // numbers are the X, Y and Z of a version; what is missing is 0.
 func numbers(version string) (n [3]int) {
-	version = strings.FieldsFunc(version+" ", func(r rune) bool { return r == '-' || r == '~' || r == '+' || r == ' ' })[0]
+	if i := strings.IndexAny(version, "-~+ "); i >= 0 {
+		version = version[:i]
+	}
 	for i, part := range strings.SplitN(version, ".", 3) {
 		n[i], _ = strconv.Atoi(part)
 	}
 	return n
 }
 
-// probes ask the headers instead of the version: distributions take changes over without changing the version.
-func probes(changes []api.Change) []string {
-	var lines []string
-	for _, c := range changes {
-		d := cmp.Or(c.Old, c.New)
-		if c.What != api.Added && c.What != api.Removed || d == nil || !strings.HasPrefix(d.File, "include/") {
-			continue
-		}
-		switch {
-		case d.Form == "macro":
-			lines = append(lines, "#ifdef "+c.Ident.Name+" /* a macro: no version is needed */")
-		case d.Form == "header":
-			lines = append(lines, "#if __has_include(<"+c.Ident.Name+">) /* no version is needed */")
-		default:
-			lines = append(lines, fmt.Sprintf("# in Kbuild, instead of the version: ccflags-y += $(shell grep -qsw %s $(srctree)/%s && echo -DHAVE_%s)",
-				c.Ident.Name, d.File, strings.ToUpper(c.Ident.Name)))
-		}
+// probe asks the headers instead of the version, where that can be: distributions take changes over without changing the
+// version.
+func probe(c api.Change) string {
+	d := cmp.Or(c.Old, c.New)
+	switch {
+	case c.What != api.Added && c.What != api.Removed:
+		return ""
+	case d.Form == "macro":
+		return "#ifdef " + c.Ident.Name + " /* a macro: no version is needed */"
+	case d.Form == "header" && strings.HasSuffix(d.File, "include/"+c.Ident.Name):
+		return "#if __has_include(<" + c.Ident.Name + ">) /* no version is needed */"
+	case c.Telltale != "":
+		return fmt.Sprintf("# in Kbuild, instead of a version: ccflags-y += $(shell grep -qsw %s $(srctree)/%s && echo -DHAVE_%s)",
+			c.Ident.Name, c.Telltale, strings.ToUpper(c.Ident.Name))
 	}
-	return lines
+	return ""
 }
 
 // readUpTo reads at most n bytes of r; what cannot be read is left out.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,11 +132,9 @@ func showBisection(w io.Writer, b *harness.Bisection) error {
 		}
 	}
 	fmt.Fprintf(&out, "  %s    %s\n", b.Bad.Stage, results.Plain(b.Bad.Reason))
-	for _, c := range b.Changes {
-		writeChange(&out, c, b.Good.Release, b.Bad.Release)
-	}
+	writeChanges(&out, b.Changes, b.Good.Release, b.Bad.Release)
 	if b.Bad.Results != "" {
-		fmt.Fprintf(&out, "  see      modmatrix explain %s -o %s\n", shellWord(b.Bad.Release), shellWord(b.Bad.Results))
+		fmt.Fprintf(&out, "  see      modmatrix explain %s -o %s\n", shellWord(b.Bad.Release), shellWord(b.Folder))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -165,6 +164,17 @@ func grouped(steps []harness.Step) []string {
 		lines = append(lines, results.Plain(fmt.Sprintf("%s (%d): %s", which, len(n), reason)))
 	}
 	return lines
+}
+
+// writeChanges shows what two kernels declare of the names at fault. Names that neither knows are shown where there is nothing
+// else: they come from a package's own probes.
+func writeChanges(w io.Writer, changes []api.Change, good, bad string) {
+	seen := slices.ContainsFunc(changes, func(c api.Change) bool { return c.What != api.Unseen })
+	for _, c := range changes {
+		if !seen || c.What != api.Unseen {
+			writeChange(w, c, good, bad)
+		}
+	}
 }
 
 // writeChange shows what two kernels declare of one name.

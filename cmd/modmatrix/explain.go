@@ -210,9 +210,7 @@ func showBuildFault(out io.Writer, line func(label, text string), e harness.Expl
 	if f.Unknown != "" {
 		line("headers", f.Unknown)
 	}
-	for _, c := range f.Changes {
-		writeChange(out, c, f.Good, e.Label)
-	}
+	writeChanges(out, f.Changes, f.Good, e.Label)
 	if len(f.Guard) > 0 {
 		line("guard", "a suggestion, to be checked:")
 	}

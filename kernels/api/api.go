@@ -8,6 +8,7 @@ package api
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 )
 
@@ -67,6 +68,10 @@ type Change struct {
 	Old   *Decl `json:"old,omitempty"` // nil where the tree has none
 	New   *Decl `json:"new,omitempty"`
 	Holds *Decl `json:"holds,omitempty"` // of a member that is gone: its struct, as the new tree has it
+
+	// Telltale is a header that both trees have and that mentions the name in one of them alone: a grep tells them apart.
+	// Empty where there is none, as where a comment still speaks of what is gone.
+	Telltale string `json:"telltale,omitempty"`
 }
 
 // Compare looks ids up in both trees, in their order.
@@ -79,6 +84,7 @@ func Compare(old, fresh *Headers, ids []Ident) []Change {
 		if id.Of != "" && c.New == nil {
 			c.Holds = after[i].holder
 		}
+		c.Telltale = telltale(old, fresh, c)
 		changes = append(changes, c)
 	}
 	return changes
@@ -100,6 +106,23 @@ func compare(before, after []Decl) What {
 		return Moved
 	}
 	return Same
+}
+
+// telltale finds the header that gives away whether a name is there.
+func telltale(old, fresh *Headers, c Change) string {
+	d, other := c.Old, fresh
+	if c.What == Added {
+		d, other = c.New, old
+	}
+	if c.What != Added && c.What != Removed || !strings.HasPrefix(d.File, "include/") || c.Ident.Kind == Header {
+		return ""
+	}
+	text, ok := other.read(d.File)
+	word := regexp.MustCompile(`\b` + regexp.QuoteMeta(c.Ident.Name) + `\b`)
+	if !ok || word.Match(text) {
+		return ""
+	}
+	return d.File
 }
 
 // attributes say nothing of how a thing is used.

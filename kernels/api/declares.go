@@ -9,7 +9,7 @@ import (
 func declarations(file string, text []byte, ids []Ident, found func(i int, d Decl, holder bool)) {
 	var m []matcher
 	for i, id := range ids {
-		if id.Kind != Header && id.Kind != Symbol && mentions(text, id) {
+		if id.Kind != Header && id.Kind != Symbol && isName.MatchString(id.Name) && mentions(text, id) {
 			m = append(m, matcher{i, id, regexp.MustCompile(`\b` + regexp.QuoteMeta(id.Name) + `\b`)})
 		}
 	}
@@ -22,6 +22,8 @@ func declarations(file string, text []byte, ids []Ident, found func(i int, d Dec
 		}
 	})
 }
+
+var isName = regexp.MustCompile(`^[A-Za-z_]\w*$`)
 
 // mentions is a quick look whether text can declare id at all.
 func mentions(text []byte, id Ident) bool {

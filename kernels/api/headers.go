@@ -102,6 +102,18 @@ func (h *Headers) Find(ids []Ident) []lookup {
 	return found
 }
 
+// read gives the text of a header that a Decl names.
+func (h *Headers) read(file string) ([]byte, bool) {
+	for _, d := range h.dirs {
+		if name, ok := strings.CutPrefix(file, d.name+"/"); ok {
+			if text, err := read(os.DirFS(d.host), name); err == nil {
+				return text, true
+			}
+		}
+	}
+	return nil, false
+}
+
 func read(tree fs.FS, name string) ([]byte, error) {
 	f, err := tree.Open(name)
 	if err != nil {

@@ -1,0 +1,137 @@
+package harness
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/modmatrix/modmatrix/kernels/api"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+func TestEveryCodeHasARule(t *testing.T) {
+	for _, code := range results.Codes {
+		if got := rule(results.Record{Status: results.Fail, Code: code}); got == "" || strings.HasPrefix(got, "code ") {
+			t.Errorf("%s: %q", code, got)
+		}
+	}
+	if rule(results.Record{Status: results.Pass}) == "" {
+		t.Error("a pass has no rule")
+	}
+}
+
+const brokenLog = `make: Entering directory
+  CC [M]  a.o
+/build/src/probe.c:1:1: error: unknown type name 'other_t'
+/build/src/a.c: In function 'f':
+/build/src/a.c:7:9: error: implicit declaration of function 'strlcpy'; did you mean 'strscpy'? [-Werror]
+    7 |         strlcpy(a, b, 3);
+      |         ^~~~~~~
+      |         strscpy
+cc1: some warnings being treated as errors
+`
+
+func TestFirstError(t *testing.T) {
+	for reason, want := range map[string]string{
+		"a.c:7: implicit declaration of function 'strlcpy'; did you mean 'strscpy'? [-Werror]": "/build/src/a.c:7:9: error: implicit declaration of function 'strlcpy'; did you mean 'strscpy'? [-Werror]\n" +
+			"    7 |         strlcpy(a, b, 3);\n      |         ^~~~~~~\n      |         strscpy",
+		"something else": "/build/src/probe.c:1:1: error: unknown type name 'other_t'",
+	} {
+		if got := strings.Join(firstError(brokenLog, reason), "\n"); got != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", reason, got, want)
+		}
+	}
+	if got := firstError("nothing here\n", "x"); got != nil {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestTurnVersion(t *testing.T) {
+	for _, c := range []struct{ older, newer, bound, says string }{
+		{"6.1.192", "6.12.117", "KERNEL_VERSION(6, 12, 0)", "between 6.1.192 and 6.12.117"},
+		{"6.12.43", "6.12.74", "KERNEL_VERSION(6, 12, 74)", "after 6.12.43, at the latest in 6.12.74"},
+		{"6.19", "7.3~rc4", "KERNEL_VERSION(7, 3, 0)", "between"},
+		{"5.10.200", "5.10.260", "KERNEL_VERSION(5, 10, 255)", "after 5.10.200"},
+		{"", "strange", "KERNEL_VERSION(0, 0, 0)", "after"},
+	} {
+		bound, says := turnVersion(c.older, c.newer)
+		if bound != c.bound || !strings.Contains(says, c.says) {
+			t.Errorf("%s, %s: %s, %s", c.older, c.newer, bound, says)
+		}
+	}
+}
+
+func TestGuard(t *testing.T) {
+	decl := func(form, text string) *api.Decl {
+		return &api.Decl{Form: form, Text: text, File: "include/linux/a.h", Line: 3}
+	}
+	for name, c := range map[string]struct {
+		change    api.Change
+		good, bad string
+		want      string
+	}{
+		"gone": {api.Change{Ident: api.Ident{Name: "f", Hint: "g"}, What: api.Removed, Old: decl("function", "int f(int) /* x */"), Telltale: "include/linux/a.h"}, "6.1.9", "6.12.9",
+			"# in Kbuild, instead of a version: ccflags-y += $(shell grep -qsw f $(srctree)/include/linux/a.h && echo -DHAVE_F)\n" +
+				"#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) /* changed between 6.1.9 and 6.12.9: modmatrix bisect narrows it down */\n" +
+				"\t/* 6.1.9: int f(int) /* x * / */\n#else\n\t/* 6.12.9: no f; the compiler thinks of g */\n#endif"},
+		"not there yet": {api.Change{Ident: api.Ident{Name: "f"}, What: api.Removed, Old: decl("function", "int f(int)")}, "6.12.9", "6.1.9",
+			"#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) /* changed between 6.1.9 and 6.12.9: modmatrix bisect narrows it down */\n" +
+				"\t/* 6.1.9: no f */\n#else\n\t/* 6.12.9: int f(int) */\n#endif"},
+		"a macro":  {api.Change{Ident: api.Ident{Name: "M"}, What: api.Removed, Old: decl("macro", "define M 1")}, "6.1.9", "6.12.9", "#ifdef M /* a macro: no version is needed */"},
+		"the same": {api.Change{Ident: api.Ident{Name: "f"}, What: api.Same, Old: decl("function", "f"), New: decl("function", "f")}, "6.1.9", "6.12.9", ""},
+		"unseen":   {api.Change{Ident: api.Ident{Name: "f"}, What: api.Unseen}, "6.1.9", "6.12.9", ""},
+	} {
+		if got := strings.Join(guard([]api.Change{c.change}, c.good, c.bad), "\n"); got != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, c.want)
+		}
+	}
+}
+
+func TestLastBuilt(t *testing.T) {
+	rec := func(version, flavour string, s results.Status, stage results.Stage) results.Record {
+		return results.Record{Target: results.Target{Release: version + "-" + flavour, Version: version, Flavour: flavour}, Status: s, Stage: stage}
+	}
+	records := []results.Record{rec("5.10", "amd64", results.Pass, ""), rec("6.1", "amd64", results.Fail, results.StageLoad), rec("6.6", "amd64", results.Error, results.StageBuild),
+		rec("6.11", "cloud", results.Pass, ""), rec("6.12", "amd64", results.Fail, results.StageBuild), rec("7.2", "amd64", results.Miss, results.StageFetch), rec("7.3", "amd64", results.Pass, "")}
+	for version, want := range map[string]string{"6.12": "6.1-amd64", "4.19": "5.10-amd64", "7.4": "7.3-amd64"} {
+		got, ok := lastBuilt(records, results.Target{Version: version, Flavour: "amd64"})
+		if !ok || got.Release != want {
+			t.Errorf("%s: %s, want %s", version, got.Release, want)
+		}
+	}
+	if got, _ := lastBuilt(records, results.Target{Version: "6.12", Flavour: "cloud"}); got.Release != "6.11-cloud" {
+		t.Errorf("got %s", got.Release)
+	}
+	if got, ok := lastBuilt(records[6:], results.Target{Version: "7.2", Flavour: "amd64", Profile: "kasan"}); ok {
+		t.Errorf("another profile: %s", got.Release)
+	}
+}
+
+// A cell is explained from its results and its log alone, and what cannot be told is said.
+func TestExplainWithoutTrees(t *testing.T) {
+	f := newFixture(t, "")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "build.log"), []byte(brokenLog), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bad := results.Record{Target: results.Target{Release: "2.0-amd64", Version: "2.0", Source: "debian:offline"}, Suite: "a", Status: results.Fail, Stage: results.StageBuild,
+		Code: results.CodeBuildError, Reason: "a.c:7: implicit declaration of function 'strlcpy'", Artifacts: results.Artifacts{BuildLog: "build.log"}}
+	good := results.Record{Target: results.Target{Release: "1.0-amd64", Version: "1.0", Source: "debian:offline"}, Suite: "a", Status: results.Pass}
+	cells := []Cell{{"2.0-amd64", "a"}}
+	for name, c := range map[string]struct {
+		records []results.Record
+		says    string
+	}{
+		"nothing to compare with": {[]results.Record{bad}, "no other kernel"},
+		"not in the store":        {[]results.Record{good, bad}, "cannot be read"},
+	} {
+		all, err := f.Explain(t.Context(), Spec{}, &results.Results{Records: c.records}, dir, cells)
+		if err != nil || len(all) != 1 || all[0].Build == nil || !strings.Contains(all[0].Build.Unknown, c.says) || len(all[0].Build.Shown) == 0 || all[0].Look[0] != filepath.Join(dir, "build.log") {
+			t.Errorf("%s: %+v, %v", name, all, err)
+		}
+	}
+	if _, err := f.Explain(t.Context(), Spec{}, &results.Results{}, dir, cells); err == nil {
+		t.Error("a cell that is not there was explained")
+	}
+}

@@ -1,0 +1,66 @@
+package api
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCompare(t *testing.T) {
+	old := tree(t, header{"include/linux/a.h": "void gone(int);\nextern int same(int a);\nint changed(int);\nvoid moved(void);\n#define MAC(a) a\nstruct s { int there; int gone; };\n/* commented */ void commented(void);\n",
+		"Module.symvers": "0x1\tsym\tvmlinux\tEXPORT_SYMBOL\t\n"})
+	fresh := tree(t, header{"include/linux/a.h": "int __must_check same(int a);\nint changed(int, int);\n#define MAC(a, b) a\nstruct s { int there; };\n/* commented was here */\n", "include/linux/b.h": "void moved(void);\nvoid fresh(void);\n"})
+	for _, c := range []struct {
+		id                    Ident
+		what                  What
+		old, new, holds, tell string
+	}{
+		{Ident{Name: "gone"}, Removed, "include/linux/a.h", "", "", "include/linux/a.h"},
+		{Ident{Name: "same"}, Same, "include/linux/a.h", "include/linux/a.h", "", ""},
+		{Ident{Name: "changed"}, Changed, "include/linux/a.h", "include/linux/a.h", "", ""},
+		{Ident{Name: "moved"}, Moved, "include/linux/a.h", "include/linux/b.h", "", ""},
+		{Ident{Name: "MAC"}, Changed, "include/linux/a.h", "include/linux/a.h", "", ""},
+		{Ident{Name: "fresh"}, Added, "", "include/linux/b.h", "", ""}, // the old tree has no b.h to grep in
+		{Ident{Name: "commented"}, Removed, "include/linux/a.h", "", "", ""},
+		{Ident{Name: "nothing"}, Unseen, "", "", "", ""},
+		{Ident{Name: "sym", Kind: Symbol}, Removed, "Module.symvers", "", "", ""},
+		{Ident{Name: "gone", Of: "struct s", Kind: Member}, Removed, "include/linux/a.h", "", "include/linux/a.h", "include/linux/a.h"},
+		{Ident{Name: "there", Of: "struct s", Kind: Member}, Same, "include/linux/a.h", "include/linux/a.h", "", ""},
+		{Ident{Name: "linux/b.h", Kind: Header}, Added, "", "include/linux/b.h", "", ""},
+	} {
+		file := func(d *Decl) string {
+			if d == nil {
+				return ""
+			}
+			return d.File
+		}
+		got := Compare(old, fresh, []Ident{c.id})[0]
+		if got.What != c.what || file(got.Old) != c.old || file(got.New) != c.new || file(got.Holds) != c.holds || got.Telltale != c.tell {
+			t.Errorf("%s: got %s, %s, %s, %s, %q", c.id, got.What, file(got.Old), file(got.New), file(got.Holds), got.Telltale)
+		}
+	}
+}
+
+// Whatever a header holds, a declaration is found on a line that there is, and is short enough to show.
+func FuzzDeclarations(f *testing.F) {
+	f.Add(blkTypes, "bd_inode", "struct block_device")
+	f.Add(funcs, "from_timer", "")
+	f.Add("#if\n#else {\n}}}};enum{a,b=\"}\\\"\n#define \\\n\\", "a", "")
+	f.Add("/*", "x", "struct x")
+	f.Fuzz(func(t *testing.T, text, name, of string) {
+		if len(name) > 64 || len(text) > 1<<16 {
+			return
+		}
+		lines := strings.Count(text, "\n") + 1
+		ids := []Ident{{Name: name, Of: of}, {Name: name, Kind: Type}}
+		declarations("x.h", []byte(text), ids, func(i int, d Decl, holder bool) {
+			if d.Line < 1 || d.Line > lines || len(d.Text) > maxText+8 || strings.ContainsAny(d.Text, "\n\t") {
+				t.Errorf("%d: %+v in %d lines", i, d, lines)
+			}
+		})
+		for _, id := range Faults(text) {
+			if id.Name == "" || !strings.Contains(plainQuotes.Replace(text), id.Name) {
+				t.Errorf("%+v", id)
+			}
+		}
+	})
+}
