@@ -301,6 +301,7 @@ func (r *run) finish(ctx context.Context) (*results.Results, error) {
 		res.Records = append(res.Records, rec)
 	}
 	res.Records = append(res.Records, r.earlier...)
+	r.holdClaims(res)
 	res.Finish()
 	err := r.out.write(res, ctx.Err() == nil)
 	if err == nil {

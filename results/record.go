@@ -40,6 +40,29 @@ type Module struct {
 	Version      string `json:"version"`       // MODULE_VERSION or the package's; empty when it has none
 	SourceDigest string `json:"source_digest"` // "sha256:…" over the source files
 	Git          *Git   `json:"git,omitempty"` // nil when the source is not in a git work tree
+
+	Claims *Claims `json:"claims,omitempty"` // nil where the source speaks of no kernel version
+}
+
+// Claims are what a module's source says of kernel versions, held against the kernels that it was built for.
+type Claims struct {
+	Min    string   `json:"min,omitempty"`    // BUILD_EXCLUSIVE_KERNEL_MIN, where it is a plain version
+	Max    string   `json:"max,omitempty"`    // BUILD_EXCLUSIVE_KERNEL_MAX, likewise
+	Broken []string `json:"broken,omitempty"` // kernels between them on which it fails
+	First  string   `json:"first,omitempty"`  // the oldest version of all that pass, if no version after it fails up to Last
+	Last   string   `json:"last,omitempty"`   // the newest
+	// Constant are the conditions on the version that came out the same on every kernel, so that what they keep for the
+	// others was never compiled.
+	Constant []Condition `json:"constant,omitempty"`
+	Varied   int         `json:"varied"` // how many conditions came out both ways
+}
+
+// Condition is a comparison with LINUX_VERSION_CODE in a source.
+type Condition struct {
+	Where   string `json:"where"`   // file:line
+	Op      string `json:"op"`      // <, <=, >, >=, == or !=
+	Version string `json:"version"` // e.g. 4.15.0
+	Holds   bool   `json:"holds"`   // on every kernel; else on none
 }
 
 // Git is the module's commit, when its source lies in a work tree.

@@ -1,0 +1,123 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+func TestConditions(t *testing.T) {
+	for source, want := range map[string]string{
+		"": "",
+		"#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 15, 0)\n":                                             "a.c:1 < 4.15.0",
+		"\n# elif LINUX_VERSION_CODE>=KERNEL_VERSION(5,4,08)\n":                                           "a.c:2 >= 5.4.8",
+		"#if defined(X) && \\\n  LINUX_VERSION_CODE == KERNEL_VERSION(6,1,2)\r\n":                         "a.c:2 == 6.1.2",
+		"#if LINUX_VERSION_CODE > KERNEL_VERSION(5,0,0) && LINUX_VERSION_CODE <= KERNEL_VERSION(6,0,0)\n": "a.c:1 > 5.0.0, a.c:1 <= 6.0.0",
+		"#define X KERNEL_VERSION(0, 12, 7)\n":                                                            "",
+		"// if LINUX_VERSION_CODE < KERNEL_VERSION(4, 15, 0)\n":                                           "",
+		"#if LINUX_VERSION_CODE < KERNEL_VERSION(a, b, c)\n":                                              "",
+		"#if MY_LINUX_VERSION_CODE < KERNEL_VERSION(1, 2, 3)\n":                                           "",
+	} {
+		var got []string
+		for _, c := range conditions("a.c", []byte(source)) {
+			got = append(got, fmt.Sprintf("%s %s %s", c.Where, c.Op, c.Version))
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%q: %q, want %q", source, got, want)
+		}
+	}
+}
+
+func FuzzConditions(f *testing.F) {
+	f.Add([]byte("#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 15, 0)\n#elif \\\nLINUX_VERSION_CODE != KERNEL_VERSION(9999,0,1)"))
+	f.Fuzz(func(t *testing.T, source []byte) {
+		for _, c := range conditions("a.c", source) {
+			if _, ok := code(c.Version); !ok || strings.Count(c.Version, ".") != 2 || strings.ContainsAny(c.Where, "\n\x1b") {
+				t.Errorf("%+v", c)
+			}
+			if c.Op == "" || holds(results.Condition{Op: "<", Version: c.Version}, 0) == holds(results.Condition{Op: ">=", Version: c.Version}, 0) {
+				t.Errorf("%+v", c)
+			}
+		}
+	})
+}
+
+func TestCode(t *testing.T) {
+	for version, want := range map[string]int{"6.1.140": 6<<16 | 1<<8 | 140, "5.10.300": 5<<16 | 10<<8 | 255, "7.3": 7<<16 | 3<<8,
+		"6.19-rc3": 6<<16 | 19<<8, "6": -1, "": -1, "x.y.z": -1} {
+		if got, ok := code(version); ok != (want >= 0) || ok && got != want {
+			t.Errorf("%q: %#x %v, want %#x", version, got, ok, want)
+		}
+	}
+}
+
+func recordsOf(text string) (all []results.Record) {
+	for word := range strings.FieldsSeq(text) {
+		version, status, _ := strings.Cut(word, "=")
+		all = append(all, results.Record{Target: results.Target{Release: version + "-x", Version: version}, Status: results.Status(status)})
+	}
+	return all
+}
+
+func TestClaims(t *testing.T) {
+	conf := []byte("BUILD_EXCLUSIVE_KERNEL_MIN=\"5.10\"\nBUILD_EXCLUSIVE_KERNEL_MAX=$MAX\n")
+	conds := []results.Condition{{Op: "<", Version: "4.15.0"}, {Op: ">=", Version: "6.12.0"}, {Op: ">=", Version: "5.0.0"}}
+	never, always := conds[0], conds[2]
+	always.Holds = true
+	constant := []results.Condition{never, always}
+	for name, tt := range map[string]struct {
+		conf    []byte
+		conds   []results.Condition
+		records string
+		want    *results.Claims
+	}{
+		"the source says nothing": {nil, nil, "6.1.1=PASS", nil},
+		"nothing was built":       {conf, conds, "6.1.1=MISS 6.12.1=SKIP 7.2.1=ERROR", nil},
+		"all pass": {nil, conds, "6.12.1=PASS 6.1.1=PASS",
+			&results.Claims{Constant: constant, Varied: 1, First: "6.1.1", Last: "6.12.1"}},
+		"the newest fails": {conf, conds[1:2], "6.1.1=PASS 6.12.1=PASS 7.2.1=FAIL 7.2.1=FAIL",
+			&results.Claims{Min: "5.10", Varied: 1, Broken: []string{"7.2.1-x"}, First: "6.1.1", Last: "6.12.1"}},
+		"a hole":                      {conf, nil, "6.1.1=PASS 6.12.1=FAIL 7.2.1=PASS", &results.Claims{Min: "5.10", Broken: []string{"6.12.1-x"}}},
+		"one suite fails":             {conf, nil, "6.1.1=PASS 6.1.1=FAIL", &results.Claims{Min: "5.10", Broken: []string{"6.1.1-x"}}},
+		"a failure that is no claim":  {nil, conds[1:2], "6.1.1=FAIL 6.12.1=PASS", &results.Claims{Varied: 1, First: "6.12.1", Last: "6.12.1"}},
+		"what was not run is no fail": {conf, nil, "5.10.1=MISS 6.1.1=PASS", &results.Claims{Min: "5.10", First: "6.1.1", Last: "6.1.1"}},
+	} {
+		if got := claims(tt.conf, tt.conds, recordsOf(tt.records)); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", name, got, tt.want)
+		}
+	}
+}
+
+func TestReadClaims(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{
+		dir + "/a.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(4,15,0)\n#endif\n", dir + "/sub/b.h": "#if LINUX_VERSION_CODE > KERNEL_VERSION(6,0,0)\n#endif\n",
+		dir + "/.git/c.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(1,1,1)\n", dir + "/README": "#if LINUX_VERSION_CODE < KERNEL_VERSION(1,1,1)\n",
+		dir + "/dkms.conf": "BUILD_EXCLUSIVE_KERNEL_MAX=6.2\n", outside + "/d.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(1,1,1)\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(outside+"/d.c", dir+"/d.c"); err != nil {
+		t.Fatal(err)
+	}
+	conf, all, err := readClaims(dir)
+	if err != nil || !strings.Contains(string(conf), "MAX=6.2") || len(all) != 2 || all[0].Where != "a.c:1" || all[1].Where != "sub/b.h:1" {
+		t.Errorf("%q %+v %v", conf, all, err)
+	}
+	lines := claimNotices(claims(conf, all, recordsOf("6.1.1=FAIL 5.4.1=PASS")))
+	want := []string{"dkms.conf lets it be built for 6.1.1-x, where it fails; it passes from 5.4.1 to 5.4.1",
+		"1 of 2 conditions on the kernel's version come out the same on every kernel here, e.g. a.c:1: < 4.15.0 is never so; the code for the others was not compiled"}
+	if !reflect.DeepEqual(lines, want) {
+		t.Errorf("%q", lines)
+	}
+}
