@@ -213,7 +213,7 @@ func TestGuestsThatEndBadly(t *testing.T) {
 		"a triple fault":        {"call until-spec\nreset\n", "FAIL@test reset", `in "one"`},
 		"QEMU's own crash":      {"call until-spec\ndie 134 assertion failed\n", "ERROR@test infra", "qemu-died"},
 		"no power-off":          {"call pass\n", "ERROR@shutdown timeout", ""},
-		"a reset after the end": {"call pass\nreset\n", "ERROR@shutdown reset", "guest-reset"},
+		"a reset after the end": {"call pass\nreset\n", "FAIL@shutdown reset", "guest-reset"},
 		"QEMU does not start":   {"refuse 1 no such machine\n", "ERROR@boot infra", "no such machine"},
 	} {
 		t.Run(name, func(t *testing.T) {
