@@ -126,7 +126,7 @@ func (b *bisection) lister(good, bad kernels.Target) (lister, error) {
 	l, ok := b.sources(b.Spec)[source].(lister)
 	switch {
 	case !ok || source != other:
-		return nil, &UsageError{fmt.Errorf("bisect goes through the releases of an archive, from %s (%s) to %s (%s): name two kernels of debian:", Label(good), good.Source, Label(bad), bad.Source)}
+		return nil, &UsageError{fmt.Errorf("bisect goes through the releases of an archive, from %s (%s) to %s (%s); name two of debian, such as debian:bookworm", Label(good), good.Source, Label(bad), bad.Source)}
 	case good.Flavour != bad.Flavour:
 		return nil, &UsageError{fmt.Errorf("%s is of flavour %s, and %s of %s: name two of one flavour", Label(good), good.Flavour, Label(bad), bad.Flavour)}
 	}
