@@ -129,12 +129,19 @@ func TestTable(t *testing.T) {
 }
 
 func TestKnownIsOnlyWhatIsAllowed(t *testing.T) {
+	const lacks = "the root for 6.1 lacks libfoo, which the package depends on; without, no"
 	for _, c := range []struct {
 		theirs, ours verdict
+		reason       string
 		known        bool
-	}{{fail, broken, true}, {ok, fail, false}, {fail, ok, false}, {ok, skip, false}, {skip, ok, false}, {ok, broken, false}} {
-		if got := why("x", cell{Theirs: side{Verdict: c.theirs}, Ours: side{Verdict: c.ours}}); (got != "") != c.known {
-			t.Errorf("dkms %s and ours %s: %q", c.theirs, c.ours, got)
+	}{
+		{fail, broken, lacks, true}, {fail, broken, "build for 6.1: the root lacks a program that the build runs: python3", true},
+		{fail, broken, "the disk is full", false}, {ok, broken, lacks, false}, {ok, fail, "", false}, {fail, ok, "", false},
+		{ok, skip, "", false}, {skip, ok, "", false},
+	} {
+		got := why(cell{Theirs: side{Verdict: c.theirs}, Ours: side{Verdict: c.ours, Reason: c.reason}})
+		if (got != "") != c.known {
+			t.Errorf("dkms %s and ours %s, %s: %q", c.theirs, c.ours, c.reason, got)
 		}
 	}
 }

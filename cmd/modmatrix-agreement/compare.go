@@ -204,7 +204,7 @@ func (c *comparison) compare(ctx context.Context, s subject, tree *kernels.Tree)
 		return one
 	}
 	if !one.same() {
-		one.Known = why(s.deb.Name, one)
+		one.Known = why(one)
 	}
 	return one
 }
