@@ -52,8 +52,14 @@ cache ls shows.`,
 func kernelsFetch(a *app) *cobra.Command {
 	var s specFlags
 	cmd := &cobra.Command{
-		Use:     "fetch SELECTOR…",
-		Short:   "Get kernels, and the roots their modules are built in, ready for later",
+		Use:   "fetch SELECTOR…",
+		Short: "Get kernels, and the roots their modules are built in, ready for later",
+		Long: `Fetch downloads kernels, and makes the roots that their modules are built in, so that a run can be --offline.
+
+The archive is the one that this host's own apt knows, and apt goes there as it always does: through the proxy, with the
+credentials, timeouts and retries of its configuration (Acquire::http::Proxy in /etc/apt/apt.conf.d, or http_proxy).
+Another mirror is given by mirror and security_mirror under [debian] in modmatrix.toml, or by MODMATRIX_DEBIAN_MIRROR and
+MODMATRIX_DEBIAN_SECURITY_MIRROR. MODMATRIX_SHARED names the store of another user, which is looked at first.`,
 		Example: "  modmatrix kernels fetch debian:bookworm debian:trixie@6.12.43/cloud-amd64",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -133,7 +133,7 @@ func (st *state) tryDownload(ctx context.Context, debs string, t kernels.Target,
 	stop := watch(debs, "download "+t.Release, total(t), report)
 	defer stop()
 	_, err = run(ctx, cmd)
-	return err
+	return notDownloaded(err)
 }
 
 // watch reports the size of what is in dir four times a second until stop is called.

@@ -1,0 +1,38 @@
+package debian
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+)
+
+var (
+	// notFetched is how apt says that it could not download a file: by which address, and why.
+	notFetched = regexp.MustCompile(`(?m)^E: Failed to fetch (\S+)\s+(.*?)\s*(?:\[IP: [^\]]*\])?$`)
+	// noVersion is how it says that the index does not name a package in this version (any more).
+	noVersion = regexp.MustCompile(`(?m)^E: Version '([^']+)' for '([^']+)' was not found|^E: Unable to locate package (\S+)`)
+)
+
+// notDownloaded says in one line why apt could not download a package, and what helps, without an archive's address: which
+// one it was is the host's business.
+func notDownloaded(err error) error {
+	tool, ok := errors.AsType[*toolError](err)
+	if !ok {
+		return err
+	}
+	if m := noVersion.FindStringSubmatch(tool.Output); m != nil {
+		return fmt.Errorf("the archive no longer has %s: only a store that has it already can serve it; take a newer kernel of the suite, or modmatrix kernels update",
+			strings.TrimSpace(m[2]+m[3]+" "+m[1]))
+	}
+	m := notFetched.FindStringSubmatch(tool.Output)
+	if m == nil {
+		return err
+	}
+	file, why := path.Base(m[1]), m[2]
+	if strings.HasPrefix(why, "404") || strings.HasPrefix(why, "File not found") {
+		return fmt.Errorf("the archive's index names %s, and the archive has no such file any more: name another kernel of the suite with @VERSION, or another mirror (MODMATRIX_DEBIAN_MIRROR)", file)
+	}
+	return fmt.Errorf("download %s: %s; run it again", file, strings.Join(strings.Fields(why), " "))
+}
