@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,8 +18,13 @@ import (
 // A guest that prints a gigabyte costs what a guest that prints five megabytes costs. Its first and last words are kept,
 // and of all that is between them what it is judged by: a fault cannot hide there.
 func TestAGigabyteOfConsole(t *testing.T) {
-	const before = "call tell boot load begin:test start:one\nconsole [    2.000000] its first words\nflood console 500000000\n"
-	const after = "\nflood console 573741824\nconsole [    9.000000] its last words\n" +
+	half := 1 << 29
+	if raced {
+		half = 1 << 25
+	}
+	flood := fmt.Sprintf("\nflood console %d\n", half)
+	before := "call tell boot load begin:test start:one\nconsole [    2.000000] its first words" + flood
+	after := flood + "console [    9.000000] its last words\n" +
 		"call tell pass:three exit:0 done:test taint:test=4096 unload end\npoweroff"
 	t.Run("with nothing else in it", func(t *testing.T) {
 		rec, _ := playFlood(t, before+"call tell ended:one pass:two"+after)
@@ -55,6 +61,9 @@ console [    5.000012]  fifo_write+0x10/0x40 [fifo]`
 // playFlood runs a guest that has much to say, and gives its record and the log that is kept.
 func playFlood(t *testing.T, script string) (results.Record, string) {
 	f := newFixture(t, script)
+	f.limits = func(Spec) deadlines {
+		return deadlines{boot: 5 * time.Minute, silent: 5 * time.Minute, call: 5 * time.Minute, whole: 9 * time.Minute}
+	}
 	f.spec.Kernels = []string{"debian:old"}
 	peak := watchHeap(t)
 	res, err := f.run(t, t.Context())
