@@ -52,3 +52,13 @@ func TestNoHardware(t *testing.T) {
 		}
 	}
 }
+
+func TestFailedProbes(t *testing.T) {
+	log := "[    1.0] edu: probe of 0000:00:02.0 failed with error -5\r\n[    1.1] edu 0000:00:02.0: probe with driver edu failed with error -12\n" +
+		"[    1.2] say: probe of hearts failed with error 5\n[    1.3] a: edu: probe of x failed with error -5\nedu: probe of x failed with error -5\n"
+	got := failedProbes([]byte(log))
+	if len(got) != 2 || got[0].text != "edu: probe of 0000:00:02.0 failed with error -5" || got[0].start != 0 ||
+		got[1].text != "edu 0000:00:02.0: probe with driver edu failed with error -12" || log[got[1].start:][:12] != "[    1.1] ed" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm/console"
@@ -89,6 +90,9 @@ func loadRefused(e Evidence) (verdict, bool) {
 	}
 	if len(e.Guest.Residue) > 0 {
 		reason += "; left behind: " + strings.Join(e.Guest.Residue, ", ")
+	}
+	if words := noHardware(syscall.Errno(call.Errno)); words != "" {
+		reason += "; " + words
 	}
 	return verdict{results.Fail, results.StageLoad, results.CodeLoadRefused, reason}, ok
 }

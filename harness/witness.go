@@ -29,6 +29,11 @@ func (c *cell) witness(e *Evidence, t told, round int) {
 	if _, bad := refused(e.Guest.Loads); bad {
 		e.LoadWords = console.Reason(line.during(t.log, results.StageLoad), c.built.Modules[0].Name)
 	}
+	for _, p := range failedProbes(t.log) {
+		if at := line.at(p.start); at.ours && at.stage != results.StageBoot && !slices.Contains(e.Notes, p.text) {
+			e.Notes = append(e.Notes, p.text)
+		}
+	}
 	e.Tail = tail(said, 4<<10)
 	loss := console.Lost(t.log)
 	e.Incomplete = t.cut || !loss.Complete()
