@@ -117,6 +117,7 @@ func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
 	c.took, c.restored = t.took, t.restored
 	c.witness(&e, t, round)
 	c.attribute(&e)
+	c.disown(&e)
 	c.hearNoise(ctx, f, &e, t)
 	return e, t.log
 }
