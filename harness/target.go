@@ -1,0 +1,137 @@
+package harness
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// maxFetches is how many kernels are downloaded and unpacked at once: enough to keep the line busy while one unpacks.
+const maxFetches = 2
+
+// target takes one kernel through fetch and build, and then all suites on it.
+func (r *run) target(ctx context.Context, t kernels.Target) {
+	began := time.Now()
+	tree, err := r.fetch(ctx, t)
+	if wasInterrupted(ctx, err) {
+		return // finish records its cells as interrupted
+	}
+	lacking := ""
+	if err == nil {
+		lacking, err = r.lacks(tree)
+	}
+	if err != nil {
+		r.blame(Label(t), *r.ours(results.StageFetch, err))
+		return
+	}
+	fetched := time.Since(began)
+	about := aboutTarget(t)
+	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
+	r.know(Label(t), about)
+	if lacking != "" {
+		r.judgeAll(Label(t), Evidence{Lacking: lacking})
+		return
+	}
+	r.validate(ctx, tree, about, fetched)
+}
+
+// validate builds the module for tree and runs what is to do on it. Meanwhile the kernel boots, if it never did.
+func (r *run) validate(ctx context.Context, tree *kernels.Tree, about results.Target, fetched time.Duration) {
+	var wg sync.WaitGroup
+	defer wg.Wait() // nothing of a target outlives it, least of all a template that nobody needs any more
+	freezing, thaw := context.WithCancel(ctx)
+	compiling, compiled := make(chan struct{}), make(chan struct{})
+	defer thaw()
+	if !r.plan.Spec.BuildOnly {
+		wg.Go(func() { // boots while the compiler runs, and leaves a clone standing by if that still helps
+			f := r.template(freezing, tree)
+			if under(compiling, compiled) {
+				r.restoreAhead(freezing, f)
+			}
+		})
+	}
+	built := r.build(ctx, tree, sync.OnceFunc(func() { close(compiling) }))
+	close(compiled)
+	if len(built.Modules) == 0 {
+		thaw()
+	}
+	for _, s := range r.todo(Label(tree.Target)) {
+		wg.Go(func() {
+			id := Cell{Label(tree.Target), s.Name}
+			rec := r.attempts(ctx, id, func(ctx context.Context, n int) results.Record {
+				c := cell{run: r, tree: tree, about: about, suite: s.Name, built: built, try: n}
+				return c.judge(ctx)
+			})
+			if !rec.Cached {
+				rec.Timings.Fetch = fetched.Milliseconds()
+				rec.Timings.Total += rec.Timings.Fetch
+			}
+			r.record(id, rec)
+		})
+	}
+	wg.Wait()
+	r.dismiss(tree)
+}
+
+// under waits until something has begun or is over, and says whether it is under way.
+func under(begun, over <-chan struct{}) bool {
+	select {
+	case <-begun:
+	case <-over:
+	}
+	select {
+	case <-over:
+		return false
+	default:
+		return true
+	}
+}
+
+func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error) {
+	source, _, _ := strings.Cut(t.Source, ":")
+	if err := r.net.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer r.net.Release(1)
+	ev := Event{Kind: EventStage, Target: Label(t), Stage: results.StageFetch}
+	r.stage(ev, StateStart, "", 0)
+	began := time.Now()
+	tree, err := r.sources(r.plan.Spec)[source].Fetch(ctx, t, func(p kernels.Progress) {
+		e := ev
+		e.State, e.Text, e.Done, e.Total = StateProgress, p.What, p.Done, p.Total
+		r.event(e)
+	})
+	if err != nil {
+		r.stage(ev, StateFailed, err.Error(), time.Since(began))
+		return nil, err
+	}
+	r.stage(ev, StateDone, "", time.Since(began))
+	return tree, nil
+}
+
+// ahead is how long a target has to go from its build on.
+func (r *run) ahead(label string) time.Duration {
+	all := r.times.of(durationKey(r.plan, Cell{label, ""}))
+	for _, s := range r.plan.Suites {
+		all += r.times.of(durationKey(r.plan, Cell{label, s.Name}))
+	}
+	return all
+}
+
+// blame records every cell of a target that did not come as far as its cells.
+func (r *run) blame(label string, b Blame) { r.judgeAll(label, Evidence{Trouble: &b}) }
+
+// judgeAll records every cell of a target by what is known of all of them.
+func (r *run) judgeAll(label string, e Evidence) {
+	for _, s := range r.todo(label) {
+		r.record(Cell{label, s.Name}, Judge(e))
+	}
+}
+
+func aboutTarget(t kernels.Target) results.Target {
+	return results.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Profile: t.Profile, Source: t.Source}
+}
