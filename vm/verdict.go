@@ -22,6 +22,7 @@ type verdictKey struct {
 	Release  string `json:"host_kernel"` // uname -r
 	CPUModel string `json:"cpu_model"`
 	QEMU     string `json:"qemu"`
+	Choices  string `json:"choices"` // what this version of us chooses from
 }
 
 func newVerdictKey(qemu string) (verdictKey, error) {
@@ -33,7 +34,7 @@ func newVerdictKey(qemu string) (verdictKey, error) {
 	if err != nil {
 		return verdictKey{}, fmt.Errorf("read processor's model: %w", err)
 	}
-	return verdictKey{Release: unix.ByteSliceToString(name.Release[:]), CPUModel: cpuModel(string(cpu)), QEMU: qemu}, nil
+	return verdictKey{Release: unix.ByteSliceToString(name.Release[:]), CPUModel: cpuModel(string(cpu)), QEMU: qemu, Choices: fmt.Sprint(ladder, Accel{})}, nil
 }
 
 // cpuModel finds the model's name in /proc/cpuinfo; it is empty where the architecture has no such line.
