@@ -91,10 +91,11 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 		source := packed{r.plan.in.module, r.plan.Module.SourceDigest}
 		dir, b.cached, err = r.store.Fill(ctx, "builds", r.buildKey(tree, source, symbols), func(dir string) error {
 			begun()
-			if err := r.lacking(ctx, tree); err != nil {
+			conf, err := r.confOfOne(ctx, tree)
+			if err != nil {
 				return err
 			}
-			return r.buildInto(ctx, dir, tree, source, symbols, b.log)
+			return r.buildInto(ctx, dir, tree, source, conf, symbols, b.log)
 		})
 		if err == nil {
 			b.log = filepath.Join(dir, "build.log")
@@ -147,7 +148,7 @@ type product struct {
 const productFile = "product.json"
 
 // buildInto builds in a private copy below dir and leaves there the .ko, what is known of them, and the log.
-func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, source packed, symbols []string, logPath string) error {
+func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, source packed, conf *dkms.Conf, symbols []string, logPath string) error {
 	log, err := os.Create(logPath)
 	if err != nil {
 		return fmt.Errorf("create build log: %w", err)
@@ -157,7 +158,7 @@ func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, sou
 	if err := os.Mkdir(src, 0o755); err != nil {
 		return err
 	}
-	art, err := r.compileModule(ctx, tree, source.Package, src, symbols, log)
+	art, err := r.compileModule(ctx, tree, source.Package, conf, src, symbols, log)
 	if err != nil {
 		return err
 	}

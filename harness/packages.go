@@ -17,12 +17,13 @@ import (
 // symversFile is the Module.symvers of a build, in its entry of the store.
 const symversFile = "Module.symvers"
 
-// compileModule has the module's source built in dir, the way it wants to be.
-func (r *run) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, dir string, symbols []string, log io.Writer) (*kbuild.Artifact, error) {
+// compileModule has the module's source built in dir, the way it wants to be. conf is what its dkms.conf says, where that
+// was asked already.
+func (r *run) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols []string, log io.Writer) (*kbuild.Artifact, error) {
 	exclude := notSource(r.plan.Spec)
 	if pkg.HasConf {
 		own := *pkg // evaluating it may teach it its name, and another target evaluates it at the same time
-		return r.pack(ctx, dkms.Request{Tree: tree, Package: &own, Exclude: exclude, Dir: dir, Make: r.plan.Spec.Make,
+		return r.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Exclude: exclude, Dir: dir, Make: r.plan.Spec.Make,
 			Jobs: 2, Symbols: symbols, Log: log})
 	}
 	return r.make(ctx, kbuild.Request{Tree: tree, Source: pkg.Source, Exclude: exclude, Dir: dir, Make: r.plan.Spec.Make,
@@ -33,7 +34,7 @@ func (r *run) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.P
 // their modules in load order and their Module.symvers.
 func (r *run) dependencies(ctx context.Context, tree *kernels.Tree) (modules []kbuild.Module, symbols []string, err error) {
 	if len(r.plan.in.depends) == 0 {
-		return nil, nil, nil // lacking says if there should be some
+		return nil, nil, nil // confOfOne says if there should be some
 	}
 	order, err := r.dependencyOrder(ctx, tree)
 	if err != nil {
@@ -42,7 +43,7 @@ func (r *run) dependencies(ctx context.Context, tree *kernels.Tree) (modules []k
 	for i, pkg := range order {
 		log := filepath.Join(r.work, fmt.Sprintf("build-%s-%d.log", Label(tree.Target), i))
 		dir, _, err := r.store.Fill(ctx, "builds", r.buildKey(tree, pkg, symbols), func(dir string) error {
-			return r.buildInto(ctx, dir, tree, pkg, symbols, log)
+			return r.buildInto(ctx, dir, tree, pkg, nil, symbols, log)
 		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("build %s, which the module depends on: %w", pkg.title(), ours(err))
@@ -57,13 +58,29 @@ func (r *run) dependencies(ctx context.Context, tree *kernels.Tree) (modules []k
 	return modules, symbols, nil
 }
 
-// lacking is an error that names the packages which the module builds upon, where none was given and some are needed.
-func (r *run) lacking(ctx context.Context, tree *kernels.Tree) error {
-	if in := r.plan.in; !in.module.HasConf || len(in.depends) > 0 {
-		return nil
+// confOfOne gives what the module's dkms.conf says for tree, where no package was given that it builds upon; nil where it has
+// none, or some were given. That it needs some is an error that names them.
+func (r *run) confOfOne(ctx context.Context, tree *kernels.Tree) (*dkms.Conf, error) {
+	in := r.plan.in
+	if !in.module.HasConf || len(in.depends) > 0 {
+		return nil, nil
 	}
-	_, err := r.dependencyOrder(ctx, tree)
-	return err
+	own := *in.module
+	conf, err := r.evaluate(&own, ctx, tree)
+	if err != nil {
+		return nil, err
+	}
+	_, err = orderOf(map[string][]string{conf.Name: conf.Depends})
+	return conf, err
+}
+
+// orderOf is the order of packages by what each needs. That some are missing is an error that says how to give them.
+func orderOf(needs map[string][]string) ([]string, error) {
+	names, missing, err := dkms.Order(needs)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("needs %s (BUILD_DEPENDS): give each with --depends PATH", strings.Join(missing, ", "))
+	}
+	return names, err
 }
 
 // ours takes from err that it is the fault of the module under test: it is of another's.
@@ -82,19 +99,16 @@ func (r *run) dependencyOrder(ctx context.Context, tree *kernels.Tree) ([]packed
 			if err != nil {
 				return nil, err
 			}
-			name, on = own.Name, conf.Depends
+			name, on = conf.Name, conf.Depends
 		}
 		needs[name] = on
 		if i > 0 {
 			byName[name] = p
 		}
 	}
-	names, missing, err := dkms.Order(needs)
-	switch {
-	case err != nil:
+	names, err := orderOf(needs)
+	if err != nil {
 		return nil, err
-	case len(missing) > 0:
-		return nil, fmt.Errorf("needs %s (BUILD_DEPENDS): give each with --depends PATH", strings.Join(missing, ", "))
 	}
 	var order []packed
 	for _, name := range names {
