@@ -91,7 +91,7 @@ func (b box) run(ctx context.Context, in io.Reader, log *buildLog, argv ...strin
 	_ = gone.SetReadDeadline(time.Now().Add(killGrace))
 	_, _ = gone.Read(make([]byte, 1)) // ends when the last of them has
 	if failed := (*toolError)(nil); errors.As(err, &failed) {
-		failed.tool, failed.output = argv[0], log.said()
+		failed.Tool, failed.Output = argv[0], log.said()
 	}
 	return err
 }

@@ -1,0 +1,100 @@
+package kernels
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Tools says how a source runs programs of the host: each in a process group of its own, none of which outlives the call, and
+// none of which outlives us, however we end. It is plain data.
+type Tools struct {
+	Env   []string          // added to this process's environment
+	Cures map[string]string // by tool: how to get one that is missing
+	Fault *regexp.Regexp    // finds the line that says what went wrong, as against the many that say what was done
+	End   syscall.Signal    // tells a tool to end: SIGTERM lets it tidy up
+	Grace time.Duration     // how long it may take to be gone after that
+}
+
+// ToolError is a tool that failed, in one line; the whole of what it said is in Output.
+type ToolError struct {
+	Tool, Output string
+	Err          error
+
+	fault *regexp.Regexp
+}
+
+// Unwrap is what the operating system said of the tool's end.
+func (e *ToolError) Unwrap() error { return e.Err }
+
+// maxLine bounds what an error repeats of a tool's words, in bytes.
+const maxLine = 300
+
+// Error gives the tool's own first complaint, else its last line.
+func (e *ToolError) Error() string {
+	said := ""
+	for line := range strings.Lines(e.Output) {
+		line = strings.TrimSpace(line)
+		if line != "" && e.fault != nil && e.fault.MatchString(line) {
+			said = line
+			break
+		}
+		said = cmp.Or(line, said)
+	}
+	for _, mark := range []string{"E: ", "fatal: "} {
+		said = strings.TrimPrefix(said, mark)
+	}
+	if len(said) > maxLine {
+		said = strings.ToValidUTF8(said[:maxLine], "") + "…"
+	}
+	return e.Tool + ": " + cmp.Or(said, e.Err.Error())
+}
+
+// Command is a tool that ends with ctx, with its group, and works in no folder of ours.
+func (t Tools) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = "/"
+	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), t.Env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: t.End}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, t.End) }
+	cmd.WaitDelay = t.Grace
+	return cmd
+}
+
+// Run runs cmd to its end, with whatever it left running of its group, and returns what it wrote to its standard output,
+// unless cmd.Stdout is set. A tool that failed is a *ToolError; after ctx has ended the error is that of ctx.
+func (t Tools) Run(ctx context.Context, cmd *exec.Cmd) (string, error) {
+	// The death signal is sent when the thread that forked ends (prctl(2)), so this thread must live as long as the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var out, said bytes.Buffer
+	if cmd.Stdout == nil {
+		cmd.Stdout = &out
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = &said
+	}
+	err := cmd.Run()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	tool := cmd.Args[0]
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case errors.Is(err, exec.ErrNotFound):
+		return "", fmt.Errorf("%s is missing: %s", tool, cmp.Or(t.Cures[tool], "install it"))
+	case err != nil:
+		return "", &ToolError{tool, said.String(), err, t.Fault}
+	}
+	return out.String(), nil
+}
