@@ -129,6 +129,9 @@ func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) 
 		return fmt.Errorf("build for %s: the root lacks a program that %s runs: %s", r.Tree.Target.Release, cmp.Or(step.Name, "the build"), log.lastSaid())
 	}
 	err = log.verdict(exit, r.inCopy)
+	if fault := (*Error)(nil); errors.As(err, &fault) {
+		err = cmp.Or(r.strange(fault), err)
+	}
 	switch fault := (*Error)(nil); {
 	case err != nil && !errors.As(err, &fault):
 		return fmt.Errorf("build for %s: %w", r.Tree.Target.Release, err)
