@@ -54,10 +54,11 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 		t.before = len(f.console)
 	}
 	w := newWatch(limits, giveUp(l.Process, l.log, payload.Plan.Nonce, limits.ask))
+	asks := newOutlet(ctx, l.Process, payload.Plan.Nonce)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if hello := c.listen(wire.NewReader(l.frames), t.rounds, w, began); l.clone {
+		if hello := c.listen(wire.NewReader(l.frames), t.rounds, w, asks, began); l.clone {
 			t.restored = hello
 		}
 		io.Copy(io.Discard, l.frames) // a guest that only sends rubbish must not be stuck for it
@@ -65,6 +66,7 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	out, err := l.Wait()
 	l.report.Close()
 	<-done
+	asks.close()
 	t.end = w.stop()
 	t.end.Reason, t.end.Stderr = string(out.Reason), lastLine(out.Stderr)
 	t.log = l.log.Bytes()
@@ -88,7 +90,7 @@ func (c *cell) tellCold(f *frozen) {
 
 // listen folds frames into r until the guest falls silent, and tells whoever watches the run. It gives the time until
 // the guest said hello.
-func (c *cell) listen(frames *wire.Reader, r *rounds, w *watch, began time.Time) (hello time.Duration) {
+func (c *cell) listen(frames *wire.Reader, r *rounds, w *watch, asks *outlet, began time.Time) (hello time.Duration) {
 	for {
 		f, err := frames.Next()
 		if err != nil {
@@ -97,7 +99,8 @@ func (c *cell) listen(frames *wire.Reader, r *rounds, w *watch, began time.Time)
 		if !r.Add(f) {
 			continue
 		}
-		w.heard(stageOf(r.current()))
+		w.heard(stageOf(r.current()), c.callsLeft(r.current()))
+		asks.ask(f)
 		if f.Kind == wire.KindHello {
 			hello = time.Since(began)
 			c.stage(c.bootEvent(), StateDone, "", hello)
@@ -105,6 +108,18 @@ func (c *cell) listen(frames *wire.Reader, r *rounds, w *watch, began time.Time)
 		}
 		c.tellFrame(f, r.current())
 	}
+}
+
+// callsLeft counts the modules that g has still to load or unload in its stage. What a stage does besides, such as a search
+// for lost memory, takes the time that it takes.
+func (c *cell) callsLeft(g *Guest) int {
+	switch stageOf(g) {
+	case results.StageLoad:
+		return max(1, len(c.built.Modules)-len(g.Loads))
+	case results.StageUnload:
+		return len(g.Loads) - len(g.Unloads)
+	}
+	return 0
 }
 
 func (c *cell) tellFrame(f wire.Frame, g *Guest) {

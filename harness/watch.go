@@ -17,7 +17,7 @@ import (
 type deadlines struct {
 	boot   time.Duration // from power-on to the guest's hello
 	silent time.Duration // without any frame
-	call   time.Duration // for finit_module or delete_module, while init itself still answers
+	call   time.Duration // for one finit_module or delete_module, while init itself still answers
 	whole  time.Duration // from power-on to power-off
 	build  time.Duration // of the module, with what it depends on; zero: for ever
 	ask    time.Duration // what a guest that is past a deadline may still cost, to be asked where it is
@@ -83,7 +83,8 @@ type watch struct {
 	began   time.Time
 	last    time.Time // of the last frame; zero before the first
 	stage   results.Stage
-	entered time.Time // when stage began
+	calls   int       // of this stage that are still to return, the one under way included
+	entered time.Time // when stage began, or its last call returned
 	end     Ending
 }
 
@@ -108,13 +109,13 @@ func (w *watch) loop() {
 	}
 }
 
-// heard notes a frame that came while the guest was in stage.
-func (w *watch) heard(stage results.Stage) {
+// heard notes a frame that came while the guest was in stage, with so many calls before it.
+func (w *watch) heard(stage results.Stage, calls int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.last = time.Now()
-	if stage != w.stage {
-		w.stage, w.entered = stage, w.last
+	if stage != w.stage || calls != w.calls {
+		w.stage, w.calls, w.entered = stage, calls, w.last
 	}
 }
 
@@ -148,7 +149,7 @@ func (w *watch) deadlines() []deadline {
 		return append(all, deadline{w.began, w.limits.boot, true})
 	}
 	all = append(all, deadline{w.last, w.limits.silent, true})
-	if w.stage == results.StageLoad || w.stage == results.StageUnload {
+	if w.calls > 0 {
 		all = append(all, deadline{w.entered, w.limits.call, false})
 	}
 	return all

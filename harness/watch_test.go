@@ -37,10 +37,11 @@ func TestWatch(t *testing.T) {
 	type frame struct {
 		at    int // seconds
 		stage results.Stage
+		calls int
 	}
-	beat := func(stage results.Stage, from, to int) (frames []frame) {
+	beat := func(stage results.Stage, calls, from, to int) (frames []frame) {
 		for at := from; at < to; at++ {
-			frames = append(frames, frame{at, stage})
+			frames = append(frames, frame{at, stage, calls})
 		}
 		return frames
 	}
@@ -50,11 +51,15 @@ func TestWatch(t *testing.T) {
 		at     int
 	}{
 		"never speaks":    {nil, Ending{Late: results.StageBoot, Silent: true, Seconds: 40}, 40},
-		"falls silent":    {beat(results.StageTest, 3, 8), Ending{Late: results.StageTest, Silent: true, Seconds: 20}, 27},
-		"load never ends": {beat(results.StageLoad, 5, 90), Ending{Late: results.StageLoad, Seconds: 30}, 35},
-		"unload never ends": {append(beat(results.StageTest, 5, 50), beat(results.StageUnload, 50, 99)...),
+		"falls silent":    {beat(results.StageTest, 0, 3, 8), Ending{Late: results.StageTest, Silent: true, Seconds: 20}, 27},
+		"load never ends": {beat(results.StageLoad, 1, 5, 90), Ending{Late: results.StageLoad, Seconds: 30}, 35},
+		"unload never ends": {append(beat(results.StageTest, 0, 5, 50), beat(results.StageUnload, 1, 50, 99)...),
 			Ending{Late: results.StageUnload, Seconds: 30}, 80},
-		"goes on": {beat(results.StageTest, 1, 200), Ending{Late: results.StageTest, Seconds: 100}, 100},
+		"the second unload never ends": {append(beat(results.StageUnload, 2, 5, 30), beat(results.StageUnload, 1, 30, 99)...),
+			Ending{Late: results.StageUnload, Seconds: 30}, 60},
+		"searches long after it unloaded": {append(beat(results.StageUnload, 1, 5, 30), beat(results.StageUnload, 0, 30, 200)...),
+			Ending{Late: results.StageUnload, Seconds: 100}, 100},
+		"goes on": {beat(results.StageTest, 0, 1, 200), Ending{Late: results.StageTest, Seconds: 100}, 100},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -66,7 +71,7 @@ func TestWatch(t *testing.T) {
 					if len(killed) > 0 {
 						break
 					}
-					w.heard(f.stage)
+					w.heard(f.stage, f.calls)
 				}
 				at := <-killed
 				if end := w.stop(); end != test.late || at.Round(time.Second) != time.Duration(test.at)*time.Second {
