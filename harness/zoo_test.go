@@ -38,8 +38,9 @@ type zooAnimal struct {
 	Needs     []string   `json:"needs"`
 	Otherwise *zooWant   `json:"otherwise"`
 	Versions  []struct { // the first that fits holds for its kernels
-		From   string `json:"from"`
-		Before string `json:"before"`
+		From   string   `json:"from"`
+		Before string   `json:"before"`
+		Needs  []string `json:"needs"`
 		zooWant
 	} `json:"versions"`
 	Suite   string   `json:"suite"`
@@ -65,16 +66,24 @@ func (a *zooAnimal) wants() []zooWant {
 func (a *zooAnimal) on(tree *kernels.Tree) zooWant {
 	for _, v := range a.Versions {
 		if (v.From == "" || results.CompareVersions(tree.Target.Version, v.From) >= 0) &&
-			(v.Before == "" || results.CompareVersions(tree.Target.Version, v.Before) < 0) {
+			(v.Before == "" || results.CompareVersions(tree.Target.Version, v.Before) < 0) && has(tree, v.Needs) {
 			return v.zooWant
 		}
 	}
-	for _, need := range a.Needs {
-		if a.Otherwise != nil && !slices.ContainsFunc(strings.Split(need, "|"), tree.Config.Enabled) {
-			return *a.Otherwise
-		}
+	if a.Otherwise != nil && !has(tree, a.Needs) {
+		return *a.Otherwise
 	}
 	return a.zooWant
+}
+
+// has tells whether the kernel has, of each line of needs, one of the symbols.
+func has(tree *kernels.Tree, needs []string) bool {
+	for _, need := range needs {
+		if !slices.ContainsFunc(strings.Split(need, "|"), tree.Config.Enabled) {
+			return false
+		}
+	}
+	return true
 }
 
 // differs says how rec is not what was wanted; empty when it is.
