@@ -55,15 +55,30 @@ func RootID(t kernels.Target) string { return t.Suite + "-" + short(strings.Join
 
 // root returns the root that t is built in; targets of one suite that need the same packages share it.
 func (s *Source) root(ctx context.Context, st *state, t kernels.Target, report func(kernels.Progress)) (kernels.Root, error) {
-	pkgs := rootPkgs(t)
-	dir, _, err := s.store.Fill(ctx, "roots", RootID(t), func(dir string) error {
+	return s.rootWith(ctx, st, t, nil, report)
+}
+
+// rootWith returns a root with what meets needs besides.
+func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, needs []string, report func(kernels.Progress)) (kernels.Root, error) {
+	pkgs, id := rootPkgs(t), RootID(t)
+	if len(needs) > 0 {
+		id += "-" + short(strings.Join(needs, "\n"))
+	}
+	dir, _, err := s.store.Fill(ctx, "roots", id, func(dir string) error {
 		if s.cfg.Offline {
 			return errors.New("the root to build in is not in the store, and the network is not to be used")
 		}
 		if _, err := st.ensure(ctx, anyAge); err != nil {
 			return err
 		}
-		what := fmt.Sprintf("root %s with %s", t.Suite, compilerOf(pkgs))
+		what := fmt.Sprintf("root %s with %s", t.Suite, strings.Join(append([]string{compilerOf(pkgs)}, needs...), " and "))
+		if len(needs) > 0 {
+			more, err := st.meeting(ctx, dir, t.Suite, needs)
+			if err != nil {
+				return err
+			}
+			pkgs = slices.Compact(slices.Sorted(slices.Values(append(pkgs, more...))))
+		}
 		if err := st.makeRoot(ctx, filepath.Join(dir, "root"), t.Suite, pkgs, what, report); err != nil {
 			return fmt.Errorf("make a %s: %w", what, err)
 		}
