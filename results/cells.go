@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -44,57 +45,88 @@ func (w row) atStages(stages ...Stage) (Status, bool) {
 }
 
 func buildCell(w row) tableCell {
+	kept := w.keptBuild()
 	if s, ok := w.atStages(StageFetch, StageBuild); ok {
-		return tableCell{string(s), s}
+		c := tableCell{text: string(s), status: s}
+		if kept {
+			c.more = keptMark
+		}
+		return c
 	}
 	var took int64
 	built := false
 	for _, rec := range w.cells {
 		built = built || rec.passed(StageBuild)
-		if !rec.Cached {
+		if !rec.Cached && rec.Kept == nil {
 			took = max(took, rec.Timings.Build)
 		}
 	}
 	switch {
 	case !built:
-		return tableCell{never, ""}
+		return tableCell{text: never}
+	case kept:
+		return tableCell{text: keptMark}
 	case took == 0:
-		return tableCell{"(cached)", ""}
+		return tableCell{text: cachedMark}
 	}
-	return tableCell{short(took), ""}
+	return tableCell{text: short(took)}
+}
+
+// keptBuild tells whether all that is known of the row's build comes from an earlier run.
+func (w row) keptBuild() bool {
+	kept := false
+	for _, rec := range w.cells {
+		if rec.Kept == nil && (rec.passed(StageBuild) || rec.stopped(StageFetch, StageBuild)) {
+			return false
+		}
+		kept = kept || rec.Kept != nil
+	}
+	return kept
 }
 
 func loadCell(w row) tableCell {
 	if s, ok := w.atStages(StageBoot, StageLoad); ok {
-		return tableCell{string(s), s}
+		return tableCell{text: string(s), status: s}
 	}
 	for _, rec := range w.cells {
 		if rec.passed(StageLoad) {
-			return tableCell{"ok", Pass}
+			return tableCell{text: "ok", status: Pass}
 		}
 	}
-	return tableCell{never, ""}
+	return tableCell{text: never}
 }
 
 // Score is a record in one word or two, as a matrix shows it, with the status that gives its colour.
 func (rec Record) Score() (string, Status) {
 	c := suiteCell(rec)
-	return c.text, c.status
+	return c.full(), c.status
 }
+
+// What marks a verdict that this run did not find itself.
+const (
+	cachedMark = "(cached)" // nothing that it depends on has changed since it was found
+	keptMark   = "(kept)"   // it stands in the run that this one goes on from, and was not asked again
+)
 
 // suiteCell is scoreCell, which says so when the verdict is one of an earlier run.
 func suiteCell(rec Record) tableCell {
 	c := scoreCell(rec)
-	if rec.Cached && len(rec.Specs) > 0 {
-		c.text += "  (cached)"
+	mark := ""
+	switch {
+	case c.text == never:
+	case rec.Kept != nil:
+		mark = keptMark
+	case rec.Cached && len(rec.Specs) > 0:
+		mark = cachedMark
 	}
+	c.more = strings.Trim(c.more+"  "+mark, " ")
 	return c
 }
 
 // scoreCell shows specs that passed out of those planned, unless the verdict is about something else.
 func scoreCell(rec Record) tableCell {
 	if rec.stopped(StageFetch, StageBuild, StageBoot, StageLoad) {
-		return tableCell{never, ""}
+		return tableCell{text: never}
 	}
 	count := map[Status]int{}
 	for _, s := range rec.Specs {
@@ -103,17 +135,17 @@ func scoreCell(rec Record) tableCell {
 	score := fmt.Sprintf("%d/%d", count[Pass], len(rec.Specs))
 	switch {
 	case rec.Status == Pass && len(rec.Specs) == 0:
-		return tableCell{"ok", Pass}
+		return tableCell{text: "ok", status: Pass}
 	case rec.Status == Pass && count[Skip] > 0:
-		return tableCell{fmt.Sprintf("%s  %d skipped", score, count[Skip]), Pass}
+		return tableCell{text: score, more: fmt.Sprintf("%d skipped", count[Skip]), status: Pass}
 	case rec.Status == Pass && count[Pass] == len(rec.Specs):
-		return tableCell{score, Pass}
+		return tableCell{text: score, status: Pass}
 	case rec.Status == Fail && rec.Code == CodeSpecFailed && count[Fail] > 0:
-		return tableCell{fmt.Sprintf("%s  %d failed", score, count[Fail]), Fail}
+		return tableCell{text: fmt.Sprintf("%s  %d failed", score, count[Fail]), status: Fail}
 	case rec.Status == Pass: // a pass with specs that did not: our own mistake, and not to be shown in green
-		return tableCell{score + "  ?", Error}
+		return tableCell{text: score + "  ?", status: Error}
 	}
-	return tableCell{string(rec.Status), rec.Status}
+	return tableCell{text: string(rec.Status), status: rec.Status}
 }
 
 // cause is why the row is not a pass: the reason of its worst cell that the columns do not already tell.

@@ -99,6 +99,15 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
+// shellLine makes a command of words.
+func shellLine(words []string) string {
+	var quoted []string
+	for _, w := range words {
+		quoted = append(quoted, shellQuote(Plain(w)))
+	}
+	return strings.Join(quoted, " ")
+}
+
 // PlainJSON passes JSON on to w, one whole value with each Write, and writes what does not show as an escape
 // (\u202e), which means the same. A JSON encoder alone lets through DEL, C1 controls, and marks that turn the direction
 // of writing, and a terminal or a reviewer's page would obey them.

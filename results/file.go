@@ -151,7 +151,7 @@ func (r *Results) JSON(w io.Writer) error {
 		}
 	}
 	doc.Records = notNil(doc.Records)
-	doc.Summary = doc.count()
+	doc.Summary, doc.Untested = doc.count(), doc.untested()
 	enc := json.NewEncoder(PlainJSON(w))
 	enc.SetIndent("", " ")
 	enc.SetEscapeHTML(false)

@@ -119,24 +119,16 @@ func (f finding) failed() (Spec, bool) {
 
 // again is the command that runs the cell of the finding, and no other. What all suites share takes no suite.
 func (f finding) again(opt TextOptions) string {
-	words := slices.Clone(opt.Again)
-	if len(words) == 0 {
-		words = []string{"modmatrix", "run"}
-	}
-	words = append(words, "-k", f.rec.Target.Selector())
+	words := append(opt.command(), "-k", f.rec.Target.Selector())
 	if s := f.rec.Suite; s != "" && !f.rec.shared() {
-		if given, ok := opt.Suites[s]; ok {
-			s = given
-		}
-		words = append(words, "--suite", s)
+		words = append(words, "--suite", opt.suite(s))
 	}
 	if spec, ok := f.failed(); ok {
 		words = append(words, "--focus", regexp.QuoteMeta(spec.Name))
+	} else if opt.Focus != "" && !f.rec.shared() {
+		words = append(words, "--focus", opt.Focus)
 	}
-	for i, w := range words {
-		words[i] = shellQuote(Plain(w))
-	}
-	return strings.Join(words, " ")
+	return shellLine(words)
 }
 
 // standardFlavours are what a Debian selector means when it names no flavour, by architecture.
@@ -168,13 +160,22 @@ func writeFinding(out *bufio.Writer, f finding, opt TextOptions) {
 	fmt.Fprintf(out, "   %-7s  %s\n", "again", f.again(opt))
 }
 
+// noted are the notes of a record, with one on where it comes from if that is an earlier run.
+func (rec Record) noted() []string {
+	if rec.Kept == nil {
+		return rec.Notes
+	}
+	since := rec.Kept.Started.UTC().Format("2006-01-02 15:04 UTC")
+	return append(slices.Clone(rec.Notes), keptMark+": judged in the run of "+since+", and not run again")
+}
+
 // notes says what decided nothing and should be known, each note once with the kernels it holds for.
 func notes(g grid) []string {
 	var order, lines []string
 	where := map[string][]string{}
 	for _, w := range g.rows {
 		for _, rec := range w.cells {
-			for _, n := range rec.Notes {
+			for _, n := range rec.noted() {
 				if where[n] == nil {
 					order = append(order, n)
 				}
@@ -192,50 +193,4 @@ func notes(g grid) []string {
 		lines = append(lines, fmt.Sprintf("%s (%s)", Plain(n), on))
 	}
 	return lines
-}
-
-// firstBad says where a module stopped to work, for every line of kernels of one kind in which it worked on each older
-// kernel and on no newer one.
-func firstBad(g grid) []string {
-	type kind struct{ arch, flavour, profile string }
-	var order []kind
-	lines := map[kind][]row{}
-	for _, w := range g.rows {
-		k := kind{w.target.Arch, w.target.Flavour, w.target.Profile}
-		if lines[k] == nil {
-			order = append(order, k)
-		}
-		lines[k] = append(lines[k], w)
-	}
-	var found []string
-	for _, k := range order {
-		good, bad := turningPoint(lines[k])
-		if good == "" || bad == "" {
-			continue
-		}
-		line := fmt.Sprintf("first bad  %s (last good %s)", Plain(bad), Plain(good))
-		if len(order) > 1 {
-			line += " · " + Plain(strings.Trim(k.flavour+" "+k.profile, " "))
-		}
-		found = append(found, line)
-	}
-	return found
-}
-
-// turningPoint gives the last version that passed and the first that failed, if all the others agree with it.
-func turningPoint(rows []row) (good, bad string) {
-	for _, w := range rows {
-		switch s := w.status(); {
-		case s == Pass && bad != "":
-			return "", ""
-		case s == Pass:
-			good = w.target.Version
-		case s == Fail && bad == "":
-			bad = w.target.Version
-		}
-	}
-	if good == bad {
-		return "", ""
-	}
-	return good, bad
 }

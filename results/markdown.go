@@ -23,14 +23,17 @@ func Markdown(w io.Writer, r *Results) error {
 		line += " on " + code(accel)
 	}
 	fmt.Fprintf(out, "%s: **%s**\n\n", line, totals(g, 0))
+	if why := r.untested(); why != "" {
+		fmt.Fprintf(out, "**%s**: %s\n\n", nothingTested, code(why))
+	}
 	if len(g.rows) > 0 {
 		writeMarkdownTable(out, tableOf(g))
 	}
 	for _, f := range findings(g) {
 		writeMarkdownFinding(out, f)
 	}
-	for _, line := range firstBad(g) {
-		fmt.Fprintf(out, "\n%s\n", code(line))
+	for _, t := range turns(g) {
+		writeMarkdownTurn(out, t)
 	}
 	for _, n := range notes(g) {
 		fmt.Fprintf(out, "\n- note: %s\n", code(n))
@@ -40,15 +43,14 @@ func Markdown(w io.Writer, r *Results) error {
 
 // writeMarkdownTable writes the table; the words in its middle are our own and need no code span.
 func writeMarkdownTable(out *bufio.Writer, view [][]tableCell) {
-	const own = 3 // KERNEL, BUILD and LOAD head the first columns
 	for i, line := range view {
 		var cells []string
 		for col, c := range line {
 			foreign := col == 0 || col == len(line)-1
 			if i == 0 {
-				foreign = col >= own
+				foreign = col >= ownColumns
 			}
-			text := c.text
+			text := c.full()
 			switch {
 			case i == 0 && col == len(line)-1:
 				text = "CAUSE"
@@ -76,4 +78,15 @@ func writeMarkdownFinding(out *bufio.Writer, f finding) {
 		fmt.Fprintf(out, "  - also on: %s\n", code(strings.Join(f.also, ", ")))
 	}
 	fmt.Fprintf(out, "  - again: %s\n", code(f.again(TextOptions{})))
+}
+
+func writeMarkdownTurn(out *bufio.Writer, t turn) {
+	fmt.Fprintf(out, "\n- first bad: %s, last good: %s", code(t.bad.target.Version), code(t.good.target.Version))
+	if t.kind != "" {
+		fmt.Fprintf(out, ", of %s", code(t.kind))
+	}
+	fmt.Fprintln(out)
+	if command := t.bisect(TextOptions{}); command != "" {
+		fmt.Fprintf(out, "  - between them: %s\n", code(command))
+	}
 }

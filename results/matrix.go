@@ -49,7 +49,7 @@ func (r *Results) Finish() {
 	slices.SortStableFunc(r.Records, func(a, b Record) int {
 		return cmp.Or(compareTargets(a.Target, b.Target), cmp.Compare(place[a.Suite], place[b.Suite]))
 	})
-	r.Schema, r.Summary = Schema, r.count()
+	r.Schema, r.Summary, r.Untested = Schema, r.count(), r.untested()
 }
 
 // count adds the statuses up; every status has a number, also where it is zero.

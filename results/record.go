@@ -15,6 +15,8 @@ type Results struct {
 	Module  Module         `json:"module"`
 	Records []Record       `json:"records"`
 	Summary map[Status]int `json:"summary"`
+
+	Untested string `json:"untested,omitempty"` // why nothing at all was tested, where every cell is SKIP; empty: something was
 }
 
 // Run says when, with what and on which machine the records came about.

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"charm.land/lipgloss/v2"
-	"charm.land/lipgloss/v2/table"
-	"github.com/charmbracelet/x/ansi"
 )
 
 // TextOptions say how Text writes. The zero value is plain text of any width, as for a file.
@@ -19,9 +17,26 @@ type TextOptions struct {
 	Color   bool
 	Width   int               // columns of the terminal; zero: lines may be of any length
 	Dir     string            // the folder of results.json as the reader would type it; paths are shown below it
-	Again   []string          // the command that runs a cell again starts with these words; nil: "modmatrix", "run"
+	Again   []string          // program, verb and what follows: a command that runs a cell again starts so; nil: "modmatrix", "run"
+	Focus   string            // what --focus was; empty: all specs ran
 	Suites  map[string]string // what to give --suite for a suite of that name; a missing one goes by its name
 	Elapsed time.Duration     // of the whole run; zero is not shown
+}
+
+// command is what a command of this reader starts with, for the caller to append to.
+func (opt TextOptions) command() []string {
+	if len(opt.Again) == 0 {
+		return []string{"modmatrix", "run"}
+	}
+	return slices.Clone(opt.Again)
+}
+
+// suite is what to give --suite for a suite of that name.
+func (opt TextOptions) suite(name string) string {
+	if given, ok := opt.Suites[name]; ok {
+		return given
+	}
+	return name
 }
 
 // Text writes the matrix as a person reads it: a table, the totals, and for every fault one line of cause with the
@@ -31,19 +46,42 @@ func Text(w io.Writer, r *Results, opt TextOptions) error {
 	g := r.grid()
 	fmt.Fprintf(out, "%s\n\n", clip(header(r, g), opt.Width))
 	if len(g.rows) > 0 {
-		fmt.Fprintf(out, "%s\n", drawTable(g, opt))
+		out.WriteString(drawTable(g, opt))
 	}
 	fmt.Fprintf(out, "%s\n", totals(g, opt.Elapsed))
+	if why := r.untested(); why != "" {
+		fmt.Fprintf(out, "%s\n", loud(nothingTested+": "+Plain(why), opt.Color))
+	}
 	for _, f := range findings(g) {
 		writeFinding(out, f, opt)
 	}
-	for i, line := range firstBad(g) {
-		fmt.Fprintf(out, "%s%s\n", []string{"\n", ""}[min(i, 1)], line)
+	for i, t := range turns(g) {
+		fmt.Fprintf(out, "%s%s\n", []string{"\n", ""}[min(i, 1)], t.line(opt))
 	}
 	for i, n := range notes(g) {
 		fmt.Fprintf(out, "%snote  %s\n", []string{"\n", ""}[min(i, 1)], n)
 	}
 	return out.Flush()
+}
+
+// line says where the module stopped to work, and how to find out more.
+func (t turn) line(opt TextOptions) string {
+	line := fmt.Sprintf("first bad  %s (last good %s)", Plain(t.bad.target.Version), Plain(t.good.target.Version))
+	if t.kind != "" {
+		line += " · " + t.kind
+	}
+	if command := t.bisect(opt); command != "" {
+		line += ": " + command
+	}
+	return line
+}
+
+// loud makes a line stand out, where there are colours.
+func loud(line string, color bool) string {
+	if !color {
+		return line
+	}
+	return lipgloss.NewStyle().Bold(true).Foreground(lipgloss.Color(colours[Miss])).Render(line)
 }
 
 // header says what was validated against how much, and on what.
@@ -118,135 +156,4 @@ func Seconds(d time.Duration) string {
 	}
 	d = d.Round(time.Second)
 	return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-}
-
-// colours are the basic ones, which every terminal shows in its own scheme.
-var colours = map[Status]string{Pass: "2", Fail: "1", Error: "5", Miss: "3", Skip: "8"}
-
-// causeRoom is the least width that a cause is worth being shown in; with less it gets a line of its own.
-const causeRoom = 24
-
-// causeMax is how much of a cause the table shows at most, in columns; all of it stands below.
-const causeMax = 80
-
-func drawTable(g grid, opt TextOptions) string {
-	view := tableOf(g)
-	lines := render(view, opt.Color)
-	last := len(view[0]) - 1
-	narrow := opt.Width > 0 && slices.ContainsFunc(lines, func(l string) bool { return ansi.StringWidth(l) > opt.Width })
-	var causes []string
-	if narrow && opt.Width-causeColumn(view) < causeRoom {
-		for i, line := range view {
-			causes = append(causes, line[last].text)
-			view[i] = line[:last]
-		}
-		lines = render(view, opt.Color)
-	}
-	var b strings.Builder
-	for i, line := range lines {
-		b.WriteString(clip(line, opt.Width) + "\n")
-		if causes != nil && causes[i] != "" && causes[i] != same {
-			b.WriteString(clip("    "+causes[i], opt.Width) + "\n")
-		}
-	}
-	return b.String()
-}
-
-// causeColumn is where the last column of view begins.
-func causeColumn(view [][]tableCell) int {
-	at := 2
-	for col := range len(view[0]) - 1 {
-		widest := 0
-		for _, line := range view {
-			widest = max(widest, ansi.StringWidth(line[col].text))
-		}
-		at += widest + 2
-	}
-	return at
-}
-
-// render aligns the columns of view and gives one line for each of its rows.
-func render(view [][]tableCell, color bool) []string {
-	t := table.New().Border(lipgloss.HiddenBorder()).Wrap(false).
-		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
-		BorderHeader(false).BorderColumn(false).BorderRow(false)
-	for _, line := range view {
-		var texts []string
-		for _, c := range line {
-			texts = append(texts, c.text)
-		}
-		t.Row(texts...)
-	}
-	t.StyleFunc(func(row, col int) lipgloss.Style {
-		style := lipgloss.NewStyle().PaddingRight(2)
-		if col == 0 {
-			style = style.PaddingLeft(2)
-		}
-		if !color || view[row][col].text == "" {
-			return style
-		}
-		if row == 0 {
-			return style.Bold(true)
-		}
-		if c, ok := colours[view[row][col].status]; ok {
-			return style.Foreground(lipgloss.Color(c))
-		}
-		return style
-	})
-	lines := strings.Split(t.Render(), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	return lines
-}
-
-// clip cuts a line to width columns, with an ellipsis; zero leaves it alone.
-func clip(line string, width int) string {
-	if width <= 0 {
-		return line
-	}
-	return ansi.Truncate(line, width, "…")
-}
-
-// same stands for the cause of the row above.
-const same = "same"
-
-// tableCell is one field of the table; status gives its colour, and is empty where it has none.
-type tableCell struct {
-	text   string
-	status Status
-}
-
-// tableOf lays the matrix out: kernel, build, load, one column for each suite, and the cause.
-func tableOf(g grid) [][]tableCell {
-	load := slices.ContainsFunc(g.rows, reachedGuest)
-	head := []tableCell{{text: "KERNEL"}, {text: "BUILD"}}
-	if load {
-		head = append(head, tableCell{text: "LOAD"})
-		for _, s := range g.suites {
-			head = append(head, tableCell{text: Plain(s)})
-		}
-	}
-	lines := [][]tableCell{append(head, tableCell{})}
-	last := ""
-	for _, w := range g.rows {
-		line := []tableCell{{text: Plain(w.target.Label())}, buildCell(w)}
-		if load {
-			line = append(line, loadCell(w))
-			for _, rec := range w.cells {
-				line = append(line, suiteCell(rec))
-			}
-		}
-		cause := w.cause()
-		shown := tableCell{text: cause}
-		if w.status() != Skip { // of a SKIP, nothing is said but here
-			shown.text = clip(cause, causeMax)
-		}
-		if cause != "" && cause == last {
-			shown.text = same
-		}
-		last = cause
-		lines = append(lines, append(line, shown))
-	}
-	return lines
 }

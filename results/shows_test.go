@@ -1,0 +1,147 @@
+package results
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// A matrix in which everything was skipped keeps its exit code and must not look like a success anywhere.
+func TestNothingTestedIsSaidAloud(t *testing.T) {
+	skip := func(release string, stage Stage, code Code, reason string) Record {
+		return Record{Target: target(release), Suite: "lifecycle"}.decided(Skip, stage, code, reason)
+	}
+	excluded := skip("6.1.0-amd64", StageBuild, CodeExcluded, "dkms.conf: BUILD_EXCLUSIVE_KERNEL=^5")
+	for name, c := range map[string]struct {
+		records []Record
+		want    string
+	}{
+		"one": {[]Record{excluded}, "the only cell was skipped: dkms.conf: BUILD_EXCLUSIVE_KERNEL=^5; choose kernels that the module is for with -k"},
+		"two for one reason": {[]Record{excluded, skip("6.12.1-amd64", StageBuild, CodeExcluded, excluded.Reason)},
+			"all 2 cells were skipped: dkms.conf: BUILD_EXCLUSIVE_KERNEL=^5; choose"},
+		"two for two":     {[]Record{excluded, skip("6.12.1-amd64", StageTest, CodeExcluded, "every spec was skipped")}, "=^5 (and 1 other reason); choose"},
+		"no symbol":       {[]Record{skip("6.1.0-amd64", StageBuild, CodeConfigMissing, "CONFIG_NET=y")}, "CONFIG_NET=y; choose kernels that have it with -k"},
+		"specs filtered":  {[]Record{skip("6.1.0-amd64", StageTest, CodeExcluded, "every spec was skipped")}, "or other specs with --focus or --suite"},
+		"in the tree":     {[]Record{skip("6.1.0-amd64", StageBuild, CodeInTree, "the kernel brings it")}, "without --defer-in-tree"},
+		"one passed":      {[]Record{excluded, cell("6.12.1-amd64", "lifecycle")}, ""},
+		"one did not run": {[]Record{excluded, {Target: target("6.12.1-amd64"), Suite: "lifecycle", Status: Miss}}, ""},
+		"no record":       {nil, ""},
+	} {
+		r := &Results{Module: Module{Name: "mydriver"}, Records: c.records}
+		r.Finish()
+		var md, doc strings.Builder
+		if err := Markdown(&md, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.JSON(&doc); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(r.Untested, c.want) || (c.want == "") != (r.Untested == "") {
+			t.Errorf("%s: %q, want %q", name, r.Untested, c.want)
+		}
+		for form, got := range map[string]string{"text": text(t, r, TextOptions{}), "markdown": md.String()} {
+			if strings.Contains(got, nothingTested) != (c.want != "") {
+				t.Errorf("%s: %s:\n%s", name, form, got)
+			}
+		}
+		if strings.Contains(doc.String(), `"untested"`) != (c.want != "") {
+			t.Errorf("%s: json:\n%s", name, doc.String())
+		}
+		if len(c.records) > 0 && c.want != "" && r.ExitCode() != ExitPass {
+			t.Errorf("%s: exit code %d", name, r.ExitCode())
+		}
+	}
+}
+
+// What an earlier run found is marked with a word of its own, wherever a verdict stands.
+func TestKeptCellsAreMarked(t *testing.T) {
+	r := everything()
+	kept := &Kept{Run: "r0", Started: time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)}
+	for i := range r.Records {
+		if rec := &r.Records[i]; rec.Target.Version != "6.1.0" && rec.Target.Version != "7.3.4" {
+			rec.Kept = kept
+		}
+	}
+	golden(t, "kept.txt", []byte(text(t, r, TextOptions{})))
+	var md strings.Builder
+	if err := Markdown(&md, r); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "kept.md", []byte(md.String()))
+	if score, _ := r.Records[0].Score(); score != "14/14  (kept)" {
+		t.Errorf("score %q", score)
+	}
+}
+
+// However narrow a terminal is, no line is wider and no verdict is cut off.
+func TestNoVerdictIsCutOff(t *testing.T) {
+	r := &Results{Module: Module{Name: "mydriver"}}
+	for _, s := range []string{"lifecycle", "hotplug", "suspend", "throughput", "ioctl"} {
+		for _, release := range []string{"5.10.0-46-amd64", "6.12.107+deb13-amd64"} {
+			rec := cell(release, s, append(specs(12), Spec{Status: Skip})...)
+			rec.Cached = true
+			r.Records = append(r.Records, rec)
+		}
+	}
+	last := &r.Records[len(r.Records)-1]
+	*last = last.decided(Fail, StageTest, CodeWarn, "WARNING in my_flush")
+	r.Finish()
+	golden(t, "narrow.txt", []byte(text(t, r, TextOptions{Width: 60})))
+	for width := 32; width < 200; width += 7 {
+		table, _, _ := strings.Cut(text(t, r, TextOptions{Width: width}), "kernel passes")
+		if strings.Count(table, "12/13") != 9 || strings.Count(table, "FAIL") != 1 {
+			t.Errorf("%d columns: a verdict is gone:\n%s", width, table)
+		}
+		for line := range strings.Lines(table) {
+			if ansi.StringWidth(strings.TrimRight(line, "\n")) > width {
+				t.Errorf("%d columns: %q is wider", width, line)
+			}
+		}
+	}
+}
+
+// The line that names the turning point has the command that goes on from there, if there is one.
+func TestTheFirstBadKernelComesWithACommand(t *testing.T) {
+	passed := func(release string) Record { return cell(release, "lifecycle", specs(2)...) }
+	failed := func(release string) Record {
+		return cell(release, "lifecycle", specs(2)...).decided(Fail, StageTest, CodeWarn, "WARNING in a")
+	}
+	broken := func(release string) Record {
+		return cell(release, "lifecycle").decided(Fail, StageBuild, CodeBuildError, "a.c:1: b")
+	}
+	from := func(source string, rec Record) Record {
+		rec.Target.Source = source
+		return rec
+	}
+	const bisect = "first bad  7.2.1 (last good 6.1.0): modmatrix bisect"
+	again := TextOptions{Again: []string{"modmatrix", "run", "drv", "--param", "a=b c"}, Suites: map[string]string{"lifecycle": "my suites/lifecycle"}}
+	for name, c := range map[string]struct {
+		records []Record
+		opt     TextOptions
+		want    string // the line without its end; empty: there is none
+	}{
+		"at a test":   {[]Record{passed("6.1.0-amd64"), failed("7.2.1-amd64")}, TextOptions{}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
+		"as typed":    {[]Record{passed("6.1.0-amd64"), failed("7.2.1-amd64")}, again, bisect + " drv --param 'a=b c' --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite 'my suites/lifecycle'"},
+		"at a build":  {[]Record{passed("6.1.0-amd64"), broken("7.2.1-amd64")}, TextOptions{Again: []string{"modmatrix", "build"}}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
+		"of two":      {[]Record{passed("6.0.0-amd64"), passed("6.1.0-amd64"), failed("7.2.1-amd64"), failed("7.3.1-amd64")}, TextOptions{}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
+		"too old":     {[]Record{failed("5.10.0-amd64"), passed("6.1.0-amd64"), failed("7.2.1-amd64")}, TextOptions{}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
+		"no archive":  {[]Record{passed("6.1.0-amd64"), from("dir:../linux", failed("7.2.1-amd64"))}, TextOptions{}, "first bad  7.2.1 (last good 6.1.0)"},
+		"back again":  {[]Record{passed("6.1.0-amd64"), failed("7.2.1-amd64"), passed("7.3.1-amd64")}, TextOptions{}, ""},
+		"never good":  {[]Record{failed("6.1.0-amd64"), failed("7.2.1-amd64")}, TextOptions{}, ""},
+		"one version": {[]Record{passed("6.1.0-amd64"), failed("6.1.0-bpo-amd64")}, TextOptions{}, ""},
+	} {
+		r := &Results{Records: c.records}
+		r.Finish()
+		got := ""
+		for line := range strings.Lines(text(t, r, c.opt)) {
+			if strings.HasPrefix(line, "first bad") {
+				got = strings.TrimRight(line, "\n")
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", name, got, c.want)
+		}
+	}
+}
