@@ -114,6 +114,9 @@ func (rec Record) check() error {
 			return fmt.Errorf("spec %q: unknown status %q", Plain(s.Name), Plain(string(s.Status)))
 		}
 	}
+	if err := rec.InTreeRun.check(); err != nil { // before its files are listed: copies of copies have no end
+		return err
+	}
 	for _, path := range rec.Files() {
 		if !filepath.IsLocal(path) {
 			return fmt.Errorf("artifact %q lies outside of the folder", Plain(path))
@@ -142,13 +145,7 @@ func (r *Results) JSON(w io.Writer) error {
 	doc.Schema = Schema
 	doc.Records = slices.Clone(r.Records)
 	for i := range doc.Records {
-		rec := &doc.Records[i]
-		rec.Specs, rec.Splats = notNil(rec.Specs), notNil(rec.Splats)
-		if rec.Taint != nil {
-			t := *rec.Taint
-			t.Delta = notNil(t.Delta)
-			rec.Taint = &t
-		}
+		doc.Records[i] = doc.Records[i].noNull()
 	}
 	doc.Records = notNil(doc.Records)
 	doc.Summary, doc.Untested = doc.count(), doc.untested()
@@ -156,6 +153,20 @@ func (r *Results) JSON(w io.Writer) error {
 	enc.SetIndent("", " ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(doc)
+}
+
+// noNull is rec with lists where it has none.
+func (rec Record) noNull() Record {
+	rec.Specs, rec.Splats = notNil(rec.Specs), notNil(rec.Splats)
+	if rec.Taint != nil {
+		t := *rec.Taint
+		t.Delta = notNil(t.Delta)
+		rec.Taint = &t
+	}
+	if rec.InTreeRun != nil {
+		rec.InTreeRun = &InTreeRun{notNil(rec.InTreeRun.Modules), rec.InTreeRun.Record.noNull()}
+	}
+	return rec
 }
 
 func notNil[T any](s []T) []T {

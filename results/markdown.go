@@ -32,6 +32,7 @@ func Markdown(w io.Writer, r *Results) error {
 	for _, f := range findings(g) {
 		writeMarkdownFinding(out, f)
 	}
+	writeMarkdownInTree(out, g)
 	for _, t := range turns(g) {
 		writeMarkdownTurn(out, t)
 	}

@@ -103,8 +103,10 @@ type Record struct {
 	Tries     []Try     `json:"tries,omitempty"` // each attempt, in order, where there were several
 	Artifacts Artifacts `json:"artifacts"`
 	InTree    []InTree  `json:"in_tree,omitempty"` // the kernel's own copies of the modules
-	Notes     []string  `json:"notes,omitempty"`   // what a reader should know and what decided nothing
-	Kept      *Kept     `json:"kept,omitempty"`    // the earlier run that it is of; nil where it is of this one
+	// InTreeRun is the same suite with these copies; nil where none was asked for, or the kernel has none.
+	InTreeRun *InTreeRun `json:"in_tree_run,omitempty"`
+	Notes     []string   `json:"notes,omitempty"` // what a reader should know and what decided nothing
+	Kept      *Kept      `json:"kept,omitempty"`  // the earlier run that it is of; nil where it is of this one
 }
 
 // Kept says which run a record was taken over from, as it was there (run --new).
@@ -208,11 +210,14 @@ func (a Artifacts) Paths() []string {
 	return slices.DeleteFunc([]string{a.BuildLog, a.Console, a.SuiteLog, a.Specs}, func(path string) bool { return path == "" })
 }
 
-// Files lists the artifacts of rec and of all its tries.
+// Files lists the artifacts of rec, of all its tries, and of the run with the kernel's own copies.
 func (rec Record) Files() []string {
 	files := rec.Artifacts.Paths()
 	for _, t := range rec.Tries {
 		files = append(files, t.Artifacts.Paths()...)
+	}
+	if rec.InTreeRun != nil {
+		files = append(files, rec.InTreeRun.Record.Files()...)
 	}
 	return files
 }

@@ -40,13 +40,15 @@ func (c tableCell) full() string {
 
 // tableOf lays the matrix out: kernel, build, load, one column for each suite, and the cause.
 func tableOf(g grid) [][]tableCell {
-	load := slices.ContainsFunc(g.rows, reachedGuest)
+	load := slices.ContainsFunc(g.rows, reachedGuest) || comparesInTree(g)
 	head := []tableCell{{text: "KERNEL"}, {text: "BUILD"}}
+	theirs := inTreeHeads(g)
 	if load {
 		head = append(head, tableCell{text: "LOAD"})
 		for _, s := range g.suites {
 			head = append(head, tableCell{text: Plain(s)})
 		}
+		head = append(head, theirs...)
 	}
 	lines := [][]tableCell{append(head, tableCell{})}
 	last := ""
@@ -57,6 +59,7 @@ func tableOf(g grid) [][]tableCell {
 			for _, rec := range w.cells {
 				line = append(line, suiteCell(rec))
 			}
+			line = append(line, inTreeCells(w)[:len(theirs)]...)
 		}
 		cause := w.cause()
 		shown := tableCell{text: cause}

@@ -55,6 +55,7 @@ func Text(w io.Writer, r *Results, opt TextOptions) error {
 	for _, f := range findings(g) {
 		writeFinding(out, f, opt)
 	}
+	writeInTree(out, g, opt)
 	for i, t := range turns(g) {
 		fmt.Fprintf(out, "%s%s\n", []string{"\n", ""}[min(i, 1)], t.line(opt))
 	}
