@@ -65,6 +65,8 @@ type Target struct {
 	Suite    string    `json:"suite"`    // the archive's suite that the root is made from; empty where there is none
 	Packages []Package `json:"packages"` // what the tree is unpacked from, or the files that tell it from another of its release; sorted by name
 	RootPkgs []string  `json:"root_packages"`
+	MoreMiB  int       `json:"more_mib,omitempty"` // of memory, that its guests need beyond what other kernels' have: a sanitizer's own
+	Slower   int       `json:"slower,omitempty"`   // how many times longer than in others everything takes in it; 0 is once
 }
 
 // Package is one archive file a tree is made from. It names no host.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
@@ -183,19 +184,27 @@ func differs(c, want compiler, family string) string {
 	return fmt.Sprintf("built with %s %s, modules with this host's %s %s", family, want.number(), family, c.number())
 }
 
-// llvm tells make which of several LLVMs to take (Linux Documentation/kbuild/llvm.rst). A kernel that GNU's linker linked took
-// nothing but the compiler from it.
+// llvmTools are the programs of LLVM that a module is built with, beside the compiler.
+var llvmTools = []string{"ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy"}
+
+// llvm tells make which of several LLVMs to take (Linux Documentation/kbuild/llvm.rst), and whose assembler. A kernel that
+// GNU's linker linked took nothing but the compiler from it.
 func llvm(c compiler, config kconfig.Config) ([]string, error) {
 	_, suffix, _ := strings.Cut(filepath.Base(c.path), "clang")
 	if config.Enabled("LD_IS_BFD") {
 		return []string{"LLVM=", "CC=" + filepath.Base(c.path)}, nil
 	}
-	linker := "ld.lld" + suffix
-	if !slices.ContainsFunc(compilerDirs, func(dir string) bool { return isFile(filepath.Join(dir, linker)) }) {
-		return nil, fmt.Errorf("the kernel was built with LLVM, and %s is missing: install lld%s and llvm%s", linker, suffix, suffix)
+	for _, tool := range llvmTools {
+		if !slices.ContainsFunc(compilerDirs, func(dir string) bool { return isFile(filepath.Join(dir, tool+suffix)) }) {
+			return nil, fmt.Errorf("the kernel was built with LLVM, and %s is missing: install lld%s and llvm%s", tool+suffix, suffix, suffix)
+		}
 	}
-	if suffix == "" {
-		return []string{"LLVM=1"}, nil
+	args := kernels.LLVM(suffix)
+	switch {
+	case config.Enabled("AS_IS_LLVM"):
+		args = append(args, "LLVM_IAS=1")
+	case config.Enabled("AS_IS_GNU"):
+		args = append(args, "LLVM_IAS=0")
 	}
-	return []string{"LLVM=" + suffix}, nil
+	return args, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
@@ -26,6 +27,7 @@ func TestCompilerFor(t *testing.T) {
 		"gcc": "gcc (Debian 12.2.0-14) 12.2.0", "gcc-11": "gcc-11 (Debian 11.3.0-12) 11.3.0", "gcc-14": "gcc-14 (Debian 14.2.0-19) 14.2.0",
 		"x86_64-linux-gnu-gcc-13": "x86_64-linux-gnu-gcc-13 (Debian 13.3.0-1) 13.3.0", "gcc-ar": "GNU ar 2.40", "gcc-9": "broken",
 		"clang-19": "Debian clang version 19.1.7 (3)", "clang-16": "Debian clang version 16.0.6 (15)", "ld.lld-19": "LLD", "clang-format": "x 1.2.3",
+		"llvm-ar-19": "", "llvm-nm-19": "", "llvm-objcopy-19": "", "clang-17": "Debian clang version 17.0.6 (1)", "ld.lld-17": "LLD", "llvm-ar-17": "",
 	}
 	for name, c := range map[string]struct {
 		config, notice, fail string
@@ -38,7 +40,10 @@ func TestCompilerFor(t *testing.T) {
 		"next newer":      {config: gcc("gcc (GCC) 10.2.1", "100201"), make: []string{"CC=gcc-11"}, notice: "host's gcc 11.3.0"},
 		"no newer":        {config: gcc("gcc (GCC) 15.1.0", "150100"), make: []string{"CC=gcc-14"}, notice: "built with gcc 15.1.0, modules with this host's gcc 14.2.0"},
 		"nobody says":     {config: "CONFIG_A=y\n", make: []string{"CC=gcc"}},
-		"clang":           {config: clang + "CONFIG_LD_IS_LLD=y\n", make: []string{"LLVM=-19"}},
+		"clang":           {config: clang + "CONFIG_LD_IS_LLD=y\n", make: kernels.LLVM("-19")},
+		"its assembler":   {config: clang + "CONFIG_AS_IS_LLVM=y\n", make: append(kernels.LLVM("-19"), "LLVM_IAS=1")},
+		"GNU's assembler": {config: clang + "CONFIG_AS_IS_GNU=y\n", make: append(kernels.LLVM("-19"), "LLVM_IAS=0")},
+		"clang, no nm":    {config: strings.ReplaceAll(clang, "19", "17"), fail: "llvm-nm-17 is missing: install lld-17 and llvm-17"},
 		"clang alone":     {config: clang + "CONFIG_LD_IS_BFD=y\n", make: []string{"LLVM=", "CC=clang-19"}},
 		"clang, no lld":   {config: strings.ReplaceAll(clang, "19", "16"), fail: "ld.lld-16 is missing: install lld-16 and llvm-16"},
 	} {

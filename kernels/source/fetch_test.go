@@ -127,7 +127,7 @@ func TestResolveRefuses(t *testing.T) {
 		"git:" + dir + "@v6.12.4":         "has no revision v6.12.4; its nearest tags are v6.12.3",
 		"git:" + dir + "@lts..":           "has no revision lts..; its nearest tags are v6.12.3",
 		"git:" + dir + "@v6.13..":         "has no revision v6.13..",
-		"git:" + dir + "+kasn":            "no profile kasn; there are debug defconfig",
+		"git:" + dir + "+kasn":            "no profile kasn; there are clang debug defconfig",
 		"git:" + dir + "+kasan+kcsan":     "exclude each other",
 		"git:" + other:                    "has no Makefile: is this a Linux kernel's repository?",
 		"git:" + filepath.Dir(file):       "is no git repository",

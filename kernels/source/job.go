@@ -74,7 +74,7 @@ func (j job) box(dir string) (box, error) {
 		where = j.origin.path
 	}
 	b := box{
-		root: j.root, linux: filepath.Join(dir, "linux"), stage: filepath.Join(dir, "stage"),
+		make: llvm(j.target), root: j.root, linux: filepath.Join(dir, "linux"), stage: filepath.Join(dir, "stage"),
 		// One for each place that sources come from: whoever compiles in it could leave others what he likes.
 		ccache: filepath.Join(j.src.store.Dir(), "ccache", short(digest(j.origin.kind, where))),
 	}

@@ -68,22 +68,24 @@ func readVersion(makefile []byte) (v version, err error) {
 // differs in little costs a fifth.
 var toolPkgs = []string{"bison", "ccache", "cpio", "flex", "libelf-dev", "libssl-dev", "python3-minimal", "zstd"}
 
-// compilers are the suites whose compiler fits, newest kernels first: the one that was in use when the series came out.
-// A newer compiler refuses old kernels (new warnings are errors there), and an older one the newest.
+// compilers are the suites whose compilers fit, newest kernels first: those that were in use when the series came out.
+// Newer ones refuse old kernels (new warnings are errors there), and older ones the newest.
 var compilers = []struct {
-	since      version
-	suite, gcc string
+	since version
+	suite string
+	gcc   string
+	llvm  string // "" where that suite's LLVM does not build them as a whole
 }{
-	{version{6, 8, 0, ""}, "trixie", "gcc-14"},
-	{version{5, 16, 0, ""}, "bookworm", "gcc-12"},
-	{version{}, "bullseye", "gcc-10"},
+	{version{6, 8, 0, ""}, "trixie", "gcc-14", "-19"},
+	{version{5, 16, 0, ""}, "bookworm", "gcc-12", "-14"},
+	{version{}, "bullseye", "gcc-10", ""},
 }
 
-// target is the origin with profiles, as plain data.
-func (o origin) target(profiles []string) kernels.Target {
+// target is the origin as req would have it made, as plain data.
+func (o origin) target(profiles []string, req request) (kernels.Target, error) {
 	t := kernels.Target{
 		Release: o.version.String() + o.version.extra, Version: o.version.String(), Arch: "x86_64", Flavour: "minimal",
-		Profile: strings.Join(profiles, "+"),
+		Profile: strings.Join(profiles, "+"), MoreMiB: req.moreMiB(), Slower: req.slower(),
 	}
 	// Without a size: nothing is to be downloaded.
 	pkg := kernels.Package{Name: "linux", Version: o.version.String() + o.version.extra, Arch: "source", SHA256: o.sha256}
@@ -96,13 +98,35 @@ func (o origin) target(profiles []string) kernels.Target {
 		}
 	}
 	t.Packages = []kernels.Package{pkg}
+	suite, pkgs, err := o.version.compiler(req.clang())
+	t.Suite, t.RootPkgs = suite, append(pkgs, toolPkgs...)
+	return t, err
+}
+
+// compiler is the suite whose compiler fits, and the packages that bring it.
+func (v version) compiler(clang bool) (suite string, pkgs []string, err error) {
 	for _, c := range compilers {
-		if !o.version.before(c.since) {
-			t.Suite, t.RootPkgs = c.suite, append([]string{c.gcc}, toolPkgs...)
-			break
+		switch {
+		case v.before(c.since):
+		case !clang:
+			return c.suite, []string{c.gcc}, nil
+		case c.llvm == "":
+			return "", nil, fmt.Errorf("%w: %s is too old to be compiled with LLVM here; compile it yourself, with make LLVM=1, and name its folder as dir:PATH", kernels.ErrNoMatch, v)
+		default:
+			return c.suite, []string{"clang" + c.llvm, "lld" + c.llvm, "llvm" + c.llvm}, nil
 		}
 	}
-	return t
+	return "", nil, fmt.Errorf("%w: no compiler is known for %s", kernels.ErrNoMatch, v)
+}
+
+// llvm is what make is told of the compiler that target's root holds: nothing for gcc, which is there by its plain name.
+func llvm(t kernels.Target) []string {
+	for _, pkg := range t.RootPkgs {
+		if suffix, ok := strings.CutPrefix(pkg, "clang-"); ok {
+			return append(kernels.LLVM("-"+suffix), "LLVM_IAS=1")
+		}
+	}
+	return nil
 }
 
 func (v version) before(o version) bool {

@@ -1,8 +1,11 @@
 package source
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 func TestReadVersion(t *testing.T) {
@@ -36,12 +39,21 @@ func TestTargetsCarryTheirOrigin(t *testing.T) {
 		{origin{kind: "tar", path: "/l", sha256: commit, version: version{5, 10, 1, ""}}, "", "5.10.1", "bullseye", "gcc-10"},
 		{origin{kind: "tar", path: "/l", sha256: commit, version: version{6, 7, 9, ""}}, "", "6.7.9", "bookworm", "gcc-12"},
 		{origin{kind: "tar", path: "/l", sha256: commit, version: version{6, 8, 0, ""}}, "", "6.8.0", "trixie", "gcc-14"},
+		{origin{kind: "tar", path: "/l", sha256: commit, version: version{6, 8, 0, ""}}, "clang", "6.8.0", "trixie", "clang-19"},
+		{origin{kind: "tar", path: "/l", sha256: commit, version: version{6, 1, 0, ""}}, "clang+kasan", "6.1.0", "bookworm", "clang-14"},
 	} {
 		var profiles []string
 		if tt.profiles != "" {
 			profiles = strings.Split(tt.profiles, "+")
 		}
-		target := tt.o.target(profiles)
+		req, err := New(nil, nil, Config{}).fragments(profiles)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, err := tt.o.target(profiles, req)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if target.Release != tt.release || target.Suite != tt.suite || target.RootPkgs[0] != tt.first || target.Profile != tt.profiles {
 			t.Errorf("%+v gives %+v", tt.o, target)
 		}
@@ -52,6 +64,32 @@ func TestTargetsCarryTheirOrigin(t *testing.T) {
 		if strings.Join(profilesOf(target), "+") != tt.profiles {
 			t.Error(profilesOf(target))
 		}
+	}
+}
+
+// TestLLVM: the kernel and its modules are made by the tools of the root, all of one version.
+func TestLLVM(t *testing.T) {
+	req, err := New(nil, nil, Config{}).fragments([]string{"clang"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := origin{kind: "tar", path: "/l", version: version{6, 12, 3, ""}}.target([]string{"clang"}, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(llvm(target), " ")
+	if !strings.HasPrefix(got, "LLVM=1 CC=clang-19 LD=ld.lld-19 ") || !strings.HasSuffix(got, " LLVM_IAS=1") {
+		t.Error(got)
+	}
+	if args := strings.Join(box{make: llvm(target)}.args(), " "); !strings.Contains(args, "--setenv MAKEFLAGS  -- "+got+" ") {
+		t.Error(args)
+	}
+	if args := strings.Join(box{}.args(), " "); strings.Contains(args, "MAKEFLAGS") || llvm(kernels.Target{RootPkgs: []string{"gcc-14"}}) != nil {
+		t.Error("gcc's build is told of LLVM:", args)
+	}
+	_, err = origin{kind: "tar", path: "/l", version: version{5, 10, 3, ""}}.target([]string{"clang"}, req)
+	if !errors.Is(err, kernels.ErrNoMatch) || !strings.Contains(err.Error(), "5.10.3 is too old to be compiled with LLVM here") {
+		t.Error(err)
 	}
 }
 

@@ -41,8 +41,11 @@ type request struct {
 
 // fragment is one profile's part of it.
 type fragment struct {
-	name  string
-	lines []setting
+	name    string
+	lines   []setting
+	clang   bool // the kernel is to be compiled by LLVM
+	moreMiB int  // of memory, that a guest needs for it
+	slower  int  // how many times everything takes longer in it; zero is once
 }
 
 // setting is one line of a fragment.
@@ -83,9 +86,6 @@ func (s *Source) fragments(profiles []string) (r request, err error) {
 			continue
 		}
 		text, err := s.read(name)
-		if errors.Is(err, fs.ErrNotExist) && (name == "clang" || name == "llvm") {
-			return r, fmt.Errorf("%w: kernels are compiled with gcc here; compile it with make LLVM=1 yourself and name its folder as dir:PATH", kernels.ErrNoMatch)
-		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return r, fmt.Errorf("%w: no profile %s; there are %s", kernels.ErrNoMatch, name, strings.Join(s.Profiles(), " "))
 		}
@@ -116,7 +116,7 @@ var (
 )
 
 // parseFragment reads the lines of a fragment. A comment that begins with "optional:" holds for the lines below it, until
-// the next comment or empty line.
+// the next comment or empty line; those that note reads say what Kconfig does not.
 func parseFragment(name, text string) (fragment, error) {
 	f := fragment{name: name}
 	optional := false
@@ -128,6 +128,10 @@ func parseFragment(name, text string) (fragment, error) {
 			f.lines = append(f.lines, setting{m[1], m[2], optional})
 		} else if m := unsetLine.FindStringSubmatch(line); m != nil {
 			f.lines = append(f.lines, setting{m[1], "n", optional})
+		} else if ok, err := f.note(line); ok || err != nil {
+			if err != nil {
+				return f, fmt.Errorf("profile %s, line %d: %w", name, n, err)
+			}
 		} else if line == "" || line[0] == '#' {
 			optional = strings.HasPrefix(line, "# optional:")
 		} else {

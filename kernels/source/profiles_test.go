@@ -47,9 +47,11 @@ func TestEveryLineHasItsReason(t *testing.T) {
 
 func TestFragments(t *testing.T) {
 	own := fstest.MapFS{
-		"mine.config":  {Data: []byte("# why\nCONFIG_NET=m\nCONFIG_NAME=\"a b\"\n# optional: since 9.9\nCONFIG_NEW=y\n")},
-		"bad.config":   {Data: []byte("CONFIG_NET y\n")},
-		"kasan.config": {Data: []byte("CONFIG_KASAN=y\n")},
+		"mine.config":   {Data: []byte("# why\nCONFIG_NET=m\nCONFIG_NAME=\"a b\"\n# optional: since 9.9\nCONFIG_NEW=y\n")},
+		"bad.config":    {Data: []byte("CONFIG_NET y\n")},
+		"kasan.config":  {Data: []byte("CONFIG_KASAN=y\n")},
+		"greedy.config": {Data: []byte("CONFIG_A=y\n# guest: much\n")},
+		"rustc.config":  {Data: []byte("# compiler: rustc\n")},
 	}
 	for _, tt := range []struct{ profiles, want string }{
 		{"", ""},
@@ -62,8 +64,10 @@ func TestFragments(t *testing.T) {
 		{"debug rt", "debug asks for PREEMPT, which PREEMPT_RT replaces"},
 		{"mine net", "profiles mine and net exclude each other: CONFIG_NET is m in one and y in the other"},
 		{"bad", `profile bad, line 1: "CONFIG_NET y" is neither`},
-		{"clang", "compiled with gcc here; compile it with make LLVM=1 yourself and name its folder as dir:PATH"},
-		{"kasn", "no profile kasn; there are bad debug defconfig failures gcov kasan"},
+		{"clang kasan lockdep", ""},
+		{"greedy", `profile greedy, line 2: "# guest: much": write it like "# guest: 256 MiB more, 3 times slower"`},
+		{"rustc", `profile rustc, line 1: "# compiler: rustc": a compiler is clang or gcc`},
+		{"kasn", "no profile kasn; there are bad clang debug defconfig failures gcov greedy kasan"},
 	} {
 		s := New(nil, nil, Config{Fragments: own})
 		r, err := s.fragments(strings.Fields(tt.profiles))
@@ -96,6 +100,24 @@ func TestFragments(t *testing.T) {
 	}
 }
 
+// TestWhatProfilesNeedAddsUp: memory by sum, time by product, up to a bound.
+func TestWhatProfilesNeedAddsUp(t *testing.T) {
+	own := fstest.MapFS{
+		"a.config": {Data: []byte("# guest: 100 MiB more, 3 times slower\nCONFIG_A=y\n")},
+		"b.config": {Data: []byte("# guest: 20 MiB more\nCONFIG_B=y\n")},
+		"c.config": {Data: []byte("# compiler: clang\n# guest: 0 MiB more, 9 times slower\nCONFIG_C=y\n")},
+	}
+	for profiles, want := range map[string]struct {
+		mib, slower int
+		clang       bool
+	}{"": {}, "b": {20, 0, false}, "a b": {120, 3, false}, "a b c": {120, maxSlower, true}} {
+		r, err := New(nil, nil, Config{Fragments: own}).fragments(strings.Fields(profiles))
+		if err != nil || r.moreMiB() != want.mib || r.slower() != want.slower || r.clang() != want.clang {
+			t.Errorf("%s: %d MiB, %d times, clang %v: %v", profiles, r.moreMiB(), r.slower(), r.clang(), err)
+		}
+	}
+}
+
 // TestBaseGivesWay: nosmp takes back what the base says.
 func TestBaseGivesWay(t *testing.T) {
 	r, err := New(nil, nil, Config{}).fragments([]string{"nosmp"})
@@ -110,6 +132,7 @@ func TestBaseGivesWay(t *testing.T) {
 func FuzzParseFragment(f *testing.F) {
 	f.Add("# why\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"x\"\nCONFIG_D=0x10")
 	f.Add("CONFIG_A=$(rm -rf /)")
+	f.Add("# compiler: clang\n# guest: 256 MiB more, 3 times slower\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		fr, err := parseFragment("x", text)
 		if err != nil {

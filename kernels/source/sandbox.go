@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -38,15 +39,19 @@ var hostFolders = []string{"/bin", "/etc/alternatives", "/etc/ld.so.cache", "/li
 // /out, and nothing else of the host; no network.
 type box struct {
 	root   kernels.Root
-	linux  string // host path of the source
-	stage  string // host path for results; "" for none
-	ccache string // host path of the compiler's cache; "" for none
+	make   []string // what every make is told, as NAME=VALUE without blanks
+	linux  string   // host path of the source
+	stage  string   // host path for results; "" for none
+	ccache string   // host path of the compiler's cache; "" for none
 }
 
 func (b box) args() []string {
 	args := []string{"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv", "--hostname", "modmatrix"}
 	for _, e := range environment {
 		args = append(args, "--setenv", e[0], e[1])
+	}
+	if len(b.make) > 0 { // as if on each command line (GNU make manual, "Communicating Options to a Sub-make")
+		args = append(args, "--setenv", "MAKEFLAGS", " -- "+strings.Join(b.make, " "))
 	}
 	if b.root.Dir != "" {
 		args = append(args, "--ro-bind", b.root.Dir, "/")

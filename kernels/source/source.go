@@ -51,7 +51,8 @@ func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Res
 }
 
 func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (res kernels.Resolution, err error) {
-	if _, err := s.fragments(sel.Profiles); err != nil {
+	req, err := s.fragments(sel.Profiles)
+	if err != nil {
 		return res, err
 	}
 	path, err := expand(sel.Name)
@@ -71,7 +72,11 @@ func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (res kernels
 		return kernels.Resolution{}, err
 	}
 	for _, o := range found {
-		res.Targets = append(res.Targets, o.target(sel.Profiles))
+		t, err := o.target(sel.Profiles, req)
+		if err != nil {
+			return kernels.Resolution{}, err
+		}
+		res.Targets = append(res.Targets, t)
 	}
 	return res, nil
 }

@@ -128,7 +128,7 @@ func (j job) open(dir string) (*kernels.Tree, error) {
 	}
 	// The kernel has no debug information, which would double the time that it takes; modules have, so that a fault in one
 	// can be told its line.
-	tree.Root.Make = append(slices.Clone(j.root.Make), "KCFLAGS=-g")
+	tree.Root.Make = slices.Concat(j.root.Make, llvm(j.target), []string{"KCFLAGS=-g"})
 	for _, m := range tree.Mounts {
 		if j.root.Dir == "" {
 			break

@@ -1,0 +1,14 @@
+package kernels
+
+// LLVM tells make to take every tool from one LLVM: suffix is what its programs' names end with, "-19", or "" for the plain
+// names. Each is named by itself, for kernels before 5.18 take no suffix in LLVM= (Linux Documentation/kbuild/llvm.rst).
+func LLVM(suffix string) []string {
+	args := []string{"LLVM=1"}
+	for _, tool := range []struct{ variable, program string }{
+		{"CC", "clang"}, {"LD", "ld.lld"}, {"AR", "llvm-ar"}, {"NM", "llvm-nm"}, {"OBJCOPY", "llvm-objcopy"}, {"OBJDUMP", "llvm-objdump"},
+		{"READELF", "llvm-readelf"}, {"STRIP", "llvm-strip"}, {"HOSTCC", "clang"}, {"HOSTCXX", "clang++"}, {"HOSTAR", "llvm-ar"}, {"HOSTLD", "ld.lld"},
+	} {
+		args = append(args, tool.variable+"="+tool.program+suffix)
+	}
+	return args
+}
