@@ -78,7 +78,15 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 }
 
 func (c *cell) bootEvent() Event {
-	return Event{Kind: EventStage, Target: Label(c.tree.Target), Suite: c.suite, Stage: results.StageBoot}
+	return Event{Kind: EventStage, Target: Label(c.tree.Target), Suite: c.suite, Guest: c.guestName(), Stage: results.StageBoot}
+}
+
+// guestName tells the guests of a cell apart; empty where there is one.
+func (c *cell) guestName() string {
+	if len(c.only) == 0 {
+		return ""
+	}
+	return c.only[0]
 }
 
 // tellCold says once for each kernel that its guests boot, and why.
@@ -123,7 +131,7 @@ func (c *cell) callsLeft(g *Guest) int {
 }
 
 func (c *cell) tellFrame(f wire.Frame, g *Guest) {
-	ev := Event{Kind: EventStage, Target: Label(c.tree.Target), Suite: cmp.Or(f.Suite, c.suite), Stage: results.Stage(f.Stage)}
+	ev := Event{Kind: EventStage, Target: Label(c.tree.Target), Suite: cmp.Or(f.Suite, c.suite), Guest: c.guestName(), Stage: results.Stage(f.Stage)}
 	took := time.Duration(g.Took[results.Stage(f.Stage)]) * time.Millisecond
 	switch f.Kind {
 	case wire.KindStage:
@@ -141,6 +149,9 @@ func (c *cell) tellFrame(f wire.Frame, g *Guest) {
 			ev.State = StateDone
 		}
 		ev.Text, ev.Done, ev.Total = f.Spec.Name, int64(len(g.Specs)), int64(len(g.Planned))
+		if c.tally != nil {
+			ev.Done, ev.Total = c.tally.count(f.Kind == wire.KindSpecEnd)
+		}
 		c.event(ev)
 	}
 }

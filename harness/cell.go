@@ -23,6 +23,7 @@ type cell struct {
 	took     time.Duration // of the guest, without the wait for a free processor
 	restored time.Duration // until a clone said hello; zero for a guest that was booted
 	only     []string      // names of the specs to run; nil: all
+	tally    *tally        // of the specs of all guests of the cell; nil where there is one
 }
 
 // judge takes the cell through its guest, or finds what came of the same cell before, and gives its record, with the

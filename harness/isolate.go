@@ -35,16 +35,34 @@ func (c *cell) bySpec(ctx context.Context, f *frozen) attempt {
 	}
 	units := apart(known.Specs)
 	parts := make([]attempt, len(units))
+	all := &tally{total: int64(len(known.Specs))}
 	var wg sync.WaitGroup
 	for i, names := range units {
 		wg.Go(func() {
 			one := *c
-			one.only = names
+			one.only, one.tally = names, all
 			parts[i] = one.judged(ctx, f)
 		})
 	}
 	wg.Wait()
 	return merge(known.Specs, units, parts)
+}
+
+// tally counts the specs of a cell that has several guests.
+type tally struct {
+	total int64
+	mu    sync.Mutex
+	done  int64
+}
+
+// count gives how many specs are behind the cell, one more if one has just ended, and how many there are.
+func (t *tally) count(ended bool) (done, total int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ended {
+		t.done++
+	}
+	return t.done, t.total
 }
 
 // listing asks the suite for its specs, in a guest that loads nothing. Its guest is never nil.

@@ -1,9 +1,12 @@
 package harness
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
@@ -16,6 +19,30 @@ func TestApart(t *testing.T) {
 	got := apart(specs)
 	want := [][]string{{"skipped first", "pending"}, {"a"}, {"o one", "o two"}, {"b"}, {"p one"}}
 	if !slices.EqualFunc(got, want, slices.Equal[[]string]) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// Where each spec has a guest, an event names it, and counts the specs of all.
+func TestEventsTellTheGuestsOfACellApart(t *testing.T) {
+	var events []Event
+	h := &Harness{tell: func(e Event) { events = append(events, e) }}
+	all := &tally{total: 2}
+	for _, name := range []string{"a", "b"} {
+		c := cell{run: &run{Harness: h}, tree: &kernels.Tree{Target: kernels.Target{Release: "6.1"}}, suite: "fifo", only: []string{name}, tally: all}
+		c.stage(c.bootEvent(), StateStart, "", 0)
+		g := NewGuest("")
+		spec := &wire.Spec{Name: name}
+		c.tellFrame(wire.Frame{Kind: wire.KindStage, Stage: "load"}, g)
+		c.tellFrame(wire.Frame{Kind: wire.KindSpecStart, Spec: spec}, g)
+		c.tellFrame(wire.Frame{Kind: wire.KindSpecEnd, Spec: spec}, g)
+	}
+	var got []string
+	for _, e := range events {
+		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %s %d/%d", e.Guest, e.Stage, e.State, e.Done, e.Total)))
+	}
+	want := []string{"a boot start 0/0", "a load start 0/0", "a test start 0/2", "a test done 1/2", "b boot start 0/0", "b load start 0/0", "b test start 1/2", "b test done 2/2"}
+	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

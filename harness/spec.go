@@ -88,6 +88,7 @@ type Event struct {
 	Kind    EventKind        `json:"kind"`
 	Target  string           `json:"target,omitempty"` // Cell.Target.Label: the release, or the selector before it is resolved
 	Suite   string           `json:"suite,omitempty"`
+	Guest   string           `json:"guest,omitempty"` // which of the cell's guests, where it has several: the first spec that runs in it
 	Stage   results.Stage    `json:"stage,omitempty"`
 	State   State            `json:"state,omitempty"`
 	Text    string           `json:"text,omitempty"`

@@ -49,6 +49,16 @@ func TestScripts(t *testing.T) {
 	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "fill-store": fillStore}})
 }
 
+// The command that runs a cell again has everything that was asked of its guest.
+func TestAgainIsTheSameQuestion(t *testing.T) {
+	flags := harness.Spec{Params: []string{"debug=1"}, Devices: []string{"edu"}, Depends: []string{"../core"}, Isolate: harness.IsolateSpec,
+		RequireKVM: true, Timeout: time.Minute}
+	got := strings.Join(again("run", []string{"drv"}, flags), " ")
+	if want := "modmatrix run drv --param debug=1 --device edu --depends ../core --isolate spec --require-kvm --timeout 1m0s"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestEveryVerbHasAnExample(t *testing.T) {
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {

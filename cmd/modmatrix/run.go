@@ -68,6 +68,12 @@ func again(verb string, args []string, flags harness.Spec) []string {
 	for _, d := range flags.Devices {
 		words = append(words, "--device", d)
 	}
+	for _, d := range flags.Depends {
+		words = append(words, "--depends", d)
+	}
+	if flags.Isolate != "" {
+		words = append(words, "--isolate", flags.Isolate)
+	}
 	if flags.RequireKVM {
 		words = append(words, "--require-kvm")
 	}
@@ -116,7 +122,7 @@ func planAndRun(ctx context.Context, a *app, spec harness.Spec, w watcher) (*res
 
 // textOptions are how this invocation shows a matrix on stdout.
 func (a *app) textOptions(spec harness.Spec, again []string, elapsed time.Duration) results.TextOptions {
-	opt := results.TextOptions{Color: a.coloured(a.Stdout), Dir: spec.Out, Again: again, Elapsed: elapsed, Suites: map[string]string{}}
+	opt := results.TextOptions{Color: a.coloured(a.Stdout), Dir: spec.Out, Again: again, Focus: spec.Focus, Elapsed: elapsed, Suites: map[string]string{}}
 	if width, _, ok := terminal(a.Stdout); ok {
 		opt.Width = width
 	}

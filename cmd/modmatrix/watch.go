@@ -72,8 +72,8 @@ type textLines struct {
 
 // stageKey tells apart what goes on at the same time.
 type stageKey struct {
-	target, suite string
-	stage         results.Stage
+	target, suite, guest string
+	stage                results.Stage
 }
 
 // underway is a stage that has begun and not ended.
@@ -118,7 +118,7 @@ func (t *textLines) note(e harness.Event, now time.Time) {
 	if t.underway == nil {
 		t.underway = map[stageKey]*underway{}
 	}
-	key := stageKey{e.Target, e.Suite, e.Stage}
+	key := stageKey{e.Target, e.Suite, e.Guest, e.Stage}
 	u, known := t.underway[key]
 	switch {
 	case e.Kind == harness.EventRecord:
@@ -137,7 +137,7 @@ func (t *textLines) tellOfLong(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	byName := func(a, b stageKey) int {
-		return cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.suite, b.suite), cmp.Compare(a.stage, b.stage))
+		return cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.suite, b.suite), cmp.Compare(a.guest, b.guest), cmp.Compare(a.stage, b.stage))
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(t.underway), byName) {
 		u := t.underway[key]
@@ -146,7 +146,7 @@ func (t *textLines) tellOfLong(now time.Time) {
 		}
 		u.told = now
 		text := "… " + results.Seconds(now.Sub(u.began)) + howFar(u.last)
-		fmt.Fprintf(t.w, "%-28s  %-18s  %s\n", results.Plain(key.target), results.Plain(strings.TrimSpace(key.suite+" "+string(key.stage))), text)
+		fmt.Fprintln(t.w, stageLine(u.last, text))
 	}
 }
 
@@ -163,34 +163,37 @@ func howFar(e harness.Event) string {
 	return "  " + results.Plain(e.Text)
 }
 
+// stageLine says something of what e is about. Of several guests of a cell it names the one.
+func stageLine(e harness.Event, text string) string {
+	what := strings.TrimSpace(e.Suite + " " + string(e.Stage))
+	if e.Guest != "" && e.Kind != harness.EventSpec {
+		text = fmt.Sprintf(`%-8s  of "%s"`, text, results.Plain(e.Guest))
+	}
+	return fmt.Sprintf("%-28s  %-18s  %s", results.Plain(e.Target), results.Plain(what), text)
+}
+
 func (t *textLines) describe(e harness.Event) string {
-	line := func(what, text string) string {
-		return fmt.Sprintf("%-28s  %-18s  %s", results.Plain(e.Target), results.Plain(what), text)
-	}
-	what := string(e.Stage)
-	if e.Suite != "" {
-		what = e.Suite + " " + what
-	}
+	line := func(text string) string { return stageLine(e, text) }
 	text := results.Plain(e.Text)
 	switch {
 	case e.Kind == harness.EventNotice:
 		return "note  " + text
 	case e.Kind == harness.EventSpec && t.verbose && e.State == harness.StateStart:
-		return line(what, fmt.Sprintf(`spec %d/%d "%s"`, e.Done+1, max(e.Total, e.Done+1), text))
+		return line(fmt.Sprintf(`spec %d/%d "%s"`, e.Done+1, max(e.Total, e.Done+1), text))
 	case e.Kind == harness.EventRecord && e.Record != nil:
-		return line(e.Suite, verdictLine(*e.Record))
+		return line(verdictLine(*e.Record))
 	case e.Kind != harness.EventStage:
 		return ""
 	case e.State == harness.StateStart && t.verbose:
-		return line(what, "begins")
+		return line("begins")
 	case e.State == harness.StateDone && e.Elapsed > 0:
-		return line(what, results.Seconds(e.Elapsed))
+		return line(results.Seconds(e.Elapsed))
 	case e.State == harness.StateDone:
-		return line(what, "done")
+		return line("done")
 	case e.State == harness.StateCached:
-		return line(what, "(cached)")
+		return line("(cached)")
 	case e.State == harness.StateFailed:
-		return line(what, "FAILED  "+text)
+		return line("FAILED  " + text)
 	}
 	return ""
 }
@@ -200,6 +203,9 @@ func verdictLine(rec results.Record) string {
 	text := string(rec.Status)
 	if score, _ := rec.Score(); score != text && rec.Status == results.Pass {
 		text += "  " + score
+	}
+	if rec.Status != results.Pass && rec.Kept != nil {
+		text += "  (kept)"
 	}
 	if rec.Status != results.Pass && rec.Reason != "" {
 		text += "  " + results.Plain(rec.Reason)
