@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -16,6 +17,26 @@ import (
 
 // symversFile is the Module.symvers of a build, in its entry of the store.
 const symversFile = "Module.symvers"
+
+// furnisher gives a tree a root with more in it; the source of Debian's kernels does, for every tree whose root is of a suite.
+type furnisher interface {
+	Furnish(ctx context.Context, tree *kernels.Tree, needs []string, report func(kernels.Progress)) (*kernels.Tree, error)
+}
+
+// furnish sees to a root that has what the packages to build depend on, as far as the archive has it. What is lacking then is
+// told with what was built without.
+func (r *run) furnish(ctx context.Context, tree *kernels.Tree, report func(kernels.Progress)) (*kernels.Tree, error) {
+	needs := r.plan.in.module.Lacking(tree)
+	for _, p := range r.plan.in.depends {
+		needs = append(needs, p.Lacking(tree)...)
+	}
+	archive, ok := r.sources(r.plan.Spec)["debian"].(furnisher)
+	if len(needs) == 0 || !ok {
+		return tree, nil
+	}
+	slices.Sort(needs)
+	return archive.Furnish(ctx, tree, slices.Compact(needs), report)
+}
 
 // compileModule has the module's source built in dir, the way it wants to be. conf is what its dkms.conf says, where that
 // was asked already.

@@ -100,11 +100,15 @@ func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error
 	ev := Event{Kind: EventStage, Target: Label(t), Stage: results.StageFetch}
 	r.stage(ev, StateStart, "", 0)
 	began := time.Now()
-	tree, err := r.sources(r.plan.Spec)[source].Fetch(ctx, t, func(p kernels.Progress) {
+	tell := func(p kernels.Progress) {
 		e := ev
 		e.State, e.Text, e.Done, e.Total = StateProgress, p.What, p.Done, p.Total
 		r.event(e)
-	})
+	}
+	tree, err := r.sources(r.plan.Spec)[source].Fetch(ctx, t, tell)
+	if err == nil {
+		tree, err = r.furnish(ctx, tree, tell)
+	}
 	if err != nil {
 		r.stage(ev, StateFailed, err.Error(), time.Since(began))
 		return nil, err

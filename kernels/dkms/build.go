@@ -63,7 +63,7 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 	if err != nil {
 		return nil, r.Package.blame(asSkip(err), r.Tree)
 	}
-	a.Notes = slices.Concat(r.Package.Notes, conf.Notes, conf.scriptNotes(r.Package.Source))
+	a.Notes = slices.Concat(r.Package.Notes, conf.Notes, conf.scriptNotes(r.Package.Source), r.Package.lackNotes(r.Tree))
 	return a, nil
 }
 

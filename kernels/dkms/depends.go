@@ -7,16 +7,19 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"pault.ag/go/debian/dependency"
+	"pault.ag/go/debian/version"
 )
 
-// debNeeds answers what a Debian package depends on besides dkms itself, each with its alternatives.
-func debNeeds(ctx context.Context, file string) ([][]string, error) {
+// debNeeds answers what a Debian package depends on, as its field Depends has it, one relation each. dkms is left out, which we
+// stand for, and so are headers and images of kernels, which the tree is.
+func debNeeds(ctx context.Context, file string) (needs []string, err error) {
 	out, err := exec.CommandContext(ctx, "dpkg-deb", "--field", file, "Depends").Output()
 	if err != nil {
 		return nil, hostile(file, "says not what it depends on")
@@ -25,21 +28,33 @@ func debNeeds(ctx context.Context, file string) ([][]string, error) {
 	if err != nil {
 		return nil, hostile(file, "says not what it depends on: "+clean(err.Error()))
 	}
-	var needs [][]string
 	for _, relation := range parsed.Relations {
-		var names []string
-		for _, p := range relation.Possibilities {
-			names = append(names, p.Name)
+		if len(relation.Possibilities) == 0 || slices.ContainsFunc(relation.Possibilities, givenAnyway) {
+			continue
 		}
-		if len(names) > 0 && !slices.Contains(names, "dkms") {
-			needs = append(needs, names)
+		need := relation.String()
+		if !plainNeed.MatchString(need) {
+			return nil, hostile(file, "depends on "+clean(need)+", which is no package's name")
 		}
+		needs = append(needs, need)
 	}
 	return needs, nil
 }
 
-// lacking answers which of the package's needs are not installed in the tree's root, nothing where that cannot be told.
-func (p *Package) lacking(tree *kernels.Tree) (names []string) {
+var (
+	// plainNeed is a relation that apt may be asked for as it stands.
+	plainNeed = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+[A-Za-z0-9 +.:~|()<>=-]*$`)
+	// ofKernel are packages that bring a kernel or what modules for it are built with.
+	ofKernel = regexp.MustCompile(`^linux-(headers|image)(-|$)`)
+)
+
+func givenAnyway(p dependency.Possibility) bool {
+	return p.Name == "dkms" || ofKernel.MatchString(p.Name)
+}
+
+// Lacking answers which of the package's needs are not met in the tree's root, each as Needs has it; nothing where that cannot be
+// told.
+func (p *Package) Lacking(tree *kernels.Tree) (needs []string) {
 	host, ok := kbuild.Find(tree, "/var/lib/dpkg/status")
 	if !ok || len(p.Needs) == 0 {
 		return nil
@@ -50,23 +65,39 @@ func (p *Package) lacking(tree *kernels.Tree) (names []string) {
 	}
 	defer f.Close()
 	installed := readStatus(bufio.NewScanner(f))
-	for _, need := range p.Needs {
-		if !slices.ContainsFunc(need, func(name string) bool { return installed[name] }) {
-			names = append(names, need[0])
+	return slices.DeleteFunc(slices.Clone(p.Needs), func(need string) bool {
+		parsed, err := dependency.Parse(need)
+		return err != nil || len(parsed.Relations) != 1 || slices.ContainsFunc(parsed.Relations[0].Possibilities, installed.meet)
+	})
+}
+
+// installed holds the versions in which packages are there, by name. What another one provides in no certain version is there in
+// an empty one.
+type installed map[string][]string
+
+// meet tells whether what is installed meets one alternative of a need.
+func (in installed) meet(p dependency.Possibility) bool {
+	return slices.ContainsFunc(in[p.Name], func(text string) bool {
+		if p.Version == nil {
+			return true
 		}
-	}
-	return names
+		v, err := version.Parse(text)
+		return err == nil && text != "" && p.Version.SatisfiedBy(v)
+	})
 }
 
 // readStatus lists what dpkg has installed, and what that provides (dpkg's status file, deb-control(5)).
-func readStatus(lines *bufio.Scanner) map[string]bool {
+func readStatus(lines *bufio.Scanner) installed {
 	lines.Buffer(nil, 1<<20)
-	installed, stanza, here := map[string]bool{}, []string(nil), false
+	all, stanza, name, here := installed{}, installed{}, "", false
 	end := func() {
-		for _, name := range stanza {
-			installed[name] = installed[name] || here
+		for name, versions := range stanza {
+			if here {
+				all[name] = append(all[name], versions...)
+			}
 		}
-		stanza, here = nil, false
+		clear(stanza)
+		name, here = "", false
 	}
 	for lines.Scan() {
 		field, value, _ := strings.Cut(lines.Text(), ": ")
@@ -74,18 +105,20 @@ func readStatus(lines *bufio.Scanner) map[string]bool {
 		case "":
 			end()
 		case "Package":
-			stanza = append(stanza, value)
+			name = value
+		case "Version":
+			stanza[name] = append(stanza[name], value)
 		case "Status":
 			here = strings.HasSuffix(value, " installed")
 		case "Provides":
-			for name := range strings.SplitSeq(value, ",") {
-				name, _, _ = strings.Cut(strings.TrimSpace(name), " ")
-				stanza = append(stanza, name)
+			for provided := range strings.SplitSeq(value, ",") {
+				provided, at, _ := strings.Cut(strings.TrimSpace(provided), " ")
+				stanza[provided] = append(stanza[provided], strings.Trim(at, "(= )"))
 			}
 		}
 	}
 	end()
-	return installed
+	return all
 }
 
 // blame takes the blame off a package that failed for want of what it says it needs: a script of its own, or something that is not
@@ -96,11 +129,19 @@ func (p *Package) blame(err error, tree *kernels.Tree) error {
 		return err
 	}
 	absent := strings.HasSuffix(fault.Reason, "not found") || strings.HasSuffix(fault.Reason, "No such file or directory")
-	lacking := p.lacking(tree)
+	lacking := p.Lacking(tree)
 	if len(lacking) == 0 || !ofScript(fault) && !absent {
 		return err
 	}
 	return fmt.Errorf("the root for %s lacks %s, which the package depends on; without, %v", tree.Target.Release, strings.Join(lacking, " and "), fault)
+}
+
+// lackNotes says what a package was built without. Where its root could be given it, it was.
+func (p *Package) lackNotes(tree *kernels.Tree) (lines []string) {
+	if lacking := p.Lacking(tree); len(lacking) > 0 {
+		lines = append(lines, "built without "+strings.Join(lacking, " and ")+", which it depends on and the root has not")
+	}
+	return lines
 }
 
 // ofScript tells whether a script of the package failed, and not its make.

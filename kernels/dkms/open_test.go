@@ -249,7 +249,7 @@ func TestOpenDeb(t *testing.T) {
 		t.Skip("no dpkg-deb here")
 	}
 	tree := source(t, map[string]string{
-		"DEBIAN/control":              "Package: hello-dkms\nVersion: 1.0-1\nArchitecture: all\nDepends: dkms (>= 3), libx-dev | liby-dev (>= 1), make\nMaintainer: a <a@example.org>\nDescription: x\n",
+		"DEBIAN/control":              "Package: hello-dkms\nVersion: 1.0-1\nArchitecture: all\nDepends: dkms (>= 3), linux-headers-amd64 | linux-headers-generic, libx-dev | liby-dev (>= 1), make\nMaintainer: a <a@example.org>\nDescription: x\n",
 		"usr/src/hello-1.0/dkms.conf": goodConf, "usr/src/hello-1.0/Makefile": "", "usr/share/doc/x": "",
 	})
 	if err := os.Symlink("/etc", filepath.Join(tree, "usr/share/doc/etc")); err != nil {
@@ -264,7 +264,7 @@ func TestOpenDeb(t *testing.T) {
 	if err != nil || p.Kind != Deb || p.Name != "hello" || p.Source != filepath.Join(work, "source/usr/src/hello-1.0") {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if got := fmt.Sprint(p.Needs); got != "[[libx-dev liby-dev] [make]]" {
+	if got := fmt.Sprintf("%q", p.Needs); got != `["libx-dev | liby-dev (>= 1)" "make"]` {
 		t.Errorf("needs %s", got)
 	}
 	if _, err := os.Stat(filepath.Join(work, "source/usr/share")); err == nil {
