@@ -112,11 +112,14 @@ func (s *Store) Collect(ctx context.Context, lim Limits) (Collection, error) {
 
 // want tells whether e is to go when the store takes left bytes.
 func (l Limits) want(e Entry, left int64) bool {
-	if e.State != "" && e.State != InUse || e.Kind == workKind {
+	if e.State != "" && e.State != InUse && e.State != Unfinished || e.Kind == workKind {
 		return false
 	}
 	if !l.about(e) {
 		return false
+	}
+	if e.State == Unfinished && time.Since(e.Used) > partialAge {
+		return true
 	}
 	return l.MaxBytes > 0 && left > l.MaxBytes || e.Used.Before(l.Before)
 }
@@ -137,6 +140,9 @@ func byWorth(a, b Entry) int {
 // evict removes an entry unless somebody wants it now. Whoever finds an entry holds its lock while he leaves his mark on
 // it, so that the mark that is read under the lock is the last word.
 func (s *Store) evict(e Entry) (gone bool, err error) {
+	if e.State == Unfinished {
+		return s.evictPartial(e)
+	}
 	lock, err := s.tryLock(e.Kind+"."+e.ID, true)
 	if lock == nil {
 		return false, err

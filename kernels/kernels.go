@@ -122,5 +122,9 @@ type Resolution struct {
 // Progress is how far one step of a fetch has come.
 type Progress struct {
 	What        string // the step in a few words, e.g. "download 6.12.107+deb13-amd64"
-	Done, Total int64  // bytes; Total 0 where it is not known
+	Done, Total int64  // of Unit; Total 0 where it is not known
+	Unit        string // what is counted: Bytes, or things by their name, e.g. "objects"; "" where nothing is
 }
+
+// Bytes is the unit of what is downloaded, unpacked or copied.
+const Bytes = "bytes"

@@ -159,6 +159,7 @@ func (s *Store) make(dir, kind, id string, fill func(dir string) error) error {
 		return fmt.Errorf("make %s: %w", kind, err)
 	}
 	err = s.fillTemp(temp, dir, id, fill)
+	s.dropPartial(kind, id, err == nil)
 	if err != nil {
 		return errors.Join(err, RemoveTree(temp))
 	}

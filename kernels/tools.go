@@ -33,8 +33,26 @@ type ToolError struct {
 	fault *regexp.Regexp
 }
 
-// Unwrap is what the operating system said of the tool's end.
-func (e *ToolError) Unwrap() error { return e.Err }
+// told are the errors of a disk that tools tell in the words of the C library.
+var told = []struct {
+	words string
+	errno syscall.Errno
+}{
+	{"No space left on device", syscall.ENOSPC},
+	{"Disk quota exceeded", syscall.EDQUOT},
+	{"Read-only file system", syscall.EROFS},
+}
+
+// Unwrap is what the operating system said of the tool's end, and what it said to the tool, where that is the disk's fault.
+func (e *ToolError) Unwrap() []error {
+	errs := []error{e.Err}
+	for _, t := range told {
+		if strings.Contains(e.Output, t.words) {
+			errs = append(errs, t.errno)
+		}
+	}
+	return errs
+}
 
 // maxLine bounds what an error repeats of a tool's words, in bytes.
 const maxLine = 300

@@ -20,6 +20,7 @@ const (
 	InUse      State = "in use"      // a run that lives has asked for it
 	Making     State = "being made"  // a process that lives fills it
 	LeftBehind State = "left behind" // by a process that was killed; the next Collect removes it
+	Unfinished State = "unfinished"  // a download that was cut off; the next one goes on from there
 	Private    State = "private"     // what a source keeps for itself: its index, a probe's answer
 )
 
@@ -55,6 +56,8 @@ func (s *Store) Usage() ([]Entry, error) {
 		case !f.IsDir() || name == lockDir:
 		case name == workKind:
 			all = append(all, s.workFolders(work, live)...)
+		case name == partialKind:
+			all = append(all, s.partials()...)
 		case kinds[name]:
 			all = append(all, s.temps(name)...)
 		default:

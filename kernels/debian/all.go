@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -15,12 +16,16 @@ import (
 // allSuites is the name that means every suite.
 const allSuites = "all"
 
+// realtime is the flavour that is asked for besides the standard one.
+const realtime = "rt-" + arch
+
 // every are the suites that allSuites means, as far as the archive has them; of two that hold the same kernel, the one that comes
 // first is taken: its root is the more stable one.
 var every = []string{"bullseye", "bullseye-backports", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "forky", "sid", "experimental"}
 
-// resolveAll finds the newest kernel of each series that any suite has. A suite that the archive does not have, or that has no
-// such kernel, is left out; one that cannot be asked is an error: what it has would be missing unseen.
+// resolveAll finds the newest kernel of each series in each release that is supported, and the real-time one of the newest
+// where nobody asked for less. A suite that the archive does not have, or that has no such kernel, is left out; one that
+// cannot be asked is an error: what it has would be missing unseen.
 func (s *Source) resolveAll(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
 	answers, notices, errs := make([]answer, len(every)), make([][]string, len(every)), make([]error, len(every))
 	var wg sync.WaitGroup
@@ -41,31 +46,70 @@ func (s *Source) resolveAll(ctx context.Context, sel kernels.Selector) (kernels.
 		case err != nil:
 			return kernels.Resolution{}, err
 		}
-		all.add(answers[i])
+		all.add(s.state(every[i]), answers[i])
 		all.notices = append(all.notices, notices[i]...)
 	}
 	res := all.resolution()
 	if len(res.Targets)+len(res.Incomplete) == 0 {
 		return res, fmt.Errorf("%w: no suite has %s of flavour %s", kernels.ErrNoMatch, cmp.Or(sel.Version, "a kernel"), cmp.Or(sel.Flavour, arch))
 	}
+	if sel.Version == "" && sel.Flavour == "" {
+		return s.addRealtime(ctx, res)
+	}
+	return res, nil
+}
+
+// addRealtime adds the real-time kernel of the newest one.
+func (s *Source) addRealtime(ctx context.Context, res kernels.Resolution) (kernels.Resolution, error) {
+	if len(res.Targets) == 0 {
+		return res, nil
+	}
+	newest := res.Targets[len(res.Targets)-1]
+	name := strings.TrimPrefix(newest.Source, "debian:")
+	a, _, err := s.ask(ctx, kernels.Selector{Source: "debian", Name: name, Version: newest.Version, Flavour: realtime})
+	partly, incomplete := errors.AsType[*kernels.IncompleteError](err)
+	switch {
+	case incomplete:
+		res.Incomplete = append(res.Incomplete, partly)
+	case errors.Is(err, kernels.ErrNoMatch):
+		res.Notices = append(res.Notices, fmt.Sprintf("%s has no %s of flavour %s", name, newest.Version, realtime))
+	case err != nil:
+		return res, err
+	}
+	for _, c := range a.Found {
+		res.Targets = append(res.Targets, c.Target)
+	}
 	return res, nil
 }
 
 // merged is the best of several suites, by series.
 type merged struct {
-	found      map[string]choice
+	found      map[string][]offer // one of each release, in the order of every
 	incomplete map[string]*kernels.IncompleteError
 	notices    []string
 }
 
-func (m *merged) add(a answer) {
+// offer is the newest kernel of a series that the suites of one release have.
+type offer struct {
+	choice
+	base  string
+	phase phase
+}
+
+func (m *merged) add(st *state, a answer) {
+	if m.found == nil {
+		m.found = map[string][]offer{}
+	}
 	for _, c := range a.Found {
 		series := seriesOf(c.Target.Version)
-		if best, ok := m.found[series]; !ok || older(imageVersion(best.Target), imageVersion(c.Target)) {
-			if m.found == nil {
-				m.found = map[string]choice{}
-			}
-			m.found[series] = c
+		o := offer{c, st.suite.base, st.phase()}
+		same := func(have offer) bool { return have.base == o.base || have.phase == coming && o.phase == coming }
+		i := slices.IndexFunc(m.found[series], same)
+		switch {
+		case i < 0:
+			m.found[series] = append(m.found[series], o)
+		case older(imageVersion(m.found[series][i].Target), imageVersion(c.Target)):
+			m.found[series][i] = o
 		}
 	}
 	for _, e := range a.Incomplete {
@@ -83,29 +127,63 @@ func (m *merged) addIncomplete(e *kernels.IncompleteError) {
 	}
 }
 
+// worthwhile are the offers of a series that people are to be asked about: those of supported releases; where there is none, of
+// what is to become one; else of those that were. What is left out is told of.
+func (m *merged) worthwhile(series string) []offer {
+	offers := m.found[series]
+	for _, p := range []phase{supported, coming, ended} {
+		taken := slices.DeleteFunc(slices.Clone(offers), func(o offer) bool { return o.phase != p })
+		if len(taken) == 0 {
+			continue
+		}
+		for _, o := range offers {
+			if o.phase != p {
+				m.tellOfLeft(o, series, taken)
+			}
+		}
+		return taken
+	}
+	return nil
+}
+
+// tellOfLeft says what was left out, and why, where it is newer than what was taken, or its release has ended.
+func (m *merged) tellOfLeft(o offer, series string, taken []offer) {
+	name := strings.TrimPrefix(o.Target.Source, "debian:")
+	switch {
+	case o.phase == ended:
+		m.notices = append(m.notices, fmt.Sprintf("%s of %s is left out: that release is no longer supported (debian:%s@%s names it)", o.Target.Version, name, name, series))
+	case !slices.ContainsFunc(taken, func(t offer) bool { return !older(t.Target.Version, o.Target.Version) }):
+		m.notices = append(m.notices, fmt.Sprintf("%s of %s is newer, and left out: no release has it yet (debian:%s@%s names it)", o.Target.Version, name, name, series))
+	}
+}
+
 // resolution is all of it, the oldest first. A kernel that is not complete counts where its series has none that is; a newer
 // one is told of.
 func (m *merged) resolution() kernels.Resolution {
 	var a answer
-	for series, c := range m.found {
-		if e := m.incomplete[series]; e != nil && older(c.Target.Version, e.Version) {
-			c.Note = stale(c.Target.Version, series, e.Version, "all", false)
+	for series := range m.found {
+		for _, o := range m.worthwhile(series) {
+			if e := m.incomplete[series]; e != nil && o.Note == "" && older(o.Target.Version, e.Version) {
+				o.Note = stale(o.Target.Version, series, e.Version, "all", false)
+			}
+			taken := func(c choice) bool { return c.Target.Release == o.Target.Release }
+			if !slices.ContainsFunc(a.Found, taken) {
+				a.Found = append(a.Found, o.choice)
+			}
 		}
-		a.Found = append(a.Found, c)
 	}
 	for series, e := range m.incomplete {
 		if _, ok := m.found[series]; !ok {
 			a.Incomplete = append(a.Incomplete, e)
 		}
 	}
-	slices.SortFunc(a.Found, func(x, y choice) int { return compareVersions(x.Target.Version, y.Target.Version) })
+	slices.SortFunc(a.Found, func(x, y choice) int {
+		return cmp.Or(compareVersions(x.Target.Version, y.Target.Version), cmp.Compare(x.Target.Release, y.Target.Release))
+	})
 	slices.SortFunc(a.Incomplete, func(x, y *kernels.IncompleteError) int { return compareVersions(x.Version, y.Version) })
 	res := a.resolution()
-	for _, n := range m.notices {
-		if !slices.Contains(res.Notices, n) {
-			res.Notices = append(res.Notices, n)
-		}
-	}
+	slices.Sort(m.notices) // they came in the order of a map, or of several suites
+	res.Notices = append(res.Notices, slices.Compact(m.notices)...)
 	return res
 }
 

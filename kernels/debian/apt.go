@@ -30,7 +30,12 @@ type stamp struct {
 	Lines    []string  `json:"lines"` // the suites that were there
 	Notices  []string  `json:"notices,omitempty"`
 	Gone     string    `json:"gone,omitempty"` // the archive has no such suite: which one, and there is no index
+	Support  support   `json:"support"`
+	Form     int       `json:"form"` // stampForm; an index whose stamp has another is old
 }
+
+// stampForm changes with what is noted of an index.
+const stampForm = 1
 
 func (s *Source) state(name string) *state {
 	return &state{s, suiteOf(name), filepath.Join(s.store.Dir(), "apt", name)}
@@ -61,7 +66,7 @@ func (st *state) fresh(mark stamp, age time.Duration) bool {
 		age = min(age, maxAge) // it may come
 	}
 	old := st.src.now().Sub(mark.Updated)
-	return !mark.Updated.IsZero() && mark.Given == st.given() && old >= 0 && old < age
+	return !mark.Updated.IsZero() && mark.Form == stampForm && mark.Given == st.given() && old >= 0 && old < age
 }
 
 // gone is the error that the suite is not there.
@@ -133,7 +138,7 @@ func (st *state) refresh(ctx context.Context, age time.Duration) error {
 	if err != nil {
 		return err
 	}
-	mark := stamp{Given: st.given(), Archives: where}
+	mark := stamp{Given: st.given(), Archives: where, Form: stampForm}
 	if where.Security == "" && strings.Contains(where.sources(st.suite.lines, ""), " "+st.suite.base+"-updates ") {
 		mark.Notices = append(mark.Notices, fmt.Sprintf("no security archive is known: %s comes without its security updates (MODMATRIX_DEBIAN_SECURITY_MIRROR)", st.suite.name))
 	}
@@ -191,15 +196,18 @@ func (st *state) note(ctx context.Context, lines []line, mark *stamp) error {
 		}
 	}
 	mark.Notices = append(mark.Notices, st.expired()...)
-	return nil
+	mark.Support, err = st.support(ctx, lists)
+	return err
 }
 
 var validUntil = regexp.MustCompile(`(?m)^Valid-Until: (.*)$`)
 
 // expired says which indices are past their date: a host may be told to take them all the same (Acquire::Check-Valid-Until),
 // but then newer kernels than those listed are to be expected.
-func (st *state) expired() (notices []string) {
+func (st *state) expired() []string {
 	releases, _ := filepath.Glob(st.path("lists/*_InRelease"))
+	var names []string
+	var first time.Time
 	for _, path := range releases {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -210,12 +218,19 @@ func (st *state) expired() (notices []string) {
 			continue
 		}
 		end, err := time.Parse(time.RFC1123, strings.TrimSpace(string(m[1])))
-		if err == nil && end.Before(st.src.now()) {
-			_, name, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), "_InRelease"), "_dists_")
-			notices = append(notices, fmt.Sprintf("the archive's index of %s was to be used until %s only: newer kernels may be missing", name, end.Format(time.DateOnly)))
+		if err != nil || !end.Before(st.src.now()) {
+			continue
+		}
+		_, name, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), "_InRelease"), "_dists_")
+		if names = append(names, name); first.IsZero() || end.Before(first) {
+			first = end
 		}
 	}
-	return notices
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return []string{fmt.Sprintf("the archive's index of %s was to be used until %s only: newer kernels may be missing", strings.Join(names, " and "), first.Format(time.DateOnly))}
 }
 
 // notThere is how apt says that an archive answered and has no such suite: by http, by file.

@@ -72,27 +72,21 @@ func (st *state) newest(ctx context.Context, name string) (kernels.Package, erro
 	if len(ix[name]) == 0 {
 		return kernels.Package{}, fmt.Errorf("%w: %s has no package %s in main", kernels.ErrNoMatch, st.suite.name, name)
 	}
-	p := ix[name][0]
-	return kernels.Package{Name: p.name, Version: p.version.String(), Arch: p.arch, SHA256: p.sha256, Size: p.size}, nil
+	return ix[name][0].asPackage(), nil
 }
 
 // makeDeb downloads p into dir and unpacks it there.
 func (st *state) makeDeb(ctx context.Context, dir string, p kernels.Package) error {
 	title := strings.Join([]string{p.Name, p.Version, p.Arch}, " ")
-	debs := filepath.Join(dir, "debs")
-	one := kernels.Target{Release: title, Packages: []kernels.Package{p}}
-	if err := st.download(ctx, debs, one, func(kernels.Progress) {}); err != nil {
-		return err
-	}
-	files, err := verify(debs, one.Packages)
+	files, err := st.download(ctx, "debs", p.SHA256, title, []kernels.Package{p}, func(kernels.Progress) {})
 	if err != nil {
 		return err
 	}
 	file := filepath.Join(dir, debFile)
-	if err := errors.Join(os.Rename(files[0], file), os.RemoveAll(debs)); err != nil {
+	if err := os.Rename(files[0], file); err != nil {
 		return err
 	}
-	if _, err := run(ctx, command(ctx, "dpkg-deb", "-x", file, filepath.Join(dir, debDir))); err != nil {
+	if err := unpack(ctx, file, filepath.Join(dir, debDir), p); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(title+"\n"), 0o644)

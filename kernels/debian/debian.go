@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -96,7 +95,7 @@ func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (kernels.Res
 func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []string, error) {
 	st := s.state(sel.Name)
 	if a, ok := st.cached(sel); ok {
-		return a, st.stamp().Notices, nil
+		return a, st.notices(), nil
 	}
 	notices, err := st.ensure(ctx, maxAge)
 	if err != nil {
@@ -118,7 +117,7 @@ func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []strin
 	if len(notices) == 0 {
 		st.remember(sel, a)
 	}
-	return a, append(slices.Clone(st.stamp().Notices), notices...), nil
+	return a, append(st.notices(), notices...), nil
 }
 
 // unavailable wraps err so that nobody blames a module for it, except where the caller himself gave up.

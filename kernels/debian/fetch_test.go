@@ -64,7 +64,7 @@ func TestAllIsTheNewestOfEverySeries(t *testing.T) {
 	s := a.source()
 	const whole = "debian:bookworm=6.1.0-56-amd64 debian:sid=6.16.3+deb14-amd64 debian:bookworm-backports=7.2.12+deb12-amd64 (6.17.1+deb14-amd64)" +
 		" 6.16.3 is not the newest 6.16 kernel of all: there is 6.16.12, but without headers" +
-		" 7.2.12 is not the newest 7.2 kernel of bookworm-backports: there is 7.2.20, but without headers the archive has no bookworm-updates"
+		" 7.2.12 is not the newest 7.2 kernel of bookworm-backports: there is 7.2.20, but without headers the archive has no bookworm-updates bookworm-backports has no 7.2.12 of flavour rt-amd64"
 	for text, want := range map[string]string{
 		"debian:all":           whole,
 		"debian:all@7":         "debian:bookworm-backports=7.2.12+deb12-amd64 7.2.12 is not the newest 7.2 kernel of bookworm-backports: there is 7.2.20, but without headers the archive has no bookworm-updates",
@@ -123,7 +123,7 @@ func TestFetchMakesATreeOfBothLayouts(t *testing.T) {
 		if target.Release != want.release || tree.Image != filepath.Join(tree.Dir, want.image) || tree.Config.Value("A") != want.config {
 			t.Errorf("%s: release %s, image %s, config A=%s", text, target.Release, tree.Image, tree.Config.Value("A"))
 		}
-		if last := steps[len(steps)-1]; last.Done != last.Total || last.Total != total(target) {
+		if last := steps[len(steps)-1]; last.Done != last.Total || last.Total != total(target.Packages) {
 			t.Errorf("%s: progress ended at %+v", text, last)
 		}
 		if paths, err := tree.Closure("virtio"); err != nil || len(paths) != 1 {

@@ -6,6 +6,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 var (
@@ -31,8 +33,14 @@ func notDownloaded(err error) error {
 		return err
 	}
 	file, why := path.Base(m[1]), m[2]
+	if strings.HasPrefix(why, "Hash Sum mismatch") || strings.HasPrefix(why, "File has unexpected size") {
+		return fmt.Errorf("download %s: %w: the mirror is behind, damaged or not to be trusted; run it again later, or name another (MODMATRIX_DEBIAN_MIRROR)", file, errNotAsSigned)
+	}
+	if kernels.IsFull(err) {
+		return fmt.Errorf("download %s: %w", file, err)
+	}
 	if strings.HasPrefix(why, "404") || strings.HasPrefix(why, "File not found") {
 		return fmt.Errorf("the archive's index names %s, and the archive has no such file any more: name another kernel of the suite with @VERSION, or another mirror (MODMATRIX_DEBIAN_MIRROR)", file)
 	}
-	return fmt.Errorf("download %s: %s; run it again", file, strings.Join(strings.Fields(why), " "))
+	return fmt.Errorf("download %s: %s; run it again, and it goes on from there", file, strings.Join(strings.Fields(why), " "))
 }

@@ -88,6 +88,9 @@ func TestABadArchiveIsOneClearLine(t *testing.T) {
 			if _, err := s.Fetch(t.Context(), target, nil); err != nil {
 				t.Error("and when it is well again:", err)
 			}
+			if left := unfinished(t, s); len(left) > 0 {
+				t.Error("the packages are there twice:", left)
+			}
 			nothingLeft(t, s)
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"pault.ag/go/debian/dependency"
 	"pault.ag/go/debian/version"
 )
@@ -24,6 +25,11 @@ type pkg struct {
 	size               int64
 	depends            string
 	suite              string
+}
+
+// asPackage is p as a target and a lock file have it.
+func (p pkg) asPackage() kernels.Package {
+	return kernels.Package{Name: p.name, Version: p.version.String(), Arch: p.arch, SHA256: p.sha256, Size: p.size}
 }
 
 // list is the index of one suite: a file that apt has checked.

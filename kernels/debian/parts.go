@@ -78,7 +78,7 @@ func (ps parts) target(k kernel, lists []list, su suite) (kernels.Target, error)
 		Source: "debian:" + su.name,
 	}
 	for _, p := range ps.pkgs {
-		t.Packages = append(t.Packages, kernels.Package{Name: p.name, Version: p.version.String(), Arch: p.arch, SHA256: p.sha256, Size: p.size})
+		t.Packages = append(t.Packages, p.asPackage())
 	}
 	var err error
 	t.Suite, t.RootPkgs, err = ps.rootOf(lists, su)

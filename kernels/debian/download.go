@@ -1,0 +1,209 @@
+package debian
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// anyAge is for an index that need only be there.
+const anyAge = 100 * 365 * 24 * time.Hour
+
+// download fetches the packages of a store's entry, which is just being filled, and returns their files, checked against what
+// was resolved. They lie where the next try finds what this one got, and go when the entry is made. An archive drops what it
+// replaces: where our index is behind it, a second try follows a new one.
+func (st *state) download(ctx context.Context, kind, id, what string, pkgs []kernels.Package, report func(kernels.Progress)) ([]string, error) {
+	if _, err := st.ensure(ctx, anyAge); err != nil {
+		return nil, err
+	}
+	dir, err := st.src.store.Partial(kind, id, what)
+	if err != nil {
+		return nil, err
+	}
+	stop := watch(dir, "download "+what, total(pkgs), report)
+	defer stop()
+	files, err := st.pullShared(ctx, dir, pkgs)
+	if err == nil || ctx.Err() != nil || kernels.IsFull(err) {
+		return files, err
+	}
+	before := st.stamp().Updated
+	if refreshErr := st.refresh(ctx, time.Minute); refreshErr != nil || st.stamp().Updated.Equal(before) {
+		return nil, errors.Join(err, ctx.Err())
+	}
+	return st.pullShared(ctx, dir, pkgs)
+}
+
+// pullShared is pull with the lock that keeps the index as it is meanwhile.
+func (st *state) pullShared(ctx context.Context, dir string, pkgs []kernels.Package) ([]string, error) {
+	unlock, err := st.lock(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return st.pull(ctx, dir, pkgs)
+}
+
+// pull lets apt put the packages into dir, and goes on from what is there of them. What that was is not trusted: where the
+// whole is not what was resolved, it is fetched once more from its beginning.
+func (st *state) pull(ctx context.Context, dir string, pkgs []kernels.Package) ([]string, error) {
+	wanted, err := st.addresses(ctx, pkgs)
+	if err != nil {
+		return nil, notDownloaded(err)
+	}
+	begun := sizeOf(dir) > 0
+	files, err := st.pullOnce(ctx, dir, wanted)
+	if begun && errors.Is(err, errNotAsSigned) && ctx.Err() == nil {
+		files, err = st.pullOnce(ctx, dir, wanted)
+	}
+	return files, err
+}
+
+// wanted is a package, and where apt would get it.
+type wanted struct {
+	kernels.Package
+	uri string
+}
+
+// address is what apt says of a package that it would download: by which address, the name of its file, size and digest.
+var address = regexp.MustCompile(`(?m)^'([^']+)' (\S+) \d+ (\S+)$`)
+
+// addresses asks apt, without a connection, where packages are. What its index does not have as it was resolved is an error.
+func (st *state) addresses(ctx context.Context, pkgs []kernels.Package) ([]wanted, error) {
+	args := []string{"download", "--print-uris"}
+	for _, p := range pkgs {
+		args = append(args, p.Name+"="+p.Version)
+	}
+	out, err := st.apt(ctx, "apt-get", args...)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]wanted{}
+	for _, m := range address.FindAllStringSubmatch(out, -1) {
+		// A file is to be copied, not only named: what lies in the store must not depend on what lies outside.
+		uri := regexp.MustCompile(`^file:`).ReplaceAllString(m[1], "copy:")
+		if sum, ok := strings.CutPrefix(m[3], "SHA256:"); ok {
+			found[sum] = wanted{uri: uri}
+		}
+	}
+	var all []wanted
+	for _, p := range pkgs {
+		w, ok := found[p.SHA256]
+		if !ok {
+			return nil, fmt.Errorf("the archive's %s %s is not the file with SHA-256 %s that was resolved", p.Name, p.Version, p.SHA256)
+		}
+		all = append(all, wanted{p, w.uri})
+	}
+	return all, nil
+}
+
+// aptHelper is apt's own program for single files. It is no command that is found by name.
+const aptHelper = "/usr/lib/apt/apt-helper"
+
+// endTogether runs a command whose helpers end as it does. Were we killed, only the command itself would hear of it; but it is
+// the one who holds the connection that notes, when told to end, of which day the half of a file is, and without that day
+// no archive gives the other half alone (RFC 9110, If-Range).
+const endTogether = `trap 'trap "" TERM; kill 0; wait' TERM; "$@" & wait $!`
+
+// errNotAsSigned says that a file is not the one whose digest the signed index states.
+var errNotAsSigned = errors.New("it is not the file that the archive's index was signed for")
+
+// pullOnce downloads what is not whole in dir. A file is called as its digest should be.
+func (st *state) pullOnce(ctx context.Context, dir string, pkgs []wanted) ([]string, error) {
+	args := []string{"-c", endTogether, "sh", aptHelper, "-q", "download-file"}
+	var files []string
+	for _, p := range pkgs {
+		file := filepath.Join(dir, p.SHA256+".deb")
+		files = append(files, file)
+		if sum, err := fileSHA256(file); err == nil && sum == p.SHA256 {
+			continue
+		}
+		args = append(args, p.uri, file, "SHA256:"+p.SHA256)
+	}
+	if args[len(args)-1] == "download-file" {
+		return files, nil
+	}
+	cmd := command(ctx, "sh", args...)
+	cmd.Env = append(cmd.Env, "APT_CONFIG="+st.path("apt.conf"))
+	_, err := run(ctx, cmd)
+	if err := removeFailed(dir); err != nil {
+		return nil, err
+	}
+	if err != nil {
+		return nil, notDownloaded(err)
+	}
+	for i, p := range pkgs {
+		if sum, err := fileSHA256(files[i]); err != nil || sum != p.SHA256 {
+			return nil, errors.Join(fmt.Errorf("download %s: %w", p.Name, errNotAsSigned), os.Remove(files[i]))
+		}
+	}
+	return files, nil
+}
+
+// removeFailed deletes what apt found to be something else than it should be.
+func removeFailed(dir string) error {
+	failed, _ := filepath.Glob(filepath.Join(dir, "*.FAILED"))
+	var errs []error
+	for _, f := range failed {
+		errs = append(errs, os.Remove(f))
+	}
+	return errors.Join(errs...)
+}
+
+// watch reports the size of what is in dir four times a second until stop is called.
+func watch(dir, what string, total int64, report func(kernels.Progress)) (stop func()) {
+	end, ended := make(chan bool), make(chan bool)
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(time.Second / 4)
+		defer tick.Stop()
+		for last := int64(-1); ; {
+			if size := sizeOf(dir); size != last {
+				last = size
+				report(kernels.Progress{What: what, Done: min(size, total), Total: total, Unit: kernels.Bytes})
+			}
+			select {
+			case <-end:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return func() { close(end); <-ended }
+}
+
+// sizeOf is how many bytes of packages are in dir.
+func sizeOf(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && filepath.Ext(path) == ".deb" {
+			if info, err := d.Info(); err == nil {
+				bytes += info.Size()
+			}
+		}
+		return nil
+	})
+	return bytes
+}
+
+func fileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
