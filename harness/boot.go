@@ -39,7 +39,7 @@ func (c *cell) do(ctx context.Context, f *frozen, v errand) (told, error) {
 func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, term io.ReadWriter, t *told) error {
 	c.stage(c.bootEvent(), StateStart, "", 0)
 	began := time.Now()
-	limits := c.limits(c.plan.Spec)
+	limits := c.deadlines(c.tree.Target)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	up := time.AfterFunc(limits.whole, func() { cancel(fmt.Errorf("QEMU did not come up in %v", limits.whole)) })

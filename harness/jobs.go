@@ -5,17 +5,22 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // jobs is how many builds and guests may run at once: as many as there are processors, and no more than the free
 // memory bears. A clone shares what it never wrote with all others of its template, so half of its nominal memory is
 // counted; a build needs less than that.
-func jobs(s Spec) int {
+func jobs(s Spec, targets ...kernels.Target) int {
 	n := s.Jobs
 	if n <= 0 {
 		n = runtime.NumCPU()
 	}
 	each := max(s.MemoryMiB, minGuestMiB) / 2
+	for _, t := range targets {
+		each = max(each, guestMiB(s, t)/2)
+	}
 	if free, ok := freeMiB("/proc/meminfo"); ok {
 		n = min(n, free/each)
 	}

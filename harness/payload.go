@@ -57,7 +57,7 @@ func (c *cell) payload(v errand) (wire.Plan, initramfs.Payload, error) {
 	t := c.tree.Target
 	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: v.shell, List: v.list,
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed(),
-		PatienceMS: (c.limits(c.plan.Spec).call / 3).Milliseconds(), SettleMS: v.settle.Milliseconds()}
+		PatienceMS: (c.deadlines(t).call / 3).Milliseconds(), SettleMS: v.settle.Milliseconds()}
 	files, err := c.addKernelModules(&plan, v.bare)
 	if err != nil {
 		return plan, initramfs.Payload{}, err
@@ -81,7 +81,7 @@ func (c *cell) payload(v errand) (wire.Plan, initramfs.Payload, error) {
 
 // wireSuite is what the guest is told of a suite.
 func (c *cell) wireSuite(name string, v errand) wire.Suite {
-	s := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.plan.Spec).Milliseconds(), Only: v.only}
+	s := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.deadlines(c.tree.Target)).Milliseconds(), Only: v.only}
 	if c.plan.Spec.Focus != "" && v.only == nil {
 		s.Args = []string{"--ginkgo.focus=" + c.plan.Spec.Focus}
 	}

@@ -117,7 +117,7 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 // prepare gives a run that can fetch, build and boot. Its release must be called.
 func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	var err error
-	n := jobs(p.Spec)
+	n := jobs(p.Spec, p.Targets...)
 	r := &run{Harness: h, plan: p, id: rand.Text(), started: time.Now(), module: p.Module,
 		records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[Cell]time.Duration{},
 		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}

@@ -70,7 +70,7 @@ func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
 		return
 	}
 	spec := r.plan.Spec
-	f.machine = vm.Machine{Arch: tree.Target.Arch, Kernel: tree.Image, Initrd: image, MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs,
+	f.machine = vm.Machine{Arch: tree.Target.Arch, Kernel: tree.Image, Initrd: image, MemoryMiB: guestMiB(spec, tree.Target), CPUs: spec.CPUs,
 		Devices: spec.Devices, Accel: verdict.Accel, Args: []string{wire.NonceArg + readyWord}}
 	if unfit != nil {
 		f.why = unfit.Error()
@@ -187,7 +187,7 @@ func (r *run) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, 
 	defer p.Kill()
 	ready := make(chan string, 1)
 	go func() { ready <- waitReady(frames) }()
-	limit := time.NewTimer(r.limits(r.plan.Spec).boot)
+	limit := time.NewTimer(r.deadlines(tree.Target).boot)
 	defer limit.Stop()
 	select {
 	case trouble := <-ready:
@@ -207,7 +207,7 @@ func (r *run) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, 
 	}
 	end := Ending{Reason: string(out.Reason), Stderr: lastLine(out.Stderr)}
 	if out.Reason == vm.HostKilled {
-		end.Late, end.Seconds = "boot", int(r.limits(r.plan.Spec).boot.Seconds())
+		end.Late, end.Seconds = "boot", int(r.deadlines(tree.Target).boot.Seconds())
 	}
 	text := log.Bytes()
 	f.failed = &Evidence{Guest: NewGuest(""), End: end, Tail: tail(text, 4<<10)}

@@ -42,8 +42,8 @@ func limits(s Spec) deadlines {
 
 // suiteTimeout leaves the guest time to end a suite by itself and tell about it. It is as long as a suite may need on a
 // busy host only to list its specs, however short the deadline.
-func suiteTimeout(s Spec) time.Duration {
-	whole := limits(s).whole
+func suiteTimeout(d deadlines) time.Duration {
+	whole := d.whole
 	return max(whole-30*time.Second, whole/2, listTime)
 }
 

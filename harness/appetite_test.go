@@ -1,0 +1,35 @@
+package harness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+func TestAKernelsOwnNeedsComeOnTop(t *testing.T) {
+	hungry := kernels.Target{MoreMiB: 512, Slower: 4}
+	for _, test := range []struct {
+		spec   Spec
+		target kernels.Target
+		mib    int
+		whole  time.Duration
+	}{
+		{Spec{}, kernels.Target{}, 256, wholeDefault},
+		{Spec{}, hungry, 768, 4 * wholeDefault},
+		{Spec{MemoryMiB: 64, Timeout: time.Minute}, kernels.Target{}, 64, time.Minute},
+		{Spec{MemoryMiB: 1024, Timeout: time.Minute}, hungry, 1536, 4 * time.Minute},
+	} {
+		r := &run{plan: &Plan{Spec: test.spec}, Harness: &Harness{limits: limits}}
+		d := r.deadlines(test.target)
+		if mib := guestMiB(test.spec, test.target); mib != test.mib || d.whole != test.whole {
+			t.Errorf("%+v on %+v: %d MiB, %v", test.spec, test.target, mib, d.whole)
+		}
+		if plain := limits(test.spec); d.build != plain.build || d.ask != plain.ask || d.boot < plain.boot {
+			t.Errorf("%+v", d)
+		}
+	}
+	if n := jobs(Spec{Jobs: 1000}, kernels.Target{}, kernels.Target{MoreMiB: 1 << 22}); n != 1 {
+		t.Errorf("%d guests at once of a kernel that needs 4 TiB", n)
+	}
+}
