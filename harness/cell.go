@@ -20,6 +20,8 @@ type cell struct {
 	dir   string // of its artifacts
 	try   int    // the how-manieth guest of this cell it is, from 1
 
+	counterpart bool // built is the kernel's own copy, in the place of the module under test
+
 	took     time.Duration // of the guest, without the wait for a free processor
 	restored time.Duration // until a clone said hello; zero for a guest that was booted
 	only     []string      // names of the specs to run; nil: all
@@ -29,7 +31,7 @@ type cell struct {
 // judge takes the cell through its guest, or finds what came of the same cell before, and gives its record, with the
 // artifacts written.
 func (c *cell) judge(ctx context.Context) results.Record {
-	c.dir = c.out.cell(c.about, c.suite, c.try)
+	c.dir = c.folder()
 	f := c.frozen(ctx)
 	key := c.cacheKey(f)
 	if rec, ok := c.recall(key); ok {
@@ -139,7 +141,7 @@ func (c *cell) tell(ctx context.Context, f *frozen) (told, int, error) {
 
 // inTurn does an errand as soon as a processor is free for it. What was told is the zero value where that never was.
 func (c *cell) inTurn(ctx context.Context, f *frozen, v errand) (told, error) {
-	key := durationKey(c.plan, Cell{Label(c.tree.Target), c.suite})
+	key := durationKey(c.plan, Cell{Label(c.tree.Target), c.suite + c.mark()})
 	if err := c.cpu.acquire(ctx, c.times.of(key)); err != nil {
 		return told{}, nil
 	}

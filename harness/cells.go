@@ -31,6 +31,9 @@ func (c *cell) cacheKey(f *frozen) string {
 		return ""
 	}
 	sum := sha256.New()
+	if c.counterpart { // the same file from another hand is another cell
+		io.WriteString(sum, c.mark())
+	}
 	json.NewEncoder(sum).Encode([]any{judgeVersion, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.suites[c.suite].sum,
 		c.plan.Spec.Params, c.plan.Spec.Focus, c.plan.Spec.Timeout, c.plan.Spec.Isolate, c.plan.Spec.Modules})
 	for _, m := range slices.Concat(c.built.depends, c.built.Modules) {

@@ -77,6 +77,8 @@ func checkFlags(f Spec) error {
 		return fmt.Errorf("--retries %d: from 0 to 100", f.Retries)
 	case f.Count > 1 && f.Retries > 0:
 		return errors.New("--count and --retries exclude each other: the one shows every end, the other seeks a better one")
+	case f.DeferInTree && f.CompareInTree:
+		return errors.New("--defer-in-tree and --compare-in-tree exclude each other: the one skips the kernels that the other looks for")
 	case f.Isolate != "" && !slices.Contains(Isolations, f.Isolate):
 		return fmt.Errorf("--isolate %q: %s", f.Isolate, strings.Join(Isolations, ", "))
 	case f.Jobs < 0 || f.Jobs > 1024:

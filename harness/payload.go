@@ -97,7 +97,11 @@ func (c *cell) wireSuite(name string, v errand) wire.Suite {
 func (c *cell) addKernelModules(plan *wire.Plan, bare bool) ([]initramfs.File, error) {
 	var files []initramfs.File
 	names := slices.Clone(c.plan.Spec.Modules)
-	if !bare {
+	switch {
+	case bare:
+	case c.counterpart: // the kernel knows what its own modules need, softly too
+		names = append(names, moduleNamesOf(c.built.Modules)...)
+	default:
 		names = append(names, foreign(slices.Concat(c.built.depends, c.built.Modules))...)
 	}
 	deps, err := c.tree.Closure(names...)
@@ -105,6 +109,9 @@ func (c *cell) addKernelModules(plan *wire.Plan, bare bool) ([]initramfs.File, e
 		return nil, err
 	}
 	for _, host := range deps {
+		if c.counterpart && slices.Contains(moduleNamesOf(c.built.Modules), fileModule(host)) {
+			continue // it is loaded as what is tested
+		}
 		data, err := kernels.ReadModule(host)
 		if err != nil {
 			return nil, err

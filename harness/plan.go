@@ -84,7 +84,8 @@ func (p *Plan) Digest() string {
 		*Plan
 		Devices []string `json:"devices,omitempty"`
 		Modules []string `json:"kernel_modules,omitempty"`
-	}{p, p.Spec.Devices, p.Spec.Modules})
+		InTree  bool     `json:"compare_in_tree,omitempty"`
+	}{p, p.Spec.Devices, p.Spec.Modules, p.Spec.CompareInTree})
 	if err != nil {
 		panic(err) // plain data: cannot happen
 	}

@@ -70,8 +70,11 @@ func (r *run) tellOfEarlier(log results.Log) {
 }
 
 // final tells a verdict about the module, which another run would only repeat. What went wrong on our side, or was never
-// run, is no verdict.
+// run, is no verdict; and where the kernel's own copy was run beside it, of that either.
 func final(rec results.Record) bool {
+	if rec.InTreeRun != nil && !final(rec.InTreeRun.Record) {
+		return false
+	}
 	return rec.Status == results.Pass || rec.Status == results.Fail || rec.Status == results.Skip
 }
 
@@ -200,6 +203,7 @@ func (r *run) facts() []results.Fact {
 		{Name: "the guest's processors", Value: strconv.Itoa(s.CPUs)},
 		{Name: "the guest's devices", Value: strings.Join(s.Devices, " ")},
 		{Name: "the kernel's own modules", Value: strings.Join(s.Modules, " ")},
+		{Name: "--compare-in-tree", Value: strconv.FormatBool(s.CompareInTree)},
 		{Name: "build only", Value: strconv.FormatBool(s.BuildOnly)},
 	}
 	for _, t := range r.plan.Targets {

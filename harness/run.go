@@ -162,7 +162,7 @@ func (r *run) know(label string, about results.Target) {
 func (r *run) record(c Cell, rec results.Record) {
 	r.mu.Lock()
 	rec = insist(rec, r.plan.required[c.Target])
-	rec.Suite, rec.Target = c.Suite, r.targets[c.Target]
+	rec = placed(rec, c.Suite, r.targets[c.Target])
 	r.records[c] = rec
 	r.toGo -= r.expected[c]
 	r.mu.Unlock()
@@ -195,9 +195,8 @@ func (r *run) finish(ctx context.Context) (*results.Results, error) {
 		rec, ok := r.records[c]
 		if !ok {
 			rec = Judge(Evidence{Interrupted: ctx.Err() != nil})
-			rec.Suite = c.Suite
 		}
-		rec.Target = r.targets[c.Target] // every cell of a row says the same of it, whenever it was recorded
+		rec = placed(rec, c.Suite, r.targets[c.Target]) // every cell of a row says the same of it, whenever it was recorded
 		res.Records = append(res.Records, rec)
 	}
 	res.Records = append(res.Records, r.earlier...)

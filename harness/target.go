@@ -56,12 +56,15 @@ func (r *run) validate(ctx context.Context, tree *kernels.Tree, about results.Ta
 	}
 	built := r.build(ctx, tree, sync.OnceFunc(func() { close(compiling) }))
 	close(compiled)
-	if len(built.Modules) == 0 {
+	theirs := r.counterpart(ctx, tree, &built)
+	if len(built.Modules) == 0 && theirs == nil {
 		thaw()
 	}
 	for _, s := range r.todo(Label(tree.Target)) {
 		wg.Go(func() {
 			id := Cell{Label(tree.Target), s.Name}
+			beside := make(chan *results.InTreeRun, 1)
+			go func() { beside <- r.compare(ctx, tree, about, s.Name, theirs) }()
 			rec := r.attempts(ctx, id, func(ctx context.Context, n int) results.Record {
 				c := cell{run: r, tree: tree, about: about, suite: s.Name, built: built, try: n}
 				return c.judge(ctx)
@@ -70,6 +73,7 @@ func (r *run) validate(ctx context.Context, tree *kernels.Tree, about results.Ta
 				rec.Timings.Fetch = fetched.Milliseconds()
 				rec.Timings.Total += rec.Timings.Fetch
 			}
+			rec.InTreeRun = <-beside
 			r.record(id, rec)
 		})
 	}

@@ -55,6 +55,7 @@ that no selector names any more too. Where nothing is new, it says so, and its e
 	f := cmd.Flags()
 	f.BoolVar(&s.Resume, "resume", false, "go on with the run that the folder of results holds, after it was killed or interrupted")
 	f.BoolVar(&s.New, "new", false, "run only the kernels that are not what they were in the run that the folder of results holds")
+	f.BoolVar(&s.CompareInTree, "compare-in-tree", false, "where a kernel brings a module of that name itself, run the suites with its copy as well, and show both")
 	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
 	return cmd
 }

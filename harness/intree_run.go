@@ -1,0 +1,231 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// What a kernel brings of the module itself can be put through the same suites, in the place of the module (--compare-in-tree).
+// What comes of it stands beside the module's records and is no part of any verdict on the module.
+
+// counterpart is the kernel's own copy of the module under test, ready to be loaded.
+type counterpart struct {
+	built // of which the modules and the notes are set
+	names []string
+}
+
+// counterpart finds the kernel's own copies of what b was to give, if they are to be run as well; nil where they are not, or where
+// the kernel has none, which a note in b says.
+func (r *run) counterpart(ctx context.Context, tree *kernels.Tree, b *built) *counterpart {
+	if !r.plan.Spec.CompareInTree || ctx.Err() != nil {
+		return nil
+	}
+	names, err := r.moduleNames(ctx, tree, b)
+	if len(names) == 0 {
+		b.Notes = append(b.Notes, "in tree: what the module is called is not known where it does not build, so the kernel's own copy was not looked for"+because(err))
+		return nil
+	}
+	t, err := r.unpackCopies(tree, names, b)
+	if err != nil {
+		b.Notes = append(b.Notes, "in tree: the kernel's own copy could not be run: "+err.Error())
+	}
+	return t
+}
+
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + firstLine(err.Error())
+}
+
+// moduleNames are the modules that the source makes: as they were built, else as its dkms.conf declares them, else as far as
+// its Kbuild or Makefile can be read.
+func (r *run) moduleNames(ctx context.Context, tree *kernels.Tree, b *built) (names []string, err error) {
+	for _, m := range b.Modules {
+		names = append(names, m.Name)
+	}
+	pkg := r.plan.in.module
+	switch {
+	case len(names) > 0:
+	case pkg.HasConf:
+		own := *pkg
+		conf, err := r.evaluate(&own, ctx, tree)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range conf.Modules {
+			names = append(names, underscored(m.Name))
+		}
+	default:
+		names, err = kbuild.Declared(pkg.Source)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// unpackCopies unpacks the kernel's own copies of names. That there are none, or not all, is a note in b.
+func (r *run) unpackCopies(tree *kernels.Tree, names []string, b *built) (*counterpart, error) {
+	own, lacking, err := copies(tree, names)
+	b.Notes = append(b.Notes, lacking...)
+	if err != nil || len(own) == 0 {
+		return nil, err
+	}
+	t := &counterpart{}
+	dir := filepath.Join(r.work, "in-tree-"+fileName(Label(tree.Target)))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	for _, path := range own {
+		m, err := unpackModule(dir, path)
+		if err != nil {
+			return nil, err
+		}
+		t.Modules, t.names = append(t.Modules, m), append(t.names, m.Name)
+	}
+	for _, p := range r.plan.Spec.Params {
+		if name, _, _ := strings.Cut(p, "="); !takes(t.Modules, p) {
+			t.Notes = append(t.Notes, fmt.Sprintf("%s of the kernel's own takes no parameter %s, which was left out", strings.Join(t.names, ", "), name))
+		}
+	}
+	return t, nil
+}
+
+// copies are the files of the kernel's own modules called names, in load order, and of those among what they need that build
+// upon one of them: these must be loaded after it. lacking says what the kernel has not.
+func copies(tree *kernels.Tree, names []string) (paths, lacking []string, err error) {
+	under := map[string]bool{}
+	var found []string
+	for _, name := range names {
+		path, ok, err := tree.Module(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok {
+			under[path] = true
+			found = append(found, name)
+			continue
+		}
+		_, err = tree.Closure(name)
+		switch none := (*kernels.NoModuleError)(nil); {
+		case errors.As(err, &none):
+			lacking = append(lacking, "in tree: this kernel has no "+name+" of its own to compare with")
+		case err != nil:
+			return nil, nil, err
+		default:
+			lacking = append(lacking, "in tree: "+name+" is built into this kernel, so its own copy cannot be run by itself")
+		}
+	}
+	all, err := tree.Closure(found...)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, path := range all {
+		needs, err := tree.Closure(fileModule(path))
+		if err != nil {
+			return nil, nil, err
+		}
+		if slices.ContainsFunc(needs, func(p string) bool { return under[p] }) {
+			paths = append(paths, path)
+		}
+	}
+	return paths, lacking, nil
+}
+
+// fileModule is the name of the module in the file at path, which may be packed.
+func fileModule(path string) string {
+	name, _, _ := strings.Cut(filepath.Base(path), ".ko")
+	return underscored(name)
+}
+
+// unpackModule writes the module at path into dir as it is loaded, and says what it is.
+func unpackModule(dir, path string) (kbuild.Module, error) {
+	data, err := kernels.ReadModule(path)
+	if err != nil {
+		return kbuild.Module{}, err
+	}
+	file := filepath.Join(dir, fileModule(path)+".ko")
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		return kbuild.Module{}, err
+	}
+	return kbuild.Inspect(file)
+}
+
+// takes tells whether one of modules declares the parameter that is given as NAME=VALUE.
+func takes(modules []kbuild.Module, param string) bool {
+	return slices.ContainsFunc(modules, func(m kbuild.Module) bool { return len(paramsFor(m, []string{param})) > 0 })
+}
+
+// compare runs a suite with the kernel's own copy t, as often as the module's cell is, and says what came of it.
+func (r *run) compare(ctx context.Context, tree *kernels.Tree, about results.Target, suite string, t *counterpart) *results.InTreeRun {
+	if t == nil {
+		return nil
+	}
+	rec := r.attempts(ctx, Cell{Label(tree.Target), suite + " (in tree)"}, func(ctx context.Context, n int) results.Record {
+		c := cell{run: r, tree: tree, about: about, suite: suite, built: t.built, counterpart: true, try: n}
+		return c.judge(ctx)
+	})
+	return &results.InTreeRun{Modules: t.names, Record: rec}
+}
+
+// mark tells the cell's name from that of the module's own cell.
+func (c *cell) mark() string {
+	if c.counterpart {
+		return " (in tree)"
+	}
+	return ""
+}
+
+// folder is where the artifacts of the cell go. Those of the kernel's own copy lie within the folder of the module's cell.
+func (c *cell) folder() string {
+	if !c.counterpart {
+		return c.out.cell(c.about, c.suite, c.try)
+	}
+	dir := filepath.Join(c.out.cell(c.about, c.suite, 1), "in-tree")
+	if c.try > 1 {
+		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", c.try))
+	}
+	return dir
+}
+
+// event keeps from whoever watches how a guest with the kernel's own copy goes on: it would be taken for the module's. What
+// came of it is in the record.
+func (c *cell) event(e Event) {
+	if !c.counterpart || e.Kind == EventNotice {
+		c.run.event(e)
+	}
+}
+
+// stage is run.stage with the cell's own event.
+func (c *cell) stage(ev Event, state State, text string, took time.Duration) {
+	ev.State, ev.Text, ev.Elapsed = state, text, took
+	c.event(ev)
+}
+
+// placed says on rec, and on what was run beside it, which cell it is of.
+func placed(rec results.Record, suite string, t results.Target) results.Record {
+	rec.Suite, rec.Target = suite, t
+	if rec.InTreeRun != nil {
+		theirs := *rec.InTreeRun
+		theirs.Record.Suite, theirs.Record.Target = suite, t
+		rec.InTreeRun = &theirs
+	}
+	return rec
+}
+
+func moduleNamesOf(modules []kbuild.Module) (names []string) {
+	for _, m := range modules {
+		names = append(names, m.Name)
+	}
+	return names
+}
