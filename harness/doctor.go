@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -118,9 +119,15 @@ func (h *Harness) Fetch(ctx context.Context, spec Spec) ([]kernels.Target, error
 	for _, u := range p.Unresolved {
 		errs = append(errs, errors.New(u.Reason))
 	}
-	for _, t := range p.Targets {
-		if _, err := r.fetch(ctx, t); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", Label(t), err))
+	failed := make([]error, len(p.Targets))
+	var wg sync.WaitGroup
+	for i, t := range p.Targets {
+		wg.Go(func() { _, failed[i] = r.fetch(ctx, t) })
+	}
+	wg.Wait()
+	for i, t := range p.Targets {
+		if failed[i] != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", Label(t), failed[i]))
 			continue
 		}
 		got = append(got, t)

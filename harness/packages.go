@@ -26,6 +26,9 @@ type furnisher interface {
 // furnish sees to a root that has what the packages to build depend on, as far as the archive has it. What is lacking then is
 // told with what was built without.
 func (r *run) furnish(ctx context.Context, tree *kernels.Tree, report func(kernels.Progress)) (*kernels.Tree, error) {
+	if r.plan.in.module == nil { // a kernel is fetched, and nothing is built for it
+		return tree, nil
+	}
 	needs := r.plan.in.module.Lacking(tree)
 	for _, p := range r.plan.in.depends {
 		needs = append(needs, p.Lacking(tree)...)

@@ -31,6 +31,7 @@ type Spec struct {
 	MemoryMiB     int           // of a guest; zero means 256
 	CPUs          int           // of a guest; zero means 1
 	Devices       []string      // stand-ins for hardware in the guest: rows of QEMU's -device, see vm.CheckDevice
+	Plugs         []string      // stand-ins that suites plug in and pull: "NAME=ROW", see vm.Plug
 	Modules       []string      // of the kernel's own, to load before the module; a kernel without one is skipped
 	RequireKVM    bool          // fail rather than fall back to emulation
 	Offline       bool          // never touch the network
@@ -93,8 +94,9 @@ type Event struct {
 	Stage   results.Stage    `json:"stage,omitempty"`
 	State   State            `json:"state,omitempty"`
 	Text    string           `json:"text,omitempty"`
-	Done    int64            `json:"done,omitempty"`  // bytes while fetching, specs while testing
+	Done    int64            `json:"done,omitempty"`  // of Unit while fetching, specs while testing
 	Total   int64            `json:"total,omitempty"` // zero when it is not known
+	Unit    string           `json:"unit,omitempty"`  // while fetching: "bytes", or what else is counted
 	Elapsed time.Duration    `json:"elapsed_ns,omitempty"`
 	Left    time.Duration    `json:"left_ns,omitempty"` // of the whole run, by earlier runs; zero when nobody can tell
 	Cells   []Cell           `json:"cells,omitempty"`

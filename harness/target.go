@@ -106,7 +106,7 @@ func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error
 	began := time.Now()
 	tell := func(p kernels.Progress) {
 		e := ev
-		e.State, e.Text, e.Done, e.Total = StateProgress, p.What, p.Done, p.Total
+		e.State, e.Text, e.Done, e.Total, e.Unit = StateProgress, p.What, p.Done, p.Total, p.Unit
 		r.event(e)
 	}
 	tree, err := r.sources(r.plan.Spec)[source].Fetch(ctx, t, tell)

@@ -42,6 +42,7 @@ type boardStage struct {
 	took        time.Duration
 	text        string
 	done, total int64
+	unit        string // of what is fetched
 }
 
 func newBoard() *board {
@@ -152,7 +153,7 @@ func (s *boardStage) add(e harness.Event) {
 		s.since = e.Time
 	}
 	s.state, s.text, s.took = e.State, e.Text, e.Elapsed
-	s.done, s.total = e.Done, e.Total
+	s.done, s.total, s.unit = e.Done, e.Total, e.Unit
 }
 
 // ended tells whether nothing more will come of the stage.

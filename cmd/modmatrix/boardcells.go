@@ -79,7 +79,10 @@ func (r *boardRow) doing(f frame, short bool) field {
 		if text == "" {
 			text = "fetching"
 		}
-		if s.total > 0 {
+		switch {
+		case s.total > 0 && s.unit != "":
+			text = amount(s.done, s.total, s.unit) + " " + text
+		case s.total > 0:
 			text = percent(s.done, s.total) + " " + text
 		}
 		return field{text + f.since(s), "plain"}

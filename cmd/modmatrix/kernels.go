@@ -54,7 +54,9 @@ func kernelsFetch(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fetch SELECTOR…",
 		Short: "Get kernels, and the roots their modules are built in, ready for later",
-		Long: `Fetch downloads kernels, and makes the roots that their modules are built in, so that a run can be --offline.
+		Long: `Fetch downloads kernels, two at a time, and makes the roots that their modules are built in, so that a run can be
+--offline. A download that is cut off or killed goes on where it stopped the next time; what nobody goes on with for a
+week, modmatrix cache gc removes. What could be had is listed, also when something could not.
 
 The archive is the one that this host's own apt knows, and apt goes there as it always does: through the proxy, with the
 credentials, timeouts and retries of its configuration (Acquire::http::Proxy in /etc/apt/apt.conf.d, or http_proxy).
@@ -88,15 +90,12 @@ func (a *app) fetch(ctx context.Context, spec harness.Spec) error {
 	}
 	targets, err := h.Fetch(ctx, spec)
 	w.close()
-	if err != nil {
-		return err
-	}
 	if !a.json {
 		for _, t := range targets {
 			fmt.Fprintln(a.Stdout, results.Plain(harness.Label(t)))
 		}
 	}
-	return nil
+	return err
 }
 
 func kernelsUpdate(a *app) *cobra.Command {

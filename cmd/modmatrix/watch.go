@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -158,9 +159,17 @@ func howFar(e harness.Event) string {
 	case e.State != harness.StateProgress:
 		return ""
 	case e.Total > 0:
-		return fmt.Sprintf("  %s %s of %s", results.Plain(e.Text), megabytes(e.Done), megabytes(e.Total))
+		return "  " + results.Plain(e.Text) + " " + amount(e.Done, e.Total, e.Unit)
 	}
 	return "  " + results.Plain(e.Text)
+}
+
+// amount is how much of something there is by now: bytes as people count them, all else by the piece.
+func amount(done, total int64, unit string) string {
+	if unit == kernels.Bytes {
+		return megabytes(done) + " of " + megabytes(total)
+	}
+	return strings.TrimRight(fmt.Sprintf("%d of %d %s", done, total, results.Plain(unit)), " ")
 }
 
 // stageLine says something of what e is about. Of several guests of a cell it names the one.

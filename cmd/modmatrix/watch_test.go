@@ -32,7 +32,11 @@ func TestLongStagesAreToldOf(t *testing.T) {
 		return e
 	}
 	progress := stage(results.StageFetch, harness.StateProgress)
-	progress.Text, progress.Done, progress.Total = "linux-image", 34e6, 80e6
+	progress.Text, progress.Done, progress.Total, progress.Unit = "linux-image", 34e6, 80e6, "bytes"
+	compile := progress
+	compile.Target, compile.Text, compile.Done, compile.Total, compile.Unit = "6.12", "compile linux", 805, 1200, "objects"
+	began := compile
+	began.State = harness.StateStart
 	spec := stage(results.StageTest, harness.StateStart)
 	spec.Kind, spec.Text, spec.Done, spec.Total = harness.EventSpec, "is \x1b loaded", 2, 14
 	for _, c := range []struct {
@@ -45,10 +49,25 @@ func TestLongStagesAreToldOf(t *testing.T) {
 		{12 * time.Second, []harness.Event{progress}, "6.1 fetch … 12 s linux-image 34 MB of 80 MB 6.1 fifo test … 12 s"},
 		{13 * time.Second, nil, ""},
 		{25 * time.Second, []harness.Event{stage(results.StageFetch, harness.StateDone), spec}, `6.1 fifo test … 25 s spec 3/14 "is \x1b loaded"`},
+		{30 * time.Second, []harness.Event{began}, ""},
+		{45 * time.Second, []harness.Event{compile, {Kind: harness.EventRecord, Target: "6.1", Suite: "fifo"}}, "6.12 fetch … 15 s compile linux 805 of 1200 objects"},
+		{46 * time.Second, []harness.Event{{Kind: harness.EventStage, Target: "6.12", Stage: results.StageFetch, State: harness.StateDone}}, ""},
 		{60 * time.Second, []harness.Event{{Kind: harness.EventRecord, Target: "6.1", Suite: "fifo"}}, ""},
 	} {
 		if got := said(c.after, c.events...); got != c.want {
 			t.Errorf("after %v: %q, want %q", c.after, got, c.want)
+		}
+	}
+}
+
+// What is fetched is told of by what is counted, on a terminal as well.
+func TestTheBoardTellsWhatIsFetched(t *testing.T) {
+	for unit, want := range map[string]string{"bytes": "34 MB of 80 MB linux", "objects": "34000000 of 80000000 objects linux", "": "42% linux"} {
+		b := newBoard()
+		b.add(harness.Event{Kind: harness.EventPlan, Cells: []harness.Cell{{Target: "6.1", Suite: "fifo"}}})
+		b.add(harness.Event{Kind: harness.EventStage, Target: "6.1", Stage: results.StageFetch, State: harness.StateProgress, Text: "linux", Done: 34e6, Total: 80e6, Unit: unit})
+		if got := b.view(frame{width: 120, height: 20, now: time.Now()}); !strings.Contains(got, want) {
+			t.Errorf("%q: no %q in\n%s", unit, want, got)
 		}
 	}
 }

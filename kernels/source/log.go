@@ -26,6 +26,9 @@ const (
 	maxLine   = 4 << 10
 )
 
+// objects are what a compilation's progress counts.
+const objects = "objects"
+
 // compiled is what make says for each object (Linux scripts/Kbuild.include, "quiet").
 var compiled = regexp.MustCompile(`^  (CC|AS)( \[M\])?  `)
 
@@ -35,7 +38,16 @@ var quiet = regexp.MustCompile(`^  [A-Z]+ `)
 // step begins a step: its objects are counted as far as total, which may be 0.
 func (l *buildLog) step(what string, total int64) {
 	l.what, l.total, l.done = what, total, 0
-	l.report(kernels.Progress{What: what, Total: total})
+	l.tell()
+}
+
+// tell reports how far the step is: some have nothing to count.
+func (l *buildLog) tell() {
+	p := kernels.Progress{What: l.what, Done: l.done, Total: l.total}
+	if l.total > 0 {
+		p.Unit = objects
+	}
+	l.report(p)
 }
 
 // Write never fails: a build is not to stop for its log.
@@ -60,7 +72,7 @@ func (l *buildLog) read(line []byte) {
 			l.done++
 		}
 		if l.total > 0 {
-			l.report(kernels.Progress{What: l.what, Done: l.done, Total: l.total})
+			l.tell()
 		}
 	case fault.Match(line) && !quiet.Match(line) && len(l.faults) < maxFaults:
 		l.faults = append(append(l.faults, line...), '\n')
