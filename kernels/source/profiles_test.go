@@ -144,3 +144,14 @@ func FuzzParseFragment(f *testing.F) {
 		}
 	})
 }
+
+// TestSanitizersGetWhatTheyNeed: what the shadow of KASAN leaves of 256 MiB is too little for a suite.
+func TestSanitizersGetWhatTheyNeed(t *testing.T) {
+	r, err := New(nil, nil, Config{}).fragments([]string{"kasan", "kmemleak", "lockdep"})
+	if err != nil || r.moreMiB() != 384 || r.slower() != 8 {
+		t.Errorf("%d MiB more, %d times slower, %v", r.moreMiB(), r.slower(), err)
+	}
+	if r, err = New(nil, nil, Config{}).fragments(nil); err != nil || r.moreMiB() != 0 || r.slower() != 0 {
+		t.Errorf("the plain kernel: %+v, %v", r, err)
+	}
+}
