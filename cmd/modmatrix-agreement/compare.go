@@ -144,30 +144,29 @@ func (c *comparison) prepare(ctx context.Context) (release func(), err error) {
 	return release, err
 }
 
-// all compares every package on the first kernel, then on the second, and so on: who has not time for all of it sees something of
-// everything. The cells come package by package.
-func (c *comparison) all(ctx context.Context, names []named, began time.Time) []cell {
-	subjects, errs := make([]subject, len(names)), make([]error, len(names))
-	for i, n := range names {
-		subjects[i], errs[i] = c.open(ctx, n)
-	}
-	cells := make([]cell, len(names)*len(c.trees))
-	for k, tree := range c.trees {
-		for i, n := range names {
+// all compares the first package on every kernel, then the second, and so on: who has not time for all of it sees all of some.
+func (c *comparison) all(ctx context.Context, names []named, began time.Time) (cells []cell) {
+	for _, n := range names {
+		late := c.within > 0 && time.Since(began) > c.within
+		s, err := subject{}, error(nil)
+		if !late {
+			s, err = c.open(ctx, n)
+		}
+		for _, tree := range c.trees {
 			one := cell{Package: n.name, Kernel: tree.Target.Release}
 			switch {
-			case errs[i] != nil:
-				one.Left = firstLine(errs[i].Error())
-			case c.within > 0 && time.Since(began) > c.within:
-				one.Package, one.Left = subjects[i].title(), fmt.Sprintf("not begun within %s", c.within)
+			case late || c.within > 0 && time.Since(began) > c.within:
+				one.Left = fmt.Sprintf("not begun within %s", c.within)
+			case err != nil:
+				one.Left = firstLine(err.Error())
 			default:
-				one = c.compare(ctx, subjects[i], tree)
+				one = c.compare(ctx, s, tree)
 			}
 			if ctx.Err() != nil {
 				one.Left = "interrupted"
 			}
 			c.say("%s", one)
-			cells[i*len(c.trees)+k] = one
+			cells = append(cells, one)
 		}
 	}
 	return cells
@@ -187,12 +186,16 @@ func (c *comparison) open(ctx context.Context, n named) (subject, error) {
 	return subject{deb, pkg}, err
 }
 
-// compare asks both sides for one cell, one after the other.
+// compare asks both sides for one cell, one after the other, in a root that has what the package depends on.
 func (c *comparison) compare(ctx context.Context, s subject, tree *kernels.Tree) cell {
 	one := cell{Package: s.title(), Kernel: tree.Target.Release}
+	tree, err := c.source.Furnish(ctx, tree, s.pkg.Lacking(tree), nil)
+	if err != nil {
+		one.Left = firstLine(err.Error())
+		return one
+	}
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	var err error
 	if one.Theirs, err = c.theirs(limited, s.deb, s.pkg, tree); err != nil {
 		one.Left = "dkms: " + firstLine(err.Error())
 		return one

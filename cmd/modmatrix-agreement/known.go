@@ -12,7 +12,7 @@ type known struct {
 // allowed are the differences that we stand by. Each says whose verdict is the better one, and why.
 var allowed = []known{
 	{theirs: fail, ours: broken, says: ", which the package depends on",
-		why: "the root lacks what the package depends on: dkms fails it, modmatrix takes the blame for its own root"},
+		why: "the release has not what the package depends on: dkms fails it, modmatrix takes the blame for its own root"},
 	{theirs: fail, ours: broken, says: "the root lacks a program",
 		why: "the root lacks a program that the build runs: dkms fails the package, modmatrix takes the blame for its own root"},
 }

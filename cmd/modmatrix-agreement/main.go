@@ -36,8 +36,8 @@ func run() int {
 	return 3
 }
 
-// defaultKernels are one of each series; those that tell most come first.
-var defaultKernels = []string{"debian:bookworm", "debian:trixie-backports", "debian:trixie", "debian:bullseye", "debian:trixie-backports@7.2"}
+// defaultKernels are one of each series that Debian builds, and 6.12 with the tools of two releases.
+var defaultKernels = []string{"debian:bullseye", "debian:bookworm", "debian:bookworm-backports", "debian:trixie", "debian:trixie-backports@7.2", "debian:trixie-backports"}
 
 func command() *cobra.Command {
 	c := comparison{say: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
