@@ -108,12 +108,18 @@ func Judge(e Evidence) results.Record {
 	for _, fits := range rows {
 		if v, ok := fits(e); ok {
 			rec.Status, rec.Stage, rec.Code, rec.Reason = v.status, v.stage, v.code, v.reason
+			if v.code == results.CodeHang && stuckIn(e) == "" {
+				rec.Notes = append(rec.Notes, placeless)
+			}
 			return rec
 		}
 	}
 	rec.Status = results.Pass
 	return rec
 }
+
+// placeless is said of a hang that cannot be placed.
+const placeless = "where in the module it hangs is not known: its kernel was asked, and no stack that it could still show is one of the module's; a processor with its interrupts off may show none"
 
 // where names the place of a fault as closely as the console does.
 func where(s Splat) string {

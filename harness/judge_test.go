@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -193,7 +194,7 @@ var judgements = []struct {
 	{"a failure that takes several lines to say", func(e *Evidence) {
 		e.Guest.Specs[1] = wire.Spec{Name: "two", State: "failed", Message: "Expected\n    <[]string | len:1>: [\"char 250 fifo\"]\nto be empty", Location: "fifo_test.go:12"}
 		e.Guest.Exit.Code = 1
-	}, "FAIL@test spec-failed", `"two": Expected <[]string | len:1>: ["char 250 fifo"] to be empty (fifo_test.go:12)`},
+	}, "FAIL@test spec-failed", `"two": Expected ["char 250 fifo"] to be empty (fifo_test.go:12)`},
 	{"a failure that takes a book to say", func(e *Evidence) {
 		e.Guest.Specs[1] = wire.Spec{Name: "two", State: "failed", Message: "Timed out after 3.001s.\nExpected\n    <string>: " + strings.Repeat("x", 1<<20)}
 	}, "FAIL@test spec-failed", "xxx…"},
@@ -219,7 +220,8 @@ var judgements = []struct {
 		}
 	}, "SKIP@test excluded", "needs >= 7.0"},
 	{"one spec skipped", func(e *Evidence) { e.Guest.Specs[0].State = "skipped" }, "PASS@", ""},
-	{"the module is in use", func(e *Evidence) { e.Guest.Unloads[0].Errno = int(syscall.EBUSY) }, "FAIL@unload unload-failed", "EBUSY"},
+	{"the module has no exit", func(e *Evidence) { e.Guest.Unloads[0].Errno = int(syscall.EBUSY) }, "FAIL@unload unload-failed", "EBUSY (device or resource busy): it has no exit function"},
+	{"the module is in use", func(e *Evidence) { e.Guest.Unloads[0].Errno = int(syscall.EAGAIN) }, "FAIL@unload unload-failed", "something still uses it"},
 	{"exit never returned", func(e *Evidence) {
 		e.Guest, e.End = stopped(results.StageUnload, ""), Ending{Late: results.StageUnload, Seconds: 60}
 		e.Guest.Exit = &SuiteExit{}
@@ -255,6 +257,18 @@ func TestJudge(t *testing.T) {
 				t.Error("no reason given")
 			}
 		})
+	}
+}
+
+// A hang has a place, or a note says why it has none.
+func TestAHangWithoutAPlaceSaysWhy(t *testing.T) {
+	for place, noted := range map[string]bool{"": true, "fifo_init [fifo] (fifo.c:12)": false} {
+		e := good()
+		e.Guest, e.End, e.Place = stopped(results.StageLoad, ""), Ending{Late: results.StageLoad, Silent: true, Seconds: 60}, place
+		rec := Judge(e)
+		if rec.Code != results.CodeHang || slices.Contains(rec.Notes, placeless) != noted {
+			t.Errorf("place %q: %s %s, notes %q", place, rec.Code, rec.Reason, rec.Notes)
+		}
 	}
 }
 

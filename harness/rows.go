@@ -215,7 +215,16 @@ func stuckIn(e Evidence) string {
 func unloadRefused(e Evidence) (verdict, bool) {
 	call, ok := refused(e.Guest.Unloads)
 	reason := fmt.Sprintf("%s does not unload: %s", call.Module, call.Error())
+	if words := unloadWords[syscall.Errno(call.Errno)]; words != "" {
+		reason += ": " + words
+	}
 	return verdict{results.Fail, results.StageUnload, results.CodeUnloadFailed, reason}, ok
+}
+
+// unloadWords are what delete_module means by an errno (Linux kernel/module/main.c, delete_module and try_stop_module).
+var unloadWords = map[syscall.Errno]string{
+	syscall.EAGAIN: "something still uses it, or holds a reference that was never given back",
+	syscall.EBUSY:  "it has no exit function, or is not through with its init or exit",
 }
 
 func residue(e Evidence) (verdict, bool) {

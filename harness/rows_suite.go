@@ -14,7 +14,7 @@ func specFailed(e Evidence) (verdict, bool) {
 	n := count(e.specs)
 	switch {
 	case failed.Name != "":
-		reason := fmt.Sprintf("%q: %s", failed.Name, gist(failed.Message))
+		reason := fmt.Sprintf("%q: %s", failed.Name, Gist(failed.Message))
 		if failed.Location != "" {
 			reason += " (" + failed.Location + ")"
 		}
@@ -25,7 +25,7 @@ func specFailed(e Evidence) (verdict, bool) {
 	case len(e.Guest.Nodes) > 0:
 		node := e.Guest.Nodes[0]
 		return verdict{results.Fail, results.StageTest, results.CodeSpecFailed,
-			fmt.Sprintf("%s failed: %s", node.Node, gist(node.Message))}, true
+			fmt.Sprintf("%s failed: %s", node.Node, Gist(node.Message))}, true
 	}
 	return verdict{}, false
 }
@@ -107,19 +107,6 @@ func exited(g *Guest) string {
 	return fmt.Sprintf(" (the suite process exited with %d%s)", g.Exit.Code, said)
 }
 
-// maxGist bounds what a reason quotes of a suite, in bytes.
-const maxGist = 240
-
-// gist puts the message of a failed spec into one line. Gomega spreads a sentence over several: "Expected", a value, "to
-// equal", a value; its own words for a failure that have a line to themselves are none.
-func gist(message string) string {
-	first := firstLine(message)
-	if first == "Expected" || strings.HasPrefix(first, "Timed out after") || strings.HasPrefix(first, "Failed after") {
-		first = strings.Join(strings.Fields(message), " ")
-	}
-	return clip(first)
-}
-
 // lastWords are what a Go program says of its own end, else the last line that it printed.
 func lastWords(output string) string {
 	for line := range strings.Lines(output) {
@@ -128,11 +115,4 @@ func lastWords(output string) string {
 		}
 	}
 	return clip(lastLine(output))
-}
-
-func clip(text string) string {
-	if len(text) <= maxGist {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxGist], "") + "…"
 }

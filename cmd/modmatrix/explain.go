@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -140,13 +142,12 @@ func showExplanation(w io.Writer, e harness.Explanation) error {
 	fmt.Fprintf(&out, "%s · %s: %s\n", results.Plain(e.Label), results.Plain(rec.Suite), results.Plain(head))
 	line("because", e.Rule)
 	line("reason", rec.Reason)
-	for _, s := range rec.Specs {
-		if s.Status != results.Pass && s.Status != results.Skip {
-			line("spec", strings.TrimSpace(fmt.Sprintf("%s %q %s %s", s.Status, s.Name, s.Location, s.Message)))
+	showSpecs(line, rec.Specs)
+	for i, s := range rec.Splats {
+		if i == firstOfKind(rec.Splats, s) {
+			showSplat(&out, line, s)
+			showRepeats(line, rec.Splats[i+1:], s)
 		}
-	}
-	for _, s := range rec.Splats {
-		showSplat(&out, line, s)
 	}
 	showRest(line, rec)
 	if e.Build != nil {
@@ -157,6 +158,23 @@ func showExplanation(w io.Writer, e harness.Explanation) error {
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// showSpecs tells of those that did not pass, and of what several say only once.
+func showSpecs(line func(label, text string), specs []results.Spec) {
+	last := ""
+	for _, s := range specs {
+		if s.Status == results.Pass || s.Status == results.Skip {
+			continue
+		}
+		why := strings.TrimSpace(s.Location + " " + harness.Gist(s.Message))
+		text := fmt.Sprintf("%s %q %s", s.Status, s.Name, why)
+		if why != "" && why == last {
+			text = fmt.Sprintf("%s %q likewise", s.Status, s.Name)
+		}
+		last = why
+		line("spec", text)
+	}
 }
 
 func showSplat(out io.Writer, line func(label, text string), s results.Splat) {
@@ -174,9 +192,55 @@ func showSplat(out io.Writer, line func(label, text string), s results.Splat) {
 	for _, c := range s.Callers {
 		line("", "called from "+c)
 	}
+	left := 0
 	for l := range strings.Lines(s.Excerpt) {
-		fmt.Fprintf(out, "    | %s\n", results.Plain(l))
+		if text := results.Plain(l); untelling.MatchString(text) {
+			left++
+		} else {
+			fmt.Fprintf(out, "    | %s\n", text)
+		}
 	}
+	if left > 0 {
+		fmt.Fprintf(out, "    | (%s of registers and guesses left out)\n", plural(left, "line"))
+	}
+}
+
+// untelling matches lines of a report that a person skips: registers, machine code, frames that may be leftovers on the
+// stack, and where in its own code the process was that called the kernel.
+var untelling = regexp.MustCompile(`^(?:\? |(?:RSP|RAX|RDX|RBP|R10|R13|FS|CS|CR2|PKRU|Code|RIP: 0033|[RE]SP: 002b):)`)
+
+// firstOfKind is the place of the first fault that is the same as s.
+func firstOfKind(all []results.Splat, s results.Splat) int {
+	return slices.IndexFunc(all, func(o results.Splat) bool { return sameFault(o, s) })
+}
+
+func sameFault(a, b results.Splat) bool {
+	return a.Fingerprint == b.Fingerprint && a.Title == b.Title && a.Where == b.Where
+}
+
+// showRepeats tells how often a fault struck again, and during what.
+func showRepeats(line func(label, text string), later []results.Splat, s results.Splat) {
+	times, specs := 0, []string{}
+	for _, o := range later {
+		if !sameFault(o, s) {
+			continue
+		}
+		times++
+		if name := fmt.Sprintf("%q", o.Spec); o.Spec != "" && !slices.Contains(specs, name) {
+			specs = append(specs, name)
+		}
+	}
+	if times == 0 {
+		return
+	}
+	text := "and " + plural(times, "time") + " more"
+	if n := len(specs); n > 3 {
+		specs = append(specs[:2], fmt.Sprintf("and %d more specs", n-2))
+	}
+	if len(specs) > 0 {
+		text += ", during " + strings.Join(specs, ", ")
+	}
+	line("", text)
 }
 
 // showRest tells what decided nothing and may matter.
