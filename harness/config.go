@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -48,11 +49,21 @@ type Config struct {
 
 // GuestConfig is the table [guest].
 type GuestConfig struct {
-	MemoryMiB int      `toml:"memory_mib,commented" comment:"Memory in MiB, 64 to 1048576."`
-	CPUs      int      `toml:"cpus,commented" comment:"Processors, 1 to 256."`
-	Devices   []string `toml:"devices,commented" comment:"Stand-ins for the hardware that the module drives, each as QEMU's -device has it: \"edu\", \"qemu-xhci,id=x\",\n\"usb-mouse,bus=x.0\". qemu-system-x86_64 -device help lists them. Nothing of the host can be given."`
-	Modules   []string `toml:"modules,commented" comment:"The kernel's own modules to load before the module: \"gpio-sim\", \"netdevsim\" … A kernel without one is skipped."`
-	Timeout   Duration `toml:"timeout,commented" comment:"From power-on to power-off, 1s to 24h; a guest that takes longer is ended."`
+	MemoryMiB int               `toml:"memory_mib,commented" comment:"Memory in MiB, 64 to 1048576."`
+	CPUs      int               `toml:"cpus,commented" comment:"Processors, 1 to 256."`
+	Devices   []string          `toml:"devices,commented" comment:"Stand-ins for the hardware that the module drives, each as QEMU's -device has it: \"edu\", \"qemu-xhci,id=x\",\n\"usb-mouse,bus=x.0\". qemu-system-x86_64 -device help lists them. Nothing of the host can be given."`
+	Plug      map[string]string `toml:"plug,inline,commented" comment:"Stand-ins that are not there at boot, by names of your choice: { kbd = \"usb-kbd\", card = \"edu\" }. The suite lifecycle plugs\nthem in and pulls them while the module is loaded; a suite of yours does so with suites.Plug(\"kbd\") and suites.Unplug(\"kbd\").\nEach gets a PCI slot of its own or a USB port, unless its row names a bus. At most eight."`
+	Modules   []string          `toml:"modules,commented" comment:"The kernel's own modules to load before the module: \"gpio-sim\", \"mac80211_hwsim\" … A kernel without one is skipped."`
+	Timeout   Duration          `toml:"timeout,commented" comment:"From power-on to power-off, 1s to 24h; a guest that takes longer is ended."`
+}
+
+// plugs are the devices to plug in as "NAME=ROW", sorted by name.
+func (g GuestConfig) plugs() []string {
+	var rows []string
+	for _, name := range slices.Sorted(maps.Keys(g.Plug)) {
+		rows = append(rows, name+"="+g.Plug[name])
+	}
+	return rows
 }
 
 // DebianConfig is the table [debian].
@@ -93,7 +104,7 @@ func DefaultConfig() Config {
 		Params:  []string{},
 		Make:    []string{},
 		Out:     "modmatrix-out",
-		Guest:   GuestConfig{MemoryMiB: 256, CPUs: 1, Devices: []string{}, Modules: []string{}, Timeout: Duration(wholeDefault)},
+		Guest:   GuestConfig{MemoryMiB: 256, CPUs: 1, Devices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(wholeDefault)},
 	}
 }
 
@@ -190,7 +201,7 @@ var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct fie
 
 // typeNames are Go's types in the words of who writes the file.
 var typeNames = map[string]string{"int": "a whole number", "string": "a text in quotes", "bool": "true or false",
-	"[]string": "a list of texts", "harness.Duration": "a text like \"10m\"",
+	"[]string": "a list of texts", "map[string]string": "a table of texts", "harness.Duration": "a text like \"10m\"",
 	"harness.GuestConfig": "a table", "harness.DebianConfig": "a table"}
 
 func oneLine(s string) string {
@@ -275,6 +286,7 @@ func (c Config) check(lines map[string]int) error {
 		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
 		{"guest.devices", badDevice(c.Guest.Devices) == "", badDevice(c.Guest.Devices)},
 		{"guest.modules", badModule(c.Guest.Modules) == "", badModule(c.Guest.Modules)},
+		{"guest.plug", badPlug(c.Guest.plugs()) == "", badPlug(c.Guest.plugs())},
 		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "a text from \"1s\" to \"24h\""},
 		{"debian.mirror", isAddress(c.Debian.Mirror), "an address that starts with http://, https:// or file://"},
 		{"debian.security_mirror", isAddress(c.Debian.SecurityMirror), "an address that starts with http://, https:// or file://"},

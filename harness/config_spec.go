@@ -28,6 +28,7 @@ func (c Config) Spec(flags Spec) (Spec, error) {
 	s.CPUs = cmp.Or(flags.CPUs, c.Guest.CPUs)
 	s.RequireKVM = flags.RequireKVM || c.RequireKVM
 	s.Devices = nonEmpty(flags.Devices, c.Guest.Devices)
+	s.Plugs = assignments(c.Guest.plugs(), flags.Plugs)
 	s.Modules = nonEmpty(flags.Modules, c.Guest.Modules)
 	s.Mirror = cmp.Or(flags.Mirror, c.Debian.Mirror)
 	s.SecurityURL = cmp.Or(flags.SecurityURL, c.Debian.SecurityMirror)
@@ -85,6 +86,8 @@ func checkFlags(f Spec) error {
 		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
 	case badDevice(f.Devices) != "":
 		return fmt.Errorf("--device: %s", badDevice(f.Devices))
+	case badPlug(f.Plugs) != "":
+		return fmt.Errorf("--plug: %s", badPlug(f.Plugs))
 	}
 	for _, p := range f.Params {
 		if notAssignment(p) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -42,7 +43,7 @@ func badModule(names []string) string {
 
 // tryDevices asks QEMU for the plan's stand-ins before anything is built for them.
 func tryDevices(ctx context.Context, s Spec) error {
-	err := vm.TryDevices(ctx, vm.HostArch(), s.Devices)
+	err := vm.TryDevices(ctx, vm.HostArch(), s.Devices, plugsOf(s.Plugs))
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -55,7 +56,7 @@ func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
 		return "", nil
 	}
 	var missing []string
-	for _, name := range r.plan.Spec.Modules {
+	for _, name := range r.kernelModules() {
 		_, err := tree.Closure(name)
 		if none := (*kernels.NoModuleError)(nil); errors.As(err, &none) {
 			missing = append(missing, name)
@@ -63,10 +64,18 @@ func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
 			return "", err
 		}
 	}
-	if len(missing) == 0 {
-		return "", nil
+	switch {
+	case len(missing) == 0:
+		return plugsLack(tree, r.plan.Spec.Plugs)
+	case slices.Contains(r.plan.Spec.Modules, missing[0]):
+		return "this kernel has no " + strings.Join(missing, ", no ") + " (guest.modules)", nil
 	}
-	return "this kernel has no " + strings.Join(missing, ", no ") + " (guest.modules)", nil
+	return "this kernel has no " + missing[0] + ", which the devices to plug in need (guest.plug)", nil
+}
+
+// kernelModules are those of the kernel's own that are loaded before the module.
+func (r *run) kernelModules() []string {
+	return slices.Concat(r.plan.Spec.Modules, plugModules(r.plan.Spec.Plugs))
 }
 
 // configMissing is a kernel without what the module was to be tested with.

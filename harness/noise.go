@@ -53,7 +53,7 @@ func idle(g *Guest) time.Duration {
 
 // noise gives the fingerprints of what the kernel alone says while it idles for d. They are kept beside the template.
 func (c *cell) noise(ctx context.Context, f *frozen, d time.Duration) ([]string, error) {
-	key := digestOf(judgeVersion, c.tree.Digest, filepath.Base(f.dir), f.machine.Accel.String(), d.String(), strings.Join(c.plan.Spec.Modules, " "), strings.Join(c.plan.Spec.Devices, " "))
+	key := digestOf(judgeVersion, c.tree.Digest, filepath.Base(f.dir), f.machine.Accel.String(), d.String(), strings.Join(c.kernelModules(), " "), strings.Join(c.plan.Spec.Devices, " "))
 	dir, _, err := c.store.Fill(ctx, "noise", key, func(dir string) error {
 		heard, err := c.alone(c, ctx, f, d)
 		if err != nil {

@@ -57,7 +57,7 @@ func (c *cell) payload(v errand) (wire.Plan, initramfs.Payload, error) {
 	t := c.tree.Target
 	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: v.shell, List: v.list,
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed(),
-		PatienceMS: (c.deadlines(t).call / 3).Milliseconds(), SettleMS: v.settle.Milliseconds()}
+		Plugs: plugNames(c.plan.Spec.Plugs), PatienceMS: (c.deadlines(t).call / 3).Milliseconds(), SettleMS: v.settle.Milliseconds()}
 	files, err := c.addKernelModules(&plan, v.bare)
 	if err != nil {
 		return plan, initramfs.Payload{}, err
@@ -96,7 +96,7 @@ func (c *cell) wireSuite(name string, v errand) wire.Suite {
 // they depend on, and gives the files. Without the modules under test, what is wanted beside them is there all the same.
 func (c *cell) addKernelModules(plan *wire.Plan, bare bool) ([]initramfs.File, error) {
 	var files []initramfs.File
-	names := slices.Clone(c.plan.Spec.Modules)
+	names := c.kernelModules()
 	switch {
 	case bare:
 	case c.counterpart: // the kernel knows what its own modules need, softly too

@@ -84,8 +84,9 @@ func (p *Plan) Digest() string {
 		*Plan
 		Devices []string `json:"devices,omitempty"`
 		Modules []string `json:"kernel_modules,omitempty"`
+		Plugs   []string `json:"plugs,omitempty"`
 		InTree  bool     `json:"compare_in_tree,omitempty"`
-	}{p, p.Spec.Devices, p.Spec.Modules, p.Spec.CompareInTree})
+	}{p, p.Spec.Devices, p.Spec.Modules, p.Spec.Plugs, p.Spec.CompareInTree})
 	if err != nil {
 		panic(err) // plain data: cannot happen
 	}

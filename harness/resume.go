@@ -202,6 +202,7 @@ func (r *run) facts() []results.Fact {
 		{Name: "the guest's memory in MiB", Value: strconv.Itoa(s.MemoryMiB)},
 		{Name: "the guest's processors", Value: strconv.Itoa(s.CPUs)},
 		{Name: "the guest's devices", Value: strings.Join(s.Devices, " ")},
+		{Name: "the devices to plug in", Value: strings.Join(s.Plugs, " ")},
 		{Name: "the kernel's own modules", Value: strings.Join(s.Modules, " ")},
 		{Name: "--compare-in-tree", Value: strconv.FormatBool(s.CompareInTree)},
 		{Name: "build only", Value: strconv.FormatBool(s.BuildOnly)},

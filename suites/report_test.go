@@ -154,7 +154,7 @@ func run(t *testing.T, fixture string, env []string, args ...string) ([]wire.Fra
 			break
 		}
 		got = append(got, frame)
-		if _, err := acks.Write([]byte{wire.Ack}); err != nil && fixture != "dies" {
+		if _, err := acks.Write(wire.Ack("")); err != nil && fixture != "dies" {
 			t.Errorf("acknowledge: %v", err)
 		}
 	}

@@ -28,7 +28,7 @@ func (m *Machine) CommandLine() []string {
 // argv is QEMU's whole argument list, without its name. Devices come in a fixed order: a guest that was saved can
 // only be restored into the same one.
 func (m *Machine) argv(b backends, ram *ramFile) []string {
-	devices := []device{bare(), m.board(ram), m.processor(), m.memory(ram), m.boot(ram), m.drive(), m.standIns()}
+	devices := []device{bare(), m.board(ram), m.processor(), m.memory(ram), m.boot(ram), m.drive(), m.standIns(), m.places()}
 	devices = append(devices, serial("console", b.console), serial("report", b.report), serial("terminal", b.terminal))
 	if b.monitor != "" {
 		devices = append(devices, monitor(b.monitor))

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,9 @@ type Machine struct {
 
 	// Devices are stand-ins for hardware, each a row of QEMU's -device, in order; see CheckDevice.
 	Devices []string
+
+	// Plugs are stand-ins that are not there at boot: Process.Plug brings them.
+	Plugs []Plug
 
 	// Console gets the first serial port: the kernel log. Report gets the second: the frames of the guest's PID 1.
 	// Each is written by one goroutine. A slow writer slows the guest; a failing one does not, and Wait tells of it.
@@ -97,7 +101,7 @@ func (m *Machine) Validate() error {
 	if err := checkWords(m.Args); err != nil {
 		return err
 	}
-	if err := m.checkDevices(); err != nil {
+	if err := cmp.Or(m.checkDevices(), m.checkPlugs()); err != nil {
 		return err
 	}
 	if n := len(m.cmdline()) + 1; n > a.maxCmdline {

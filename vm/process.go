@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -34,6 +35,9 @@ type Process struct {
 	exited   chan struct{} // QEMU was reaped
 	done     chan struct{} // everything is cleaned up, and outcome and err are final
 	template *template     // nil unless the guest is to become one
+	machine  *Machine      // that was started; never written to
+	report   net.Conn      // our end of the report port
+	sockets  sockets
 
 	mu      sync.Mutex
 	reason  Reason    // the monitor's word; empty while there is none
@@ -63,7 +67,9 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{exited: make(chan struct{}), done: make(chan struct{}), stderr: &BoundedLog{Head: 4 << 10, Tail: 16 << 10}}
+	own := *m
+	p := &Process{exited: make(chan struct{}), done: make(chan struct{}), stderr: &BoundedLog{Head: 4 << 10, Tail: 16 << 10},
+		machine: &own, report: ch.report.ours}
 	p.cmd = exec.CommandContext(ctx, path)
 	p.cmd.ExtraFiles = ch.files()
 	lent, err := p.equip(m, b, ram)
@@ -175,6 +181,7 @@ func (p *Process) elapsed() time.Duration {
 
 // observe takes the monitor's events in.
 func (p *Process) observe(e qmp.Event) {
+	p.sockets.observe(e)
 	if e.Event != "SHUTDOWN" {
 		return
 	}

@@ -2,11 +2,13 @@ package vm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -67,10 +69,11 @@ func (m *Machine) standIns() device {
 // tryTimeout bounds an empty machine's start and end, which take 50 ms.
 const tryTimeout = 30 * time.Second
 
-// TryDevices asks QEMU for an empty machine with the rows, and gives QEMU's own words where it makes none.
-func TryDevices(ctx context.Context, arch string, rows []string) error {
-	m := Machine{Arch: arch, Devices: rows}
-	if err := m.checkDevices(); err != nil || len(rows) == 0 {
+// TryDevices asks QEMU for an empty machine with the rows and with places for the plugs, plugs those in, and gives QEMU's
+// own words where it refuses.
+func TryDevices(ctx context.Context, arch string, rows []string, plugs []Plug) error {
+	m := Machine{Arch: arch, Devices: rows, Plugs: plugs}
+	if err := cmp.Or(m.checkDevices(), m.checkPlugs()); err != nil || len(rows)+len(plugs) == 0 {
 		return err
 	}
 	a, err := lookupArch(arch)
@@ -83,11 +86,11 @@ func TryDevices(ctx context.Context, arch string, rows []string) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, tryTimeout, errors.New("QEMU did not come up"))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, append(append(append(bare(), m.board(nil)...), "-S", "-monitor", "stdio"), m.standIns()...)...)
+	cmd := exec.CommandContext(ctx, path, slices.Concat(bare(), m.board(nil), device{"-S", "-qmp", "stdio"}, m.standIns(), m.places())...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Stdin = strings.NewReader("quit\n")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd.Stdin = strings.NewReader(m.plugAll())
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if other, err := otherUser(); err != nil {
 		return err
 	} else if other != nil {
@@ -99,9 +102,9 @@ func TryDevices(ctx context.Context, arch string, rows []string) error {
 		return cause
 	}
 	if text := deviceWords(stderr.String()); err != nil && text != "" {
-		err = errors.New(text)
+		return errors.New(text)
 	}
-	return err
+	return cmp.Or(err, m.plugAnswers(stdout.Bytes()))
 }
 
 // deviceWords are the words of QEMU's last complaint, without the name of the program before them.

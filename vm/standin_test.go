@@ -103,7 +103,7 @@ func TestTryDevices(t *testing.T) {
 		{"usb-mouse", "usb-mouse: No 'usb-bus' bus found for device 'usb-mouse'"},
 		{"usb-host", "reaches out"},
 	} {
-		err := TryDevices(context.Background(), "x86_64", strings.Fields(tt.rows))
+		err := TryDevices(context.Background(), "x86_64", strings.Fields(tt.rows), nil)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", tt.rows, err, tt.want)
 		}

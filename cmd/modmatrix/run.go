@@ -75,6 +75,9 @@ func again(verb string, args []string, flags harness.Spec) []string {
 	if flags.Isolate != "" {
 		words = append(words, "--isolate", flags.Isolate)
 	}
+	for _, p := range flags.Plugs {
+		words = append(words, "--plug", p)
+	}
 	if flags.RequireKVM {
 		words = append(words, "--require-kvm")
 	}

@@ -28,6 +28,7 @@ func (s *specFlags) whatToRun(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&s.Params, "param", nil, "`NAME=VALUE` for the module whenever it is loaded; may be repeated")
 	f.StringArrayVar(&s.Devices, "device", nil, "`ROW` of QEMU's -device, e.g. edu or e1000, a stand-in for the hardware that the module drives; may be repeated")
+	f.StringArrayVar(&s.Plugs, "plug", nil, "`NAME=ROW` of a stand-in that is not there at boot, e.g. kbd=usb-kbd, which suites plug in and pull; may be repeated")
 	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
 	f.BoolVar(&s.DeferInTree, "defer-in-tree", false, "skip a kernel that brings the module itself, no older than this one")
 	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")

@@ -43,6 +43,7 @@ type guest struct {
 	events *uevents     // what devices came and went
 	plan   wire.Plan
 	output *output // of the suite, as far as it is on its way
+	outlet outlet  // of devices
 
 	suite     atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
 	stageName string                 // the stage that began last

@@ -100,7 +100,10 @@ func TestPump(t *testing.T) {
 	pid1, acks := io.Pipe()
 	var got []wire.Kind
 	done := make(chan struct{})
-	go func() { pump(frames, acks, func(f wire.Frame) { got = append(got, f.Kind) }); close(done) }()
+	go func() {
+		pump(frames, acks, func(f wire.Frame) string { got = append(got, f.Kind); return "" })
+		close(done)
+	}()
 	w := wire.NewPipeWriter(suite, pid1)
 	for _, k := range []wire.Kind{wire.KindSpecStart, wire.KindSpecEnd} {
 		if err := w.Write(wire.Frame{Kind: k}); err != nil {

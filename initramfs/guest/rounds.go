@@ -107,6 +107,7 @@ func (g *guest) round(s *wire.Suite) {
 	case s != nil:
 		g.stage(wire.StageTest, func() {
 			g.runSuite(*s)
+			g.pullAll()
 			g.settle(time.Now(), settleTest)
 		})
 		g.taint(wire.StageTest)

@@ -60,16 +60,19 @@ func (g *guest) runSuite(s wire.Suite) {
 	g.send(end)
 }
 
-// relay passes on the frames that a suite process may send, and marks where specs begin and end in the kernel log.
-func (g *guest) relay(told seen, only []string) func(wire.Frame) {
+// relay passes on the frames that a suite process may send, and marks where specs begin and end in the kernel log. It
+// gives the reason where what a frame asks for is not done.
+func (g *guest) relay(told seen, only []string) func(wire.Frame) string {
 	number, running := 0, (*wire.Spec)(nil)
-	return func(f wire.Frame) {
+	return func(f wire.Frame) string {
 		out := wire.Frame{Kind: f.Kind, Spec: f.Spec}
 		switch {
+		case f.Kind == wire.KindPlug || f.Kind == wire.KindUnplug:
+			return g.plug(f)
 		case f.Kind == wire.KindExpect && running != nil:
 			out.Spec, out.Text, out.Count = running, f.Text, max(f.Count, 1)
 		case f.Spec == nil:
-			return
+			return ""
 		case f.Kind == wire.KindSpecStart && wanted(f, only):
 			number++
 			running = f.Spec
@@ -82,9 +85,10 @@ func (g *guest) relay(told seen, only []string) func(wire.Frame) {
 		case f.Kind == wire.KindSuiteError:
 			told.add(*f.Spec)
 		default:
-			return
+			return ""
 		}
 		g.send(out)
+		return ""
 	}
 }
 
@@ -110,7 +114,7 @@ func (e exit) String() string {
 
 // runProcess runs the suite's program to its end, or to the end of its time. Then every process that it left behind is
 // killed. Frames come to relay one after the other; nil means the process is not to send any.
-func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func(wire.Frame)) (exit, error) {
+func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func(wire.Frame) string) (exit, error) {
 	var p plumbing
 	defer p.close()
 	p.add(unix.O_RDONLY, "/dev/null")
@@ -146,7 +150,7 @@ func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func
 }
 
 // pump answers each frame when it has been passed on, so that the process does not run ahead of what is known of it.
-func pump(frames io.Reader, acks io.Writer, relay func(wire.Frame)) {
+func pump(frames io.Reader, acks io.Writer, relay func(wire.Frame) string) {
 	if relay == nil {
 		return
 	}
@@ -155,8 +159,7 @@ func pump(frames io.Reader, acks io.Writer, relay func(wire.Frame)) {
 		if err != nil {
 			return
 		}
-		relay(f)
-		_, _ = acks.Write([]byte{wire.Ack})
+		_, _ = acks.Write(wire.Ack(relay(f)))
 	}
 }
 

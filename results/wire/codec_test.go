@@ -328,11 +328,19 @@ func TestPipeWriterWaits(t *testing.T) {
 		t.Fatalf("returned before it was acknowledged: %v", err)
 	default:
 	}
-	if _, err := pid1.Write([]byte{Ack}); err != nil {
+	if _, err := pid1.Write(Ack("")); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+	for _, refused := range []string{"no device\x06 named \"kbd\"", strings.Repeat("x", 2*maxName)} {
+		go func() { done <- p.Write(Frame{Kind: KindPlug, Text: "kbd"}) }()
+		_, _ = NewReader(frames).Next()
+		_, _ = pid1.Write(Ack(refused))
+		if err := <-done; err == nil || err.Error() != line(refused) {
+			t.Fatalf("refused for %q: %v", refused, err)
+		}
 	}
 	go func() { done <- p.Write(Frame{Kind: KindSpecEnd}) }()
 	_, _ = NewReader(frames).Next()

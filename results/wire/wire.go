@@ -45,13 +45,14 @@ const (
 
 // Plan tells the guest everything it is to do. The zero value does nothing and powers off.
 type Plan struct {
-	Nonce        string   `json:"nonce"`        // repeated in every frame: proof that a frame is of this run
-	Target       Target   `json:"target"`       // what the host believes it has booted
-	Time         int64    `json:"time"`         // nanoseconds since the Unix epoch, to set the guest's clock by
-	Dependencies []string `json:"dependencies"` // the kernel's own modules to load first, as paths in load order
-	Modules      []Module `json:"modules"`      // the modules under test, in load order
-	Interactive  bool     `json:"interactive"`  // give a shell on the third serial port instead of running a suite
-	Seed         []byte   `json:"seed"`         // random bytes for the kernel's generator: guests of one frozen one would all draw the same
+	Nonce        string   `json:"nonce"`           // repeated in every frame: proof that a frame is of this run
+	Target       Target   `json:"target"`          // what the host believes it has booted
+	Time         int64    `json:"time"`            // nanoseconds since the Unix epoch, to set the guest's clock by
+	Dependencies []string `json:"dependencies"`    // the kernel's own modules to load first, as paths in load order
+	Modules      []Module `json:"modules"`         // the modules under test, in load order
+	Plugs        []string `json:"plugs,omitempty"` // names of the devices that may be asked for with KindPlug
+	Interactive  bool     `json:"interactive"`     // give a shell on the third serial port instead of running a suite
+	Seed         []byte   `json:"seed"`            // random bytes for the kernel's generator: guests of one frozen one would all draw the same
 
 	// Suites are run one after the other in the same guest, a round for each: load, test, unload. Without any there is
 	// one round that only loads and unloads. The specs of all of them are told before the first load. A round that
@@ -120,6 +121,8 @@ const (
 	KindSpecStart  Kind = "spec-start"  // Spec begins
 	KindSpecEnd    Kind = "spec-end"    // Spec has ended
 	KindExpect     Kind = "expect"      // Spec, which is running, provokes Count faults whose title matches the regular expression in Text
+	KindPlug       Kind = "plug"        // Text names a device that is to be plugged in; the host answers with the same Count
+	KindUnplug     Kind = "unplug"      // Text names a device that is to be pulled; likewise
 	KindSuiteEnd   Kind = "suite-end"   // the suite process ended with ExitCode or Signal
 	KindSuiteError Kind = "suite-error" // a suite node outside of specs failed (BeforeSuite …): Spec
 	KindOutput     Kind = "output"      // Text the suite process printed
@@ -128,6 +131,9 @@ const (
 	KindHeartbeat  Kind = "heartbeat"   // PID 1 is alive: sent every second, whatever else hangs
 	KindTrouble    Kind = "trouble"     // Text says what PID 1 could not do; its own fault, never the module's
 	KindEnd        Kind = "end"         // the plan is done; nothing follows but power-off
+
+	// KindAnswer is the host's only one: what the frame with the same Count asked for is done, or Text says why not.
+	KindAnswer Kind = "answer"
 )
 
 // Frame is one message of the guest. Fields beyond Kind, Nonce, Seq and At belong to the kinds that name them.

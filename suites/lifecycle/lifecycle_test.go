@@ -150,6 +150,48 @@ var _ = Describe("lifecycle", func() {
 		Expect(held.State()).To(Equal("Live"))
 	})
 
+	It("takes a device that is plugged in, and lets it go when it is pulled", func() {
+		before := taken()
+		for _, name := range declared() {
+			for n := range plugRounds {
+				round(n, []string{name}, func() {
+					plugIn(name)
+					pullAll([]string{name}, before)
+				})
+			}
+		}
+		skipUnlessDrives()
+	})
+
+	It("unloads while devices are plugged in, and takes them when it is loaded again", func() {
+		names, before := declared(), taken()
+		skipUnlessUnloadable()
+		for n := range plugRounds {
+			round(n, names, func() {
+				for _, name := range names {
+					plugIn(name)
+				}
+				had := len(taken())
+				unloadAll()
+				loadAll()
+				Eventually(func() int { return len(taken()) }, takeTime).Should(Equal(had))
+				pullAll(names, before)
+			})
+		}
+		skipUnlessDrives()
+	})
+
+	It("leaves nothing behind of a device that was pulled", func() {
+		names, before := declared(), taken()
+		seen := traces()
+		for _, name := range names {
+			plugIn(name)
+		}
+		pullAll(names, before)
+		Eventually(func() []string { return added(seen, traces()) }, "3s").Should(BeEmpty())
+		skipUnlessDrives()
+	})
+
 	It("sets no bad bit in the kernel's taint", func() {
 		now, err := suites.KernelTaint()
 		Expect(err).NotTo(HaveOccurred())

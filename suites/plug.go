@@ -1,0 +1,132 @@
+package suites
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// findTime is how long the kernel may take to find a device that was plugged in, or to take one down that was pulled.
+// An emulated kernel on a busy host needs a second for a USB device.
+const findTime = 30 * time.Second
+
+// Plugs are the names of the devices that can be plugged in: those that modmatrix.toml declares under [guest.plug],
+// sorted. The errors are those of Plan.
+func Plugs() ([]string, error) {
+	plan, err := Plan()
+	return slices.Sorted(slices.Values(plan.Plugs)), err
+}
+
+// plugged are the devices that Plug brought, as paths in sysfs, by name.
+var plugged = struct {
+	sync.Mutex
+	devices map[string][]string
+}{devices: map[string][]string{}}
+
+// Plug plugs in the device that modmatrix.toml declares under that name in [guest.plug], and waits until the kernel has
+// found it: it is in /sys/bus, and a driver is about to be asked to take it. Wait for that with
+//
+//	Expect(suites.Plug("kbd")).To(Succeed())
+//	Eventually(suites.Module("mykbd").Devices).Should(HaveLen(1))
+//
+// The error says why it is not there: there is no such name, it is plugged in already, QEMU refuses it, or the kernel did
+// not find it. A device that a suite leaves plugged in is pulled at the suite's end, before the modules are unloaded.
+func Plug(name string) error {
+	plugged.Lock()
+	defer plugged.Unlock()
+	before := busDevices()
+	if err := askHost(wire.KindPlug, name); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(findTime); ; time.Sleep(pollInterval) {
+		found := slices.DeleteFunc(busDevices(), func(path string) bool { return slices.Contains(before, path) })
+		if len(found) > 0 {
+			plugged.devices[name] = found
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("plug in %s: it is in, and the kernel has found no device for %v: what drives the bus?", name, findTime)
+		}
+	}
+}
+
+// Unplug pulls the device, as a hand would that does not ask before, and waits until the kernel has taken it down: the
+// driver has returned from its remove function. The error says why it is not gone: it was not plugged in, or remove does
+// not end.
+func Unplug(name string) error {
+	plugged.Lock()
+	defer plugged.Unlock()
+	if err := askHost(wire.KindUnplug, name); err != nil {
+		return err
+	}
+	there := func(path string) bool { _, err := os.Lstat(path); return err == nil }
+	for deadline := time.Now().Add(findTime); slices.ContainsFunc(plugged.devices[name], there); time.Sleep(pollInterval) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("pull %s: it is out, and the kernel still has %s after %v", name, strings.Join(plugged.devices[name], ", "), findTime)
+		}
+	}
+	delete(plugged.devices, name)
+	return nil
+}
+
+// askHost waits until the host has done it.
+func askHost(kind wire.Kind, name string) error {
+	if host == nil {
+		return fmt.Errorf("%s %s: %w", kind, name, ErrNoPlan)
+	}
+	return host.Write(wire.Frame{Kind: kind, Text: name})
+}
+
+// busDevices are the devices of all buses.
+func busDevices() []string {
+	found, _ := filepath.Glob("/sys/bus/*/devices/*") // the pattern is good
+	return found
+}
+
+// Drivers are the drivers that the module has registered, as "pci:edu". There are none while it is not loaded.
+func (m *KernelModule) Drivers() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(m.Dir(), "drivers"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read drivers of %s: %w", m.name, err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
+// Devices are the devices that the module's drivers have taken, as paths in /sys/devices, sorted.
+func (m *KernelModule) Devices() ([]string, error) {
+	drivers, err := m.Drivers()
+	if err != nil {
+		return nil, err
+	}
+	var devices []string
+	for _, driver := range drivers {
+		dir := filepath.Join(m.Dir(), "drivers", driver)
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("read devices of %s: %w", m.name, err)
+		}
+		for _, e := range entries {
+			path, err := filepath.EvalSymlinks(filepath.Join(dir, e.Name()))
+			if err == nil && e.Type() == fs.ModeSymlink && strings.HasPrefix(path, "/sys/devices/") { // not its module, nor a file
+				devices = append(devices, path)
+			}
+		}
+	}
+	slices.Sort(devices)
+	return slices.Compact(devices), nil
+}
