@@ -230,7 +230,7 @@ func (st *state) expired() []string {
 		return nil
 	}
 	slices.Sort(names)
-	return []string{fmt.Sprintf("the archive's index of %s was to be used until %s only: newer kernels may be missing", strings.Join(names, " and "), first.Format(time.DateOnly))}
+	return []string{fmt.Sprintf("the archive's index of %s was to be used until %s only: newer kernels may be missing", strings.Join(names, ", "), first.Format(time.DateOnly))}
 }
 
 // notThere is how apt says that an archive answered and has no such suite: by http, by file.
