@@ -128,6 +128,28 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestTook: which times are set beside each other.
+func TestTook(t *testing.T) {
+	good, cached := side{Verdict: ok, Seconds: 4}, side{Verdict: ok, Seconds: 1, Cached: true}
+	pairs := []pair{{taken{2, 1}, taken{9, 1}}, {taken{8, 1}, taken{1, 1}}, {taken{5, 1}, taken{3, 1}}}
+	for _, c := range []struct {
+		cell         cell
+		theirs, ours float64
+		fair         bool
+	}{
+		{cell{Theirs: good, Ours: good}, 4, 4, true},
+		{cell{Theirs: cached, Ours: good}, 1, 4, false},
+		{cell{Theirs: good, Ours: cached}, 4, 1, false},
+		{cell{Theirs: cached, Ours: cached, Pairs: pairs}, 5, 3, true},
+		{cell{Theirs: good, Ours: good, Left: "interrupted"}, 0, 0, false},
+		{cell{Theirs: side{Verdict: fail}, Ours: side{Verdict: fail}}, 0, 0, false},
+	} {
+		if theirs, ours, fair := c.cell.took(); theirs != c.theirs || ours != c.ours || fair != c.fair {
+			t.Errorf("%+v: %v, %v, %v", c.cell, theirs, ours, fair)
+		}
+	}
+}
+
 func TestKnownIsOnlyWhatIsAllowed(t *testing.T) {
 	const lacks = "the root for 6.1 lacks libfoo, which the package depends on; without, no"
 	for _, c := range []struct {

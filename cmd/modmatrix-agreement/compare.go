@@ -40,6 +40,7 @@ type cell struct {
 	Kernel  string `json:"kernel"`  // release
 	Theirs  side   `json:"dkms"`
 	Ours    side   `json:"modmatrix"`
+	Pairs   []pair `json:"pairs,omitempty"` // what further builds took, where times are asked for
 	Known   string `json:"known,omitempty"` // why they differ, where that is as it should be
 	Left    string `json:"left,omitempty"`  // why it was not compared
 }
@@ -63,7 +64,7 @@ func (d difference) Error() string {
 type comparison struct {
 	names, selectors []string
 	suite, dkms, out string
-	jobs             int
+	jobs, pairs      int
 	timeout, within  time.Duration
 	say              func(format string, args ...any)
 
@@ -88,6 +89,9 @@ func (c *comparison) run(ctx context.Context, w io.Writer) error {
 	began := time.Now()
 	if c.jobs < 1 {
 		return fmt.Errorf("%d compilers at once build nothing: give 1 or more", c.jobs)
+	}
+	if c.pairs < 0 {
+		return fmt.Errorf("%d pairs cannot be timed: give 0 or more", c.pairs)
 	}
 	words := c.names
 	if len(words) == 0 {
@@ -206,8 +210,13 @@ func (c *comparison) compare(ctx context.Context, s subject, tree *kernels.Tree)
 		one.Left = "modmatrix: " + firstLine(err.Error())
 		return one
 	}
-	if !one.same() {
+	switch {
+	case !one.same():
 		one.Known = why(one)
+	case c.pairs > 0 && one.Ours.Verdict == ok:
+		if one.Pairs, err = c.inTurn(ctx, s, tree); err != nil {
+			one.Left = "times: " + firstLine(err.Error())
+		}
 	}
 	return one
 }

@@ -59,6 +59,7 @@ func command() *cobra.Command {
 	f.StringVar(&c.dkms, "dkms", "trixie", "`SUITE` that dkms comes from")
 	f.StringVarP(&c.out, "output", "o", "", "`FILE` for all of it as JSON")
 	f.IntVarP(&c.jobs, "jobs", "j", 2, "`N` compilers at once in each build")
+	f.IntVar(&c.pairs, "pairs", 0, "time `N` further builds of each cell on both sides, in turn")
 	f.DurationVar(&c.timeout, "timeout", 15*time.Minute, "`TIME` for one build of either side")
 	f.DurationVar(&c.within, "within", 0, "begin no further cell after this `TIME`; what is left out is told (default: no limit)")
 	return cmd

@@ -119,13 +119,12 @@ func (r *report) summary() string {
 		r.DKMS, len(r.Cells)-left, same, word[ok], word[fail], word[skip], word[broken], known, unknown, left)
 }
 
-// times sets what both sides took beside each other, over the cells that both built, and that both were timed for now.
+// times sets what both sides took beside each other, over the cells for which that is fair.
 func (r *report) times() string {
 	var ratios, theirs, ours []float64
 	for _, c := range r.Cells {
-		if c.Left == "" && c.same() && c.Ours.Verdict == ok && !c.Theirs.Cached {
-			ratios = append(ratios, c.Ours.Seconds/c.Theirs.Seconds)
-			theirs, ours = append(theirs, c.Theirs.Seconds), append(ours, c.Ours.Seconds)
+		if a, b, fair := c.took(); fair {
+			ratios, theirs, ours = append(ratios, b/a), append(theirs, a), append(ours, b)
 		}
 	}
 	if len(ratios) == 0 {
