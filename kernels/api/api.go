@@ -18,6 +18,10 @@ type Ident struct {
 	Of   string `json:"of,omitempty"` // "struct X" or "union X": then Name is its member
 	Kind Kind   `json:"kind,omitempty"`
 	Hint string `json:"hint,omitempty"` // another name that the compiler thinks was meant
+
+	// Of a Pointer: the type of function that the kernel wants it to point to, and that of the module's.
+	Wants string `json:"wants,omitempty"`
+	Given string `json:"given,omitempty"`
 }
 
 // Kind says where a name is looked for.
@@ -30,6 +34,8 @@ const (
 	Type   Kind = "type"   // a struct, union or enum by its tag, or a typedef
 	Header Kind = "header" // a file that is included
 	Symbol Kind = "symbol" // what modpost resolves: an export, in Module.symvers
+	// Pointer is a member of a struct that no compiler names, which points to a function: Compare finds the struct.
+	Pointer Kind = "pointer"
 )
 
 // String is the identifier as a person writes it.
@@ -76,6 +82,7 @@ type Change struct {
 
 // Compare looks ids up in both trees, in their order.
 func Compare(old, fresh *Headers, ids []Ident) []Change {
+	ids = settle(old, fresh, ids)
 	before, after := old.Find(ids), fresh.Find(ids)
 	var changes []Change
 	for i, id := range ids {

@@ -9,7 +9,7 @@ import (
 func declarations(file string, text []byte, ids []Ident, found func(i int, d Decl, holder bool)) {
 	var m []matcher
 	for i, id := range ids {
-		if id.Kind != Header && id.Kind != Symbol && isName.MatchString(id.Name) && mentions(text, id) {
+		if id.Kind != Header && id.Kind != Symbol && id.Kind != Pointer && isName.MatchString(id.Name) && mentions(text, id) {
 			m = append(m, matcher{i, id, regexp.MustCompile(`\b` + regexp.QuoteMeta(id.Name) + `\b`)})
 		}
 	}

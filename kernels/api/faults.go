@@ -49,8 +49,9 @@ var plainQuotes = strings.NewReplacer("‘", "'", "’", "'", "`", "'", "“", `
 // dozen. It is pure.
 func Faults(log string) []Ident {
 	var ids []Ident
-	for line := range strings.Lines(log) {
-		id, ok := faultIn(plainQuotes.Replace(strings.TrimSpace(line)))
+	lines := strings.Split(log, "\n")
+	for i, line := range lines {
+		id, ok := faultIn(plainQuotes.Replace(strings.TrimSpace(line)), lines[i+1:])
 		same := func(o Ident) bool { return o.Name == id.Name && o.Of == id.Of }
 		if !ok || slices.ContainsFunc(ids, same) {
 			continue
@@ -62,8 +63,9 @@ func Faults(log string) []Ident {
 	return ids
 }
 
-func faultIn(line string) (Ident, bool) {
-	if !strings.Contains(line, "rror: ") && !strings.Contains(line, "undefined") {
+// faultIn finds the name at fault in a line; below shows more of it.
+func faultIn(line string, below []string) (Ident, bool) {
+	if !strings.Contains(line, "rror: ") && !strings.Contains(line, "undefined") && !strings.Contains(line, "note: expected") {
 		return Ident{}, false
 	}
 	for _, f := range faults {
@@ -84,5 +86,5 @@ func faultIn(line string) (Ident, bool) {
 		}
 		return id, id.Name != ""
 	}
-	return Ident{}, false
+	return pointerFault(line, below)
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -18,7 +19,8 @@ const (
 	maxHeaders = 40_000  // files of one tree; a kernel has some 6000
 	maxHeader  = 4 << 20 // bytes of one
 	maxSymvers = 64 << 20
-	maxDecls   = 16 // of one name in one tree
+	maxDecls   = 16  // of one name in one tree
+	maxHolders = 500 // structs that have a member of one name
 )
 
 // Headers are the headers of one tree. They are read anew for each Find.
@@ -74,6 +76,19 @@ func (h *Headers) Find(ids []Ident) []lookup {
 			found[i].decls = append(found[i].decls, d)
 		}
 	}
+	h.each(func(file string, text []byte) {
+		wantsHeader(file, ids, add)
+		declarations(file, text, ids, add)
+	})
+	h.exports(ids, add)
+	for i := range found {
+		slices.SortStableFunc(found[i].decls, likelier)
+	}
+	return found
+}
+
+// each calls visit for every header, by its name in the tree. What cannot be read declares nothing that can be seen.
+func (h *Headers) each(visit func(file string, text []byte)) {
 	looked := 0
 	for _, d := range h.dirs {
 		tree := os.DirFS(d.host)
@@ -82,23 +97,47 @@ func (h *Headers) Find(ids []Ident) []lookup {
 			case err == nil && e.IsDir() && (name == "config" || name == "dt-bindings"):
 				return fs.SkipDir
 			case err != nil || !e.Type().IsRegular() || path.Ext(name) != ".h":
-				return nil // what cannot be read declares nothing that can be seen
+				return nil
 			}
 			if looked++; looked > maxHeaders {
 				return fs.SkipAll
 			}
-			file := path.Join(d.name, name)
-			wantsHeader(file, ids, add)
-			if text, err := read(tree, name); err == nil {
-				declarations(file, text, ids, add)
+			text, err := read(tree, name)
+			if err != nil {
+				text = nil
 			}
+			visit(path.Join(d.name, name), text)
 			return nil
 		})
 	}
-	h.exports(ids, add)
-	for i := range found {
-		slices.SortStableFunc(found[i].decls, likelier)
-	}
+}
+
+// holders finds the structs and unions that have a member of one of names.
+func (h *Headers) holders(names []string) map[string][]string {
+	found := map[string][]string{}
+	h.each(func(file string, text []byte) {
+		var here []string
+		for _, name := range names {
+			if bytes.Contains(text, []byte(name)) {
+				here = append(here, name)
+			}
+		}
+		if len(here) == 0 {
+			return
+		}
+		scan(text, func(s statement) {
+			tag := tagged.FindStringSubmatch(s.text)
+			if s.def || tag == nil || tag[1] == "enum" || tag[2] == "" {
+				return
+			}
+			for _, name := range here {
+				of := tag[1] + " " + tag[2]
+				if _, _, ok := (matcher{id: Ident{Name: name}}).member(s); ok && len(found[name]) < maxHolders && !slices.Contains(found[name], of) {
+					found[name] = append(found[name], of)
+				}
+			}
+		})
+	})
 	return found
 }
 
