@@ -46,6 +46,7 @@ var parts = []part{
 	{"boot", "clone against cold boot", true, (*bench).boots},
 	{"vng", "cell against virtme-ng", true, (*bench).virtme},
 	{"build", "module build against bare make", true, (*bench).builds},
+	{"dkms", "DKMS package against dkms build", true, (*bench).dkms},
 	{"matrix", "a whole matrix", true, (*bench).matrix},
 	{"memory", "private memory of a further clone", true, (*bench).memory},
 	{"judge", "plan and judge 10,000 cells", false, (*bench).judgement},

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestDKMSRow reads what modmatrix-agreement writes.
+func TestDKMSRow(t *testing.T) {
+	const pairs = `"pairs":[{"dkms":{"seconds":10,"cpu_seconds":4},"modmatrix":{"seconds":8,"cpu_seconds":3}},
+		{"dkms":{"seconds":12,"cpu_seconds":4},"modmatrix":{"seconds":6,"cpu_seconds":3}},{"dkms":{"seconds":1,"cpu_seconds":4},"modmatrix":{"seconds":99,"cpu_seconds":3}}]`
+	for _, c := range []struct {
+		text, detail, missing string
+		value                 float64
+	}{
+		{`{"cells":[{"package":"vpoll-dkms 1","kernel":"6.1",` + pairs + `}]}`, "vpoll 8.0 s against 10.0 s; 0.75 of the processor's time", "", 0.8},
+		{`{"cells":[{"package":"vpoll-dkms 1","kernel":"6.1",` + pairs + `},{"package":"gone-dkms","kernel":"6.1","left":"no network"}]}`, "", "gone-dkms: no network", 0},
+		{`{"cells":[{"package":"vpoll-dkms 1","kernel":"6.1"}]}`, "", "vpoll-dkms: does not build on both sides", 0},
+	} {
+		var a agreement
+		if err := json.Unmarshal([]byte(c.text), &a); err != nil {
+			t.Fatal(err)
+		}
+		row, err := a.row("x")
+		if err != nil || row.Detail != c.detail || row.Missing != c.missing || row.Value != c.value || row.Kernel != "6.1" {
+			t.Errorf("%+v, %v; want %q, %q", row, err, c.detail, c.missing)
+		}
+	}
+	if _, err := (agreement{}).row("x"); err == nil {
+		t.Error("nothing is a row")
+	}
+}
+
+func TestSaidIsTheLastLine(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip(err)
+	}
+	if err := said(t.Context(), t.TempDir(), "sh", "-c", "echo a; echo no network >&2; exit 3"); err == nil || err.Error() != "sh: no network" {
+		t.Error(err)
+	}
+	if err := said(t.Context(), t.TempDir(), "sh", "-c", "exit 3"); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Error(err)
+	}
+	if err := said(t.Context(), t.TempDir(), "true"); err != nil {
+		t.Error(err)
+	}
+}
