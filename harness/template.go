@@ -135,6 +135,9 @@ func (r *run) findOrMake(ctx context.Context, tree *kernels.Tree, f *frozen) (st
 	if err != nil {
 		return "", err
 	}
+	if err := r.knownUnsaved(key, time.Now()); err != nil {
+		return "", err
+	}
 	dir, hit, err := r.store.Fill(ctx, templateKind, key, func(dir string) error {
 		if err := title(dir, "template of "+Label(tree.Target)); err != nil {
 			return err
@@ -142,6 +145,7 @@ func (r *run) findOrMake(ctx context.Context, tree *kernels.Tree, f *frozen) (st
 		return r.makeTemplate(ctx, dir, tree, f)
 	})
 	if err != nil || !hit {
+		r.noteUnsaved(ctx, tree, key, err)
 		return dir, err
 	}
 	return dir, vm.VerifyTemplate(dir)

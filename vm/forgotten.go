@@ -3,8 +3,10 @@ package vm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Not every device of QEMU's has a state that is saved (edu has none, QEMU hw/misc/edu.c), and QEMU says nothing of it: in
@@ -23,6 +25,17 @@ type pciDevice struct {
 	Bridge struct {
 		Devices []pciDevice `json:"devices"`
 	} `json:"pci_bridge"`
+}
+
+// ErrUnsaved says that QEMU cannot save what the guest is made of: it is no template now, and will be none the next time.
+var ErrUnsaved = errors.New("QEMU does not save such a guest")
+
+// unsaved makes an ErrUnsaved of QEMU's word that a device forbids it (QEMU migration/savevm.c, qemu_savevm_state_blocked).
+func unsaved(err error) error {
+	if err != nil && strings.Contains(err.Error(), "non-migratable device") {
+		return fmt.Errorf("%w: %w", ErrUnsaved, err)
+	}
+	return err
 }
 
 // holds says whether the saved state has something of each of the guest's PCI devices. It asks only where the machine has
@@ -44,7 +57,7 @@ func (t *template) holds(ctx context.Context, monitor *Monitor) error {
 	}
 	for _, b := range buses {
 		if d, ok := forgotten(state, fmt.Sprintf("0000:%02x:", b.Bus), b.Devices); ok {
-			return fmt.Errorf("QEMU does not save the state of its PCI device %04x:%04x", d.ID.Vendor, d.ID.Device)
+			return fmt.Errorf("%w: of its PCI device %04x:%04x it keeps nothing", ErrUnsaved, d.ID.Vendor, d.ID.Device)
 		}
 	}
 	return nil

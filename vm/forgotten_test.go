@@ -1,6 +1,24 @@
 package vm
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
+
+func TestWhatQEMUForbidsIsNotTriedAgain(t *testing.T) {
+	for text, want := range map[string]bool{
+		"State blocked by non-migratable device '0000:00:03.0/nvme'": true,
+		"QEMU did not save the guest in time":                        false,
+	} {
+		err := errors.New(text)
+		if got := unsaved(err); errors.Is(got, ErrUnsaved) != want || !errors.Is(got, err) {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	if unsaved(nil) != nil {
+		t.Error("an error out of nothing")
+	}
+}
 
 func TestForgotten(t *testing.T) {
 	device := func(slot, function int, behind ...pciDevice) pciDevice {

@@ -107,7 +107,8 @@ func (t *template) ended() {
 // Save ends a guest that StartTemplate started and leaves a template in its folder, from which Restore makes clones
 // that go on where it stood. The files are not forced to the disk, which would take longer than all the rest; after a
 // crash of this host VerifyTemplate tells whether they got there. They may be removed, but never written to: clones read
-// them as long as they run. On an error the guest is dead and no file is left.
+// them as long as they run. On an error the guest is dead and no file is left; it wraps ErrUnsaved where to try again is
+// of no use.
 func (p *Process) Save(ctx context.Context) error {
 	if p.template == nil {
 		return errors.New("save guest: it was not started as a template")
@@ -164,7 +165,7 @@ func (p *Process) freeze(ctx context.Context) (part, error) {
 		}
 		return err
 	})
-	return sum.part, err
+	return sum.part, unsaved(err)
 }
 
 // migrate runs one of QEMU's migration commands to its end, for a guest whose memory is in a file: it does not go the
