@@ -119,6 +119,24 @@ func (l *Lock) pin(selector string, res kernels.Resolution) {
 	l.Selectors = slices.CompactFunc(l.Selectors, func(a, b Pinned) bool { return a.Selector == b.Selector })
 }
 
+// remembers is a source that knows without asking anybody whether its archive has dropped a kernel since.
+type remembers interface {
+	Gone(ctx context.Context, t kernels.Target) string
+}
+
+// gone tells which of the pinned kernels their archives no longer have.
+func gone(ctx context.Context, sources map[string]Source, targets []kernels.Target) (notices []string) {
+	for _, t := range targets {
+		name, _, _ := strings.Cut(t.Source, ":")
+		if source, ok := sources[name].(remembers); ok {
+			if notice := source.Gone(ctx, t); notice != "" {
+				notices = append(notices, notice)
+			}
+		}
+	}
+	return notices
+}
+
 // Changes tells, one line for each selector, what is other in l than it was in old.
 func (l Lock) Changes(old Lock) []string {
 	var lines []string

@@ -124,3 +124,24 @@ func FuzzParseLock(f *testing.F) {
 		}
 	})
 }
+
+// dropping is a source whose archive has dropped what it had.
+type dropping struct{ moving }
+
+func (d *dropping) Gone(_ context.Context, t kernels.Target) string { return t.Release + " is gone" }
+
+func TestALockTellsOfWhatIsGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), LockName)
+	lock := Lock{Schema: LockSchema}
+	lock.pin("debian:sid", kernels.Resolution{Targets: []kernels.Target{{Release: "6.12.1", Version: "6.12.1", Source: "debian:sid"}}})
+	if err := lock.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	for want, source := range map[string]Source{"": &moving{"6.12.2"}, "6.12.1 is gone": &dropping{moving{"6.12.2"}}} {
+		h := &Harness{sources: func(Spec) map[string]Source { return map[string]Source{"debian": source} }}
+		p := &Plan{Spec: Spec{Kernels: []string{"debian:sid"}, Lock: path}}
+		if err := h.resolve(t.Context(), p); err != nil || p.Targets[0].Release != "6.12.1" || strings.Join(p.Notices, "") != want {
+			t.Errorf("%+v %q %v, want %q", p.Targets, p.Notices, err, want)
+		}
+	}
+}

@@ -191,6 +191,7 @@ func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 		targets, open := len(p.Targets), len(p.Unresolved)
 		if res, pinned := lock.resolution(text); pinned {
 			p.add(text, res)
+			p.Notices = append(p.Notices, gone(ctx, sources, res.Targets)...)
 		} else if p.Spec.Locked {
 			return &UsageError{fmt.Errorf("%s is not pinned in %s: modmatrix kernels update", text, cmp.Or(p.Spec.Lock, LockName))}
 		} else if err := resolveOne(ctx, p, sources, text); err != nil {

@@ -99,7 +99,7 @@ func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []strin
 	}
 	notices, err := st.ensure(ctx, maxAge)
 	if err != nil {
-		return answer{}, nil, err
+		return st.withoutIndex(ctx, sel, err)
 	}
 	unlock, err := st.lock(ctx, false)
 	if err != nil {
@@ -110,11 +110,12 @@ func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []strin
 	if err != nil {
 		return answer{}, nil, err
 	}
-	a, err := resolveIn(lists, st.suite, sel)
+	found, err := resolveIn(lists, st.suite, sel)
+	a, kept, err := st.addKept(sel, found, err)
 	if err != nil {
 		return answer{}, nil, err
 	}
-	if len(notices) == 0 {
+	if len(notices) == 0 && !kept {
 		st.remember(sel, a)
 	}
 	return a, append(st.notices(), notices...), nil

@@ -23,6 +23,8 @@ type layout struct {
 	Config string `json:"config"`
 	// Guests are the folders that are mounted into the root: path in the tree to path in the root.
 	Guests []guest `json:"guests"`
+	// Target is what the tree is of, for the day when the archive no longer says it; zero in trees from before that was kept.
+	Target kernels.Target `json:"target,omitzero"`
 }
 
 type guest struct {
@@ -50,6 +52,7 @@ func arrange(ctx context.Context, dir string, root kernels.Root, t kernels.Targe
 	if err != nil {
 		return err
 	}
+	l.Target = t
 	if err := depmod(ctx, dir, root, t.Release); err != nil {
 		return err
 	}

@@ -1,0 +1,164 @@
+package debian
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// keptNote says that the store is the last to have a kernel.
+func keptNote(t kernels.Target) string {
+	return fmt.Sprintf("%s is gone from the archive's %s, and served from the store: once deleted there, it cannot be had again",
+		t.Release, strings.TrimPrefix(t.Source, "debian:"))
+}
+
+// addKept adds to what the index has for sel, or fails to have with err, what the archive dropped and the store still has.
+// It tells whether there was any.
+func (st *state) addKept(sel kernels.Selector, a answer, err error) (answer, bool, error) {
+	if err != nil {
+		if sel.Version == "" || !errors.Is(err, kernels.ErrNoMatch) && !isIncomplete(err) {
+			return a, false, err
+		}
+		t, ok := st.kept(sel, sel.Version)
+		if !ok {
+			return a, false, err
+		}
+		return answer{Found: []choice{{t, keptNote(t)}}}, true, nil
+	}
+	kept := false
+	for _, e := range slices.Clone(a.Incomplete) {
+		t, ok := st.kept(sel, seriesOf(e.Version))
+		if !ok || !kernels.VersionMatches(sel.Version, t.Version) {
+			continue
+		}
+		kept = true
+		a.Found = append(a.Found, choice{t, keptNote(t)})
+		a.Incomplete = slices.DeleteFunc(a.Incomplete, func(o *kernels.IncompleteError) bool { return o == e })
+	}
+	slices.SortStableFunc(a.Found, func(x, y choice) int { return compareVersions(x.Target.Version, y.Target.Version) })
+	return a, kept, nil
+}
+
+// withoutIndex takes the newest kernel that the store has of the suite, where there is no index to ask, and says why.
+func (st *state) withoutIndex(ctx context.Context, sel kernels.Selector, err error) (answer, []string, error) {
+	t, ok := st.kept(sel, cmp.Or(sel.Version, "*"))
+	if !ok || sel.Several() || ctx.Err() != nil {
+		return answer{}, nil, err
+	}
+	return answer{Found: []choice{{t, fmt.Sprintf("%s is the newest that the store has of %s; what the archive has is not known: %v", t.Release, st.suite.name, err)}}}, nil, nil
+}
+
+func isIncomplete(err error) bool {
+	_, ok := errors.AsType[*kernels.IncompleteError](err)
+	return ok
+}
+
+// kept finds the newest kernel in the store that came from the suite, in the flavour that sel asks for.
+func (st *state) kept(sel kernels.Selector, version string) (kernels.Target, bool) {
+	var found []kernels.Target
+	for _, t := range st.src.stored() {
+		if t.Source == "debian:"+st.suite.name && t.Flavour == cmp.Or(sel.Flavour, arch) && kernels.VersionMatches(version, t.Version) {
+			found = append(found, t)
+		}
+	}
+	if len(found) == 0 {
+		return kernels.Target{}, false
+	}
+	return slices.MaxFunc(found, func(a, b kernels.Target) int { return compareVersions(imageVersion(a), imageVersion(b)) }), true
+}
+
+// stored lists what the trees of this source in the store are of.
+func (s *Source) stored() []kernels.Target {
+	var found []kernels.Target
+	for _, dir := range []string{s.store.Dir(), s.store.Shared()} {
+		if dir == "" {
+			continue
+		}
+		files, _ := filepath.Glob(filepath.Join(dir, "trees", "*", layoutFile))
+		for _, file := range files {
+			var l layout
+			id := filepath.Base(filepath.Dir(file))
+			if ok, _ := readJSON(file, &l); !ok || len(l.Target.Packages) == 0 || TreeID(l.Target) != id {
+				continue
+			}
+			if s.has(l.Target) {
+				found = append(found, l.Target)
+			}
+		}
+	}
+	return found
+}
+
+// has tells whether the tree of t is in the store.
+func (s *Source) has(t kernels.Target) bool {
+	_, hit := s.store.Look("trees", TreeID(t))
+	return hit
+}
+
+// whereabouts is whether an archive had all of a target, by the index of that time.
+type whereabouts struct {
+	Index time.Time `json:"index"`
+	Gone  bool      `json:"gone"`
+}
+
+// Gone says in one line that the archive no longer has what t, which was resolved earlier, is made of; "" where it has, or
+// where no index is at hand. It asks nobody.
+func (s *Source) Gone(ctx context.Context, t kernels.Target) string {
+	name, ok := strings.CutPrefix(t.Source, "debian:")
+	if !ok || len(t.Packages) == 0 {
+		return ""
+	}
+	st := s.state(name)
+	mark := st.stamp()
+	if mark.Updated.IsZero() || mark.Gone != "" {
+		return ""
+	}
+	file := st.path(filepath.Join("answers", TreeID(t)+".json"))
+	var w whereabouts
+	if ok, _ := readJSON(file, &w); !ok || !w.Index.Equal(mark.Updated) {
+		gone, err := st.lacks(ctx, t)
+		if err != nil {
+			return ""
+		}
+		w = whereabouts{mark.Updated, gone}
+		_ = mkdirFor(file)
+		_ = writeJSON(file, w)
+	}
+	switch {
+	case !w.Gone:
+		return ""
+	case s.has(t):
+		return keptNote(t)
+	}
+	return fmt.Sprintf("%s is gone from the archive's %s, and not in the store: modmatrix kernels update pins what there is now", t.Release, name)
+}
+
+// lacks tells whether the index no longer names all of t's packages as they were.
+func (st *state) lacks(ctx context.Context, t kernels.Target) (bool, error) {
+	unlock, err := st.lock(ctx, false)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	lists, err := st.lists(ctx)
+	if err != nil {
+		return false, err
+	}
+	named := func(name string) bool {
+		return slices.ContainsFunc(t.Packages, func(p kernels.Package) bool { return p.Name == name })
+	}
+	ix, err := readIndex(lists, named)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(t.Packages, func(p kernels.Package) bool {
+		return !slices.ContainsFunc(ix[p.Name], func(have pkg) bool { return have.sha256 == p.SHA256 })
+	}), nil
+}
