@@ -95,21 +95,34 @@ func guard(changes []api.Change, good, bad string) []string {
 		if c.What == api.Same || c.What == api.Unseen {
 			continue
 		}
-		if probe := probe(c); probe != "" {
-			lines = append(lines, probe)
-			if c.Ident.Kind == api.Header || cmp.Or(c.Old, c.New).Form == "macro" {
-				continue // the preprocessor itself can tell
-			}
+		p, itself := probe(c)
+		if p != "" {
+			lines = append(lines, p)
+		}
+		if itself {
+			continue // the preprocessor itself can tell
 		}
 		was, is, older, newer := c.Old, c.New, good, bad
 		if results.CompareVersions(good, bad) > 0 {
 			was, is, older, newer = is, was, newer, older
 		}
-		bound, remark := turnVersion(older, newer)
-		lines = append(lines, "#if LINUX_VERSION_CODE < "+bound+" /* "+remark+" */",
-			"\t"+comment(older, c, was), "#else", "\t"+comment(newer, c, is), "#endif")
+		lines = append(lines, condition(c, older, newer, results.CompareVersions(good, bad) < 0)...)
+		lines = append(lines, "\t"+comment(older, c, was), "#else", "\t"+comment(newer, c, is), "#endif")
 	}
 	return lines
+}
+
+// condition holds on the older kernel and not on the newer: by the version where that is known, else by what the probe defines,
+// else it leaves the version to the author. inOrder says that the older is c's old one.
+func condition(c api.Change, older, newer string, inOrder bool) []string {
+	bound, remark, known := turnVersion(older, newer)
+	switch {
+	case known || c.Telltale == "":
+		return []string{"#if LINUX_VERSION_CODE < " + bound + " /* " + remark + " */"}
+	case c.WordNew == inOrder:
+		return []string{"/* " + remark + " */", "#ifndef " + probeMacro(c)}
+	}
+	return []string{"/* " + remark + " */", "#ifdef " + probeMacro(c)}
 }
 
 // comment is what a kernel declares, as it stands in C.
@@ -131,14 +144,36 @@ func saysOf(c api.Change, d *api.Decl) string {
 }
 
 // turnVersion is where to tell two versions apart, and how sure that is. Mainline changes its interfaces from one series to the
-// next; within a series, a change was taken over into a point release.
-func turnVersion(older, newer string) (bound, remark string) {
+// next, and a point release is as sure where it follows right on the other. Anywhere else, nobody here knows which version it
+// was: then bound has question marks in it, for the author to fill in.
+func turnVersion(older, newer string) (bound, remark string, known bool) {
 	o, n := numbers(older), numbers(newer)
-	if o[0] == n[0] && o[1] == n[1] {
-		return kernelVersion(n), "changed after " + older + ", at the latest in " + newer
+	series := o[0] == n[0] && o[1] == n[1]
+	switch {
+	case series && n[2] == o[2]+1:
+		return kernelVersion(n), "changed in " + newer, true
+	case series:
+		return fmt.Sprintf("KERNEL_VERSION(%d, %d, ?)", n[0], n[1]), unknownTurn(older, newer), false
+	case follows(o, n):
+		n[2] = 0
+		return kernelVersion(n), "changed between " + older + " and " + newer, true
 	}
-	n[2] = 0
-	return kernelVersion(n), fmt.Sprintf("changed between %s and %s: modmatrix bisect narrows it down", older, newer)
+	return "KERNEL_VERSION(?, ?, 0)", unknownTurn(older, newer), false
+}
+
+func unknownTurn(older, newer string) string {
+	return fmt.Sprintf("changed somewhere between %s and %s; in which version is not known here", older, newer)
+}
+
+// lastOf are the last series of the major versions of Linux.
+var lastOf = map[int]int{2: 6, 3: 19, 4: 20, 5: 19, 6: 19}
+
+// follows tells whether n is of the series right after that of o.
+func follows(o, n [3]int) bool {
+	if last, ok := lastOf[o[0]]; ok && o[1] == last {
+		return n[0] == o[0]+1 && n[1] == 0
+	}
+	return n[0] == o[0] && n[1] == o[1]+1
 }
 
 // kernelVersion writes the macro; its last number has one byte (Linux Makefile, filechk_version.h).
@@ -158,21 +193,29 @@ func numbers(version string) (n [3]int) {
 }
 
 // probe asks the headers instead of the version, where that can be: distributions take changes over without changing the
-// version.
-func probe(c api.Change) string {
+// version. itself says that nothing more is needed.
+func probe(c api.Change) (line string, itself bool) {
 	d := cmp.Or(c.Old, c.New)
+	gone := c.What == api.Added || c.What == api.Removed
 	switch {
-	case c.What != api.Added && c.What != api.Removed:
-		return ""
-	case d.Form == "macro":
-		return "#ifdef " + c.Ident.Name + " /* a macro: no version is needed */"
-	case d.Form == "header" && strings.HasSuffix(d.File, "include/"+c.Ident.Name):
-		return "#if __has_include(<" + c.Ident.Name + ">) /* no version is needed */"
+	case gone && d.Form == "macro":
+		return "#ifdef " + c.Ident.Name + " /* a macro: no version is needed */", true
+	case gone && d.Form == "header" && strings.HasSuffix(d.File, "include/"+c.Ident.Name):
+		return "#if __has_include(<" + c.Ident.Name + ">) /* no version is needed */", true
 	case c.Telltale != "":
-		return fmt.Sprintf("# in Kbuild, instead of a version: ccflags-y += $(shell grep -qsw %s $(srctree)/%s && echo -DHAVE_%s)",
-			c.Ident.Name, c.Telltale, strings.ToUpper(c.Ident.Name))
+		return fmt.Sprintf("# in Kbuild, instead of a version: ccflags-y += $(shell grep -qsw %s $(srctree)/%s && echo -D%s)",
+			c.Word, c.Telltale, probeMacro(c)), false
 	}
-	return ""
+	return "", false
+}
+
+// probeMacro is what the probe in the Kbuild defines where the header has the word.
+func probeMacro(c api.Change) string {
+	name := "HAVE_" + c.Ident.Name
+	if c.Word != c.Ident.Name {
+		name += "_" + c.Word
+	}
+	return strings.ToUpper(name)
 }
 
 // readUpTo reads at most n bytes of r; what cannot be read is left out.

@@ -48,16 +48,25 @@ func TestFirstError(t *testing.T) {
 }
 
 func TestTurnVersion(t *testing.T) {
-	for _, c := range []struct{ older, newer, bound, says string }{
-		{"6.1.192", "6.12.117", "KERNEL_VERSION(6, 12, 0)", "between 6.1.192 and 6.12.117"},
-		{"6.12.43", "6.12.74", "KERNEL_VERSION(6, 12, 74)", "after 6.12.43, at the latest in 6.12.74"},
-		{"6.19", "7.3~rc4", "KERNEL_VERSION(7, 3, 0)", "between"},
-		{"5.10.200", "5.10.260", "KERNEL_VERSION(5, 10, 255)", "after 5.10.200"},
-		{"", "strange", "KERNEL_VERSION(0, 0, 0)", "after"},
+	for _, c := range []struct {
+		older, newer, bound, says string
+		known                     bool
+	}{
+		{"6.12.117", "6.13.2", "KERNEL_VERSION(6, 13, 0)", "between 6.12.117 and 6.13.2", true},
+		{"6.19.11", "7.0~rc4", "KERNEL_VERSION(7, 0, 0)", "between", true},
+		{"5.19.1", "6.0.2", "KERNEL_VERSION(6, 0, 0)", "between", true},
+		{"7.2.12", "7.3.4", "KERNEL_VERSION(7, 3, 0)", "between", true},
+		{"6.12.116", "6.12.117", "KERNEL_VERSION(6, 12, 117)", "in 6.12.117", true},
+		{"5.10.259", "5.10.260", "KERNEL_VERSION(5, 10, 255)", "in 5.10.260", true},
+		{"6.1.192", "6.12.117", "KERNEL_VERSION(?, ?, 0)", "somewhere between 6.1.192 and 6.12.117", false},
+		{"6.12.117", "7.2.6", "KERNEL_VERSION(?, ?, 0)", "somewhere", false},
+		{"6.19.1", "7.1.1", "KERNEL_VERSION(?, ?, 0)", "somewhere", false},
+		{"6.12.43", "6.12.74", "KERNEL_VERSION(6, 12, ?)", "somewhere between 6.12.43 and 6.12.74", false},
+		{"", "strange", "KERNEL_VERSION(0, 0, ?)", "somewhere", false},
 	} {
-		bound, says := turnVersion(c.older, c.newer)
-		if bound != c.bound || !strings.Contains(says, c.says) {
-			t.Errorf("%s, %s: %s, %s", c.older, c.newer, bound, says)
+		bound, says, known := turnVersion(c.older, c.newer)
+		if bound != c.bound || !strings.Contains(says, c.says) || known != c.known {
+			t.Errorf("%s, %s: %s, %s, %v", c.older, c.newer, bound, says, known)
 		}
 	}
 }
@@ -66,18 +75,30 @@ func TestGuard(t *testing.T) {
 	decl := func(form, text string) *api.Decl {
 		return &api.Decl{Form: form, Text: text, File: "include/linux/a.h", Line: 3}
 	}
+	gone := api.Change{Ident: api.Ident{Name: "f", Hint: "g"}, What: api.Removed, Old: decl("function", "int f(int) /* x */"), Telltale: "include/linux/a.h", Word: "f"}
+	changed := api.Change{Ident: api.Ident{Name: "f"}, What: api.Changed, Old: decl("function", "int f(int)"), New: decl("function", "int f(int, u8 b)"), Telltale: "include/linux/a.h", Word: "u8", WordNew: true}
+	blind := changed
+	blind.Telltale = ""
+	const grepF = "# in Kbuild, instead of a version: ccflags-y += $(shell grep -qsw f $(srctree)/include/linux/a.h && echo -DHAVE_F)\n"
+	const grepU8 = "# in Kbuild, instead of a version: ccflags-y += $(shell grep -qsw u8 $(srctree)/include/linux/a.h && echo -DHAVE_F_U8)\n"
+	const nobody = "/* changed somewhere between 6.1.9 and 6.12.9; in which version is not known here */\n"
 	for name, c := range map[string]struct {
 		change    api.Change
 		good, bad string
 		want      string
 	}{
-		"gone": {api.Change{Ident: api.Ident{Name: "f", Hint: "g"}, What: api.Removed, Old: decl("function", "int f(int) /* x */"), Telltale: "include/linux/a.h"}, "6.1.9", "6.12.9",
-			"# in Kbuild, instead of a version: ccflags-y += $(shell grep -qsw f $(srctree)/include/linux/a.h && echo -DHAVE_F)\n" +
-				"#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) /* changed between 6.1.9 and 6.12.9: modmatrix bisect narrows it down */\n" +
-				"\t/* 6.1.9: int f(int) /* x * / */\n#else\n\t/* 6.12.9: no f; the compiler thinks of g */\n#endif"},
-		"not there yet": {api.Change{Ident: api.Ident{Name: "f"}, What: api.Removed, Old: decl("function", "int f(int)")}, "6.12.9", "6.1.9",
-			"#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) /* changed between 6.1.9 and 6.12.9: modmatrix bisect narrows it down */\n" +
-				"\t/* 6.1.9: no f */\n#else\n\t/* 6.12.9: int f(int) */\n#endif"},
+		"gone at once": {gone, "7.2.9", "7.3.4", grepF + "#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0) /* changed between 7.2.9 and 7.3.4 */\n" +
+			"\t/* 7.2.9: int f(int) /* x * / */\n#else\n\t/* 7.3.4: no f; the compiler thinks of g */\n#endif"},
+		"gone in a gap": {gone, "6.1.9", "6.12.9", grepF + nobody + "#ifdef HAVE_F\n" +
+			"\t/* 6.1.9: int f(int) /* x * / */\n#else\n\t/* 6.12.9: no f; the compiler thinks of g */\n#endif"},
+		"not there yet": {gone, "6.12.9", "6.1.9", grepF + nobody + "#ifndef HAVE_F\n" +
+			"\t/* 6.1.9: no f; the compiler thinks of g */\n#else\n\t/* 6.12.9: int f(int) /* x * / */\n#endif"},
+		"changed in a gap": {changed, "6.1.9", "6.12.9", grepU8 + nobody + "#ifndef HAVE_F_U8\n" +
+			"\t/* 6.1.9: int f(int) */\n#else\n\t/* 6.12.9: int f(int, u8 b) */\n#endif"},
+		"changed before": {changed, "6.12.9", "6.1.9", grepU8 + nobody + "#ifdef HAVE_F_U8\n" +
+			"\t/* 6.1.9: int f(int, u8 b) */\n#else\n\t/* 6.12.9: int f(int) */\n#endif"},
+		"no probe in a gap": {blind, "6.1.9", "6.12.9", "#if LINUX_VERSION_CODE < KERNEL_VERSION(?, ?, 0) /* changed somewhere between 6.1.9 and 6.12.9; in which version is not known here */\n" +
+			"\t/* 6.1.9: int f(int) */\n#else\n\t/* 6.12.9: int f(int, u8 b) */\n#endif"},
 		"a macro":  {api.Change{Ident: api.Ident{Name: "M"}, What: api.Removed, Old: decl("macro", "define M 1")}, "6.1.9", "6.12.9", "#ifdef M /* a macro: no version is needed */"},
 		"the same": {api.Change{Ident: api.Ident{Name: "f"}, What: api.Same, Old: decl("function", "f"), New: decl("function", "f")}, "6.1.9", "6.12.9", ""},
 		"unseen":   {api.Change{Ident: api.Ident{Name: "f"}, What: api.Unseen}, "6.1.9", "6.12.9", ""},

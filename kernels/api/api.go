@@ -9,6 +9,7 @@ package api
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -75,9 +76,12 @@ type Change struct {
 	New   *Decl `json:"new,omitempty"`
 	Holds *Decl `json:"holds,omitempty"` // of a member that is gone: its struct, as the new tree has it
 
-	// Telltale is a header that both trees have and that mentions the name in one of them alone: a grep tells them apart.
-	// Empty where there is none, as where a comment still speaks of what is gone.
+	// Telltale is a header that both trees have and that mentions Word in one of them alone: a grep tells them apart. Word is
+	// the name itself, or where that is in both a word of its declaration. Empty where there is none, as where a comment
+	// still speaks of what is gone.
 	Telltale string `json:"telltale,omitempty"`
+	Word     string `json:"word,omitempty"`
+	WordNew  bool   `json:"word_new,omitempty"` // it is the new tree that mentions it
 }
 
 // Compare looks ids up in both trees, in their order.
@@ -91,7 +95,7 @@ func Compare(old, fresh *Headers, ids []Ident) []Change {
 		if id.Of != "" && c.New == nil {
 			c.Holds = after[i].holder
 		}
-		c.Telltale = telltale(old, fresh, c)
+		tell(old, fresh, &c)
 		changes = append(changes, c)
 	}
 	return changes
@@ -115,21 +119,42 @@ func compare(before, after []Decl) What {
 	return Same
 }
 
-// telltale finds the header that gives away whether a name is there.
-func telltale(old, fresh *Headers, c Change) string {
-	d, other := c.Old, fresh
-	if c.What == Added {
-		d, other = c.New, old
+// tell finds the header and the word that give away which of two trees it is.
+func tell(old, fresh *Headers, c *Change) {
+	switch {
+	case c.Ident.Kind == Header:
+	case c.What == Added:
+		c.saysOnly(c.New.File, c.Ident.Name, true, old)
+	case c.What == Removed:
+		c.saysOnly(c.Old.File, c.Ident.Name, false, fresh)
+	case c.What == Changed && c.Old.File == c.New.File:
+		for _, side := range []struct {
+			has, lacks *Decl
+			fresh      bool
+			other      *Headers
+		}{{c.New, c.Old, true, old}, {c.Old, c.New, false, fresh}} {
+			for _, word := range cName.FindAllString(side.has.Text, -1) {
+				if c.Telltale == "" && !keywords[word] && !slices.Contains(cName.FindAllString(side.lacks.Text, -1), word) {
+					c.saysOnly(side.has.File, word, side.fresh, side.other)
+				}
+			}
+		}
 	}
-	if c.What != Added && c.What != Removed || !strings.HasPrefix(d.File, "include/") || c.Ident.Kind == Header {
-		return ""
+}
+
+// keywords tell nothing of what is declared.
+var keywords = map[string]bool{"struct": true, "union": true, "enum": true, "const": true, "unsigned": true, "signed": true, "long": true, "short": true,
+	"int": true, "char": true, "void": true, "bool": true, "extern": true, "static": true, "inline": true, "volatile": true, "typedef": true, "define": true}
+
+var cName = regexp.MustCompile(`[A-Za-z_]\w{2,}`)
+
+// saysOnly notes that file has word in one tree, if it is in the other tree as well, and has it nowhere there.
+func (c *Change) saysOnly(file, word string, isNew bool, other *Headers) {
+	text, ok := other.read(file)
+	if !strings.HasPrefix(file, "include/") || !ok || regexp.MustCompile(`\b`+regexp.QuoteMeta(word)+`\b`).Match(text) {
+		return
 	}
-	text, ok := other.read(d.File)
-	word := regexp.MustCompile(`\b` + regexp.QuoteMeta(c.Ident.Name) + `\b`)
-	if !ok || word.Match(text) {
-		return ""
-	}
-	return d.File
+	c.Telltale, c.Word, c.WordNew = file, word, isNew
 }
 
 // attributes say nothing of how a thing is used.

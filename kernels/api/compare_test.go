@@ -64,3 +64,24 @@ func FuzzDeclarations(f *testing.F) {
 		}
 	})
 }
+
+// Where a declaration changed, a word of one that the other header has nowhere tells the trees apart.
+func TestTellingWord(t *testing.T) {
+	for name, c := range map[string]struct {
+		old, fresh, word string
+		isNew            bool
+	}{
+		"a new argument":        {"int f(int a);\n", "int f(int a, struct file *filp);\n", "file", true},
+		"an argument less":      {"int f(int a, u64 flags);\n", "int f(int a);\n", "u64", false},
+		"only in a comment":     {"/* filp */ int f(int a);\n", "int f(int a, int filp);\n", "", false},
+		"no word is another":    {"int f(int a);\n", "int f(int a, int *a);\n", "", false},
+		"another return type":   {"int f(int a);\n", "enum status f(int a);\n", "status", true},
+		"the name in the older": {"int f(int a);\n", "\n", "f", false},
+		"the name in the newer": {"\n", "int f(int a);\n", "f", true},
+	} {
+		got := Compare(tree(t, header{"include/linux/a.h": c.old}), tree(t, header{"include/linux/a.h": c.fresh}), []Ident{{Name: "f"}})[0]
+		if got.Word != c.word || got.WordNew != c.isNew || (got.Telltale != "") != (c.word != "") {
+			t.Errorf("%s: %q in %q, new %v; want %q", name, got.Word, got.Telltale, got.WordNew, c.word)
+		}
+	}
+}
