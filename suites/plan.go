@@ -11,6 +11,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 
 	"github.com/modmatrix/modmatrix/results/wire"
+	_ "github.com/modmatrix/modmatrix/results/wire/calm" // a guest is emulated more often than not
 )
 
 // ErrNoPlan says that this process has no plan to go by: it does not run in a modmatrix guest.

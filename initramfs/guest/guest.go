@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/results/wire/calm"
 )
 
 // pulse is the time between heartbeats.
@@ -60,6 +61,7 @@ type guest struct {
 func ready() *guest {
 	g := &guest{kmsg: -1, family: newFamily(), events: openUevents()}
 	g.trouble = append(g.trouble, mountAll()...)
+	calm.Down("/proc")
 	if fd, err := openKmsg(); err != nil {
 		g.trouble = append(g.trouble, err.Error())
 	} else {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/results/wire/calm"
 )
 
 // Where Ginkgo writes its reports: of the dry run, and of the run.
@@ -119,7 +120,7 @@ func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func
 	defer p.close()
 	p.add(unix.O_RDONLY, "/dev/null")
 	printed := p.pipeOut(2)
-	env := []string{"PATH=/bbin:/bin", "HOME=/root", "TMPDIR=/tmp", "TERM=dumb", "GOTRACEBACK=all"}
+	env := []string{"PATH=/bbin:/bin", "HOME=/root", "TMPDIR=/tmp", "TERM=dumb", "GOTRACEBACK=all", calm.Env + "=1"}
 	var frames, acks *os.File
 	if relay != nil {
 		frames, acks = p.pipeOut(1), p.pipeIn()
