@@ -122,8 +122,12 @@ func TestResolveRefuses(t *testing.T) {
 	other := repository(t, map[string]string{"README": "x"})
 	file := put(t, filepath.Join(t.TempDir(), "x.tar"), tarOf(t, map[string]string{"README": "x"}))
 	junk := put(t, filepath.Join(t.TempDir(), "junk.tar.xz"), []byte("\xfd7zXZ\x00 and then nothing"))
+	empty := t.TempDir()
+	gitIn(t, empty, "init", "-q")
 	s, _ := newSource(t, Config{})
 	for selector, want := range map[string]string{
+		"git:" + empty:                    "nothing is checked out in " + empty + ": it has no commit yet",
+		"git:" + dir + "@v6.12..v6.1":     "v6.12..v6.1 begins after it ends: write v6.1..v6.12",
 		"git:" + dir + "@v6.12.4":         "has no revision v6.12.4; its nearest tags are v6.12.3",
 		"git:" + dir + "@lts..":           "has no revision lts..; its nearest tags are v6.12.3",
 		"git:" + dir + "@v6.13..":         "has no revision v6.13..",
@@ -146,6 +150,49 @@ func TestResolveRefuses(t *testing.T) {
 		if err == nil || !errors.Is(err, kernels.ErrNoMatch) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, %v; want %s", selector, res.Targets, err, want)
 		}
+	}
+}
+
+// TestKindsOfRepositories: a kernel is the same one however much of its repository is there.
+func TestKindsOfRepositories(t *testing.T) {
+	whole := repository(t, fakeKernel)
+	home := t.TempDir()
+	at := func(name string) string { return filepath.Join(home, name) }
+	gitIn(t, home, "clone", "-q", "--bare", whole, at("bare.git"))
+	gitIn(t, whole, "worktree", "add", "-q", at("work tree"), "v6.12.3")
+	gitIn(t, home, "clone", "-q", "--depth", "1", "--branch", "main", "file://"+whole, at("shallow"))
+	s, _ := newSource(t, Config{})
+	want := gitIn(t, whole, "rev-parse", "main")
+	for selector, commit := range map[string]string{
+		whole + "@main": want, at("bare.git") + "@main": want, at("bare.git"): want, at("shallow"): want, at("shallow") + "@main": want,
+		at("bare.git") + "@lts":          gitIn(t, whole, "rev-parse", "v6.12.3^{}"),
+		at("work tree"):                  gitIn(t, whole, "rev-parse", "v6.12.3^{}"),
+		at("work tree") + "@v6.12.3":     gitIn(t, whole, "rev-parse", "v6.12.3^{}"),
+		at("work tree") + "@" + want[:9]: want,
+	} {
+		sel, err := kernels.ParseSelector("git:" + selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := s.Resolve(t.Context(), sel)
+		if err != nil || len(res.Targets) != 1 || res.Targets[0].Packages[0].Version != commit {
+			t.Errorf("%s: %+v, %v; want commit %s", selector, res.Targets, err, commit)
+		}
+	}
+	for _, selector := range []string{at("bare.git") + "@main", at("work tree"), at("shallow")} {
+		if _, err := fetch(t, s, "git:"+selector); err != nil {
+			t.Errorf("%s: %v", selector, err)
+		}
+	}
+	one, err := origin{kind: "git", path: whole}.home(t.Context())
+	two, err2 := origin{kind: "git", path: at("work tree")}.home(t.Context())
+	other, err3 := origin{kind: "git", path: at("bare.git")}.home(t.Context())
+	if err := errors.Join(err, err2, err3); err != nil || one != two || one == other {
+		t.Errorf("what was compiled of one repository serves all its work trees, and no clone's: %s, %s, %s, %v", one, two, other, err)
+	}
+	_, err = s.Resolve(t.Context(), kernels.Selector{Source: "git", Name: at("shallow"), Version: "v6.12.3"})
+	if !errors.Is(err, kernels.ErrNoMatch) || !strings.Contains(err.Error(), "no tags at all (a shallow clone? git -C "+at("shallow")+" fetch --tags)") {
+		t.Error(err)
 	}
 }
 

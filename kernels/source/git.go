@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -90,6 +91,9 @@ func commitOf(ctx context.Context, dir, name string) (string, error) {
 func gitOrigin(ctx context.Context, dir, name string) (o origin, err error) {
 	o = origin{kind: "git", path: dir, name: name}
 	if o.commit, err = commitOf(ctx, dir, name); err != nil {
+		if _, failed := errors.AsType[*toolError](err); failed && name == "HEAD" {
+			err = fmt.Errorf("%w: nothing is checked out in %s: it has no commit yet, or name a branch or a tag as %s@REV", kernels.ErrNoMatch, dir, dir)
+		}
 		return o, err
 	}
 	if name == "HEAD" {
@@ -105,6 +109,14 @@ func gitOrigin(ctx context.Context, dir, name string) (o origin, err error) {
 	tag, err := commitOf(ctx, dir, "refs/tags/"+o.version.tag())
 	o.exact = err == nil && tag == o.commit
 	return o, nil
+}
+
+// home is the place that the source comes from: the repository, whichever of its work trees was named, or the tarball's folder.
+func (o origin) home(ctx context.Context) (string, error) {
+	if o.kind != "git" {
+		return filepath.Dir(o.path), nil
+	}
+	return git(ctx, o.path, "rev-parse", "--path-format=absolute", "--git-common-dir")
 }
 
 // git runs a command that only reads, and gives what it says, without the last line's end. What a repository's own

@@ -43,7 +43,7 @@ func (j job) make(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer unlock()
-	b, err := j.box(dir)
+	b, err := j.box(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -68,17 +68,16 @@ func (j job) make(ctx context.Context, dir string) (err error) {
 }
 
 // box readies the folders of the build in dir.
-func (j job) box(dir string) (box, error) {
-	where := filepath.Dir(j.origin.path)
-	if j.origin.kind == "git" {
-		where = j.origin.path
+func (j job) box(ctx context.Context, dir string) (box, error) {
+	where, err := j.origin.home(ctx)
+	if err != nil {
+		return box{}, err
 	}
 	b := box{
 		make: llvm(j.target), root: j.root, linux: filepath.Join(dir, "linux"), stage: filepath.Join(dir, "stage"),
 		// One for each place that sources come from: whoever compiles in it could leave others what he likes.
 		ccache: filepath.Join(j.src.store.Dir(), "ccache", short(digest(j.origin.kind, where))),
 	}
-	var err error
 	for _, d := range []string{b.linux, b.stage, b.ccache} {
 		err = errors.Join(err, os.MkdirAll(d, 0o755))
 	}

@@ -183,6 +183,12 @@ func common(a, b string) int {
 
 // noRevision says that a repository has no such name, and which it has.
 func noRevision(path, text string, tags []string) error {
+	if from, to, ok := strings.Cut(text, ".."); ok {
+		low, lowOK := parseTag(from)
+		if high, highOK := parseTag(to); lowOK && highOK && compareTags(low, high) > 0 {
+			return fmt.Errorf("%w: %s begins after it ends: write %s..%s", kernels.ErrNoMatch, text, to, from)
+		}
+	}
 	if len(tags) == 0 {
 		return fmt.Errorf("%w: %s has no revision %s, and no tags at all (a shallow clone? git -C %s fetch --tags)", kernels.ErrNoMatch, path, text, path)
 	}
