@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/modmatrix/modmatrix/initramfs"
@@ -19,34 +20,52 @@ func figure(what, kernel string, value float64, unit Unit, detail string, args .
 }
 
 // boots sets a clone beside a cold boot of the same kernel with the same payload, in turn: what else the machine does
-// strikes both alike.
+// strikes both alike. The budget is for what both do to get there: payload in, hello, end. What a module costs on top of
+// it comes out nearly the same on both sides, and has a row of its own.
 func (b *bench) boots(ctx context.Context) (rows []Row, err error) {
 	for _, r := range b.rigs {
 		made, err := r.ready(ctx)
 		if err != nil {
 			return rows, fmt.Errorf("freeze %s: %w", r.tree.Target.Release, err)
 		}
-		var clones, colds, hellos []time.Duration
-		for i := range b.pairs {
-			clone, err := r.clone(ctx)
-			if err != nil {
-				return rows, fmt.Errorf("clone %s: %w", r.tree.Target.Release, err)
-			}
-			cold, err := r.cold(ctx)
-			if err != nil {
-				return rows, fmt.Errorf("boot %s: %w", r.tree.Target.Release, err)
-			}
-			clones, hellos, colds = append(clones, clone.whole), append(hellos, clone.hello), append(colds, cold.whole)
-			b.say("       %s %d/%d: clone %.2f s, cold boot %.2f s", r.tree.Target.Release, i+1, b.pairs, clone.whole.Seconds(), cold.whole.Seconds())
+		row, clones, err := b.pair(ctx, r, arrive, "clone against cold boot: payload, hello, end")
+		if err != nil {
+			return rows, err
 		}
-		row := figure("clone against cold boot", r.tree.Target.Release, ratio(clones, colds), Ratio, "%.3f s against %.2f s; template made in %.2f s",
-			median(clones).Seconds(), median(colds).Seconds(), made.Seconds()).atMost(1.0 / 15)
-		row.Samples = map[string][]float64{"clone": seconds(clones), "cold": seconds(colds), "template": {made.Seconds()}}
-		hello := figure("  of it, until the clone's hello", r.tree.Target.Release, median(hellos).Seconds(), Seconds, "payload written, restored, first frame")
-		hello.Samples = map[string][]float64{"hello": seconds(hellos)}
-		rows = append(rows, row, hello)
+		row = row.atMost(1.0 / 15)
+		row.Detail += fmt.Sprintf("; template made in %.2f s", made.Seconds())
+		row.Samples["template"] = []float64{made.Seconds()}
+		hello := figure("  of it, until the clone's hello", r.tree.Target.Release, median(clones).Seconds(), Seconds, "payload written, restored, first frame")
+		hello.Samples = map[string][]float64{"hello": seconds(clones)}
+		loaded, _, err := b.pair(ctx, r, pass, "  the same with the driver loaded and unloaded")
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, row, hello, loaded)
 	}
 	return rows, nil
+}
+
+// pair measures clones and cold boots of r that are to do the same, and gives the time to each clone's hello besides.
+func (b *bench) pair(ctx context.Context, r *rig, do task, what string) (row Row, hellos []time.Duration, err error) {
+	release := r.tree.Target.Release
+	clones, colds, err := inTurn(b.pairs,
+		func() (time.Duration, error) {
+			clone, err := r.clone(ctx, do)
+			hellos = append(hellos, clone.hello)
+			return clone.whole, err
+		},
+		func() (time.Duration, error) {
+			cold, err := r.cold(ctx, do)
+			return cold.whole, err
+		})
+	if err != nil {
+		return row, nil, fmt.Errorf("start guests of %s: %w", release, err)
+	}
+	row = figure(what, release, ratio(clones, colds), Ratio, "%.3f s against %.2f s", median(clones).Seconds(), median(colds).Seconds())
+	row.Samples = map[string][]float64{"clone": seconds(clones), "cold": seconds(colds)}
+	b.say("       %s, %s: %s", release, strings.TrimSpace(what), row.Detail)
+	return row, hellos, nil
 }
 
 // ready makes the template unless it is there, and tells how long it took when it was made.
@@ -178,7 +197,7 @@ func (r *rig) hold(ctx context.Context, n int) (used []usage, err error) {
 
 // holdOne starts a clone that loads the driver and then waits at a shell that nobody types into. end ends it.
 func (r *rig) holdOne(ctx context.Context) (end func(), err error) {
-	payload := r.payload(true)
+	payload := r.payload(hold)
 	file, err := os.CreateTemp(r.dir, "held-")
 	if err != nil {
 		return nil, err

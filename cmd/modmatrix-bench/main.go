@@ -78,6 +78,7 @@ func soakCommand(temp string) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVarP(&s.selector, "kernel", "k", "debian:bookworm/cloud-amd64", "`SELECTOR` of the kernel")
+	f.StringVar(&s.focus, "focus", "is loaded and live|loads again", "run the specs that `REGEXP` matches: clones are soaked here, not the driver; empty for all")
 	f.IntVar(&s.row, "row", 200, "`N` clones in a row")
 	f.IntVar(&s.atOnce, "at-once", 16, "`N` clones at once")
 	f.IntVar(&s.memoryMiB, "memory", 2048, "`MIB` that all guests at once may use together")

@@ -67,10 +67,19 @@ func (r *rig) freeze(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// payload loads the driver, and unloads it unless somebody is to hold it loaded.
-func (r *rig) payload(hold bool) initramfs.Payload {
+// task is what a guest gets the driver for.
+type task int
+
+const (
+	arrive task = iota // the guest takes its payload in, says hello, and ends
+	pass               // it loads the driver and unloads it, looking around before and after as for every cell, and ends
+	hold               // it keeps the driver loaded until it is ended
+)
+
+// payload has the driver in it, whatever the guest is to do with it.
+func (r *rig) payload(do task) initramfs.Payload {
 	t := r.tree.Target
-	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: hold, Seed: make([]byte, wire.SeedSize),
+	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: do == hold, List: do == arrive, Seed: make([]byte, wire.SeedSize),
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}}
 	rand.Read(plan.Seed)
 	var files []initramfs.File
@@ -89,8 +98,8 @@ type trip struct{ hello, whole time.Duration }
 type starter func(context.Context) (*vm.Process, error)
 
 // clone takes the payload through a clone of the template.
-func (r *rig) clone(ctx context.Context) (trip, error) {
-	return r.guest(ctx, func(m *vm.Machine, file string, p initramfs.Payload) (starter, error) {
+func (r *rig) clone(ctx context.Context, do task) (trip, error) {
+	return r.guest(ctx, do, func(m *vm.Machine, file string, p initramfs.Payload) (starter, error) {
 		m.Drive = file
 		restore := func(ctx context.Context) (*vm.Process, error) { return m.Restore(ctx, r.template) }
 		return restore, initramfs.WriteDrive(file, p)
@@ -98,21 +107,21 @@ func (r *rig) clone(ctx context.Context) (trip, error) {
 }
 
 // cold takes the payload through a guest that boots, with the same kernel and base image.
-func (r *rig) cold(ctx context.Context) (trip, error) {
-	return r.guest(ctx, func(m *vm.Machine, file string, p initramfs.Payload) (starter, error) {
+func (r *rig) cold(ctx context.Context, do task) (trip, error) {
+	return r.guest(ctx, do, func(m *vm.Machine, file string, p initramfs.Payload) (starter, error) {
 		m.Drive, m.Initrd = "", file
 		return m.Start, initramfs.WriteImage(file, r.base, p)
 	})
 }
 
-// guest runs a guest that loads and unloads the driver. ready makes its file and says how to start it.
-func (r *rig) guest(ctx context.Context, ready func(*vm.Machine, string, initramfs.Payload) (starter, error)) (t trip, err error) {
+// guest runs a guest to its own end. ready makes its file and says how to start it.
+func (r *rig) guest(ctx context.Context, do task, ready func(*vm.Machine, string, initramfs.Payload) (starter, error)) (t trip, err error) {
 	ctx, cancel := context.WithTimeout(ctx, guestLimit)
 	defer cancel()
 	file := filepath.Join(r.dir, "guest-"+rand.Text())
 	defer os.Remove(file)
 	began := time.Now()
-	payload := r.payload(false)
+	payload := r.payload(do)
 	m, frames := r.machine, newFrames(payload.Plan.Nonce)
 	defer frames.end()
 	m.Report = frames.in
@@ -132,7 +141,7 @@ func (r *rig) guest(ctx context.Context, ready func(*vm.Machine, string, initram
 	out, err := p.Wait()
 	t.whole = time.Since(began)
 	frames.end()
-	return t, errors.Join(err, frames.wellDone(out))
+	return t, errors.Join(err, frames.wellDone(out, do))
 }
 
 // frames follows what a guest says.
@@ -186,15 +195,18 @@ func (f *frames) end() {
 	<-f.done
 }
 
-// wellDone says what is wrong with a guest that was to load and unload the driver. Only what worked may be timed.
-func (f *frames) wellDone(out vm.Outcome) error {
-	g := f.guest
+// wellDone says what is wrong with a guest that was to end by itself. Only what worked may be timed.
+func (f *frames) wellDone(out vm.Outcome, do task) error {
+	g, want := f.guest, 0
+	if do == pass {
+		want = 1
+	}
 	switch {
 	case out.Reason != vm.GuestShutdown:
 		return fmt.Errorf("the guest ended by %s", out.Reason)
-	case !g.End || g.Lost || len(g.Trouble) > 0:
+	case !g.Hello || !g.End || g.Lost || len(g.Trouble) > 0:
 		return fmt.Errorf("the guest did not carry out its plan: %s", strings.Join(g.Trouble, "; "))
-	case len(g.Loads) == 0 || len(g.Unloads) != len(g.Loads):
+	case min(len(g.Loads), 1) != want || len(g.Unloads) != len(g.Loads):
 		return fmt.Errorf("the guest loaded %d modules and unloaded %d", len(g.Loads), len(g.Unloads))
 	}
 	for _, call := range append(g.Loads, g.Unloads...) {

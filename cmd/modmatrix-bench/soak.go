@@ -22,6 +22,7 @@ import (
 type soak struct {
 	temp      string
 	selector  string
+	focus     string // regular expression of the specs to run; empty: all
 	row       int
 	atOnce    int
 	memoryMiB int
@@ -149,7 +150,7 @@ func (s *soak) once(ctx context.Context, c *sort) error {
 	if err != nil {
 		return err
 	}
-	plan, err := h.Plan(ctx, harness.Spec{Module: c.module, Kernels: []string{s.selector}, Suites: []string{harness.Lifecycle}, Out: out, Jobs: 1, NoCache: true})
+	plan, err := h.Plan(ctx, harness.Spec{Module: c.module, Kernels: []string{s.selector}, Suites: []string{harness.Lifecycle}, Out: out, Jobs: 1, NoCache: true, Focus: s.focus})
 	if err != nil {
 		return err
 	}

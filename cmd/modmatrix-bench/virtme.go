@@ -22,7 +22,7 @@ func (b *bench) virtme(ctx context.Context) (rows []Row, err error) {
 		if _, err := r.ready(ctx); err != nil {
 			return rows, err
 		}
-		ours, err := r.clone(ctx)
+		ours, err := r.clone(ctx, pass)
 		if err != nil {
 			return rows, fmt.Errorf("clone %s: %w", r.tree.Target.Release, err)
 		}
