@@ -212,7 +212,7 @@ func probe(c api.Change) (line string, itself bool) {
 // probeMacro is what the probe in the Kbuild defines where the header has the word.
 func probeMacro(c api.Change) string {
 	name := "HAVE_" + c.Ident.Name
-	if c.Word != c.Ident.Name {
+	if word, _, _ := strings.Cut(c.Word, "."); word != c.Ident.Name {
 		name += "_" + c.Word
 	}
 	return strings.ToUpper(name)

@@ -76,9 +76,9 @@ type Change struct {
 	New   *Decl `json:"new,omitempty"`
 	Holds *Decl `json:"holds,omitempty"` // of a member that is gone: its struct, as the new tree has it
 
-	// Telltale is a header that both trees have and that mentions Word in one of them alone: a grep tells them apart. Word is
-	// the name itself, or where that is in both a word of its declaration. Empty where there is none, as where a comment
-	// still speaks of what is gone.
+	// Telltale is a header that both trees have and that mentions Word in one of them alone: grep -w tells them apart. Word is the
+	// name itself, or where that is in both, as in a comment that still speaks of what is gone, a word of its declaration, or
+	// the name with the word behind the bracket. Both are empty where there is none.
 	Telltale string `json:"telltale,omitempty"`
 	Word     string `json:"word,omitempty"`
 	WordNew  bool   `json:"word_new,omitempty"` // it is the new tree that mentions it
@@ -125,8 +125,10 @@ func tell(old, fresh *Headers, c *Change) {
 	case c.Ident.Kind == Header:
 	case c.What == Added:
 		c.saysOnly(c.New.File, c.Ident.Name, true, old)
+		c.saysOnly(c.New.File, called(fresh, c.New, c.Ident.Name), true, old)
 	case c.What == Removed:
 		c.saysOnly(c.Old.File, c.Ident.Name, false, fresh)
+		c.saysOnly(c.Old.File, called(old, c.Old, c.Ident.Name), false, fresh)
 	case c.What == Changed && c.Old.File == c.New.File:
 		for _, side := range []struct {
 			has, lacks *Decl
@@ -134,7 +136,7 @@ func tell(old, fresh *Headers, c *Change) {
 			other      *Headers
 		}{{c.New, c.Old, true, old}, {c.Old, c.New, false, fresh}} {
 			for _, word := range cName.FindAllString(side.has.Text, -1) {
-				if c.Telltale == "" && !keywords[word] && !slices.Contains(cName.FindAllString(side.lacks.Text, -1), word) {
+				if !keywords[word] && !slices.Contains(cName.FindAllString(side.lacks.Text, -1), word) {
 					c.saysOnly(side.has.File, word, side.fresh, side.other)
 				}
 			}
@@ -148,10 +150,26 @@ var keywords = map[string]bool{"struct": true, "union": true, "enum": true, "con
 
 var cName = regexp.MustCompile(`[A-Za-z_]\w{2,}`)
 
-// saysOnly notes that file has word in one tree, if it is in the other tree as well, and has it nowhere there.
+// called is a function's name with the first word of its arguments, as a line of the header has them; empty where none does. The
+// dot is a bracket, which make would take for its own.
+func called(h *Headers, d *Decl, name string) string {
+	text, _ := h.read(d.File)
+	at := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\(([A-Za-z_]\w*)`)
+	m := at.FindStringSubmatch(d.Text)
+	if m == nil || !regexp.MustCompile(`\b`+regexp.QuoteMeta(name)+`\(`+m[1]+`\b`).Match(text) {
+		return ""
+	}
+	return name + "." + m[1]
+}
+
+// saysOnly notes that file has word in one tree, if it is in the other tree as well, and has it nowhere there. What was noted
+// first stays.
 func (c *Change) saysOnly(file, word string, isNew bool, other *Headers) {
+	if c.Telltale != "" || word == "" || !strings.HasPrefix(file, "include/") {
+		return
+	}
 	text, ok := other.read(file)
-	if !strings.HasPrefix(file, "include/") || !ok || regexp.MustCompile(`\b`+regexp.QuoteMeta(word)+`\b`).Match(text) {
+	if !ok || regexp.MustCompile(`\b`+word+`\b`).Match(text) {
 		return
 	}
 	c.Telltale, c.Word, c.WordNew = file, word, isNew

@@ -19,8 +19,8 @@ func TestCompare(t *testing.T) {
 		{Ident{Name: "changed"}, Changed, "include/linux/a.h", "include/linux/a.h", "", ""},
 		{Ident{Name: "moved"}, Moved, "include/linux/a.h", "include/linux/b.h", "", ""},
 		{Ident{Name: "MAC"}, Changed, "include/linux/a.h", "include/linux/a.h", "", ""},
-		{Ident{Name: "fresh"}, Added, "", "include/linux/b.h", "", ""}, // the old tree has no b.h to grep in
-		{Ident{Name: "commented"}, Removed, "include/linux/a.h", "", "", ""},
+		{Ident{Name: "fresh"}, Added, "", "include/linux/b.h", "", ""},                        // the old tree has no b.h to grep in
+		{Ident{Name: "commented"}, Removed, "include/linux/a.h", "", "", "include/linux/a.h"}, // as commented(void)
 		{Ident{Name: "nothing"}, Unseen, "", "", "", ""},
 		{Ident{Name: "sym", Kind: Symbol}, Removed, "Module.symvers", "", "", ""},
 		{Ident{Name: "gone", Of: "struct s", Kind: Member}, Removed, "include/linux/a.h", "", "include/linux/a.h", "include/linux/a.h"},
@@ -77,6 +77,8 @@ func TestTellingWord(t *testing.T) {
 		"no word is another":    {"int f(int a);\n", "int f(int a, int *a);\n", "", false},
 		"another return type":   {"int f(int a);\n", "enum status f(int a);\n", "status", true},
 		"the name in the older": {"int f(int a);\n", "\n", "f", false},
+		"a comment remembers":   {"int f(char *a);\n", "/* there was an f(), and f(int) */\n", "f.char", false},
+		"on two lines":          {"int f(\n\tchar *a);\n", "/* there was an f() */\n", "", false},
 		"the name in the newer": {"\n", "int f(int a);\n", "f", true},
 	} {
 		got := Compare(tree(t, header{"include/linux/a.h": c.old}), tree(t, header{"include/linux/a.h": c.fresh}), []Ident{{Name: "f"}})[0]
