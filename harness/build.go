@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -103,8 +104,14 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 			b.depends = depends
 		}
 		if err == nil {
+			err = loadable(slices.Concat(depends, b.Modules))
+		}
+		if err == nil {
 			err = r.compareInTree(tree, &b)
 		}
+	}
+	if _, none := os.Stat(b.log); none != nil { // nothing was begun, so nothing was said
+		b.log = ""
 	}
 	var fault *kbuild.Error
 	var excluded *dkms.SkipError

@@ -125,6 +125,9 @@ func (r *run) dependencyOrder(ctx context.Context, tree *kernels.Tree) ([]packed
 			}
 			name, on = conf.Name, conf.Depends
 		}
+		if _, twice := needs[name]; twice {
+			return nil, fmt.Errorf("two of the packages are called %s: give one of them", name)
+		}
 		needs[name] = on
 		if i > 0 {
 			byName[name] = p
@@ -141,6 +144,19 @@ func (r *run) dependencyOrder(ctx context.Context, tree *kernels.Tree) ([]packed
 		}
 	}
 	return order, nil
+}
+
+// loadable refuses modules of one name from several packages: a kernel takes one of a name (Linux kernel/module/main.c,
+// add_unformed_module), and to hold that against the other would be wrong.
+func loadable(modules []kbuild.Module) error {
+	seen := map[string]bool{}
+	for _, m := range modules {
+		if seen[m.Name] {
+			return fmt.Errorf("two of the packages build %s.ko, and a kernel loads one module of a name: leave one out of --depends", m.Name)
+		}
+		seen[m.Name] = true
+	}
+	return nil
 }
 
 // keepSymvers puts what a build exports into its entry. A module that exports nothing leaves an empty file.
