@@ -121,7 +121,7 @@ func (c Config) suite(module, name string) (string, error) {
 		}
 		known = append(known, filepath.Base(s))
 	}
-	for _, dir := range append(candidates, filepath.Join(module, "suites", name)) {
+	for _, dir := range append(candidates, filepath.Join(module, suitesDir, name)) {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
 			return dir, nil
 		}

@@ -315,10 +315,14 @@ func TestInterruptGivesEveryCellARecord(t *testing.T) {
 }
 
 func TestNotSource(t *testing.T) {
-	spec := Spec{Module: "/m", Out: "/m/out/deep", Suites: []string{Lifecycle, "/m/suites/a", "/elsewhere"}}
-	want := "[modmatrix.lock modmatrix.toml out suites]"
-	if got := fmt.Sprint(notSource(spec)); got != want {
-		t.Errorf("got %s, want %s", got, want)
+	for want, spec := range map[string]Spec{
+		"[modmatrix-out modmatrix.lock modmatrix.toml out suites]": {Module: "/m", Out: "/m/out/deep", Suites: []string{Lifecycle, "/m/suites/a", "/elsewhere"}},
+		"[modmatrix-out modmatrix.lock modmatrix.toml suites]":     {Module: "/m", Out: "/elsewhere", Suites: []string{Lifecycle}}, // by flags, or for a build alone
+		"[modmatrix-out modmatrix.lock modmatrix.toml suites t]":   {Module: "/m", Out: "/m/modmatrix-out", Suites: []string{"/m/t/a"}},
+	} {
+		if got := fmt.Sprint(notSource(spec)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 

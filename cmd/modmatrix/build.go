@@ -12,7 +12,7 @@ func buildCommand(a *app) *cobra.Command {
 		Use:   "build [MODULE]",
 		Short: "Only build the module against every kernel",
 		Long: `Build does what run does, up to the build: it boots nothing. The results are of the same form, and a module that
-was built, and whose .ko is proven to be for that kernel, is a PASS.`,
+was built, and whose .ko is proven to be for that kernel, is a PASS. It takes the flags of run; suites and guests it has none.`,
 		Example: `  modmatrix build
   modmatrix build -k debian:trixie-backports --json drv`,
 		Args: atMost(1),
@@ -26,6 +26,8 @@ was built, and whose .ko is proven to be for that kernel, is a PASS.`,
 		},
 	}
 	s.whichKernels(cmd)
+	s.whichSuites(cmd)
+	s.whatToRun(cmd)
 	s.output(cmd)
 	return cmd
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 //go:embed skeleton/first_test.go.txt
@@ -68,10 +70,22 @@ func (a *app) init(dir string) error {
 	if err := writeNew(dir, files); err != nil {
 		return err
 	}
+	return a.tellWritten(dir, files)
+}
+
+func (a *app) tellWritten(dir string, files []newFile) error {
+	enc := json.NewEncoder(results.PlainJSON(a.Stdout))
 	for _, f := range files {
-		fmt.Fprintf(a.Stdout, "wrote %s\n", filepath.Join(dir, f.path))
+		path := filepath.Join(dir, f.path)
+		if !a.json {
+			fmt.Fprintf(a.Stdout, "wrote %s\n", path)
+		} else if err := enc.Encode(map[string]string{"wrote": path}); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(a.Stdout, "next: modmatrix run%s\n", inFolder(dir))
+	if !a.json {
+		fmt.Fprintf(a.Stdout, "next: modmatrix run%s\n", inFolder(dir))
+	}
 	return nil
 }
 

@@ -49,6 +49,22 @@ func TestScripts(t *testing.T) {
 	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "fill-store": fillStore}})
 }
 
+// A command line of run is one of plan and build too, for whoever only changes the verb.
+func TestTheFlagsOfRunFitTheOtherVerbs(t *testing.T) {
+	root := rootCommand(Env{})
+	for _, verb := range []string{"run", "plan", "build"} {
+		cmd, _, err := root.Find([]string{verb})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"kernel", "suite", "focus", "param", "device", "timeout", "isolate", "output", "jobs", "json", "quiet", "verbose", "color"} {
+			if cmd.Flag(name) == nil {
+				t.Errorf("%s has no --%s", verb, name)
+			}
+		}
+	}
+}
+
 // The command that runs a cell again has everything that was asked of its guest.
 func TestAgainIsTheSameQuestion(t *testing.T) {
 	flags := harness.Spec{Params: []string{"debug=1"}, Devices: []string{"edu"}, Depends: []string{"../core"}, Isolate: harness.IsolateSpec,

@@ -20,7 +20,7 @@ func planCommand(a *app) *cobra.Command {
 		Use:   "plan [MODULE]",
 		Short: "Say what run would do, and do none of it",
 		Long: `Plan resolves the selectors and looks at the module and the suites: it downloads no kernel, builds nothing and
-boots nothing.`,
+boots nothing. It takes the flags of run, also those that only matter to what it does not do.`,
 		Example: `  modmatrix plan
   modmatrix plan -k debian:trixie-backports@7 --json drv`,
 		Args: atMost(1),
@@ -34,6 +34,8 @@ boots nothing.`,
 	}
 	s.whichKernels(cmd)
 	s.whichSuites(cmd)
+	s.whatToRun(cmd)
+	s.output(cmd)
 	return cmd
 }
 

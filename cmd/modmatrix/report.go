@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -61,10 +64,12 @@ func (a *app) report(form, out string, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch form {
-	case "md":
+	switch {
+	case a.json:
+		err = oneLine(a.Stdout, res)
+	case form == "md":
 		err = results.Markdown(a.Stdout, res)
-	case "json":
+	case form == "json":
 		err = res.JSON(a.Stdout)
 	default:
 		err = results.Text(a.Stdout, res, a.textOptions(harness.Spec{Out: dir}, nil, 0))
@@ -73,6 +78,18 @@ func (a *app) report(form, out string, args []string) error {
 		return fmt.Errorf("show results: %w", err)
 	}
 	return verdict(res.ExitCode())
+}
+
+// oneLine writes the document as a line of JSON.
+func oneLine(w io.Writer, res *results.Results) error {
+	var doc, line bytes.Buffer
+	err := errors.Join(res.JSON(&doc), json.Compact(&line, bytes.TrimSpace(doc.Bytes())))
+	if err != nil {
+		return err
+	}
+	line.WriteByte('\n')
+	_, err = line.WriteTo(w)
+	return err
 }
 
 // findResults reads the results at path, a folder or a file, and says in which folder their artifacts lie.
