@@ -46,6 +46,7 @@ func command() *cobra.Command {
 		Short: "Compare what modmatrix and dkms make of the -dkms packages of Debian",
 		Long: "Compare what modmatrix and dkms make of the -dkms packages of Debian.\n\n" +
 			"Without PACKAGE, a list of packages that are small and of all kinds. What was decided is kept in the store, ours until this program changes.",
+		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,5 +63,6 @@ func command() *cobra.Command {
 	f.IntVar(&c.pairs, "pairs", 0, "time `N` further builds of each cell on both sides, in turn")
 	f.DurationVar(&c.timeout, "timeout", 15*time.Minute, "`TIME` for one build of either side")
 	f.DurationVar(&c.within, "within", 0, "begin no further cell after this `TIME`; what is left out is told (default: no limit)")
+	cmd.AddCommand(documentCommand())
 	return cmd
 }
