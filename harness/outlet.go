@@ -119,7 +119,7 @@ func (o *outlet) close() {
 
 func (o *outlet) serve(ctx context.Context, guest socketed, nonce string) {
 	defer close(o.done)
-	for n := 1; ; n++ {
+	for n := 1; ctx.Err() == nil; n++ {
 		select {
 		case <-ctx.Done():
 			return

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -17,6 +18,7 @@ type server struct {
 	greeting string
 	muted    map[string]bool // commands that are never answered; "" for all of them and the greeting
 	flood    bool
+	devices  map[string]bool // by id, that device_add brought
 
 	migration string   // of the script: fails or hangs, with a text behind it; empty for a good one
 	file      *os.File // that came with getfd
@@ -35,7 +37,7 @@ const greeting = `{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major"
 
 // newServer is a monitor whose guest does not run yet.
 func newServer(args []string) *server {
-	s := &server{greeting: greeting, muted: map[string]bool{}, status: "prelaunch"}
+	s := &server{greeting: greeting, muted: map[string]bool{}, devices: map[string]bool{}, status: "prelaunch"}
 	if slices.Contains(args, "-incoming") {
 		s.status = "inmigrate"
 	}
@@ -67,7 +69,7 @@ func (s *server) serve(g *Guest) {
 		}
 		s.file = inbox.file
 		if !s.muted[command.Execute] {
-			s.answer(g, command.Execute)
+			s.answer(g, command.Execute, command.Arguments)
 		}
 	}
 	if s.hungUp.Load() {
@@ -77,7 +79,7 @@ func (s *server) serve(g *Guest) {
 }
 
 // answer does what the command asks, as far as there is something to do it to.
-func (s *server) answer(g *Guest, command string) {
+func (s *server) answer(g *Guest, command string, args map[string]any) {
 	switch command {
 	case "qmp_capabilities":
 		s.send(`{"return": {}}`)
@@ -100,7 +102,8 @@ func (s *server) answer(g *Guest, command string) {
 	case "query-status":
 		s.send(fmt.Sprintf(`{"return": {"status": %q, "singlestep": false, "running": %t}}`, s.status, s.status == "running"))
 	case "human-monitor-command":
-		s.send(`{"return": "RIP=ffffffff81000000\r\n"}`)
+		line, _ := args["command-line"].(string)
+		s.human(line)
 	case "inject-nmi":
 		fmt.Fprintln(g.Console, "[    9.000000] Uhhuh. NMI received for unknown reason 20 on CPU 0.")
 		s.send(`{"return": {}}`)
@@ -109,6 +112,32 @@ func (s *server) answer(g *Guest, command string) {
 		g.End("host-qmp-quit")
 	default:
 		s.send(fmt.Sprintf(`{"error": {"class": "CommandNotFound", "desc": "The command %s has not been found"}}`, command))
+	}
+}
+
+// human answers the human monitor: it has devices that come and go, and registers.
+func (s *server) human(line string) {
+	verb, rest, _ := strings.Cut(line, " ")
+	_, id, _ := strings.Cut(rest, "id=")
+	id, _, _ = strings.Cut(id, ",")
+	switch {
+	case verb == "device_add" && s.devices[id]:
+		s.send(fmt.Sprintf(`{"return": "Error: Duplicate device ID '%s'\r\n"}`, id))
+	case verb == "device_add" && strings.HasPrefix(rest, "no-"):
+		s.send(`{"return": "Error: 'no-such' is not a valid device model name\r\n"}`)
+	case verb == "device_add":
+		s.devices[id] = true
+		s.send(`{"return": ""}`)
+	case verb == "device_del" && !s.devices[rest]:
+		s.send(fmt.Sprintf(`{"return": "Error: Device '%s' not found\r\n"}`, rest))
+	case verb == "device_del":
+		s.send(`{"return": ""}`)
+		if !s.muted["DEVICE_DELETED"] {
+			delete(s.devices, rest)
+			s.event("DEVICE_DELETED", fmt.Sprintf(`{"device": %q, "path": "/machine/peripheral/%[1]s"}`, rest))
+		}
+	default:
+		s.send(`{"return": "RIP=ffffffff81000000\r\n"}`)
 	}
 }
 

@@ -1,0 +1,89 @@
+package harness_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// usbkeyDriver drives a keyboard that is not there at boot.
+const usbkeyDriver = "testdata/usbkey"
+
+// TestRealPlugs holds that devices come and go in a clone as often as the lifecycle asks for, on PCI and on USB, and that
+// the drivers take each of them and let it go.
+func TestRealPlugs(t *testing.T) {
+	needReal(t)
+	for _, tt := range []struct{ driver, plug, here, gone string }{
+		{eduDriver, "card=edu", "edu version 1.0, alive", "edu removed"},
+		{usbkeyDriver, "kbd=usb-kbd", "keyboard is here", "keyboard is gone"},
+	} {
+		t.Run(tt.plug, func(t *testing.T) {
+			out := t.TempDir()
+			res := runReal(t, t.Context(), harness.Spec{Module: tt.driver, Kernels: realKernels, Suites: []string{harness.Lifecycle},
+				Plugs: []string{tt.plug}, Out: out})
+			for _, rec := range res.Records {
+				if rec.Status != results.Pass || rec.Timings.Restore == 0 {
+					t.Errorf("%s: %s@%s %s: %s, restored in %d ms", rec.Target.Release, rec.Status, rec.Stage, rec.Code, rec.Reason, rec.Timings.Restore)
+				}
+				console, err := os.ReadFile(filepath.Join(out, rec.Artifacts.Console))
+				if err != nil {
+					t.Fatal(err)
+				}
+				// three times in the first spec, six in the second, which unloads with the device in, one in the third
+				if here, gone := strings.Count(string(console), tt.here), strings.Count(string(console), tt.gone); here != 10 || gone != 10 {
+					t.Errorf("%s: came %d times and went %d times, want 10", rec.Target.Release, here, gone)
+				}
+			}
+		})
+	}
+}
+
+// TestRealBadRemove holds that what a driver does wrong when its device is pulled fails at the spec that pulled it.
+func TestRealBadRemove(t *testing.T) {
+	needReal(t)
+	const spec = "takes a device that is plugged in, and lets it go when it is pulled"
+	for _, tt := range []struct {
+		name, old, new string
+		code           results.Code
+		stage          results.Stage
+	}{
+		{"it uses what it has freed", "\tusb_kill_urb(key->urb);\n\tkref_put(&key->refs, usbkey_free);\n\tdev_info(&intf->dev, \"keyboard is gone\\n\");",
+			"\tkref_put(&key->refs, usbkey_free);\n\tmemset(key, 0, sizeof(*key));\n\tdev_info(&intf->dev, \"%d\\n\", key->urb->status);", results.CodeOops, results.StageTest},
+		{"it leaves its node", "\tmisc_deregister(&key->misc);\n\tusb_kill_urb(key->urb);\n\tkref_put(&key->refs, usbkey_free);\n", "\tusb_kill_urb(key->urb);\n", results.CodeWarn, results.StageTest},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := mutatedCopy(t, usbkeyDriver, "usbkey.c", tt.old, tt.new)
+			res := runReal(t, t.Context(), harness.Spec{Module: dir, Kernels: realKernels[1:], Suites: []string{harness.Lifecycle},
+				Plugs: []string{"kbd=usb-kbd"}})
+			rec := res.Records[0]
+			if rec.Status != results.Fail || rec.Stage != tt.stage || rec.Code != tt.code || !strings.Contains(rec.Reason, spec) {
+				t.Errorf("%s@%s %s: %s", rec.Status, rec.Stage, rec.Code, rec.Reason)
+			}
+		})
+	}
+}
+
+// mutatedCopy is a copy of a driver in which old is replaced by new, once.
+func mutatedCopy(t *testing.T, driver, file, old, new string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), filepath.Base(driver))
+	if err := os.CopyFS(dir, os.DirFS(driver)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, file)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(data), old); n != 1 {
+		t.Fatalf("the driver has %q %d times, not once", old, n)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(data), old, new, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
