@@ -141,5 +141,5 @@ func (r *run) judgeAll(label string, e Evidence) {
 }
 
 func aboutTarget(t kernels.Target) results.Target {
-	return results.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Profile: t.Profile, Source: t.Source}
+	return results.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Profile: t.Profile, Source: t.Source, MoreMiB: t.MoreMiB}
 }

@@ -82,7 +82,8 @@ type Target struct {
 	Profile      string `json:"profile"`
 	Source       string `json:"source"` // the selector without version, e.g. "debian:trixie"
 	ConfigDigest string `json:"config_digest"`
-	Compiler     string `json:"compiler"` // first line of the compiler's --version; empty before the tree is there
+	Compiler     string `json:"compiler"`           // first line of the compiler's --version; empty before the tree is there
+	MoreMiB      int    `json:"more_mib,omitempty"` // of memory, that guests of this kernel had beyond what was asked for
 }
 
 // Record is a judged cell with its evidence.
