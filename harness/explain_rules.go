@@ -35,12 +35,15 @@ var ruleOf = map[results.Code]string{
 	results.CodeInfra:            "something of ours broke, so nothing can be said of the module",
 }
 
+// Meaning says what a code stands for.
+func Meaning(c results.Code) string { return cmp.Or(ruleOf[c], "code "+string(c)) }
+
 // rule says in words which row of the table decided.
 func rule(rec results.Record) string {
 	if rec.Status == results.Pass {
 		return "everything planned ran and is accounted for, the guest ended as it should, and nothing spoke against it"
 	}
-	words := cmp.Or(ruleOf[rec.Code], "code "+string(rec.Code))
+	words := Meaning(rec.Code)
 	switch {
 	case rec.Code == results.CodeInfra && rec.Status == results.Miss:
 		words = "it did not run, for a reason of ours: nothing can be said of the module"

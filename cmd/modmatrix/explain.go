@@ -26,7 +26,9 @@ judgement decided, what the evidence is, and where there is more to see. RELEASE
 version; without it, every cell that did not pass is explained.
 
 Where a build failed, the names that the compiler stumbled over are looked up in this kernel's headers and in those of
-the last kernel on which it built, if both are in the store, and a guard is suggested. Nothing is run or downloaded.`,
+the last kernel on which it built, if both are in the store, and a guard is suggested. Nothing is run or downloaded.
+
+` + vocabulary(),
 		Example: `  modmatrix explain
   modmatrix explain 7.2.12+deb13-amd64
   modmatrix explain 6.12.117 lifecycle -o nightly`,
@@ -37,6 +39,24 @@ the last kernel on which it built, if both are in the store, and a guard is sugg
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "`DIR` of the results (default modmatrix-out)")
 	return cmd
+}
+
+// vocabulary lists the words that a script may branch on. They are closed lists.
+func vocabulary() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "Statuses, the worst first: %s.\nStages, in order: %s.\nCodes:\n", spaced(results.Statuses), spaced(results.Stages))
+	for _, c := range results.Codes {
+		fmt.Fprintf(&text, "  %-18s %s\n", c, harness.Meaning(c))
+	}
+	return strings.TrimSpace(text.String())
+}
+
+func spaced[T ~string](words []T) string {
+	var all []string
+	for _, w := range words {
+		all = append(all, string(w))
+	}
+	return strings.Join(all, " ")
 }
 
 func (a *app) explain(ctx context.Context, path string, args []string) error {
@@ -253,6 +273,9 @@ func showRest(line func(label, text string), rec results.Record) {
 	}
 	for i, t := range rec.Tries {
 		line("attempt", fmt.Sprintf("%d: %s %s %s", i+1, t.Status, t.Stage, t.Reason))
+	}
+	if rec.Kept != nil {
+		line("kept", "judged in the run of "+rec.Kept.Started.UTC().Format("2006-01-02 15:04 UTC")+", and not run again")
 	}
 	if rec.Flaky {
 		line("flaky", "it passed in another attempt")
