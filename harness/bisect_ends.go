@@ -29,6 +29,9 @@ func (b *bisection) ends(ctx context.Context) (good, bad Step, err error) {
 		return good, bad, err
 	}
 	b.told(bad)
+	if bad.Outcome == Untestable {
+		return good, bad, b.check(bad, bad)
+	}
 	b.build = bad.Outcome == Bad && bad.Stage == results.StageBuild
 	if good, err = b.test(ctx, pointOf(oldest)); err != nil {
 		return good, bad, err
@@ -45,15 +48,9 @@ func (b *bisection) check(good, bad Step) error {
 		if bad.Outcome == Untestable {
 			s = bad
 		}
-		err := fmt.Errorf("%s is no end to bisect from: %s", s.Release, s.Reason)
-		if !s.Broke {
-			return &UsageError{err}
-		}
-		return err
-	case good.Outcome == bad.Outcome && good.Outcome == Good:
-		return errSameEnds("works", good, bad)
+		return fmt.Errorf("%w: %s is no end to bisect from: %s; name another with --good or --bad", ErrUntestable, s.Release, s.Reason)
 	case good.Outcome == bad.Outcome:
-		return errSameEnds("fails", good, bad)
+		return errSameEnds(good, bad)
 	case good.Outcome == Bad:
 		return &UsageError{fmt.Errorf("the module fails on %s and works on %s: bisect finds where it stopped to work, not where it began", good.Release, bad.Release)}
 	}
@@ -89,7 +86,7 @@ func (b *bisection) one(ctx context.Context, flag, selector string, which int) (
 	}
 	switch n := len(p.Targets); {
 	case n == 0:
-		return kernels.Target{}, fmt.Errorf("%w: %s", kernels.ErrUnavailable, p.Unresolved[0].Reason)
+		return kernels.Target{}, fmt.Errorf("%w: %s", ErrUntestable, p.Unresolved[0].Reason)
 	case selector == "" && which < 0:
 		return p.Targets[n-1], nil
 	case selector == "" || n == 1:

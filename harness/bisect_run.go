@@ -3,6 +3,7 @@ package harness
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -62,6 +63,10 @@ func (b *Bisection) Broke() bool {
 	return false
 }
 
+// ErrUntestable says that of an end of a bisection nothing can be told, so that there is nothing to search between (exit code
+// 125, as git bisect has it).
+var ErrUntestable = errors.New("cannot be tested")
+
 // lister is a Source that can tell of every release that it has.
 type lister interface {
 	Releases(ctx context.Context, flavour string) (kernels.Resolution, error)
@@ -82,8 +87,8 @@ type bisection struct {
 
 // Bisect finds the first release on which the module fails, among all that the archive still holds between one on which it
 // works and one on which it does not. Each is one Run, with everything cached that can be; where the bad end fails at its
-// build, nothing is booted. It gives a *UsageError where the ends are none, and an error that wraps ErrNothingMatched where
-// nothing fails, or everything.
+// build, nothing is booted. It gives a *UsageError where the ends are none, an error that wraps ErrNothingMatched where
+// nothing fails, or everything, and one that wraps ErrUntestable where an end tells nothing.
 func (h *Harness) Bisect(ctx context.Context, s Search) (*Bisection, error) {
 	plan, err := h.planModule(ctx, s.Spec)
 	if err != nil {
@@ -192,13 +197,14 @@ func (b *bisection) write(ends ...Step) error {
 	}
 	for _, s := range ends {
 		if s.Results == b.Spec.Out {
-			s.record.Artifacts, s.record.Tries = results.Artifacts{}, nil
+			s.record.Artifacts, s.record.Tries, s.record.InTreeRun = results.Artifacts{}, nil, nil
 			b.whole.Records = append(b.whole.Records, s.record)
 		}
 	}
 	slices.SortStableFunc(b.whole.Records, func(a, b results.Record) int {
 		return cmp.Or(results.CompareVersions(a.Target.Version, b.Target.Version), cmp.Compare(a.Target.Release, b.Target.Release))
 	})
+	b.holdClaims(b.plan, &b.whole)
 	b.whole.Finish()
 	return b.whole.Write(filepath.Join(b.Spec.Out, bisectDir, results.FileName))
 }
@@ -233,7 +239,7 @@ func (b *bisection) told(s Step) {
 // test runs the module on one kernel. An error says that it could not even be begun, or that the user ended it.
 func (b *bisection) test(ctx context.Context, p Point) (Step, error) {
 	plan := *b.plan
-	plan.Targets = []kernels.Target{p.Target}
+	plan.Targets, plan.part = []kernels.Target{p.Target}, true
 	plan.Spec.Out = filepath.Join(b.Spec.Out, bisectDir, fileName(p.Release))
 	plan.Spec.BuildOnly, plan.Spec.Resume = b.build || b.Spec.BuildOnly, false
 	began := time.Now()
@@ -278,6 +284,10 @@ func stepOf(records []results.Record) Step {
 }
 
 // errSameEnds says that there is no turn to look for.
-func errSameEnds(what string, good, bad Step) error {
-	return fmt.Errorf("%w: the module %s on both %s and %s, so there is no first bad release between them; name others with --good and --bad", ErrNothingMatched, what, good.Release, bad.Release)
+func errSameEnds(good, bad Step) error {
+	what := fmt.Sprintf("works on both %s and %s", good.Release, bad.Release)
+	if good.Outcome == Bad {
+		what = fmt.Sprintf("fails on both %s (at %s: %s) and %s (at %s: %s)", good.Release, good.Stage, good.Reason, bad.Release, bad.Stage, bad.Reason)
+	}
+	return fmt.Errorf("%w: the module %s, so there is no first bad release between them; name others with --good and --bad", ErrNothingMatched, what)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
 // solve halves a row in which what shows how each point ends: g, b, ? (it shows nothing), and - (it is known by name alone).
@@ -255,7 +257,7 @@ func TestEndsThatAreNone(t *testing.T) {
 		says      string
 	}{
 		"works everywhere":   {broken: 99, nothing: true, says: "works on both 1.0-amd64 and 1.40-amd64"},
-		"fails everywhere":   {broken: 0, nothing: true, says: "fails on both"},
+		"fails everywhere":   {broken: 0, nothing: true, says: "fails on both 1.0-amd64 (at build: fifo.c:1"},
 		"the wrong way":      {broken: 17, good: "debian:x@1.20", bad: "debian:x@1.3", usage: true, says: "not older"},
 		"one kernel":         {broken: 17, good: "debian:x@1.3", bad: "debian:x@1.3", usage: true, says: "not older"},
 		"no such kernel":     {broken: 17, good: "debian:x@1.77", nothing: true, says: "1.77"},
@@ -333,5 +335,105 @@ func TestTurn(t *testing.T) {
 		if got := strings.TrimSpace(good.Release + " " + bad.Release); ok != (c.want != "") || ok && got != c.want {
 			t.Errorf("%s: got %q %v; want %q", name, got, ok, c.want)
 		}
+	}
+}
+
+// One line and the right kind of error, whatever the last run came to; what it says is not told as a turn where it is none.
+func TestBisectFromAMatrixWithoutATurn(t *testing.T) {
+	for name, c := range map[string]struct {
+		breaks  func(i int) bool
+		fetch   int // a kernel that cannot be had
+		usage   bool
+		is      error
+		says    string
+		between string
+	}{
+		"all green":                {breaks: func(int) bool { return false }, is: ErrNothingMatched, says: "works on both 1.3-amd64 and 1.30-amd64"},
+		"all red":                  {breaks: func(int) bool { return true }, is: ErrNothingMatched, says: "fails on both 1.3-amd64"},
+		"mended, not broken":       {breaks: func(i int) bool { return i < 17 }, usage: true, says: "fails on 1.3-amd64 and works on 1.30-amd64"},
+		"the newest is not there":  {breaks: func(i int) bool { return i < 17 }, fetch: 30, is: ErrUntestable, says: "1.30-amd64 is no end to bisect from"},
+		"red, green, and red":      {breaks: func(i int) bool { return i < 5 || i > 22 }, between: "1.22 1.23"},
+		"green, red, green again":  {breaks: func(i int) bool { return i > 10 && i < 17 }, between: "1.10 1.11"},
+		"the green end comes last": {breaks: func(i int) bool { return i == 14 }, between: "1.13 1.14"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, src := bisecting(t, 99)
+			works := f.make
+			f.make = func(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
+				var i int
+				fmt.Sscanf(r.Tree.Target.Version, "1.%d", &i)
+				if c.breaks(i) {
+					return nil, &kbuild.Error{Code: results.CodeBuildError, Reason: "fifo.c:1: no"}
+				}
+				return works(ctx, r)
+			}
+			src.fetch = func(_ context.Context, target kernels.Target) error {
+				if c.fetch > 0 && target.Version == fmt.Sprintf("1.%d", c.fetch) {
+					return kernels.ErrUnavailable
+				}
+				return nil
+			}
+			f.spec.Kernels = []string{"debian:x@1.3", "debian:x@1.14", "debian:x@1.30"}
+			if _, err := f.run(t, t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			found, err := f.Bisect(t.Context(), Search{Spec: f.spec})
+			if c.between != "" {
+				if err != nil || found.Good.Version+" "+found.Bad.Version != c.between {
+					t.Errorf("%+v, %v; want %s", found, err, c.between)
+				}
+				return
+			}
+			var usage *UsageError
+			if err == nil || errors.As(err, &usage) != c.usage || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v; want %s", err, c.says)
+			}
+		})
+	}
+}
+
+// What fails in its guest only is looked for in guests: one for each kernel that is tested, and no build more.
+func TestBisectInGuests(t *testing.T) {
+	f, src := bisecting(t, 99)
+	vmtest.Install(t, "call fails-from 17\npoweroff\n")
+	src.fetch = func(_ context.Context, target kernels.Target) error {
+		if target.Version == "1.16" || target.Version == "1.18" {
+			return kernels.ErrUnavailable
+		}
+		return nil
+	}
+	found, err := f.Bisect(t.Context(), Search{Spec: f.spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Good.Version != "1.15" || found.Bad.Version != "1.17" || found.Bad.Stage != results.StageTest || found.Bad.Code != results.CodeReset || !found.Broke() {
+		t.Errorf("%+v", found)
+	}
+	if n, b := len(found.Steps), int(f.builds.Load()); b > n || n > 2+6+2 {
+		t.Errorf("%d steps with %d builds", n, b)
+	}
+	f.builds.Store(0)
+	if _, err := f.Bisect(t.Context(), Search{Spec: f.spec}); err != nil || f.builds.Load() != 0 {
+		t.Errorf("again: %d builds, %v", f.builds.Load(), err)
+	}
+}
+
+// What all kernels have in common is told once, of all that were tested.
+func TestBisectHoldsClaimsOnce(t *testing.T) {
+	f, _ := bisecting(t, 17)
+	source := "#if LINUX_VERSION_CODE < KERNEL_VERSION(1, 16, 0)\n#endif\n#if LINUX_VERSION_CODE < KERNEL_VERSION(3, 0, 0)\n#endif\n"
+	if err := os.WriteFile(filepath.Join(f.spec.Module, "fifo.c"), []byte(source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	found, err := f.Bisect(t.Context(), Search{Spec: f.spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(f.notices(), "conditions on the kernel's version"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, f.notices())
+	}
+	res, err := results.Read(filepath.Join(found.Folder, results.FileName))
+	if err != nil || res.Module.Claims == nil || res.Module.Claims.Varied != 1 || len(res.Module.Claims.Constant) != 1 {
+		t.Errorf("%+v, %v", res, err)
 	}
 }

@@ -205,15 +205,15 @@ func readClaims(dir string) (conf []byte, all []results.Condition, err error) {
 }
 
 // holdClaims puts into res what the module's source says of kernel versions, and tells what deserves to be read.
-func (r *run) holdClaims(res *results.Results) {
-	conf, all, err := readClaims(r.plan.in.module.Source)
+func (h *Harness) holdClaims(p *Plan, res *results.Results) {
+	conf, all, err := readClaims(p.in.module.Source)
 	if err != nil {
-		r.event(Event{Kind: EventNotice, Text: "what the source says of kernel versions is not known: " + err.Error()})
+		h.event(Event{Kind: EventNotice, Text: "what the source says of kernel versions is not known: " + err.Error()})
 		return
 	}
 	res.Module.Claims = claims(conf, all, res.Records)
 	for _, text := range claimNotices(res.Module.Claims) {
-		r.event(Event{Kind: EventNotice, Text: text})
+		h.event(Event{Kind: EventNotice, Text: text})
 	}
 }
 

@@ -69,6 +69,15 @@ func init() {
 		playGuest(g, len(passFrames()))
 	}
 	vmtest.Register("theirs-break", func(g *vmtest.Guest, _ ...string) { play(g, ours(g)) })
+	// A module that fails on every kernel from 1.N on.
+	vmtest.Register("fails-from", func(g *vmtest.Guest, args ...string) {
+		image, _ := os.ReadFile(g.Arg("-initrd"))
+		var release, from int
+		at := bytes.Index(image, []byte(`"release": "1.`))
+		fmt.Sscanf(string(image[at+len(`"release": "1.`):]), "%d", &release)
+		fmt.Sscanf(args[0], "%d", &from)
+		play(g, release < from)
+	})
 	vmtest.Register("ours-break", func(g *vmtest.Guest, _ ...string) { play(g, !ours(g)) })
 }
 

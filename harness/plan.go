@@ -28,6 +28,7 @@ type Plan struct {
 	Notices    []string         `json:"-"` // what the user should know of the choice
 
 	required map[string]bool // by label: a row that must not be missing
+	part     bool            // of a larger question: what its kernels have in common tells nothing
 	in       intake
 }
 

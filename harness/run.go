@@ -200,7 +200,9 @@ func (r *run) finish(ctx context.Context) (*results.Results, error) {
 		res.Records = append(res.Records, rec)
 	}
 	res.Records = append(res.Records, r.earlier...)
-	r.holdClaims(res)
+	if !r.plan.part {
+		r.holdClaims(r.plan, res)
+	}
 	res.Finish()
 	err := r.out.write(res, ctx.Err() == nil)
 	if err == nil {

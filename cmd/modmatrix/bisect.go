@@ -27,14 +27,15 @@ which it does not, until nothing is left between them. Where it fails to build, 
 
 The ends are those of the last run in the folder of results: the oldest kernel that failed, and the newest before it
 that passed. Else they are --good and --bad, and where one is not given, the oldest and the newest of the kernels that run
-would take. Releases of which the archive holds only a part cannot be tested: where they lie just at the turn, the answer
+would take (-k names others). Releases of which the archive holds only a part cannot be tested: where they lie just at the turn, the answer
 is a range.
 
 Exit codes: 0 found, or as near as the archive allows; 2 usage, as where --good fails; 3 something of ours broke on a
-release that would have told more; 4 there is no turn to be found; 130 interrupted. The results of every kernel that was
-tested lie below bisect/ in the folder of results.`,
+release that would have told more; 4 there is no turn to be found; 125 an end cannot be tested, which git bisect run takes
+for "skip"; 130 interrupted. The results of every kernel that was tested lie below bisect/ in the folder of results.`,
 		Example: `  modmatrix bisect
-  modmatrix bisect --good debian:bookworm --bad debian:trixie drv`,
+  modmatrix bisect --good debian:bookworm --bad debian:trixie drv
+  modmatrix bisect -k debian:all          # between the oldest and the newest that there is`,
 		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := s.spec(cmd, args)
@@ -47,8 +48,7 @@ tested lie below bisect/ in the folder of results.`,
 	f := cmd.Flags()
 	f.StringVar(&good, "good", "", "`SELECTOR` of a kernel on which the module works")
 	f.StringVar(&bad, "bad", "", "`SELECTOR` of a newer one on which it does not")
-	f.BoolVar(&s.Offline, "offline", false, "never touch the network")
-	f.StringArrayVar(&s.Depends, "depends", nil, "`PATH` of a package that the module builds upon; may be repeated")
+	s.whichKernels(cmd)
 	s.whichSuites(cmd)
 	s.whatToRun(cmd)
 	s.output(cmd)

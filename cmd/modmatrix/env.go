@@ -41,6 +41,7 @@ const (
 	exitUsage       = 2   // the command line or the configuration
 	exitTrouble     = 3   // something of ours broke
 	exitNothing     = 4   // no kernel matched
+	exitUntestable  = 125 // an end of a bisection tells nothing; git bisect has the same number for it
 	exitInterrupted = 130 // by the user
 	exitBug         = 255 // a panic: ours, and never to be taken for any of the above
 )
@@ -65,6 +66,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, harness.ErrNothingMatched):
 		return exitNothing
+	case errors.Is(err, harness.ErrUntestable):
+		return exitUntestable
 	}
 	return exitTrouble
 }
