@@ -68,7 +68,7 @@ func (e *ToolError) Error() string {
 		}
 		said = cmp.Or(line, said)
 	}
-	for _, mark := range []string{"E: ", "fatal: "} {
+	for _, mark := range []string{"E: ", "fatal: ", e.Tool + ": ", "error: "} {
 		said = strings.TrimPrefix(said, mark)
 	}
 	if len(said) > maxLine {

@@ -84,7 +84,7 @@ func (st *state) ensure(ctx context.Context, age time.Duration) (notices []strin
 		return nil, mark.gone()
 	}
 	if st.src.cfg.Offline {
-		err = errors.New("the network is not to be used")
+		err = errOffline
 	} else {
 		err = st.refreshOnce(ctx, age)
 	}
@@ -96,11 +96,16 @@ func (st *state) ensure(ctx context.Context, age time.Duration) (notices []strin
 	case errors.Is(err, kernels.ErrNoMatch):
 		return nil, err
 	case mark.Updated.IsZero() || mark.Gone != "":
-		return nil, fmt.Errorf("%w: no index of %s is in the store: %w; go online once", kernels.ErrUnavailable, st.suite.name, err)
+		if errors.Is(err, errOffline) {
+			err = fmt.Errorf("%w; go online once", err)
+		}
+		return nil, fmt.Errorf("%w: no index of %s is in the store: %w", kernels.ErrUnavailable, st.suite.name, err)
 	}
 	old := st.src.now().Sub(mark.Updated).Round(time.Minute)
 	return []string{fmt.Sprintf("the index of %s is %s old: %v", st.suite.name, old, err)}, nil
 }
+
+var errOffline = errors.New("the network is not to be used")
 
 // refreshOnce is refresh, but a failure counts for a while: twenty selectors of a suite should not wait for a dead network
 // twenty times.
@@ -166,7 +171,7 @@ func (st *state) update(ctx context.Context, mark *stamp) error {
 		}
 		left, missing := withoutMissing(lines, err)
 		if missing == "" {
-			return err
+			return notRead(err, st.src.cfg.Keyring)
 		}
 		if len(left) == len(lines) {
 			mark.Gone = missing
@@ -234,7 +239,7 @@ func (st *state) expired() []string {
 }
 
 // notThere is how apt says that an archive answered and has no such suite: by http, by file.
-var notThere = regexp.MustCompile(`/dists/([^/\s]+)/\S+\s+(?:404\s+Not Found|File not found)|(?m)^E: The repository '\S+ (\S+) Release' does not have a Release file`)
+var notThere = regexp.MustCompile(`/dists/([^/\s]+)/(?:In)?Release\S*\s+(?:404\s+Not Found|File not found)|(?m)^E: The repository '\S+ (\S+) Release' does not have a Release file`)
 
 // noAnswer is how it says that nobody answered; it complains of the Release file then as well.
 var noAnswer = regexp.MustCompile(`Could not (resolve|connect|handshake)|Temporary failure|Connection (failed|timed out|refused)|Unable to connect|Network is unreachable|\s5\d\d\s`)

@@ -33,20 +33,6 @@ func resolved(t *testing.T, s *Source, text string) kernels.Target {
 	return res.Targets[0]
 }
 
-// twoSuites is an archive with a release, its security suite, no updates, and backports of the new layout.
-func twoSuites(t *testing.T) *archive {
-	a := newArchive(t)
-	a.kernel("bookworm", "6.1.0-50-amd64", "6.1.176-1")
-	a.meta("bookworm", "6.1.0-50-amd64", "6.1.176-1")
-	a.add("bookworm", deb{"libelf1", "0.188-2", "amd64", "", nil})
-	a.kernel("bookworm-security", "6.1.0-56-amd64", "6.1.192-2")
-	a.meta("bookworm-security", "6.1.0-56-amd64", "6.1.192-2")
-	a.kernel("bookworm-backports", "7.2.12+deb12-amd64", "7.2.12-1~bpo12+1")
-	a.meta("bookworm-backports", "7.2.12+deb12-amd64", "7.2.12-1~bpo12+1")
-	a.publish()
-	return a
-}
-
 // TestAllIsTheNewestOfEverySeries asks suites that share kernels, hold newer ones without headers, and are not there.
 func TestAllIsTheNewestOfEverySeries(t *testing.T) {
 	a := twoSuites(t)

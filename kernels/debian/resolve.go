@@ -134,7 +134,11 @@ func choose(ix index, lists []list, su suite, matching, here []kernel) (choice, 
 	}
 	found := matching[0]
 	_, err := ix.partsOf(found)
-	err = fmt.Errorf("%s holds an image of %s, but not what modules are built with: %w", su.name, found.release, err)
+	lacks := "not what modules are built with"
+	if err != nil && strings.HasPrefix(err.Error(), "linux-headers-") {
+		lacks = "no headers" // by far the usual case; a table has room for these words
+	}
+	err = fmt.Errorf("%s holds an image of %s, but %s: %w", su.name, found.release, lacks, err)
 	return choice{}, &kernels.IncompleteError{Release: found.release, Version: found.upstream(), Err: err}
 }
 

@@ -72,7 +72,7 @@ func TestResolveIn(t *testing.T) {
 		"debian:bookworm/cloud-amd64@":     {err: errors.ErrUnsupported},
 		"debian:bookworm@6.1/cloud-amd64":  {release: "6.1.0-56-cloud-amd64"},
 		"debian:bookworm/cloud-amd64":      {err: kernels.ErrNoMatch, says: "no linux-image-cloud-amd64"},
-		"debian:bookworm@6.1.193":          {err: kernels.ErrUnavailable, says: "image of 6.1.0-57-amd64, but not what modules are built with"},
+		"debian:bookworm@6.1.193":          {err: kernels.ErrUnavailable, says: "image of 6.1.0-57-amd64, but no headers: linux-headers-6.1.0-57-amd64 (= 6.1.193-1): not in the archive"},
 		"debian:bookworm@6.5":              {err: kernels.ErrNoMatch, says: "has no 6.5; it has 6.1.176 6.1.192 6.12.117"},
 		"debian:bookworm/rt-amd64":         {err: kernels.ErrNoMatch, says: "no kernel of flavour rt-amd64; it has amd64 cloud-amd64"},
 		"debian:bookworm-backports@7.3":    {release: "7.3~rc7-amd64"},

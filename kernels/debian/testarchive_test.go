@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,6 +41,69 @@ type deb struct {
 	files                        map[string]string
 }
 
+// shared is what all tests have in common: to make a key and packages takes longer than most of what is tested.
+var shared struct {
+	key, packages sync.Once
+	gpgHome       string
+	dir           string           // of the files of twoSuites
+	debs          map[string][]deb // of these
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.gpgHome != "" {
+		_ = exec.Command("gpgconf", "--homedir", shared.gpgHome, "--kill", "all").Run()
+	}
+	_ = errors.Join(os.RemoveAll(shared.gpgHome), os.RemoveAll(shared.dir))
+	os.Exit(code)
+}
+
+// signer gives the key that signs archives, and the keyring that has it.
+func signer(t *testing.T) (home, keyring string) {
+	t.Helper()
+	shared.key.Do(func() {
+		var err error // gpg's agent makes a socket below its home, whose path must be short
+		if shared.gpgHome, err = os.MkdirTemp("", "gpg"); err != nil {
+			t.Fatal(err)
+		}
+		a := &archive{t: t, gpgHome: shared.gpgHome}
+		a.gpg("--quick-gen-key", "test", "rsa2048", "sign", "never")
+		a.gpg("--output", filepath.Join(shared.gpgHome, "keyring.gpg"), "--export", "test")
+	})
+	return shared.gpgHome, filepath.Join(shared.gpgHome, "keyring.gpg")
+}
+
+// twoSuites is an archive with a release, its security suite, no updates, and backports of the new layout.
+func twoSuites(t *testing.T) *archive {
+	t.Helper()
+	a := newArchive(t)
+	shared.packages.Do(func() {
+		a.kernel("bookworm", "6.1.0-50-amd64", "6.1.176-1")
+		a.meta("bookworm", "6.1.0-50-amd64", "6.1.176-1")
+		a.add("bookworm", deb{"libelf1", "0.188-2", "amd64", "", nil})
+		a.kernel("bookworm-security", "6.1.0-56-amd64", "6.1.192-2")
+		a.meta("bookworm-security", "6.1.0-56-amd64", "6.1.192-2")
+		a.kernel("bookworm-backports", "7.2.12+deb12-amd64", "7.2.12-1~bpo12+1")
+		a.meta("bookworm-backports", "7.2.12+deb12-amd64", "7.2.12-1~bpo12+1")
+		a.publish()
+		var err error
+		if shared.dir, err = os.MkdirTemp("", "modmatrix-archive"); err == nil {
+			err = os.CopyFS(shared.dir, os.DirFS(a.dir))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared.debs = maps.Clone(a.debs)
+	})
+	if err := os.CopyFS(a.dir, os.DirFS(shared.dir)); err != nil && !errors.Is(err, fs.ErrExist) {
+		t.Fatal(err)
+	}
+	for suite, debs := range shared.debs {
+		a.debs[suite] = slices.Clone(debs)
+	}
+	return a
+}
+
 func newArchive(t *testing.T) *archive {
 	t.Helper()
 	for _, tool := range []string{"apt-get", "dpkg-deb", "gpg"} {
@@ -44,19 +111,8 @@ func newArchive(t *testing.T) *archive {
 			t.Skipf("a signed archive needs %s on the host: %v", tool, err)
 		}
 	}
-	// gpg's agent makes a socket below its home, whose path must be short.
-	home, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &archive{t: t, dir: t.TempDir(), gpgHome: home, debs: map[string][]deb{}}
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
-		os.RemoveAll(home)
-	})
-	a.gpg("--quick-gen-key", "test", "rsa2048", "sign", "never")
-	a.keyring = filepath.Join(a.dir, "keyring.gpg")
-	a.gpg("--output", a.keyring, "--export", "test")
+	home, keyring := signer(t)
+	a := &archive{t: t, dir: t.TempDir(), gpgHome: home, keyring: keyring, debs: map[string][]deb{}}
 	files := http.FileServer(http.Dir(a.dir))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.hits.Add(1)

@@ -1,0 +1,170 @@
+package debian
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// answering has the archive answer by h for what name is the end of, and as ever for all else.
+func (a *archive) answering(name string, h http.HandlerFunc) {
+	files := http.FileServer(http.Dir(a.dir))
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, name) {
+			h(w, r)
+			return
+		}
+		r.Header.Del("If-Modified-Since")
+		files.ServeHTTP(w, r)
+	})
+	a.serve.Store(&all)
+}
+
+func status(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+}
+
+// silence keeps who asks waiting.
+func silence(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+const (
+	release  = "dists/bookworm/InRelease"
+	packages = "dists/bookworm/main/binary-amd64/Packages"
+)
+
+// TestTroubleWithAnIndex is what a person sees of it, which is never a mistake of his and never the module's fault. What came
+// is not believed: no index is noted, and the one from before still serves.
+func TestTroubleWithAnIndex(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(a *archive)
+		want  string
+	}{
+		"500":               {func(a *archive) { a.answering("", status(500)) }, "gives no index of bookworm: 500 Internal Server Error"},
+		"503 for a moment":  {func(a *archive) { a.answering(release, status(503)) }, "503"},
+		"403":               {func(a *archive) { a.answering(release, status(403)) }, "403"},
+		"packages 404":      {func(a *archive) { a.answering(packages, status(404)) }, "gives no index of bookworm: 404 Not Found"},
+		"silence":           {func(a *archive) { a.answering(release, silence) }, "gives no index of bookworm: Connection "},
+		"packages cut":      {func(a *archive) { a.answering(packages, a.half) }, "closed"},
+		"tampered release":  {func(a *archive) { a.spoil(release, "Origin: Debian", "Origin: Nobody") }, "no signature of a key in "},
+		"tampered packages": {func(a *archive) { a.spoil(packages, "6.1.176-1", "6.1.999-1") }, "is not the one that its signed Release names"},
+		"wrong key": {func(a *archive) {
+			a.gpg("--quick-gen-key", "thief", "rsa2048", "sign", "never")
+			a.resign("thief")
+		}, "no signature of a key in "},
+		"unsigned": {func(a *archive) { a.write(filepath.Join(a.dir, release), "Origin: Debian\n") }, "no signature of a key in "},
+		"expired":  {func(a *archive) { a.expire("bookworm") }, "the archive's index of bookworm is expired (invalid since "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			impatient(t)
+			a := twoSuites(t)
+			s := a.source()
+			c.spoil(a)
+			_, err := s.Resolve(t.Context(), selector(t, "debian:bookworm"))
+			oneLine(t, err, c.want)
+			t.Log(err)
+			if mark := s.state("bookworm").stamp(); !mark.Updated.IsZero() {
+				t.Errorf("an index was noted: %+v", mark)
+			}
+			nothingLeft(t, s)
+		})
+	}
+}
+
+// oneLine fails where err is not the one line about the archive that a person is to see.
+func oneLine(t *testing.T, err error, want string) {
+	t.Helper()
+	if !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "127.0.0.1") {
+		t.Errorf("%v; want one line with %q and no address", err, want)
+	}
+}
+
+// expire signs an index of suite whose last day is over.
+func (a *archive) expire(suite string) {
+	a.t.Helper()
+	in := filepath.Join(a.dir, "dists", suite, "InRelease")
+	text, err := os.ReadFile(in)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(string(text), "\n\n")
+	body, _, _ = strings.Cut(body, "-----BEGIN PGP SIGNATURE-----")
+	a.write(in+".plain", "Valid-Until: "+time.Now().Add(-48*time.Hour).UTC().Format(time.RFC1123)+"\n"+body)
+	a.gpg("--clearsign", "--output", in, in+".plain")
+}
+
+// TestTroubleWithAPackage is the same for what a tree is made of; what is left of it is at most the beginning of the very file.
+func TestTroubleWithAPackage(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(a *archive)
+		want  string
+	}{
+		"404":     {func(a *archive) { a.answering(imageDeb, status(404)) }, "has no such file any more"},
+		"500":     {func(a *archive) { a.answering(imageDeb, status(500)) }, "500"},
+		"cut":     {func(a *archive) { a.answering(imageDeb, a.half) }, "goes on from there"},
+		"silence": {func(a *archive) { a.answering(imageDeb, silence) }, "Connection "},
+		"too short": {func(a *archive) {
+			a.answering(imageDeb, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("!<arch>\n")) })
+		}, "not the file that the archive's index was signed for"},
+		"too long": {func(a *archive) {
+			a.answering(imageDeb, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", strconv.Itoa(1<<20))
+				_, _ = w.Write(make([]byte, 1<<20))
+			})
+		}, "not the file that the archive's index was signed for"},
+		"tampered": {func(a *archive) { a.spoil("pool/"+imageDeb, "image 6.1.192-2", "imagE 6.1.192-2") }, "not the file that the archive's index was signed for"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			impatient(t)
+			a := twoSuites(t)
+			s := a.source()
+			target := resolved(t, s, "debian:bookworm")
+			good, err := os.ReadFile(filepath.Join(a.dir, "pool", imageDeb))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.spoil(a)
+			_, err = s.Fetch(t.Context(), target, nil)
+			oneLine(t, err, c.want)
+			t.Log(err)
+			if _, hit := s.store.Look("trees", TreeID(target)); hit {
+				t.Error("and yet there is a tree")
+			}
+			for _, p := range target.Packages {
+				part, _ := os.ReadFile(filepath.Join(s.store.Dir(), "partial", "trees."+TreeID(target), p.SHA256+".deb"))
+				if strings.HasPrefix(p.Name, "linux-image-") && !strings.HasPrefix(string(good), string(part)) {
+					t.Errorf("%d bytes are kept that are not of the package", len(part))
+				}
+			}
+			nothingLeft(t, s)
+		})
+	}
+}
+
+// TestSignedRubbish: a package whose digest is right, and which is none.
+func TestSignedRubbish(t *testing.T) {
+	a := twoSuites(t)
+	full := filepath.Join(a.dir, "pool", imageDeb)
+	data, err := os.ReadFile(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.write(full, strings.Repeat("x", len(data)))
+	a.publish()
+	s := a.source()
+	_, err = s.Fetch(t.Context(), resolved(t, s, "debian:bookworm"), nil)
+	oneLine(t, err, "unpack linux-image-6.1.0-56-amd64 6.1.192-2, which is the file that the archive signed: dpkg-deb: ")
+	t.Log(err)
+	for _, file := range unfinished(t, s) {
+		if text, err := os.ReadFile(file); err != nil || strings.HasPrefix(string(text), "xxx") {
+			t.Error("the rubbish stays:", file, err)
+		}
+	}
+	nothingLeft(t, s)
+}
