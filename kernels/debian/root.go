@@ -55,11 +55,11 @@ func RootID(t kernels.Target) string { return t.Suite + "-" + short(strings.Join
 
 // root returns the root that t is built in; targets of one suite that need the same packages share it.
 func (s *Source) root(ctx context.Context, st *state, t kernels.Target, report func(kernels.Progress)) (kernels.Root, error) {
-	return s.rootWith(ctx, st, t, nil, report)
+	return s.rootWith(ctx, st, t, "", nil, report)
 }
 
-// rootWith returns a root with what meets needs besides.
-func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, needs []string, report func(kernels.Progress)) (kernels.Root, error) {
+// rootWith returns a root with what meets needs besides, made of the root at the host path from where there are some.
+func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, from string, needs []string, report func(kernels.Progress)) (kernels.Root, error) {
 	pkgs, id := rootPkgs(t), RootID(t)
 	if len(needs) > 0 {
 		id += "-" + short(strings.Join(needs, "\n"))
@@ -72,14 +72,15 @@ func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, need
 			return err
 		}
 		what := fmt.Sprintf("root %s with %s", t.Suite, strings.Join(append([]string{compilerOf(pkgs)}, needs...), " and "))
+		how := essential(pkgs)
 		if len(needs) > 0 {
-			more, err := st.meeting(ctx, dir, t.Suite, needs)
+			more, err := st.meeting(ctx, dir, t.Suite, from, needs)
 			if err != nil {
 				return err
 			}
-			pkgs = slices.Compact(slices.Sorted(slices.Values(append(pkgs, more...))))
+			how = further(from, more)
 		}
-		if err := st.makeRoot(ctx, filepath.Join(dir, "root"), t.Suite, pkgs, what, report); err != nil {
+		if err := st.makeRoot(ctx, filepath.Join(dir, "root"), t.Suite, how, what, report); err != nil {
 			return fmt.Errorf("make a %s: %w", what, err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(what+"\n"), 0o644); err != nil {
@@ -97,9 +98,9 @@ func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, need
 	return kernels.Root{Dir: filepath.Join(dir, "root"), Digest: notes.Digest, Compiler: notes.Compiler}, nil
 }
 
-// makeRoot has mmdebstrap install pkgs, and unpacks what it made as files of the caller's: then a build needs no rights to
+// makeRoot has mmdebstrap install packages, as how says, and unpacks what it made as files of the caller's: then a build needs no rights to
 // read the root, and its owner none to delete it.
-func (st *state) makeRoot(ctx context.Context, dir, base string, pkgs []string, what string, report func(kernels.Progress)) error {
+func (st *state) makeRoot(ctx context.Context, dir, base string, how []string, what string, report func(kernels.Progress)) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, pkgs []string, 
 	unpack.Stdin = r
 	unpacked := make(chan error, 1)
 	go func() { _, err := run(ctx, unpack); r.Close(); unpacked <- err }()
-	err = st.bootstrap(ctx, w, mmdebstrapArgs(base, pkgs, acquire, sources), sources)
+	err = st.bootstrap(ctx, w, mmdebstrapArgs(base, how, acquire, sources), sources)
 	w.Close()
 	unpackErr := <-unpacked
 	if err != nil {
@@ -162,17 +163,21 @@ func rootLines(su suite, base string, there []string) []line {
 	return slices.DeleteFunc(slices.Clone(of.lines), func(l line) bool { return !slices.Contains(there, l.suite) })
 }
 
-func mmdebstrapArgs(base string, pkgs []string, acquire, sources string) []string {
+// essential are mmdebstrap's arguments for a root of pkgs and what every Debian has.
+func essential(pkgs []string) []string {
+	return []string{"--variant=essential", "--include=" + strings.Join(pkgs, ",")}
+}
+
+func mmdebstrapArgs(base string, how []string, acquire, sources string) []string {
 	mode := "--mode=unshare"
 	if os.Geteuid() == 0 {
 		mode = "--mode=root"
 	}
-	args := []string{
-		mode, "--variant=essential", "--format=tar", "--architectures=" + arch,
-		"--include=" + strings.Join(pkgs, ","),
+	args := append([]string{
+		mode, "--format=tar", "--architectures=" + arch,
 		"--aptopt=Acquire::Languages \"none\"",
 		"--dpkgopt=force-unsafe-io",
-	}
+	}, how...)
 	for _, junk := range []string{"man", "doc", "locale", "info"} {
 		args = append(args, "--dpkgopt=path-exclude=/usr/share/"+junk+"/*")
 	}
