@@ -211,11 +211,18 @@ func probe(c api.Change) (line string, itself bool) {
 
 // probeMacro is what the probe in the Kbuild defines where the header has the word.
 func probeMacro(c api.Change) string {
-	name := "HAVE_" + c.Ident.Name
-	if word, _, _ := strings.Cut(c.Word, "."); word != c.Ident.Name {
-		name += "_" + c.Word
+	name, word := c.Ident.Name, c.Word
+	first, _, more := strings.Cut(word, ".")
+	switch {
+	case word == name, more && c.What != api.Changed:
+	case more && first == name && c.WordNew:
+		name = "NEW_" + name
+	case more && first == name:
+		name = "OLD_" + name
+	default:
+		name += "_" + word
 	}
-	return strings.ToUpper(name)
+	return "HAVE_" + strings.ToUpper(name)
 }
 
 // readUpTo reads at most n bytes of r; what cannot be read is left out.

@@ -109,6 +109,22 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+func TestProbeMacro(t *testing.T) {
+	for _, c := range []struct {
+		what  api.What
+		word  string
+		isNew bool
+		want  string
+	}{
+		{api.Removed, "f", false, "HAVE_F"}, {api.Removed, "f.char", false, "HAVE_F"}, {api.Added, "f", true, "HAVE_F"},
+		{api.Changed, "u8", true, "HAVE_F_U8"}, {api.Changed, "f.int..int", true, "HAVE_NEW_F"}, {api.Changed, "f.int..int", false, "HAVE_OLD_F"},
+	} {
+		if got := probeMacro(api.Change{Ident: api.Ident{Name: "f"}, What: c.what, Word: c.word, WordNew: c.isNew}); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
 func TestLastBuilt(t *testing.T) {
 	rec := func(version, flavour string, s results.Status, stage results.Stage) results.Record {
 		return results.Record{Target: results.Target{Release: version + "-" + flavour, Version: version, Flavour: flavour}, Status: s, Stage: stage}

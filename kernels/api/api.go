@@ -78,7 +78,7 @@ type Change struct {
 
 	// Telltale is a header that both trees have and that mentions Word in one of them alone: grep -w tells them apart. Word is the
 	// name itself, or where that is in both, as in a comment that still speaks of what is gone, a word of its declaration, or
-	// the name with the word behind the bracket. Both are empty where there is none.
+	// the name with some that stand behind it, dots in between. Both are empty where there is none.
 	Telltale string `json:"telltale,omitempty"`
 	Word     string `json:"word,omitempty"`
 	WordNew  bool   `json:"word_new,omitempty"` // it is the new tree that mentions it
@@ -141,6 +141,16 @@ func tell(old, fresh *Headers, c *Change) {
 				}
 			}
 		}
+		for _, side := range []struct {
+			has   *Decl
+			fresh bool
+			h     *Headers
+			other *Headers
+		}{{c.New, true, fresh, old}, {c.Old, false, old, fresh}} {
+			for _, words := range phrases(side.h, side.has, c.Ident.Name) {
+				c.saysOnly(side.has.File, words, side.fresh, side.other)
+			}
+		}
 	}
 }
 
@@ -161,6 +171,25 @@ func called(h *Headers, d *Decl, name string) string {
 	}
 	return name + "." + m[1]
 }
+
+// phrases are a declaration from its name on, as a line of the header has it: first with one word more, then with two …
+func phrases(h *Headers, d *Decl, name string) (all []string) {
+	raw, _ := h.read(d.File)
+	at := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).FindStringIndex(d.Text)
+	if at == nil {
+		return nil
+	}
+	for _, word := range regexp.MustCompile(`\w+`).FindAllStringIndex(d.Text[at[0]:], -1)[1:] {
+		words := noWord.ReplaceAllString(d.Text[at[0]:at[0]+word[1]], ".")
+		if !regexp.MustCompile(`\b` + words + `\b`).Match(raw) {
+			break
+		}
+		all = append(all, words)
+	}
+	return all
+}
+
+var noWord = regexp.MustCompile(`\W`)
 
 // saysOnly notes that file has word in one tree, if it is in the other tree as well, and has it nowhere there. What was noted
 // first stays.

@@ -16,9 +16,9 @@ func TestCompare(t *testing.T) {
 	}{
 		{Ident{Name: "gone"}, Removed, "include/linux/a.h", "", "", "include/linux/a.h"},
 		{Ident{Name: "same"}, Same, "include/linux/a.h", "include/linux/a.h", "", ""},
-		{Ident{Name: "changed"}, Changed, "include/linux/a.h", "include/linux/a.h", "", ""},
+		{Ident{Name: "changed"}, Changed, "include/linux/a.h", "include/linux/a.h", "", "include/linux/a.h"},
 		{Ident{Name: "moved"}, Moved, "include/linux/a.h", "include/linux/b.h", "", ""},
-		{Ident{Name: "MAC"}, Changed, "include/linux/a.h", "include/linux/a.h", "", ""},
+		{Ident{Name: "MAC"}, Changed, "include/linux/a.h", "include/linux/a.h", "", "include/linux/a.h"},
 		{Ident{Name: "fresh"}, Added, "", "include/linux/b.h", "", ""},                        // the old tree has no b.h to grep in
 		{Ident{Name: "commented"}, Removed, "include/linux/a.h", "", "", "include/linux/a.h"}, // as commented(void)
 		{Ident{Name: "nothing"}, Unseen, "", "", "", ""},
@@ -73,8 +73,9 @@ func TestTellingWord(t *testing.T) {
 	}{
 		"a new argument":        {"int f(int a);\n", "int f(int a, struct file *filp);\n", "file", true},
 		"an argument less":      {"int f(int a, u64 flags);\n", "int f(int a);\n", "u64", false},
-		"only in a comment":     {"/* filp */ int f(int a);\n", "int f(int a, int filp);\n", "", false},
-		"no word is another":    {"int f(int a);\n", "int f(int a, int *a);\n", "", false},
+		"only in a comment":     {"/* filp */ int f(int a);\n", "int f(int a, int filp);\n", "f.int.a..int", true},
+		"no word is another":    {"int f(int a);\n", "int f(int a, int *a);\n", "f.int.a..int", true},
+		"an argument is gone":   {"int f(int a, int *a);\n", "int f(int a);\n", "f.int.a..int", false},
 		"another return type":   {"int f(int a);\n", "enum status f(int a);\n", "status", true},
 		"the name in the older": {"int f(int a);\n", "\n", "f", false},
 		"a comment remembers":   {"int f(char *a);\n", "/* there was an f(), and f(int) */\n", "f.char", false},
