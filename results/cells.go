@@ -141,7 +141,11 @@ func scoreCell(rec Record) tableCell {
 	case rec.Status == Pass && count[Pass] == len(rec.Specs):
 		return tableCell{text: score, status: Pass}
 	case rec.Status == Fail && rec.Code == CodeSpecFailed && count[Fail] > 0:
-		return tableCell{text: fmt.Sprintf("%s  %d failed", score, count[Fail]), status: Fail}
+		c := tableCell{text: fmt.Sprintf("%s  %d failed", score, count[Fail]), status: Fail}
+		if count[Skip] > 0 {
+			c.more = fmt.Sprintf("%d skipped", count[Skip])
+		}
+		return c
 	case rec.Status == Pass: // a pass with specs that did not: our own mistake, and not to be shown in green
 		return tableCell{text: score + "  ?", status: Error}
 	}

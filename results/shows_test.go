@@ -75,6 +75,14 @@ func TestKeptCellsAreMarked(t *testing.T) {
 	}
 }
 
+// Of a suite in which a spec failed, those that were skipped are told as well: with --focus they are nearly all.
+func TestAFailureTellsWhatWasSkipped(t *testing.T) {
+	rec := cell("6.1.0-amd64", "lifecycle", append(repeat(Spec{Status: Skip}, 18), Spec{Status: Fail})...).decided(Fail, StageTest, CodeSpecFailed, "x")
+	if score, _ := rec.Score(); score != "0/19  1 failed  18 skipped" {
+		t.Errorf("score %q", score)
+	}
+}
+
 // However narrow a terminal is, no line is wider and no verdict is cut off.
 func TestNoVerdictIsCutOff(t *testing.T) {
 	r := &Results{Module: Module{Name: "mydriver"}}
