@@ -20,7 +20,7 @@ import (
 // cure: what comes first in a kernel's own build comes first here.
 func (k Kernel) look(ctx context.Context) (facts, error) {
 	var f facts
-	for _, step := range []func(*facts) error{k.checkConfig, k.checkPrepared, k.checkImage, k.checkModules, k.checkNeeds} {
+	for _, step := range []func(*facts) error{k.checkConfig, k.checkPaths, k.checkPrepared, k.checkImage, k.checkModules, k.checkNeeds} {
 		if err := step(&f); err != nil {
 			return f, err
 		}
@@ -82,6 +82,12 @@ func (k Kernel) checkConfig(f *facts) error {
 		return fmt.Errorf("%s is configured for %s, and only %s can be booted here", k.KDIR, arch, machine)
 	}
 	return nil
+}
+
+// checkPaths asks for folders that make can build in.
+func (k Kernel) checkPaths(*facts) error {
+	_, _, err := k.mounts()
+	return err
 }
 
 // configTitle is the third line of a .config (Linux scripts/kconfig/confdata.c, conf_write_heading; arch/x86/Kconfig, mainmenu).
