@@ -51,6 +51,9 @@ func TestPackageThatDoesNotWantTheKernel(t *testing.T) {
 	if reason := res.Records[0].Reason; reason != "BUILD_EXCLUSIVE_KERNEL_MIN is 6" {
 		t.Errorf("skipped for %q", reason)
 	}
+	if v := res.Module.Version; v != "2.0" { // the .ko says 1.0
+		t.Errorf("the package's version is not the module's: %q", v)
+	}
 	if notes := res.Records[1].Notes; len(notes) != 1 || notes[0] != "CLEAN has no meaning here" {
 		t.Errorf("notes %q", notes)
 	}

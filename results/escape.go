@@ -99,8 +99,8 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// shellLine makes a command of words.
-func shellLine(words []string) string {
+// ShellLine makes a command of words, which a terminal shows and a shell reads back as they are.
+func ShellLine(words ...string) string {
 	var quoted []string
 	for _, w := range words {
 		quoted = append(quoted, shellQuote(Plain(w)))

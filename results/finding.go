@@ -128,7 +128,7 @@ func (f finding) again(opt TextOptions) string {
 	} else if opt.Focus != "" && !f.rec.shared() {
 		words = append(words, "--focus", opt.Focus)
 	}
-	return shellLine(words)
+	return ShellLine(words...)
 }
 
 // standardFlavours are what a Debian selector means when it names no flavour, by architecture.

@@ -73,5 +73,5 @@ func (t turn) bisect(opt TextOptions) string {
 	for _, s := range suites {
 		words = append(words, "--suite", opt.suite(s))
 	}
-	return shellLine(words)
+	return ShellLine(words...)
 }

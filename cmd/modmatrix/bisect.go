@@ -134,7 +134,7 @@ func showBisection(w io.Writer, b *harness.Bisection) error {
 	fmt.Fprintf(&out, "  %s    %s\n", b.Bad.Stage, results.Plain(b.Bad.Reason))
 	writeChanges(&out, b.Changes, b.Good.Release, b.Bad.Release)
 	if b.Bad.Results != "" {
-		fmt.Fprintf(&out, "  see      modmatrix explain %s -o %s\n", shellWord(b.Bad.Release), shellWord(b.Folder))
+		fmt.Fprintf(&out, "  see      %s\n", results.ShellLine("modmatrix", "explain", b.Bad.Release, "-o", b.Folder))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -211,14 +211,4 @@ func declaredAt(d *api.Decl) string {
 		return d.File
 	}
 	return fmt.Sprintf("%s:%d", d.File, d.Line)
-}
-
-// shellWord is s as a shell reads it back.
-func shellWord(s string) string {
-	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
-	s = results.Plain(s)
-	if s != "" && strings.Trim(s, safe) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
