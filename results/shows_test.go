@@ -21,6 +21,8 @@ func TestNothingTestedIsSaidAloud(t *testing.T) {
 		"one": {[]Record{excluded}, "the only cell was skipped: dkms.conf: BUILD_EXCLUSIVE_KERNEL=^5; choose kernels that the module is for with -k"},
 		"two for one reason": {[]Record{excluded, skip("6.12.1-amd64", StageBuild, CodeExcluded, excluded.Reason)},
 			"all 2 cells were skipped: dkms.conf: BUILD_EXCLUSIVE_KERNEL=^5; choose"},
+		"two by name": {[]Record{skip("6.1.0-amd64", StageBuild, CodeExcluded, "it is ^5, which 6.1.0-amd64 is not"), skip("6.12.1-amd64", StageBuild, CodeExcluded, "it is ^5, which 6.12.1-amd64 is not")},
+			"all 2 cells were skipped: it is ^5, which the kernel is not; choose"},
 		"two for two":     {[]Record{excluded, skip("6.12.1-amd64", StageTest, CodeExcluded, "every spec was skipped")}, "=^5 (and 1 other reason); choose"},
 		"no symbol":       {[]Record{skip("6.1.0-amd64", StageBuild, CodeConfigMissing, "CONFIG_NET=y")}, "CONFIG_NET=y; choose kernels that have it with -k"},
 		"specs filtered":  {[]Record{skip("6.1.0-amd64", StageTest, CodeExcluded, "every spec was skipped")}, "or other specs with --focus or --suite"},

@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // nothingTested heads the line that tells of a matrix without a single test, which must not look like success.
@@ -15,7 +16,11 @@ func (r *Results) untested() string {
 		if rec.Status != Skip {
 			return ""
 		}
-		if why := rec.why(); !slices.Contains(reasons, why) {
+		why := rec.why()
+		if rec.Target.Release != "" { // what is said of each kernel by its name is one reason
+			why = strings.ReplaceAll(why, rec.Target.Release, "the kernel")
+		}
+		if !slices.Contains(reasons, why) {
 			reasons = append(reasons, why)
 		}
 	}
