@@ -41,7 +41,7 @@ func ParseSize(text string) (int64, error) {
 }
 
 // costly are the kinds that come over the network. All others are made from them on this machine.
-var costly = []string{"roots", "trees"}
+var costly = []string{"apt", "roots", "trees"}
 
 // costlyBonus is how much younger a costly entry counts than it is.
 const costlyBonus = 24 * time.Hour
@@ -112,7 +112,8 @@ func (s *Store) Collect(ctx context.Context, lim Limits) (Collection, error) {
 
 // want tells whether e is to go when the store takes left bytes.
 func (l Limits) want(e Entry, left int64) bool {
-	if e.State != "" && e.State != InUse && e.State != Unfinished || e.Kind == workKind {
+	mayGo := []State{"", InUse, Unfinished, Spare}
+	if !slices.Contains(mayGo, e.State) || e.Kind == workKind {
 		return false
 	}
 	if !l.about(e) {
@@ -140,8 +141,11 @@ func byWorth(a, b Entry) int {
 // evict removes an entry unless somebody wants it now. Whoever finds an entry holds its lock while he leaves his mark on
 // it, so that the mark that is read under the lock is the last word.
 func (s *Store) evict(e Entry) (gone bool, err error) {
-	if e.State == Unfinished {
+	switch e.State {
+	case Unfinished:
 		return s.evictPartial(e)
+	case Spare:
+		return s.evictSpare(e)
 	}
 	lock, err := s.tryLock(e.Kind+"."+e.ID, true)
 	if lock == nil {

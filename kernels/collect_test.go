@@ -209,6 +209,7 @@ func TestUsageShowsAllThatTakesRoom(t *testing.T) {
 	s := newStore(t)
 	put(t, s, "builds/x", mega, 0)
 	write(t, filepath.Join(s.Dir(), "apt/trixie/lists"), strings.Repeat("x", 5000))
+	write(t, filepath.Join(s.Dir(), "vm/probe.json"), "{}")
 	write(t, filepath.Join(s.Dir(), "builds", tempMark+"dead.123", "half"), "half")
 	write(t, filepath.Join(s.Dir(), "trees", tempMark+"first.123", "half"), "half")
 	write(t, filepath.Join(s.Dir(), "work/DEAD/half"), "half")
@@ -237,14 +238,14 @@ func TestUsageShowsAllThatTakesRoom(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	want := "apt/ private, builds/.tmp.dead.123 left behind, builds/x , templates/t , trees/.tmp.first.123 left behind, work/DEAD left behind"
+	want := "apt/trixie spare, builds/.tmp.dead.123 left behind, builds/x , templates/t , trees/.tmp.first.123 left behind, vm/ private, work/DEAD left behind"
 	if text := strings.Join(got, ", "); text != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}
 	if _, err := s.Collect(t.Context(), Limits{MaxBytes: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if all, err = s.Usage(); err != nil || names(all) != "apt/" {
+	if all, err = s.Usage(); err != nil || names(all) != "vm/" {
 		t.Error(names(all), err)
 	}
 }
@@ -281,5 +282,42 @@ func TestSizesAsPeopleWriteThem(t *testing.T) {
 	t.Setenv("MODMATRIX_CACHE_MAX", "much")
 	if _, err := StoreMax(); err == nil || !strings.Contains(err.Error(), "MODMATRIX_CACHE_MAX") {
 		t.Error(err)
+	}
+}
+
+// TestSparesGoWhenNobodyWorksWithThem: an index and a compiler's cache count, and go by age and size as entries do.
+func TestSparesGoWhenNobodyWorksWithThem(t *testing.T) {
+	s := newStore(t)
+	write(t, filepath.Join(s.Dir(), "apt/trixie/lists"), strings.Repeat("x", mega))
+	write(t, filepath.Join(s.Dir(), "apt/sid/lists"), strings.Repeat("x", mega))
+	write(t, filepath.Join(s.Dir(), "ccache/00aa/0/x"), strings.Repeat("x", mega))
+	old := time.Now().Add(-40 * 24 * time.Hour)
+	for _, dir := range []string{"apt/trixie", "ccache/00aa"} {
+		if err := os.Chtimes(filepath.Join(s.Dir(), dir), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	month := Limits{Before: time.Now().Add(-30 * 24 * time.Hour)}
+	locks := []string{"apt.trixie", "source.compile"}
+	for i, want := range []string{"", "", "apt/trixie ccache/00aa"} {
+		if i < len(locks) {
+			unlock, err := s.Lock(t.Context(), locks[i], false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := s.Collect(t.Context(), Limits{Before: month.Before, Kinds: []string{[]string{"apt", "ccache"}[i]}})
+			if unlock(); err != nil || names(c.Gone) != "" || len(c.Kept) != 1 {
+				t.Errorf("while %s is held: %+v %v", locks[i], c, err)
+			}
+			continue
+		}
+		c, err := s.Collect(t.Context(), month)
+		slices.SortFunc(c.Gone, func(a, b Entry) int { return strings.Compare(a.Kind, b.Kind) })
+		if err != nil || names(c.Gone) != want || c.Left >= 2*mega {
+			t.Errorf("%+v %v", c, err)
+		}
+	}
+	if all, err := s.Usage(); err != nil || names(all) != "apt/sid" || all[0].Title != "index of sid" {
+		t.Errorf("%+v %v", all, err)
 	}
 }

@@ -21,7 +21,8 @@ const (
 	Making     State = "being made"  // a process that lives fills it
 	LeftBehind State = "left behind" // by a process that was killed; the next Collect removes it
 	Unfinished State = "unfinished"  // a download that was cut off; the next one goes on from there
-	Private    State = "private"     // what a source keeps for itself: its index, a probe's answer
+	Spare      State = "spare"       // what a source keeps for itself and fills anew at need: an archive's index, a compiler's cache
+	Private    State = "private"     // a note that somebody keeps: a probe's answer
 )
 
 // Usage returns everything that takes room in the store, sorted by kind and id: the entries, what is being made or was left
@@ -52,12 +53,15 @@ func (s *Store) Usage() ([]Entry, error) {
 	}
 	for _, f := range folders {
 		name := f.Name()
+		_, spare := spares[name]
 		switch {
 		case !f.IsDir() || name == lockDir:
 		case name == workKind:
 			all = append(all, s.workFolders(work, live)...)
 		case name == partialKind:
-			all = append(all, s.partials()...)
+			all = append(all, append(s.partials(), s.temps(name)...)...)
+		case spare:
+			all = append(all, append(s.spareFolders(name), s.temps(name)...)...)
 		case kinds[name]:
 			all = append(all, s.temps(name)...)
 		default:

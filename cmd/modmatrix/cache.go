@@ -54,9 +54,10 @@ func cacheGC(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Make room in the store",
-		Long: `Gc deletes what was not used for the longest time until the store is below its limit. Kernels and roots, which come over
-the network, stay a day longer than all else. What a run uses that is under way stays, and so does the index of an
-archive; what killed processes left behind goes in any case. The exit code is 3 if something that should go could not.`,
+		Long: `Gc deletes what was not used for the longest time until the store is below its limit. Kernels, roots and the indices of
+archives, which come over the network, stay a day longer than all else. What a run uses that is under way stays; what
+killed processes left behind goes in any case, and so do downloads that nobody went on with for a week. The exit code
+is 3 if something that should go could not.`,
 		Example: `  modmatrix cache gc
   modmatrix cache gc --max-size 20G --dry-run
   modmatrix cache gc --older-than 30d`,

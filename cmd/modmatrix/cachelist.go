@@ -27,6 +27,7 @@ func (a *app) listStore(kinds []string, why func(kernels.Entry) string) error {
 	if err != nil {
 		return err
 	}
+	all := sumOf(entries)
 	if kinds != nil {
 		entries = slices.DeleteFunc(entries, func(e kernels.Entry) bool { return !slices.Contains(kinds, e.Kind) })
 	}
@@ -41,15 +42,23 @@ func (a *app) listStore(kinds []string, why func(kernels.Entry) string) error {
 		return nil
 	}
 	showEntries(a.Stdout, entries, why)
-	var sum int64
-	for _, e := range entries {
-		sum += e.Disk
-	}
+	sum := sumOf(entries)
 	fmt.Fprintf(a.Stdout, "%s in %s: %s\n", entryCount(len(entries)), results.Plain(h.Store().Dir()), megabytes(sum))
+	if all > sum {
+		fmt.Fprintf(a.Stdout, "everything there takes %s: modmatrix cache ls\n", megabytes(all))
+	}
 	if shared := h.Store().Shared(); shared != "" {
 		fmt.Fprintf(a.Stdout, "what is in %s is used as well, and never removed from here\n", results.Plain(shared))
 	}
 	return nil
+}
+
+// sumOf is how many bytes entries take on the disk.
+func sumOf(entries []kernels.Entry) (bytes int64) {
+	for _, e := range entries {
+		bytes += e.Disk
+	}
+	return bytes
 }
 
 func showEntries(out io.Writer, entries []kernels.Entry, why func(kernels.Entry) string) {
@@ -64,8 +73,10 @@ func showEntries(out io.Writer, entries []kernels.Entry, why func(kernels.Entry)
 
 // worth says what an entry of a kind spares the next run.
 var worth = map[string]string{
+	"apt":       "spares reading an archive's index",
 	"bases":     "spares compiling the guest's programs",
 	"builds":    "spares compiling the module",
+	"ccache":    "spares compiling a kernel's files again",
 	"cells":     "spares running a cell that passed",
 	"images":    "spares packing a guest image",
 	"roots":     "spares downloading a compiler",
@@ -83,6 +94,8 @@ func why(e kernels.Entry) string {
 		return "is just being made"
 	case kernels.LeftBehind:
 		return "a killed process left it; the next gc removes it"
+	case kernels.Unfinished:
+		return "a download that was cut off; the next one goes on from there"
 	case kernels.Private:
 		return "notes of a source; gc never removes them"
 	}

@@ -26,16 +26,17 @@ func kernelsCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// kernelKinds are the kinds of the store that a kernel to build against is made of.
-var kernelKinds = []string{"roots", "trees"}
+// kernelKinds are the kinds of the store that come with a kernel to build against: the kernel, the root, what was downloaded of
+// others, the archives' indices, and what compiling left.
+var kernelKinds = []string{"apt", "ccache", "partial", "roots", "trees"}
 
 func kernelsLs(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
 		Short: "List the kernels and roots in the store",
-		Long: `Ls lists the kernels and the roots in the store: what takes how much of the disk, when it was last used, and why it is
-kept: a run uses it, the modmatrix.lock in this folder pins it, or it was used lately. What else is there, modmatrix
-cache ls shows.`,
+		Long: `Ls lists the kernels and the roots in the store, and what it took to get them (downloads that were cut off, the indices of
+archives, the compiler's cache): what takes how much of the disk, when it was last used, and why it is kept: a run uses it,
+the modmatrix.lock in this folder pins it, or it was used lately. What else is there, modmatrix cache ls shows.`,
 		Example: `  modmatrix kernels ls
   modmatrix kernels ls --json`,
 		Args: atMost(0),

@@ -32,9 +32,9 @@ func kernelsPrune(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "Delete kernels and roots that were not used for a while",
-		Long: `Prune deletes kernels and roots, those first that were not used for the longest time: all that were not used since --older,
-and as many more as take the rest above --max. Without either it only says what was not used for 30 days. What is
-deleted is fetched again when it is needed.
+		Long: `Prune deletes what modmatrix kernels ls lists, that first which was not used for the longest time: all that was not used
+since --older, and as much more as takes the rest above --max. Without either it only says what was not used for 30
+days. What is deleted is fetched again when it is needed, as long as its archive has it.
 
 What a run uses stays, and so does what the modmatrix.lock in this folder pins, unless --keep-locked=false. The exit code
 is 3 if something that should go could not. For all that the store holds there is modmatrix cache gc.`,
@@ -104,7 +104,7 @@ func lockHere() (harness.Lock, bool, error) {
 
 // whyKernel says why a kernel or a root is in the store.
 func whyKernel(e kernels.Entry, lock harness.Lock) string {
-	if e.State != "" {
+	if e.State != "" && e.State != kernels.Spare {
 		return why(e)
 	}
 	if selector := lock.Pins(e); selector != "" {

@@ -22,6 +22,9 @@ func (st *state) configure(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, unused := range []string{"pkgcache.bin", "srcpkgcache.bin"} { // the first versions had apt make them
+		_ = os.Remove(st.path("cache/" + unused))
+	}
 	if err := os.WriteFile(st.path("status"), nil, 0o644); err != nil {
 		return err
 	}
@@ -34,7 +37,7 @@ func (st *state) configure(ctx context.Context) error {
 }
 
 // aptConf stops apt from reading the host's files. APT::Sandbox::User: the unprivileged user that apt turns into as root could
-// not reach our folders. Error-Mode: an index that could not be refreshed is an error, not a warning.
+// not reach our folders. The caches of its own, 90 MB for each suite, spare it half a second. Error-Mode: an index that could not be refreshed is an error, not a warning.
 const aptConf = `Dir::Etc::main "/dev/null";
 Dir::Etc::parts "/dev/null";
 Dir::Etc::sourcelist "@DIR@/sources.list";
@@ -48,6 +51,8 @@ Dir::State::lists "@DIR@/lists";
 Dir::State::status "@DIR@/status";
 Dir::State::extended_states "@DIR@/extended_states";
 Dir::Cache "@DIR@/cache";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
 Dir::Log "/dev/null";
 APT::Architecture "` + arch + `";
 APT::Architectures { "` + arch + `"; };
