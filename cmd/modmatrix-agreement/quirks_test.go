@@ -85,7 +85,11 @@ var quirks = []struct {
 	{"a function", "f() { BUILD_EXCLUSIVE_KERNEL=no; }\ncase $kernelver in 6.1.*) f ;; esac\n", nil, skip},
 	{"runs of blanks", "MAKE=\"[ 'a  b' = 'a b' ] && cp hello.bin hello.ko\"\n", nil, ok},
 	{"lines end as on Windows", "\r\nBUILD_EXCLUSIVE_KERNEL=^6\r\n", nil, ok},
-	{"quotes in quotes", "MAKE='sh -c \"cp hello.bin hello.ko\"'\n", nil, fail}, // they end the second time
+	{"quotes in quotes", "MAKE='sh -c \"cp hello.bin hello.ko\"'\n", nil, fail},                                         // they end the second time
+	{"not quoted", "PRE_BUILD=pre 1\nMAKE=cp hello.bin hello.ko\n", map[string]string{"pre*": "#!/bin/sh\nexit 9"}, ok}, // bash runs 1 and hello.bin
+	{"blanks in names", "MAKE=\"test -f 'a folder/a file' && cp hello.bin hello.ko\"\n", map[string]string{"a folder/a file": "x"}, ok},
+	{"make of another name", "MAKE='./make.sh'\n", map[string]string{"make.sh*": "#!/bin/sh\ncp hello.bin hello.ko"}, ok},
+	{"needs itself", "BUILD_DEPENDS[0]=quirk\n", nil, broken},
 	{"deprecated", "REMAKE_INITRD=yes\nCLEAN=\"make clean\"\nMODULES_CONF[0]=x\n", nil, ok},
 	{"needs another", "BUILD_DEPENDS[0]=other\n", nil, broken},
 }

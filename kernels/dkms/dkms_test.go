@@ -1,6 +1,7 @@
 package dkms
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
 	"os"
@@ -129,6 +130,27 @@ func TestBuild(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBuildOddNames builds a folder, and the same out of an archive, with blanks in names, links in it and a file that would run as root.
+func TestBuildOddNames(t *testing.T) {
+	conf := goodConf + "MAKE=\"cd 'a folder'; test -L link -a -x run -a ! -u run && cat link && cp ../hello.bin ../hello.ko\"\n"
+	members := []member{{name: "my driver/dkms.conf", text: conf}, {name: "my driver/hello.bin", text: hello(t)}, {name: "my driver/a folder/a file", text: "in the file\n"},
+		{name: "my driver/a folder/link", kind: tar.TypeSymlink, link: "a file"}, {name: "my driver/a folder/run", text: "x", mode: 0o4755}}
+	packed, err := Open(t.Context(), file(t, "a driver.tar", archive(t, members...)), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(packed.Source, "a folder/run"), 0o755|os.ModeSetuid); err != nil { // as a folder may hold it
+		t.Fatal(err)
+	}
+	for _, p := range []*Package{packed, open(t, packed.Source)} {
+		var log bytes.Buffer
+		a, err := Build(t.Context(), Request{Tree: fakeTree(t), Package: p, Dir: t.TempDir(), Log: &log})
+		if err != nil || len(a.Modules) != 1 || !strings.Contains(log.String(), "\nin the file\n") {
+			t.Errorf("%s: %+v, %v\n%s", p.Kind, a, err, &log)
+		}
 	}
 }
 

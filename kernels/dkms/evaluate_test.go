@@ -44,6 +44,7 @@ func TestEvaluate(t *testing.T) {
 		"depends":    {"BUILD_DEPENDS[0]=a BUILD_DEPENDS[3]=b BUILD_DEPENDS[4]=a", func(c *Conf) string { return strings.Join(c.Depends, " ") }, "a b"},
 		"helper":     {`MAKE=$(VER 5.10-rc3)`, makeOf, "005.010-rc003"},
 		"stdout":     {`echo 'MAKE[0]="not this"'`, makeOf, "make -C /lib/modules/" + testRelease + "/build M=/var/lib/dkms/hello/1.0/build"},
+		"unquoted":   {"MAKE=cp a b", makeOf, "make -C /lib/modules/" + testRelease + "/build M=/var/lib/dkms/hello/1.0/build"}, // bash runs a
 		"return":     {"MAKE=kept\nreturn 0\nMAKE=lost", makeOf, "kept"},
 		"notes": {"CLEAN='make clean' REMAKE_INITRD=no MODULES_CONF[1]=x POST_ADD=a BUILT_MODULES_NAME=x STRIP=yes HELPER=1 MAKE[1]=x", func(c *Conf) string { return strings.Join(c.Notes, "|") },
 			"REMAKE_INITRD is deprecated, and dkms ignores it|MODULES_CONF is deprecated, and dkms ignores it|" +
