@@ -67,6 +67,18 @@ func midway() *board {
 	return b
 }
 
+// A kernel on which everything was skipped does not look as if it had passed.
+func TestASkippedRowIsNoSuccess(t *testing.T) {
+	b := newBoard()
+	cell := harness.Cell{Target: "6.1", Suite: "lifecycle"}
+	b.add(harness.Event{Kind: harness.EventPlan, Text: "m", Cells: []harness.Cell{cell}})
+	b.add(harness.Event{Kind: harness.EventRecord, Target: cell.Target, Suite: cell.Suite, Record: &results.Record{Status: results.Skip, Reason: "not for it"}})
+	view := b.view(frame{width: 80, height: 24, now: dawn})
+	if !strings.Contains(view, "– 6.1") || strings.Contains(view, "✓") || !strings.Contains(view, "1 skip") {
+		t.Error(view)
+	}
+}
+
 func TestBoardFitsEveryTerminal(t *testing.T) {
 	b := midway()
 	for _, size := range [][2]int{{120, 40}, {80, 24}, {60, 24}, {40, 24}, {20, 10}, {80, 11}} {

@@ -21,9 +21,18 @@ func (f frame) label(r *boardRow) field {
 	case phaseFailed:
 		return field{"✗ " + name, "FAIL"}
 	case phasePassed:
+		if r.skipped() {
+			return field{never + " " + name, "dim"}
+		}
 		return field{"✓ " + name, "PASS"}
 	}
 	return field{waiting + " " + name, "dim"}
+}
+
+// skipped tells a row of which nothing was tested: that is no success.
+func (r *boardRow) skipped() bool {
+	tested := func(c *boardCell) bool { return c.record == nil || c.record.Status != results.Skip }
+	return len(r.cells) > 0 && !slices.ContainsFunc(r.cells, tested)
 }
 
 func stageColumn(stage results.Stage) func(frame, *boardRow) field {

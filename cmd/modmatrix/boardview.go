@@ -101,7 +101,7 @@ func (b *board) footer(f frame) string {
 		parts = append(parts, field{"about " + results.Seconds(left) + " left", "dim"})
 	}
 	for _, s := range results.Statuses {
-		if n := b.judged[s]; n > 0 && s != results.Skip {
+		if n := b.judged[s]; n > 0 {
 			parts = append(parts, field{fmt.Sprintf("%d %s", n, strings.ToLower(string(s))), string(s)})
 		}
 	}
