@@ -1,12 +1,8 @@
 package harness
 
 import (
-	"cmp"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -15,8 +11,9 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// What a source says of kernel versions is held against the kernels that it was built for: the bounds in dkms.conf, and
-// the conditions on LINUX_VERSION_CODE. The source is read as text: what a Makefile or a script decides is not seen.
+// What a source says of kernel versions is held against the kernels that it was built for: the bounds in dkms.conf, the
+// conditions on LINUX_VERSION_CODE, and the sentences of its README. The source is read as text: what a Makefile or a script
+// decides is not seen. No verdict depends on any of it.
 
 // How much of a source is looked at: more than any module has.
 const (
@@ -98,23 +95,50 @@ func holds(c results.Condition, kernel int) bool {
 	return kernel != limit
 }
 
-// boundLine finds a bound in dkms.conf that is a plain version. What a script computes is not seen.
-var boundLine = regexp.MustCompile(`(?m)^BUILD_EXCLUSIVE_KERNEL_(MIN|MAX)=["']?(\d+(?:\.\d+)*)["']?[ \t]*$`)
+// boundLine finds a bound in dkms.conf that is a plain version; patternLine, the regular expression. What a script computes
+// is not seen.
+var (
+	boundLine   = regexp.MustCompile(`(?m)^BUILD_EXCLUSIVE_KERNEL_(MIN|MAX)=["']?(\d+(?:\.\d+)*)["']?[ \t]*$`)
+	patternLine = regexp.MustCompile(`(?m)^BUILD_EXCLUSIVE_KERNEL=(?:"([^"$` + "`" + `\n]{1,200})"|'([^'\n]{1,200})'|([^\s"'$` + "`" + `]{1,200}))[ \t]*$`)
+)
+
+// said is what a source says of kernel versions.
+type said struct {
+	conf       []byte // dkms.conf; nil: there is none
+	conditions []results.Condition
+	statements []results.Statement
+	meta       bool // it has a META with Linux-Maximum or Linux-Minimum
+}
 
 // claims holds what a source says against the records; nil where it says nothing, or nothing was built.
-func claims(conf []byte, all []results.Condition, records []results.Record) *results.Claims {
+func claims(s said, records []results.Record) *results.Claims {
 	c := &results.Claims{}
-	for _, m := range boundLine.FindAllSubmatch(conf, -1) {
+	for _, m := range boundLine.FindAllSubmatch(s.conf, -1) {
 		if string(m[1]) == "MIN" {
 			c.Min = string(m[2])
 		} else {
 			c.Max = string(m[2])
 		}
 	}
+	if m := patternLine.FindSubmatch(s.conf); m != nil {
+		c.Kernel = string(slices.Concat(m[1:]...))
+	}
 	tried := builtRecords(records)
-	if len(tried) == 0 || len(all) == 0 && c.Min == "" && c.Max == "" {
+	if len(tried) == 0 || len(s.conditions)+len(s.statements) == 0 && c.Min+c.Max+c.Kernel == "" && s.conf == nil {
 		return nil
 	}
+	holdConditions(c, s.conditions, tried)
+	c.Stated = holdStatements(slices.Clone(s.statements), tried)
+	measure(c, tried)
+	propose(c, s, tried)
+	if reflect.DeepEqual(*c, results.Claims{First: c.First, Last: c.Last}) {
+		return nil // a dkms.conf that claims nothing, and nothing to propose for it
+	}
+	return c
+}
+
+// holdConditions tells the conditions that came out both ways from the others.
+func holdConditions(c *results.Claims, all []results.Condition, tried []results.Record) {
 	for _, cond := range all {
 		yes, no := false, false
 		for _, rec := range tried {
@@ -129,8 +153,6 @@ func claims(conf []byte, all []results.Condition, records []results.Record) *res
 			c.Constant = append(c.Constant, cond)
 		}
 	}
-	measure(c, tried)
-	return c
 }
 
 // builtRecords are those whose kernels the source was compiled for, or was to be, oldest first.
@@ -155,7 +177,7 @@ func measure(c *results.Claims, tried []results.Record) {
 			continue
 		}
 		bad = append(bad, rec.Target.Version)
-		if label := rec.Target.Label(); (c.Min != "" || c.Max != "") && !slices.Contains(c.Broken, label) {
+		if label := rec.Target.Label(); c.Min+c.Max+c.Kernel != "" && !slices.Contains(c.Broken, label) {
 			c.Broken = append(c.Broken, label)
 		}
 	}
@@ -171,72 +193,15 @@ func measure(c *results.Claims, tried []results.Record) {
 	}
 }
 
-// readClaims gives the dkms.conf of a source and the conditions in its C files, in the order of their names.
-func readClaims(dir string) (conf []byte, all []results.Condition, err error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read source: %w", err)
-	}
-	defer root.Close()
-	files := 0
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".") {
-			return cmp.Or(err, fs.SkipDir)
-		}
-		source := slices.Contains([]string{".c", ".h"}, path.Ext(name))
-		if !d.Type().IsRegular() || !source && name != "dkms.conf" {
-			return nil
-		}
-		if info, err := d.Info(); err != nil || info.Size() > maxClaimFile {
-			return err
-		}
-		if files++; files > maxClaimFiles || len(all) > maxConditions {
-			return fs.SkipAll
-		}
-		data, err := root.ReadFile(filepath.FromSlash(name))
-		if err != nil || !source {
-			conf = data
-			return err
-		}
-		all = append(all, conditions(name, data)...)
-		return nil
-	})
-	return conf, all, err
-}
-
 // holdClaims puts into res what the module's source says of kernel versions, and tells what deserves to be read.
 func (h *Harness) holdClaims(p *Plan, res *results.Results) {
-	conf, all, err := readClaims(p.in.module.Source)
+	s, err := readClaims(p.in.module.Source)
 	if err != nil {
 		h.event(Event{Kind: EventNotice, Text: "what the source says of kernel versions is not known: " + err.Error()})
 		return
 	}
-	res.Module.Claims = claims(conf, all, res.Records)
+	res.Module.Claims = claims(s, res.Records)
 	for _, text := range claimNotices(res.Module.Claims) {
 		h.event(Event{Kind: EventNotice, Text: text})
 	}
-}
-
-// claimNotices says in a line each what of the claims a reader should know.
-func claimNotices(c *results.Claims) (lines []string) {
-	if c == nil {
-		return nil
-	}
-	if len(c.Broken) > 0 {
-		text := "dkms.conf lets it be built for " + strings.Join(c.Broken, ", ") + ", where it fails"
-		if c.First != "" {
-			text += fmt.Sprintf("; it passes from %s to %s", c.First, c.Last)
-		}
-		lines = append(lines, text)
-	}
-	if n := len(c.Constant); n > 0 {
-		first := c.Constant[0]
-		never := "never"
-		if first.Holds {
-			never = "always"
-		}
-		lines = append(lines, fmt.Sprintf("%d of %d conditions on the kernel's version come out the same on every kernel here, e.g. %s: %s %s is %s so; the code for the others was not compiled",
-			n, n+c.Varied, first.Where, first.Op, first.Version, never))
-	}
-	return lines
 }

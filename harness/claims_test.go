@@ -81,13 +81,20 @@ func TestClaims(t *testing.T) {
 		"all pass": {nil, conds, "6.12.1=PASS 6.1.1=PASS",
 			&results.Claims{Constant: constant, Varied: 1, First: "6.1.1", Last: "6.12.1"}},
 		"the newest fails": {conf, conds[1:2], "6.1.1=PASS 6.12.1=PASS 7.2.1=FAIL 7.2.1=FAIL",
-			&results.Claims{Min: "5.10", Varied: 1, Broken: []string{"7.2.1-x"}, First: "6.1.1", Last: "6.12.1"}},
+			&results.Claims{Min: "5.10", Varied: 1, Broken: []string{"7.2.1-x"}, First: "6.1.1", Last: "6.12.1",
+				Proposed: []results.Proposal{{Line: `BUILD_EXCLUSIVE_KERNEL_MAX="7.2"`, Good: "6.12.1", Bad: "7.2.1"}}}},
+		"the oldest fail": {[]byte("BUILD_EXCLUSIVE_KERNEL='^[67]\\.'\n"), nil, "6.1.1=FAIL 6.1.9=PASS 6.12.1=PASS",
+			&results.Claims{Kernel: `^[67]\.`, Broken: []string{"6.1.1-x"}, First: "6.1.9", Last: "6.12.1",
+				Proposed: []results.Proposal{{Line: `BUILD_EXCLUSIVE_KERNEL_MIN="6.1.9"`, Good: "6.1.9", Bad: "6.1.1"}}}},
+		"a dkms.conf that claims nothing": {[]byte("PACKAGE_NAME=x\n"), nil, "6.1.1=PASS", nil},
+		"and could": {[]byte("PACKAGE_NAME=x\n"), nil, "6.1.1=PASS 6.12.1=FAIL",
+			&results.Claims{First: "6.1.1", Last: "6.1.1", Proposed: []results.Proposal{{Line: `BUILD_EXCLUSIVE_KERNEL_MAX="6.12"`, Good: "6.1.1", Bad: "6.12.1"}}}},
 		"a hole":                      {conf, nil, "6.1.1=PASS 6.12.1=FAIL 7.2.1=PASS", &results.Claims{Min: "5.10", Broken: []string{"6.12.1-x"}}},
 		"one suite fails":             {conf, nil, "6.1.1=PASS 6.1.1=FAIL", &results.Claims{Min: "5.10", Broken: []string{"6.1.1-x"}}},
 		"a failure that is no claim":  {nil, conds[1:2], "6.1.1=FAIL 6.12.1=PASS", &results.Claims{Varied: 1, First: "6.12.1", Last: "6.12.1"}},
 		"what was not run is no fail": {conf, nil, "5.10.1=MISS 6.1.1=PASS", &results.Claims{Min: "5.10", First: "6.1.1", Last: "6.1.1"}},
 	} {
-		if got := claims(tt.conf, tt.conds, recordsOf(tt.records)); !reflect.DeepEqual(got, tt.want) {
+		if got := claims(said{conf: tt.conf, conditions: tt.conds}, recordsOf(tt.records)); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, tt.want)
 		}
 	}
@@ -97,6 +104,7 @@ func TestReadClaims(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
 		dir + "/a.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(4,15,0)\n#endif\n", dir + "/sub/b.h": "#if LINUX_VERSION_CODE > KERNEL_VERSION(6,0,0)\n#endif\n",
+		dir + "/META": "Version: 1\nLinux-Minimum: 4.18\n", dir + "/README.md": "# x\n\nSupports Linux 4.14 - 5.4.\n", dir + "/sub/README": "Supports Linux 2.6\n",
 		dir + "/.git/c.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(1,1,1)\n", dir + "/README": "#if LINUX_VERSION_CODE < KERNEL_VERSION(1,1,1)\n",
 		dir + "/dkms.conf": "BUILD_EXCLUSIVE_KERNEL_MAX=6.2\n", outside + "/d.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(1,1,1)\n",
 	} {
@@ -110,12 +118,17 @@ func TestReadClaims(t *testing.T) {
 	if err := os.Symlink(outside+"/d.c", dir+"/d.c"); err != nil {
 		t.Fatal(err)
 	}
-	conf, all, err := readClaims(dir)
-	if err != nil || !strings.Contains(string(conf), "MAX=6.2") || len(all) != 2 || all[0].Where != "a.c:1" || all[1].Where != "sub/b.h:1" {
-		t.Errorf("%q %+v %v", conf, all, err)
+	got, err := readClaims(dir)
+	all := got.conditions
+	if err != nil || !strings.Contains(string(got.conf), "MAX=6.2") || len(all) != 2 || all[0].Where != "a.c:1" || all[1].Where != "sub/b.h:1" {
+		t.Errorf("%+v %v", got, err)
 	}
-	lines := claimNotices(claims(conf, all, recordsOf("6.1.1=FAIL 5.4.1=PASS")))
-	want := []string{"dkms.conf lets it be built for 6.1.1-x, where it fails; it passes from 5.4.1 to 5.4.1",
+	lines := claimNotices(claims(got, recordsOf("6.1.1=FAIL 6.0.1=PASS 5.15.1=PASS")))
+	want := []string{"dkms.conf lets it be built for 6.1.1-x, where it fails; it passes from 5.15.1 to 6.0.1",
+		`META:2 says "Linux-Minimum: 4.18", and it fails on 6.1.1-x`,
+		`README.md:3 says "Supports Linux 4.14 - 5.4.", and none of those kernels was measured`,
+		`BUILD_EXCLUSIVE_KERNEL_MAX="6.1" would say what was measured: it passes on 6.0.1 and fails on 6.1.1`,
+		"Linux-Maximum: 6.0 would say what was measured: it passes on 6.0.1 and fails on 6.1.1",
 		"1 of 2 conditions on the kernel's version come out the same on every kernel here, e.g. a.c:1: < 4.15.0 is never so; the code for the others was not compiled"}
 	if !reflect.DeepEqual(lines, want) {
 		t.Errorf("%q", lines)

@@ -50,13 +50,35 @@ type Module struct {
 type Claims struct {
 	Min    string   `json:"min,omitempty"`    // BUILD_EXCLUSIVE_KERNEL_MIN, where it is a plain version
 	Max    string   `json:"max,omitempty"`    // BUILD_EXCLUSIVE_KERNEL_MAX, likewise
-	Broken []string `json:"broken,omitempty"` // kernels between them on which it fails
+	Kernel string   `json:"kernel,omitempty"` // BUILD_EXCLUSIVE_KERNEL, a regular expression for releases
+	Broken []string `json:"broken,omitempty"` // kernels that these let it be built for, on which it fails
 	First  string   `json:"first,omitempty"`  // the oldest version of all that pass, if no version after it fails up to Last
 	Last   string   `json:"last,omitempty"`   // the newest
 	// Constant are the conditions on the version that came out the same on every kernel, so that what they keep for the
 	// others was never compiled.
 	Constant []Condition `json:"constant,omitempty"`
 	Varied   int         `json:"varied"` // how many conditions came out both ways
+
+	Stated []Statement `json:"stated,omitempty"` // what README, INSTALL or META says
+	// Proposed are lines for dkms.conf or META that would say what was measured.
+	Proposed []Proposal `json:"proposed,omitempty"`
+}
+
+// Proposal is a line that would draw a bound where the module was found to fail, and the versions on both sides of it.
+type Proposal struct {
+	Line string `json:"line"` // as it would stand in the file
+	Good string `json:"good"` // passes
+	Bad  string `json:"bad"`  // fails, and is the next one that was measured
+}
+
+// Statement is a line of prose that says for which kernels a module is.
+type Statement struct {
+	Where    string   `json:"where"`              // file:line
+	Text     string   `json:"text"`               // the line, shortened
+	Min      string   `json:"min,omitempty"`      // empty: of any age
+	Max      string   `json:"max,omitempty"`      // empty: however new; 6.8 is all of 6.8.x
+	Measured bool     `json:"measured,omitempty"` // there was a kernel that it speaks for
+	Broken   []string `json:"broken,omitempty"`   // those of them on which the module fails
 }
 
 // Condition is a comparison with LINUX_VERSION_CODE in a source.
