@@ -21,6 +21,9 @@ type Explanation struct {
 	Look   []string       `json:"look"` // where there is more to see, the nearest first: files, with :LINE where it is known
 	Record results.Record `json:"record"`
 	Build  *BuildFault    `json:"build,omitempty"` // what a build stumbled over
+
+	// InTree is the same of the kernel's own copy, which was run beside; nil where it was not.
+	InTree *Explanation `json:"in_tree,omitempty"`
 }
 
 // BuildFault is what can be told of a build that failed.
@@ -49,6 +52,9 @@ func (h *Harness) Explain(ctx context.Context, spec Spec, res *results.Results, 
 				done[c.Target] = h.buildFault(ctx, spec, res, rec, dir)
 			}
 			e.Build = done[c.Target]
+		}
+		if theirs := rec.InTreeRun; theirs != nil {
+			e.InTree = &Explanation{Label: c.Target, Rule: rule(theirs.Record), Look: whereToLook(theirs.Record, dir), Record: theirs.Record}
 		}
 		all = append(all, e)
 		if err := ctx.Err(); err != nil {

@@ -172,3 +172,19 @@ func TestExplainWithoutTrees(t *testing.T) {
 		t.Error("a cell that is not there was explained")
 	}
 }
+
+// What came of the kernel's own copy is explained beside the module's cell, and is no part of it.
+func TestExplainBeside(t *testing.T) {
+	f := newFixture(t, "")
+	target := results.Target{Release: "2.0-amd64", Version: "2.0", Source: "debian:offline"}
+	theirs := results.Record{Target: target, Suite: "a", Status: results.Fail, Stage: results.StageLoad, Code: results.CodeOops, Artifacts: results.Artifacts{Console: "cells/x/in-tree/console.log"}}
+	rec := results.Record{Target: target, Suite: "a", Status: results.Pass, InTreeRun: &results.InTreeRun{Modules: []string{"m"}, Record: theirs}}
+	all, err := f.Explain(t.Context(), Spec{}, &results.Results{Records: []results.Record{rec}}, "out", []Cell{{"2.0-amd64", "a"}})
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	e := all[0]
+	if e.Rule != rule(results.Record{Status: results.Pass}) || e.InTree == nil || e.InTree.Rule != rule(theirs) || e.InTree.Look[0] != "out/cells/x/in-tree/console.log" {
+		t.Errorf("%+v beside %+v", e, e.InTree)
+	}
+}

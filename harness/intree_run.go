@@ -95,7 +95,8 @@ func (r *run) unpackCopies(tree *kernels.Tree, names []string, b *built) (*count
 	}
 	for _, p := range r.plan.Spec.Params {
 		if name, _, _ := strings.Cut(p, "="); !takes(t.Modules, p) {
-			t.Notes = append(t.Notes, fmt.Sprintf("%s of the kernel's own takes no parameter %s, which was left out", strings.Join(t.names, ", "), name))
+			note := fmt.Sprintf("in tree: the kernel's own %s takes no parameter %s, which was left out for it", strings.Join(t.names, ", "), name)
+			t.Notes, b.Notes = append(t.Notes, note), append(b.Notes, note)
 		}
 	}
 	return t, nil

@@ -73,7 +73,7 @@ func (a *app) bisect(ctx context.Context, search harness.Search) error {
 	if a.json {
 		err = json.NewEncoder(results.PlainJSON(a.Stdout)).Encode(found)
 	} else {
-		err = showBisection(a.Stdout, found)
+		err = showBisection(a.Stdout, found, search.Spec.Module)
 	}
 	if err != nil {
 		return fmt.Errorf("show what was found: %w", err)
@@ -92,15 +92,21 @@ func (a *app) watchQuietly() watcher {
 	case a.verbose:
 		return newTextLines(a.Stderr, true)
 	}
-	return longOnly{newTextLines(a.Stderr, false)}
+	return longOnly{newTextLines(a.Stderr, false), map[string]bool{}}
 }
 
-// longOnly is textLines without what goes as it should.
-type longOnly struct{ *textLines }
+// longOnly is textLines without what goes as it should, and with each notice once: every kernel is a run of its own.
+type longOnly struct {
+	*textLines
+	told map[string]bool
+}
 
 func (l longOnly) event(e harness.Event) {
 	if e.Kind == harness.EventNotice {
-		l.textLines.event(e)
+		if !l.told[e.Text] {
+			l.told[e.Text] = true
+			l.textLines.event(e)
+		}
 		return
 	}
 	l.mu.Lock()
@@ -120,7 +126,7 @@ func stepLine(s harness.Step) string {
 	return line
 }
 
-func showBisection(w io.Writer, b *harness.Bisection) error {
+func showBisection(w io.Writer, b *harness.Bisection, module string) error {
 	var out strings.Builder
 	title := strings.TrimSpace(b.Module.Name + " " + b.Module.Version)
 	fmt.Fprintf(&out, "%s · %s tested\n\n", results.Plain(title), plural(len(b.Steps), "kernel"))
@@ -136,8 +142,17 @@ func showBisection(w io.Writer, b *harness.Bisection) error {
 	if b.Bad.Results != "" {
 		fmt.Fprintf(&out, "  see      %s\n", results.ShellLine("modmatrix", "explain", b.Bad.Release, "-o", b.Folder))
 	}
+	if b.Broke() {
+		fmt.Fprintf(&out, "  again    %s\n", results.ShellLine("modmatrix", "bisect", module, "--good", selectorOf(b.Good), "--bad", selectorOf(b.Bad)))
+	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// selectorOf names the kernel of a step on a command line.
+func selectorOf(s harness.Step) string {
+	t := s.Target
+	return results.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Profile: t.Profile, Source: t.Source}.Selector()
 }
 
 // grouped says why releases cannot be tested, those with one reason in one line.

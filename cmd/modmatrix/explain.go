@@ -20,7 +20,8 @@ func explainCommand(a *app) *cobra.Command {
 		Short: "Say why a cell has its status",
 		Long: `Explain reads the results of the last run and says of a cell why it has its status: which row of the table of
 judgement decided, what the evidence is, and where there is more to see. RELEASE is a kernel as the matrix names it, or its
-version; without it, every cell that did not pass is explained.
+version; without it, every cell that did not pass is explained. What came of the kernel's own copy of the module (run
+--compare-in-tree) is told beside it.
 
 Where a build failed, the names that the compiler stumbled over are looked up in this kernel's headers and in those of
 the last kernel on which it built, if both are in the store, and a guard is suggested. Nothing is run or downloaded.
@@ -97,7 +98,7 @@ func chosenCells(res *results.Results, args []string) ([]harness.Cell, error) {
 	for _, rec := range res.Records {
 		c := harness.Cell{Target: labelOf(rec.Target), Suite: rec.Suite}
 		switch {
-		case len(args) == 0 && rec.Status != results.Pass:
+		case len(args) == 0 && (rec.Status != results.Pass || inTreeFailed(rec)):
 			cells = append(cells, c)
 		case len(args) > 0 && (args[0] == c.Target || args[0] == rec.Target.Release || args[0] == rec.Target.Version):
 			kernel = append(kernel, c)
@@ -120,6 +121,11 @@ func chosenCells(res *results.Results, args []string) ([]harness.Cell, error) {
 		return nil, usage("no suite %q on %s%s", args[1], args[0], hint(args[1], suites, "there are "+strings.Join(suites, ", ")))
 	}
 	return cells, nil
+}
+
+// inTreeFailed tells of a cell in which the kernel's own copy of the module did not pass, which is a finding and no failure.
+func inTreeFailed(rec results.Record) bool {
+	return rec.InTreeRun != nil && rec.InTreeRun.Record.Status != results.Pass && rec.InTreeRun.Record.Status != results.Skip
 }
 
 func labelOf(t results.Target) string {

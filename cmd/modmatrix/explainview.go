@@ -46,8 +46,13 @@ func showExplanation(w io.Writer, e harness.Explanation, width int) error {
 	for _, f := range e.Look {
 		line("look", f)
 	}
-	_, err := io.WriteString(w, out.String())
-	return err
+	if e.InTree != nil {
+		fmt.Fprintf(&out, "beside it, with the kernel's own %s, which decides nothing:\n", results.Plain(strings.Join(rec.InTreeRun.Modules, ", ")))
+	}
+	if _, err := io.WriteString(w, out.String()); err != nil || e.InTree == nil {
+		return err
+	}
+	return showExplanation(w, *e.InTree, width)
 }
 
 // showSpecs tells of those that did not pass, and of what several say only once.
