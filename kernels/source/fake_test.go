@@ -25,7 +25,7 @@ var fakeKernel = map[string]string{
 PATCHLEVEL = 12
 SUBLEVEL = 3
 EXTRAVERSION =
-REL = 6.12.3$(shell sed -n 's/^CONFIG_LOCALVERSION="\(.*\)"/\1/p' .config | tail -1)
+REL = 6.12.3$(EXTRAVERSION)$(shell cat localversion* 2>/dev/null)$(shell sed -n 's/^CONFIG_LOCALVERSION="\(.*\)"/\1/p' .config | tail -1)
 allnoconfig:
 	@cp $(KCONFIG_ALLCONFIG) .config
 defconfig:

@@ -320,3 +320,38 @@ func TestProgressNeverPassesItsEnd(t *testing.T) {
 		t.Error(last)
 	}
 }
+
+// TestTheNameOfACommitIsNotConfiguration: what is compiled of one commit serves the next, whose configuration is the same to
+// the letter. A version may end like a commit.
+func TestTheNameOfACommitIsNotConfiguration(t *testing.T) {
+	gentoo := with("Makefile", strings.Replace(fakeKernel["Makefile"], "EXTRAVERSION =", "EXTRAVERSION = -gentoo", 1))
+	dir := repository(t, gentoo)
+	s, _ := newSource(t, Config{})
+	var configs []string
+	for _, rev := range []string{"main", "v6.12.3"} {
+		commit := gitIn(t, dir, "rev-parse", rev+"^{commit}")
+		res, err := s.Resolve(t.Context(), kernels.Selector{Source: "git", Name: dir, Version: commit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := s.Fetch(t.Context(), res.Targets[0], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "6.12.3-gentoo-g" + commit[:12]; tree.Target.Release != want {
+			t.Errorf("%s is called %s, want %s", rev, tree.Target.Release, want)
+		}
+		config, err := os.ReadFile(tree.DotFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		configs = append(configs, string(config))
+	}
+	if configs[0] != configs[1] {
+		t.Errorf("two commits have two configurations:\n%s\n%s", configs[0], configs[1])
+	}
+	file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, gentoo))
+	if tree, err := fetch(t, s, "tar:"+file); err != nil || tree.Target.Release != "6.12.3-gentoo" {
+		t.Errorf("%+v, %v", tree, err)
+	}
+}

@@ -127,9 +127,13 @@ func (j job) unpack(ctx context.Context, b box, log *buildLog) error {
 	if j.target.Version != v.String() {
 		return fmt.Errorf("the source is %s%s and was resolved as %s: it changed meanwhile, run again", v, v.extra, j.target.Release)
 	}
-	// What else would go into the release (Linux scripts/setlocalversion).
-	return b.run(ctx, nil, log, "sh", "-c", "rm -rf .git .scmversion localversion*")
+	return b.run(ctx, nil, log, "sh", "-c", nameScript, "sh", j.origin.suffix(j.target.Release))
 }
+
+// nameScript has the release end as ours does and not otherwise (Linux scripts/setlocalversion). CONFIG_LOCALVERSION would do,
+// too, but all objects depend on the configuration: of the next commit, ccache would have to preprocess each.
+const nameScript = `rm -rf .git .scmversion localversion*
+[ -z "$1" ] || echo "$1" > localversion`
 
 const headMax = 64 << 10
 
@@ -162,9 +166,6 @@ make -s LOCALVERSION= kernelrelease > kernel.release`
 func (j job) configure(ctx context.Context, b box, log *buildLog) error {
 	log.step("configure linux "+j.target.Release, 0)
 	text := j.config.String()
-	if _, commit, ok := strings.Cut(j.target.Release, "-g"); ok {
-		text += "CONFIG_LOCALVERSION=\"-g" + commit + "\"\n"
-	}
 	text += "# CONFIG_LOCALVERSION_AUTO is not set\n"
 	tree, err := os.OpenRoot(b.linux)
 	if err != nil {

@@ -94,13 +94,24 @@ func (o origin) target(profiles []string, req request) (kernels.Target, error) {
 		t.Source = "git:" + o.path + "@" + o.name
 		pkg.Version = o.commit
 		if !o.exact {
-			t.Release += "-g" + o.commit[:12]
+			t.Release += o.mark()
 		}
 	}
 	t.Packages = []kernels.Package{pkg}
 	suite, pkgs, err := o.version.compiler(req.clang())
 	t.Suite, t.RootPkgs = suite, append(pkgs, toolPkgs...)
 	return t, err
+}
+
+// mark is what the release of a commit that is no version's tag ends with.
+func (o origin) mark() string { return "-g" + o.commit[:12] }
+
+// suffix is what a release has of mark.
+func (o origin) suffix(release string) string {
+	if o.kind == "git" && strings.HasSuffix(release, o.mark()) {
+		return o.mark()
+	}
+	return ""
 }
 
 // compiler is the suite whose compiler fits, and the packages that bring it.
