@@ -87,3 +87,27 @@ func mutatedCopy(t *testing.T, driver, file, old, new string) string {
 	}
 	return dir
 }
+
+// TestRealSimulators holds that the kernel's own simulators have devices for a module under test: radios at once, and GPIO
+// chips when a suite asks for them. The oldest kernel of Debian's with gpio-sim is a backport.
+func TestRealSimulators(t *testing.T) {
+	needReal(t)
+	for _, tt := range []struct{ module, kernel, spec string }{
+		{"mac80211_hwsim", realKernels[1], "simulated hardware has radios as soon as mac80211_hwsim is loaded"},
+		{"gpio-sim", "debian:trixie-backports", "simulated hardware has a GPIO chip when gpio-sim is asked for one through configfs"},
+	} {
+		t.Run(tt.module, func(t *testing.T) {
+			res := runReal(t, t.Context(), harness.Spec{Module: eduDriver, Kernels: []string{tt.kernel}, Suites: []string{"testdata/sims"},
+				Modules: []string{tt.module}})
+			rec := res.Records[0]
+			if rec.Status != results.Pass {
+				t.Errorf("%s@%s %s: %s", rec.Status, rec.Stage, rec.Code, rec.Reason)
+			}
+			for _, s := range rec.Specs {
+				if s.Name == tt.spec && s.Status != results.Pass {
+					t.Errorf("%s: %s", s.Name, s.Status)
+				}
+			}
+		})
+	}
+}

@@ -38,3 +38,9 @@ func mountAll() (trouble []string) {
 	_ = os.Symlink("/proc/self/fd", "/dev/fd")
 	return trouble
 }
+
+// mountLate mounts what only the modules of a plan brought: configfs is one on Debian's kernels, and what is simulated,
+// such as the chips of gpio-sim, is made there. Where it is mounted already, this does nothing.
+func mountLate() {
+	_ = unix.Mount("configfs", "/sys/kernel/config", "configfs", 0, "")
+}

@@ -51,6 +51,7 @@ func (g *guest) depend() bool {
 			return false
 		}
 	}
+	mountLate()
 	return true
 }
 
