@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // What a kernel of its own needs: one with a sanitizer in it keeps books about all memory, and looks twice at each access.
@@ -12,6 +13,16 @@ import (
 
 // guestMiB is the memory of t's guests.
 func guestMiB(s Spec, t kernels.Target) int { return cmp.Or(s.MemoryMiB, minGuestMiB) + t.MoreMiB }
+
+// kernelArgs are what the kernel is told besides. Since v6.18 each processor keeps arrays of free objects, in which the
+// pointers of those that were handed out stay (Linux mm/slub.c, struct slab_sheaf): kmemleak finds them there, and takes
+// what a module lost for used. Caches with any check of their own have no such arrays.
+func kernelArgs(tree *kernels.Tree) []string {
+	if tree.Config.Enabled("CONFIG_DEBUG_KMEMLEAK") && results.CompareVersions(tree.Target.Version, "6.18") >= 0 {
+		return []string{"slab_debug=F"}
+	}
+	return nil
+}
 
 // deadlines are how long guests of t may take.
 func (r *run) deadlines(t kernels.Target) deadlines {

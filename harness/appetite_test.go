@@ -1,10 +1,13 @@
 package harness
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
 func TestAKernelsOwnNeedsComeOnTop(t *testing.T) {
@@ -31,5 +34,23 @@ func TestAKernelsOwnNeedsComeOnTop(t *testing.T) {
 	}
 	if n := jobs(Spec{Jobs: 1000}, kernels.Target{}, kernels.Target{MoreMiB: 1 << 22}); n != 1 {
 		t.Errorf("%d guests at once of a kernel that needs 4 TiB", n)
+	}
+}
+
+// Arrays of free objects hide what is lost, in the kernels that have both.
+func TestKernelsThatSearchForLostMemoryKeepNoArraysOfFreeObjects(t *testing.T) {
+	for _, test := range []struct{ version, config, want string }{
+		{"6.12.117", "CONFIG_DEBUG_KMEMLEAK=y\n", "[]"},
+		{"6.18", "CONFIG_DEBUG_KMEMLEAK=y\n", "[slab_debug=F]"},
+		{"7.3.4", "CONFIG_DEBUG_KMEMLEAK=y\n", "[slab_debug=F]"},
+		{"7.3.4", "# CONFIG_DEBUG_KMEMLEAK is not set\n", "[]"},
+	} {
+		config, err := kconfig.Parse(strings.NewReader(test.config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(kernelArgs(&kernels.Tree{Target: kernels.Target{Version: test.version}, Config: config})); got != test.want {
+			t.Errorf("%s with %s: %s, want %s", test.version, test.config, got, test.want)
+		}
 	}
 }

@@ -71,7 +71,7 @@ func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
 	}
 	spec := r.plan.Spec
 	f.machine = vm.Machine{Arch: tree.Target.Arch, Kernel: tree.Image, Initrd: image, MemoryMiB: guestMiB(spec, tree.Target), CPUs: spec.CPUs,
-		Devices: spec.Devices, Plugs: plugsOf(spec.Plugs), Accel: verdict.Accel, Args: []string{wire.NonceArg + readyWord}}
+		Devices: spec.Devices, Plugs: plugsOf(spec.Plugs), Accel: verdict.Accel, Args: append(kernelArgs(tree), wire.NonceArg+readyWord)}
 	if unfit != nil {
 		f.why = unfit.Error()
 		return
