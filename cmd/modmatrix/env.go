@@ -95,12 +95,15 @@ func run(env Env) (code int) {
 	return code
 }
 
-// interruptible gives a context that the first SIGINT or SIGTERM ends, so that what is under way can be wound up and
-// written down. The second one ends the process at once: QEMU and compilers die with it.
+// interruptible gives a context that the first SIGINT or SIGTERM ends, or the end of the terminal, so that what is under way
+// can be wound up and written down. The second one ends the process at once: QEMU and compilers die with it.
 func interruptible(env Env) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup, which asks for a run that outlives its terminal
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	done := make(chan struct{})
 	go func() {
 		for n := 0; ; n++ {

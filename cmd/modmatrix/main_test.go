@@ -158,8 +158,8 @@ func (s *scripted) Plan(_ context.Context, spec harness.Spec) (*harness.Plan, er
 	return p, nil
 }
 
-// Run plays the script in its own time: each line is an event, with after_ms to wait before it, or interrupt to send
-// ourselves SIGINT instead. With --focus deaf, it does not listen to the interrupt.
+// Run plays the script in its own time: each line is an event, with after_ms to wait before it, or interrupt or
+// hang_up to send ourselves a signal instead. With --focus deaf, it does not listen to the interrupt.
 func (s *scripted) Run(ctx context.Context, p *harness.Plan) (*results.Results, error) {
 	if p.Spec.Focus == "panic" {
 		panic("a bug of ours")
@@ -195,6 +195,7 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 		var step struct {
 			AfterMS   int64 `json:"after_ms"`
 			Interrupt bool  `json:"interrupt"`
+			HangUp    bool  `json:"hang_up"`
 			harness.Event
 		}
 		if err := json.Unmarshal(lines.Bytes(), &step); err != nil {
@@ -205,8 +206,12 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 			return ctx.Err()
 		case <-time.After(time.Duration(step.AfterMS) * time.Millisecond):
 		}
-		if step.Interrupt {
-			if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+		if step.Interrupt || step.HangUp {
+			sig := syscall.SIGINT
+			if step.HangUp {
+				sig = syscall.SIGHUP
+			}
+			if err := syscall.Kill(os.Getpid(), sig); err != nil {
 				return err
 			}
 			continue
