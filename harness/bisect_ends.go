@@ -57,14 +57,19 @@ func (b *bisection) check(good, bad Step) error {
 	return nil
 }
 
-// named are the ends that were given; of one that was not, the oldest or the newest of the kernels of a run.
+// named are the ends that were given; of one that was not, the oldest or the newest of the kernels of a run, of one flavour.
 func (b *bisection) named(ctx context.Context) (oldest, newest kernels.Target, err error) {
-	if oldest, err = b.one(ctx, "--good", b.Good, 0); err != nil {
+	olds, err := b.candidates(ctx, "--good", b.Good)
+	if err != nil {
 		return oldest, newest, err
 	}
-	if newest, err = b.one(ctx, "--bad", b.Bad, -1); err != nil {
-		return oldest, newest, err
+	news := olds
+	if b.Bad != "" || b.Good != "" {
+		if news, err = b.candidates(ctx, "--bad", b.Bad); err != nil {
+			return oldest, newest, err
+		}
 	}
+	oldest, newest = endsOf(olds, news, b.Good == "" && b.Bad != "")
 	if results.CompareVersions(oldest.Version, newest.Version) >= 0 {
 		return oldest, newest, &UsageError{fmt.Errorf("%s is not older than %s: the good kernel comes first", Label(oldest), Label(newest))}
 	}
@@ -72,31 +77,51 @@ func (b *bisection) named(ctx context.Context) (oldest, newest kernels.Target, e
 	return oldest, newest, err
 }
 
-// one resolves a selector to its kernel, or all kernels of the run to the first or the last of them.
-func (b *bisection) one(ctx context.Context, flag, selector string, which int) (kernels.Target, error) {
+// endsOf are the first of olds and the last of news that are of one kind: that of the first of olds, or of the last of news where
+// that was given. Where there is none of that kind, the two are what they are.
+func endsOf(olds, news []kernels.Target, byNewest bool) (oldest, newest kernels.Target) {
+	oldest, newest = olds[0], news[len(news)-1]
+	like := oldest
+	if byNewest {
+		like = newest
+	}
+	alike := func(t kernels.Target) bool {
+		return t.Arch == like.Arch && t.Flavour == like.Flavour && t.Profile == like.Profile
+	}
+	if i := slices.IndexFunc(olds, alike); i >= 0 {
+		oldest = olds[i]
+	}
+	for _, t := range news {
+		if alike(t) {
+			newest = t
+		}
+	}
+	return oldest, newest
+}
+
+// candidates resolves a selector to its kernel, or all kernels of the run to those that can be tested, oldest first.
+func (b *bisection) candidates(ctx context.Context, flag, selector string) ([]kernels.Target, error) {
 	p := Plan{Spec: b.Spec}
 	if selector != "" {
 		p.Spec.Kernels, p.Spec.Required = []string{selector}, nil
 	}
 	if err := b.resolve(ctx, &p); err != nil {
-		return kernels.Target{}, err
+		return nil, err
 	}
 	for _, n := range p.Notices {
 		b.event(Event{Kind: EventNotice, Text: n})
 	}
 	switch n := len(p.Targets); {
 	case n == 0:
-		return kernels.Target{}, fmt.Errorf("%w: %s", ErrUntestable, p.Unresolved[0].Reason)
-	case selector == "" && which < 0:
-		return p.Targets[n-1], nil
+		return nil, fmt.Errorf("%w: %s", ErrUntestable, p.Unresolved[0].Reason)
 	case selector == "" || n == 1:
-		return p.Targets[0], nil
+		return p.Targets, nil
 	}
 	var names []string
 	for _, t := range p.Targets {
 		names = append(names, Label(t))
 	}
-	return kernels.Target{}, &UsageError{fmt.Errorf("%s takes one kernel, and %s is %d: %s", flag, selector, len(names), strings.Join(names, ", "))}
+	return nil, &UsageError{fmt.Errorf("%s takes one kernel, and %s is %d: %s", flag, selector, len(names), strings.Join(names, ", "))}
 }
 
 // earlier takes the ends from the last run, if it was of the same source: the oldest kernel on which it failed, and the newest

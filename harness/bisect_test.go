@@ -437,3 +437,33 @@ func TestBisectHoldsClaimsOnce(t *testing.T) {
 		t.Errorf("%+v, %v", res, err)
 	}
 }
+
+func TestEndsOf(t *testing.T) {
+	target := func(name string) kernels.Target {
+		version, flavour, _ := strings.Cut(name, "-")
+		return kernels.Target{Release: name, Version: version, Flavour: flavour}
+	}
+	list := func(names string) (all []kernels.Target) {
+		for _, name := range strings.Fields(names) {
+			all = append(all, target(name))
+		}
+		return all
+	}
+	const everything = "1-amd64 1-cloud 2-amd64 2-cloud 2-rt"
+	for _, c := range []struct {
+		olds, news string
+		byNewest   bool
+		want       string
+	}{
+		{everything, everything, false, "1-amd64 2-amd64"},
+		{"1-cloud", everything, false, "1-cloud 2-cloud"},
+		{everything, "2-cloud", true, "1-cloud 2-cloud"},
+		{everything, "2-rt", true, "2-rt 2-rt"}, // which is then no pair
+		{"1-amd64", "2-rt", false, "1-amd64 2-rt"},
+	} {
+		oldest, newest := endsOf(list(c.olds), list(c.news), c.byNewest)
+		if got := oldest.Release + " " + newest.Release; got != c.want {
+			t.Errorf("%s to %s: %s, want %s", c.olds, c.news, got, c.want)
+		}
+	}
+}
