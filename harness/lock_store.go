@@ -31,3 +31,13 @@ func pins(t kernels.Target, e kernels.Entry) bool {
 	}
 	return e.Kind == "trees" && strings.HasPrefix(e.ID, t.Release+"-")
 }
+
+// Stored tells whether a kernel of an archive is in store, so that nothing of it is to be downloaded. One that is compiled
+// here is not known before it is compiled.
+func Stored(store *kernels.Store, t kernels.Target) bool {
+	if source, _, _ := strings.Cut(t.Source, ":"); source != "debian" {
+		return false
+	}
+	_, hit := store.Look("trees", debian.TreeID(t))
+	return hit
+}

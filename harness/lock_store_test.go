@@ -37,3 +37,22 @@ func TestLockPinsTreesAndTheirRoots(t *testing.T) {
 		t.Error("an empty lock pins")
 	}
 }
+
+func TestStoredIsWhatNeedNotBeDownloaded(t *testing.T) {
+	store, err := kernels.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := kernels.Target{Release: "6.1.0-56-amd64", Source: "debian:bookworm", Packages: []kernels.Package{{Name: "linux-image", SHA256: "00"}}}
+	if Stored(store, target) {
+		t.Error("nothing is stored, and that kernel is")
+	}
+	if _, _, err := store.Fill(t.Context(), "trees", debian.TreeID(target), func(string) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	other := target
+	other.Source = "git:/src/linux"
+	if !Stored(store, target) || Stored(store, other) {
+		t.Errorf("stored: %v, and one that is compiled: %v", Stored(store, target), Stored(store, other))
+	}
+}

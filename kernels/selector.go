@@ -12,7 +12,7 @@ import (
 // Selector names kernels: SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…]. What each source takes:
 //
 //	debian:SUITE[@VERSION][/FLAVOUR][+PROFILE…]
-//	debian:all[@VERSION][/FLAVOUR]   every series that any suite holds, the newest kernel of each
+//	debian:all[@VERSION][/FLAVOUR]   the newest kernel of every series in each supported release; alone, its rt flavour too
 //	host, host:RELEASE               a release holds '+' itself, so nothing can follow it
 //	dir:PATH                         a prepared tree; the whole rest is the path
 //	git:PATH[@REV][+PROFILE…]        a path with '@' in it needs a REV

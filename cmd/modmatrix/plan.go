@@ -60,10 +60,10 @@ func (a *app) plan(ctx context.Context, spec harness.Spec) error {
 			Notices []string       `json:"notices,omitempty"`
 		}{p, p.Digest(), p.Cells(), p.Notices})
 	}
-	return a.showPlan(p)
+	return a.showPlan(h.Store(), p)
 }
 
-func (a *app) showPlan(p *harness.Plan) error {
+func (a *app) showPlan(store *kernels.Store, p *harness.Plan) error {
 	var suites []string
 	for _, s := range p.Suites {
 		suites = append(suites, results.Plain(s.Name))
@@ -73,7 +73,7 @@ func (a *app) showPlan(p *harness.Plan) error {
 	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  KERNEL\tFROM\tDOWNLOAD")
 	for _, t := range p.Targets {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", results.Plain(harness.Label(t)), results.Plain(t.Source), megabytes(downloadSize(t)))
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", results.Plain(harness.Label(t)), results.Plain(t.Source), download(store, t))
 	}
 	for _, u := range p.Unresolved {
 		fmt.Fprintf(w, "  %s\t%s\tMISS\n", results.Plain(u.Label()), results.Plain(u.Selector))
@@ -88,6 +88,17 @@ func (a *app) showPlan(p *harness.Plan) error {
 		fmt.Fprintf(a.Stderr, "note  %s\n", results.Plain(n))
 	}
 	return nil
+}
+
+// download says how much of a kernel is to be downloaded.
+func download(store *kernels.Store, t kernels.Target) string {
+	switch {
+	case harness.Stored(store, t):
+		return "in the store"
+	case downloadSize(t) == 0:
+		return "–"
+	}
+	return megabytes(downloadSize(t))
 }
 
 // downloadSize is what the kernel's packages weigh, in bytes, if none of them is in the store.

@@ -17,7 +17,7 @@ type specFlags struct {
 // whichKernels adds the flags of every verb that plans.
 func (s *specFlags) whichKernels(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.Kernels, "kernel", "k", nil, "`SELECTOR` of kernels, e.g. debian:trixie@6.12.43/cloud-amd64, debian:all, host, dir:PATH, or @NAME of a set; may be repeated")
+	f.StringArrayVarP(&s.Kernels, "kernel", "k", nil, "`SELECTOR` of kernels, e.g. debian:trixie@6.12.43/cloud-amd64, debian:all (the newest of every series in each supported release, and the rt kernel of the newest), host, dir:PATH, or @NAME of a set; may be repeated")
 	f.BoolVar(&s.Locked, "locked", false, "take no kernel that modmatrix.lock does not pin")
 	f.StringArrayVar(&s.Depends, "depends", nil, "`PATH` of a package that the module builds upon; may be repeated")
 	f.BoolVar(&s.Offline, "offline", false, "never touch the network")
