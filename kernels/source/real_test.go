@@ -34,7 +34,12 @@ func TestRealKernels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%s+%s: %d symbols, %.0f s", tree.Target.Release, tree.Target.Profile, tree.Config.Len(), time.Since(began).Seconds())
+			image, err := os.Stat(tree.Image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s+%s by %s: %d symbols, image of %d KiB, guests with %d MiB more, %.0f s", tree.Target.Release, tree.Target.Profile,
+				tree.Root.Compiler, tree.Config.Len(), image.Size()>>10, tree.Target.MoreMiB, time.Since(began).Seconds())
 			buildAgainst(t, tree)
 		})
 	}
