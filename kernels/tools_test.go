@@ -84,3 +84,14 @@ func lives(pid string) bool {
 	_, rest, _ := strings.Cut(string(text), ") ")
 	return err == nil && !strings.HasPrefix(rest, "Z")
 }
+
+// TestToolsPassOnWhatTheDiskSaid: a store tells its user how to make room, whoever met its end.
+func TestToolsPassOnWhatTheDiskSaid(t *testing.T) {
+	_, err := sh(t.Context(), "echo 'E: Error writing to file - write (28: No space left on device)' >&2; exit 100")
+	if !IsFull(err) || !strings.Contains(newStore(t).WithCure(err, "trees").Error(), "modmatrix cache gc") {
+		t.Error(err)
+	}
+	if _, err := sh(t.Context(), "echo 'E: 404' >&2; exit 100"); err == nil || IsFull(err) {
+		t.Error(err)
+	}
+}
