@@ -131,7 +131,7 @@ func TestTable(t *testing.T) {
 // TestTook: which times are set beside each other.
 func TestTook(t *testing.T) {
 	good, cached := side{Verdict: ok, Seconds: 4}, side{Verdict: ok, Seconds: 1, Cached: true}
-	pairs := []pair{{taken{2, 1}, taken{9, 1}}, {taken{8, 1}, taken{1, 1}}, {taken{5, 1}, taken{3, 1}}}
+	pairs := []pair{{2, 9}, {8, 1}, {5, 3}}
 	for _, c := range []struct {
 		cell         cell
 		theirs, ours float64

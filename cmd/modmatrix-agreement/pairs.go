@@ -4,22 +4,16 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// taken is what one build took, in seconds.
-type taken struct {
-	Seconds float64 `json:"seconds"`
-	CPU     float64 `json:"cpu_seconds"` // of all its processes, and of ours meanwhile
-}
-
-// pair is both builds of one cell, one right after the other.
+// pair is what both builds of one cell took, one right after the other, in seconds. Their processor time cannot be told: it is
+// that of a sandbox, and its processes are nobody's children here.
 type pair struct {
-	Theirs taken `json:"dkms"`
-	Ours   taken `json:"modmatrix"`
+	Theirs float64 `json:"dkms"`
+	Ours   float64 `json:"modmatrix"`
 }
 
 // inTurn builds a cell anew with both sides, as many times as there are to be pairs; every other time ours comes first, for
@@ -43,29 +37,18 @@ func (c *comparison) inTurn(ctx context.Context, s subject, tree *kernels.Tree) 
 }
 
 // timed times one build, which is to succeed.
-func (c *comparison) timed(build func(dir string) (side, error)) (taken, error) {
+func (c *comparison) timed(build func(dir string) (side, error)) (seconds float64, err error) {
 	dir, err := os.MkdirTemp(c.work, "timed-")
 	if err != nil {
-		return taken{}, err
+		return 0, err
 	}
 	defer kernels.RemoveTree(dir)
-	before, began := cpuTime(), time.Now()
+	began := time.Now()
 	s, err := build(dir)
 	if err == nil && s.Verdict != ok {
 		err = fmt.Errorf("what was built before does not build again: %s", s.line())
 	}
-	return taken{time.Since(began).Seconds(), (cpuTime() - before).Seconds()}, err
-}
-
-// cpuTime is what this process and those that it waited for have used (getrusage(2)).
-func cpuTime() (all time.Duration) {
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		if syscall.Getrusage(who, &u) == nil {
-			all += time.Duration(u.Utime.Nano() + u.Stime.Nano())
-		}
-	}
-	return all
+	return time.Since(began).Seconds(), err
 }
 
 // took is what a cell took on both sides, in seconds; false where that is not to be set beside each other: it did not succeed, or
@@ -79,7 +62,7 @@ func (c cell) took() (theirs, ours float64, fair bool) {
 	}
 	var dkms, modmatrix []float64
 	for _, p := range c.Pairs {
-		dkms, modmatrix = append(dkms, p.Theirs.Seconds), append(modmatrix, p.Ours.Seconds)
+		dkms, modmatrix = append(dkms, p.Theirs), append(modmatrix, p.Ours)
 	}
 	return median(dkms), median(modmatrix), true
 }

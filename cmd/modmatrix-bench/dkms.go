@@ -16,19 +16,14 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 )
 
-// dkmsPackages are of Debian: one file, a Makefile that leaves the folder's name to dkms, and several modules.
-var dkmsPackages = []string{"vpoll-dkms", "acpi-call-dkms", "v4l2loopback-dkms"}
+// dkmsPackages are of Debian: small, of makefiles of three kinds, and for any kernel, the small ones of clouds too.
+var dkmsPackages = []string{"vpoll-dkms", "acpi-call-dkms", "mstflint-dkms"}
 
 // agreement is what is read of what modmatrix-agreement writes.
 type agreement struct {
 	Cells []struct {
 		Package, Kernel, Left string
-		Pairs                 []struct {
-			DKMS, Modmatrix struct {
-				Seconds float64
-				CPU     float64 `json:"cpu_seconds"`
-			}
-		}
+		Pairs                 []struct{ DKMS, Modmatrix float64 } // seconds
 	}
 }
 
@@ -51,7 +46,7 @@ const dkmsBudget = "≤ 1.00"
 
 // row is the median over the packages of the ratios of medians.
 func (a agreement) row(what string) (Row, error) {
-	var ratios, cpu []float64
+	var ratios []float64
 	var details []string
 	samples := map[string][]float64{}
 	for _, c := range a.Cells {
@@ -59,19 +54,18 @@ func (a agreement) row(what string) (Row, error) {
 		if len(c.Pairs) == 0 {
 			return Row{What: what, Kernel: c.Kernel, Budget: dkmsBudget, Missing: name + ": " + cmp.Or(c.Left, "does not build on both sides")}, nil
 		}
-		var ours, theirs, oursCPU, theirsCPU []float64
+		var ours, theirs []float64
 		for _, p := range c.Pairs {
-			ours, theirs = append(ours, p.Modmatrix.Seconds), append(theirs, p.DKMS.Seconds)
-			oursCPU, theirsCPU = append(oursCPU, p.Modmatrix.CPU), append(theirsCPU, p.DKMS.CPU)
+			ours, theirs = append(ours, p.Modmatrix), append(theirs, p.DKMS)
 		}
 		samples[name+" modmatrix"], samples[name+" dkms"] = ours, theirs
-		ratios, cpu = append(ratios, median(ours)/median(theirs)), append(cpu, median(oursCPU)/median(theirsCPU))
+		ratios = append(ratios, median(ours)/median(theirs))
 		details = append(details, fmt.Sprintf("%s %.1f s against %.1f s", strings.TrimSuffix(name, "-dkms"), median(ours), median(theirs)))
 	}
 	if len(ratios) == 0 {
 		return Row{}, errors.New("modmatrix-agreement compared nothing")
 	}
-	row := figure(what, a.Cells[0].Kernel, median(ratios), Ratio, "%s; %.2f of the processor's time", strings.Join(details, ", "), median(cpu)).atMost(1)
+	row := figure(what, a.Cells[0].Kernel, median(ratios), Ratio, "%s", strings.Join(details, ", ")).atMost(1)
 	row.Samples = samples
 	return row, nil
 }
