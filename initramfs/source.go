@@ -23,7 +23,7 @@ const modulePath = "github.com/modmatrix/modmatrix"
 const EnvSource = "MODMATRIX_SOURCE"
 
 // initSources are the packages of this module that the base consists of, as folders in it.
-var initSources = []string{"cmd/modmatrix-init", "cmd/modmatrix-shell", "initramfs/guest", "results/wire"}
+var initSources = []string{"cmd/modmatrix-init", "cmd/modmatrix-shell", "initramfs/guest", "results/wire", "results/wire/calm"}
 
 // FindSource tells where this module's source lies: where EnvSource says, in the checkout that the binary was built
 // from, or in Go's module cache.
