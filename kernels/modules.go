@@ -70,6 +70,30 @@ func (t *Tree) Module(name string) (path string, ok bool, err error) {
 	return filepath.Join(t.Modules, filepath.FromSlash(file.path)), ok, nil
 }
 
+// Alias gives the names of the kernel's own modules that modprobe would load for name: the one of that name, else all that
+// answer to it as an alias. What is built into the kernel yields nothing; what is none of these is a *NoModuleError.
+func (t *Tree) Alias(name string) ([]string, error) {
+	deps, err := readModuleDeps(t.Modules)
+	var found []string
+	if err == nil {
+		plain := strings.ReplaceAll(name, "-", "_")
+		if _, ok := deps.files[plain]; ok {
+			return []string{plain}, nil
+		}
+		if deps.builtin[plain] {
+			return nil, nil
+		}
+		found, err = deps.aliases(plain)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read modules of %s: %w", t.Target.Release, err)
+	}
+	if len(found) == 0 {
+		return nil, &NoModuleError{t.Target.Release, name}
+	}
+	return found, nil
+}
+
 // NoModuleError says that a kernel has no module of a name.
 type NoModuleError struct{ Release, Name string }
 
@@ -208,7 +232,7 @@ func parseSoftdep(r io.Reader) (map[string][]string, error) {
 	return before, err
 }
 
-// readAliases lists the modules that answer to name exactly. The file is read for each question: it is large, and few ask.
+// readAliases lists the modules that answer to name exactly, or by a pattern. The file is read for each question: it is large, and few ask.
 func readAliases(path, name string) ([]string, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -225,16 +249,33 @@ func readAliases(path, name string) ([]string, error) {
 	return names, nil
 }
 
-// parseAliases reads "alias NAME MODULE". An alias may hold '-' where a module's name has '_'.
+// parseAliases reads "alias PATTERN MODULE". '-' and '_' are equal but within brackets, where the one means a range.
 func parseAliases(r io.Reader, name string) (names []string, err error) {
 	err = eachLine(r, func(line string) error {
 		words := strings.Fields(line)
-		if len(words) == 3 && words[0] == "alias" && strings.ReplaceAll(words[1], "-", "_") == name {
-			names = append(names, moduleName(words[2]))
+		if len(words) != 3 || words[0] != "alias" {
+			return nil
+		}
+		module := moduleName(words[2])
+		if fits, _ := path.Match(unhyphened(words[1]), name); fits && !slices.Contains(names, module) { // what is no pattern fits nothing
+			names = append(names, module)
 		}
 		return nil
 	})
 	return names, err
+}
+
+func unhyphened(pattern string) string {
+	b, within := []byte(pattern), false
+	for i, c := range b {
+		switch {
+		case c == '[' || c == ']':
+			within = c == '['
+		case c == '-' && !within:
+			b[i] = '_'
+		}
+	}
+	return string(b)
 }
 
 func parseBuiltin(r io.Reader) (map[string]bool, error) {

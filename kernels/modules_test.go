@@ -3,6 +3,7 @@ package kernels
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -103,6 +104,36 @@ func FuzzModulesDep(f *testing.F) {
 			t.Fatalf("%d files, %d in the order", len(files), len(w.order))
 		}
 	})
+}
+
+func TestAliasMeansWhatModprobeWouldLoad(t *testing.T) {
+	tree := testTree(t)
+	write(t, filepath.Join(tree.Modules, "modules.alias"), `# Aliases extracted from modules themselves.
+alias crypto-md5 md5
+alias crypto-crc32c crc32c_intel
+alias crypto-crc32c crc32c_generic
+alias fs-nfsd nfsd
+alias lockd-[0-9] lockd
+alias net-pf-?-proto-* one
+alias rng-* virtio_rng
+alias a b
+alias broken-[ b
+`)
+	for name, want := range map[string]string{
+		"md5": "md5", "virtio-rng": "virtio_rng", "virtio_rng": "virtio_rng", "8250_base": "", "8250-base": "",
+		"crypto-md5": "md5", "crypto_md5": "md5", "crypto-crc32c": "crc32c_intel crc32c_generic",
+		"lockd-7": "lockd", "lockd--": "?", "net-pf-2-proto-132": "one", "net-pf-10-proto-132": "?", "rng-": "virtio_rng",
+		"a": "a", "crypto-md": "?", "crypto-md5-all": "?", "*": "?", "crypto-*": "?", "broken-[": "?", "": "?", "../md5": "?",
+	} {
+		got, err := tree.Alias(name)
+		var none *NoModuleError
+		switch {
+		case want == "?" && !errors.As(err, &none):
+			t.Errorf("%q: got %q, %v; want none", name, got, err)
+		case want != "?" && (err != nil || strings.Join(got, " ") != want):
+			t.Errorf("%q: got %q, %v; want %q", name, got, err, want)
+		}
+	}
 }
 
 func TestReadModuleUnpacks(t *testing.T) {
