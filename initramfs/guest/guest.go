@@ -19,6 +19,9 @@ const pulse = time.Second
 
 // Main is all that PID 1 does. It returns only where it is not PID 1.
 func Main() {
+	if isModprobe(os.Args) {
+		os.Exit(modprobe(askDir, os.Args))
+	}
 	if os.Getpid() != 1 {
 		fmt.Fprintln(os.Stderr, "modmatrix-init: I am the first process of a guest, and of no use elsewhere")
 		return
@@ -43,8 +46,9 @@ type guest struct {
 	family *family      // the processes
 	events *uevents     // what devices came and went
 	plan   wire.Plan
-	output *output // of the suite, as far as it is on its way
-	outlet outlet  // of devices
+	output *output   // of the suite, as far as it is on its way
+	outlet outlet    // of devices
+	asked  *requests // of the kernel for modules
 
 	suite     atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
 	stageName string                 // the stage that began last
@@ -68,6 +72,11 @@ func ready() *guest {
 		g.kmsg = fd
 	}
 	g.trouble = append(g.trouble, loadBase(wire.BaseDir)...)
+	asked, err := openRequests(askDir)
+	if err != nil {
+		g.trouble = append(g.trouble, err.Error())
+	}
+	g.asked = asked
 	p, err := openPort(portPath)
 	if err != nil {
 		g.log("modmatrix: " + err.Error()) // the only way left to say it
@@ -81,12 +90,25 @@ func ready() *guest {
 func (g *guest) run() {
 	g.hello()
 	go g.guard(g.beat)
+	g.takeRequests()
 	g.rounds()
 	g.stage(wire.StageShutdown, func() {
 		g.family.killAll()
 		unixSync()
 	})
+	g.asked.end()
 	g.send(wire.Frame{Kind: wire.KindEnd})
+}
+
+// takeRequests has the host told what the kernel asks for and does not have.
+func (g *guest) takeRequests() {
+	if g.asked == nil {
+		return // which was told
+	}
+	if err := g.asked.answer(g.plan.Asked); err != nil {
+		g.fail("%v", err)
+	}
+	go g.guard(func() { g.asked.serve(func(name string) { g.send(wire.Frame{Kind: wire.KindWanted, Text: name}) }) })
 }
 
 // hello reads the plan, takes over its time and greets the host.

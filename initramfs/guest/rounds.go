@@ -34,6 +34,7 @@ func (g *guest) rounds() {
 		if i > 0 && !g.sweep() {
 			return
 		}
+		g.asked.renew()
 		g.suite.Store(&s.Name)
 		g.round(s)
 		g.suite.Store(nil)
@@ -44,6 +45,9 @@ func (g *guest) rounds() {
 func (g *guest) depend() bool {
 	if g.plan.List {
 		return true
+	}
+	for _, path := range g.plan.Given {
+		_ = loadDependency(path) // of several that answer to a name, some want hardware; the kernel says what is amiss
 	}
 	for _, path := range g.plan.Dependencies {
 		if err := loadDependency(path); err != nil {

@@ -50,6 +50,8 @@ type Plan struct {
 	Time         int64    `json:"time"`            // nanoseconds since the Unix epoch, to set the guest's clock by
 	Dependencies []string `json:"dependencies"`    // the kernel's own modules to load first, as paths in load order
 	Modules      []Module `json:"modules"`         // the modules under test, in load order
+	Given        []string `json:"given,omitempty"` // the kernel's own modules that it asked for in another guest: loaded first of all, where they load
+	Asked        []string `json:"asked,omitempty"` // the names that Given answers to
 	Plugs        []string `json:"plugs,omitempty"` // names of the devices that may be asked for with KindPlug
 	Interactive  bool     `json:"interactive"`     // give a shell on the third serial port instead of running a suite
 	Seed         []byte   `json:"seed"`            // random bytes for the kernel's generator: guests of one frozen one would all draw the same
@@ -123,6 +125,7 @@ const (
 	KindExpect     Kind = "expect"      // Spec, which is running, provokes Count faults whose title matches the regular expression in Text
 	KindPlug       Kind = "plug"        // Text names a device that is to be plugged in; the host answers with the same Count
 	KindUnplug     Kind = "unplug"      // Text names a device that is to be pulled; likewise
+	KindWanted     Kind = "wanted"      // Text is what the kernel asked modprobe for, and is not there, once a round; see CanBeAsked
 	KindSuiteEnd   Kind = "suite-end"   // the suite process ended with ExitCode or Signal
 	KindSuiteError Kind = "suite-error" // a suite node outside of specs failed (BeforeSuite …): Spec
 	KindOutput     Kind = "output"      // Text the suite process printed
