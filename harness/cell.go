@@ -25,6 +25,7 @@ type cell struct {
 	took     time.Duration // of the guest, without the wait for a free processor
 	restored time.Duration // until a clone said hello; zero for a guest that was booted
 	only     []string      // names of the specs to run; nil: all
+	given    given         // the kernel's own modules that it asked for
 	tally    *tally        // of the specs of all guests of the cell; nil where there is one
 }
 
@@ -63,8 +64,8 @@ func (c *cell) attempt(ctx context.Context, f *frozen) attempt {
 	return c.judged(ctx, f)
 }
 
-// judged runs one guest and gives the verdict on what it told.
-func (c *cell) judged(ctx context.Context, f *frozen) attempt {
+// judgedOnce runs one guest and gives the verdict on what it told.
+func (c *cell) judgedOnce(ctx context.Context, f *frozen) attempt {
 	c.restored = 0
 	e, log := c.evidence(ctx, f)
 	if wasInterrupted(ctx, ctx.Err()) && (e.Guest == nil || !e.Guest.End) {

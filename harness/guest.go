@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -34,6 +35,7 @@ type Guest struct {
 	Nodes    []wire.Spec   // suite nodes that failed: BeforeSuite and its kin
 	Exit     *SuiteExit    // nil: the suite process did not end, or there was none
 	Residue  []string
+	Wanted   []string      // what the kernel asked modprobe for and does not have, each once
 	Stuck    []Stuck       // what PID 1 waited for longer than its patience
 	Trouble  []string      // what PID 1 could not do
 	Troubled results.Stage // when the first of Trouble was told
@@ -115,6 +117,10 @@ func (g *Guest) Add(f wire.Frame) bool {
 		g.Exit = &SuiteExit{f.ExitCode, f.Signal}
 	case wire.KindResidue:
 		g.Residue = keep(g.Residue, f.Text)
+	case wire.KindWanted:
+		if wire.CanBeAsked(f.Text) && len(g.Wanted) < wire.MaxWanted && !slices.Contains(g.Wanted, f.Text) {
+			g.Wanted = append(g.Wanted, f.Text)
+		}
 	case wire.KindStuck:
 		g.Stuck = keep(g.Stuck, Stuck{results.Stage(f.Stage), f.Text})
 	case wire.KindTrouble:

@@ -112,16 +112,24 @@ func (c *cell) addKernelModules(plan *wire.Plan, bare bool) ([]initramfs.File, e
 		if c.counterpart && slices.Contains(moduleNamesOf(c.built.Modules), fileModule(host)) {
 			continue // it is loaded as what is tested
 		}
-		data, err := kernels.ReadModule(host)
+		file, err := kernelFile(host)
 		if err != nil {
 			return nil, err
 		}
-		name, _, _ := strings.Cut(filepath.Base(host), ".ko")
-		guest := wire.ModuleDir + "/kernel/" + name + ".ko"
-		plan.Dependencies = append(plan.Dependencies, guest)
-		files = append(files, initramfs.File{Guest: guest, Data: data, Mode: 0o644})
+		plan.Dependencies = append(plan.Dependencies, file.Guest)
+		files = append(files, file)
 	}
-	return files, nil
+	if bare { // what it says by itself is kept for all cells
+		return files, nil
+	}
+	return c.addGiven(plan, files)
+}
+
+// kernelFile is the kernel's own module at host as a file of a guest.
+func kernelFile(host string) (initramfs.File, error) {
+	data, err := kernels.ReadModule(host)
+	name, _, _ := strings.Cut(filepath.Base(host), ".ko")
+	return initramfs.File{Guest: wire.ModuleDir + "/kernel/" + name + ".ko", Data: data, Mode: 0o644}, err
 }
 
 // addModules puts the modules under test, and the packages that they build upon, into plan, and gives the files.

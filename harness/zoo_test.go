@@ -178,9 +178,9 @@ func TestZoo(t *testing.T) {
 	tour(t, cmp.Or(os.Getenv("ZOO_ONLY"), "."), "debian:bullseye", "debian:bookworm", "debian:trixie", "debian:trixie-backports")
 }
 
-// TestRealZoo runs those that tell most in little time: a fault in each stage, a hang, residue, and two that are fine.
+// TestRealZoo runs those that tell most in little time: a fault in each stage, a hang, residue, and three that are fine.
 func TestRealZoo(t *testing.T) {
-	tour(t, "^(good|harmless_words|null_timer|warn_exit|chrdev_left|init_fails|loop_irqs_off)$",
+	tour(t, "^(good|asks_for_module|harmless_words|null_timer|warn_exit|chrdev_left|init_fails|loop_irqs_off)$",
 		"debian:bookworm/cloud-amd64", "debian:trixie/cloud-amd64")
 }
 
