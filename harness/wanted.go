@@ -44,11 +44,11 @@ func (c *cell) judged(ctx context.Context, f *frozen) attempt {
 	return a
 }
 
-// mayLack tells whether a may have come of a module that was not there. Memory that the module spoilt it did not, and what
-// broke on our side is tried again anyway.
+// mayLack tells whether a may have come of a module that was not there. What the kernel complained of did not: to go
+// without must be an error that is dealt with. What broke on our side is tried again anyway.
 func mayLack(a attempt) bool {
 	switch a.rec.Code {
-	case results.CodeOops, results.CodePanic, results.CodeSanitizer, results.CodeLockdep:
+	case results.CodeOops, results.CodePanic, results.CodeWarn, results.CodeSanitizer, results.CodeLockdep, results.CodeLeak:
 		return false
 	}
 	return a.guest != nil && !passed(a.rec) && (!broke(a.rec) || len(a.guest.Trouble) > 0)
