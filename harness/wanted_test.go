@@ -192,8 +192,8 @@ func TestWhatSharedGuestsLackIsGiven(t *testing.T) {
 func TestFaultsAreNoLack(t *testing.T) {
 	g := NewGuest("n")
 	for code, want := range map[results.Code]bool{
-		results.CodeLoadRefused: true, results.CodeSpecFailed: true, results.CodeHang: true, results.CodeWarn: true, results.CodeLeak: true,
-		results.CodeOops: false, results.CodePanic: false, results.CodeSanitizer: false, results.CodeLockdep: false, results.CodeInfra: false,
+		results.CodeLoadRefused: true, results.CodeSpecFailed: true, results.CodeHang: true, results.CodeUnloadFailed: true,
+		results.CodeOops: false, results.CodePanic: false, results.CodeWarn: false, results.CodeLeak: false, results.CodeSanitizer: false, results.CodeLockdep: false, results.CodeInfra: false,
 	} {
 		status := results.Fail
 		if code == results.CodeInfra {
