@@ -21,6 +21,7 @@ func newChannel(name string) (channel, error) {
 	if err != nil {
 		return channel{}, fmt.Errorf("open %s channel: %w", name, err)
 	}
+	widen(fds[1])
 	ours, theirs := os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name)
 	defer ours.Close() // FileConn has its own copy
 	conn, err := net.FileConn(ours)
@@ -29,6 +30,19 @@ func newChannel(name string) (channel, error) {
 		return channel{}, fmt.Errorf("open %s channel: %w", name, err)
 	}
 	return channel{ours: conn, theirs: theirs}, nil
+}
+
+// sendBuffer is room for some 5000 bytes of a serial port.
+const sendBuffer = 4 << 20
+
+// widen makes room for what a guest says while a busy host keeps us from reading. QEMU sends each byte of a serial port by
+// itself, and the kernel counts three quarters of a kilobyte for it: 278 fill a socket. A guest's kernel waits 10 ms for a
+// full port, and then writes over the 16 bytes in it (Linux drivers/tty/serial/8250/8250_port.c, wait_for_lsr). Only root
+// gets all that is asked for, others get twice what they had.
+func widen(fd int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+	}
 }
 
 // channels are all the ways of one guest.

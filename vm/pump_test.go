@@ -3,9 +3,12 @@ package vm
 import (
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A writer that never returns costs its time limit, and Wait tells of it.
@@ -26,6 +29,28 @@ func TestPumpsStuckWriter(t *testing.T) {
 	close(release)
 	p.wg.Wait()
 	ch.close()
+}
+
+// What a guest says while nobody reads has room, byte by byte: 278 would find some by themselves.
+func TestChannelsHaveRoom(t *testing.T) {
+	ch, _, err := openChannels(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ch.close()
+	conn, err := ch.console.theirs.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	conn.Control(func(fd uintptr) {
+		for unix.Send(int(fd), []byte{'x'}, unix.MSG_DONTWAIT) == nil {
+			n++
+		}
+	})
+	if want := map[bool]int{true: 5000, false: 500}[os.Geteuid() == 0]; n < want {
+		t.Errorf("room for %d bytes, want %d", n, want)
+	}
 }
 
 type blocked chan struct{}
