@@ -45,7 +45,7 @@ func declare(fixture string) bool {
 	case "hangs":
 		Describe("hanging", func() {
 			It("waits for ever", func() {
-				_ = syscall.Kill(os.Getpid(), syscall.SIGTERM) // as PID 1 does when the time is up
+				time.AfterFunc(100*time.Millisecond, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGTERM) }) // as PID 1 does when the time is up
 				time.Sleep(time.Hour)
 			})
 			It("never starts", func() {})
@@ -259,7 +259,7 @@ spec-end "dying passes before" passed
 spec-end "dying takes the process down" skipped not chosen: its name does not match the focus passes
 spec-end "dying never starts" skipped not chosen: its name does not match the focus passes
 `, true},
-		{"hangs until told to end", "hangs", nil, []string{"--ginkgo.grace-period=50ms"}, `
+		{"hangs until told to end", "hangs", nil, []string{"--ginkgo.grace-period=1s"}, `
 spec-start "hanging waits for ever"
 spec-end "hanging waits for ever" interrupted Interrupted by User
 suite-error "Suite" failed Interrupted by User
@@ -330,7 +330,7 @@ spec-end "ordinary says too much" failed xxxxx`
 }
 
 func TestStreamNamesTheLineThatHung(t *testing.T) {
-	frames, _ := run(t, "hangs", nil, "--ginkgo.grace-period=50ms")
+	frames, _ := run(t, "hangs", nil, "--ginkgo.grace-period=1s")
 	if len(frames) < 2 || !strings.Contains(frames[1].Spec.Message, "report_test.go:") {
 		t.Errorf("no line in\n%+v", frames)
 	}
