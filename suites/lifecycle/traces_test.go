@@ -16,7 +16,7 @@ import (
 // places are patterns of what a module adds while it is loaded and must take back when it goes.
 var places = []string{
 	"/dev/*",
-	"/proc/[!0-9]*", "/proc/driver/*", "/proc/fs/*",
+	"/proc/[^0-9]*", "/proc/driver/*", "/proc/fs/*",
 	"/sys/block/*", "/sys/bus/*", "/sys/bus/*/devices/*", "/sys/bus/*/drivers/*",
 	"/sys/class/*", "/sys/class/*/*", "/sys/devices/*", "/sys/devices/virtual/*",
 	"/sys/firmware/*", "/sys/fs/*", "/sys/kernel/*", "/sys/kernel/debug/*", "/sys/module/*",
