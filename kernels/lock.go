@@ -82,6 +82,18 @@ func (s *Store) unlockEntry(lock *flock.Flock, kind, id string) {
 	_ = lock.Close()
 }
 
+// unlockSeen gives up the shared lock of an entry. Where the entry was removed before the lock was taken, taking it made a
+// new file, which goes as well unless somebody else has it by now.
+func (s *Store) unlockSeen(lock *flock.Flock, kind, id string) {
+	_ = lock.Close()
+	if _, err := os.Lstat(filepath.Join(s.dir, kind, id)); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if own, _ := s.tryLock(kind+"."+id, true); own != nil {
+		s.unlockEntry(own, kind, id)
+	}
+}
+
 // isReadOnly tells an error of a store that we may not write to.
 func isReadOnly(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)

@@ -139,7 +139,7 @@ func (s *Store) lookOwn(dir, kind, id string) bool {
 	if lock == nil {
 		return isReadOnly(err) && look(dir)
 	}
-	defer lock.Close()
+	defer s.unlockSeen(lock, kind, id)
 	return look(dir)
 }
 

@@ -264,3 +264,13 @@ func TestOpenStoreFindsItsPlace(t *testing.T) {
 		t.Error("opened a store on a file")
 	}
 }
+
+func TestALookAtWhatIsGoneLeavesNoLock(t *testing.T) {
+	s := newStore(t)
+	if wrong, err := s.verify(t.Context(), Entry{Kind: "trees", ID: "gone"}, false); wrong != "" || err != nil {
+		t.Errorf("verify: %q, %v", wrong, err)
+	}
+	if locks, err := os.ReadDir(filepath.Join(s.Dir(), lockDir)); len(locks) > 0 || err != nil {
+		t.Errorf("locks left behind: %v, %v", locks, err)
+	}
+}

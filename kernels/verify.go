@@ -97,7 +97,7 @@ func (s *Store) verify(ctx context.Context, e Entry, locked bool) (string, error
 			return "", err
 		}
 		if lock != nil {
-			defer lock.Close()
+			defer s.unlockSeen(lock, e.Kind, e.ID)
 		}
 	}
 	dir := filepath.Join(s.dir, e.Kind, e.ID)
