@@ -31,6 +31,11 @@ func (st *state) cached(sel kernels.Selector) (answer, bool) {
 	if !st.fresh(mark, maxAge) {
 		return answer{}, false
 	}
+	return st.recall(sel, mark)
+}
+
+// recall returns what sel resolved to by the index of mark.
+func (st *state) recall(sel kernels.Selector, mark stamp) (answer, bool) {
 	var m remembered
 	ok, _ := readJSON(st.memory(sel), &m)
 	return m.Answer, ok && m.Selector == sel.String() && m.Index.Equal(mark.Updated)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -87,7 +88,7 @@ func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (kernels.Res
 		return kernels.Resolution{}, err
 	}
 	res := a.resolution()
-	res.Notices = append(res.Notices, notices...)
+	res.Notices = slices.Concat(res.Notices, s.state(sel.Name).newerElsewhere(ctx, sel, a), notices)
 	return res, nil
 }
 
@@ -101,24 +102,30 @@ func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []strin
 	if err != nil {
 		return st.withoutIndex(ctx, sel, err)
 	}
-	unlock, err := st.lock(ctx, false)
+	a, err := st.look(ctx, sel)
 	if err != nil {
 		return answer{}, nil, err
+	}
+	return a, append(st.notices(), notices...), nil
+}
+
+// look finds out what sel names by the index that is at hand, however old, and by what the store has kept.
+func (st *state) look(ctx context.Context, sel kernels.Selector) (answer, error) {
+	unlock, err := st.lock(ctx, false)
+	if err != nil {
+		return answer{}, err
 	}
 	defer unlock()
 	lists, err := st.lists(ctx)
 	if err != nil {
-		return answer{}, nil, err
+		return answer{}, err
 	}
 	found, err := resolveIn(lists, st.suite, sel)
 	a, kept, err := st.addKept(sel, found, err)
-	if err != nil {
-		return answer{}, nil, err
-	}
-	if len(notices) == 0 && !kept {
+	if err == nil && !kept {
 		st.remember(sel, a)
 	}
-	return a, append(st.notices(), notices...), nil
+	return a, err
 }
 
 // unavailable wraps err so that nobody blames a module for it, except where the caller himself gave up.
