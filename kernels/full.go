@@ -3,6 +3,7 @@ package kernels
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 
 	"github.com/dustin/go-humanize"
@@ -44,6 +45,16 @@ func (s *Store) WithCure(err error, kind string) error {
 		return &curedError{fmt.Errorf("%w (MODMATRIX_CACHE names another folder)", err)}
 	}
 	return err
+}
+
+// TempFull is WithCure for who wrote to the folder for temporary files, where need bytes are enough.
+func TempFull(err error, need uint64) error {
+	if !IsFull(err) {
+		return err
+	}
+	dir := os.TempDir()
+	return &curedError{fmt.Errorf("the folder for temporary files %s is full (%s free, up to %s needed): make room there, or name another folder with TMPDIR: %w",
+		dir, Free(dir), humanize.IBytes(need), err)}
 }
 
 // curedError says what helps against it; it need not be said twice.

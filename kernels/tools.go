@@ -33,12 +33,13 @@ type ToolError struct {
 	fault *regexp.Regexp
 }
 
-// told are the errors of a disk that tools tell in the words of the C library.
+// told are the errors of a disk that tools tell in the words of the C library, and in those of apt, which looks beforehand.
 var told = []struct {
 	words string
 	errno syscall.Errno
 }{
 	{"No space left on device", syscall.ENOSPC},
+	{"You don't have enough free space", syscall.ENOSPC},
 	{"Disk quota exceeded", syscall.EDQUOT},
 	{"Read-only file system", syscall.EROFS},
 }

@@ -122,11 +122,12 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, how []string, w
 	go func() { _, err := run(ctx, unpack); r.Close(); unpacked <- err }()
 	err = st.bootstrap(ctx, w, mmdebstrapArgs(base, how, acquire, sources), sources)
 	w.Close()
-	unpackErr := <-unpacked
-	if err != nil {
+	switch unpackErr := <-unpacked; {
+	case kernels.IsFull(unpackErr): // mmdebstrap then knows of a broken pipe only
+		return unpackErr
+	case err != nil:
 		return cmp.Or(canUnshare(), err)
-	}
-	if unpackErr != nil {
+	case unpackErr != nil:
 		return unpackErr
 	}
 	for _, name := range mountPoints {
@@ -137,10 +138,14 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, how []string, w
 	return nil
 }
 
+// rootTemp is what mmdebstrap takes of the folder for temporary files at most, in bytes: the root and its packages.
+const rootTemp = 700 << 20
+
 // bootstrap runs mmdebstrap, which writes the root to out as a tar. It works in a folder that its mapped users can reach, which
 // those below a home often are not; the folder's name is that of the root to be made, so that whoever makes it next, with the
 // same lock held, deletes what a killed one left.
 func (st *state) bootstrap(ctx context.Context, out *os.File, args []string, sources string) (err error) {
+	defer func() { err = kernels.TempFull(err, rootTemp) }()
 	work := filepath.Join(os.TempDir(), fmt.Sprintf("modmatrix-%d-%s", os.Getuid(), short(st.src.store.Dir()+"\n"+strings.Join(args, "\n"))))
 	if err := errors.Join(kernels.RemoveTree(work), os.Mkdir(work, 0o755)); err != nil {
 		return err
