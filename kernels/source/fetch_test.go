@@ -224,7 +224,8 @@ func TestFetchFails(t *testing.T) {
 			"escapes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, store := newSource(t, Config{Fragments: nope})
+			s, store := newSource(t, Config{})
+			having(s, nope)
 			file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, tt.files))
 			tree, err := fetch(t, s, "tar:"+file+tt.profile)
 			if err == nil || !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), tt.want) {

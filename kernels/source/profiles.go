@@ -58,16 +58,9 @@ type setting struct {
 // Profiles are the names that selectors may have after '+', sorted.
 func (s *Source) Profiles() []string {
 	names := []string{whole}
-	for _, from := range []fs.FS{s.cfg.Fragments, builtin} {
-		if from == nil {
-			continue
-		}
-		for _, pattern := range []string{"*.config", "profiles/*.config"} {
-			found, _ := fs.Glob(from, pattern)
-			for _, file := range found {
-				names = append(names, strings.TrimSuffix(path.Base(file), ".config"))
-			}
-		}
+	files, _ := fs.Glob(s.profiles, "profiles/*.config")
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(path.Base(file), ".config"))
 	}
 	slices.Sort(names)
 	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == base })
@@ -85,7 +78,7 @@ func (s *Source) fragments(profiles []string) (r request, err error) {
 			r.whole = true
 			continue
 		}
-		text, err := s.read(name)
+		text, err := fs.ReadFile(s.profiles, "profiles/"+name+".config")
 		if errors.Is(err, fs.ErrNotExist) {
 			return r, fmt.Errorf("%w: no profile %s; there are %s", kernels.ErrNoMatch, name, strings.Join(s.Profiles(), " "))
 		}
@@ -99,15 +92,6 @@ func (s *Source) fragments(profiles []string) (r request, err error) {
 		r.fragments = append(r.fragments, f)
 	}
 	return r, r.agree()
-}
-
-func (s *Source) read(name string) ([]byte, error) {
-	if s.cfg.Fragments != nil {
-		if text, err := fs.ReadFile(s.cfg.Fragments, name+".config"); !errors.Is(err, fs.ErrNotExist) {
-			return text, err
-		}
-	}
-	return builtin.ReadFile("profiles/" + name + ".config")
 }
 
 var (

@@ -23,8 +23,7 @@ type Roots interface {
 
 // Config says how kernels are made. The zero value is good.
 type Config struct {
-	Jobs      int   // of make; 0 is one for each processor
-	Fragments fs.FS // holds further profiles as NAME.config; a name of ours replaces ours; nil for none
+	Jobs int // of make; 0 is one for each processor
 }
 
 // Source obtains kernels from git repositories and tarballs; one value serves both words. It may be used by several
@@ -33,11 +32,13 @@ type Source struct {
 	store *kernels.Store
 	roots Roots
 	cfg   Config
+
+	profiles fs.FS // the fragments, as profiles/NAME.config
 }
 
 // New makes a source that keeps what it makes in store.
 func New(store *kernels.Store, roots Roots, cfg Config) *Source {
-	return &Source{store, roots, cfg}
+	return &Source{store, roots, cfg, builtin}
 }
 
 // Resolve finds what sel names: for git a commit, for several commits a range or a word as Pick has them; for tar the file.
