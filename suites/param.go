@@ -26,6 +26,7 @@ func ParamRefusesWords(kind string) bool {
 // SameParam tells whether shown, as read from sysfs, is how the kernel shows a parameter of that type that was given as
 // given: 0x10 and 16 are the same number, 1 and Y the same bool. It is not known for types that only a module knows.
 func SameParam(kind, given, shown string) (same, known bool) {
+	given = unquote(given)
 	element, isArray := strings.CutPrefix(kind, arrayType)
 	if !isArray {
 		return sameValue(kind, given, shown)
@@ -51,22 +52,35 @@ func sameValue(kind, given, shown string) (same, known bool) {
 	case slices.Contains(boolTypes, kind):
 		return isTrue(given) == isTrue(shown), true
 	case slices.Contains(textTypes, kind):
-		return strings.Trim(given, `"`) == shown, true
+		return given == shown, true
 	}
 	return false, false
+}
+
+// unquote takes off the quotes around a value, as the kernel does (Linux lib/cmdline.c, next_arg).
+func unquote(value string) string {
+	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+		return value[1 : len(value)-1]
+	}
+	return value
 }
 
 // parseNumber reads a number as kstrtoull and kstrtoll do: decimal, hexadecimal after 0x, octal after 0.
 // A negative one wraps.
 func parseNumber(text string) (uint64, error) {
-	if strings.ContainsAny(text, "_bBoO") && !strings.HasPrefix(text, "0x") { // Go knows more than the kernel
+	digits, negative := strings.CutPrefix(text, "-")
+	if !negative {
+		digits = strings.TrimPrefix(text, "+")
+	}
+	hex := strings.HasPrefix(strings.ToLower(digits), "0x")
+	if strings.Contains(digits, "_") || !hex && strings.ContainsAny(digits, "bBoO") { // Go knows more than the kernel
 		return 0, strconv.ErrSyntax
 	}
-	if rest, negative := strings.CutPrefix(text, "-"); negative {
-		n, err := strconv.ParseUint(rest, 0, 64)
-		return -n, err
+	n, err := strconv.ParseUint(digits, 0, 64)
+	if negative {
+		n = -n
 	}
-	return strconv.ParseUint(strings.TrimPrefix(text, "+"), 0, 64)
+	return n, err
 }
 
 // isTrue reads a bool as kstrtobool does. A bool that is given without a value is true.
