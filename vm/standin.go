@@ -21,7 +21,7 @@ import (
 // CheckDevice says in one line what is wrong with a row, without asking QEMU whether it has such a device.
 func CheckDevice(row string) error {
 	name, options, more := strings.Cut(row, ",")
-	if !deviceName.MatchString(name) {
+	if !deviceName.MatchString(name) || strings.EqualFold(name, "help") { // at which QEMU lists what it has, and ends
 		return fmt.Errorf("device %q: write it as QEMU's -device does: NAME, or NAME,KEY=VALUE,…", row)
 	}
 	if hostDevice.MatchString(name) {

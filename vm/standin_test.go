@@ -23,6 +23,7 @@ func TestCheckDevice(t *testing.T) {
 		"/etc/passwd":                          "write it as",
 		"edu,":                                 "write KEY=VALUE",
 		"edu,help":                             "write KEY=VALUE",
+		"help":                                 "write it as",
 		"edu,a=":                               "write KEY=VALUE",
 		"edu,a=/x":                             "write KEY=VALUE",
 		"edu,a=b=c":                            "write KEY=VALUE",
