@@ -1,10 +1,12 @@
 package vm_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,6 +63,16 @@ func atoi(t *testing.T, s string) int {
 const orphanEnv = "VM_TEST_ORPHAN"
 
 func startOrphan() {
+	if path := os.Getenv(orphanEnv); strings.HasSuffix(path, pidSuffix) {
+		go vm.TryDevices(context.Background(), "x86_64", []string{"edu"}, nil)
+		pid := []byte{}
+		for !bytes.HasSuffix(pid, []byte("\n")) {
+			time.Sleep(time.Millisecond)
+			pid, _ = os.ReadFile(path) // it is not there yet
+		}
+		fmt.Printf("%s", pid)
+		time.Sleep(time.Hour)
+	}
 	m := &vm.Machine{Arch: "x86_64", Kernel: os.Getenv(orphanEnv)}
 	os.Unsetenv(orphanEnv) // the fake QEMU is this binary as well
 	p, err := m.Start(context.Background())
@@ -78,10 +90,25 @@ func TestDiesWithParent(t *testing.T) {
 	diesWithParent(t, m.Kernel)
 }
 
-func diesWithParent(t *testing.T, kernel string) {
+// A QEMU that is only asked for its devices dies as well, whatever it is doing.
+func TestAskedForDevicesDiesWithParent(t *testing.T) {
+	dir := t.TempDir()
+	qemu := filepath.Join(dir, "qemu-system-x86_64")
+	if err := os.WriteFile(qemu, []byte("#!/bin/sh\necho $$ >$0"+pidSuffix+"\nexec sleep 600\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MODMATRIX_QEMU_USER", "0")
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	diesWithParent(t, qemu+pidSuffix)
+}
+
+// pidSuffix tells startOrphan to ask for devices, and where the process that is asked tells its number.
+const pidSuffix = ".pid"
+
+func diesWithParent(t *testing.T, orphan string) {
 	t.Helper()
 	parent := exec.Command("/proc/self/exe")
-	parent.Env = append(os.Environ(), orphanEnv+"="+kernel)
+	parent.Env = append(os.Environ(), orphanEnv+"="+orphan)
 	stdout, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -87,7 +88,7 @@ func TryDevices(ctx context.Context, arch string, rows []string, plugs []Plug) e
 	ctx, cancel := context.WithTimeoutCause(ctx, tryTimeout, errors.New("QEMU did not come up"))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, slices.Concat(bare(), m.board(nil), device{"-S", "-qmp", "stdio"}, m.standIns(), m.places())...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Stdin = strings.NewReader(m.plugAll())
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -97,6 +98,8 @@ func TryDevices(ctx context.Context, arch string, rows []string, plugs []Plug) e
 		other.become(cmd.SysProcAttr, m.Accel)
 		cmd.Dir, cmd.Env = "/", []string{}
 	}
+	runtime.LockOSThread() // QEMU dies with the thread that starts it; see launch
+	defer runtime.UnlockOSThread()
 	err = cmd.Run()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
