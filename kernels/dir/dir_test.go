@@ -139,6 +139,11 @@ func TestATreeIsATarget(t *testing.T) {
 		"in place": func(t *testing.T) string { return testTree(t, t.TempDir()) },
 		"a space":  func(t *testing.T) string { return testTree(t, filepath.Join(t.TempDir(), "my kernel: new")) },
 		"a glob":   func(t *testing.T) string { return testTree(t, filepath.Join(t.TempDir(), "a[b]*")) },
+		"a suffix that only scripts are told": func(t *testing.T) string {
+			dir := testTree(t, t.TempDir())
+			write(t, filepath.Join(dir, "include/config/kernel.release"), testRelease+".2\n")
+			return dir
+		},
 		"a link": func(t *testing.T) string {
 			link := filepath.Join(t.TempDir(), "link")
 			if err := os.Symlink(testTree(t, t.TempDir()), link); err != nil {

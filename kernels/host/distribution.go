@@ -110,7 +110,8 @@ func fedoraPackage(_ distribution, p part, release string) string {
 	return "sudo dnf install " + name
 }
 
-// susePackage: a release is VERSION-FLAVOUR.
+// susePackage: a release is VERSION-FLAVOUR. A package's own version has a number of its build behind that, but it provides the
+// one without as well (openSUSE kernel-source, %source_rel), and that is what zypper goes by.
 func susePackage(_ distribution, p part, release string) string {
 	version, kind := "", "default"
 	if at := strings.LastIndexByte(release, '-'); at > 0 {

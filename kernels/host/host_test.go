@@ -55,6 +55,13 @@ var layouts = map[string]struct {
 		write(t, root+"/usr/lib/modules/"+release+"/vmlinuz", "image")
 		write(t, root+"/usr/lib/modules/"+release+"/build/Makefile", "")
 	}, "usr/lib/modules/" + release + "/vmlinuz", "usr/lib/modules/" + release, "usr/lib/modules/" + release + "/build"},
+	"openSUSE": {func(t *testing.T, root string) {
+		objects := "/usr/src/linux-6.1.0-56-obj/x86_64/amd64"
+		link(t, "usr/lib", root+"/lib")
+		write(t, root+"/usr/lib/modules/"+release+"/vmlinuz", "image")
+		link(t, root+objects, root+"/usr/lib/modules/"+release+"/build")
+		write(t, root+objects+"/Makefile", "include ../../../linux-6.1.0-56/Makefile\n")
+	}, "lib/modules/" + release + "/vmlinuz", "lib/modules/" + release, "usr/src/linux-6.1.0-56-obj/x86_64/amd64"},
 	"Fedora": {func(t *testing.T, root string) {
 		write(t, root+"/lib/modules/"+release+"/vmlinuz", "image")
 		link(t, "/nowhere", root+"/lib/modules/"+release+"/build")
