@@ -38,6 +38,9 @@ func (c *cell) judge(ctx context.Context) results.Record {
 	if rec, ok := c.recall(key); ok {
 		return rec
 	}
+	if whole := c.sound(ctx, c.tree, f); whole != f {
+		f, key = whole, c.cacheKey(whole)
+	}
 	came := c.attempt(ctx, f)
 	rec := came.rec
 	artifacts, err := c.out.keep(c.dir, c.built.log, came.log, suiteOutput(came.guest), rec.Specs)

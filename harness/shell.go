@@ -31,7 +31,7 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 		}
 	}
 	c := cell{run: r, tree: tree, built: b}
-	f := c.template(ctx, tree)
+	f := c.sound(ctx, tree, c.template(ctx, tree))
 	if f.err != nil {
 		return f.err
 	}

@@ -50,7 +50,7 @@ func (r *run) validate(ctx context.Context, tree *kernels.Tree, about results.Ta
 		wg.Go(func() { // boots while the compiler runs, and leaves a clone standing by if that still helps
 			f := r.template(freezing, tree)
 			if under(compiling, compiled) {
-				r.restoreAhead(freezing, f)
+				r.restoreAhead(freezing, r.sound(freezing, tree, f))
 			}
 		})
 	}

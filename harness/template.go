@@ -32,11 +32,15 @@ type frozen struct {
 	once    sync.Once
 	machine vm.Machine // what it was made from; a clone differs in its drive and its ports
 	dir     string     // in the store; empty when there is no template
+	fresh   bool       // it was made in this run
 	console []byte     // what the kernel said before it was frozen
 	failed  *Evidence  // the kernel alone never came up
 	why     string     // there is no template, for this reason
 	told    sync.Once  // the user knows
 	err     error      // trouble of ours
+
+	read  sync.Once
+	whole *frozen // this one, if its template was read and is whole, else the one that is used in its place; see sound
 
 	mu    sync.Mutex
 	spare *live // a clone that stands by; nil for none
@@ -76,13 +80,9 @@ func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
 		f.why = unfit.Error()
 		return
 	}
-	for range 2 { // a template that is damaged is made anew, and a kernel that fell over boots again: each once
+	for range 2 { // a kernel that fell over boots again, once
 		f.failed = nil
-		if f.dir, err = r.findOrMake(ctx, tree, f); err == nil {
-			break
-		}
-		fell := f.failed != nil && f.failed.End.Late == ""
-		if !fell && (!errors.Is(err, vm.ErrTemplate) || r.dropTemplate(f) != nil) {
+		if f.dir, f.fresh, err = r.findOrMake(ctx, tree, f); err == nil || f.failed == nil || f.failed.End.Late != "" {
 			break
 		}
 	}
@@ -92,6 +92,35 @@ func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
 	if err != nil && f.failed == nil {
 		f.dir, f.why = "", err.Error()
 	}
+}
+
+// sound gives f if its template is whole, and else one that is made anew. All of the template is read for it, once in a
+// run, which takes tens of milliseconds, so it is asked for where there will be a guest. Nil is sound.
+func (r *run) sound(ctx context.Context, tree *kernels.Tree, f *frozen) *frozen {
+	if f == nil {
+		return nil
+	}
+	f.read.Do(func() {
+		f.whole = f
+		if f.dir == "" || f.fresh {
+			return
+		}
+		err := vm.VerifyTemplate(f.dir)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, vm.ErrTemplate) && r.dropTemplate(f) == nil:
+			anew := &frozen{}
+			r.freeze(ctx, tree, anew)
+			f.whole = r.sound(ctx, tree, anew)
+		default:
+			f.whole = &frozen{machine: f.machine, why: err.Error()}
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.frozen[frozenKey(tree)] = f.whole
+	})
+	return f.whole
 }
 
 // ChannelModules are the files of the channels' modules, in load order, for a template of tree's kernel. There are none
@@ -129,14 +158,14 @@ func (r *run) templateImage(ctx context.Context, tree *kernels.Tree, modules []i
 	return filepath.Join(dir, "image.cpio"), err
 }
 
-// findOrMake gives a template that was verified. An error wraps vm.ErrTemplate when one is there and is no good.
-func (r *run) findOrMake(ctx context.Context, tree *kernels.Tree, f *frozen) (string, error) {
+// findOrMake gives the folder of a template, and whether it was made just now.
+func (r *run) findOrMake(ctx context.Context, tree *kernels.Tree, f *frozen) (dir string, made bool, err error) {
 	key, err := r.templateKey(f)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if err := r.knownUnsaved(key, time.Now()); err != nil {
-		return "", err
+		return "", false, err
 	}
 	dir, hit, err := r.store.Fill(ctx, templateKind, key, func(dir string) error {
 		if err := title(dir, "template of "+Label(tree.Target)); err != nil {
@@ -144,11 +173,8 @@ func (r *run) findOrMake(ctx context.Context, tree *kernels.Tree, f *frozen) (st
 		}
 		return r.makeTemplate(ctx, dir, tree, f)
 	})
-	if err != nil || !hit {
-		r.noteUnsaved(ctx, tree, key, err)
-		return dir, err
-	}
-	return dir, vm.VerifyTemplate(dir)
+	r.noteUnsaved(ctx, tree, key, err)
+	return dir, !hit, err
 }
 
 const templateKind = "templates"

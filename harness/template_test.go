@@ -133,6 +133,38 @@ func TestDamagedTemplateIsMadeAnew(t *testing.T) {
 	}
 }
 
+// What no guest is cloned from is not read: a cell that is known holds, whatever became of its template since.
+func TestATemplateIsReadForAGuestOnly(t *testing.T) {
+	f := newFixture(t, frozenScript)
+	f.withChannels(t)
+	run := func(cached bool) {
+		t.Helper()
+		res, err := f.run(t, t.Context())
+		if err != nil || summary(res) != "old-amd64 lifecycle PASS@" || res.Records[0].Cached != cached {
+			t.Fatalf("%v, %s, %+v", err, summary(res), res.Records[0])
+		}
+	}
+	run(false)
+	ram := filepath.Join(f.entries(t, templateKind)[0], "ram")
+	flipByte(t, ram)
+	is := func() byte {
+		t.Helper()
+		b, err := os.ReadFile(ram)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b[0]
+	}
+	damaged := is()
+	if run(true); is() != damaged {
+		t.Error("the template of a cell that is known was made anew")
+	}
+	f.spec.NoCache = true
+	if run(false); is() == damaged {
+		t.Error("a guest is a clone of a damaged template")
+	}
+}
+
 // flipByte damages the file where there is something in it.
 func flipByte(t *testing.T, path string) {
 	t.Helper()
