@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"golang.org/x/sys/unix"
 )
 
 func BenchmarkDiagnose(b *testing.B) {
@@ -29,19 +30,33 @@ func BenchmarkBuild(b *testing.B) {
 		"b.c": "#include <linux/usb.h>\n", "c.c": "#include <linux/blkdev.h>\n", "d.c": "#include <linux/fs.h>\n"})
 	for _, tree := range realTrees(b) {
 		b.Run(tree.Target.Release, func(b *testing.B) {
-			var ours, bare time.Duration
+			var ours, bare, outside time.Duration
 			for b.Loop() {
-				start := time.Now()
+				start, startCPU := time.Now(), cpu(b)
 				if _, err := Build(b.Context(), Request{Tree: tree, Source: dir, Dir: b.TempDir(), Jobs: 2}); err != nil {
 					b.Fatal(err)
 				}
-				ours += time.Since(start)
+				ours, outside = ours+time.Since(start), outside+cpu(b)-startCPU
 				bare += bareMake(b, tree, dir)
 			}
 			b.ReportMetric(float64(ours)/float64(bare), "ratio")
 			b.ReportMetric(bare.Seconds()/float64(b.N), "bare-s/op")
+			b.ReportMetric(float64(outside.Milliseconds())/float64(b.N), "outside-cpu-ms/op")
 		})
 	}
+}
+
+// cpu is the processor time that we took so far outside of sandboxes, whose processes are nobody's children of ours: to copy, to
+// read what make says, to prove. Unlike the time of day, nothing else on the machine is in it.
+func cpu(tb testing.TB) (sum time.Duration) {
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var r unix.Rusage
+		if err := unix.Getrusage(who, &r); err != nil {
+			tb.Fatal(err)
+		}
+		sum += time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	}
+	return sum
 }
 
 // bareMake is BareMake on a copy of dir.
