@@ -117,6 +117,7 @@ func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error
 		r.stage(ev, StateFailed, err.Error(), time.Since(began))
 		return nil, err
 	}
+	tree.KeepModules()
 	r.stage(ev, StateDone, "", time.Since(began))
 	return tree, nil
 }

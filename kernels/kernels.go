@@ -90,6 +90,8 @@ type Tree struct {
 	Config  kconfig.Config // the kernel's .config
 	DotFile string         // host path of the .config
 	Digest  string         // "sha256:…" of everything that matters to a build: the packages' digests
+
+	kept *keptModules // see KeepModules; nil: nothing is kept
 }
 
 // Mount puts Host, read-only, at Guest inside the root. Where Link is set, Guest is a symbolic link to it instead.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // moduleDeps is what depmod knows of a kernel's own modules; names are canonical, see moduleName.
@@ -39,7 +40,7 @@ func moduleName(file string) string {
 // Closure returns the host paths of the kernel's own modules that the named ones need, themselves included, in the order
 // they must be loaded. '-' and '_' are equal; what is built into the kernel yields nothing; a name that is neither is a *NoModuleError.
 func (t *Tree) Closure(names ...string) ([]string, error) {
-	deps, err := readModuleDeps(t.Modules)
+	deps, err := t.moduleDeps()
 	if err != nil {
 		return nil, fmt.Errorf("read modules of %s: %w", t.Target.Release, err)
 	}
@@ -62,7 +63,7 @@ func (t *Tree) Closure(names ...string) ([]string, error) {
 
 // Module gives the host path of the kernel's own module called name, if it has one as a file.
 func (t *Tree) Module(name string) (path string, ok bool, err error) {
-	deps, err := readModuleDeps(t.Modules)
+	deps, err := t.moduleDeps()
 	if err != nil {
 		return "", false, fmt.Errorf("read modules of %s: %w", t.Target.Release, err)
 	}
@@ -73,7 +74,7 @@ func (t *Tree) Module(name string) (path string, ok bool, err error) {
 // Alias gives the names of the kernel's own modules that modprobe would load for name: the one of that name, else all that
 // answer to it as an alias. What is built into the kernel yields nothing; what is none of these is a *NoModuleError.
 func (t *Tree) Alias(name string) ([]string, error) {
-	deps, err := readModuleDeps(t.Modules)
+	deps, err := t.moduleDeps()
 	var found []string
 	if err == nil {
 		plain := strings.ReplaceAll(name, "-", "_")
@@ -92,6 +93,26 @@ func (t *Tree) Alias(name string) ([]string, error) {
 		return nil, &NoModuleError{t.Target.Release, name}
 	}
 	return found, nil
+}
+
+// keptModules is what depmod knows, as the first who asked read it.
+type keptModules struct {
+	once sync.Once
+	deps moduleDeps
+	err  error
+}
+
+// KeepModules has what Closure, Module and Alias read kept from now on, for copies of t too. Without it each of them reads it
+// anew, which takes ten milliseconds for a kernel with thousands of modules. It must not be called while others use t.
+func (t *Tree) KeepModules() { t.kept = new(keptModules) }
+
+func (t *Tree) moduleDeps() (moduleDeps, error) {
+	k := t.kept
+	if k == nil {
+		return readModuleDeps(t.Modules)
+	}
+	k.once.Do(func() { k.deps, k.err = readModuleDeps(t.Modules) })
+	return k.deps, k.err
 }
 
 // NoModuleError says that a kernel has no module of a name.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -66,6 +67,39 @@ func TestClosureIsInLoadOrder(t *testing.T) {
 		}
 		if !slices.Equal(short, strings.Fields(want)) {
 			t.Errorf("Closure(%s) = %v; want %s", names, short, want)
+		}
+	}
+}
+
+// What is kept is what the first of all who ask reads, of copies of the tree as well.
+func TestKeptModules(t *testing.T) {
+	tree := testTree(t)
+	tree.KeepModules()
+	next := *tree
+	var wg sync.WaitGroup
+	for _, asked := range []*Tree{tree, &next, tree, &next} {
+		wg.Go(func() {
+			if got, err := asked.Closure("b"); err != nil || len(got) != 2 {
+				t.Errorf("%v, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	write(t, filepath.Join(tree.Modules, "modules.dep"), "kernel/new.ko:\n")
+	for _, asked := range []*Tree{tree, &next} {
+		if _, ok, err := asked.Module("new"); ok || err != nil {
+			t.Errorf("it was read again: %v", err)
+		}
+	}
+	next.KeepModules()
+	if _, ok, err := next.Module("new"); !ok || err != nil {
+		t.Errorf("it was not read anew: %v", err)
+	}
+	gone := &Tree{Modules: t.TempDir()}
+	gone.KeepModules()
+	for range 2 {
+		if _, err := gone.Closure("a"); err == nil {
+			t.Error("the error is not kept")
 		}
 	}
 }
