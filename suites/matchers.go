@@ -15,11 +15,16 @@ const shownLines = 40
 //
 //	AfterEach(func() { Expect(log).To(suites.HaveNoFault()) })
 func HaveNoFault() *LogMatcher {
-	return &LogMatcher{
-		match: func(lines []string) bool { return !slices.ContainsFunc(lines, isFault) },
-		want:  "to tell of no fault",
-		shown: aroundFault,
+	m := &LogMatcher{shown: aroundFault}
+	m.match = func(lines []string) bool {
+		m.want = "to tell of no fault"
+		at := slices.IndexFunc(lines, isFault)
+		if at >= 0 {
+			m.want += fmt.Sprintf(", and it says %q", lines[at]) // in the first line, which is what a matrix shows
+		}
+		return at < 0
 	}
+	return m
 }
 
 // ContainKernelLine is a Gomega matcher: it succeeds when a line of a *KernelLog contains a string or matches a

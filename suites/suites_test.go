@@ -212,7 +212,9 @@ func TestKernelLog(t *testing.T) {
 	if quiet, err := matcher.Match(log); err != nil || quiet {
 		t.Errorf("no fault found: %v", err)
 	}
-	if message := matcher.FailureMessage(log); !strings.Contains(message, "\n  WARNING: CPU: 0") || strings.Contains(message, "three") {
+	message := matcher.FailureMessage(log)
+	first, _, _ := strings.Cut(message, "\n")
+	if !strings.Contains(first, `"WARNING: CPU: 0`) || !strings.Contains(message, "\n  WARNING: CPU: 0") || strings.Contains(message, "three") {
 		t.Errorf("message is %s", message)
 	}
 }

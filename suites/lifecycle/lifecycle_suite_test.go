@@ -2,11 +2,14 @@ package lifecycle
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 
 	"github.com/modmatrix/modmatrix/suites"
 )
@@ -42,10 +45,10 @@ func ensureLoaded() {
 		state, err := module.State()
 		Expect(err).NotTo(HaveOccurred())
 		if state == "" {
-			Expect(module.LoadAsPlanned()).To(Succeed(), "bring %s back", module)
+			Expect(module.LoadAsPlanned()).To(Succeed(), "bring %s back, which %s", module, notTakenBack)
 			continue
 		}
-		Expect(state).To(Equal("Live"), "%s is stuck", module)
+		Expect(state).To(Equal("Live"), "%s is stuck: its init or exit function does not return", module)
 	}
 }
 
@@ -54,15 +57,41 @@ func unloadAll() {
 	GinkgoHelper()
 	skipUnlessUnloadable()
 	for _, module := range slices.Backward(modules) {
-		Expect(module.Unload()).To(Succeed())
+		err := module.Unload()
+		Expect(err).NotTo(HaveOccurred(), func() string { return whyItStays(module, err) })
 	}
+	listen()
 }
+
+// whyItStays says what keeps a module that does not unload.
+func whyItStays(module *suites.KernelModule, refused error) string {
+	info, err := module.Info()
+	if !errors.Is(refused, unix.EWOULDBLOCK) || err != nil {
+		return fmt.Sprintf("%s does not unload", module)
+	}
+	if len(info.Holders) > 0 {
+		return fmt.Sprintf("%s does not unload: %s is loaded and uses it", module, strings.Join(info.Holders, ", "))
+	}
+	return fmt.Sprintf("%s does not unload, since its reference count is %d: what is taken, such as by try_module_get, must be given back", module, info.RefCount)
+}
+
+// notTakenBack is why a module that was loaded before does not load.
+const notTakenBack = "loaded before: what has it not taken back since? The kernel log has the kernel's own reason"
 
 // loadAll loads the modules with the parameters of the plan.
 func loadAll() {
 	GinkgoHelper()
 	for _, module := range modules {
-		Expect(module.LoadAsPlanned()).To(Succeed())
+		Expect(module.LoadAsPlanned()).To(Succeed(), "%s %s", module, notTakenBack)
+	}
+	listen()
+}
+
+// listen takes in what the kernel has said so far. A driver that tells much at each load says more in the course of the
+// suite than the kernel's log holds, 128 KiB on many. What went wrong with it shows when the log is looked at.
+func listen() {
+	if logError == nil {
+		_, _ = kernelLog.Records()
 	}
 }
 

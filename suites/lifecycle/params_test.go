@@ -34,7 +34,7 @@ func checkGiven(module *suites.KernelModule) int {
 			note(module, "%s is of type %q, and only the module knows how to show it", name, kind)
 			continue
 		}
-		Expect(same).To(BeTrue(), "%s of %s was given as %q and is %q", name, module, value, shown)
+		Expect(same).To(BeTrue(), "%s of %s was given as %q and is %q: what changes it?", name, module, value, shown)
 		checked++
 	}
 	return checked
@@ -51,7 +51,7 @@ func readDeclared(module *suites.KernelModule) int {
 			continue
 		}
 		_, err := module.Param(param.Name)
-		Expect(err).NotTo(HaveOccurred())
+		Expect(err).NotTo(HaveOccurred(), "%s of %s is declared with a mode that lets it be read, and cannot be", param.Name, module)
 		checked++
 	}
 	return checked

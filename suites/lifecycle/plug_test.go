@@ -35,7 +35,7 @@ func plugIn(name string) {
 	DeferCleanup(func() { _ = suites.Unplug(name) }) // which only says that it is out, where it is
 	if drives() {
 		Eventually(func() int { return len(taken()) }, takeTime).Should(BeNumerically(">", before),
-			"%s is plugged in, and no driver of the module takes it", name)
+			"%s is plugged in, and no driver of the module takes it: is it in the driver's table of ids? What is for others is not to be declared", name)
 	}
 }
 
@@ -51,7 +51,7 @@ func pullAll(names, before []string) {
 	for _, name := range names {
 		pull(name)
 	}
-	Eventually(func() []string { return added(before, taken()) }, takeTime).Should(BeEmpty(), "still taken by the module")
+	Eventually(func() []string { return added(before, taken()) }, takeTime).Should(BeEmpty(), "still taken by the module, after %s was pulled", strings.Join(names, ", "))
 }
 
 // taken are the devices that drivers of the modules have.
