@@ -19,7 +19,7 @@ import (
 type Env struct {
 	Args           []string // without the program's name
 	Stdin          *os.File
-	Stdout, Stderr *os.File
+	Stdout, Stderr *output
 	open           func(harness.Options) (engine, error)
 }
 
@@ -43,6 +43,7 @@ const (
 	exitNothing     = 4   // no kernel matched
 	exitUntestable  = 125 // an end of a bisection tells nothing; git bisect has the same number for it
 	exitInterrupted = 130 // by the user
+	exitUnread      = 141 // nobody reads on, as in | head: what a shell says of a program that SIGPIPE ended
 	exitBug         = 255 // a panic: ours, and never to be taken for any of the above
 )
 
@@ -89,8 +90,18 @@ func run(env Env) (code int) {
 	defer stop()
 	err := rootCommand(env).ExecuteContext(ctx)
 	code = exitCode(err)
+	lost := env.Stdout.err()
+	if unread(lost) || unread(env.Stderr.err()) {
+		return exitUnread
+	}
 	if _, shown := errors.AsType[verdict](err); err != nil && !shown && code != exitInterrupted {
 		fmt.Fprintln(env.Stderr, "modmatrix: "+results.Plain(err.Error()))
+	}
+	if lost != nil && !errors.Is(err, lost) {
+		fmt.Fprintln(env.Stderr, "modmatrix: "+results.Plain(lost.Error()))
+	}
+	if lost != nil && code == 0 {
+		return exitTrouble
 	}
 	return code
 }
@@ -104,6 +115,7 @@ func interruptible(env Env) (context.Context, func()) {
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup, which asks for a run that outlives its terminal
 		signal.Notify(signals, syscall.SIGHUP)
 	}
+	endWhenUnread(env, cancel)
 	done := make(chan struct{})
 	go func() {
 		for n := 0; ; n++ {
@@ -113,7 +125,7 @@ func interruptible(env Env) (context.Context, func()) {
 			case <-signals:
 			}
 			if n > 0 {
-				showCursor(env.Stderr)
+				showCursor(env.Stderr.file)
 				os.Exit(exitInterrupted)
 			}
 			cancel()

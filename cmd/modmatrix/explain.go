@@ -80,7 +80,7 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 	if len(found) == 0 {
 		fmt.Fprintf(a.Stdout, "every cell passed (%d); name one to see how: %s\n", len(res.Records), strings.Join(releasesOf(res), ", "))
 	}
-	width, _, _ := terminal(a.Stdout)
+	width, _, _ := terminal(a.Stdout.file)
 	for i, e := range found {
 		if i > 0 {
 			fmt.Fprintln(a.Stdout)

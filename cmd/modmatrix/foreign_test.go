@@ -28,7 +28,7 @@ func TestForeignTextIsDefused(t *testing.T) {
 			events = append(events, harness.Event{Kind: harness.EventStage, Target: s, Suite: s, Stage: results.Stage(s), State: state, Text: s, Elapsed: time.Second})
 		}
 		var lines, doc bytes.Buffer
-		text, data := &textLines{w: &lines, verbose: true}, &jsonLines{enc: json.NewEncoder(results.PlainJSON(&doc)), err: &doc}
+		text, data := &textLines{w: &lines, verbose: true}, jsonLines{enc: json.NewEncoder(results.PlainJSON(&doc))}
 		live := newBoard()
 		for _, e := range events {
 			text.event(e)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -35,9 +34,9 @@ type live struct {
 
 // newLive starts the view on out. It reads no keys and handles no signals: Ctrl-C is the run's business, and ctx
 // tells the view of it.
-func newLive(ctx context.Context, out *os.File, color bool) *live {
+func newLive(ctx context.Context, out *output, color bool) *live {
 	l := &live{out: out, color: color, board: newBoard(), done: make(chan struct{}), ended: make(chan struct{}),
-		size: func() (int, int) { w, h, _ := terminal(out); return w, h }}
+		size: func() (int, int) { w, h, _ := terminal(out.file); return w, h }}
 	l.board.began = time.Now()
 	_, _ = io.WriteString(out, ansi.HideCursor)
 	go l.loop(ctx)

@@ -12,7 +12,7 @@ import (
 
 func main() {
 	os.Exit(run(Env{
-		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr},
 		open: func(opt harness.Options) (engine, error) { return harness.New(opt) },
 	}))
 }

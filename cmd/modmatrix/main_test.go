@@ -30,7 +30,7 @@ import (
 func TestMain(m *testing.M) {
 	command := func(open func(harness.Options) (engine, error)) func() {
 		return func() {
-			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, open: open}))
+			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, open: open}))
 		}
 	}
 	testscript.Main(m, map[string]func(){
@@ -88,7 +88,7 @@ func TestEveryVerbHasAnExample(t *testing.T) {
 			visit(sub)
 		}
 	}
-	visit(rootCommand(Env{Stdout: os.Stdout, Stderr: os.Stderr}))
+	visit(rootCommand(Env{Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}}))
 }
 
 // execCode is exec that demands an exit code: exec-code CODE PROGRAM ARG…
@@ -181,6 +181,11 @@ func (s *scripted) Run(ctx context.Context, p *harness.Plan) (*results.Results, 
 			listen = context.WithoutCancel(ctx)
 		}
 		if err := s.play(listen, f); err != nil && ctx.Err() == nil {
+			return nil, err
+		}
+	}
+	if ctx.Err() != nil {
+		if err := os.WriteFile("wound-up", nil, 0o644); err != nil {
 			return nil, err
 		}
 	}

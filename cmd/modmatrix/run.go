@@ -100,10 +100,7 @@ func (a *app) carryOut(ctx context.Context, spec harness.Spec, again []string) e
 		fmt.Fprintln(a.Stderr, "note  modmatrix run --resume goes on from here")
 	}
 	if !a.json {
-		text := results.Text(a.Stdout, res, a.textOptions(spec, again, time.Since(began)))
-		if text != nil {
-			return fmt.Errorf("show results: %w", text)
-		}
+		_ = results.Text(a.Stdout, res, a.textOptions(spec, again, time.Since(began))) // run tells of what could not be written
 	}
 	if err != nil {
 		return err
@@ -126,8 +123,8 @@ func planAndRun(ctx context.Context, a *app, spec harness.Spec, w watcher) (*res
 
 // textOptions are how this invocation shows a matrix on stdout.
 func (a *app) textOptions(spec harness.Spec, again []string, elapsed time.Duration) results.TextOptions {
-	opt := results.TextOptions{Color: a.coloured(a.Stdout), Dir: spec.Out, Again: again, Focus: spec.Focus, Elapsed: elapsed, Suites: map[string]string{}}
-	if width, _, ok := terminal(a.Stdout); ok {
+	opt := results.TextOptions{Color: a.coloured(a.Stdout.file), Dir: spec.Out, Again: again, Focus: spec.Focus, Elapsed: elapsed, Suites: map[string]string{}}
+	if width, _, ok := terminal(a.Stdout.file); ok {
 		opt.Width = width
 	}
 	for _, s := range spec.Suites {

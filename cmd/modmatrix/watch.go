@@ -27,14 +27,14 @@ type watcher interface {
 
 // watch gives the watcher that fits where we are: JSON Lines, a live table on a terminal, or else plain lines.
 func (a *app) watch(ctx context.Context) watcher {
-	_, _, live := terminal(a.Stderr)
+	_, _, live := terminal(a.Stderr.file)
 	switch {
 	case a.json:
-		return &jsonLines{enc: json.NewEncoder(results.PlainJSON(a.Stdout)), err: a.Stderr}
+		return jsonLines{enc: json.NewEncoder(results.PlainJSON(a.Stdout))}
 	case a.quiet:
 		return silence{}
 	case live && !a.verbose && os.Getenv("CI") == "":
-		return newLive(ctx, a.Stderr, a.coloured(a.Stderr))
+		return newLive(ctx, a.Stderr, a.coloured(a.Stderr.file))
 	}
 	return newTextLines(a.Stderr, a.verbose)
 }
@@ -45,19 +45,11 @@ func (silence) event(harness.Event) {}
 func (silence) close()              {}
 
 // jsonLines writes every event as one line.
-type jsonLines struct {
-	enc  *json.Encoder
-	err  io.Writer
-	once sync.Once
-}
+type jsonLines struct{ enc *json.Encoder }
 
-func (j *jsonLines) event(e harness.Event) {
-	if err := j.enc.Encode(e); err != nil {
-		j.once.Do(func() { fmt.Fprintf(j.err, "modmatrix: write event: %v\n", err) })
-	}
-}
+func (j jsonLines) event(e harness.Event) { _ = j.enc.Encode(e) } // run tells of what could not be written
 
-func (j *jsonLines) close() {}
+func (j jsonLines) close() {}
 
 // textLines writes a line for every stage that has ended and every cell that is judged; with verbose, also for what
 // begins, and for every spec. What takes long gets a line now and then: a log that stands still looks like a hang.
