@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -75,27 +73,12 @@ func showSpecs(line func(label, text string), specs []results.Spec) {
 // labelRoom is what the labels of an explanation take, with the blanks around them.
 const labelRoom = 12
 
-// indented breaks text at its blanks into lines of that width, all below the first; a word that is longer stays whole.
+// indented breaks text into lines that fit behind the labels of an explanation; where there is no room to speak of, it does not.
 func indented(text string, width int) string {
 	if width < 2*labelRoom {
 		return text
 	}
-	var out strings.Builder
-	at := 0
-	for word := range strings.SplitSeq(text, " ") {
-		switch n := ansi.StringWidth(word); {
-		case at == 0:
-			at = n
-		case at+1+n > width:
-			out.WriteString("\n" + strings.Repeat(" ", labelRoom))
-			at = n
-		default:
-			out.WriteString(" ")
-			at += 1 + n
-		}
-		out.WriteString(word)
-	}
-	return out.String()
+	return wrapped(text, width, labelRoom)
 }
 
 func showSplat(out io.Writer, line func(label, text string), s results.Splat) {

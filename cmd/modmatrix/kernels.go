@@ -15,6 +15,16 @@ func kernelsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kernels",
 		Short: "The kernels to build against, and the roots to build in",
+		Long: `A selector names the kernels that a verb is about: SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…].
+
+  debian:bookworm                 the newest kernel of the suite's own series, with its -security and -updates
+  debian:trixie-backports@7.2     the newest 7.2.x of that suite; @7.* is the newest of each series
+  debian:bookworm/cloud-amd64     another flavour: cloud-amd64, rt-amd64
+  debian:all                      the newest of every series in each supported release, and the newest of all as rt
+  host, host:RELEASE              the running or an installed kernel, with this machine's compiler
+  dir:PATH                        a kernel tree that was built by hand, in place or with O=
+  git:PATH@v6.12+kasan, tar:PATH  compiled from source, minimal and with profiles
+  @NAME                           a set of the module's modmatrix.toml`,
 		Example: `  modmatrix kernels ls
   modmatrix kernels fetch debian:trixie
   modmatrix kernels update

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -54,7 +55,7 @@ func TestScripts(t *testing.T) {
 
 // A command line of run is one of plan and build too, for whoever only changes the verb.
 func TestTheFlagsOfRunFitTheOtherVerbs(t *testing.T) {
-	root := rootCommand(Env{})
+	root := rootCommand(Env{Stdout: &output{file: os.Stdout}})
 	for _, verb := range []string{"run", "plan", "build"} {
 		cmd, _, err := root.Find([]string{verb})
 		if err != nil {
@@ -89,6 +90,23 @@ func TestEveryVerbHasAnExample(t *testing.T) {
 		}
 	}
 	visit(rootCommand(Env{Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}}))
+}
+
+// No line of help is wider than the terminal, but for a word that is, and examples.
+func TestHelpFitsTheTerminal(t *testing.T) {
+	text := "Build does what run does,\nup to the build: it boots nothing.\n\nCodes:\n  oops   the kernel faulted, which is wider\n\nan-argument-of-one-word"
+	want := "Build does what run\ndoes, up to the\nbuild: it boots\nnothing.\n\nCodes:\n  oops   the kernel faulted, which is wider\n\nan-argument-of-one-word"
+	if got := reflowed(text, 20); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	root := rootCommand(Env{Stdout: &output{file: os.Stdout}})
+	for _, cmd := range root.Commands() {
+		for line := range strings.Lines(strings.ReplaceAll(cmd.UsageString(), cmd.Example, "")) {
+			if n := utf8.RuneCountInString(line); n > helpWidth+1 {
+				t.Errorf("%s: %d columns: %s", cmd.Name(), n, line)
+			}
+		}
+	}
 }
 
 // execCode is exec that demands an exit code: exec-code CODE PROGRAM ARG…

@@ -49,6 +49,8 @@ something of ours broke or did not run; 4 no kernel matched; 130 interrupted.`,
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "tell of every step and every spec")
 	f.StringVar(&a.color, "color", "auto", "`WHEN`: auto, always or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.check() }
+	root.SetHelpCommand(helpCommand())
+	fitHelp(root, env.Stdout)
 	root.AddCommand(runCommand(a), planCommand(a), buildCommand(a), bisectCommand(a), kernelsCommand(a), cacheCommand(a), shellCommand(a),
 		explainCommand(a), reportCommand(a), doctorCommand(a), initCommand(a), versionCommand(a))
 	return root

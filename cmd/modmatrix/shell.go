@@ -33,7 +33,7 @@ is the newest of the kernels that run would take. Leaving the shell ends the gue
 		},
 	}
 	s.whichKernels(cmd)
-	s.whatToRun(cmd)
+	s.whichGuest(cmd)
 	return cmd
 }
 

@@ -17,24 +17,30 @@ type specFlags struct {
 // whichKernels adds the flags of every verb that plans.
 func (s *specFlags) whichKernels(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.Kernels, "kernel", "k", nil, "`SELECTOR` of kernels, e.g. debian:trixie@6.12.43/cloud-amd64, debian:all (the newest of every series in each supported release, and the rt kernel of the newest), host, dir:PATH, or @NAME of a set; may be repeated")
+	f.StringArrayVarP(&s.Kernels, "kernel", "k", nil, "`SELECTOR` of kernels, e.g. debian:trixie, debian:all, host or @NAME of a set, see kernels --help; may be repeated")
 	f.BoolVar(&s.Locked, "locked", false, "take no kernel that modmatrix.lock does not pin")
 	f.StringArrayVar(&s.Depends, "depends", nil, "`PATH` of a package that the module builds upon; may be repeated")
 	f.BoolVar(&s.Offline, "offline", false, "never touch the network")
 }
 
-// whatToRun adds the flags of the verbs that start guests.
-func (s *specFlags) whatToRun(cmd *cobra.Command) {
+// whichGuest adds the flags that say in what the module is loaded.
+func (s *specFlags) whichGuest(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&s.Params, "param", nil, "`NAME=VALUE` for the module whenever it is loaded; may be repeated")
 	f.StringArrayVar(&s.Devices, "device", nil, "`ROW` of QEMU's -device, e.g. edu or e1000, a stand-in for the hardware that the module drives; may be repeated")
+	f.BoolVar(&s.RequireKVM, "require-kvm", false, "refuse to fall back to emulation")
+}
+
+// whatToRun adds the flags of the verbs that put suites through guests.
+func (s *specFlags) whatToRun(cmd *cobra.Command) {
+	s.whichGuest(cmd)
+	f := cmd.Flags()
 	f.StringArrayVar(&s.Plugs, "plug", nil, "`NAME=ROW` of a stand-in that is not there at boot, e.g. kbd=usb-kbd, which suites plug in and pull; may be repeated")
 	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
 	f.BoolVar(&s.DeferInTree, "defer-in-tree", false, "skip a kernel that brings the module itself, no older than this one")
 	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")
 	f.IntVar(&s.Count, "count", 0, "`N` guests for each cell, one after the other; the worst decides")
 	f.StringVar(&s.Isolate, "isolate", "", "`WHAT` gets a fresh guest: suite, spec, or none, where suites share one (default suite)")
-	f.BoolVar(&s.RequireKVM, "require-kvm", false, "refuse to fall back to emulation")
 }
 
 // whichSuites adds the flags of the verbs that run suites.
