@@ -17,26 +17,14 @@ import (
 	"pault.ag/go/debian/version"
 )
 
-// debNeeds answers what a Debian package depends on, as its field Depends has it, one relation each. dkms is left out, which we
-// stand for, and so are headers and images of kernels, which the tree is.
+// debNeeds answers what a Debian package depends on.
 func debNeeds(ctx context.Context, file string) (needs []string, err error) {
 	out, err := exec.CommandContext(ctx, "dpkg-deb", "--field", file, "Depends").Output()
 	if err != nil {
 		return nil, hostile(file, "says not what it depends on")
 	}
-	parsed, err := dependency.Parse(strings.TrimSpace(string(out)))
-	if err != nil {
-		return nil, hostile(file, "says not what it depends on: "+clean(err.Error()))
-	}
-	for _, relation := range parsed.Relations {
-		if len(relation.Possibilities) == 0 || slices.ContainsFunc(relation.Possibilities, givenAnyway) {
-			continue
-		}
-		need := relation.String()
-		if !plainNeed.MatchString(need) {
-			return nil, hostile(file, "depends on "+clean(need)+", which is no package's name")
-		}
-		needs = append(needs, need)
+	if needs, err = needsOf(string(out)); err != nil {
+		return nil, hostile(file, err.Error())
 	}
 	return needs, nil
 }
@@ -48,6 +36,7 @@ var (
 	ofKernel = regexp.MustCompile(`^linux-(headers|image)(-|$)`)
 )
 
+// givenAnyway tells of dkms, which we stand for, and of headers and images of kernels, which the tree is.
 func givenAnyway(p dependency.Possibility) bool {
 	return p.Name == "dkms" || ofKernel.MatchString(p.Name)
 }

@@ -45,7 +45,7 @@ type Package struct {
 	Version  string // PACKAGE_VERSION, likewise
 	Revision string // of a Git: the commit
 	Notes    []string
-	Needs    []string // of a Deb: what it depends on besides dkms and kernels, one relation each, as deb-control(5) has them
+	Needs    []string // what the package of Debian depends on besides dkms and kernels, one relation each, as deb-control(5) has them
 
 	work   string // where it may put what it needs for a moment
 	holder string // the name that stands for the version in dkms.conf until the package is made, e.g. #MODULE_VERSION#

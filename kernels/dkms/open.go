@@ -55,6 +55,11 @@ func (p *Package) look(given, work string) (*Package, error) {
 	if err := p.identify(); err != nil {
 		return nil, err
 	}
+	if p.Kind != Deb {
+		if err := p.learnNeeds(); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.check(given); err != nil {
 		return nil, err
 	}
