@@ -64,8 +64,10 @@ func ask(dir, name string) {
 	}
 	for end := time.Now().Add(askTime); time.Now().Before(end); {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(told), Events: unix.POLLIN}}, int(askTime.Milliseconds()))
-		if err == nil && n > 0 {
-			_, _ = unix.Read(told, make([]byte, 1))
+		if err != nil || n == 0 {
+			continue
+		}
+		if _, err := unix.Read(told, make([]byte, 1)); err != unix.EAGAIN { // else it was another's, who was quicker
 			return
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
@@ -85,6 +87,45 @@ func TestModprobeTellsBoundedly(t *testing.T) {
 	}
 	if got := told(); len(got) != wire.MaxWanted || got[len(got)-1] != fmt.Sprintf("n%d", wire.MaxWanted-1) {
 		t.Errorf("%d names told: %q", len(got), got)
+	}
+}
+
+// Two that ask at once wait for an answer each: one that goes with the other's leaves its own to the next who asks.
+func TestModprobeTwoAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	r, err := openRequests(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.asked.Close()
+	defer r.done.Close()
+	for range 50 {
+		gone := make(chan int, 2)
+		for _, name := range []string{"a", "b"} {
+			go func() { gone <- modprobe(dir, []string{"modprobe", name}) }()
+		}
+		for names := make([]byte, 4); len(names) > 0; {
+			n, err := r.asked.Read(names)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = names[n:]
+		}
+		for range 2 {
+			if _, err := r.done.WriteString("\n"); err != nil {
+				t.Fatal(err)
+			}
+			<-gone
+		}
+		told, err := unix.Open(filepath.Join(dir, toldPipe), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := unix.Read(told, make([]byte, 4))
+		unix.Close(told)
+		if err != unix.EAGAIN {
+			t.Fatalf("%d answers are left over, %v", n, err)
+		}
 	}
 }
 
