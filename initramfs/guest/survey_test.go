@@ -128,6 +128,8 @@ func TestUevents(t *testing.T) {
 		"it lies":          {[]string{"add@/devices/virtual/misc/none"}, nil},
 		"with what it has": {[]string{"add@/devices/virtual/net/f0", "add@/devices/virtual/net/f0/queues/rx-0"}, []string{"/devices/virtual/net: f0"}},
 		"a longer name":    {[]string{"add@/devices/virtual/net/f0", "add@/devices/virtual/net/f00"}, []string{"/devices/virtual/net: f0", "/devices/virtual/net: f00"}},
+		"a name between": {[]string{"add@/devices/virtual/net/f0", "add@/devices/virtual/net/f0-x", "add@/devices/virtual/net/f0/queues/rx-0"},
+			[]string{"/devices/virtual/net: f0", "/devices/virtual/net: f0-x"}},
 		"another name":     {[]string{"add@/devices/virtual/net/old", "move@/devices/virtual/net/f0\x00DEVPATH_OLD=/devices/virtual/net/old\x00"}, []string{"/devices/virtual/net: f0"}},
 		"not ours renamed": {[]string{"move@/devices/virtual/net/f0\x00DEVPATH_OLD=/devices/virtual/net/eth0\x00"}, nil},
 		"asked for again":  {[]string{"add@/devices/virtual/misc/fifo\x00ACTION=add\x00SYNTH_UUID=0\x00"}, nil},
@@ -136,7 +138,7 @@ func TestUevents(t *testing.T) {
 		"rubbish":          {[]string{"", "@", "add", "\x00\x00", "add@"}, nil},
 	} {
 		root := t.TempDir()
-		for _, p := range []string{"/devices/virtual/misc/fifo", "/devices/virtual/net/f0/queues/rx-0", "/devices/virtual/net/f00", "/module/fifo", "/kernel/slab/:0000128", "/devices/virtual/vc/vcs1"} {
+		for _, p := range []string{"/devices/virtual/misc/fifo", "/devices/virtual/net/f0/queues/rx-0", "/devices/virtual/net/f0-x", "/devices/virtual/net/f00", "/module/fifo", "/kernel/slab/:0000128", "/devices/virtual/vc/vcs1"} {
 			if err := os.MkdirAll(root+p, 0o755); err != nil {
 				t.Fatal(err)
 			}

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -99,19 +100,26 @@ func (u *uevents) left(root string) (list []string) {
 	u.drain()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	var paths []string
+	there := map[string]bool{}
 	for p := range u.added {
 		if _, err := os.Lstat(root + p); err == nil {
-			paths = append(paths, p)
+			there[p] = true
 		}
 	}
-	slices.Sort(paths)
-	within := ""
-	for _, p := range paths {
-		if within == "" || !strings.HasPrefix(p, within) {
-			within = p + "/"
+	for _, p := range slices.Sorted(maps.Keys(there)) {
+		if !within(p, there) {
 			list = append(list, fmt.Sprintf("%s: %s", root+path.Dir(p), path.Base(p)))
 		}
 	}
 	return list
+}
+
+// within tells whether p lies in one of paths.
+func within(p string, paths map[string]bool) bool {
+	for dir := path.Dir(p); dir != "/" && dir != "."; dir = path.Dir(dir) {
+		if paths[dir] {
+			return true
+		}
+	}
+	return false
 }
