@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/api"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -65,11 +64,7 @@ func (h *Harness) Explain(ctx context.Context, spec Spec, res *results.Results, 
 }
 
 // cellOf names the cell of a record.
-func cellOf(rec results.Record) Cell { return Cell{labelOf(rec.Target), rec.Suite} }
-
-func labelOf(t results.Target) string {
-	return Label(kernels.Target{Release: t.Release, Profile: t.Profile})
-}
+func cellOf(rec results.Record) Cell { return Cell{rec.Target.Label(), rec.Suite} }
 
 // buildFault reads the log and compares the headers.
 func (h *Harness) buildFault(ctx context.Context, spec Spec, res *results.Results, rec results.Record, dir string) *BuildFault {
@@ -85,7 +80,7 @@ func (h *Harness) buildFault(ctx context.Context, spec Spec, res *results.Result
 		f.Unknown = "no other kernel of this matrix built it, so there is nothing to compare with"
 		return f
 	}
-	f.Good = labelOf(good)
+	f.Good = good.Label()
 	changes, err := h.compareHeaders(ctx, spec, targetOf(good), targetOf(rec.Target), ids)
 	if err != nil {
 		f.Unknown = err.Error()
