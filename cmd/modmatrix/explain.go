@@ -81,10 +81,15 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 		fmt.Fprintf(a.Stdout, "every cell passed (%d); name one to see how: %s\n", len(res.Records), strings.Join(releasesOf(res), ", "))
 	}
 	width, _, _ := terminal(a.Stdout.file)
-	for i, e := range found {
+	for i := 0; i < len(found); {
 		if i > 0 {
 			fmt.Fprintln(a.Stdout)
 		}
+		e, suites := found[i], []string{}
+		for ; i < len(found) && (len(suites) == 0 || oneBuild(e, found[i])); i++ {
+			suites = append(suites, found[i].Record.Suite)
+		}
+		e.Record.Suite = strings.Join(suites, ", ")
 		if err := showExplanation(a.Stdout, e, width); err != nil {
 			return fmt.Errorf("show explanation: %w", err)
 		}
@@ -92,11 +97,17 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 	return nil
 }
 
+// oneBuild tells that two cells ended at the same, of what all suites of a kernel share.
+func oneBuild(a, b harness.Explanation) bool {
+	ra, rb := a.Record, b.Record
+	return a.Label == b.Label && ra.Stage == rb.Stage && ra.Code == rb.Code && ra.Reason == rb.Reason && (ra.Stage == results.StageFetch || ra.Stage == results.StageBuild)
+}
+
 // chosenCells are the cells of a kernel, of one suite if one is named; without a kernel, all that did not pass.
 func chosenCells(res *results.Results, args []string) ([]harness.Cell, error) {
 	var cells, kernel []harness.Cell
 	for _, rec := range res.Records {
-		c := harness.Cell{Target: labelOf(rec.Target), Suite: rec.Suite}
+		c := harness.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
 		switch {
 		case len(args) == 0 && (rec.Status != results.Pass || inTreeFailed(rec)):
 			cells = append(cells, c)
@@ -128,19 +139,12 @@ func inTreeFailed(rec results.Record) bool {
 	return rec.InTreeRun != nil && rec.InTreeRun.Record.Status != results.Pass && rec.InTreeRun.Record.Status != results.Skip
 }
 
-func labelOf(t results.Target) string {
-	if t.Profile == "" {
-		return t.Release
-	}
-	return t.Release + "+" + t.Profile
-}
-
 // releasesOf names the kernels of a matrix, in its order.
 func releasesOf(res *results.Results) []string {
 	var names []string
 	seen := map[string]bool{}
 	for _, rec := range res.Records {
-		if name := results.Plain(labelOf(rec.Target)); !seen[name] {
+		if name := results.Plain(rec.Target.Label()); !seen[name] {
 			seen[name] = true
 			names = append(names, name)
 		}

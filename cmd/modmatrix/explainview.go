@@ -53,20 +53,30 @@ func showExplanation(w io.Writer, e harness.Explanation, width int) error {
 	return showExplanation(w, *e.InTree, width)
 }
 
+// specsShown is how many specs are named of those that share a reason.
+const specsShown = 3
+
 // showSpecs tells of those that did not pass, and of what several say only once.
 func showSpecs(line func(label, text string), specs []results.Spec) {
-	last := ""
-	for _, s := range specs {
-		if s.Status == results.Pass || s.Status == results.Skip {
-			continue
+	specs = slices.DeleteFunc(slices.Clone(specs), func(s results.Spec) bool { return s.Status == results.Pass || s.Status == results.Skip })
+	why := func(s results.Spec) string { return strings.TrimSpace(s.Location + " " + harness.Gist(s.Message)) }
+	for len(specs) > 0 {
+		first, n := specs[0], 1
+		for n < len(specs) && specs[n].Status == first.Status && why(specs[n]) == why(first) && why(first) != "" {
+			n++
 		}
-		why := strings.TrimSpace(s.Location + " " + harness.Gist(s.Message))
-		text := fmt.Sprintf("%s %q %s", s.Status, s.Name, why)
-		if why != "" && why == last {
-			text = fmt.Sprintf("%s %q likewise", s.Status, s.Name)
+		shown := n
+		if n > specsShown+1 {
+			shown = specsShown - 1
 		}
-		last = why
-		line("spec", text)
+		line("spec", fmt.Sprintf("%s %q %s", first.Status, first.Name, why(first)))
+		for _, s := range specs[1:shown] {
+			line("spec", fmt.Sprintf("%s %q likewise", s.Status, s.Name))
+		}
+		if shown < n {
+			line("spec", fmt.Sprintf("%s, and %d more likewise", first.Status, n-shown))
+		}
+		specs = specs[n:]
 	}
 }
 

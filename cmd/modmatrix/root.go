@@ -119,5 +119,5 @@ func argCount(n int) string {
 	if n == 0 {
 		return "no argument"
 	}
-	return fmt.Sprintf("at most %d argument", n)
+	return "at most " + plural(n, "argument")
 }
