@@ -29,3 +29,44 @@ func TestEveryNameHasOneRow(t *testing.T) {
 		t.Errorf("%q", notes)
 	}
 }
+
+// marking is a source that knows other names.
+type marking struct{ Source }
+
+func (marking) Apart(t kernels.Target) (kernels.Target, bool) {
+	if strings.Contains(t.Release, "-t") {
+		return t, false
+	}
+	t.Release += "-t" + t.Packages[0].SHA256
+	return t, true
+}
+
+// TestNamesakesAreSetApart: of two tarballs of one version each has a row, whatever came before.
+func TestNamesakesAreSetApart(t *testing.T) {
+	target := func(source, release, sum string) kernels.Target {
+		return kernels.Target{Source: source, Release: release, Version: "6.12.3", Packages: []kernels.Package{{Name: "linux", SHA256: sum}}}
+	}
+	targets := []kernels.Target{target("tar:/a", "6.12.3", "a"), target("tar:/b", "6.12.3", "b"), target("tar:/b2", "6.12.3", "b"),
+		target("tar:/a2", "6.12.3", "a"), target("dir:/d", "6.12.3", "d")}
+	sources := map[string]Source{"tar": marking{}, "dir": nil}
+	notes := setApart(targets, 0, sources)
+	var labels []string
+	for _, t := range targets {
+		labels = append(labels, Label(t))
+	}
+	if got := strings.Join(labels, " "); got != "6.12.3 6.12.3-tb 6.12.3-tb 6.12.3 6.12.3" {
+		t.Error(got)
+	}
+	if len(notes) != 2 || notes[0] != "tar:/b is another 6.12.3 than tar:/a, and is called 6.12.3-tb" {
+		t.Errorf("%q", notes)
+	}
+	if again := setApart(targets, 2, sources); len(again) != 0 {
+		t.Errorf("again: %q", again)
+	}
+	if left := namesakes(targets); len(left) != 1 || !strings.HasPrefix(left[0], "dir:/d ") {
+		t.Errorf("left out: %q", left)
+	}
+	if got := distinct(targets); len(got) != 2 {
+		t.Errorf("%d rows: %v", len(got), got)
+	}
+}

@@ -202,6 +202,7 @@ func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 		} else if err := resolveOne(ctx, p, sources, text); err != nil {
 			return err
 		}
+		p.Notices = append(p.Notices, setApart(p.Targets, targets, sources)...)
 		if p.Spec.isRequired(text) {
 			p.require(p.Targets[targets:], p.Unresolved[open:])
 		}
@@ -260,22 +261,6 @@ func (p *Plan) require(targets []kernels.Target, open []Unresolved) {
 	for _, u := range open {
 		p.required[u.Label()] = true
 	}
-}
-
-// namesakes tells of kernels that have the name of another one, and will have no row.
-func namesakes(targets []kernels.Target) []string {
-	var notes []string
-	first := map[string]kernels.Target{}
-	for _, t := range targets {
-		f, ok := first[Label(t)]
-		switch {
-		case !ok:
-			first[Label(t)] = t
-		case !slices.Equal(f.Packages, t.Packages):
-			notes = append(notes, fmt.Sprintf("%s is another %s than %s and is left out: a matrix has one row for a name; give one of them a CONFIG_LOCALVERSION", t.Source, Label(t), f.Source))
-		}
-	}
-	return notes
 }
 
 // stillUnresolved are the rows that no target has and no other selector asked for before.

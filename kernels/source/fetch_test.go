@@ -206,6 +206,42 @@ func TestChangesAreSaidAloud(t *testing.T) {
 	}
 }
 
+// TestApart: of two sources of one version each becomes a kernel of its own name.
+func TestApart(t *testing.T) {
+	s, _ := newSource(t, Config{})
+	file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, fakeKernel))
+	dir := repository(t, fakeKernel)
+	for selector, mark := range map[string]string{"tar:" + file: "-t", "git:" + dir + "@" + "v6.12.3": "-g"} {
+		sel, err := kernels.ParseSelector(selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := s.Resolve(t.Context(), sel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := res.Targets[0]
+		target, ok := s.Apart(plain)
+		if !ok || plain.Release != "6.12.3" || !strings.HasPrefix(target.Release, "6.12.3"+mark) || len(target.Release) != len("6.12.3-t")+12 {
+			t.Errorf("%s: %s, %v", selector, target.Release, ok)
+		}
+		if again, ok := s.Apart(target); ok {
+			t.Errorf("%s: %s is marked twice: %s", selector, target.Release, again.Release)
+		}
+		one, err := s.Fetch(t.Context(), plain, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := s.Fetch(t.Context(), target, nil)
+		if err != nil || one.Dir == other.Dir || other.Target.Release != target.Release {
+			t.Errorf("%s: %+v, %v", selector, other, err)
+		}
+	}
+	if _, ok := s.Apart(kernels.Target{Source: "dir:/x", Release: "6.12.3"}); ok {
+		t.Error("the kernel of a folder was called something else")
+	}
+}
+
 func TestFetchFails(t *testing.T) {
 	nope := fstest.MapFS{"nope.config": {Data: []byte("# why\nCONFIG_NOPE=y\n")}, "name.config": {Data: []byte("# why\nCONFIG_LOCALVERSION=\"-mine\"\n")}}
 	for name, tt := range map[string]struct {

@@ -103,15 +103,34 @@ func (o origin) target(profiles []string, req request) (kernels.Target, error) {
 	return t, err
 }
 
-// mark is what the release of a commit that is no version's tag ends with.
-func (o origin) mark() string { return "-g" + o.commit[:12] }
+// markSize is how many digits of a commit or a digest a release has.
+const markSize = 12
+
+// mark is what the release of a commit that is no version's tag ends with, and that of a kernel that another one has the release of.
+func (o origin) mark() string {
+	if o.kind == "git" {
+		return "-g" + o.commit[:markSize]
+	}
+	return "-t" + o.sha256[:markSize]
+}
 
 // suffix is what a release has of mark.
 func (o origin) suffix(release string) string {
-	if o.kind == "git" && strings.HasSuffix(release, o.mark()) {
+	if strings.HasSuffix(release, o.mark()) {
 		return o.mark()
 	}
 	return ""
+}
+
+// Apart gives t, a target of Resolve, the release that it has where another kernel of its version is in the same matrix: one that
+// tells its source. It is false for what is no such target, and for what is told apart already.
+func (s *Source) Apart(t kernels.Target) (kernels.Target, bool) {
+	o, err := originOf(t)
+	if err != nil || o.suffix(t.Release) != "" {
+		return t, false
+	}
+	t.Release += o.mark()
+	return t, true
 }
 
 // compiler is the suite whose compiler fits, and the packages that bring it.
@@ -155,6 +174,9 @@ func originOf(t kernels.Target) (o origin, err error) {
 	if kind == "git" {
 		at := strings.LastIndexByte(rest, '@')
 		o.path, o.name, o.commit = rest[:max(at, 0)], rest[at+1:], t.Packages[0].Version
+	}
+	if len(o.commit+o.sha256) < markSize {
+		return o, errors.New(t.Source + " says not of which commit, or of which file, it is")
 	}
 	return o, nil
 }

@@ -1,0 +1,54 @@
+package harness
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+)
+
+// renamer is a source that can call a kernel by a name that no other of its version has.
+type renamer interface {
+	Apart(t kernels.Target) (kernels.Target, bool)
+}
+
+// setApart has those of targets that follow the first ones called something else where another one before them has their name,
+// as far as their source can, and tells so.
+func setApart(targets []kernels.Target, first int, sources map[string]Source) (notes []string) {
+	for i, t := range targets[first:] {
+		before := targets[:first+i]
+		other := slices.IndexFunc(before, func(o kernels.Target) bool { return Label(o) == Label(t) && !slices.Equal(o.Packages, t.Packages) })
+		name, _, _ := strings.Cut(t.Source, ":")
+		source, ok := sources[name].(renamer)
+		if other < 0 || !ok {
+			continue
+		}
+		renamed, ok := source.Apart(t)
+		if !ok {
+			continue
+		}
+		targets[first+i] = renamed
+		note := fmt.Sprintf("%s is another %s than %s, and is called %s", t.Source, Label(t), before[other].Source, Label(renamed))
+		if !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
+// namesakes tells of kernels that have the name of another one, and will have no row.
+func namesakes(targets []kernels.Target) []string {
+	var notes []string
+	first := map[string]kernels.Target{}
+	for _, t := range targets {
+		f, ok := first[Label(t)]
+		switch {
+		case !ok:
+			first[Label(t)] = t
+		case !slices.Equal(f.Packages, t.Packages):
+			notes = append(notes, fmt.Sprintf("%s is another %s than %s and is left out: a matrix has one row for a name; give one of them a CONFIG_LOCALVERSION", t.Source, Label(t), f.Source))
+		}
+	}
+	return notes
+}
