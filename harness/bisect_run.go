@@ -242,6 +242,7 @@ func (b *bisection) test(ctx context.Context, p Point) (Step, error) {
 	plan.Targets, plan.part = []kernels.Target{p.Target}, true
 	plan.Spec.Out = filepath.Join(b.Spec.Out, bisectDir, fileName(p.Release))
 	plan.Spec.BuildOnly, plan.Spec.Resume = b.build || b.Spec.BuildOnly, false
+	plan.Spec.CompareInTree = false // it is the module that is asked about
 	began := time.Now()
 	res, err := b.Run(ctx, &plan)
 	if err != nil {

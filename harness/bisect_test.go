@@ -438,6 +438,34 @@ func TestBisectHoldsClaimsOnce(t *testing.T) {
 	}
 }
 
+// What the kernels bring of the module themselves is no part of the question: no guest is run for it, and the matrix of
+// what was tested is not about it.
+func TestBisectLeavesTheKernelsOwnCopyAlone(t *testing.T) {
+	f, _ := bisecting(t, 17)
+	breaks := f.make
+	f.withTheirs(t, "hello.ko:\n", "hello")
+	works := f.make
+	f.make = func(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
+		if art, err := breaks(ctx, r); err != nil {
+			return art, err
+		}
+		return works(ctx, r)
+	}
+	found, err := f.Bisect(t.Context(), Search{Spec: f.spec, Good: "debian:x@1.15", Bad: "debian:x@1.18"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := results.Read(filepath.Join(found.Folder, results.FileName))
+	if err != nil || found.Bad.Version != "1.17" {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	for _, rec := range res.Records {
+		if rec.InTreeRun != nil {
+			t.Errorf("%s: %+v", rec.Target.Release, rec.InTreeRun)
+		}
+	}
+}
+
 func TestEndsOf(t *testing.T) {
 	target := func(name string) kernels.Target {
 		version, flavour, _ := strings.Cut(name, "-")

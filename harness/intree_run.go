@@ -24,10 +24,10 @@ type counterpart struct {
 	names []string
 }
 
-// counterpart finds the kernel's own copies of what b was to give, if they are to be run as well; nil where they are not, or where
-// the kernel has none, which a note in b says.
+// counterpart finds the kernel's own copies of what b was to give, if they are to be run as well; nil where they are not, as
+// where nothing is run, or where the kernel has none, which a note in b says.
 func (r *run) counterpart(ctx context.Context, tree *kernels.Tree, b *built) *counterpart {
-	if !r.plan.Spec.CompareInTree || ctx.Err() != nil {
+	if !r.plan.Spec.CompareInTree || r.plan.Spec.BuildOnly || ctx.Err() != nil {
 		return nil
 	}
 	names, err := r.moduleNames(ctx, tree, b)

@@ -136,6 +136,20 @@ func TestCompareInTree(t *testing.T) {
 	}
 }
 
+// Where no guest is started, nothing came of the kernel's own copy.
+func TestCompareInTreeNeedsGuests(t *testing.T) {
+	f := newFixture(t, "call pass\npoweroff\n")
+	f.withTheirs(t, "hello.ko:\n", "hello")
+	f.spec.Kernels, f.spec.BuildOnly = []string{"debian:old"}, true
+	res, err := f.run(t, t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec := res.Records[0]; rec.Status != results.Pass || rec.InTreeRun != nil {
+		t.Errorf("%s beside %+v", rec.Status, rec.InTreeRun)
+	}
+}
+
 // Whoever watches sees the module's own guests only.
 func TestCompareInTreeIsQuiet(t *testing.T) {
 	f := newFixture(t, "call pass\npoweroff\n")
