@@ -21,7 +21,6 @@ func newChannel(name string) (channel, error) {
 	if err != nil {
 		return channel{}, fmt.Errorf("open %s channel: %w", name, err)
 	}
-	widen(fds[1])
 	ours, theirs := os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name)
 	defer ours.Close() // FileConn has its own copy
 	conn, err := net.FileConn(ours)
@@ -35,14 +34,20 @@ func newChannel(name string) (channel, error) {
 // sendBuffer is room for some 5000 bytes of a serial port.
 const sendBuffer = 4 << 20
 
-// widen makes room for what a guest says while a busy host keeps us from reading. QEMU sends each byte of a serial port by
-// itself, and the kernel counts three quarters of a kilobyte for it: 278 fill a socket. A guest's kernel waits 10 ms for a
-// full port, and then writes over the 16 bytes in it (Linux drivers/tty/serial/8250/8250_port.c, wait_for_lsr). Only root
-// gets all that is asked for, others get twice what they had.
-func widen(fd int) {
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+// widen makes room on QEMU's end of a serial port for what a guest says while a busy host keeps us from reading. QEMU sends
+// each byte of such a port by itself, and the kernel counts three quarters of a kilobyte for it: 278 fill a socket. A guest's
+// kernel waits 10 ms for a full port, and then writes over the 16 bytes in it (Linux drivers/tty/serial/8250/8250_port.c,
+// wait_for_lsr). Only root gets all that is asked for, others get twice what they had.
+func (c channel) widen() {
+	theirs, err := c.theirs.SyscallConn()
+	if err != nil {
+		return // it has the room that it has
 	}
+	_ = theirs.Control(func(fd uintptr) {
+		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+		}
+	})
 }
 
 // channels are all the ways of one guest.
@@ -77,6 +82,10 @@ func openChannels(terminal bool) (c *channels, b backends, err error) {
 	open("report", &c.report, &b.report)
 	if terminal {
 		open("terminal", &c.terminal, &b.terminal)
+	}
+	if err == nil { // and not the monitor: its answers would come behind all the events that find room
+		c.console.widen()
+		c.report.widen()
 	}
 	return c, b, err
 }
