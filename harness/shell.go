@@ -13,6 +13,7 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 	if len(p.Targets) == 0 {
 		return errors.New(p.Unresolved[0].Reason)
 	}
+	h.event(Event{Kind: EventPlan, Text: p.Module.Name, Cells: []Cell{{Target: Label(p.Targets[0])}}})
 	patient := *p
 	patient.Spec.Timeout = shellLimit
 	r, err := h.prepare(ctx, &patient)
