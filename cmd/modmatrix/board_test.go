@@ -79,6 +79,21 @@ func TestASkippedRowIsNoSuccess(t *testing.T) {
 	}
 }
 
+// A shell has no suite, and while its guest boots, there is something to be seen all the same.
+func TestTheBoardTellsHowFarAShellIs(t *testing.T) {
+	b := newBoard()
+	b.add(harness.Event{Kind: harness.EventPlan, Text: "m", Cells: []harness.Cell{{Target: "6.1"}}})
+	words := []string{"building", "booting", "loading"}
+	for i, stage := range []results.Stage{results.StageBuild, results.StageBoot, results.StageLoad} {
+		want := words[i]
+		b.add(harness.Event{Kind: harness.EventStage, Target: "6.1", Stage: stage, State: harness.StateStart})
+		if view := b.view(frame{width: 80, height: 24, now: dawn}); !strings.Contains(view, want) {
+			t.Errorf("no %s in\n%s", want, view)
+		}
+		b.add(harness.Event{Kind: harness.EventStage, Target: "6.1", Stage: stage, State: harness.StateDone})
+	}
+}
+
 func TestBoardFitsEveryTerminal(t *testing.T) {
 	b := midway()
 	for _, size := range [][2]int{{120, 40}, {80, 24}, {60, 24}, {40, 24}, {20, 10}, {80, 11}} {

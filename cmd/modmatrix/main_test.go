@@ -278,13 +278,39 @@ func (s *scripted) Explain(ctx context.Context, spec harness.Spec, res *results.
 	return h.Explain(ctx, spec, res, dir, cells)
 }
 
-// Shell greets, and gives back what it is told until a line says exit.
+// Shell greets, and gives back what it is told until a line says exit, or is Ctrl-D. What comes before it greets is lost.
 func (s *scripted) Shell(_ context.Context, p *harness.Plan, term io.ReadWriter) error {
-	fmt.Fprintf(term, "welcome to %s\n", p.Targets[0].Release)
-	for in := bufio.NewScanner(term); in.Scan() && in.Text() != "exit"; {
-		fmt.Fprintf(term, "said %s\n", in.Text())
+	typed := make(chan string, 100)
+	go func() {
+		defer close(typed)
+		for in := bufio.NewReader(term); ; {
+			c, err := in.ReadByte()
+			if err != nil {
+				return
+			}
+			typed <- string(c)
+		}
+	}()
+	select {
+	case c := <-typed:
+		return fmt.Errorf("%q was typed before anybody listened", c)
+	case <-time.After(50 * time.Millisecond):
 	}
-	return nil
+	fmt.Fprintf(term, "welcome to %s\n", p.Targets[0].Release)
+	line := ""
+	for c := range typed {
+		switch {
+		case c == "\x04" && line == "", c == "\n" && line == "exit":
+			fmt.Fprintln(term, "goodbye")
+			return nil
+		case c == "\n":
+			fmt.Fprintf(term, "said %s\n", line)
+			line = ""
+		default:
+			line += c
+		}
+	}
+	return errors.New("the terminal went away")
 }
 
 func (s *scripted) Fetch(ctx context.Context, spec harness.Spec) ([]kernels.Target, error) {

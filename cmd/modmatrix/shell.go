@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -57,7 +60,7 @@ func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
 	if len(plan.Targets) == 0 {
 		return fmt.Errorf("%w: %s", harness.ErrNothingMatched, plan.Unresolved[0].Reason)
 	}
-	t := &guestTerminal{app: a, watcher: w, kernel: harness.Label(plan.Targets[0])}
+	t := &guestTerminal{app: a, watcher: w, kernel: harness.Label(plan.Targets[0]), joined: make(chan struct{})}
 	defer t.restore()
 	return h.Shell(ctx, plan, t)
 }
@@ -77,25 +80,50 @@ type guestTerminal struct {
 	watcher watcher
 	kernel  string
 	state   *term.State
-	joined  bool
+	join    sync.Once
+	joined  chan struct{} // closed at the guest's first word
+	ended   bool          // our input did, and the guest's has been told to
 }
 
-func (t *guestTerminal) Read(p []byte) (int, error) { return t.Stdin.Read(p) }
+// endOfInput ends what reads from a terminal, with Ctrl-D at the start of a line, and then a shell, in which a Ctrl-D that was typed
+// ahead is lost.
+const endOfInput = "\n\x04exit\n"
+
+// Read gives the guest our input once it listens; what it was sent before would be lost. Where our input ends, the guest is told to
+// end, again and again: programs in it may have thrown away what was typed ahead.
+func (t *guestTerminal) Read(p []byte) (int, error) {
+	<-t.joined
+	n, err := t.Stdin.Read(p)
+	if n > 0 || !errors.Is(err, io.EOF) || len(p) < len(endOfInput) {
+		return n, err
+	}
+	if t.ended {
+		time.Sleep(time.Second)
+	}
+	t.ended = true
+	return copy(p, endOfInput), nil
+}
 
 func (t *guestTerminal) Write(p []byte) (int, error) {
-	if !t.joined {
-		t.joined = true
+	if err := t.begin(); err != nil {
+		return 0, err
+	}
+	return t.Stdout.Write(p)
+}
+
+// begin joins the terminals, once.
+func (t *guestTerminal) begin() (err error) {
+	t.join.Do(func() {
+		defer close(t.joined)
 		t.watcher.close()
 		fmt.Fprintf(t.Stderr, "%s · leave with exit or Ctrl-D\n", t.kernel)
 		if fd := int(t.Stdin.Fd()); term.IsTerminal(fd) {
-			state, err := term.MakeRaw(fd)
-			if err != nil {
-				return 0, fmt.Errorf("make terminal raw: %w", err)
+			if t.state, err = term.MakeRaw(fd); err != nil {
+				err = fmt.Errorf("make terminal raw: %w", err)
 			}
-			t.state = state
 		}
-	}
-	return t.Stdout.Write(p)
+	})
+	return err
 }
 
 // restore gives the terminal its modes back.
