@@ -10,7 +10,7 @@ import (
 
 // warnsOnNothing is the example driver with a warning for whoever writes nothing to it.
 func warnsOnNothing(t *testing.T) string {
-	return mutated(t, "\tif (!len)\n\t\treturn 0;\n\tif (len > kfifo_size", "\tif (WARN_ON(!len))\n\t\treturn 0;\n\tif (len > kfifo_size")
+	return mutated(t, exampleDriver, "fifo.c", "\tif (!len)\n\t\treturn 0;\n\tif (len > kfifo_size", "\tif (WARN_ON(!len))\n\t\treturn 0;\n\tif (len > kfifo_size")
 }
 
 // TestRealExpectSplat holds that a fault which a spec announces is no fault, that one which does not come is, and that
@@ -57,7 +57,7 @@ func TestRealIsolation(t *testing.T) {
 		})
 	}
 	t.Run("a killer among specs", func(t *testing.T) {
-		driver := mutated(t, "\tif (!len)\n\t\treturn 0;\n\tif (len > kfifo_size", "\tif (!len)\n\t\tpanic(\"nothing\");\n\tif (len > kfifo_size")
+		driver := mutated(t, exampleDriver, "fifo.c", "\tif (!len)\n\t\treturn 0;\n\tif (len > kfifo_size", "\tif (!len)\n\t\tpanic(\"nothing\");\n\tif (len > kfifo_size")
 		res := runReal(t, t.Context(), harness.Spec{Module: driver, Kernels: realKernels[:1], Suites: []string{"testdata/expects"}, Isolate: harness.IsolateSpec})
 		rec := res.Records[0]
 		if rec.Status != results.Fail || len(rec.Specs) != 3 {

@@ -62,7 +62,7 @@ func TestRealBadRemove(t *testing.T) {
 		{"it leaves its node", "\tmisc_deregister(&key->misc);\n\tusb_kill_urb(key->urb);\n\tkref_put(&key->refs, usbkey_free);\n", "\tusb_kill_urb(key->urb);\n", results.CodeWarn, results.StageTest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := mutatedCopy(t, usbkeyDriver, "usbkey.c", tt.old, tt.new)
+			dir := mutated(t, usbkeyDriver, "usbkey.c", tt.old, tt.new)
 			res := runReal(t, t.Context(), harness.Spec{Module: dir, Kernels: usbKernels, Suites: []string{harness.Lifecycle},
 				Plugs: []string{"kbd=usb-kbd"}})
 			rec := res.Records[0]
@@ -71,27 +71,6 @@ func TestRealBadRemove(t *testing.T) {
 			}
 		})
 	}
-}
-
-// mutatedCopy is a copy of a driver in which old is replaced by new, once.
-func mutatedCopy(t *testing.T, driver, file, old, new string) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), filepath.Base(driver))
-	if err := os.CopyFS(dir, os.DirFS(driver)); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, file)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(data), old); n != 1 {
-		t.Fatalf("the driver has %q %d times, not once", old, n)
-	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(data), old, new, 1)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // TestRealSimulators holds that the kernel's own simulators have devices for a module under test: radios at once, and GPIO

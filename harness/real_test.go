@@ -56,14 +56,14 @@ func runReal(t *testing.T, ctx context.Context, spec harness.Spec) *results.Resu
 	return res
 }
 
-// mutated is a copy of the example driver in which old is replaced by new, once.
-func mutated(t *testing.T, old, new string) string {
+// mutated is a copy of a driver in which old is replaced by new, once.
+func mutated(t *testing.T, driver, file, old, new string) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "driver")
-	if err := os.CopyFS(dir, os.DirFS(exampleDriver)); err != nil {
+	dir := filepath.Join(t.TempDir(), filepath.Base(driver))
+	if err := os.CopyFS(dir, os.DirFS(driver)); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "fifo.c")
+	path := filepath.Join(dir, file)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestRealMutations(t *testing.T) {
 	needReal(t)
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
-			res := runReal(t, t.Context(), harness.Spec{Module: mutated(t, m.old, m.new), Kernels: realKernels, Suites: []string{m.suite}})
+			res := runReal(t, t.Context(), harness.Spec{Module: mutated(t, exampleDriver, "fifo.c", m.old, m.new), Kernels: realKernels, Suites: []string{m.suite}})
 			for i, rec := range res.Records {
 				w := m.want[i]
 				if rec.Status != w.status || rec.Code != w.code || w.stage != "" && rec.Stage != w.stage || !strings.Contains(rec.Reason, w.reason) {
