@@ -10,14 +10,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // ConfigName is what the configuration is called in a module's folder. It may be absent.
@@ -187,127 +185,4 @@ func parseConfig(data []byte) (Config, error) {
 	}
 	lines := linesOf(data)
 	return c, cmp.Or(c.checkKernels(lines), c.check(lines))
-}
-
-func prefixed(key string) string {
-	if key == "" {
-		return ""
-	}
-	return key + ": "
-}
-
-// typeClash is how the decoder says that a value has the wrong type.
-var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct field \S+ of type )?(\S+)$`)
-
-// typeNames are Go's types in the words of who writes the file.
-var typeNames = map[string]string{"int": "a whole number", "string": "a text in quotes", "bool": "true or false",
-	"[]string": "a list of texts", "map[string]string": "a table of texts", "harness.Duration": "a text like \"10m\"",
-	"harness.GuestConfig": "a table", "harness.DebianConfig": "a table"}
-
-func oneLine(s string) string {
-	s = strings.TrimPrefix(strings.Join(strings.Fields(s), " "), "toml: ")
-	if m := typeClash.FindStringSubmatch(s); m != nil && typeNames[m[2]] != "" {
-		return fmt.Sprintf("%s belongs here, not the type %s", typeNames[m[2]], m[1])
-	}
-	return s
-}
-
-func unknownKey(e *toml.DecodeError) error {
-	line, _ := e.Position()
-	key := strings.Join(e.Key(), ".")
-	hint := "; known are " + strings.Join(configKeys, ", ")
-	if near := DidYouMean(key, configKeys); near != "" {
-		hint = fmt.Sprintf(" — did you mean %q?", near)
-	}
-	return fmt.Errorf("%d: unknown key %q%s", line, key, hint)
-}
-
-// configKeys lists every key with its table.
-var configKeys = keysOf(reflect.TypeFor[Config](), "")
-
-func keysOf(t reflect.Type, table string) []string {
-	var keys []string
-	for f := range t.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
-		if name == "-" {
-			continue
-		}
-		if f.Type.Kind() == reflect.Struct {
-			keys = append(keys, table+name)
-			keys = append(keys, keysOf(f.Type, table+name+".")...)
-			continue
-		}
-		keys = append(keys, table+name)
-	}
-	return keys
-}
-
-// linesOf tells on which line each key of a well-formed document stands.
-func linesOf(data []byte) map[string]int {
-	lines := map[string]int{}
-	var p unstable.Parser
-	p.Reset(data)
-	table := ""
-	for p.NextExpression() {
-		e := p.Expression()
-		var parts []string
-		line := 0
-		for k := e.Key(); k.Next(); {
-			parts = append(parts, string(k.Node().Data))
-			if line == 0 {
-				line = p.Shape(k.Node().Raw).Start.Line
-			}
-		}
-		key := strings.Join(parts, ".")
-		if e.Kind == unstable.Table {
-			table = key + "."
-			lines[key] = line
-			continue
-		}
-		lines[table+key] = line
-	}
-	return lines
-}
-
-// check says what a value may be where it is not.
-func (c Config) check(lines map[string]int) error {
-	timeout := time.Duration(c.Guest.Timeout)
-	rules := []struct {
-		key  string
-		ok   bool
-		want string
-	}{
-		{"suites", len(c.Suites) > 0, "name at least one suite, or leave the key out"},
-		{"params", !slices.ContainsFunc(c.Params, notAssignment), "each is a text like \"name=value\""},
-		{"make", !slices.ContainsFunc(c.Make, notAssignment), "each is a text like \"NAME=VALUE\""},
-		{"out", c.Out != "", "the name of a folder"},
-		{"jobs", 0 <= c.Jobs && c.Jobs <= 1024, "from 0 to 1024"},
-		{"guest.memory_mib", 64 <= c.Guest.MemoryMiB && c.Guest.MemoryMiB <= 1<<20, "from 64 to 1048576"},
-		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
-		{"guest.devices", badDevice(c.Guest.Devices) == "", badDevice(c.Guest.Devices)},
-		{"guest.modules", badModule(c.Guest.Modules) == "", badModule(c.Guest.Modules)},
-		{"guest.plug", badPlug(c.Guest.plugs()) == "", badPlug(c.Guest.plugs())},
-		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "a text from \"1s\" to \"24h\""},
-		{"debian.mirror", isAddress(c.Debian.Mirror), "an address that starts with http://, https:// or file://"},
-		{"debian.security_mirror", isAddress(c.Debian.SecurityMirror), "an address that starts with http://, https:// or file://"},
-	}
-	for _, r := range rules {
-		if !r.ok {
-			return fmt.Errorf("%d: %s: %s", lines[r.key], r.key, r.want)
-		}
-	}
-	return nil
-}
-
-// notAssignment tells whether s is anything but NAME=VALUE with a name that make and the kernel both take.
-func notAssignment(s string) bool {
-	name, _, ok := strings.Cut(s, "=")
-	return !ok || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != "" ||
-		strings.ContainsAny(s, "\n\x00")
-}
-
-func isAddress(s string) bool {
-	return s == "" || slices.ContainsFunc([]string{"http://", "https://", "file://"}, func(p string) bool {
-		return strings.HasPrefix(s, p) && !strings.ContainsAny(s, " \t\n")
-	})
 }
