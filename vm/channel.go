@@ -35,8 +35,8 @@ func newChannel(name string) (channel, error) {
 const sendBuffer = 4 << 20
 
 // widen makes room on QEMU's end of a serial port for what a guest says while a busy host keeps us from reading. QEMU sends
-// each byte of such a port by itself, and the kernel counts three quarters of a kilobyte for it: 278 fill a socket. A guest's
-// kernel waits 10 ms for a full port, and then writes over the 16 bytes in it (Linux drivers/tty/serial/8250/8250_port.c,
+// each byte of it by itself, and the kernel counts three quarters of a kilobyte for that: 278 fill a socket. A guest's kernel
+// waits 10 ms for a full port, and then writes over the 16 bytes in it (Linux drivers/tty/serial/8250/8250_port.c,
 // wait_for_lsr). Only root gets all that is asked for, others get twice what they had.
 func (c channel) widen() {
 	theirs, err := c.theirs.SyscallConn()
