@@ -18,15 +18,20 @@ func TestDisown(t *testing.T) {
 	tests := []struct {
 		name   string
 		module kbuild.Module
+		given  []string // as the kernel asked for it
+		beside []string // as guest.modules names it
 		left   []string
 	}{
-		{"on top of others", kbuild.Module{Name: "vhba", Path: ko, Depends: []string{"scsi_mod"}}, all[1:]},
-		{"on nothing", kbuild.Module{Name: "vhba", Path: ko}, all},
-		{"of a file that is gone", kbuild.Module{Name: "vhba", Path: ko + "x", Depends: []string{"scsi_mod"}}, all},
+		{"on top of others", kbuild.Module{Name: "vhba", Path: ko, Depends: []string{"scsi_mod"}}, nil, nil, all[1:]},
+		{"on what was asked for", kbuild.Module{Name: "vhba", Path: ko}, []string{"scsi_mod"}, nil, all[1:]},
+		{"beside others", kbuild.Module{Name: "vhba", Path: ko}, nil, []string{"scsi_mod"}, all[1:]},
+		{"on nothing", kbuild.Module{Name: "vhba", Path: ko}, nil, nil, all},
+		{"of a file that is gone", kbuild.Module{Name: "vhba", Path: ko + "x", Depends: []string{"scsi_mod"}}, nil, nil, all},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := cell{built: built{product: product{Modules: []kbuild.Module{tt.module}}}}
+			c := cell{run: &run{plan: &Plan{Spec: Spec{Modules: tt.beside}}}, built: built{product: product{Modules: []kbuild.Module{tt.module}}},
+				given: given{modules: tt.given}}
 			e := Evidence{Guest: NewGuest("n")}
 			e.Guest.Residue = slices.Clone(all)
 			c.disown(&e)
