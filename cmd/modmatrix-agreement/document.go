@@ -26,7 +26,7 @@ func documentCommand() *cobra.Command {
 	d := document{}
 	cmd := &cobra.Command{
 		Use:   "document RESULTS…",
-		Short: "Write both tables of a document anew: results.json of runs of packages, and what was compared",
+		Short: "Write both tables of a document anew: results.json of runs of packages, the last word on a cell last, and what was compared",
 		Args:  cobra.MinimumNArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return d.write(os.Stdout, args) },
 	}
@@ -81,10 +81,7 @@ func readCells(files []string) (cells []cell, err error) {
 	for _, f := range files {
 		text, err := os.ReadFile(f)
 		var r report
-		if err == nil {
-			err = json.Unmarshal(text, &r)
-		}
-		if err == nil && r.Schema != schema {
+		if err == nil && (json.Unmarshal(text, &r) != nil || r.Schema != schema) {
 			err = errors.New("not what --output writes")
 		}
 		if err != nil {
@@ -161,17 +158,32 @@ func byVersion(a, b string) int {
 	return version.Compare(v, w)
 }
 
-// runTable is what the packages of Debian came to, built, loaded, used and unloaded.
-func runTable(runs []*results.Results) string {
-	var g grid
-	counted, n := map[results.Status]int{}, 0
+// ran is one record, and where in the table it stands.
+type ran struct {
+	row, column string
+	rec         results.Record
+}
+
+// lastWords are the records of runs, of one place the last.
+func lastWords(runs []*results.Results) (all []ran) {
 	for _, run := range runs {
 		row := strings.TrimSpace(run.Module.Name + " " + run.Module.Version)
 		for _, rec := range run.Records {
-			counted[rec.Status]++
-			n++
-			g.put(row, rec.Target.Release, g.word(rec))
+			one := ran{row, rec.Target.Release, rec}
+			all = slices.DeleteFunc(all, func(o ran) bool { return o.row == one.row && o.column == one.column })
+			all = append(all, one)
 		}
+	}
+	return all
+}
+
+// runTable is what the packages of Debian came to, built, loaded, used and unloaded.
+func runTable(runs []*results.Results) string {
+	var g grid
+	counted, all := map[results.Status]int{}, lastWords(runs)
+	for _, one := range all {
+		counted[one.rec.Status]++
+		g.put(one.row, one.column, g.word(one.rec))
 	}
 	var words []string
 	for _, s := range []results.Status{results.Pass, results.Fail, results.Skip, results.Error, results.Miss} {
@@ -179,7 +191,7 @@ func runTable(runs []*results.Results) string {
 			words = append(words, fmt.Sprintf("%d %s", counted[s], s))
 		}
 	}
-	return fmt.Sprintf("%d cells of %d packages: %s.\n\n%s", n, len(runs), strings.Join(words, ", "), g.String())
+	return fmt.Sprintf("%d cells of %d packages: %s.\n\n%s", len(all), len(g.rows), strings.Join(words, ", "), g.String())
 }
 
 // word is one record in the table.
