@@ -25,7 +25,7 @@ func TestDebIsTheNewestOfItsSuite(t *testing.T) {
 	if err != nil || string(text) != "new" || d.Version != "1-1+deb12u1" || d.Arch != "all" {
 		t.Errorf("%+v %q %v", d, text, err)
 	}
-	if sum, err := fileSHA256(d.File); err != nil || sum != d.SHA256 {
+	if sum, err := kernels.FileSHA256(d.File); err != nil || sum != d.SHA256 {
 		t.Errorf("the file is not the one of the index: %s %v", sum, err)
 	}
 	if err := os.RemoveAll(filepath.Join(a.dir, "pool")); err != nil {

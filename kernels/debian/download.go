@@ -2,11 +2,8 @@ package debian
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -125,7 +122,7 @@ func (st *state) pullOnce(ctx context.Context, dir string, pkgs []wanted) ([]str
 	for _, p := range pkgs {
 		file := filepath.Join(dir, p.SHA256+".deb")
 		files = append(files, file)
-		if sum, err := fileSHA256(file); err == nil && sum == p.SHA256 {
+		if sum, err := kernels.FileSHA256(file); err == nil && sum == p.SHA256 {
 			continue
 		}
 		args = append(args, p.uri, file, "SHA256:"+p.SHA256)
@@ -143,7 +140,7 @@ func (st *state) pullOnce(ctx context.Context, dir string, pkgs []wanted) ([]str
 		return nil, notDownloaded(err)
 	}
 	for i, p := range pkgs {
-		if sum, err := fileSHA256(files[i]); err != nil || sum != p.SHA256 {
+		if sum, err := kernels.FileSHA256(files[i]); err != nil || sum != p.SHA256 {
 			return nil, errors.Join(fmt.Errorf("download %s: %w", p.Name, errNotAsSigned), os.Remove(files[i]))
 		}
 	}
@@ -193,17 +190,4 @@ func sizeOf(dir string) (bytes int64) {
 		return nil
 	})
 	return bytes
-}
-
-func fileSHA256(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

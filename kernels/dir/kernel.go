@@ -108,7 +108,7 @@ func changed(want, have kernels.Target) string {
 func (k Kernel) hashed() ([]kernels.Package, error) {
 	var files []kernels.Package
 	for _, path := range []string{filepath.Join(k.KDIR, ".config"), filepath.Join(k.KDIR, "Module.symvers"), k.Image} {
-		sum, err := fileDigest(path)
+		sum, err := kernels.FileSHA256(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // look has said so where it matters
 		}
@@ -118,17 +118,6 @@ func (k Kernel) hashed() ([]kernels.Package, error) {
 		files = append(files, kernels.Package{Name: filepath.Base(path), Version: k.Release, Arch: machine, SHA256: sum})
 	}
 	return files, nil
-}
-
-func fileDigest(path string) (sum string, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // headerFolders hold what a module is compiled with besides the configuration.
