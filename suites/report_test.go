@@ -134,7 +134,7 @@ spec-end "ordinary says too much" failed xxxxx`
 	if got := ends["ordinary fails in its cleanup too"].Message; !strings.Contains(got, "and then failed: second") {
 		t.Errorf("message of two failures is %q", got)
 	}
-	if got := ends["ordinary fails"].Location; filepath.Base(strings.Split(got, ":")[0]) != "report_test.go" {
+	if got := ends["ordinary fails"].Location; filepath.Base(strings.Split(got, ":")[0]) != "fixture_test.go" {
 		t.Errorf("location of a failure is %q", got)
 	}
 	if got := len(ends["ordinary says too much"].Message); got > 64<<10 {
@@ -144,7 +144,7 @@ spec-end "ordinary says too much" failed xxxxx`
 
 func TestStreamNamesTheLineThatHung(t *testing.T) {
 	frames, _ := run(t, "hangs", nil, "--ginkgo.grace-period=1s")
-	if len(frames) < 2 || !strings.Contains(frames[1].Spec.Message, "report_test.go:") {
+	if len(frames) < 2 || !strings.Contains(frames[1].Spec.Message, "fixture_test.go:") {
 		t.Errorf("no line in\n%+v", frames)
 	}
 }
