@@ -34,9 +34,9 @@ var products = []string{
 	"Module.symvers", "modules.order", ".tmp_versions", ".cache.mk",
 }
 
-// isProduct tells whether a file or folder of that name is left by a build.
-func isProduct(name string) bool {
-	return slices.ContainsFunc(products, func(pattern string) bool {
+// matchesAny tells whether a single name is one of patterns.
+func matchesAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		ok, _ := path.Match(pattern, name)
 		return ok
 	})
@@ -58,7 +58,7 @@ func walk(root *os.Root, exclude []string, stray bool, visit func(entry) error) 
 			return err
 		case name == ".":
 			return nil
-		case d.Name() == ".git", isProduct(d.Name()), slices.Contains(exclude, name):
+		case d.Name() == ".git", matchesAny(products, d.Name()), slices.Contains(exclude, name):
 			if d.IsDir() {
 				return fs.SkipDir
 			}

@@ -72,7 +72,7 @@ func ownCompiler(config kconfig.Config) string {
 	return "that one"
 }
 
-// asksFor tells whether a makefile of the module names the option, or the user does.
+// asksFor tells whether what builds the module names the option, or the user does.
 func (r Request) asksFor(option string) bool {
 	name, _, _ := strings.Cut(option, "=")
 	if slices.ContainsFunc(r.Make, func(arg string) bool { return strings.Contains(arg, name) }) {
@@ -85,7 +85,7 @@ func (r Request) asksFor(option string) bool {
 	defer built.Close()
 	found := false
 	_ = fs.WalkDir(built.FS(), ".", func(file string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || !isMakefile(path.Base(file)) {
+		if err != nil || !d.Type().IsRegular() || !matchesAny(instructions, path.Base(file)) {
 			return nil
 		}
 		if info, err := d.Info(); err != nil || info.Size() > maxMakefile {
@@ -101,6 +101,5 @@ func (r Request) asksFor(option string) bool {
 	return found
 }
 
-func isMakefile(name string) bool {
-	return strings.HasPrefix(name, "Makefile") || strings.HasPrefix(name, "Kbuild") || path.Ext(name) == ".mk" || name == "dkms.conf"
-}
+// instructions are the names of files that say how a source is built, as patterns: makefiles, and what they are made by.
+var instructions = []string{"[Mm]akefile*", "GNUmakefile*", "Kbuild*", "*.mk", "*.in", "*.am", "*.ac", "*.m4", "*.sh", "configure", "dkms.conf"}

@@ -39,6 +39,8 @@ func TestAnOlderCompilerIsNotTheModulesFault(t *testing.T) {
 		}, nil, nil, true},
 		"nobody says":      {fakeTree, nil, nil, true},
 		"the module's own": {builtWithGCC14, map[string]string{"src/Makefile": "ccflags-y += -fmin-function-alignment=16\n"}, nil, true},
+		"its own make's":   {builtWithGCC14, map[string]string{"GNUmakefile": "EXTRA = -fmin-function-alignment=16\n"}, nil, true},
+		"its configure's":  {builtWithGCC14, map[string]string{"configure": "echo CFLAGS=-fmin-function-alignment=16 > config.mk\n"}, nil, true},
 		"the user's own":   {builtWithGCC14, nil, []string{"KCFLAGS=-fmin-function-alignment=16"}, true},
 		"in a text of his": {builtWithGCC14, map[string]string{"README": "-fmin-function-alignment\n"}, nil, false},
 	} {
