@@ -75,7 +75,8 @@ func bootNonce(path string) string {
 //
 // It is read into the room, a file in memory whose pages are there before the guest is frozen. What is read last is the
 // suite, by far the largest file of most payloads: it does not leave the room, which becomes that file instead. To an
-// emulated processor, getting and filling other pages for it costs as much as all the rest of unpacking.
+// emulated processor, getting and filling other pages for it costs as much as all the rest of unpacking. So does giving
+// pages back: a room that nothing large was in stays, without a name, until the guest's end.
 type drive struct {
 	fd   int
 	room *os.File
@@ -114,10 +115,10 @@ func (d *drive) makeRoom(path string) (err error) {
 	return err
 }
 
-// close ends all use of the drive and of the room: the kernel starts no program from a file that is open for writing.
+// close ends all use of the drive.
 func (d *drive) close() error {
 	_ = os.Remove(d.room.Name()) // unless it is under another name by now
-	return errors.Join(unix.Close(d.fd), unix.Munmap(d.buf), d.room.Close())
+	return errors.Join(unix.Close(d.fd), d.room.Close())
 }
 
 // wait looks for a payload until there is one.
@@ -145,7 +146,7 @@ func (d *drive) unpack(h wire.DriveHeader, root string) error {
 	at := int64(wire.DriveFiles)
 	for i, f := range files {
 		take := d.copy
-		if i == len(files)-1 && f.Size <= roomSize {
+		if i == len(files)-1 && f.Size > roomSize/2 && f.Size <= roomSize {
 			take = d.keep
 		}
 		if err := take(f, at, filepath.Join(root, f.Path)); err != nil {
@@ -156,7 +157,8 @@ func (d *drive) unpack(h wire.DriveHeader, root string) error {
 	return nil
 }
 
-// keep makes the room the file that begins at a place of the drive.
+// keep makes the room the file that begins at a place of the drive. It can be read into no more: the kernel starts no program
+// from a file that somebody can still write to.
 func (d *drive) keep(f wire.DriveFile, at int64, path string) error {
 	content, err := d.read(at, int(f.Size))
 	if err != nil {
@@ -168,7 +170,7 @@ func (d *drive) keep(f wire.DriveFile, at int64, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return errors.Join(d.room.Truncate(f.Size), d.room.Chmod(os.FileMode(f.Mode)), os.Rename(d.room.Name(), path))
+	return errors.Join(unix.Munmap(d.buf), d.room.Truncate(f.Size), d.room.Chmod(os.FileMode(f.Mode)), os.Rename(d.room.Name(), path))
 }
 
 // copy writes the file that begins at a place of the drive.

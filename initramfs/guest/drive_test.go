@@ -56,6 +56,7 @@ func TestUnpackDrive(t *testing.T) {
 	for name, contents := range map[string][][]byte{
 		"none": {}, "one": {[]byte("x")}, "the last is empty": {[]byte("x"), nil}, "many": {nil, []byte("plan"), large[:wire.DriveBlock], large[:5001]},
 		"larger than the room": {large, large}, "as large as the room": {[]byte("x"), large[:roomSize]},
+		"not worth the room": {[]byte("x"), large[:roomSize/2]}, "just worth the room": {[]byte("x"), large[:roomSize/2+1]},
 	} {
 		d, dir := deliver(t, contents...)
 		if err := d.unpack(d.wait(), dir); err != nil {
@@ -80,7 +81,7 @@ func TestUnpackDrive(t *testing.T) {
 
 // TestKeptFileRuns starts a program that was unpacked by keeping the room.
 func TestKeptFileRuns(t *testing.T) {
-	d, dir := deliver(t, []byte("#!/bin/sh\nexit 7\n"))
+	d, dir := deliver(t, append([]byte("#!/bin/sh\nexit 7\n"), make([]byte, roomSize/2)...))
 	if err := d.unpack(d.wait(), dir); err != nil {
 		t.Fatal(err)
 	}
