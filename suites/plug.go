@@ -53,7 +53,7 @@ func Plug(name string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("plug in %s: it is in, and the kernel has found no device for %v: what drives the bus?", name, findTime)
+			return fmt.Errorf("plug in %s: it is in, and the kernel has found no device for %v: is its bus driven, as USB is by xhci_pci?", name, findTime)
 		}
 	}
 }
