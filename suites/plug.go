@@ -35,7 +35,7 @@ var plugged = struct {
 // found it: it is in /sys/bus, and a driver is about to be asked to take it. Wait for that with
 //
 //	Expect(suites.Plug("kbd")).To(Succeed())
-//	Eventually(suites.Module("mykbd").Devices).Should(HaveLen(1))
+//	Eventually(suites.Module("mykbd").Devices, "15s").Should(HaveLen(1))
 //
 // The error says why it is not there: there is no such name, it is plugged in already, QEMU refuses it, or the kernel did
 // not find it. A device that a suite leaves plugged in is pulled at the suite's end, before the modules are unloaded.
@@ -70,7 +70,7 @@ func Unplug(name string) error {
 	there := func(path string) bool { _, err := os.Lstat(path); return err == nil }
 	for deadline := time.Now().Add(findTime); slices.ContainsFunc(plugged.devices[name], there); time.Sleep(pollInterval) {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("pull %s: it is out, and the kernel still has %s after %v", name, strings.Join(plugged.devices[name], ", "), findTime)
+			return fmt.Errorf("pull %s: it is out, and the kernel still has %s after %v: has the driver not returned from remove?", name, strings.Join(plugged.devices[name], ", "), findTime)
 		}
 	}
 	delete(plugged.devices, name)
