@@ -146,7 +146,7 @@ func (r *run) head() results.Head {
 
 // about is the run as results.json has it.
 func (r *run) about() results.Run {
-	return results.Run{ID: r.id, Started: r.started.UTC(), Tool: r.tool, PlanDigest: r.plan.Digest(),
+	return results.Run{ID: r.id, Started: r.started.UTC(), Tool: r.tool, PlanDigest: r.plan.Digest(), Asked: r.plan.Spec.Asked,
 		Host: results.Host{Arch: vm.HostArch(), Accelerator: r.verdict.Accel.Name, CPUModel: r.verdict.Accel.CPU, QEMU: r.qemu}}
 }
 

@@ -46,6 +46,7 @@ type Spec struct {
 	BuildOnly     bool          // stop after the build; a module that built is a PASS
 	Mirror        string        // of the Debian archive; empty: as the host's own apt sources say
 	SecurityURL   string        // of the Debian security archive; likewise
+	Asked         results.Asked // how the results say that they were asked for
 }
 
 // UsageError is a mistake of the caller: bad configuration, unknown suite, a folder without a module (exit code 2).

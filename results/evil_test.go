@@ -24,7 +24,7 @@ func spoken(s string) *Results {
 	boot.Target.Release, boot.Status, boot.Stage, boot.Code = s+"2", Error, StageBoot, CodeInfra
 	skip.Target.Release, skip.Status, skip.Code = s+"3", Skip, CodeExcluded
 	quiet.Target.Release, quiet.Reason, quiet.Specs = s+"4", "", nil
-	r := &Results{Run: Run{ID: s, Tool: s, PlanDigest: s, Host: Host{s, s, s, s}, Started: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
+	r := &Results{Run: Run{ID: s, Tool: s, PlanDigest: s, Host: Host{s, s, s, s}, Asked: Asked{[]string{s, s}, s, map[string]string{s: s}}, Started: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
 		Module: Module{Name: s, Version: s, SourceDigest: s, Git: &Git{Commit: s}}, Records: []Record{rec, build, boot, skip, quiet}}
 	r.Finish()
 	return r

@@ -76,6 +76,9 @@ func jsonError(data []byte, err error) error {
 }
 
 func (r *Results) check() error {
+	if err := r.Run.Asked.check(); err != nil {
+		return err
+	}
 	seen := map[recordKey]bool{}
 	for i, rec := range r.Records {
 		err := rec.check()

@@ -40,7 +40,7 @@ func TestResultsAreReadAsTheyWereWritten(t *testing.T) {
 
 func TestReadRefusesWhatCannotBeBelieved(t *testing.T) {
 	valid := func(change string) string {
-		r := &Results{Records: []Record{cell("6.1.0-amd64", "lifecycle", specs(1)...)}}
+		r := &Results{Run: Run{Asked: Asked{Words: []string{"run"}}}, Records: []Record{cell("6.1.0-amd64", "lifecycle", specs(1)...)}}
 		r.Finish()
 		var b bytes.Buffer
 		if err := r.JSON(&b); err != nil {
@@ -65,6 +65,9 @@ func TestReadRefusesWhatCannotBeBelieved(t *testing.T) {
 		{"an artifact lies elsewhere", valid(`"console": "cells→"console": "../cells`), "lies outside"},
 		{"an artifact is absolute", valid(`"console": "cells→"console": "/etc`), "lies outside"},
 		{"the summary is embellished", valid(`"PASS": 1→"PASS": 2`), "the summary says"},
+		{"it was asked for with something else", valid(`"run"
+→"rm"
+`), "neither run nor build"},
 		{"a type is wrong", valid(`"attempts": 1,→"attempts": "many",`), "line "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

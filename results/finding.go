@@ -118,15 +118,18 @@ func (f finding) failed() (Spec, bool) {
 }
 
 // again is the command that runs the cell of the finding, and no other. What all suites share takes no suite.
-func (f finding) again(opt TextOptions) string {
-	words := append(opt.command(), "-k", f.rec.Target.Selector())
+func (f finding) again(asked Asked) string {
+	words := asked.command()
+	if k := f.rec.Target.Selector(); k != "" {
+		words = append(words, "-k", k)
+	}
 	if s := f.rec.Suite; s != "" && !f.rec.shared() {
-		words = append(words, "--suite", opt.suite(s))
+		words = append(words, "--suite", asked.suite(s))
 	}
 	if spec, ok := f.failed(); ok {
 		words = append(words, "--focus", regexp.QuoteMeta(spec.Name))
-	} else if opt.Focus != "" && !f.rec.shared() {
-		words = append(words, "--focus", opt.Focus)
+	} else if asked.Focus != "" && !f.rec.shared() {
+		words = append(words, "--focus", asked.Focus)
 	}
 	return ShellLine(words...)
 }
@@ -149,15 +152,15 @@ func (t Target) Selector() string {
 	return s
 }
 
-func writeFinding(out *bufio.Writer, f finding, opt TextOptions) {
+func writeFinding(out *bufio.Writer, f finding, asked Asked, dir string) {
 	fmt.Fprintf(out, "\n%s\n", f.heading())
-	for _, l := range f.logs(opt.Dir) {
+	for _, l := range f.logs(dir) {
 		fmt.Fprintf(out, "   %-7s  %s\n", l[0], l[1])
 	}
 	if len(f.also) > 0 {
 		fmt.Fprintf(out, "   %-7s  %s\n", "also", Plain(strings.Join(f.also, ", ")))
 	}
-	fmt.Fprintf(out, "   %-7s  %s\n", "again", f.again(opt))
+	fmt.Fprintf(out, "   %-7s  %s\n", "again", f.again(asked))
 }
 
 // noted are the notes of a record, with one on where it comes from if that is an earlier run.

@@ -129,7 +129,7 @@ func inTreeTurns(g grid) (lines []string) {
 }
 
 // writeInTree tells what came of the kernel's own copies that should be known beside the verdicts.
-func writeInTree(out *bufio.Writer, g grid, opt TextOptions) {
+func writeInTree(out *bufio.Writer, g grid, asked Asked, dir string) {
 	if !comparesInTree(g) {
 		return
 	}
@@ -138,18 +138,18 @@ func writeInTree(out *bufio.Writer, g grid, opt TextOptions) {
 	}
 	for _, f := range findings(inTreeGrid(g)) {
 		fmt.Fprintf(out, "\nin tree    %s\n", f.heading())
-		for _, l := range f.logs(opt.Dir) {
+		for _, l := range f.logs(dir) {
 			fmt.Fprintf(out, "   %-7s  %s\n", l[0], l[1])
 		}
 		if len(f.also) > 0 {
 			fmt.Fprintf(out, "   %-7s  %s\n", "also", Plain(strings.Join(f.also, ", ")))
 		}
-		fmt.Fprintf(out, "   %-7s  %s\n", "again", f.againInTree(opt))
+		fmt.Fprintf(out, "   %-7s  %s\n", "again", f.againInTree(asked))
 	}
 }
 
 // writeMarkdownInTree is writeInTree in Markdown.
-func writeMarkdownInTree(out *bufio.Writer, g grid) {
+func writeMarkdownInTree(out *bufio.Writer, g grid, asked Asked) {
 	if !comparesInTree(g) {
 		return
 	}
@@ -164,9 +164,9 @@ func writeMarkdownInTree(out *bufio.Writer, g grid) {
 		if len(f.also) > 0 {
 			fmt.Fprintf(out, "  - also on: %s\n", code(strings.Join(f.also, ", ")))
 		}
-		fmt.Fprintf(out, "  - again: %s\n", code(f.againInTree(TextOptions{})))
+		fmt.Fprintf(out, "  - again: %s\n", code(f.againInTree(asked)))
 	}
 }
 
 // againInTree is again with both copies.
-func (f finding) againInTree(opt TextOptions) string { return f.again(opt) + " --compare-in-tree" }
+func (f finding) againInTree(asked Asked) string { return f.again(asked) + " --compare-in-tree" }

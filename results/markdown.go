@@ -30,11 +30,11 @@ func Markdown(w io.Writer, r *Results) error {
 		writeMarkdownTable(out, tableOf(g))
 	}
 	for _, f := range findings(g) {
-		writeMarkdownFinding(out, f)
+		writeMarkdownFinding(out, f, r.Run.Asked)
 	}
-	writeMarkdownInTree(out, g)
+	writeMarkdownInTree(out, g, r.Run.Asked)
 	for _, t := range turns(g) {
-		writeMarkdownTurn(out, t)
+		writeMarkdownTurn(out, t, r.Run.Asked)
 	}
 	for _, n := range notes(g) {
 		fmt.Fprintf(out, "\n- note: %s\n", code(n))
@@ -70,7 +70,7 @@ func writeMarkdownTable(out *bufio.Writer, view [][]tableCell) {
 	}
 }
 
-func writeMarkdownFinding(out *bufio.Writer, f finding) {
+func writeMarkdownFinding(out *bufio.Writer, f finding, asked Asked) {
 	fmt.Fprintf(out, "\n- **%s** %s\n", f.rec.Status, code(f.heading()))
 	for _, l := range f.logs("") {
 		fmt.Fprintf(out, "  - %s: %s\n", l[0], code(l[1]))
@@ -78,16 +78,16 @@ func writeMarkdownFinding(out *bufio.Writer, f finding) {
 	if len(f.also) > 0 {
 		fmt.Fprintf(out, "  - also on: %s\n", code(strings.Join(f.also, ", ")))
 	}
-	fmt.Fprintf(out, "  - again: %s\n", code(f.again(TextOptions{})))
+	fmt.Fprintf(out, "  - again: %s\n", code(f.again(asked)))
 }
 
-func writeMarkdownTurn(out *bufio.Writer, t turn) {
+func writeMarkdownTurn(out *bufio.Writer, t turn, asked Asked) {
 	fmt.Fprintf(out, "\n- first bad: %s, last good: %s", code(t.bad.target.Version), code(t.good.target.Version))
 	if t.kind != "" {
 		fmt.Fprintf(out, ", of %s", code(t.kind))
 	}
 	fmt.Fprintln(out)
-	if command := t.bisect(TextOptions{}); command != "" {
+	if command := t.bisect(asked); command != "" {
 		fmt.Fprintf(out, "  - between them: %s\n", code(command))
 	}
 }

@@ -26,6 +26,7 @@ type Run struct {
 	Tool       string    `json:"tool"`
 	PlanDigest string    `json:"plan_digest"`
 	Host       Host      `json:"host"`
+	Asked      Asked     `json:"asked,omitzero"`
 }
 
 // Host is the machine's part in the result: a pass under TCG is not a pass under KVM.

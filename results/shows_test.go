@@ -126,26 +126,26 @@ func TestTheFirstBadKernelComesWithACommand(t *testing.T) {
 		return rec
 	}
 	const bisect = "first bad  7.2.1 (last good 6.1.0): modmatrix bisect"
-	again := TextOptions{Again: []string{"modmatrix", "run", "drv", "--param", "a=b c"}, Suites: map[string]string{"lifecycle": "my suites/lifecycle"}}
+	again := Asked{Words: []string{"run", "drv", "--param", "a=b c"}, Suites: map[string]string{"lifecycle": "my suites/lifecycle"}}
 	for name, c := range map[string]struct {
 		records []Record
-		opt     TextOptions
+		asked   Asked
 		want    string // the line without its end; empty: there is none
 	}{
-		"at a test":   {[]Record{passed("6.1.0-amd64"), failed("7.2.1-amd64")}, TextOptions{}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
+		"at a test":   {[]Record{passed("6.1.0-amd64"), failed("7.2.1-amd64")}, Asked{}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
 		"as typed":    {[]Record{passed("6.1.0-amd64"), failed("7.2.1-amd64")}, again, bisect + " drv --param 'a=b c' --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite 'my suites/lifecycle'"},
-		"at a build":  {[]Record{passed("6.1.0-amd64"), broken("7.2.1-amd64")}, TextOptions{Again: []string{"modmatrix", "build"}}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
-		"of two":      {[]Record{passed("6.0.0-amd64"), passed("6.1.0-amd64"), failed("7.2.1-amd64"), failed("7.3.1-amd64")}, TextOptions{}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
-		"too old":     {[]Record{failed("5.10.0-amd64"), passed("6.1.0-amd64"), failed("7.2.1-amd64")}, TextOptions{}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
-		"no archive":  {[]Record{passed("6.1.0-amd64"), from("dir:../linux", failed("7.2.1-amd64"))}, TextOptions{}, "first bad  7.2.1 (last good 6.1.0)"},
-		"back again":  {[]Record{passed("6.1.0-amd64"), failed("7.2.1-amd64"), passed("7.3.1-amd64")}, TextOptions{}, ""},
-		"never good":  {[]Record{failed("6.1.0-amd64"), failed("7.2.1-amd64")}, TextOptions{}, ""},
-		"one version": {[]Record{passed("6.1.0-amd64"), failed("6.1.0-bpo-amd64")}, TextOptions{}, ""},
+		"at a build":  {[]Record{passed("6.1.0-amd64"), broken("7.2.1-amd64")}, Asked{Words: []string{"build"}}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
+		"of two":      {[]Record{passed("6.0.0-amd64"), passed("6.1.0-amd64"), failed("7.2.1-amd64"), failed("7.3.1-amd64")}, Asked{}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
+		"too old":     {[]Record{failed("5.10.0-amd64"), passed("6.1.0-amd64"), failed("7.2.1-amd64")}, Asked{}, bisect + " --good debian:trixie@6.1.0 --bad debian:trixie@7.2.1 --suite lifecycle"},
+		"no archive":  {[]Record{passed("6.1.0-amd64"), from("dir:../linux", failed("7.2.1-amd64"))}, Asked{}, "first bad  7.2.1 (last good 6.1.0)"},
+		"back again":  {[]Record{passed("6.1.0-amd64"), failed("7.2.1-amd64"), passed("7.3.1-amd64")}, Asked{}, ""},
+		"never good":  {[]Record{failed("6.1.0-amd64"), failed("7.2.1-amd64")}, Asked{}, ""},
+		"one version": {[]Record{passed("6.1.0-amd64"), failed("6.1.0-bpo-amd64")}, Asked{}, ""},
 	} {
-		r := &Results{Records: c.records}
+		r := &Results{Run: Run{Asked: c.asked}, Records: c.records}
 		r.Finish()
 		got := ""
-		for line := range strings.Lines(text(t, r, c.opt)) {
+		for line := range strings.Lines(text(t, r, TextOptions{})) {
 			if strings.HasPrefix(line, "first bad") {
 				got = strings.TrimRight(line, "\n")
 			}
@@ -153,5 +153,13 @@ func TestTheFirstBadKernelComesWithACommand(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", name, got, c.want)
 		}
+	}
+}
+
+// A command that runs a cell again names the kernel, where there is a name for it.
+func TestAgainNamesNoKernelThatHasNoName(t *testing.T) {
+	rec := Record{Target: Target{Release: "6.1.0"}, Suite: "lifecycle"}.decided(Fail, StageLoad, CodeOops, "it oopsed")
+	if got, want := (finding{rec: rec}).again(Asked{}), "modmatrix run --suite lifecycle"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,28 +14,9 @@ import (
 // TextOptions say how Text writes. The zero value is plain text of any width, as for a file.
 type TextOptions struct {
 	Color   bool
-	Width   int               // columns of the terminal; zero: lines may be of any length
-	Dir     string            // the folder of results.json as the reader would type it; paths are shown below it
-	Again   []string          // program, verb and what follows: a command that runs a cell again starts so; nil: "modmatrix", "run"
-	Focus   string            // what --focus was; empty: all specs ran
-	Suites  map[string]string // what to give --suite for a suite of that name; a missing one goes by its name
-	Elapsed time.Duration     // of the whole run; zero is not shown
-}
-
-// command is what a command of this reader starts with, for the caller to append to.
-func (opt TextOptions) command() []string {
-	if len(opt.Again) == 0 {
-		return []string{"modmatrix", "run"}
-	}
-	return slices.Clone(opt.Again)
-}
-
-// suite is what to give --suite for a suite of that name.
-func (opt TextOptions) suite(name string) string {
-	if given, ok := opt.Suites[name]; ok {
-		return given
-	}
-	return name
+	Width   int           // columns of the terminal; zero: lines may be of any length
+	Dir     string        // the folder of results.json as the reader would type it; paths are shown below it
+	Elapsed time.Duration // of the whole run; zero is not shown
 }
 
 // Text writes the matrix as a person reads it: a table, the totals, and for every fault one line of cause with the
@@ -53,11 +33,11 @@ func Text(w io.Writer, r *Results, opt TextOptions) error {
 		fmt.Fprintf(out, "%s\n", loud(nothingTested+": "+Plain(why), opt.Color))
 	}
 	for _, f := range findings(g) {
-		writeFinding(out, f, opt)
+		writeFinding(out, f, r.Run.Asked, opt.Dir)
 	}
-	writeInTree(out, g, opt)
+	writeInTree(out, g, r.Run.Asked, opt.Dir)
 	for i, t := range turns(g) {
-		fmt.Fprintf(out, "%s%s\n", []string{"\n", ""}[min(i, 1)], t.line(opt))
+		fmt.Fprintf(out, "%s%s\n", []string{"\n", ""}[min(i, 1)], t.line(r.Run.Asked))
 	}
 	for i, n := range notes(g) {
 		fmt.Fprintf(out, "%snote  %s\n", []string{"\n", ""}[min(i, 1)], n)
@@ -66,12 +46,12 @@ func Text(w io.Writer, r *Results, opt TextOptions) error {
 }
 
 // line says where the module stopped to work, and how to find out more.
-func (t turn) line(opt TextOptions) string {
+func (t turn) line(asked Asked) string {
 	line := fmt.Sprintf("first bad  %s (last good %s)", Plain(t.bad.target.Version), Plain(t.good.target.Version))
 	if t.kind != "" {
 		line += " · " + t.kind
 	}
-	if command := t.bisect(opt); command != "" {
+	if command := t.bisect(asked); command != "" {
 		line += ": " + command
 	}
 	return line

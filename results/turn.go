@@ -52,13 +52,13 @@ func turningPoint(rows []row) (t turn, ok bool) {
 // bisect is the command that finds the first release that is bad, among those that the archive holds in between; empty
 // where there is no such row of releases. It asks for the suites that failed only; a module that was not built needs none,
 // but the kernels on which it is do: the first has to do for them.
-func (t turn) bisect(opt TextOptions) string {
+func (t turn) bisect(asked Asked) string {
 	for _, end := range []Target{t.good.target, t.bad.target} {
 		if end.Profile != "" || !strings.HasPrefix(end.Source, "debian:") {
 			return ""
 		}
 	}
-	words := opt.command()
+	words := asked.command()
 	words[1] = "bisect"
 	words = append(words, "--good", t.good.target.Selector(), "--bad", t.bad.target.Selector())
 	var suites []string
@@ -71,7 +71,7 @@ func (t turn) bisect(opt TextOptions) string {
 		suites = append(suites, t.bad.cells[0].Suite)
 	}
 	for _, s := range suites {
-		words = append(words, "--suite", opt.suite(s))
+		words = append(words, "--suite", asked.suite(s))
 	}
 	return ShellLine(words...)
 }

@@ -22,7 +22,8 @@ was built, and whose .ko is proven to be for that kernel, is a PASS. It takes th
 				return err
 			}
 			spec.BuildOnly, spec.Suites = true, []string{harness.Lifecycle}
-			return a.carryOut(cmd.Context(), spec, again("build", args, s.Spec))
+			spec.Asked = asked("build", args, s.Spec, spec)
+			return a.carryOut(cmd.Context(), spec)
 		},
 	}
 	s.whichKernels(cmd)

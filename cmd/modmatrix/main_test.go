@@ -72,9 +72,13 @@ func TestTheFlagsOfRunFitTheOtherVerbs(t *testing.T) {
 // The command that runs a cell again has everything that was asked of its guest.
 func TestAgainIsTheSameQuestion(t *testing.T) {
 	flags := harness.Spec{Params: []string{"debug=1"}, Devices: []string{"edu"}, Depends: []string{"../core"}, Isolate: harness.IsolateSpec,
-		RequireKVM: true, Timeout: time.Minute}
-	got := strings.Join(again("run", []string{"drv"}, flags), " ")
-	if want := "modmatrix run drv --param debug=1 --device edu --depends ../core --isolate spec --require-kvm --timeout 1m0s"; got != want {
+		RequireKVM: true, Timeout: time.Minute, Count: 3}
+	how := asked("run", []string{"drv"}, flags, harness.Spec{Suites: []string{"lifecycle", "drv/suites/fifo"}})
+	if how.Suites["fifo"] != "drv/suites/fifo" || len(how.Suites) != 1 {
+		t.Errorf("suites: %v", how.Suites)
+	}
+	got := strings.Join(how.Words, " ")
+	if want := "run drv --param debug=1 --device edu --depends ../core --isolate spec --count 3 --require-kvm --timeout 1m0s"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -211,6 +215,7 @@ func (s *scripted) Run(ctx context.Context, p *harness.Plan) (*results.Results, 
 	if err != nil {
 		return nil, err
 	}
+	res.Run.Asked = p.Spec.Asked
 	return res, ctx.Err()
 }
 

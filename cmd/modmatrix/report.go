@@ -72,7 +72,7 @@ func (a *app) report(form, out string, args []string) error {
 	case form == "json":
 		err = res.JSON(a.Stdout)
 	default:
-		err = results.Text(a.Stdout, res, a.textOptions(harness.Spec{Out: dir}, nil, 0))
+		err = results.Text(a.Stdout, res, a.textOptions(dir, 0))
 	}
 	if err != nil {
 		return fmt.Errorf("show results: %w", err)

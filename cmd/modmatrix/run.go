@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,8 @@ that no selector names any more too. Where nothing is new, it says so, and its e
 			if spec.Resume && spec.New {
 				return usage("--resume and --new exclude each other: --new also runs what is missing of an unfinished run")
 			}
-			return a.carryOut(cmd.Context(), spec, again("run", args, s.Spec))
+			spec.Asked = asked("run", args, s.Spec, spec)
+			return a.carryOut(cmd.Context(), spec)
 		},
 	}
 	s.whichKernels(cmd)
@@ -60,23 +62,23 @@ that no selector names any more too. Where nothing is new, it says so, and its e
 	return cmd
 }
 
-// again is the beginning of the command that runs a cell of this run once more.
-func again(verb string, args []string, flags harness.Spec) []string {
-	words := append([]string{"modmatrix", verb}, args...)
-	for _, p := range flags.Params {
-		words = append(words, "--param", p)
+// asked says how a run of spec was asked for: with the flags that were given, and what the configuration says stays there.
+func asked(verb string, args []string, flags, spec harness.Spec) results.Asked {
+	words := append([]string{verb}, args...)
+	each := func(flag string, values []string) {
+		for _, v := range values {
+			words = append(words, flag, v)
+		}
 	}
-	for _, d := range flags.Devices {
-		words = append(words, "--device", d)
-	}
-	for _, d := range flags.Depends {
-		words = append(words, "--depends", d)
-	}
+	each("--param", flags.Params)
+	each("--device", flags.Devices)
+	each("--depends", flags.Depends)
 	if flags.Isolate != "" {
 		words = append(words, "--isolate", flags.Isolate)
 	}
-	for _, p := range flags.Plugs {
-		words = append(words, "--plug", p)
+	each("--plug", flags.Plugs)
+	if flags.Count != 0 {
+		words = append(words, "--count", strconv.Itoa(flags.Count))
 	}
 	if flags.RequireKVM {
 		words = append(words, "--require-kvm")
@@ -84,11 +86,17 @@ func again(verb string, args []string, flags harness.Spec) []string {
 	if flags.Timeout != 0 {
 		words = append(words, "--timeout", flags.Timeout.String())
 	}
-	return words
+	how := results.Asked{Words: words, Focus: spec.Focus, Suites: map[string]string{}}
+	for _, s := range spec.Suites {
+		if name := suiteName(s); name != s {
+			how.Suites[name] = s
+		}
+	}
+	return how
 }
 
 // carryOut plans, runs, and shows the matrix.
-func (a *app) carryOut(ctx context.Context, spec harness.Spec, again []string) error {
+func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 	began := time.Now()
 	w := a.watch(ctx)
 	res, err := planAndRun(ctx, a, spec, w)
@@ -100,7 +108,7 @@ func (a *app) carryOut(ctx context.Context, spec harness.Spec, again []string) e
 		fmt.Fprintln(a.Stderr, "note  modmatrix run --resume goes on from here")
 	}
 	if !a.json {
-		_ = results.Text(a.Stdout, res, a.textOptions(spec, again, time.Since(began))) // run tells of what could not be written
+		_ = results.Text(a.Stdout, res, a.textOptions(spec.Out, time.Since(began))) // run tells of what could not be written
 	}
 	if err != nil {
 		return err
@@ -121,14 +129,11 @@ func planAndRun(ctx context.Context, a *app, spec harness.Spec, w watcher) (*res
 	return h.Run(ctx, plan)
 }
 
-// textOptions are how this invocation shows a matrix on stdout.
-func (a *app) textOptions(spec harness.Spec, again []string, elapsed time.Duration) results.TextOptions {
-	opt := results.TextOptions{Color: a.coloured(a.Stdout.file), Dir: spec.Out, Again: again, Focus: spec.Focus, Elapsed: elapsed, Suites: map[string]string{}}
+// textOptions are how this invocation shows a matrix on stdout, whose files lie in dir.
+func (a *app) textOptions(dir string, elapsed time.Duration) results.TextOptions {
+	opt := results.TextOptions{Color: a.coloured(a.Stdout.file), Dir: dir, Elapsed: elapsed}
 	if width, _, ok := terminal(a.Stdout.file); ok {
 		opt.Width = width
-	}
-	for _, s := range spec.Suites {
-		opt.Suites[suiteName(s)] = s
 	}
 	return opt
 }
