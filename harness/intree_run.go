@@ -187,6 +187,9 @@ func (c *cell) mark() string {
 	return ""
 }
 
+// row names the target of the cell, and whose module it is.
+func (c *cell) row() string { return Label(c.tree.Target) + c.mark() }
+
 // folder is where the artifacts of the cell go. Those of the kernel's own copy lie within the folder of the module's cell.
 func (c *cell) folder() string {
 	if !c.counterpart {

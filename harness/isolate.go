@@ -162,7 +162,7 @@ type shared struct {
 
 // together gives what the shared guest told in the round of the cell's suite. The first cell that asks runs it.
 func (c *cell) together(ctx context.Context, f *frozen) (told, int, bool) {
-	s := c.sharedGuest(Label(c.tree.Target) + c.mark())
+	s := c.sharedGuest(c.row())
 	s.once.Do(func() {
 		s.suites = c.uncached(f)
 		s.told, s.told.err = c.inTurn(ctx, f, errand{suites: s.suites})

@@ -138,10 +138,14 @@ func (f *frozen) takeSpare() *live {
 	return l
 }
 
-// dismiss ends the clone that nobody wanted.
+// dismiss ends the clone that nobody wanted, and lets go of what was known of tree's guests: each has a console.
 func (r *run) dismiss(tree *kernels.Tree) {
 	r.mu.Lock()
 	f := r.frozen[frozenKey(tree)]
+	delete(r.frozen, frozenKey(tree))
+	for _, c := range []cell{{tree: tree}, {tree: tree, counterpart: true}} {
+		delete(r.sharing, c.row())
+	}
 	r.mu.Unlock()
 	if f == nil {
 		return

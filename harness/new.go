@@ -28,7 +28,7 @@ func (r *run) takeOver(log results.Log) error {
 		return err
 	}
 	r.sort(log.Records, was)
-	if len(r.records)+len(r.earlier) == 0 {
+	if len(r.earlier) == 0 {
 		r.event(Event{Kind: EventNotice, Text: "--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run"})
 		return nil
 	}
@@ -43,8 +43,7 @@ func (r *run) takeOver(log results.Log) error {
 	return nil
 }
 
-// sort puts the records that hold into r.records, where they are asked for now, and else into r.earlier, with the facts that
-// they rest on.
+// sort keeps the records that hold, whether they are asked for now or not, with the facts that the latter rest on.
 func (r *run) sort(recs []results.Record, was map[string]string) {
 	planned, now := map[Cell]bool{}, map[string]string{}
 	for _, c := range r.plan.Cells() {
@@ -60,9 +59,10 @@ func (r *run) sort(recs []results.Record, was map[string]string) {
 		switch {
 		case !resolved, asked && digest != before, !r.out.has(rec.Files()):
 		case planned[c]:
-			r.records[c] = rec
+			r.done[c], r.earlier[c] = true, rec
 		default:
-			r.earlier = append(r.earlier, rec)
+			r.others = append(r.others, c)
+			r.earlier[c] = rec
 		}
 		if resolved && !asked {
 			r.addFact(results.Fact{Name: kernelFact + c.Target, Value: before})
@@ -126,15 +126,10 @@ func (r *run) tellOfNew(log results.Log) {
 
 // mark notes on the kept records which run they are of; one that was kept before stays of the run that made it.
 func (r *run) mark(of results.Kept) {
-	for c, rec := range r.records {
+	for c, rec := range r.earlier {
 		if rec.Kept == nil {
 			rec.Kept = &of
-			r.records[c] = rec
-		}
-	}
-	for i := range r.earlier {
-		if r.earlier[i].Kept == nil {
-			r.earlier[i].Kept = &of
+			r.earlier[c] = rec
 		}
 	}
 }
@@ -143,12 +138,12 @@ func (r *run) mark(of results.Kept) {
 // others in the order in which they came about.
 func (r *run) kept() []results.Record {
 	var recs []results.Record
-	for _, c := range r.plan.Cells() {
-		if rec, ok := r.records[c]; ok {
+	for _, c := range append(r.plan.Cells(), r.others...) {
+		if rec, ok := r.earlier[c]; ok {
 			recs = append(recs, rec)
 		}
 	}
-	return append(recs, r.earlier...)
+	return recs
 }
 
 // goneOn tells --resume of a record that no cell of the plan asks for, which --new kept: it stays kept.
@@ -157,7 +152,9 @@ func (r *run) goneOn(rec results.Record, was map[string]string) bool {
 	if rec.Kept == nil || !resolved {
 		return false
 	}
-	r.earlier = append(r.earlier, rec)
+	c := Cell{rec.Target.Label(), rec.Suite}
+	r.others = append(r.others, c)
+	r.earlier[c] = rec
 	if !slices.Contains(r.plan.labels(), rec.Target.Label()) {
 		r.addFact(results.Fact{Name: kernelFact + rec.Target.Label(), Value: digest})
 	}

@@ -54,7 +54,7 @@ func (r *run) tellOfEarlier(log results.Log) {
 			judged++
 		}
 	}
-	switch n := len(r.records); {
+	switch n := len(r.done); {
 	case r.plan.Spec.New: // takeOver told
 		return
 	case n > 0:
@@ -92,7 +92,6 @@ func (r *run) takeUp(log results.Log) error {
 		planned[c] = true
 	}
 	was, _ := kernelFacts(log.Head.Facts)
-	kept := map[Cell]results.Record{}
 	for _, rec := range log.Records {
 		c := Cell{rec.Target.Label(), rec.Suite}
 		switch {
@@ -101,27 +100,27 @@ func (r *run) takeUp(log results.Log) error {
 		case !planned[c]:
 			return fmt.Errorf("the run in %s also judged %s with %s, which is not asked for now", r.plan.Spec.Out, c.Target, c.Suite)
 		case r.out.has(rec.Files()):
-			kept[c] = rec
+			r.done[c], r.earlier[c] = true, rec
 		}
 	}
-	if len(kept) == 0 {
+	if len(r.done) == 0 {
 		return nil
 	}
-	r.records = kept
 	r.id, r.started = log.Head.Run.ID, log.Head.Run.Started
 	r.module.Name, r.module.Version = log.Head.Module.Name, log.Head.Module.Version
 	r.verdict.Accel = vm.Accel{Name: log.Head.Run.Host.Accelerator, CPU: log.Head.Run.Host.CPUModel}
 	return nil
 }
 
-// tellTakenUp shows the records that were taken over, as if they had just come.
+// tellTakenUp shows the records that were taken over, as if they had just come. From then on only the journal has them.
 func (r *run) tellTakenUp() {
 	for _, c := range r.plan.Cells() {
-		if rec, ok := r.records[c]; ok {
+		if rec, ok := r.earlier[c]; ok {
 			r.know(c.Target, rec.Target)
 			r.event(Event{Kind: EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
 		}
 	}
+	r.earlier = nil
 }
 
 // todo lists the suites that a target is still to be run with.
@@ -130,7 +129,7 @@ func (r *run) todo(label string) []Suite {
 	defer r.mu.Unlock()
 	var left []Suite
 	for _, s := range r.plan.Suites {
-		if _, done := r.records[Cell{label, s.Name}]; !done {
+		if !r.done[Cell{label, s.Name}] {
 			left = append(left, s)
 		}
 	}
@@ -177,7 +176,7 @@ func (r *run) written(err error) {
 		return
 	}
 	r.mu.Lock()
-	left := len(r.plan.Cells()) - len(r.records)
+	left := len(r.plan.Cells()) - len(r.done)
 	r.mu.Unlock()
 	r.stop(r.out.trouble(err, left))
 }

@@ -38,9 +38,10 @@ type run struct {
 	accel     func(kernel, initrd string) (vm.Verdict, error)
 
 	mu      sync.Mutex
-	records map[Cell]results.Record
-	earlier []results.Record          // kept, of cells that the plan does not ask for
+	done    map[Cell]bool             // planned, and judged: the record is in the journal, and nowhere else until the end
+	others  []Cell                    // whose records of an earlier run are kept, though the plan does not ask for them
 	rests   []results.Fact            // what those rest on
+	earlier map[Cell]results.Record   // all that are kept of an earlier run, until they are told
 	targets map[string]results.Target // by label, as far as they are known
 	frozen  map[string]*frozen
 	sharing map[string]*shared // by label, where suites share a guest
@@ -119,7 +120,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	var err error
 	n := jobs(p.Spec, p.Targets...)
 	r := &run{Harness: h, plan: p, id: rand.Text(), started: time.Now(), module: p.Module,
-		records: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[Cell]time.Duration{},
+		done: map[Cell]bool{}, earlier: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[Cell]time.Duration{},
 		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
@@ -159,21 +160,27 @@ func (r *run) know(label string, about results.Target) {
 	r.targets[label] = about
 }
 
+// record writes down what came of a cell. What could not be written down is not known: the run ends, and the cell is MISS.
 func (r *run) record(c Cell, rec results.Record) {
 	r.mu.Lock()
 	rec = insist(rec, r.plan.required[c.Target])
 	rec = placed(rec, c.Suite, r.targets[c.Target])
-	r.records[c] = rec
+	r.mu.Unlock()
+	if err := r.out.log.Append(rec); err != nil {
+		r.written(err)
+		return
+	}
+	r.mu.Lock()
+	r.done[c] = true
 	r.toGo -= r.expected[c]
 	r.mu.Unlock()
-	r.written(r.out.log.Append(rec))
 	r.event(Event{Kind: EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
 }
 
 // expect foretells each cell by what it took before.
 func (r *run) expect() {
 	for _, c := range r.plan.Cells() {
-		if _, done := r.records[c]; done {
+		if r.done[c] {
 			continue
 		}
 		r.expected[c] = r.times.of(durationKey(r.plan, c))
@@ -191,27 +198,48 @@ func (r *run) left() time.Duration {
 // finish accounts for every planned cell and writes the results.
 func (r *run) finish(ctx context.Context) (*results.Results, error) {
 	res := &results.Results{Schema: results.Schema, Run: r.about(), Module: r.module}
-	for _, c := range r.plan.Cells() {
-		rec, ok := r.records[c]
-		if !ok {
-			rec = Judge(Evidence{Interrupted: ctx.Err() != nil})
-		}
-		rec = placed(rec, c.Suite, r.targets[c.Target]) // every cell of a row says the same of it, whenever it was recorded
-		res.Records = append(res.Records, rec)
+	var err error
+	if res.Records, err = r.records(ctx); err != nil {
+		return nil, errors.Join(err, r.out.log.Close())
 	}
-	res.Records = append(res.Records, r.earlier...)
 	if !r.plan.part {
 		r.holdClaims(r.plan, res)
 	}
 	res.Finish()
-	err := r.out.write(res, ctx.Err() == nil)
-	if err == nil {
+	if err = r.out.write(res, ctx.Err() == nil); err == nil {
 		r.event(Event{Kind: EventFinished, Results: res})
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return res, cause
 	}
 	return res, r.out.trouble(err, 0)
+}
+
+// records reads back from the journal what came of all planned cells, and then of those that are kept besides. A cell without
+// a record is MISS.
+func (r *run) records(ctx context.Context) ([]results.Record, error) {
+	log, err := r.out.log.Log()
+	if err != nil {
+		return nil, err
+	}
+	place := map[Cell]int{}
+	for i, rec := range log.Records {
+		place[Cell{rec.Target.Label(), rec.Suite}] = i
+	}
+	var all []results.Record
+	for _, c := range r.plan.Cells() {
+		rec := Judge(Evidence{Interrupted: ctx.Err() != nil})
+		if i, ok := place[c]; ok && r.done[c] {
+			rec = log.Records[i]
+		}
+		all = append(all, placed(rec, c.Suite, r.targets[c.Target])) // every cell of a row says the same of it, whenever it was recorded
+	}
+	for _, c := range r.others {
+		if i, ok := place[c]; ok {
+			all = append(all, log.Records[i])
+		}
+	}
+	return all, nil
 }
 
 // stage tells that ev's stage came to state.

@@ -1,7 +1,7 @@
 package results
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,15 +17,16 @@ const JournalName = "journal.jsonl"
 // JournalSchema names the format of the journal.
 const JournalSchema = "modmatrix.journal/v1"
 
-// maxJournal bounds what is read back of a journal.
+// maxJournal bounds the journal that is read back, in bytes.
 const maxJournal = maxFile
 
 // ErrBusy says that another process is writing the journal.
 var ErrBusy = errors.New("another run is writing to it")
 
 // Journal keeps records safe while a run goes on: one line of JSON each, on the disk before Append returns. What was
-// judged survives a killed run and a power cut; only the line that was being written may be torn. Its methods may be
-// called from several goroutines. Until Close, or the death of the process, nobody else can open it.
+// judged survives a killed run and a power cut; only the line that was being written may be torn. So a run need not keep
+// records in memory as well: at its end it reads them back (Log). The methods may be called from several goroutines. Until
+// Close, or the death of the process, nobody else can open it.
 type Journal struct {
 	mu  sync.Mutex
 	f   *os.File
@@ -77,27 +78,41 @@ func OpenJournal(path string) (*Journal, Log, error) {
 		return nil, Log{}, errors.Join(fmt.Errorf("open journal %s: %w", path, err), f.Close())
 	}
 	j := &Journal{f: f}
-	log, err := j.read()
+	log, err := j.open()
 	if err != nil {
 		return j, Log{}, fmt.Errorf("read journal %s: %w", path, err)
 	}
 	return j, log, nil
 }
 
-// read gives what the journal holds and cuts off what is torn.
-func (j *Journal) read() (Log, error) {
-	data, err := io.ReadAll(io.LimitReader(j.f, maxJournal+1))
+// open gives what the journal holds and cuts off what is torn.
+func (j *Journal) open() (Log, error) {
+	info, err := j.f.Stat()
 	if err != nil {
 		return Log{}, err
 	}
-	if len(data) > maxJournal {
+	if info.Size() > maxJournal {
 		return Log{}, fmt.Errorf("larger than %d bytes", maxJournal)
 	}
-	log, end, err := parseJournal(data)
+	log, end, err := parseJournal(io.NewSectionReader(j.f, 0, info.Size()))
 	if err != nil {
 		return Log{}, err
 	}
-	return log, j.cut(int64(end))
+	return log, j.cut(end)
+}
+
+// Log reads back what the journal holds by now. All of it was on the disk, so that nothing in it may be torn.
+func (j *Journal) Log() (Log, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	log, end, err := parseJournal(io.NewSectionReader(j.f, 0, j.end))
+	if err == nil && end != j.end {
+		err = fmt.Errorf("broken behind its first %d bytes", end)
+	}
+	if err != nil {
+		return Log{}, fmt.Errorf("read journal back: %w", err)
+	}
+	return log, nil
 }
 
 // cut truncates the journal behind its first end bytes.
@@ -165,30 +180,36 @@ func (j *Journal) Close() error { return j.f.Close() }
 // parseJournal reads all lines, and says where the last good one ends. Every line but the last was on the disk before the
 // next was begun, so that only the last can be torn; pages of it may have been written in any order, its end before its
 // beginning.
-func parseJournal(data []byte) (log Log, end int, err error) {
-	place := map[recordKey]int{}
+func parseJournal(in io.Reader) (log Log, end int64, err error) {
+	place := map[journalKey]int{}
+	lines := bufio.NewReader(in)
 	for n := 1; ; n++ {
-		text, _, whole := bytes.Cut(data[end:], []byte("\n"))
-		if !whole {
+		text, err := lines.ReadBytes('\n')
+		switch {
+		case errors.Is(err, io.EOF):
 			return log, end, nil
+		case err != nil:
+			return Log{}, 0, err
 		}
-		next := end + len(text) + 1
 		l, err := parseLine(text)
 		if err == nil && log.Head == nil && l.Head == nil {
 			err = errors.New("no head: made by another version, or no journal at all")
 		}
-		switch {
-		case err != nil && next == len(data):
-			return log, end, nil
-		case err != nil:
+		if err != nil {
+			if _, more := lines.Peek(1); errors.Is(more, io.EOF) {
+				return log, end, nil
+			}
 			return Log{}, 0, fmt.Errorf("line %d: %w", n, err)
 		}
 		log.add(l, place)
-		end = next
+		end += int64(len(text))
 	}
 }
 
-func (log *Log) add(l line, place map[recordKey]int) {
+// journalKey tells the cells of a run apart: its matrix has one row for a label, whatever was known of the target when.
+type journalKey struct{ label, suite string }
+
+func (log *Log) add(l line, place map[journalKey]int) {
 	log.Finished = l.Finished
 	switch {
 	case l.Head != nil:
@@ -201,7 +222,7 @@ func (log *Log) add(l line, place map[recordKey]int) {
 			log.add(line{Record: &rec}, place)
 		}
 	case l.Record != nil:
-		key := l.Record.key()
+		key := journalKey{l.Record.Target.Label(), l.Record.Suite}
 		i, ok := place[key]
 		if !ok {
 			place[key] = len(log.Records)

@@ -154,11 +154,11 @@ func FuzzJournal(f *testing.F) {
 	}
 	f.Add([]byte("{}\n{"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		log, end, err := parseJournal(data)
+		log, end, err := parseJournal(bytes.NewReader(data))
 		if err != nil {
 			return
 		}
-		again, sameEnd, err := parseJournal(data[:end])
+		again, sameEnd, err := parseJournal(bytes.NewReader(data[:end]))
 		if err != nil || sameEnd != end || !reflect.DeepEqual(log, again) {
 			t.Errorf("cut behind its last good line, it says %+v, %v instead of %+v", again, err, log)
 		}

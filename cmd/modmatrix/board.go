@@ -31,8 +31,21 @@ type boardRow struct {
 type boardCell struct {
 	suite string
 	boardStage
-	stage  results.Stage // the last one that was heard of
-	record *results.Record
+	stage   results.Stage // the last one that was heard of
+	verdict *boardVerdict // nil until it is judged
+}
+
+// boardVerdict is what a board shows of a record: a record with all its specs, for every cell, is more than a long run should hold.
+type boardVerdict struct {
+	status results.Status
+	score  string         // as a matrix shows it
+	colour results.Status // of the score
+	reason string
+}
+
+func verdictOf(rec *results.Record) *boardVerdict {
+	score, colour := rec.Score()
+	return &boardVerdict{status: rec.Status, score: score, colour: colour, reason: results.Plain(rec.Reason)}
 }
 
 // boardStage is how far a stage is.
@@ -68,10 +81,10 @@ func (b *board) add(e harness.Event) {
 	case harness.EventRecord:
 		row := b.row(e.Target)
 		if c := row.cell(e.Suite); c != nil && e.Record != nil {
-			if c.record == nil {
+			if c.verdict == nil {
 				b.judged[e.Record.Status]++
 			}
-			c.record = e.Record
+			c.verdict = verdictOf(e.Record)
 			row.failed = row.failed || e.Record.Status != results.Pass && e.Record.Status != results.Skip
 		}
 	}
@@ -176,7 +189,7 @@ const (
 func (r *boardRow) phase() phase {
 	judged := 0
 	for _, c := range r.cells {
-		if c.record != nil {
+		if c.verdict != nil {
 			judged++
 		}
 	}
@@ -186,7 +199,7 @@ func (r *boardRow) phase() phase {
 		return phaseFailed
 	case len(r.cells) > 0 && judged == len(r.cells), len(r.cells) == 0 && fetch.ended():
 		return phasePassed
-	case fetch.busy(), build.busy(), slices.ContainsFunc(r.cells, func(c *boardCell) bool { return c.state != "" && c.record == nil }):
+	case fetch.busy(), build.busy(), slices.ContainsFunc(r.cells, func(c *boardCell) bool { return c.state != "" && c.verdict == nil }):
 		return phaseBusy
 	}
 	return phaseWaiting

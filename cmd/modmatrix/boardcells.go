@@ -31,7 +31,7 @@ func (f frame) label(r *boardRow) field {
 
 // skipped tells a row of which nothing was tested: that is no success.
 func (r *boardRow) skipped() bool {
-	tested := func(c *boardCell) bool { return c.record == nil || c.record.Status != results.Skip }
+	tested := func(c *boardCell) bool { return c.verdict == nil || c.verdict.status != results.Skip }
 	return len(r.cells) > 0 && !slices.ContainsFunc(r.cells, tested)
 }
 
@@ -69,10 +69,9 @@ func (r *boardRow) suite(i int) field {
 	}
 	c := r.cells[i]
 	switch {
-	case c.record != nil:
-		score, status := c.record.Score()
-		short, _, _ := strings.Cut(score, " ") // the colour says the rest
-		return field{short, string(status)}
+	case c.verdict != nil:
+		short, _, _ := strings.Cut(c.verdict.score, " ") // the colour says the rest
+		return field{short, string(c.verdict.colour)}
 	case c.state == "":
 		return field{waiting, "dim"}
 	case c.stage == results.StageTest && c.total > 0:
@@ -100,7 +99,7 @@ func (r *boardRow) doing(f frame, short bool) field {
 		return field{"building" + f.since(s), "plain"}
 	}
 	for _, c := range r.cells {
-		if c.record == nil && c.state != "" && (c.busy() || !r.othersBusy(c)) {
+		if c.verdict == nil && c.state != "" && (c.busy() || !r.othersBusy(c)) {
 			return c.doing(f, short, r.othersBusy(c))
 		}
 	}
@@ -108,7 +107,7 @@ func (r *boardRow) doing(f frame, short bool) field {
 }
 
 func (r *boardRow) othersBusy(c *boardCell) bool {
-	return slices.ContainsFunc(r.cells, func(o *boardCell) bool { return o != c && o.record == nil && o.busy() })
+	return slices.ContainsFunc(r.cells, func(o *boardCell) bool { return o != c && o.verdict == nil && o.busy() })
 }
 
 // doing says what goes on in the cell; short leaves the names of specs out.
@@ -131,32 +130,31 @@ func (c *boardCell) doing(f frame, short, named bool) field {
 
 // outcome is the reason of the worst cell of the row, or with short the scores, which have no columns then.
 func (r *boardRow) outcome(short bool) field {
-	var worst *results.Record
+	var worst *boardVerdict
 	var scores []string
 	for _, c := range r.cells {
-		if c.record == nil {
+		if c.verdict == nil {
 			continue
 		}
-		score, _ := c.record.Score()
-		scores = append(scores, score)
-		if worst == nil || worst.Status.Worse(c.record.Status) != worst.Status {
-			worst = c.record
+		scores = append(scores, c.verdict.score)
+		if worst == nil || worst.status.Worse(c.verdict.status) != worst.status {
+			worst = c.verdict
 		}
 	}
 	if worst == nil {
 		return field{}
 	}
-	if worst.Status == results.Pass {
+	if worst.status == results.Pass {
 		if short {
 			return field{strings.Join(scores, " "), "PASS"}
 		}
 		return field{}
 	}
-	text := results.Plain(worst.Reason)
+	text := worst.reason
 	if short {
-		text = strings.TrimSpace(string(worst.Status) + " " + text)
+		text = strings.TrimSpace(string(worst.status) + " " + text)
 	}
-	return field{text, string(worst.Status)}
+	return field{text, string(worst.status)}
 }
 
 // since tells how long a stage runs, from the third second on: what is over at once is not worth reading.
