@@ -120,7 +120,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	var err error
 	n := jobs(p.Spec, p.Targets...)
 	r := &run{Harness: h, plan: p, id: rand.Text(), started: time.Now(), module: p.Module,
-		done: map[Cell]bool{}, earlier: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[Cell]time.Duration{},
+		done: make(map[Cell]bool, len(p.Cells())), earlier: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[Cell]time.Duration{},
 		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {

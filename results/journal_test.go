@@ -94,6 +94,37 @@ func TestJournalGivesTheLastWord(t *testing.T) {
 	}
 }
 
+// A row of the matrix may be known by its name alone at first: it is the same cell when more is known.
+func TestJournalHasOneRecordForACell(t *testing.T) {
+	unresolved, passed := cell("6.1.0-amd64", "lifecycle").decided(Miss, StageFetch, CodeInfra, "no network"), cell("6.1.0-amd64", "lifecycle")
+	unresolved.Target = Target{Release: unresolved.Target.Release, Source: "debian:bookworm"}
+	path, data := journalOf(t, passed, unresolved, passed)
+	if _, log := reopened(t, path, data); !reflect.DeepEqual(log.Records, []Record{passed}) {
+		t.Errorf("got %+v", log.Records)
+	}
+}
+
+// What a run reads back at its end was all on the disk: what is broken there is not a torn line, and is not passed over.
+func TestJournalReadBack(t *testing.T) {
+	path, data := journalOf(t, cell("6.1.0-amd64", "lifecycle"))
+	j, _ := reopened(t, path, data)
+	second := cell("6.12.0-amd64", "lifecycle")
+	if err := j.Append(second); err != nil {
+		t.Fatal(err)
+	}
+	if log, err := j.Log(); err != nil || len(log.Records) != 2 || !reflect.DeepEqual(log.Records[1], second) {
+		t.Errorf("%+v, %v", log, err)
+	}
+	for _, size := range []int64{int64(len(data)), int64(len(data)) + 5, 3} {
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+		if log, err := j.Log(); err == nil || len(log.Records) > 0 {
+			t.Errorf("cut to %d bytes by somebody: %+v, %v", size, log, err)
+		}
+	}
+}
+
 func TestJournalBelongsToOne(t *testing.T) {
 	path, _ := journalOf(t)
 	j, _, err := OpenJournal(path)

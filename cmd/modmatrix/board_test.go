@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -91,6 +93,24 @@ func TestTheBoardTellsHowFarAShellIs(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, view)
 		}
 		b.add(harness.Event{Kind: harness.EventStage, Target: "6.1", Stage: stage, State: harness.StateDone})
+	}
+}
+
+// A run of many cells is as long as it is large: a board has its score of each, and not its record.
+func TestBoardLetsRecordsGo(t *testing.T) {
+	b := newBoard()
+	b.add(harness.Event{Kind: harness.EventPlan, Text: "mydriver", Cells: []harness.Cell{{Target: targets[0], Suite: "lifecycle"}}})
+	rec := &results.Record{Status: results.Fail, Stage: results.StageTest, Code: results.CodeSpecFailed, Reason: "a is not b",
+		Specs: []results.Spec{{Name: "a", Status: results.Pass}, {Name: "b", Status: results.Fail}}}
+	told := weak.Make(rec)
+	b.add(harness.Event{Kind: harness.EventRecord, Target: targets[0], Suite: "lifecycle", Record: rec})
+	rec = nil
+	runtime.GC()
+	if told.Value() != nil {
+		t.Error("the record is still held")
+	}
+	if view := b.view(frame{width: 120, now: dawn}); !strings.Contains(view, "1/2") || !strings.Contains(view, "a is not b") {
+		t.Errorf("it shows\n%s", view)
 	}
 }
 

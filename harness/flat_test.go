@@ -1,0 +1,150 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// heavy is a record with all that a failing cell may bring along: some 6 KiB.
+func heavy(c Cell) results.Record {
+	rec := Judge(Evidence{Build: &Blame{results.StageBuild, results.CodeBuildError, c.Target + ": too few arguments"}})
+	for i := range 12 {
+		rec.Specs = append(rec.Specs, results.Spec{Name: fmt.Sprintf("the module does what spec %d of %s says", i, c.Suite), Status: results.Pass, Attempts: 1})
+	}
+	rec.Splats = append(rec.Splats, results.Splat{Title: "WARNING in " + c.Target, Kind: "warn", Excerpt: strings.Repeat(c.Target+"\n", 4<<10/len(c.Target))})
+	return rec
+}
+
+// held is what is on the heap, in bytes.
+func held() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what the first one only finalised
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// manyCells begins a run of n targets that are only built, with one suite.
+func manyCells(t *testing.T, f *fixture, n int) *run {
+	t.Helper()
+	f.spec.Kernels, f.spec.BuildOnly, f.tell = nil, true, nil
+	for i := range n {
+		f.spec.Kernels = append(f.spec.Kernels, fmt.Sprintf("debian:k%04d", i))
+	}
+	p, err := f.Plan(t.Context(), f.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	r, err := f.begin(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.release)
+	r.stop = func(cause error) { t.Errorf("stopped: %v", cause) }
+	for _, target := range p.Targets {
+		r.know(Label(target), aboutTarget(target))
+	}
+	return r
+}
+
+// What a run holds was laid out with its plan: a finished cell lies in the journal alone, and all come back at the end. So it
+// is after --resume, too.
+func TestFinishedCellsAreNotHeldInMemory(t *testing.T) {
+	const n, perCell, planned = 250, 256, 1 << 10 // bytes: a record is twenty times perCell
+	f := newFixture(t, "")
+	r := manyCells(t, f, 4*n)
+	cells := r.plan.Cells()
+	record := func(some []Cell) int64 {
+		for _, c := range some {
+			r.record(c, heavy(c))
+		}
+		return held()
+	}
+	few := record(cells[:n])
+	many := record(cells[n : 4*n-1])
+	t.Logf("%d KiB held with %d cells, %d KiB with %d", few>>10, n, many>>10, 4*n-1)
+	if grown := many - few; grown > 3*n*perCell {
+		t.Errorf("%d finished cells more take %d bytes more, %d each", 3*n, grown, grown/(3*n))
+	}
+	if err := r.out.log.Close(); err != nil { // it is killed
+		t.Fatal(err)
+	}
+	f.spec.Resume = true
+	r = manyCells(t, f, 4*n)
+	r.tellTakenUp()
+	if after := held(); after-many > 4*n*planned {
+		t.Errorf("%d cells that were taken over take %d bytes beside their plan", 4*n-1, after-many)
+	}
+	record(cells[4*n-1:])
+	res, err := r.finish(t.Context())
+	if err != nil || len(res.Records) != 4*n {
+		t.Fatalf("%d records, %v", len(res.Records), err)
+	}
+	for i, c := range cells {
+		if want := placed(heavy(c), c.Suite, r.targets[c.Target]); !reflect.DeepEqual(res.Records[i], want) {
+			t.Fatalf("cell %d came back as\n%+v\nnot\n%+v", i, res.Records[i], want)
+		}
+	}
+}
+
+// A cell whose record the journal could not take, or lost, is none that passed.
+func TestACellThatIsNotInTheJournal(t *testing.T) {
+	for name, lose := range map[string]func(r *run) error{
+		"not written": func(r *run) error { delete(r.done, r.plan.Cells()[1]); return nil },
+		"lost":        func(r *run) error { return r.out.log.Reset(r.head()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := manyCells(t, newFixture(t, ""), 2)
+			for _, c := range r.plan.Cells() {
+				r.record(c, Judge(Evidence{Built: true, BuildOnly: true}))
+			}
+			if err := lose(r); err != nil {
+				t.Fatal(err)
+			}
+			res, err := r.finish(t.Context())
+			if err != nil || res.Records[1].Status != results.Miss || res.ExitCode() != results.ExitTrouble {
+				t.Errorf("%v\n%s", err, summary(res))
+			}
+		})
+	}
+}
+
+// The console of a kernel's guest is as large as many records: nothing of a target is held when it is through.
+func TestATargetThatIsThroughIsLetGo(t *testing.T) {
+	for _, isolate := range Isolations {
+		f := newFixture(t, frozenScript)
+		f.withChannels(t)
+		f.spec.Isolate = isolate
+		p, err := f.Plan(t.Context(), f.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := f.begin(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancelCause(t.Context())
+		r.stop = stop
+		for _, target := range p.Targets {
+			r.target(ctx, target)
+		}
+		res, err := r.finish(ctx)
+		if err != nil || slices.ContainsFunc(res.Records, func(rec results.Record) bool { return rec.Artifacts.Console == "" }) {
+			t.Errorf("%s: %v\n%s", isolate, err, summary(res))
+		}
+		if len(r.frozen)+len(r.sharing) > 0 {
+			t.Errorf("%s: still held: %v, %v", isolate, r.frozen, r.sharing)
+		}
+		stop(nil)
+		r.release()
+		p.Close()
+	}
+}
