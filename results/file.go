@@ -1,7 +1,9 @@
 package results
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,31 +133,58 @@ func (rec Record) check() error {
 // Write writes the document to path, all of it or nothing. Records stay in the order they have (see Finish), with
 // the summary counted anew; the same records give the same bytes.
 func (r *Results) Write(path string) error {
-	var b bytes.Buffer
-	if err := r.JSON(&b); err != nil {
-		return err
-	}
 	// The temporary file lies beside it, where whoever writes the folder anew finds what a killed process left.
-	if err := renameio.WriteFile(path, b.Bytes(), 0o644, renameio.WithTempDir(filepath.Dir(path))); err != nil {
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644), renameio.WithExistingPermissions(), renameio.WithTempDir(filepath.Dir(path)))
+	if err == nil {
+		defer f.Cleanup()
+		out := bufio.NewWriter(f)
+		err = cmp.Or(r.JSON(out), out.Flush())
+	}
+	if err == nil {
+		err = f.CloseAtomicallyReplace()
+	}
+	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
 }
 
-// JSON writes the document as results.json has it. Lists are never null, and the keys of the summary are sorted.
+// JSON writes the document as results.json has it. Lists are never null, and the keys of the summary are sorted. It goes
+// record by record: an encoder holds what it is given, and of a large matrix that would be several times its size.
 func (r *Results) JSON(w io.Writer) error {
 	doc := *r
-	doc.Schema = Schema
-	doc.Records = slices.Clone(r.Records)
-	for i := range doc.Records {
-		doc.Records[i] = doc.Records[i].noNull()
+	doc.Schema, doc.Records = Schema, []Record{}
+	doc.Summary, doc.Untested = r.count(), r.untested()
+	frame, err := indented(doc, "")
+	if err != nil {
+		return err
 	}
-	doc.Records = notNil(doc.Records)
-	doc.Summary, doc.Untested = doc.count(), doc.untested()
-	enc := json.NewEncoder(PlainJSON(w))
-	enc.SetIndent("", " ")
+	const list = "\n \"records\": [" // at the top: no string has a line break in it
+	head, tail, _ := bytes.Cut(frame, []byte(list+"]"))
+	out := PlainJSON(w)
+	_, err = out.Write(append(head, list...))
+	separator, end := "\n  ", ""
+	for i := 0; err == nil && i < len(r.Records); i++ {
+		var rec []byte
+		if rec, err = indented(r.Records[i].noNull(), "  "); err == nil {
+			_, err = out.Write(slices.Concat([]byte(separator), bytes.TrimSpace(rec)))
+		}
+		separator, end = ",\n  ", "\n "
+	}
+	if err == nil {
+		_, err = out.Write(slices.Concat([]byte(end+"]"), tail))
+	}
+	return err
+}
+
+// indented is v as results.json has it, in lines that begin with prefix, but for the first.
+func indented(v any, prefix string) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent(prefix, " ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(doc)
+	err := enc.Encode(v)
+	return b.Bytes(), err
 }
 
 // noNull is rec with lists where it has none.

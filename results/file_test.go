@@ -2,6 +2,8 @@ package results
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,3 +124,53 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// The document is written record by record, and is what an encoder makes of the whole.
+func TestRecordByRecord(t *testing.T) {
+	evil := cell("6.1.0-amd64", "lifecycle").decided(Fail, StageTest, CodeOops, "<b>\u202e\x7f\n \"records\": []")
+	evil.InTreeRun = &InTreeRun{Modules: []string{"driver"}, Record: cell("6.1.0-amd64", "lifecycle")}
+	bare := Record{Target: Target{Release: "6.12.0-amd64"}, Status: Skip, Specs: []Spec{}, Splats: []Splat{}}
+	for _, records := range [][]Record{{}, {evil}, {evil, bare, evil}, {bare}} {
+		r := &Results{Schema: Schema, Module: Module{Name: "\n \"records\": []", Claims: &Claims{}}, Records: records}
+		r.Summary, r.Untested = r.count(), r.untested()
+		for i := range records {
+			records[i] = records[i].noNull()
+		}
+		text, err := json.MarshalIndent(r, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.ReplaceAll(bytes.ReplaceAll(text, []byte(`\u003c`), []byte("<")), []byte(`\u003e`), []byte(">"))
+		want := string(plainJSON(text)) + "\n"
+		var got strings.Builder
+		if err := r.JSON(&got); err != nil || got.String() != want {
+			t.Errorf("%v, got\n%s\nwant\n%s", err, got.String(), want)
+		}
+	}
+}
+
+// Beyond the records themselves, writing the document takes no more for many than for few.
+func TestWriteHoldsOneRecord(t *testing.T) {
+	doc := func(n int) *Results {
+		r := &Results{}
+		for i := range n {
+			r.Records = append(r.Records, cell(fmt.Sprintf("6.%d.0-amd64", i), "lifecycle"))
+			r.Records[i].Splats = []Splat{{Excerpt: strings.Repeat("a line of the console\n", 200)}}
+		}
+		return r
+	}
+	most := func(r *Results) (largest int) {
+		w := writerFunc(func(text []byte) (int, error) { largest = max(largest, len(text)); return len(text), nil })
+		if err := r.JSON(w); err != nil {
+			t.Fatal(err)
+		}
+		return largest
+	}
+	if few, many := most(doc(10)), most(doc(400)); many > 2*few {
+		t.Errorf("%d bytes at once of 400 records, %d of 10", many, few)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(text []byte) (int, error) { return f(text) }
