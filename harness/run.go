@@ -57,6 +57,9 @@ type run struct {
 // in results.json. When ctx ends first, the cells that were not through are MISS and ctx's error is returned with the
 // results so far. A *UsageError means that nothing was run and nothing was written. With Spec.Resume, what an earlier run
 // judged is taken over, and only the rest is run; with Spec.New, what it recorded on kernels that are what they were.
+//
+// However many cells are finished, memory does not grow while guests run: a finished cell is in the journal, and is read back
+// when all are through, since what Run returns, and the matrix that shows it, are of all cells.
 func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
