@@ -27,13 +27,7 @@ var every = []string{"bullseye", "bullseye-backports", "bookworm", "bookworm-bac
 // where nobody asked for less. A suite that the archive does not have, or that has no such kernel, is left out; one that
 // cannot be asked is an error: what it has would be missing unseen.
 func (s *Source) resolveAll(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
-	answers, notices, errs := make([]answer, len(every)), make([][]string, len(every)), make([]error, len(every))
-	var wg sync.WaitGroup
-	for i, name := range every {
-		sub := kernels.Selector{Source: sel.Source, Name: name, Version: cmp.Or(sel.Version, "*"), Flavour: sel.Flavour}
-		wg.Go(func() { answers[i], notices[i], errs[i] = s.ask(ctx, sub) })
-	}
-	wg.Wait()
+	answers, notices, errs := s.askEvery(ctx, cmp.Or(sel.Version, "*"), sel.Flavour)
 	var all merged
 	for i, err := range errs {
 		partly, incomplete := errors.AsType[*kernels.IncompleteError](err)
@@ -57,6 +51,18 @@ func (s *Source) resolveAll(ctx context.Context, sel kernels.Selector) (kernels.
 		return s.addRealtime(ctx, res)
 	}
 	return res, nil
+}
+
+// askEvery asks all suites at once.
+func (s *Source) askEvery(ctx context.Context, version, flavour string) (answers []answer, notices [][]string, errs []error) {
+	answers, notices, errs = make([]answer, len(every)), make([][]string, len(every)), make([]error, len(every))
+	var wg sync.WaitGroup
+	for i, name := range every {
+		sel := kernels.Selector{Source: "debian", Name: name, Version: version, Flavour: flavour}
+		wg.Go(func() { answers[i], notices[i], errs[i] = s.ask(ctx, sel) })
+	}
+	wg.Wait()
+	return answers, notices, errs
 }
 
 // addRealtime adds the real-time kernel of the newest one.

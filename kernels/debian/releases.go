@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/modmatrix/modmatrix/kernels"
 )
@@ -20,13 +19,7 @@ const everyRelease = "each"
 // are Incomplete. A suite that cannot be asked is an error: what it has would be missing unseen. Errors are those of Resolve.
 func (s *Source) Releases(ctx context.Context, flavour string) (kernels.Resolution, error) {
 	flavour = cmp.Or(flavour, arch)
-	answers, errs := make([]answer, len(every)), make([]error, len(every))
-	var wg sync.WaitGroup
-	for i, name := range every {
-		sel := kernels.Selector{Source: "debian", Name: name, Version: everyRelease, Flavour: flavour}
-		wg.Go(func() { answers[i], _, errs[i] = s.ask(ctx, sel) })
-	}
-	wg.Wait()
+	answers, _, errs := s.askEvery(ctx, everyRelease, flavour)
 	var all listing
 	for i, err := range errs {
 		switch {
