@@ -84,32 +84,10 @@ func (r *run) buildInTime(ctx context.Context, tree *kernels.Tree, begun func())
 	return b
 }
 
+// buildOrReuse gives what came of building for tree.
 func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	b := built{log: filepath.Join(r.work, "build-"+Label(tree.Target)+".log")}
-	depends, symbols, err := r.dependencies(ctx, tree)
-	if err == nil {
-		var dir string
-		source := packed{r.plan.in.module, r.plan.Module.SourceDigest}
-		dir, b.cached, err = r.store.Fill(ctx, "builds", r.buildKey(tree, source, symbols), func(dir string) error {
-			begun()
-			conf, err := r.confOfOne(ctx, tree)
-			if err != nil {
-				return err
-			}
-			return r.buildInto(ctx, dir, tree, source, conf, symbols, b.log)
-		})
-		if err == nil {
-			b.log = filepath.Join(dir, "build.log")
-			b.product, err = readProduct(dir)
-			b.depends = depends
-		}
-		if err == nil {
-			err = loadable(slices.Concat(depends, b.Modules))
-		}
-		if err == nil {
-			err = r.compareInTree(tree, &b)
-		}
-	}
+	err := r.obtain(ctx, tree, begun, &b)
 	if _, none := os.Stat(b.log); none != nil { // nothing was begun, so nothing was said
 		b.log = ""
 	}
@@ -117,6 +95,7 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 	var excluded *dkms.SkipError
 	switch {
 	case err == nil:
+		return b
 	case errors.As(err, &excluded):
 		b.excluded = excluded.Condition
 	case errors.As(err, &fault):
@@ -124,7 +103,37 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 	default:
 		b.trouble = r.ours(results.StageBuild, err)
 	}
+	b.Modules = nil // nobody loads what cannot be relied upon
 	return b
+}
+
+// obtain builds for tree, or finds what was built, and fills b in.
+func (r *run) obtain(ctx context.Context, tree *kernels.Tree, begun func(), b *built) error {
+	depends, symbols, err := r.dependencies(ctx, tree)
+	if err != nil {
+		return err
+	}
+	var dir string
+	source := packed{r.plan.in.module, r.plan.Module.SourceDigest}
+	dir, b.cached, err = r.store.Fill(ctx, "builds", r.buildKey(tree, source, symbols), func(dir string) error {
+		begun()
+		conf, err := r.confOfOne(ctx, tree)
+		if err != nil {
+			return err
+		}
+		return r.buildInto(ctx, dir, tree, source, conf, symbols, b.log)
+	})
+	if err != nil {
+		return err
+	}
+	b.log, b.depends = filepath.Join(dir, "build.log"), depends
+	if b.product, err = readProduct(dir); err != nil {
+		return err
+	}
+	if err := loadable(slices.Concat(depends, b.Modules)); err != nil {
+		return err
+	}
+	return r.compareInTree(tree, b)
 }
 
 // compareInTree looks what the kernel brings of the module itself, and gives way to it where that is wanted.

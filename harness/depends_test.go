@@ -66,3 +66,25 @@ func TestPackagesThatGoNotTogether(t *testing.T) {
 		})
 	}
 }
+
+// What goes not together is not loaded either: no guest is started for it.
+func TestPackagesThatGoNotTogetherAreNotLoaded(t *testing.T) {
+	f := newFixture(t, "call pass\npoweroff\n")
+	f.packUp(t)
+	f.spec.Depends = []string{t.TempDir()}
+	write(t, filepath.Join(f.spec.Depends[0], "dkms.conf"), "PACKAGE_NAME=a\nPACKAGE_VERSION=1\nBUILT_MODULE_NAME=x\nDEST_MODULE_LOCATION=/updates\n")
+	f.evaluate = func(p *dkms.Package, _ context.Context, _ *kernels.Tree) (*dkms.Conf, error) {
+		return &dkms.Conf{Name: p.Name}, nil
+	}
+	build := f.make
+	f.pack = func(ctx context.Context, r dkms.Request) (*kbuild.Artifact, error) { // of both packages the same
+		return build(ctx, kbuild.Request{Dir: r.Dir})
+	}
+	res, err := f.run(t, t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, guests := summary(res), f.begunGuests(); strings.Count(got, "ERROR@build infra") != 2 || guests != 0 {
+		t.Errorf("%s; %d guests", got, guests)
+	}
+}
