@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,10 +111,32 @@ func isModule(name string) bool {
 // writeDeps writes modules.dep, modules.softdep, modules.alias and modules.builtin into dir. Each module states the names of those that it
 // needs itself, which is all that a closure takes.
 func (k Kernel) writeDeps(ctx context.Context, dir string) error {
-	paths, needs := map[string]string{}, map[string][]string{}
-	var soft, aliases strings.Builder
-	var names []string
-	err := k.eachModule(func(path string) error {
+	own, err := k.readOwn(ctx)
+	if err != nil {
+		return err
+	}
+	builtin, err := os.ReadFile(filepath.Join(k.moduleBase(), "modules.builtin"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for name, text := range map[string]string{"modules.dep": own.deps(), "modules.softdep": own.soft.String(), "modules.alias": own.aliases.String(), "modules.builtin": string(builtin)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownModules are what a kernel's modules say of themselves.
+type ownModules struct {
+	paths         map[string]string   // by name; as modules.dep has them
+	needs         map[string][]string // by name
+	soft, aliases strings.Builder     // lines of modules.softdep and modules.alias
+}
+
+func (k Kernel) readOwn(ctx context.Context) (*ownModules, error) {
+	own := &ownModules{paths: map[string]string{}, needs: map[string][]string{}}
+	return own, k.eachModule(func(path string) error {
 		info, err := readModinfo(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return ctx.Err() // listed and not built: told of when it is needed
@@ -126,42 +149,30 @@ func (k Kernel) writeDeps(ctx context.Context, dir string) error {
 			return err
 		}
 		name := plainName(path)
-		if paths[name] == "" {
-			names = append(names, name)
-		}
-		paths[name], needs[name] = filepath.Join(treeLink, rel), info.depends
+		own.paths[name], own.needs[name] = filepath.Join(treeLink, rel), info.depends
 		for _, s := range info.softdeps {
-			fmt.Fprintf(&soft, "softdep %s %s\n", name, s)
+			fmt.Fprintf(&own.soft, "softdep %s %s\n", name, s)
 		}
 		for _, a := range info.aliases {
-			fmt.Fprintf(&aliases, "alias %s %s\n", a, name)
+			fmt.Fprintf(&own.aliases, "alias %s %s\n", a, name)
 		}
 		return ctx.Err()
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// deps is modules.dep: each module with those that it needs itself.
+func (own *ownModules) deps() string {
 	var deps strings.Builder
-	slices.Sort(names)
-	for _, name := range names {
-		deps.WriteString(paths[name] + ":")
-		for _, need := range needs[name] {
-			if path := paths[plainName(need)]; path != "" {
+	for _, name := range slices.Sorted(maps.Keys(own.paths)) {
+		deps.WriteString(own.paths[name] + ":")
+		for _, need := range own.needs[name] {
+			if path := own.paths[plainName(need)]; path != "" {
 				deps.WriteString(" " + path)
 			}
 		}
 		deps.WriteString("\n")
 	}
-	builtin, err := os.ReadFile(filepath.Join(k.moduleBase(), "modules.builtin"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for name, text := range map[string]string{"modules.dep": deps.String(), "modules.softdep": soft.String(), "modules.alias": aliases.String(), "modules.builtin": string(builtin)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return deps.String()
 }
 
 // plainName is the name that the kernel gives a module in the file at path.
