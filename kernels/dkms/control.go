@@ -79,7 +79,7 @@ func readControl(r io.Reader) (needs []string, err error) {
 }
 
 // needsOf reads a field Depends: one relation each, without what we stand for, what is for other architectures, and what is only
-// put in when the package is made.
+// filled in when the package is made: that is of debhelper's knowledge, or another package of the same source.
 func needsOf(field string) (needs []string, err error) {
 	parsed, err := dependency.Parse(strings.TrimSpace(field))
 	if err != nil {
@@ -88,7 +88,8 @@ func needsOf(field string) (needs []string, err error) {
 	for _, relation := range parsed.Relations {
 		var kept dependency.Relation
 		for _, p := range relation.Possibilities {
-			if !p.Substvar && (p.Architectures == nil || p.Architectures.Matches(debArch)) {
+			filled := p.Substvar || p.Version != nil && strings.Contains(p.Version.Number, "${")
+			if !filled && (p.Architectures == nil || p.Architectures.Matches(debArch)) {
 				p.Architectures, p.StageSets = nil, nil
 				kept.Possibilities = append(kept.Possibilities, p)
 			}

@@ -18,6 +18,7 @@ Architecture: all
 Depends: ${misc:Depends}, dkms (>= 2.1), linux-headers-generic | linux-headers,
 # within
  libfoo-dev (>= 1.2) [linux-any],
+ foo-common (= ${binary:Version}), foo-other (>= ${source:Version}) | qux,
  libarm-dev [arm64], libnone-dev [!amd64], bar | baz [i386] | qux [amd64], ${shlibs:Depends}
 Description: x
  long
@@ -39,9 +40,9 @@ func TestNeedsOfASourcePackage(t *testing.T) {
 		needs []string
 		note  string
 	}{
-		"all of it":    {control, []string{"bar | qux", "libfoo-dev (>= 1.2)", "libmore-dev"}, ""},
-		"carriage":     {strings.ReplaceAll(control, "\n", "\r\n"), []string{"bar | qux", "libfoo-dev (>= 1.2)", "libmore-dev"}, ""},
-		"no end":       {strings.TrimSpace(control), []string{"bar | qux", "libfoo-dev (>= 1.2)", "libmore-dev"}, ""},
+		"all of it":    {control, []string{"bar | qux", "libfoo-dev (>= 1.2)", "libmore-dev", "qux"}, ""},
+		"carriage":     {strings.ReplaceAll(control, "\n", "\r\n"), []string{"bar | qux", "libfoo-dev (>= 1.2)", "libmore-dev", "qux"}, ""},
+		"no end":       {strings.TrimSpace(control), []string{"bar | qux", "libfoo-dev (>= 1.2)", "libmore-dev", "qux"}, ""},
 		"no module":    {"Source: foo\n\nPackage: foo\nDepends: x\n", nil, ""},
 		"no Depends":   {"Source: foo\n\nPackage: foo-dkms\n", nil, ""},
 		"empty":        {"", nil, ""},

@@ -187,6 +187,16 @@ func TestOpenHostile(t *testing.T) {
 	}
 }
 
+// Half an archive is the fault of whoever gave it, and not of this machine.
+func TestOpenTorn(t *testing.T) {
+	whole := archive(t, member{name: "m/Kbuild", text: "obj-m := m.o"}, member{name: "m/m.c", text: strings.Repeat("x", 4000)})
+	_, err := Open(t.Context(), file(t, "m.tar", whole[:3000]), t.TempDir())
+	var wrong *kbuild.SourceError
+	if !errors.As(err, &wrong) || wrong.Problem != `breaks off or is damaged in "m/m.c": unexpected EOF` {
+		t.Errorf("error is %v", err)
+	}
+}
+
 func TestOpenBomb(t *testing.T) {
 	defer func(was int64) { maxBytes = was }(maxBytes)
 	maxBytes = 4 << 20

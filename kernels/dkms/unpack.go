@@ -133,6 +133,8 @@ func unpackTar(file string, r io.Reader, to, below string) error {
 			return hostile(file, fmt.Sprintf("holds %q, %s", clean(h.Name), why.why))
 		} else if err != nil && limited.N <= 0 {
 			return hostile(file, fmt.Sprintf("unpacks to more than %d MiB", maxBytes>>20))
+		} else if err != nil && !isDisk(err) {
+			return &kbuild.SourceError{Path: file, Problem: fmt.Sprintf("breaks off or is damaged in %q: %s", clean(h.Name), clean(err.Error())), Cure: "get it anew"}
 		} else if err != nil {
 			return fmt.Errorf("unpack %s: %w", clean(h.Name), err)
 		}
