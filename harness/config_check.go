@@ -41,11 +41,18 @@ func unknownKey(e *toml.DecodeError) error {
 	line, _ := e.Position()
 	key := strings.Join(e.Key(), ".")
 	hint := "; known are " + strings.Join(configKeys, ", ")
-	if near := DidYouMean(key, configKeys); near != "" {
+	near := DidYouMean(key, configKeys)
+	if i := slices.IndexFunc(configKeys, func(known string) bool { return lastName(known) == lastName(key) }); near == "" && i >= 0 {
+		near = configKeys[i] // it stands in the wrong table
+	}
+	if near != "" {
 		hint = fmt.Sprintf(" — did you mean %q?", near)
 	}
 	return fmt.Errorf("%d: unknown key %q%s", line, key, hint)
 }
+
+// lastName is a key without its table.
+func lastName(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
 
 // configKeys lists every key with its table.
 var configKeys = keysOf(reflect.TypeFor[Config](), "")

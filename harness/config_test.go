@@ -85,6 +85,8 @@ func TestConfigMistakesAreOneLineWithACure(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"kernls = []", `modmatrix.toml:1: unknown key "kernls" — did you mean "kernels"?`},
 		{"\n[guest]\nmemory_mb = 1", `modmatrix.toml:3: unknown key "guest.memory_mb" — did you mean "guest.memory_mib"?`},
+		{"timeout = '5m'", `modmatrix.toml:1: unknown key "timeout" — did you mean "guest.timeout"?`},
+		{"[guest]\njobs = 2", `modmatrix.toml:2: unknown key "guest.jobs" — did you mean "jobs"?`},
 		{"[gest]\ncpus = 2", `modmatrix.toml:1: unknown key "gest" — did you mean "guest"?`},
 		{"timeout = '10m'", `modmatrix.toml:1: unknown key "timeout"; known are kernels, suites, params, make, out, jobs, require_kvm, guest, guest.memory_mib, guest.cpus, guest.devices, guest.plug, guest.modules, guest.timeout, debian, debian.mirror, debian.security_mirror`},
 		{"\n\njobs = 'many'", "modmatrix.toml:3: jobs: a whole number belongs here, not the type string"},
