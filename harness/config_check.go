@@ -42,7 +42,7 @@ func unknownKey(e *toml.DecodeError) error {
 	key := strings.Join(e.Key(), ".")
 	hint := "; known are " + strings.Join(configKeys, ", ")
 	near := DidYouMean(key, configKeys)
-	if i := slices.IndexFunc(configKeys, func(known string) bool { return lastName(known) == lastName(key) }); near == "" && i >= 0 {
+	if i := slices.IndexFunc(configKeys, func(known string) bool { return lastName(known) == lastName(key) }); i >= 0 {
 		near = configKeys[i] // it stands in the wrong table
 	}
 	if near != "" {
