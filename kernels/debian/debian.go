@@ -66,7 +66,8 @@ func New(store *kernels.Store, cfg Config) *Source {
 
 // Resolve finds the kernel that sel names, or the newest of each series where it names several: NAME@7.*, NAME@6.1..6.12, all
 // of a suite by NAME@*, all there are by the name all. The answer is kept for half a day; later, the index is asked for anew, and where
-// that fails the old one is used and a notice says so. Errors wrap kernels.ErrNoMatch where nothing has that name, and
+// that fails the old one is used and a notice says so. Another tells where a newer kernel of the series is, in this suite or in
+// one whose index is at hand as well. Errors wrap kernels.ErrNoMatch where nothing has that name, and
 // kernels.ErrUnavailable where it cannot be had: no network, no address, no headers.
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
 	res, err := s.resolve(ctx, sel)
