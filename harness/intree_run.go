@@ -52,12 +52,10 @@ func because(err error) string {
 // moduleNames are the modules that the source makes: as they were built, else as its dkms.conf declares them, else as far as
 // its Kbuild or Makefile can be read.
 func (r *run) moduleNames(ctx context.Context, tree *kernels.Tree, b *built) (names []string, err error) {
-	for _, m := range b.Modules {
-		names = append(names, m.Name)
-	}
 	pkg := r.plan.in.module
 	switch {
-	case len(names) > 0:
+	case len(b.Modules) > 0:
+		names = moduleNamesOf(b.Modules)
 	case pkg.HasConf:
 		own := *pkg
 		conf, err := r.evaluate(&own, ctx, tree)
