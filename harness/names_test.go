@@ -70,3 +70,14 @@ func TestNamesakesAreSetApart(t *testing.T) {
 		t.Errorf("%d rows: %v", len(got), got)
 	}
 }
+
+// TestANoticeIsToldOnce: two selectors of one suite have the same to tell of it.
+func TestANoticeIsToldOnce(t *testing.T) {
+	p := &Plan{Notices: []string{"first"}}
+	for _, text := range []string{"debian:a", "debian:a@1"} {
+		p.add(text, kernels.Resolution{Notices: []string{"a is old", text}})
+	}
+	if got := strings.Join(p.Notices, ", "); got != "first, a is old, debian:a, debian:a@1" {
+		t.Error(got)
+	}
+}

@@ -71,7 +71,11 @@ func resolveOne(ctx context.Context, p *Plan, sources map[string]Source, text st
 
 // add takes in what the selector text resolved to.
 func (p *Plan) add(text string, res kernels.Resolution) {
-	p.Notices = append(p.Notices, res.Notices...)
+	for _, n := range res.Notices {
+		if !slices.Contains(p.Notices, n) { // as of two selectors of one suite
+			p.Notices = append(p.Notices, n)
+		}
+	}
 	p.Targets = append(p.Targets, res.Targets...)
 	for _, e := range res.Incomplete {
 		p.Unresolved = append(p.Unresolved, Unresolved{text, e.Release, e.Version, e.Error()})
