@@ -10,8 +10,12 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// maxKept bounds every list that a guest can make grow, so that a lying guest cannot fill the host's memory.
-const maxKept = 10_000
+// maxKept bounds every list that a guest can make grow, and maxStory all that is kept of one guest, in bytes, so that a lying
+// guest cannot fill the host's memory.
+const (
+	maxKept  = 10_000
+	maxStory = 64 << 20
+)
 
 // Guest is what the frames of one guest add up to. Nothing in it is believed beyond what it says: a guest can lie
 // about itself, and Judge holds the console and QEMU's own word against it. The zero value is a guest that never spoke.
@@ -47,6 +51,7 @@ type Guest struct {
 	LastAt   int64  // of the last frame
 	expected uint64 // sequence number of the next frame
 	tainted  uint64 // as told last
+	length   int    // of what is kept, in bytes
 }
 
 // Syscall is the outcome of finit_module or delete_module.
@@ -95,6 +100,10 @@ func (g *Guest) Add(f wire.Frame) bool {
 	if g.End && f.Kind != wire.KindHeartbeat {
 		g.doubt("the guest went on after its end: %s", f.Kind)
 	}
+	if g.length += length(f); g.length > maxStory && f.Kind != wire.KindEnd {
+		g.doubt("the guest said more than %d MiB: what came after it was not kept", maxStory>>20)
+		return true
+	}
 	switch f.Kind {
 	case wire.KindHello:
 		if g.Hello {
@@ -138,6 +147,22 @@ func (g *Guest) Add(f wire.Frame) bool {
 		g.spec(f)
 	}
 	return true
+}
+
+// length is how much of f is kept, in bytes. What a suite prints has a bound of its own.
+func length(f wire.Frame) int {
+	if f.Kind == wire.KindOutput {
+		return 0
+	}
+	n := len(f.Module) + len(f.Text) + len(f.Release) + len(f.Signal)
+	specs := f.Specs
+	if f.Spec != nil {
+		specs = append(slices.Clip(specs), *f.Spec)
+	}
+	for _, s := range specs {
+		n += len(s.Name) + len(s.Group) + len(s.Node) + len(s.Message) + len(s.Location) + len(s.Output)
+	}
+	return n
 }
 
 func (g *Guest) stage(s results.Stage, f wire.Frame) {
