@@ -42,5 +42,5 @@ func notDownloaded(err error) error {
 	if strings.HasPrefix(why, "404") || strings.HasPrefix(why, "File not found") {
 		return fmt.Errorf("the archive's index names %s, and the archive has no such file any more: name another kernel of the suite with @VERSION, or another mirror (MODMATRIX_DEBIAN_MIRROR)", file)
 	}
-	return fmt.Errorf("download %s: %s; run it again, and it goes on from there", file, strings.Join(strings.Fields(why), " "))
+	return fmt.Errorf("download %s: %s; run it again, and it goes on from there", file, withoutAddress(why))
 }

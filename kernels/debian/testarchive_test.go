@@ -32,6 +32,7 @@ type archive struct {
 	gpgHome string
 	debs    map[string][]deb // by suite
 	URL     string
+	server  *httptest.Server
 	serve   atomic.Pointer[http.HandlerFunc] // instead of the files, where set
 	hits    atomic.Int32
 }
@@ -124,7 +125,7 @@ func newArchive(t *testing.T) *archive {
 		files.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	a.URL = server.URL
+	a.server, a.URL = server, server.URL
 	fakeTools(t)
 	return a
 }

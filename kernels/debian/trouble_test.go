@@ -51,6 +51,7 @@ func TestTroubleWithAnIndex(t *testing.T) {
 		"403":               {func(a *archive) { a.answering(release, status(403)) }, "403"},
 		"packages 404":      {func(a *archive) { a.answering(packages, status(404)) }, "gives no index of bookworm: 404 Not Found"},
 		"silence":           {func(a *archive) { a.answering(release, silence) }, "gives no index of bookworm: Connection "},
+		"nobody there":      {func(a *archive) { a.server.Close() }, "the archive gives no index of bookworm: Could not connect to its server"},
 		"packages cut":      {func(a *archive) { a.answering(packages, a.half) }, "closed"},
 		"tampered release":  {func(a *archive) { a.spoil(release, "Origin: Debian", "Origin: Nobody") }, "no signature of a key in "},
 		"tampered packages": {func(a *archive) { a.spoil(packages, "6.1.176-1", "6.1.999-1") }, "is not the one that its signed Release names"},
@@ -105,10 +106,11 @@ func TestTroubleWithAPackage(t *testing.T) {
 		spoil func(a *archive)
 		want  string
 	}{
-		"404":     {func(a *archive) { a.answering(imageDeb, status(404)) }, "has no such file any more"},
-		"500":     {func(a *archive) { a.answering(imageDeb, status(500)) }, "500"},
-		"cut":     {func(a *archive) { a.answering(imageDeb, a.half) }, "goes on from there"},
-		"silence": {func(a *archive) { a.answering(imageDeb, silence) }, "Connection "},
+		"404":          {func(a *archive) { a.answering(imageDeb, status(404)) }, "has no such file any more"},
+		"500":          {func(a *archive) { a.answering(imageDeb, status(500)) }, "500"},
+		"cut":          {func(a *archive) { a.answering(imageDeb, a.half) }, "goes on from there"},
+		"silence":      {func(a *archive) { a.answering(imageDeb, silence) }, "Connection "},
+		"nobody there": {func(a *archive) { a.server.Close() }, "Could not connect to its server"},
 		"too short": {func(a *archive) {
 			a.answering(imageDeb, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("!<arch>\n")) })
 		}, "not the file that the archive's index was signed for"},
@@ -167,4 +169,24 @@ func TestSignedRubbish(t *testing.T) {
 		}
 	}
 	nothingLeft(t, s)
+}
+
+// TestNoAddressIsTold: who reads a report need not know which mirror it was.
+func TestNoAddressIsTold(t *testing.T) {
+	for said, want := range map[string]string{
+		"Could not resolve 'deb.example.org'":                                                                   "Could not resolve its server",
+		"Temporary failure resolving 'deb.example.org'":                                                         "Temporary failure resolving its server",
+		"Something wicked happened resolving 'deb.example.org:http' (-5 - No address associated with hostname)": "Something wicked happened resolving its server (-5 - No address associated with hostname)",
+		"Could not connect to deb.example.org:80 (192.0.2.1). - connect (111: Connection refused)":              "Could not connect to its server. - connect (111: Connection refused)",
+		"Cannot initiate the connection to x:80 (2001:db8::644). - connect (101: Network is unreachable)":       "Cannot initiate the connection to its server. - connect (101: Network is unreachable)",
+		"Could not connect to ::1:9 (::1), connection timed out":                                                "Could not connect to its server, connection timed out",
+		"Unable to connect to deb.example.org:http:":                                                            "Unable to connect to its server:",
+		"404  Not   Found":     "404 Not Found",
+		"Connection timed out": "Connection timed out",
+		"Error writing to file - write (28: No space left on device)": "Error writing to file - write (28: No space left on device)",
+	} {
+		if got := withoutAddress(said); got != want {
+			t.Errorf("%q: %q", said, got)
+		}
+	}
 }

@@ -27,7 +27,7 @@ var unread = []struct {
 		}},
 	{regexp.MustCompile(`(?m)^E: Failed to fetch \S+/dists/(\S+?)/(?:InRelease|Release|main/\S+)\s+(.*?)\s*(?:\[IP: [^\]]*\])?$`),
 		func(suite, why, _ string) string {
-			return fmt.Sprintf("the archive gives no index of %s: %s", suite, strings.Join(strings.Fields(why), " "))
+			return fmt.Sprintf("the archive gives no index of %s: %s", suite, withoutAddress(why))
 		}},
 	{regexp.MustCompile(`(?m)^E: The repository '\S+ (\S+) (?:In)?Release' is (not signed)`), unsigned},
 }
@@ -48,4 +48,12 @@ func notRead(err error, keyring string) error {
 		}
 	}
 	return err
+}
+
+// server is how apt names whom it could not reach, behind a word: its name or address, the port, and the address once more.
+var server = regexp.MustCompile(`\b(to|resolve|resolving) (?:'[^']*'|\S+:\w+\b)(?: \([0-9a-fA-F]*[.:][0-9a-fA-F.:]*\))?`)
+
+// withoutAddress is what apt says of a connection in one line, without the address.
+func withoutAddress(why string) string {
+	return server.ReplaceAllString(strings.Join(strings.Fields(why), " "), "$1 its server")
 }
