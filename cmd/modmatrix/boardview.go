@@ -98,7 +98,7 @@ func (b *board) footer(f frame) string {
 		parts = append(parts, field{fmt.Sprintf("%d/%d cells", judged, b.cells), "dim"})
 	}
 	if left := b.ends.Sub(f.now).Round(time.Second); left > 0 {
-		parts = append(parts, field{"about " + results.Seconds(left) + " left", "dim"})
+		parts = append(parts, field{"about " + clock(int(left.Seconds())) + " left", "dim"})
 	}
 	for _, s := range results.Statuses {
 		if n := b.judged[s]; n > 0 {

@@ -89,7 +89,9 @@ func (a *app) collect(ctx context.Context, lim kernels.Limits) error {
 	if err != nil {
 		return err
 	}
+	b := a.busyWith("counting")
 	c, err := h.Store().Collect(ctx, lim)
+	b.done()
 	var sum int64
 	for _, e := range c.Gone {
 		sum += e.Disk
@@ -165,34 +167,44 @@ func (a *app) verifyStore(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
+	b, read := a.busyWith("reading"), 0
 	checked, damaged, err := h.Store().Verify(ctx, func(e kernels.Entry) {
+		read++
+		b.with(fmt.Sprintf("reading entry %d: %s, %s", read, e.Kind, title(e)))
 		if a.verbose {
 			fmt.Fprintf(a.Stderr, "read  %s  %s\n", e.Kind, title(e))
 		}
 	})
-	if err != nil {
-		return err
-	}
-	left := 0
-	for _, d := range damaged {
-		if d.Kept != "" {
-			left++
-		}
-		if a.json {
-			if err := a.encode(damage{asJSON(d.Entry), d.What, d.Kept}); err != nil {
-				return err
-			}
-			continue
-		}
-		fmt.Fprintln(a.Stdout, results.Plain(damageLine(d)))
+	b.done()
+	left, told := a.tellDamage(damaged)
+	if told != nil {
+		return told
 	}
 	if !a.json {
 		fmt.Fprintf(a.Stdout, "read %s in %.1f s: %d damaged, %d of them discarded\n", entryCount(checked), time.Since(began).Seconds(), len(damaged), len(damaged)-left)
 	}
-	if left > 0 {
+	switch {
+	case err != nil: // of what was found until then, all is told
+		return err
+	case left > 0:
 		return verdict(exitTrouble)
 	}
 	return nil
+}
+
+// tellDamage tells of each, and counts what is still there.
+func (a *app) tellDamage(damaged []kernels.Damage) (left int, err error) {
+	for _, d := range damaged {
+		if d.Kept != "" {
+			left++
+		}
+		if !a.json {
+			fmt.Fprintln(a.Stdout, results.Plain(damageLine(d)))
+		} else if err := a.encode(damage{asJSON(d.Entry), d.What, d.Kept}); err != nil {
+			return left, err
+		}
+	}
+	return left, nil
 }
 
 func damageLine(d kernels.Damage) string {

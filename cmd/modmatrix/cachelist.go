@@ -23,7 +23,9 @@ func (a *app) listStore(kinds []string, why func(kernels.Entry) string) error {
 	if err != nil {
 		return err
 	}
+	b := a.busyWith("counting")
 	entries, err := h.Store().Usage()
+	b.done()
 	if err != nil {
 		return err
 	}

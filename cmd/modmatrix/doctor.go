@@ -24,7 +24,10 @@ or names the cure. The exit code is 0 if a run can work, and 2 if not.`,
 			if err != nil {
 				return err
 			}
-			return a.showChecks(h.Doctor(cmd.Context()))
+			b := a.busyWith("looking")
+			checks := h.Doctor(cmd.Context())
+			b.done()
+			return a.showChecks(checks)
 		},
 	}
 }

@@ -71,3 +71,30 @@ func TestTheBoardTellsWhatIsFetched(t *testing.T) {
 		}
 	}
 }
+
+// A line tells what goes on, once it goes on for long, and is gone when it is over.
+func TestWhatIsBusySaysSo(t *testing.T) {
+	var out bytes.Buffer
+	b := &busy{out: &out, width: 24, text: "looking", timer: time.NewTimer(time.Hour)}
+	b.with("reading entry 1")
+	if out.Len() > 0 {
+		t.Errorf("too early: %q", &out)
+	}
+	b.show()
+	b.with("reading entry 2: trees, 6.1")
+	b.done()
+	b.show()
+	b.done()
+	if got, want := out.String(), "\r\x1b[Kreading entry 1 …\r\x1b[Kreading entry 2: trees…\r\x1b[K"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// How long a run still takes is no figure of tenths.
+func TestWhatIsLeftIsARoughGuess(t *testing.T) {
+	b := newBoard()
+	b.add(harness.Event{Kind: harness.EventPlan, Text: "m", Cells: []harness.Cell{{Target: "6.1", Suite: "fifo"}}, Left: 6 * time.Second, Time: dawn})
+	if view := b.view(frame{width: 80, height: 24, now: dawn}); !strings.Contains(view, "0/1 cells · about 0:06 left") {
+		t.Error(view)
+	}
+}
