@@ -15,6 +15,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -235,14 +236,17 @@ func (r *run) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, 
 	if err != nil {
 		return err
 	}
+	f.failed, f.console = r.neverReady(tree, out, log.Bytes()), log.Bytes()
+	return errors.New("the kernel never came up")
+}
+
+// neverReady is the evidence of a kernel that ended with log before its init was ready.
+func (r *run) neverReady(tree *kernels.Tree, out vm.Outcome, log []byte) *Evidence {
 	end := Ending{Reason: string(out.Reason), Stderr: lastLine(out.Stderr)}
 	if out.Reason == vm.HostKilled {
-		end.Late, end.Seconds = "boot", int(r.deadlines(tree.Target).boot.Seconds())
+		end.Late, end.Seconds = results.StageBoot, int(r.deadlines(tree.Target).boot.Seconds())
 	}
-	text := log.Bytes()
-	f.failed = &Evidence{Guest: NewGuest(""), End: end, Tail: tail(text, 4<<10)}
-	f.console = text
-	return errors.New("the kernel never came up")
+	return &Evidence{Guest: NewGuest(""), End: end, Tail: tail(log, 4<<10)}
 }
 
 // waitReady reads frames until the guest is ready, and says what it complained of instead, if it did.

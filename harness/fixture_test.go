@@ -1,0 +1,175 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/vm/vmtest"
+)
+
+func TestMain(m *testing.M) {
+	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { playGuest(g, len(passFrames())) })
+	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { playGuest(g, 3) })
+	vmtest.Register("until-spec", func(g *vmtest.Guest, _ ...string) { playGuest(g, 8) })
+	vmtest.Register("fail-second", func(g *vmtest.Guest, args ...string) {
+		old, _ := os.ReadFile(args[0])
+		os.WriteFile(args[0], append(old, '.'), 0o644)
+		if len(old) == 1 {
+			playGuest(g, 8)
+			g.Die(1, "no more")
+		}
+		playGuest(g, len(passFrames()))
+	})
+	vmtest.Register("fail-first", func(g *vmtest.Guest, args ...string) {
+		if err := os.Mkdir(args[0], 0o755); err == nil {
+			playGuest(g, 8)
+			g.End("guest-reset")
+		}
+		playGuest(g, len(passFrames()))
+	})
+	vmtest.Register("ready", playReady)
+	vmtest.Register("complain", func(g *vmtest.Guest, _ ...string) {
+		wire.NewWriter(g.Report, readyWord).Write(wire.Frame{Kind: wire.KindTrouble, Text: "no disk"})
+	})
+	vmtest.Main(m)
+}
+
+// playGuest sends the first n frames of a guest that passes, and draws the markers that go with them.
+func playGuest(g *vmtest.Guest, n int) {
+	path := g.Arg("-initrd")
+	if drive := regexp.MustCompile(`filename=([^, ]+)`).FindStringSubmatch(strings.Join(g.Args, " ")); drive != nil {
+		path = drive[1]
+	}
+	image, err := os.ReadFile(path)
+	if err != nil {
+		panic(err)
+	}
+	field := func(name string) string {
+		return string(regexp.MustCompile(`"` + name + `": "([^"]*)"`).FindSubmatch(image)[1])
+	}
+	nonce := field("nonce")
+	w := wire.NewWriter(g.Report, nonce)
+	for _, f := range passFrames()[:n] {
+		if f.Kind == wire.KindHello {
+			f.Release = field("release")
+		}
+		if f.Kind == wire.KindStage {
+			fmt.Fprintf(g.Console, "[    1.000000] %s\n", wire.Marker(nonce, wire.Mark{Stage: f.Stage, Done: f.Done}))
+		}
+		if err := w.Write(f); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// fakeSource has a kernel for every name, and none that boots.
+type fakeSource struct {
+	dir   string
+	fetch func(context.Context, kernels.Target) error
+}
+
+func (s *fakeSource) Resolve(_ context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+	switch sel.Name {
+	case "nothing":
+		return kernels.Resolution{}, fmt.Errorf("%w: no %s", kernels.ErrNoMatch, sel.Name)
+	case "offline":
+		return kernels.Resolution{}, fmt.Errorf("%w: no network", kernels.ErrUnavailable)
+	}
+	t := kernels.Target{Release: sel.Name + "-amd64", Version: map[string]string{"old": "1.0", "young": "2.0"}[sel.Name], Arch: "x86_64", Flavour: "amd64", Source: "debian:" + sel.Name}
+	return kernels.Resolution{Targets: []kernels.Target{t}}, nil
+}
+
+func (s *fakeSource) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (*kernels.Tree, error) {
+	if s.fetch != nil {
+		if err := s.fetch(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	return &kernels.Tree{Target: t, Dir: s.dir, Image: filepath.Join(s.dir, "vmlinuz"), Modules: s.dir, Digest: "sha256:" + t.Release}, nil
+}
+
+// fixture is a harness in which everything but the harness is fake.
+type fixture struct {
+	*Harness
+	source *fakeSource
+	spec   Spec
+	builds atomic.Int32
+	events []Event
+}
+
+func newFixture(t *testing.T, script string) *fixture {
+	t.Helper()
+	vmtest.Install(t, script)
+	dir := t.TempDir()
+	module := filepath.Join(dir, "driver")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(module, "Kbuild"), "obj-m := fifo.o\n")
+	write(filepath.Join(module, "fifo.c"), "int fifo;\n")
+	write(filepath.Join(dir, "kernel", "vmlinuz"), "image")
+	write(filepath.Join(dir, "kernel", "modules.dep"), "")
+
+	f := &fixture{source: &fakeSource{dir: filepath.Join(dir, "kernel")}}
+	h, err := New(Options{CacheDir: filepath.Join(dir, "cache"), Events: func(e Event) { f.events = append(f.events, e) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.sources = func(Spec) map[string]Source { return map[string]Source{"debian": f.source} }
+	h.make = func(_ context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
+		f.builds.Add(1)
+		path := filepath.Join(r.Dir, "fifo.ko")
+		return &kbuild.Artifact{Modules: []kbuild.Module{{Name: "fifo", Path: path, Version: "1.0"}}}, os.WriteFile(path, []byte("ko"), 0o644)
+	}
+	h.compile = func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) }
+	h.probe = func(context.Context, vm.ProbeConfig) (vm.Verdict, error) {
+		return vm.Verdict{Accel: vm.Accel{Name: "tcg", CPU: "max"}}, nil
+	}
+	h.alone = func(*cell, context.Context, *frozen, time.Duration) ([]string, error) { return nil, nil }
+	h.base = func(_ context.Context, opt initramfs.Options) error {
+		return os.WriteFile(opt.Out, []byte("base"), 0o644)
+	}
+	f.Harness = h
+	f.spec = Spec{Module: module, Kernels: []string{"debian:old", "debian:young"}, Suites: []string{Lifecycle}, Out: filepath.Join(dir, "out")}
+	return f
+}
+
+func (f *fixture) run(t *testing.T, ctx context.Context) (*results.Results, error) {
+	t.Helper()
+	p, err := f.Plan(ctx, f.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := f.Run(ctx, p)
+	if left, _ := filepath.Glob(filepath.Join(f.store.Dir(), "work", "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	return res, err
+}
+
+func summary(res *results.Results) string {
+	var b strings.Builder
+	for _, rec := range res.Records {
+		fmt.Fprintf(&b, "%s %s %s@%s %s\n", rec.Target.Release, rec.Suite, rec.Status, rec.Stage, rec.Code)
+	}
+	return strings.TrimSpace(b.String())
+}
