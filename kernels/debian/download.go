@@ -56,7 +56,7 @@ func (st *state) pullShared(ctx context.Context, dir string, pkgs []kernels.Pack
 func (st *state) pull(ctx context.Context, dir string, pkgs []kernels.Package) ([]string, error) {
 	wanted, err := st.addresses(ctx, pkgs)
 	if err != nil {
-		return nil, notDownloaded(err)
+		return nil, notDownloaded(err, goesOn)
 	}
 	begun := sizeOf(dir) > 0
 	files, err := st.pullOnce(ctx, dir, wanted)
@@ -137,7 +137,7 @@ func (st *state) pullOnce(ctx context.Context, dir string, pkgs []wanted) ([]str
 		return nil, err
 	}
 	if err != nil {
-		return nil, notDownloaded(err)
+		return nil, notDownloaded(err, goesOn)
 	}
 	for i, p := range pkgs {
 		if sum, err := kernels.FileSHA256(files[i]); err != nil || sum != p.SHA256 {

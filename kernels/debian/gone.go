@@ -17,9 +17,12 @@ var (
 	noVersion = regexp.MustCompile(`(?m)^E: Version '([^']+)' for '([^']+)' was not found|^E: Unable to locate package (\S+)`)
 )
 
+// goesOn is what helps where what was got is kept.
+const goesOn = "run it again, and it goes on from there"
+
 // notDownloaded says in one line why apt could not download a package, and what helps, without an archive's address: which
-// one it was is the host's business.
-func notDownloaded(err error) error {
+// one it was is the host's business. again helps where the connection broke.
+func notDownloaded(err error, again string) error {
 	tool, ok := errors.AsType[*toolError](err)
 	if !ok {
 		return err
@@ -42,5 +45,5 @@ func notDownloaded(err error) error {
 	if strings.HasPrefix(why, "404") || strings.HasPrefix(why, "File not found") {
 		return fmt.Errorf("the archive's index names %s, and the archive has no such file any more: name another kernel of the suite with @VERSION, or another mirror (MODMATRIX_DEBIAN_MIRROR)", file)
 	}
-	return fmt.Errorf("download %s: %s; run it again, and it goes on from there", file, withoutAddress(why))
+	return fmt.Errorf("download %s: %s; %s", file, withoutAddress(why), again)
 }

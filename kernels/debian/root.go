@@ -126,7 +126,7 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, how []string, w
 	case kernels.IsFull(unpackErr): // mmdebstrap then knows of a broken pipe only
 		return unpackErr
 	case err != nil:
-		return cmp.Or(canUnshare(), err)
+		return cmp.Or(canUnshare(), notDownloaded(notRead(err, st.src.cfg.Keyring), "run it again"))
 	case unpackErr != nil:
 		return unpackErr
 	}
