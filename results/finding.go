@@ -152,9 +152,9 @@ func (t Target) Selector() string {
 	return s
 }
 
-func writeFinding(out *bufio.Writer, f finding, asked Asked, dir string) {
-	fmt.Fprintf(out, "\n%s\n", f.heading())
-	for _, l := range f.logs(dir) {
+func writeFinding(out *bufio.Writer, f finding, asked Asked, opt TextOptions) {
+	fmt.Fprintf(out, "\n%s\n", opt.wrapped(f.heading()))
+	for _, l := range f.logs(opt.Dir) {
 		fmt.Fprintf(out, "   %-7s  %s\n", l[0], l[1])
 	}
 	if len(f.also) > 0 {

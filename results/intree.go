@@ -129,7 +129,7 @@ func inTreeTurns(g grid) (lines []string) {
 }
 
 // writeInTree tells what came of the kernel's own copies that should be known beside the verdicts.
-func writeInTree(out *bufio.Writer, g grid, asked Asked, dir string) {
+func writeInTree(out *bufio.Writer, g grid, asked Asked, opt TextOptions) {
 	if !comparesInTree(g) {
 		return
 	}
@@ -137,8 +137,8 @@ func writeInTree(out *bufio.Writer, g grid, asked Asked, dir string) {
 		fmt.Fprintf(out, "%sin tree    %s\n", []string{"\n", ""}[min(i, 1)], line)
 	}
 	for _, f := range findings(inTreeGrid(g)) {
-		fmt.Fprintf(out, "\nin tree    %s\n", f.heading())
-		for _, l := range f.logs(dir) {
+		fmt.Fprintf(out, "\nin tree    %s\n", opt.wrapped(f.heading()))
+		for _, l := range f.logs(opt.Dir) {
 			fmt.Fprintf(out, "   %-7s  %s\n", l[0], l[1])
 		}
 		if len(f.also) > 0 {

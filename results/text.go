@@ -30,19 +30,27 @@ func Text(w io.Writer, r *Results, opt TextOptions) error {
 	}
 	fmt.Fprintf(out, "%s\n", totals(g, opt.Elapsed))
 	if why := r.untested(); why != "" {
-		fmt.Fprintf(out, "%s\n", loud(nothingTested+": "+Plain(why), opt.Color))
+		fmt.Fprintf(out, "%s\n", loud(opt.wrapped(nothingTested+": "+Plain(why)), opt.Color))
 	}
 	for _, f := range findings(g) {
-		writeFinding(out, f, r.Run.Asked, opt.Dir)
+		writeFinding(out, f, r.Run.Asked, opt)
 	}
-	writeInTree(out, g, r.Run.Asked, opt.Dir)
+	writeInTree(out, g, r.Run.Asked, opt)
 	for i, t := range turns(g) {
 		fmt.Fprintf(out, "%s%s\n", []string{"\n", ""}[min(i, 1)], t.line(r.Run.Asked))
 	}
 	for i, n := range notes(g) {
-		fmt.Fprintf(out, "%snote  %s\n", []string{"\n", ""}[min(i, 1)], n)
+		fmt.Fprintf(out, "%snote  %s\n", []string{"\n", ""}[min(i, 1)], opt.wrapped(n))
 	}
 	return out.Flush()
+}
+
+// wrapped breaks a line that is to be read, not used, into what fits the terminal.
+func (opt TextOptions) wrapped(line string) string {
+	if opt.Width <= 0 {
+		return line
+	}
+	return Wrapped(line, opt.Width-2, 2)
 }
 
 // line says where the module stopped to work, and how to find out more.

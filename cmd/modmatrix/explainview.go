@@ -88,7 +88,7 @@ func indented(text string, width int) string {
 	if width < 2*labelRoom {
 		return text
 	}
-	return wrapped(text, width, labelRoom)
+	return results.Wrapped(text, width, labelRoom)
 }
 
 func showSplat(out io.Writer, line func(label, text string), s results.Splat) {

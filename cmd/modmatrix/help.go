@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // helpWidth is how wide help is at most.
@@ -32,32 +33,11 @@ func reflowed(text string, width int) string {
 	var paragraphs []string
 	for p := range strings.SplitSeq(text, "\n\n") {
 		if !strings.Contains(p, "\n ") {
-			p = wrapped(strings.ReplaceAll(p, "\n", " "), width, 0)
+			p = results.Wrapped(strings.ReplaceAll(p, "\n", " "), width, 0)
 		}
 		paragraphs = append(paragraphs, p)
 	}
 	return strings.Join(paragraphs, "\n\n")
-}
-
-// wrapped breaks text at its blanks into lines of that width, all but the first behind indent blanks; a word that is longer
-// stays whole.
-func wrapped(text string, width, indent int) string {
-	var out strings.Builder
-	at := 0
-	for word := range strings.SplitSeq(text, " ") {
-		switch n := ansi.StringWidth(word); {
-		case at == 0:
-			at = n
-		case at+1+n > width:
-			out.WriteString("\n" + strings.Repeat(" ", indent))
-			at = n
-		default:
-			out.WriteString(" ")
-			at += 1 + n
-		}
-		out.WriteString(word)
-	}
-	return out.String()
 }
 
 func helpCommand() *cobra.Command {

@@ -36,7 +36,7 @@ that no selector names any more too. Where nothing is new, it says so, and its e
   modmatrix run -k debian:bookworm -k debian:trixie@6.12.43
   modmatrix run --resume                  # after it was killed or interrupted
   modmatrix run --new                     # after a new kernel appeared
-  modmatrix run --suite suites/first --focus 'survives' --param debug=1 drv`,
+  modmatrix run --suite first --focus 'comes back' --param debug=1 drv`,
 		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec, err := s.spec(cmd, args)
