@@ -133,6 +133,7 @@ func (r *run) obtain(ctx context.Context, tree *kernels.Tree, begun func(), b *b
 	if err := loadable(slices.Concat(depends, b.Modules)); err != nil {
 		return err
 	}
+	b.Notes = append(b.Notes, untaken(b.Modules, r.plan.Spec.Params)...)
 	return r.compareInTree(tree, b)
 }
 

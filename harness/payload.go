@@ -176,6 +176,16 @@ func paramsFor(m kbuild.Module, params []string) []string {
 	return out
 }
 
+// untaken says which of params none of modules declares, so that nobody takes a slip of the fingers for a test.
+func untaken(modules []kbuild.Module, params []string) (notes []string) {
+	for _, p := range params {
+		if name, _, _ := strings.Cut(p, "="); !takes(modules, p) {
+			notes = append(notes, "the module takes no parameter "+name+", which was left out")
+		}
+	}
+	return notes
+}
+
 func declared(m kbuild.Module) []wire.Param {
 	var out []wire.Param
 	for _, p := range m.Params {
