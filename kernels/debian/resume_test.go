@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,10 +59,7 @@ func (a *archive) serveWell(r *ranges) {
 // cutImage has s fetch a kernel from an archive that sends half of its image, and gives the file with that half.
 func cutImage(t *testing.T, a *archive, s *Source, target kernels.Target) (file string, whole []byte) {
 	t.Helper()
-	var bad atomic.Pointer[http.HandlerFunc]
-	half := http.HandlerFunc(a.half)
-	bad.Store(&half)
-	a.misserve(&bad)
+	a.answering(imageDeb, a.half)
 	if _, err := s.Fetch(t.Context(), target, nil); err == nil || !strings.Contains(err.Error(), "it goes on from there") {
 		t.Fatal(err)
 	}
@@ -159,13 +155,10 @@ func TestKilledDownloadGoesOn(t *testing.T) {
 	a := twoSuites(t)
 	s := a.source()
 	target := resolved(t, s, "debian:bookworm")
-	var bad atomic.Pointer[http.HandlerFunc]
-	stuck := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	a.answering(imageDeb, func(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-r.Context().Done(); recover() }()
 		a.half(w, r)
 	})
-	bad.Store(&stuck)
-	a.misserve(&bad)
 	child := exec.Command(os.Args[0], "-test.run=^TestHelperFetch$")
 	child.Env = append(os.Environ(), "HELPER_STORE="+s.store.Dir(), "HELPER_URL="+a.URL, "HELPER_KEYRING="+a.keyring)
 	if err := child.Start(); err != nil {

@@ -106,10 +106,10 @@ func TestTroubleWithAPackage(t *testing.T) {
 		spoil func(a *archive)
 		want  string
 	}{
-		"404":          {func(a *archive) { a.answering(imageDeb, status(404)) }, "has no such file any more"},
-		"500":          {func(a *archive) { a.answering(imageDeb, status(500)) }, "500"},
-		"cut":          {func(a *archive) { a.answering(imageDeb, a.half) }, "goes on from there"},
-		"silence":      {func(a *archive) { a.answering(imageDeb, silence) }, "Connection "},
+		"404":          {func(a *archive) { a.answering(imageDeb, status(404)) }, "the archive's index names " + imageDeb + ", and the archive has no such file any more: name another"},
+		"500":          {func(a *archive) { a.answering(imageDeb, status(500)) }, "download " + imageDeb + ": 500"},
+		"cut":          {func(a *archive) { a.answering(imageDeb, a.half) }, "download " + imageDeb + ": "},
+		"silence":      {func(a *archive) { a.answering(imageDeb, silence) }, "download " + imageDeb + ": Connection "},
 		"nobody there": {func(a *archive) { a.server.Close() }, "Could not connect to its server"},
 		"too short": {func(a *archive) {
 			a.answering(imageDeb, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("!<arch>\n")) })
@@ -145,8 +145,23 @@ func TestTroubleWithAPackage(t *testing.T) {
 				}
 			}
 			nothingLeft(t, s)
+			if a.serve.Swap(nil) != nil { // and it is well again
+				wellAgain(t, s, target)
+			}
 		})
 	}
+}
+
+// wellAgain fetches what could not be had before.
+func wellAgain(t *testing.T, s *Source, target kernels.Target) {
+	t.Helper()
+	if _, err := s.Fetch(t.Context(), target, nil); err != nil {
+		t.Error("and when it is well again:", err)
+	}
+	if left := unfinished(t, s); len(left) > 0 {
+		t.Error("the packages are there twice:", left)
+	}
+	nothingLeft(t, s)
 }
 
 // TestSignedRubbish: a package whose digest is right, and which is none.
