@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -23,7 +19,6 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/results"
 )
 
 // TestMain makes two commands of the test binary: modmatrix itself, and modmatrix-scripted, which is modmatrix over an
@@ -157,188 +152,4 @@ func goEnv(name string) string {
 		return ""
 	}
 	return strings.TrimSpace(string(out))
-}
-
-// scripted is an engine that plays the events of events.jsonl and gives the results of results.json, if there are any.
-type scripted struct {
-	tell  func(harness.Event)
-	store *kernels.Store
-}
-
-func openScripted(opt harness.Options) (*scripted, error) {
-	store, err := kernels.OpenStore(opt.CacheDir)
-	return &scripted{opt.Events, store}, err
-}
-
-func (s *scripted) Store() *kernels.Store { return s.store }
-
-func (s *scripted) Plan(_ context.Context, spec harness.Spec) (*harness.Plan, error) {
-	p := &harness.Plan{Spec: spec, Module: results.Module{Name: "mydriver"}, Suites: []harness.Suite{{Name: "lifecycle"}}}
-	for _, k := range spec.Kernels {
-		if k == "debian:nothing" {
-			return nil, fmt.Errorf("%w: %s", harness.ErrNothingMatched, k)
-		}
-		p.Targets = append(p.Targets, kernels.Target{Release: "6.1.0-" + k, Version: "6.1.0", Source: k})
-	}
-	return p, nil
-}
-
-// Run plays the script in its own time: each line is an event, with after_ms to wait before it, or interrupt or
-// hang_up to send ourselves a signal instead. With --focus deaf, it does not listen to the interrupt.
-func (s *scripted) Run(ctx context.Context, p *harness.Plan) (*results.Results, error) {
-	if p.Spec.Focus == "panic" {
-		panic("a bug of ours")
-	}
-	if p.Spec.New {
-		s.tell(harness.Event{Schema: harness.EventSchema, Time: time.Now(), Kind: harness.EventNotice, Text: "--new: no kernel is new"})
-	}
-	f, err := os.Open("events.jsonl")
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	if err == nil {
-		defer f.Close()
-		listen := ctx
-		if p.Spec.Focus == "deaf" {
-			listen = context.WithoutCancel(ctx)
-		}
-		if err := s.play(listen, f); err != nil && ctx.Err() == nil {
-			return nil, err
-		}
-	}
-	if ctx.Err() != nil {
-		if err := os.WriteFile("wound-up", nil, 0o644); err != nil {
-			return nil, err
-		}
-	}
-	res, err := results.Read("results.json")
-	if err != nil {
-		return nil, err
-	}
-	res.Run.Asked = p.Spec.Asked
-	return res, ctx.Err()
-}
-
-func (s *scripted) play(ctx context.Context, in io.Reader) error {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var step struct {
-			AfterMS   int64 `json:"after_ms"`
-			Interrupt bool  `json:"interrupt"`
-			HangUp    bool  `json:"hang_up"`
-			harness.Event
-		}
-		if err := json.Unmarshal(lines.Bytes(), &step); err != nil {
-			return fmt.Errorf("%s: %w", lines.Bytes(), err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Duration(step.AfterMS) * time.Millisecond):
-		}
-		if step.Interrupt || step.HangUp {
-			sig := syscall.SIGINT
-			if step.HangUp {
-				sig = syscall.SIGHUP
-			}
-			if err := syscall.Kill(os.Getpid(), sig); err != nil {
-				return err
-			}
-			continue
-		}
-		step.Event.Schema, step.Event.Time = harness.EventSchema, time.Now()
-		s.tell(step.Event)
-	}
-	return lines.Err()
-}
-
-// Bisect gives what bisection.json holds, and tells of its steps.
-func (s *scripted) Bisect(_ context.Context, search harness.Search) (*harness.Bisection, error) {
-	if search.Bad == "debian:nothing" {
-		return nil, fmt.Errorf("%w: %s", harness.ErrNothingMatched, search.Bad)
-	}
-	data, err := os.ReadFile("bisection.json")
-	if err != nil {
-		return nil, err
-	}
-	var b harness.Bisection
-	if err := json.Unmarshal(data, &b); err != nil {
-		return nil, err
-	}
-	for _, step := range b.Steps {
-		if search.Told != nil {
-			search.Told(step)
-		}
-	}
-	return &b, nil
-}
-
-// Explain is the harness's own: it needs nothing but the store.
-func (s *scripted) Explain(ctx context.Context, spec harness.Spec, res *results.Results, dir string, cells []harness.Cell) ([]harness.Explanation, error) {
-	h, err := harness.New(harness.Options{CacheDir: s.store.Dir()})
-	if err != nil {
-		return nil, err
-	}
-	return h.Explain(ctx, spec, res, dir, cells)
-}
-
-// Shell greets, and gives back what it is told until a line says exit, or is Ctrl-D. What comes before it greets is lost.
-func (s *scripted) Shell(_ context.Context, p *harness.Plan, term io.ReadWriter) error {
-	typed := make(chan string, 100)
-	go func() {
-		defer close(typed)
-		for in := bufio.NewReader(term); ; {
-			c, err := in.ReadByte()
-			if err != nil {
-				return
-			}
-			typed <- string(c)
-		}
-	}()
-	select {
-	case c := <-typed:
-		return fmt.Errorf("%q was typed before anybody listened", c)
-	case <-time.After(50 * time.Millisecond):
-	}
-	fmt.Fprintf(term, "welcome to %s\n", p.Targets[0].Release)
-	line := ""
-	for c := range typed {
-		switch {
-		case c == "\x04" && line == "", c == "\n" && line == "exit":
-			fmt.Fprintln(term, "goodbye")
-			return nil
-		case c == "\n":
-			fmt.Fprintf(term, "said %s\n", line)
-			line = ""
-		default:
-			line += c
-		}
-	}
-	return errors.New("the terminal went away")
-}
-
-func (s *scripted) Fetch(ctx context.Context, spec harness.Spec) ([]kernels.Target, error) {
-	p, err := s.Plan(ctx, spec)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range p.Targets {
-		s.tell(harness.Event{Time: time.Now(), Kind: harness.EventStage, Target: t.Release, Stage: results.StageFetch, State: harness.StateDone, Elapsed: time.Second})
-	}
-	return p.Targets, nil
-}
-
-func (s *scripted) Lock(context.Context, harness.Spec, harness.Config) (harness.Lock, []string, error) {
-	l := harness.Lock{Schema: harness.LockSchema}
-	l.Selectors = append(l.Selectors, harness.Pinned{Selector: "debian:sid", Targets: []kernels.Target{{Release: "7.3.4", Source: "debian:sid"}}})
-	return l, []string{"the index is old"}, nil
-}
-
-func (s *scripted) Doctor(context.Context) []harness.Check {
-	checks := []harness.Check{{Name: "go", OK: true, Text: "go1.26.8"}}
-	if _, err := os.Stat("broken"); err == nil {
-		checks = append(checks, harness.Check{Name: "qemu", Text: "not on PATH", Cure: "apt install qemu-system-x86"})
-	}
-	return checks
 }
