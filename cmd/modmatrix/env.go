@@ -40,7 +40,7 @@ type engine interface {
 const (
 	exitUsage       = 2   // the command line or the configuration
 	exitTrouble     = 3   // something of ours broke
-	exitNothing     = 4   // no kernel matched
+	exitNothing     = 4   // no kernel matched, or no spec
 	exitUntestable  = 125 // an end of a bisection tells nothing; git bisect has the same number for it
 	exitInterrupted = 130 // by the user
 	exitUnread      = 141 // nobody reads on, as in | head: what a shell says of a program that SIGPIPE ended

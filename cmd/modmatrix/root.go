@@ -29,7 +29,7 @@ func rootCommand(env Env) *cobra.Command {
 runs test suites in the guest, watches the kernel for faults, and adds it all up to a matrix.
 
 Exit codes: 0 everything passed; 1 the module failed somewhere; 2 usage or configuration; 3 nothing failed, but
-something of ours broke or did not run; 4 no kernel matched; 130 interrupted; 141 nobody read on, as in | head.`,
+something of ours broke or did not run; 4 no kernel or spec matched; 130 interrupted; 141 nobody read on, as in | head.`,
 		Example: `  modmatrix run                          # the module in this folder, on the default kernels
   modmatrix run -k debian:trixie drv     # another folder, one kernel
   modmatrix doctor                       # what is missing on this machine`,
