@@ -11,9 +11,9 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// What a source says of kernel versions is held against the kernels that it was built for: the bounds in dkms.conf, the
-// conditions on LINUX_VERSION_CODE, and the sentences of its README. The source is read as text: what a Makefile or a script
-// decides is not seen. No verdict depends on any of it.
+// What a source says of kernel versions is held against the kernels that it was built for: the bounds in dkms.conf and META,
+// and the conditions on LINUX_VERSION_CODE. The source is read as text: what a Makefile or a script decides is not seen.
+// No verdict depends on any of it.
 
 // How much of a source is looked at: more than any module has.
 const (
@@ -106,8 +106,7 @@ var (
 type said struct {
 	conf       []byte // dkms.conf; nil: there is none
 	conditions []results.Condition
-	statements []results.Statement
-	meta       bool // it has a META with Linux-Maximum or Linux-Minimum
+	meta       []results.Statement // the bounds in META
 }
 
 // claims holds what a source says against the records; nil where it says nothing, or nothing was built.
@@ -124,11 +123,11 @@ func claims(s said, records []results.Record) *results.Claims {
 		c.Kernel = string(slices.Concat(m[1:]...))
 	}
 	tried := builtRecords(records)
-	if len(tried) == 0 || len(s.conditions)+len(s.statements) == 0 && c.Min+c.Max+c.Kernel == "" && s.conf == nil {
+	if len(tried) == 0 || len(s.conditions)+len(s.meta) == 0 && c.Min+c.Max+c.Kernel == "" && s.conf == nil {
 		return nil
 	}
 	holdConditions(c, s.conditions, tried)
-	c.Stated = holdStatements(slices.Clone(s.statements), tried)
+	c.Stated = holdMeta(s.meta, tried)
 	measure(c, tried)
 	propose(c, s, tried)
 	if reflect.DeepEqual(*c, results.Claims{First: c.First, Last: c.Last}) {

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// readClaims reads what a source says of kernel versions: in dkms.conf, in its C files, in the order of their names, and
-// in the prose at its top.
+// readClaims reads what a source says of kernel versions: in dkms.conf, in META, and in its C files, in the order of their
+// names.
 func readClaims(dir string) (s said, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -24,7 +24,7 @@ func readClaims(dir string) (s said, err error) {
 		if err != nil || d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".") {
 			return cmp.Or(err, fs.SkipDir)
 		}
-		if !d.Type().IsRegular() || !isSource(name) && name != "dkms.conf" && !isProse(name) {
+		if !d.Type().IsRegular() || !isSource(name) && name != "dkms.conf" && name != "META" {
 			return nil
 		}
 		if info, err := d.Info(); err != nil || info.Size() > maxClaimFile {
@@ -52,8 +52,6 @@ func (s *said) add(name string, data []byte) {
 	case name == "dkms.conf":
 		s.conf = data
 	default:
-		found := statements(name, data)
-		s.statements = append(s.statements, found...)
-		s.meta = s.meta || name == "META" && len(found) > 0
+		s.meta = metaBounds(data)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // propose says which bounds would say what was measured, where the kernels that the module passes on lie together and it
 // fails beside them. Nothing is proposed for a source that has no place for it.
 func propose(c *results.Claims, s said, tried []results.Record) {
-	if c.First == "" || s.conf == nil && !s.meta {
+	if c.First == "" || s.conf == nil && s.meta == nil {
 		return
 	}
 	good := func(version string) bool {
@@ -40,7 +40,7 @@ func (s said) bound(which string, good, bad results.Target) (lines []results.Pro
 		line := fmt.Sprintf("BUILD_EXCLUSIVE_KERNEL_%s=%q", which, tellsFrom(newer, older))
 		lines = append(lines, results.Proposal{Line: line, Good: good.Version, Bad: bad.Version})
 	}
-	if s.meta {
+	if s.meta != nil {
 		lines = append(lines, results.Proposal{Line: meta + samePrecision(good.Version, "6.1"), Good: good.Version, Bad: bad.Version})
 	}
 	return lines

@@ -104,7 +104,7 @@ func TestReadClaims(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
 		dir + "/a.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(4,15,0)\n#endif\n", dir + "/sub/b.h": "#if LINUX_VERSION_CODE > KERNEL_VERSION(6,0,0)\n#endif\n",
-		dir + "/META": "Version: 1\nLinux-Minimum: 4.18\n", dir + "/README.md": "# x\n\nSupports Linux 4.14 - 5.4.\n", dir + "/sub/README": "Supports Linux 2.6\n",
+		dir + "/META": "Version: 1\nLinux-Minimum: 4.18\n", dir + "/README.md": "# x\n\nSupports Linux 4.14 - 5.4.\n", dir + "/sub/META": "Linux-Maximum: 2.6\n",
 		dir + "/.git/c.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(1,1,1)\n", dir + "/README": "#if LINUX_VERSION_CODE < KERNEL_VERSION(1,1,1)\n",
 		dir + "/dkms.conf": "BUILD_EXCLUSIVE_KERNEL_MAX=6.2\n", outside + "/d.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(1,1,1)\n",
 	} {
@@ -126,11 +126,30 @@ func TestReadClaims(t *testing.T) {
 	lines := claimNotices(claims(got, recordsOf("6.1.1=FAIL 6.0.1=PASS 5.15.1=PASS")))
 	want := []string{"dkms.conf lets it be built for 6.1.1-x, where it fails; it passes from 5.15.1 to 6.0.1",
 		`META:2 says "Linux-Minimum: 4.18", and it fails on 6.1.1-x`,
-		`README.md:3 says "Supports Linux 4.14 - 5.4.", and none of those kernels was measured`,
 		`BUILD_EXCLUSIVE_KERNEL_MAX="6.1" would say what was measured: it passes on 6.0.1 and fails on 6.1.1`,
 		"Linux-Maximum: 6.0 would say what was measured: it passes on 6.0.1 and fails on 6.1.1",
 		"1 of 2 conditions on the kernel's version come out the same on every kernel here, e.g. a.c:1: < 4.15.0 is never so; the code for the others was not compiled"}
 	if !reflect.DeepEqual(lines, want) {
 		t.Errorf("%q", lines)
+	}
+}
+
+func TestMetaBounds(t *testing.T) {
+	got := metaBounds([]byte("Meta: 1\nName: zfs\nVersion: 2.2.7\nLinux-Maximum: 6.12\r\nLinux-Minimum: 4.18\nLinux-Minimum: x\n  # Linux-Minimum: 1.2\n"))
+	if len(got) != 2 || got[0].Max != "6.12" || got[1].Min != "4.18" || got[1].Where != "META:5" || got[0].Text != "Linux-Maximum: 6.12" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestHoldMeta(t *testing.T) {
+	tried := builtRecords(recordsOf("5.10.1=PASS 6.1.5=PASS 6.8.9=FAIL 6.8.9=FAIL 6.12.1=FAIL"))
+	for _, tt := range []struct{ low, high, want string }{
+		{"5.4", "6.8", "true 6.8.9-x"}, {"5.4", "6.7", "true "}, {"6.8", "", "true 6.8.9-x 6.12.1-x"}, {"", "5.9", "false "},
+		{"6.1", "6.1", "true "}, {"6.8.10", "6.8.12", "false "}, {"", "", "true 6.8.9-x 6.12.1-x"},
+	} {
+		s := holdMeta([]results.Statement{{Min: tt.low, Max: tt.high}}, tried)[0]
+		if got := fmt.Sprintf("%v %s", s.Measured, strings.Join(s.Broken, " ")); got != tt.want {
+			t.Errorf("%s to %s: %q, want %q", tt.low, tt.high, got, tt.want)
+		}
 	}
 }

@@ -60,7 +60,7 @@ type Claims struct {
 	Constant []Condition `json:"constant,omitempty"`
 	Varied   int         `json:"varied"` // how many conditions came out both ways
 
-	Stated []Statement `json:"stated,omitempty"` // what README, INSTALL or META says
+	Stated []Statement `json:"stated,omitempty"` // the bounds in META
 	// Proposed are lines for dkms.conf or META that would say what was measured.
 	Proposed []Proposal `json:"proposed,omitempty"`
 }
@@ -72,10 +72,10 @@ type Proposal struct {
 	Bad  string `json:"bad"`  // fails, and is the next one that was measured
 }
 
-// Statement is a line of prose that says for which kernels a module is.
+// Statement is a line of META that says for which kernels a module is.
 type Statement struct {
 	Where    string   `json:"where"`              // file:line
-	Text     string   `json:"text"`               // the line, shortened
+	Text     string   `json:"text"`               // the line
 	Min      string   `json:"min,omitempty"`      // empty: of any age
 	Max      string   `json:"max,omitempty"`      // empty: however new; 6.8 is all of 6.8.x
 	Measured bool     `json:"measured,omitempty"` // there was a kernel that it speaks for
