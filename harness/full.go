@@ -5,7 +5,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -18,7 +18,7 @@ func (o *output) trouble(err error, left int) error {
 	switch {
 	case err == nil:
 		return nil
-	case !kernels.IsFull(err):
+	case !store.IsFull(err):
 		return fmt.Errorf("write results: %w", err)
 	}
 	o.mu.Lock()
@@ -29,14 +29,14 @@ func (o *output) trouble(err error, left int) error {
 	o.mu.Unlock()
 	need := max(each, usualCell) * int64(left+1)
 	return fmt.Errorf("the folder of results %s is full (%s free, about %s needed): make room and add --resume, or give another folder with -o: %w",
-		o.dir, kernels.Free(o.dir), humanize.IBytes(uint64(need)), err)
+		o.dir, store.Free(o.dir), humanize.IBytes(uint64(need)), err)
 }
 
 // ours is the blame for trouble that is none of the module's. A full disk is told once more where nobody overlooks it:
 // it is likely to be the trouble of all cells that follow.
 func (r *run) ours(stage results.Stage, err error) *Blame {
 	err = r.store.WithCure(err, "")
-	if kernels.IsFull(err) {
+	if store.IsFull(err) {
 		r.full.Do(func() { r.event(Event{Kind: EventNotice, Text: err.Error()}) })
 	}
 	return &Blame{stage, results.CodeInfra, err.Error()}

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -57,7 +57,7 @@ func leaveFree(t *testing.T, dir string, bytes int) (path string) {
 // isFullLine tells whether err is the one clear line on a full folder.
 func isFullLine(err error, dir string) bool {
 	_, usage := errors.AsType[*UsageError](err)
-	return err != nil && !usage && kernels.IsFull(err) && !strings.Contains(err.Error(), "\n") &&
+	return err != nil && !usage && store.IsFull(err) && !strings.Contains(err.Error(), "\n") &&
 		strings.Contains(err.Error(), dir+" is full (") && strings.Contains(err.Error(), " free, ") && strings.Contains(err.Error(), " needed)")
 }
 
@@ -126,7 +126,7 @@ func TestAFullStore(t *testing.T) {
 	f.withChannels(t)
 	smallDisk(t, f.store.Dir(), 24<<20)
 	var err error
-	if f.store, err = kernels.OpenStore(f.store.Dir()); err != nil {
+	if f.store, err = store.Open(f.store.Dir()); err != nil {
 		t.Fatal(err)
 	}
 	outcomes, through := map[string]int{}, false
@@ -164,7 +164,7 @@ func TestAFullStore(t *testing.T) {
 			t.Errorf("%d KiB were free, now there is room: %v, %+v", free>>10, err, res)
 		}
 		for _, kind := range []string{"suites", "bases", "images", "templates", "builds", "cells", "specs", "noise"} {
-			if err := kernels.RemoveTree(filepath.Join(f.store.Dir(), kind)); err != nil {
+			if err := store.RemoveTree(filepath.Join(f.store.Dir(), kind)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/host"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/source"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -32,7 +33,7 @@ type Options struct {
 
 // Harness plans and runs. It may be used for several runs, one after the other.
 type Harness struct {
-	store *kernels.Store
+	store *store.Store
 	tool  string
 
 	// What touches the world beyond QEMU, and the host's patience with a guest: fields, so that tests can put fakes in.
@@ -52,23 +53,23 @@ type Harness struct {
 
 // New opens the store and gives a Harness that works with it.
 func New(opt Options) (*Harness, error) {
-	store, err := kernels.OpenStore(opt.CacheDir)
+	st, err := store.Open(opt.CacheDir)
 	if err != nil {
 		return nil, err
 	}
-	h := &Harness{store: store, tool: opt.Tool, tell: opt.Events,
+	h := &Harness{store: st, tool: opt.Tool, tell: opt.Events,
 		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
-		archive := debian.New(store, cfg)
-		compiled := source.New(store, archive, source.Config{})
-		return map[string]Source{"debian": archive, "dir": dir.New(store), "git": compiled, "host": host.New(store, host.Config{}), "tar": compiled}
+		archive := debian.New(st, cfg)
+		compiled := source.New(st, archive, source.Config{})
+		return map[string]Source{"debian": archive, "dir": dir.New(st), "git": compiled, "host": host.New(st, host.Config{}), "tar": compiled}
 	}
 	return h, nil
 }
 
 // Store is where kernels, roots, images and builds are kept.
-func (h *Harness) Store() *kernels.Store { return h.store }
+func (h *Harness) Store() *store.Store { return h.store }
 
 func (h *Harness) event(e Event) {
 	h.mu.Lock()

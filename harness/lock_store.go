@@ -5,11 +5,12 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // Pins gives the selector that pins an entry of the store: the tree of one of its kernels, or the root that this is built
 // in; "" where none does. Of a kernel that is compiled here, every tree counts: which one is pinned is known only in its root.
-func (l Lock) Pins(e kernels.Entry) (selector string) {
+func (l Lock) Pins(e store.Entry) (selector string) {
 	for _, p := range l.Selectors {
 		for _, t := range p.Targets {
 			if pins(t, e) {
@@ -20,7 +21,7 @@ func (l Lock) Pins(e kernels.Entry) (selector string) {
 	return ""
 }
 
-func pins(t kernels.Target, e kernels.Entry) bool {
+func pins(t kernels.Target, e store.Entry) bool {
 	switch source, _, _ := strings.Cut(t.Source, ":"); {
 	case t.Suite == "": // it is no entry: the kernel lies on a host
 		return false
@@ -34,10 +35,10 @@ func pins(t kernels.Target, e kernels.Entry) bool {
 
 // Stored tells whether a kernel of an archive is in store, so that nothing of it is to be downloaded. One that is compiled
 // here is not known before it is compiled.
-func Stored(store *kernels.Store, t kernels.Target) bool {
+func Stored(st *store.Store, t kernels.Target) bool {
 	if source, _, _ := strings.Cut(t.Source, ":"); source != "debian" {
 		return false
 	}
-	_, hit := store.Look("trees", debian.TreeID(t))
+	_, hit := st.Look("trees", debian.TreeID(t))
 	return hit
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 func TestLockPinsTreesAndTheirRoots(t *testing.T) {
@@ -29,30 +30,30 @@ func TestLockPinsTreesAndTheirRoots(t *testing.T) {
 		{"roots", debian.RootID(onHost), ""},
 		{"cells", debian.TreeID(pinned), ""},
 	} {
-		if got := l.Pins(kernels.Entry{Kind: c.kind, ID: c.id}); got != c.want {
+		if got := l.Pins(store.Entry{Kind: c.kind, ID: c.id}); got != c.want {
 			t.Errorf("%s/%s: pinned by %q, want %q", c.kind, c.id, got, c.want)
 		}
 	}
-	if (Lock{}).Pins(kernels.Entry{Kind: "trees", ID: "x"}) != "" {
+	if (Lock{}).Pins(store.Entry{Kind: "trees", ID: "x"}) != "" {
 		t.Error("an empty lock pins")
 	}
 }
 
 func TestStoredIsWhatNeedNotBeDownloaded(t *testing.T) {
-	store, err := kernels.OpenStore(t.TempDir())
+	st, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	target := kernels.Target{Release: "6.1.0-56-amd64", Source: "debian:bookworm", Packages: []kernels.Package{{Name: "linux-image", SHA256: "00"}}}
-	if Stored(store, target) {
+	if Stored(st, target) {
 		t.Error("nothing is stored, and that kernel is")
 	}
-	if _, _, err := store.Fill(t.Context(), "trees", debian.TreeID(target), func(string) error { return nil }); err != nil {
+	if _, _, err := st.Fill(t.Context(), "trees", debian.TreeID(target), func(string) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	other := target
 	other.Source = "git:/src/linux"
-	if !Stored(store, target) || Stored(store, other) {
-		t.Errorf("stored: %v, and one that is compiled: %v", Stored(store, target), Stored(store, other))
+	if !Stored(st, target) || Stored(st, other) {
+		t.Errorf("stored: %v, and one that is compiled: %v", Stored(st, target), Stored(st, other))
 	}
 }

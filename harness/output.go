@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -47,7 +47,7 @@ func openOutput(dir string) (*output, results.Log, error) {
 // notOpened is a mistake of the caller, unless the disk is full.
 func notOpened(dir string, err error) error {
 	switch {
-	case kernels.IsFull(err):
+	case store.IsFull(err):
 		return (&output{dir: dir}).trouble(err, 0)
 	case errors.Is(err, results.ErrBusy):
 		return &UsageError{fmt.Errorf("output folder %s: %w; wait for its end, or give another folder with -o", dir, results.ErrBusy)}

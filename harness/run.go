@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/modmatrix/modmatrix/initramfs"
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -147,7 +147,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 
 // trim keeps the store below its limit. That it could not is worth telling and no more.
 func (r *run) trim() {
-	limit, err := kernels.StoreMax()
+	limit, err := store.Max()
 	if err == nil {
 		_, err = r.store.Trim(limit)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
@@ -192,7 +193,7 @@ func (r *run) dropTemplate(f *frozen) error {
 	if err != nil {
 		return err
 	}
-	return r.store.Remove(kernels.Entry{Kind: templateKind, ID: key})
+	return r.store.Remove(store.Entry{Kind: templateKind, ID: key})
 }
 
 // emptyDrive is the drive of every template: nothing on it yet.
@@ -276,5 +277,5 @@ func digestOf(parts ...string) string {
 
 // title says in an entry of the store what it is.
 func title(dir, text string) error {
-	return os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(text), 0o644)
+	return os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(text), 0o644)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -34,7 +35,7 @@ func (r *run) knownUnsaved(key string, now time.Time) error {
 			return fmt.Errorf("%w%s", vm.ErrUnsaved, why)
 		}
 	}
-	if err := r.store.Remove(kernels.Entry{Kind: unsavedKind, ID: key}); err != nil {
+	if err := r.store.Remove(store.Entry{Kind: unsavedKind, ID: key}); err != nil {
 		r.event(Event{Kind: EventNotice, Text: "the cache: " + err.Error()})
 	}
 	return nil

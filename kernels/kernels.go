@@ -1,5 +1,5 @@
 // Package kernels knows what a kernel to validate against is: the selector that names it, the target it resolves to,
-// the tree it is built and booted from, the root its modules are compiled in, and the store that keeps all of these.
+// the tree it is built and booted from, and the root its modules are compiled in; package kernels/store keeps them.
 //
 // How a kernel is obtained is the business of the packages below it, one for each source. This package must never
 // know what is built against a tree, nor how it is booted.

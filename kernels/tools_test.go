@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 var testTools = Tools{
@@ -85,13 +87,17 @@ func lives(pid string) bool {
 	return err == nil && !strings.HasPrefix(rest, "Z")
 }
 
-// TestToolsPassOnWhatTheDiskSaid: a store tells its user how to make room, whoever met its end.
+// TestToolsPassOnWhatTheDiskSaid: the store says how to make room, whichever tool met the full disk.
 func TestToolsPassOnWhatTheDiskSaid(t *testing.T) {
 	_, err := sh(t.Context(), "echo 'E: Error writing to file - write (28: No space left on device)' >&2; exit 100")
-	if !IsFull(err) || !strings.Contains(newStore(t).WithCure(err, "trees").Error(), "modmatrix cache gc") {
+	st, openErr := store.Open(t.TempDir())
+	if openErr != nil {
+		t.Fatal(openErr)
+	}
+	if !store.IsFull(err) || !strings.Contains(st.WithCure(err, "trees").Error(), "modmatrix cache gc") {
 		t.Error(err)
 	}
-	if _, err := sh(t.Context(), "echo 'E: 404' >&2; exit 100"); err == nil || IsFull(err) {
+	if _, err := sh(t.Context(), "echo 'E: 404' >&2; exit 100"); err == nil || store.IsFull(err) {
 		t.Error(err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -195,11 +196,11 @@ func TestTheirsIsAskedOnce(t *testing.T) {
 	write("tool/etc/dkms/framework.conf", "answer=no\n")
 	write("package/usr/src/foo-1/dkms.conf", "PACKAGE_NAME=foo\nPACKAGE_VERSION=1\n")
 	write("package/usr/src/foo-1/exit", "10")
-	store, err := kernels.OpenStore(filepath.Join(dir, "store"))
+	st, err := store.Open(filepath.Join(dir, "store"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := comparison{store: store, jobs: 1, tool: &debian.Deb{Package: kernels.Package{SHA256: "t"}, Dir: filepath.Join(dir, "tool")}}
+	c := comparison{store: st, jobs: 1, tool: &debian.Deb{Package: kernels.Package{SHA256: "t"}, Dir: filepath.Join(dir, "tool")}}
 	deb := &debian.Deb{Package: kernels.Package{Name: "foo-dkms", SHA256: "p"}, Dir: filepath.Join(dir, "package")}
 	tree := &kernels.Tree{Target: kernels.Target{Release: "6.1-x", Arch: "x86_64"}, Digest: "d"}
 	pkg := &dkms.Package{Name: "foo", Version: "1"}

@@ -12,6 +12,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // verdict is what a side decided, of one package and one kernel.
@@ -68,7 +69,7 @@ type comparison struct {
 	timeout, within  time.Duration
 	say              func(format string, args ...any)
 
-	store  *kernels.Store
+	store  *store.Store
 	source *debian.Source
 	tool   *debian.Deb // dkms
 	self   string      // digest of this program: another one may come to another verdict
@@ -116,7 +117,7 @@ func (c *comparison) run(ctx context.Context, w io.Writer) error {
 
 // prepare opens the store, and obtains dkms and the kernels.
 func (c *comparison) prepare(ctx context.Context) (release func(), err error) {
-	if c.store, err = kernels.OpenStore(""); err != nil {
+	if c.store, err = store.Open(""); err != nil {
 		return nil, err
 	}
 	c.source = debian.New(c.store, debian.Config{})

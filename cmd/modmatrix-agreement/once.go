@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // the files of an entry in the store: what a side came to, and what its build said.
@@ -33,7 +33,7 @@ func (c *comparison) once(ctx context.Context, key, title string, ask func(dir s
 			return err
 		}
 		return errors.Join(renameio.WriteFile(filepath.Join(dir, sideFile), text, 0o644),
-			os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(title+"\n"), 0o644))
+			os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(title+"\n"), 0o644))
 	})
 	if err != nil {
 		return side{}, err

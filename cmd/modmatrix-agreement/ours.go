@@ -12,6 +12,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // ours builds the package the way that a run of modmatrix does, unless this very program did before.
@@ -33,7 +34,7 @@ func (c *comparison) build(ctx context.Context, dir string, pkg *dkms.Package, t
 	if err != nil {
 		return side{}, err
 	}
-	defer kernels.RemoveTree(source)
+	defer store.RemoveTree(source)
 	own := *pkg // evaluating it may teach it its name
 	began := time.Now()
 	conf, err := own.Evaluate(ctx, tree)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // pair is what both builds of one cell took, one right after the other, in seconds. Their processor time cannot be told: it is
@@ -42,7 +43,7 @@ func (c *comparison) timed(build func(dir string) (side, error)) (seconds float6
 	if err != nil {
 		return 0, err
 	}
-	defer kernels.RemoveTree(dir)
+	defer store.RemoveTree(dir)
 	began := time.Now()
 	s, err := build(dir)
 	if err == nil && s.Verdict != ok {

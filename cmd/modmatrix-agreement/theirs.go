@@ -18,6 +18,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // meanings are dkms's exit codes, as far as a build ends with them (dkms 3.2.2, die, diewarn and report_build_problem).
@@ -66,7 +67,7 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, deb *debian.Deb, p
 	if err := os.Mkdir(state, 0o755); err != nil {
 		return side{}, err
 	}
-	defer kernels.RemoveTree(state)
+	defer store.RemoveTree(state)
 	box := kbuild.Sandbox{Tree: tree, Dir: state, At: dkmsTree, Mounts: c.dkmsMounts(deb)}
 	var said bytes.Buffer
 	began := time.Now()

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -179,15 +179,15 @@ func (b *bench) floor(ctx context.Context) (f floor, err error) {
 // forget removes the builds of the module called name from the store. Its cells stay: a few kilobytes that nobody finds
 // again, until the store is pruned.
 func (b *bench) forget(name string) error {
-	store := b.h.Store()
-	entries, err := store.List()
+	st := b.h.Store()
+	entries, err := st.List()
 	if err != nil {
 		return err
 	}
 	var failed []error
 	for _, e := range entries {
 		if e.Kind == "builds" && strings.HasPrefix(e.Title, name+" for ") {
-			failed = append(failed, store.Remove(kernels.Entry{Kind: e.Kind, ID: e.ID}))
+			failed = append(failed, st.Remove(store.Entry{Kind: e.Kind, ID: e.ID}))
 		}
 	}
 	return errors.Join(failed...)

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -63,10 +63,10 @@ is 3 if something that should go could not.`,
   modmatrix cache gc --older-than 30d`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lim := kernels.Limits{MaxBytes: int64(size), DryRun: dry}
+			lim := store.Limits{MaxBytes: int64(size), DryRun: dry}
 			if size < 0 {
 				var err error
-				if lim.MaxBytes, err = kernels.StoreMax(); err != nil {
+				if lim.MaxBytes, err = store.Max(); err != nil {
 					return usage("%w", err)
 				}
 			}
@@ -84,7 +84,7 @@ is 3 if something that should go could not.`,
 }
 
 // collect lets the store make room and says what it freed, also when the user ended it halfway.
-func (a *app) collect(ctx context.Context, lim kernels.Limits) error {
+func (a *app) collect(ctx context.Context, lim store.Limits) error {
 	h, err := a.open(harness.Options{Tool: toolName()})
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (a *app) collect(ctx context.Context, lim kernels.Limits) error {
 	a.tellHeld(c.Held)
 	for _, e := range c.Kept {
 		why := "another process has it"
-		if e.State == kernels.InUse {
+		if e.State == store.InUse {
 			why = "a run uses it"
 		}
 		fmt.Fprintf(a.Stderr, "kept  %s  %s: %s\n", e.Kind, title(e), why)
@@ -128,7 +128,7 @@ func (a *app) collect(ctx context.Context, lim kernels.Limits) error {
 }
 
 // tellHeld says how much of what is too old or too much stays, because a lock pins it.
-func (a *app) tellHeld(held []kernels.Entry) {
+func (a *app) tellHeld(held []store.Entry) {
 	var sum int64
 	for _, e := range held {
 		sum += e.Disk
@@ -168,7 +168,7 @@ func (a *app) verifyStore(ctx context.Context) error {
 	}
 	began := time.Now()
 	b, read := a.busyWith("reading"), 0
-	checked, damaged, err := h.Store().Verify(ctx, func(e kernels.Entry) {
+	checked, damaged, err := h.Store().Verify(ctx, func(e store.Entry) {
 		read++
 		b.with(fmt.Sprintf("reading entry %d: %s, %s", read, e.Kind, title(e)))
 		if a.verbose {
@@ -193,7 +193,7 @@ func (a *app) verifyStore(ctx context.Context) error {
 }
 
 // tellDamage tells of each, and counts what is still there.
-func (a *app) tellDamage(damaged []kernels.Damage) (left int, err error) {
+func (a *app) tellDamage(damaged []store.Damage) (left int, err error) {
 	for _, d := range damaged {
 		if d.Kept != "" {
 			left++
@@ -207,7 +207,7 @@ func (a *app) tellDamage(damaged []kernels.Damage) (left int, err error) {
 	return left, nil
 }
 
-func damageLine(d kernels.Damage) string {
+func damageLine(d store.Damage) string {
 	line := fmt.Sprintf("%s  %s: ", d.Kind, title(d.Entry))
 	if d.What != "" {
 		line += d.What + "; "

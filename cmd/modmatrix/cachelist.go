@@ -13,12 +13,12 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // listStore shows what the store holds of kinds, nil being everything, with the reason that why gives.
-func (a *app) listStore(kinds []string, why func(kernels.Entry) string) error {
+func (a *app) listStore(kinds []string, why func(store.Entry) string) error {
 	h, err := a.open(harness.Options{Tool: toolName()})
 	if err != nil {
 		return err
@@ -31,7 +31,7 @@ func (a *app) listStore(kinds []string, why func(kernels.Entry) string) error {
 	}
 	all := sumOf(entries)
 	if kinds != nil {
-		entries = slices.DeleteFunc(entries, func(e kernels.Entry) bool { return !slices.Contains(kinds, e.Kind) })
+		entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !slices.Contains(kinds, e.Kind) })
 	}
 	if a.json {
 		for _, e := range entries {
@@ -56,14 +56,14 @@ func (a *app) listStore(kinds []string, why func(kernels.Entry) string) error {
 }
 
 // sumOf is how many bytes entries take on the disk.
-func sumOf(entries []kernels.Entry) (bytes int64) {
+func sumOf(entries []store.Entry) (bytes int64) {
 	for _, e := range entries {
 		bytes += e.Disk
 	}
 	return bytes
 }
 
-func showEntries(out io.Writer, entries []kernels.Entry, why func(kernels.Entry) string) {
+func showEntries(out io.Writer, entries []store.Entry, why func(store.Entry) string) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer w.Flush()
 	row := func(columns ...string) { fmt.Fprintln(w, strings.Join(columns, "\t")) }
@@ -88,17 +88,17 @@ var worth = map[string]string{
 	"trees":     "spares downloading a kernel",
 }
 
-func why(e kernels.Entry) string {
+func why(e store.Entry) string {
 	switch e.State {
-	case kernels.InUse:
+	case store.InUse:
 		return "a run uses it"
-	case kernels.Making:
+	case store.Making:
 		return "is just being made"
-	case kernels.LeftBehind:
+	case store.LeftBehind:
 		return "a killed process left it; the next gc removes it"
-	case kernels.Unfinished:
+	case store.Unfinished:
 		return "a download that was cut off; the next one goes on from there"
-	case kernels.Private:
+	case store.Private:
 		return "notes of a source; gc never removes them"
 	}
 	return worth[e.Kind]
@@ -116,13 +116,13 @@ type storeEntry struct {
 	Why   string    `json:"why,omitempty"` // in a list: why it is kept
 }
 
-func asJSON(e kernels.Entry) storeEntry {
+func asJSON(e store.Entry) storeEntry {
 	return storeEntry{e.Kind, e.ID, e.Title, e.Size, e.Disk, e.Used.UTC(), string(e.State), ""}
 }
 
 func (a *app) encode(v any) error { return json.NewEncoder(a.Stdout).Encode(v) }
 
-func title(e kernels.Entry) string {
+func title(e store.Entry) string {
 	if e.Title != "" && e.Title != e.ID {
 		return results.Plain(e.Title)
 	}
@@ -151,7 +151,7 @@ func (b *byteSize) String() string {
 }
 
 func (b *byteSize) Set(text string) error {
-	n, err := kernels.ParseSize(text)
+	n, err := store.ParseSize(text)
 	*b = byteSize(n)
 	return err
 }

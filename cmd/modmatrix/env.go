@@ -12,6 +12,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -33,7 +34,7 @@ type engine interface {
 	Fetch(context.Context, harness.Spec) ([]kernels.Target, error)
 	Lock(context.Context, harness.Spec, harness.Config) (harness.Lock, []string, error)
 	Doctor(context.Context) []harness.Check
-	Store() *kernels.Store
+	Store() *store.Store
 }
 
 // The exit codes. results has those that a matrix comes to: 0 all passed, 1 a FAIL, 3 no FAIL but ERROR or MISS.

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -55,7 +55,7 @@ the modmatrix.lock in this folder pins it, or it was used lately. What else is t
 			if err != nil {
 				return err
 			}
-			return a.listStore(kernelKinds, func(e kernels.Entry) string { return whyKernel(e, lock) })
+			return a.listStore(kernelKinds, func(e store.Entry) string { return whyKernel(e, lock) })
 		},
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // TestMain makes two commands of the test binary: modmatrix itself, and modmatrix-scripted, which is modmatrix over an
@@ -134,10 +134,10 @@ func fillStore(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	age, err := time.ParseDuration(args[4])
 	ts.Check(err)
-	store, err := kernels.OpenStore(ts.Getenv("MODMATRIX_CACHE"))
+	st, err := store.Open(ts.Getenv("MODMATRIX_CACHE"))
 	ts.Check(err)
-	dir, _, err := store.Fill(context.Background(), args[0], args[1], func(dir string) error {
-		return errors.Join(os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(args[2]+"\n"), 0o644),
+	dir, _, err := st.Fill(context.Background(), args[0], args[1], func(dir string) error {
+		return errors.Join(os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(args[2]+"\n"), 0o644),
 			os.WriteFile(filepath.Join(dir, "content"), make([]byte, size), 0o644))
 	})
 	ts.Check(err)

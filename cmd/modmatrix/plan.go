@@ -11,6 +11,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -63,7 +64,7 @@ func (a *app) plan(ctx context.Context, spec harness.Spec) error {
 	return a.showPlan(h.Store(), p)
 }
 
-func (a *app) showPlan(store *kernels.Store, p *harness.Plan) error {
+func (a *app) showPlan(st *store.Store, p *harness.Plan) error {
 	var suites []string
 	for _, s := range p.Suites {
 		suites = append(suites, results.Plain(s.Name))
@@ -73,7 +74,7 @@ func (a *app) showPlan(store *kernels.Store, p *harness.Plan) error {
 	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  KERNEL\tFROM\tDOWNLOAD")
 	for _, t := range p.Targets {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", results.Plain(harness.Label(t)), results.Plain(t.Source), download(store, t))
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", results.Plain(harness.Label(t)), results.Plain(t.Source), download(st, t))
 	}
 	for _, u := range p.Unresolved {
 		fmt.Fprintf(w, "  %s\t%s\tMISS\n", results.Plain(u.Label()), results.Plain(u.Selector))
@@ -91,9 +92,9 @@ func (a *app) showPlan(store *kernels.Store, p *harness.Plan) error {
 }
 
 // download says how much of a kernel is to be downloaded.
-func download(store *kernels.Store, t kernels.Target) string {
+func download(st *store.Store, t kernels.Target) string {
 	switch {
-	case harness.Stored(store, t):
+	case harness.Stored(st, t):
 		return "in the store"
 	case downloadSize(t) == 0:
 		return "–"

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // pruneAge is how long a kernel is kept that nobody uses, where nobody says otherwise.
@@ -74,7 +74,7 @@ func (a *app) prune(ctx context.Context, p pruning, given *pflag.FlagSet) error 
 	case !there && p.keepLocked && given.Changed("keep-locked"):
 		return usage("--keep-locked: there is no %s in this folder; modmatrix kernels update writes one", harness.LockName)
 	}
-	lim := kernels.Limits{Kinds: kernelKinds, DryRun: p.dry, MaxBytes: max(int64(p.max), 0)}
+	lim := store.Limits{Kinds: kernelKinds, DryRun: p.dry, MaxBytes: max(int64(p.max), 0)}
 	switch {
 	case p.all:
 		lim.Before = time.Now()
@@ -84,7 +84,7 @@ func (a *app) prune(ctx context.Context, p pruning, given *pflag.FlagSet) error 
 		lim.Before, lim.DryRun = pruneAge.ago(), true
 	}
 	if p.keepLocked {
-		lim.Keep = func(e kernels.Entry) bool { return lock.Pins(e) != "" }
+		lim.Keep = func(e store.Entry) bool { return lock.Pins(e) != "" }
 	}
 	err = a.collect(ctx, lim)
 	if lim.DryRun && !p.dry && !a.json {
@@ -103,8 +103,8 @@ func lockHere() (harness.Lock, bool, error) {
 }
 
 // whyKernel says why a kernel or a root is in the store.
-func whyKernel(e kernels.Entry, lock harness.Lock) string {
-	if e.State != "" && e.State != kernels.Spare {
+func whyKernel(e store.Entry, lock harness.Lock) string {
+	if e.State != "" && e.State != store.Spare {
 		return why(e)
 	}
 	if selector := lock.Pins(e); selector != "" {

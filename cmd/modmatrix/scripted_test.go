@@ -13,21 +13,22 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // scripted is an engine that plays the events of events.jsonl and gives the results of results.json, if there are any.
 type scripted struct {
 	tell  func(harness.Event)
-	store *kernels.Store
+	store *store.Store
 }
 
 func openScripted(opt harness.Options) (*scripted, error) {
-	store, err := kernels.OpenStore(opt.CacheDir)
-	return &scripted{opt.Events, store}, err
+	st, err := store.Open(opt.CacheDir)
+	return &scripted{opt.Events, st}, err
 }
 
-func (s *scripted) Store() *kernels.Store { return s.store }
+func (s *scripted) Store() *store.Store { return s.store }
 
 func (s *scripted) Plan(_ context.Context, spec harness.Spec) (*harness.Plan, error) {
 	p := &harness.Plan{Spec: spec, Module: results.Module{Name: "mydriver"}, Suites: []harness.Suite{{Name: "lifecycle"}}}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 const (
@@ -45,11 +46,11 @@ func TestNoArchiveSaysHowToNameOne(t *testing.T) {
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	t.Setenv("MODMATRIX_DEBIAN_MIRROR", "")
 	t.Setenv("MODMATRIX_DEBIAN_SECURITY_MIRROR", "")
-	store, err := kernels.OpenStore(t.TempDir())
+	st, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = New(store, Config{Keyring: filepath.Join(bin, "apt-get")}).Resolve(t.Context(), selector(t, "debian:sid"))
+	_, err = New(st, Config{Keyring: filepath.Join(bin, "apt-get")}).Resolve(t.Context(), selector(t, "debian:sid"))
 	if !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), "MODMATRIX_DEBIAN_MIRROR") || strings.Contains(err.Error(), "\n") {
 		t.Error(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // Deb is one package of the archive, in the store as it was checked against the signed index.
@@ -89,5 +90,5 @@ func (st *state) makeDeb(ctx context.Context, dir string, p kernels.Package) err
 	if err := unpack(ctx, file, filepath.Join(dir, debDir), p); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(title+"\n"), 0o644)
+	return os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(title+"\n"), 0o644)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // Config says where the archive is. The zero value takes everything from the environment and the host's apt.
@@ -42,7 +43,7 @@ const (
 
 // Source obtains kernels from a Debian archive. It may be used by several goroutines, and several processes may share its store.
 type Source struct {
-	store *kernels.Store
+	store *store.Store
 	cfg   Config
 	now   func() time.Time
 
@@ -50,7 +51,7 @@ type Source struct {
 }
 
 // New makes a source that keeps its indices, trees and roots in store.
-func New(store *kernels.Store, cfg Config) *Source {
+func New(st *store.Store, cfg Config) *Source {
 	if cfg.Mirror == "" {
 		cfg.Mirror = os.Getenv("MODMATRIX_DEBIAN_MIRROR")
 	}
@@ -61,7 +62,7 @@ func New(store *kernels.Store, cfg Config) *Source {
 	if cfg.Keyring == "" {
 		cfg.Keyring = defaultKeyring
 	}
-	return &Source{store: store, cfg: cfg, now: time.Now}
+	return &Source{store: st, cfg: cfg, now: time.Now}
 }
 
 // Resolve finds the kernel that sel names, or the newest of each series where it names several: NAME@7.*, NAME@6.1..6.12, all

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // anyAge is for an index that need only be there.
@@ -31,7 +32,7 @@ func (st *state) download(ctx context.Context, kind, id, what string, pkgs []ker
 	stop := watch(dir, "download "+what, total(pkgs), report)
 	defer stop()
 	files, err := st.pullShared(ctx, dir, pkgs)
-	if err == nil || ctx.Err() != nil || kernels.IsFull(err) {
+	if err == nil || ctx.Err() != nil || store.IsFull(err) {
 		return files, err
 	}
 	before := st.stamp().Updated

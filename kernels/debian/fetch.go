@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // Fetch returns the tree of a target that Resolve gave, with the root to build in, from the store where they are there.
@@ -78,7 +79,7 @@ func (st *state) makeTree(ctx context.Context, dir string, root kernels.Root, t 
 // unpack puts what is in the package's file, whose digest was checked, below dir.
 func unpack(ctx context.Context, file, dir string, p kernels.Package) error {
 	_, err := run(ctx, command(ctx, "dpkg-deb", "-x", file, dir))
-	if failed, ok := errors.AsType[*toolError](err); ok && !kernels.IsFull(err) {
+	if failed, ok := errors.AsType[*toolError](err); ok && !store.IsFull(err) {
 		_ = os.Remove(file) // to fetch it again is of no use, and to keep it neither
 		failed.Output = strings.ReplaceAll(failed.Output, file, p.Name)
 		return fmt.Errorf("unpack %s %s, which is the file that the archive signed: %w", p.Name, p.Version, err)

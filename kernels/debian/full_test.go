@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // TestFullDiskOfARoot: mmdebstrap works in the folder for temporary files, and tar in the cache; each is told to make room where
@@ -33,7 +33,7 @@ func TestFullDiskOfARoot(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), c.not) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v; want %q", err, c.want)
 			}
-			if full := name != "neither"; kernels.IsFull(err) != full {
+			if full := name != "neither"; store.IsFull(err) != full {
 				t.Errorf("%v: a full disk: %v", err, !full)
 			}
 			t.Log(err)

@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 var (
@@ -39,7 +39,7 @@ func notDownloaded(err error, again string) error {
 	if strings.HasPrefix(why, "Hash Sum mismatch") || strings.HasPrefix(why, "File has unexpected size") {
 		return fmt.Errorf("download %s: %w: the mirror is behind, damaged or not to be trusted; run it again later, or name another (MODMATRIX_DEBIAN_MIRROR)", file, errNotAsSigned)
 	}
-	if kernels.IsFull(err) {
+	if store.IsFull(err) {
 		return fmt.Errorf("download %s: %w", file, err)
 	}
 	if strings.HasPrefix(why, "404") || strings.HasPrefix(why, "File not found") {

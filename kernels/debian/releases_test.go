@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 func TestEachReleaseOfASuite(t *testing.T) {
@@ -43,11 +44,11 @@ func TestRealReleases(t *testing.T) {
 	if os.Getenv("MODMATRIX_REAL") == "" {
 		t.Skip("asks the archive: set MODMATRIX_REAL=1")
 	}
-	store, err := kernels.OpenStore("")
+	st, err := store.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := New(store, Config{}).Releases(t.Context(), "")
+	res, err := New(st, Config{}).Releases(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // ranges notes what was asked of the image's package, and how many bytes of it were sent.
@@ -199,12 +200,12 @@ func TestHelperFetch(t *testing.T) {
 	if dir == "" {
 		t.Skip("only as a child of TestKilledDownloadGoesOn")
 	}
-	store, err := kernels.OpenStore(dir)
+	st, err := store.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	url := os.Getenv("HELPER_URL")
-	s := New(store, Config{Mirror: url, SecurityMirror: url, Keyring: os.Getenv("HELPER_KEYRING")})
+	s := New(st, Config{Mirror: url, SecurityMirror: url, Keyring: os.Getenv("HELPER_KEYRING")})
 	_, _ = s.Fetch(t.Context(), resolved(t, s, "debian:bookworm"), nil)
 }
 

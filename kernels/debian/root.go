@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // always are in every root besides what a kernel's own packages ask for: what modules' makefiles take for granted.
@@ -83,7 +84,7 @@ func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, from
 		if err := st.makeRoot(ctx, filepath.Join(dir, "root"), t.Suite, how, what, report); err != nil {
 			return fmt.Errorf("make a %s: %w", what, err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(what+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(what+"\n"), 0o644); err != nil {
 			return err
 		}
 		return noteRoot(ctx, dir, compilerOf(pkgs))
@@ -123,7 +124,7 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, how []string, w
 	err = st.bootstrap(ctx, w, mmdebstrapArgs(base, how, acquire, sources), sources)
 	w.Close()
 	switch unpackErr := <-unpacked; {
-	case kernels.IsFull(unpackErr): // mmdebstrap then knows of a broken pipe only
+	case store.IsFull(unpackErr): // mmdebstrap then knows of a broken pipe only
 		return unpackErr
 	case err != nil:
 		return cmp.Or(canUnshare(), notDownloaded(notRead(err, st.src.cfg.Keyring), "run it again"))
@@ -145,12 +146,12 @@ const rootTemp = 700 << 20
 // those below a home often are not; the folder's name is that of the root to be made, so that whoever makes it next, with the
 // same lock held, deletes what a killed one left.
 func (st *state) bootstrap(ctx context.Context, out *os.File, args []string, sources string) (err error) {
-	defer func() { err = kernels.TempFull(err, rootTemp) }()
+	defer func() { err = store.TempFull(err, rootTemp) }()
 	work := filepath.Join(os.TempDir(), fmt.Sprintf("modmatrix-%d-%s", os.Getuid(), short(st.src.store.Dir()+"\n"+strings.Join(args, "\n"))))
-	if err := errors.Join(kernels.RemoveTree(work), os.Mkdir(work, 0o755)); err != nil {
+	if err := errors.Join(store.RemoveTree(work), os.Mkdir(work, 0o755)); err != nil {
 		return err
 	}
-	defer func() { err = cmp.Or(err, kernels.RemoveTree(work)) }()
+	defer func() { err = cmp.Or(err, store.RemoveTree(work)) }()
 	build := command(ctx, "mmdebstrap", args...)
 	build.Env = append(build.Env, "TMPDIR="+work)
 	build.Stdin, build.Stdout = strings.NewReader(sources), out

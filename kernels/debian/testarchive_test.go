@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // archive is a small signed archive on loopback, read by the real apt. The root's tools are fakes: mmdebstrap and bwrap are
@@ -141,11 +142,11 @@ func (a *archive) gpg(args ...string) {
 // source is a Source of its own store that reads this archive.
 func (a *archive) source() *Source {
 	a.t.Helper()
-	store, err := kernels.OpenStore(filepath.Join(a.t.TempDir(), "store"))
+	st, err := store.Open(filepath.Join(a.t.TempDir(), "store"))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return New(store, Config{Mirror: a.URL, SecurityMirror: a.URL, Keyring: a.keyring})
+	return New(st, Config{Mirror: a.URL, SecurityMirror: a.URL, Keyring: a.keyring})
 }
 
 func (a *archive) add(suite string, debs ...deb) { a.debs[suite] = append(a.debs[suite], debs...) }

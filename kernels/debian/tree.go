@@ -12,6 +12,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // layout is where things are in an unpacked tree, as it is kept in tree.json; paths are relative to the tree.
@@ -56,7 +57,7 @@ func arrange(ctx context.Context, dir string, root kernels.Root, t kernels.Targe
 	if err := depmod(ctx, dir, root, t.Release); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(t.Release+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(t.Release+"\n"), 0o644); err != nil {
 		return err
 	}
 	return writeJSON(filepath.Join(dir, layoutFile), l)

@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // unread are the ways in which apt says that it could not read an index, or will not believe it, the plainest first: a server that
@@ -39,7 +39,7 @@ func unsigned(suite, why, keyring string) string {
 // notRead says in one line why apt read no index, and what helps, without an archive's address.
 func notRead(err error, keyring string) error {
 	tool, ok := errors.AsType[*toolError](err)
-	if !ok || kernels.IsFull(err) {
+	if !ok || store.IsFull(err) {
 		return err
 	}
 	for _, u := range unread {

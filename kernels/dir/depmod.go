@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // depmodKind is the kind of store entries that say what a kernel's modules need. Each holds depmod's files and a link, tree, to
@@ -31,13 +32,13 @@ const maxModinfo = 4 << 20
 
 // depmod gives a folder that is /lib/modules/RELEASE to whoever asks for a closure: the kernel's own where depmod has been there,
 // else one in the store. depmod itself would have to write beside the modules, and not every host has it.
-func (k Kernel) depmod(ctx context.Context, store *kernels.Store, digest string) (string, error) {
+func (k Kernel) depmod(ctx context.Context, st *store.Store, digest string) (string, error) {
 	if k.Modules != "" && isFile(filepath.Join(k.Modules, "modules.dep")) {
 		return k.Modules, nil
 	}
 	_, sum, _ := strings.Cut(digest, ":")
-	dir, _, err := store.Fill(ctx, depmodKind, k.Release+"-"+sum[:16], func(dir string) error {
-		if err := os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte("modules of "+k.Source+"\n"), 0o644); err != nil {
+	dir, _, err := st.Fill(ctx, depmodKind, k.Release+"-"+sum[:16], func(dir string) error {
+		if err := os.WriteFile(filepath.Join(dir, store.TitleFile), []byte("modules of "+k.Source+"\n"), 0o644); err != nil {
 			return err
 		}
 		if err := os.Symlink(k.moduleBase(), filepath.Join(dir, treeLink)); err != nil {

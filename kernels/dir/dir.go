@@ -16,13 +16,14 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // Source obtains kernels from build directories. It may be used by several goroutines.
-type Source struct{ store *kernels.Store }
+type Source struct{ store *store.Store }
 
 // New makes a source that keeps what it finds out about a kernel's modules in store.
-func New(store *kernels.Store) *Source { return &Source{store} }
+func New(st *store.Store) *Source { return &Source{st} }
 
 // Resolve looks at the build directory that sel names. Errors wrap kernels.ErrNoMatch where there is none, and
 // kernels.ErrUnavailable, with the cure, where something is missing in it; where its release is known, a

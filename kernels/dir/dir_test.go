@@ -11,6 +11,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 func write(t *testing.T, path, text string) {
@@ -121,11 +122,11 @@ var gcc12 = map[string]string{"gcc": "gcc (Test 12.2.0-1) 12.2.0"}
 
 func testSource(t *testing.T) *Source {
 	t.Helper()
-	store, err := kernels.OpenStore(t.TempDir())
+	st, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(store)
+	return New(st)
 }
 
 func resolve(t *testing.T, dir string) (kernels.Resolution, error) {

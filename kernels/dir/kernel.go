@@ -13,6 +13,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // Kernel is a kernel that lies on this host: where its parts are, links resolved. It is plain data.
@@ -64,7 +65,7 @@ func (k Kernel) target(f facts) kernels.Target {
 
 // Tree is the kernel as something to build against and to boot. t must be what Resolve gave: a kernel that was built anew
 // since is an error that wraps kernels.ErrUnavailable.
-func (k Kernel) Tree(ctx context.Context, store *kernels.Store, t kernels.Target) (*kernels.Tree, error) {
+func (k Kernel) Tree(ctx context.Context, st *store.Store, t kernels.Target) (*kernels.Tree, error) {
 	f, err := k.look(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", t.Release, k.incomplete(ctx, err))
@@ -80,7 +81,7 @@ func (k Kernel) Tree(ctx context.Context, store *kernels.Store, t kernels.Target
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w: %w", t.Release, kernels.ErrUnavailable, err)
 	}
-	modules, err := k.depmod(ctx, store, digest)
+	modules, err := k.depmod(ctx, st, digest)
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w: %w", t.Release, kernels.ErrUnavailable, err)
 	}

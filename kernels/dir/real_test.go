@@ -12,6 +12,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // realTree is a kernel of Debian's as one looks that was built by hand with O=: its source in one folder, all that a build makes
@@ -21,7 +22,7 @@ func realTree(t *testing.T, selector string) string {
 	if os.Getenv("MODMATRIX_REAL") == "" {
 		t.Skip("MODMATRIX_REAL is not set: it takes a kernel")
 	}
-	store, err := kernels.OpenStore("")
+	st, err := store.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func realTree(t *testing.T, selector string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := debian.New(store, debian.Config{})
+	src := debian.New(st, debian.Config{})
 	res, err := src.Resolve(t.Context(), sel)
 	if err != nil {
 		t.Fatal(err)
@@ -80,11 +81,11 @@ func command(t *testing.T, argv ...string) {
 
 func TestRealTreeIsBuiltAgainst(t *testing.T) {
 	dir := realTree(t, "debian:bookworm")
-	store, err := kernels.OpenStore(t.TempDir())
+	st, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(store)
+	s := New(st)
 	res, err := s.Resolve(t.Context(), kernels.Selector{Source: "dir", Name: dir})
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/dir"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // Config says where kernels are installed. The zero value is this host.
@@ -30,14 +31,14 @@ type Config struct {
 
 // Source obtains installed kernels. It may be used by several goroutines.
 type Source struct {
-	store *kernels.Store
+	store *store.Store
 	cfg   Config
 }
 
 // New makes a source that keeps what it finds out about a kernel's modules in store.
-func New(store *kernels.Store, cfg Config) *Source {
+func New(st *store.Store, cfg Config) *Source {
 	cfg.Root = cmp.Or(cfg.Root, "/")
-	return &Source{store, cfg}
+	return &Source{st, cfg}
 }
 
 // Resolve finds the installed kernel that sel names, the running one where it names none. Errors wrap kernels.ErrNoMatch where

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 const release = "6.1.0-56-amd64"
@@ -71,11 +72,11 @@ var layouts = map[string]struct {
 
 func source(t *testing.T, root string) *Source {
 	t.Helper()
-	store, err := kernels.OpenStore(t.TempDir())
+	st, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(store, Config{Root: root, Release: release})
+	return New(st, Config{Root: root, Release: release})
 }
 
 func TestFindsInstalledKernels(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // installedEnv names the release that is installed, in the child of TestRealInstalledKernel.
@@ -37,11 +38,11 @@ func TestRealInstalledKernel(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can lay packages over the host")
 	}
-	store, err := kernels.OpenStore("")
+	st, err := store.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := debian.New(store, debian.Config{})
+	src := debian.New(st, debian.Config{})
 	res, err := src.Resolve(t.Context(), kernels.Selector{Source: "debian", Name: "bookworm"})
 	if err != nil {
 		t.Fatal(err)
@@ -62,11 +63,11 @@ func TestRealInstalledKernel(t *testing.T) {
 }
 
 func builds(t *testing.T, release string) {
-	store, err := kernels.OpenStore(t.TempDir())
+	st, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(store, Config{Release: release})
+	s := New(st, Config{Release: release})
 	res, err := s.Resolve(t.Context(), kernels.Selector{Source: "host"})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // fakeKernel is a source that configures, compiles and installs as Linux does, in a second and with sh alone.
@@ -144,18 +145,18 @@ func (hostRoot) Root(context.Context, string, []string, func(kernels.Progress)) 
 }
 
 // newSource is a source over an empty store that compiles in the host's root.
-func newSource(t *testing.T, cfg Config) (*Source, *kernels.Store) {
+func newSource(t *testing.T, cfg Config) (*Source, *store.Store) {
 	t.Helper()
 	for _, tool := range []string{"bwrap", "make", "git"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%v: these tests compile a kernel of a few lines", err)
 		}
 	}
-	store, err := kernels.OpenStore(t.TempDir())
+	st, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(store, hostRoot{}, cfg), store
+	return New(st, hostRoot{}, cfg), st
 }
 
 func fetch(t *testing.T, s *Source, selector string) (*kernels.Tree, error) {

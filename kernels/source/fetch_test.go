@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 func TestFetch(t *testing.T) {
-	s, store := newSource(t, Config{})
+	s, st := newSource(t, Config{})
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar.xz"), pack(t, "xz", tarOf(t, fakeKernel)))
 	tree, err := fetch(t, s, "tar:"+file+"+kasan")
 	if err != nil {
@@ -42,7 +43,7 @@ func TestFetch(t *testing.T) {
 	if got := strings.Join(left, " "); got != want {
 		t.Errorf("left is\n%s, want\n%s", got, want)
 	}
-	again, err := fetch(t, New(store, hostRoot{}, Config{}), "tar:"+file+"+kasan")
+	again, err := fetch(t, New(st, hostRoot{}, Config{}), "tar:"+file+"+kasan")
 	if err != nil || again.Dir != tree.Dir || again.Digest != tree.Digest {
 		t.Error("not found again:", err)
 	}
@@ -54,12 +55,12 @@ func TestFetch(t *testing.T) {
 	if err != nil || !all.Config.Enabled("WHOLE") {
 		t.Error("defconfig:", err)
 	}
-	noTemps(t, store)
+	noTemps(t, st)
 }
 
-func noTemps(t *testing.T, store *kernels.Store) {
+func noTemps(t *testing.T, st *store.Store) {
 	t.Helper()
-	if temps, _ := filepath.Glob(filepath.Join(store.Dir(), "trees", ".tmp*")); len(temps) > 0 {
+	if temps, _ := filepath.Glob(filepath.Join(st.Dir(), "trees", ".tmp*")); len(temps) > 0 {
 		t.Error("left behind:", temps)
 	}
 }
@@ -73,7 +74,7 @@ func TestFetchFromGit(t *testing.T) {
 	gitIn(t, dir, "clone", "-q", "--depth=1", "file://"+dir, shallow)
 	linked := filepath.Join(t.TempDir(), "worktree")
 	gitIn(t, dir, "worktree", "add", "-q", linked, "v6.12.3")
-	s, store := newSource(t, Config{})
+	s, st := newSource(t, Config{})
 	digests := map[string]string{}
 	for _, tt := range []struct{ selector, release string }{
 		{"git:" + dir, "6.12.3-g" + head[:12]},
@@ -99,7 +100,7 @@ func TestFetchFromGit(t *testing.T) {
 		}
 		digests[tt.release] = tree.Digest
 	}
-	noTemps(t, store)
+	noTemps(t, st)
 }
 
 func TestGitRunsNothingOfTheRepository(t *testing.T) {
@@ -260,15 +261,15 @@ func TestFetchFails(t *testing.T) {
 			"escapes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, store := newSource(t, Config{})
+			s, st := newSource(t, Config{})
 			having(s, nope)
 			file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, tt.files))
 			tree, err := fetch(t, s, "tar:"+file+tt.profile)
 			if err == nil || !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%v %v, want %s", tree, err, tt.want)
 			}
-			noTemps(t, store)
-			logs, _ := filepath.Glob(filepath.Join(store.Dir(), "compile/*.log"))
+			noTemps(t, st)
+			logs, _ := filepath.Glob(filepath.Join(st.Dir(), "compile/*.log"))
 			if len(logs) != 1 {
 				t.Errorf("the log of a build that failed must outlive it: %v", logs)
 			}
@@ -278,14 +279,14 @@ func TestFetchFails(t *testing.T) {
 
 // TestOneBuildForAll: several who want one tree get one; it is compiled once.
 func TestOneBuildForAll(t *testing.T) {
-	s, store := newSource(t, Config{})
+	s, st := newSource(t, Config{})
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar.gz"), pack(t, "gz", tarOf(t, with("scripts/before.sh", "sleep 0.3; date +%N > include/when"))))
 	var group sync.WaitGroup
 	dirs := make([]string, 4)
 	for i := range dirs {
 		group.Go(func() {
 			sel, _ := kernels.ParseSelector("tar:" + file)
-			one := New(store, hostRoot{}, Config{})
+			one := New(st, hostRoot{}, Config{})
 			if i == 0 {
 				one = s
 			}
@@ -316,7 +317,7 @@ func TestOneBuildForAll(t *testing.T) {
 
 // TestCancelLeavesNothing: neither files nor processes.
 func TestCancelLeavesNothing(t *testing.T) {
-	s, store := newSource(t, Config{})
+	s, st := newSource(t, Config{})
 	// The child takes itself out of the group and waits; a file in the source says that it is there.
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar.zst"), pack(t, "zst", tarOf(t, with("scripts/before.sh", "setsid sh -c 'touch running; sleep 100' & wait"))))
 	res, err := s.Resolve(t.Context(), kernels.Selector{Source: "tar", Name: file})
@@ -327,7 +328,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 	defer cancel()
 	go func() {
 		for ctx.Err() == nil {
-			if there, _ := filepath.Glob(filepath.Join(store.Dir(), "trees/.tmp*/linux/running")); len(there) > 0 {
+			if there, _ := filepath.Glob(filepath.Join(st.Dir(), "trees/.tmp*/linux/running")); len(there) > 0 {
 				cancel()
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -338,7 +339,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || errors.Is(err, kernels.ErrUnavailable) {
 		t.Error("canceled:", err, time.Since(began))
 	}
-	noTemps(t, store)
+	noTemps(t, st)
 	if again, err := s.store.Lock(t.Context(), "source.compile", true); err != nil {
 		t.Error(err)
 	} else {

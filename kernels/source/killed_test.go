@@ -8,23 +8,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // TestKilledBuildLeavesNothing: when the one who compiles is killed, his sandbox dies with him, and whoever comes next
 // removes what he left and makes the tree.
 func TestKilledBuildLeavesNothing(t *testing.T) {
-	s, store := newSource(t, Config{})
+	s, st := newSource(t, Config{})
 	mark := filepath.Base(t.TempDir()) + "-" + strings.ReplaceAll(t.Name(), "/", "-")
 	slow := with("scripts/before.sh", "[ -e /tmp/ccache/second ] && exit 0; touch /tmp/ccache/second running; sh -c 'sleep 100; : "+mark+"'")
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, slow))
 	child := exec.Command(os.Args[0], "-test.run=^TestHelperFetch$")
-	child.Env = append(os.Environ(), "HELPER_STORE="+store.Dir(), "HELPER_TAR="+file)
+	child.Env = append(os.Environ(), "HELPER_STORE="+st.Dir(), "HELPER_TAR="+file)
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
 	running := func() bool {
-		there, _ := filepath.Glob(filepath.Join(store.Dir(), "trees/.tmp*/linux/running"))
+		there, _ := filepath.Glob(filepath.Join(st.Dir(), "trees/.tmp*/linux/running"))
 		return len(there) > 0
 	}
 	if !soon(func() bool { return running() && anyProcess(mark) }) {
@@ -38,7 +38,7 @@ func TestKilledBuildLeavesNothing(t *testing.T) {
 	if _, err := fetch(t, s, "tar:"+file); err != nil {
 		t.Error(err)
 	}
-	noTemps(t, store)
+	noTemps(t, st)
 }
 
 func TestHelperFetch(t *testing.T) {
@@ -46,11 +46,11 @@ func TestHelperFetch(t *testing.T) {
 	if dir == "" {
 		t.Skip("only as a child of TestKilledBuildLeavesNothing")
 	}
-	store, err := kernels.OpenStore(dir)
+	st, err := store.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = fetch(t, New(store, hostRoot{}, Config{}), "tar:"+os.Getenv("HELPER_TAR"))
+	_, _ = fetch(t, New(st, hostRoot{}, Config{}), "tar:"+os.Getenv("HELPER_TAR"))
 }
 
 // soon waits for a minute at most.

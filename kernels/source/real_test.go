@@ -10,6 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // sourceEnv names selectors of real kernels, with blanks between them: "tar:linux-6.12.tar.xz git:/src/linux@v6.18+kasan". Their
@@ -22,11 +23,11 @@ func TestRealKernels(t *testing.T) {
 	if len(selectors) == 0 {
 		t.Skipf("%s names no kernels to compile", sourceEnv)
 	}
-	store, err := kernels.OpenStore("")
+	st, err := store.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(store, debian.New(store, debian.Config{}), Config{})
+	s := New(st, debian.New(st, debian.Config{}), Config{})
 	for _, text := range selectors {
 		t.Run(filepath.Base(text), func(t *testing.T) {
 			began := time.Now()

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // Roots makes the root that a kernel is compiled in; package debian has one.
@@ -29,7 +30,7 @@ type Config struct {
 // Source obtains kernels from git repositories and tarballs; one value serves both words. It may be used by several
 // goroutines, and several processes may share its store.
 type Source struct {
-	store *kernels.Store
+	store *store.Store
 	roots Roots
 	cfg   Config
 
@@ -37,8 +38,8 @@ type Source struct {
 }
 
 // New makes a source that keeps what it makes in store.
-func New(store *kernels.Store, roots Roots, cfg Config) *Source {
-	return &Source{store, roots, cfg, builtin}
+func New(st *store.Store, roots Roots, cfg Config) *Source {
+	return &Source{st, roots, cfg, builtin}
 }
 
 // Resolve finds what sel names: for git a commit, for several commits a range or a word as Pick has them; for tar the file.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // kept is what modules are built with, of all that a compiled kernel's folder holds; a folder is kept whole. It is what
@@ -88,7 +89,7 @@ func (j job) finish(dir string) error {
 		return err
 	}
 	title := strings.TrimSuffix(j.target.Release+"+"+j.target.Profile, "+") + ", compiled here\n"
-	return os.WriteFile(filepath.Join(dir, kernels.TitleFile), []byte(title), 0o644)
+	return os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(title), 0o644)
 }
 
 // plain refuses whatever could lead the host elsewhere: links, but for the one from the modules to the build folder, which

@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"context"
@@ -23,14 +23,14 @@ const stockFile = ".stock.json"
 // item is one file or symbolic link of an entry.
 type item struct {
 	Size int64  `json:"size"`           // bytes of the file, or of the link's target
-	Sum  string `json:"sum,omitempty"`  // checksum of the content, or of the target; empty where we may not read it
+	Sum  string `json:"sum,omitempty"`  // checksum of the content, or of the target; empty where this user may not read it
 	Link bool   `json:"link,omitempty"` // a symbolic link
 }
 
-// unreadable stands for the checksum of a file that the disk gives back no more. It equals none.
+// unreadable stands for the checksum of a file that the disk fails to read. It equals none.
 const unreadable = "unreadable"
 
-// takeStock lists what is below dir by path, without our own notes, and tells how many bytes it takes on the disk. It
+// takeStock lists what is below dir by path, without the store's own notes, and how many bytes it takes on the disk. It
 // reads the files only where sums are asked for.
 func takeStock(ctx context.Context, dir string, sums bool) (items map[string]item, disk int64, err error) {
 	items = map[string]item{}
@@ -112,7 +112,7 @@ func sumOf(data []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// sumFile reads a file and gives its checksum and its size in bytes.
+// sumFile reads a file and returns its checksum and its size in bytes.
 func sumFile(path string) (sum string, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -132,7 +132,7 @@ func sumFile(path string) (sum string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), size, err
 }
 
-// sumPages takes in the pages of a large file that are not zero, and where they stand: a guest's memory is mostly one
+// sumPages adds to h the pages of a large file that are not zero, and where they stand: a guest's memory is mostly one
 // hole, and it is the same memory when a copy filled the holes with zeroes.
 func sumPages(h io.Writer, f *os.File) error {
 	page, zero := make([]byte, blockSize), [blockSize]byte{}

@@ -1,20 +1,12 @@
-package kernels
+package store
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 )
 
-// spares are the folders that sources keep for themselves and fill anew at need, with one folder in each for whatever it is of.
-var spares = map[string]struct {
-	title string                 // of one, before its name
-	lock  func(id string) string // that is held by who works with it
-}{
-	"apt":    {"index of ", func(id string) string { return "apt." + id }},
-	"ccache": {"compiled files of ", func(string) string { return "source.compile" }},
-}
-
-// spareFolders lists what is in one of the spares.
+// spareFolders lists the spare folders of a kind.
 func (s *Store) spareFolders(kind string) []Entry {
 	dirs, _ := os.ReadDir(filepath.Join(s.dir, kind))
 	var entries []Entry
@@ -23,7 +15,7 @@ func (s *Store) spareFolders(kind string) []Entry {
 			continue
 		}
 		if e := s.folder(kind, d.Name(), Spare); !e.Used.IsZero() {
-			e.Title = spares[kind].title + d.Name()
+			e.Title = kinds[kind].spare.title + d.Name()
 			entries = append(entries, e)
 		}
 	}
@@ -32,7 +24,7 @@ func (s *Store) spareFolders(kind string) []Entry {
 
 // evictSpare removes one, unless somebody works with it now.
 func (s *Store) evictSpare(e Entry) (gone bool, err error) {
-	lock, err := s.tryLock(spares[e.Kind].lock(e.ID), true)
+	lock, err := s.tryLock(cmp.Or(kinds[e.Kind].spare.lock, e.Kind+"."+e.ID), true)
 	if lock == nil {
 		return false, err
 	}

@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"bytes"
@@ -75,7 +75,7 @@ func TestHelperProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := OpenStore(os.Getenv("HELPER_STORE"))
+	s, err := Open(os.Getenv("HELPER_STORE"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +273,7 @@ func helpReadOnly(t *testing.T, s *Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err = OpenStore(s.Dir()); err != nil {
+	if s, err = Open(s.Dir()); err != nil {
 		t.Fatal(err)
 	}
 	if _, hit := s.Look("builds", "x"); !hit {

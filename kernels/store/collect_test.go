@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"context"
@@ -272,15 +272,15 @@ func TestSizesAsPeopleWriteThem(t *testing.T) {
 		}
 	}
 	t.Setenv("MODMATRIX_CACHE_MAX", "")
-	if n, err := StoreMax(); n != DefaultMax || err != nil {
+	if n, err := Max(); n != DefaultMax || err != nil {
 		t.Error(n, err)
 	}
 	t.Setenv("MODMATRIX_CACHE_MAX", "0")
-	if n, err := StoreMax(); n != 0 || err != nil {
+	if n, err := Max(); n != 0 || err != nil {
 		t.Error(n, err)
 	}
 	t.Setenv("MODMATRIX_CACHE_MAX", "much")
-	if _, err := StoreMax(); err == nil || !strings.Contains(err.Error(), "MODMATRIX_CACHE_MAX") {
+	if _, err := Max(); err == nil || !strings.Contains(err.Error(), "MODMATRIX_CACHE_MAX") {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"io/fs"
@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// RemoveTree deletes dir whatever modes its folders have. What a mapped user of ours left behind (a killed mmdebstrap) only
-// such a user can delete, so the last try runs in a user namespace with the same ranges (util-linux 2.38: --map-auto).
+// RemoveTree deletes dir whatever modes its folders have. What a user of a user namespace left behind (a killed mmdebstrap)
+// only such a user can delete, so the last try runs in a user namespace with the same ranges (util-linux 2.38: --map-auto).
 func RemoveTree(dir string) error {
 	if os.RemoveAll(dir) == nil {
 		return nil

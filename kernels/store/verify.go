@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"context"
@@ -60,10 +60,10 @@ func (s *Store) folders() ([]Entry, error) {
 		return nil, err
 	}
 	byPath := map[string]Entry{}
-	kinds := map[string]bool{}
+	filled := map[string]bool{}
 	for _, e := range listed {
 		byPath[e.Kind+"/"+e.ID] = e
-		kinds[e.Kind] = true
+		filled[e.Kind] = true
 	}
 	paths, err := fs.Glob(os.DirFS(s.dir), "*/*")
 	for _, path := range paths {
@@ -77,7 +77,7 @@ func (s *Store) folders() ([]Entry, error) {
 		if manifestErr == nil {
 			e.Used = info.ModTime()
 		}
-		if kinds[kind] || manifestErr == nil {
+		if filled[kind] || manifestErr == nil {
 			byPath[path] = e
 		}
 	}
@@ -176,7 +176,7 @@ func difference(was, is map[string]item) string {
 // errMended says that another process mended an entry first.
 var errMended = errors.New("it was mended meanwhile")
 
-// mend discards an entry that is still damaged when we have it to ourselves.
+// mend discards an entry that is still damaged once its lock is held.
 func (s *Store) mend(ctx context.Context, e Entry) error {
 	live, err := s.liveRuns()
 	if err != nil {

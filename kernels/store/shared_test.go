@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"errors"
@@ -89,12 +89,12 @@ func TestSharedStoreMustBeThere(t *testing.T) {
 	write(t, file, "")
 	for _, path := range []string{filepath.Join(dir, "absent"), file} {
 		t.Setenv("MODMATRIX_SHARED", path)
-		if _, err := OpenStore(filepath.Join(dir, "own")); err == nil || !strings.Contains(err.Error(), "MODMATRIX_SHARED: ") || strings.Contains(err.Error(), "\n") {
+		if _, err := Open(filepath.Join(dir, "own")); err == nil || !strings.Contains(err.Error(), "MODMATRIX_SHARED: ") || strings.Contains(err.Error(), "\n") {
 			t.Error(err)
 		}
 	}
 	t.Setenv("MODMATRIX_SHARED", filepath.Join(dir, "own"))
-	if s, err := OpenStore(filepath.Join(dir, "own")); err != nil || s.Shared() != "" {
+	if s, err := Open(filepath.Join(dir, "own")); err != nil || s.Shared() != "" {
 		t.Error("one's own is no shared store:", s, err)
 	}
 }
@@ -109,7 +109,7 @@ func TestSharedStoreOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	theirs, err := OpenStore(filepath.Join(dir, "theirs"))
+	theirs, err := Open(filepath.Join(dir, "theirs"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestHelperUseShared(t *testing.T) {
 	if dir == "" || os.Getenv("MODMATRIX_SHARED") == "" {
 		t.Skip("only as a child of TestSharedStoreOfAnotherUser")
 	}
-	s, err := OpenStore(dir)
+	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

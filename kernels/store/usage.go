@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// State tells why something in the store stays there; the zero value is an entry that nobody needs at the moment.
+// State says why something in the store stays there; the zero value is an entry that nobody needs at the moment.
 type State string
 
 // The states.
@@ -37,9 +37,9 @@ func (s *Store) Usage() ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	kinds := map[string]bool{}
+	filled := map[string]bool{}
 	for i, e := range all {
-		kinds[e.Kind] = true
+		filled[e.Kind] = true
 		if live.use(e) {
 			all[i].State = InUse
 		}
@@ -53,16 +53,15 @@ func (s *Store) Usage() ([]Entry, error) {
 	}
 	for _, f := range folders {
 		name := f.Name()
-		_, spare := spares[name]
 		switch {
 		case !f.IsDir() || name == lockDir:
 		case name == workKind:
 			all = append(all, s.workFolders(work, live)...)
 		case name == partialKind:
 			all = append(all, append(s.partials(), s.temps(name)...)...)
-		case spare:
+		case kinds[name].spare != nil:
 			all = append(all, append(s.spareFolders(name), s.temps(name)...)...)
-		case kinds[name]:
+		case filled[name]:
 			all = append(all, s.temps(name)...)
 		default:
 			all = append(all, s.otherFolder(name)...)
@@ -135,7 +134,7 @@ type liveRuns struct {
 	oldest time.Time // when the first of them began
 }
 
-// use tells whether a run that lives may be using e. Whatever a run uses it has asked for since it began, and that left
+// use reports whether a run that lives may be using e. Whatever a run uses it has asked for since it began, and that left
 // its mark on e.
 func (l liveRuns) use(e Entry) bool { return len(l.ids) > 0 && !e.Used.Before(l.oldest) }
 

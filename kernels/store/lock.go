@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func (s *Store) tryLock(name string, exclusive bool) (*flock.Flock, error) {
 	return nil, errors.Join(err, lock.Close())
 }
 
-// isCurrent tells whether the file that was locked is still the one of that name: whoever removed it held its lock, and a
+// isCurrent reports whether the file that was locked is still the one of that name: whoever removed it held its lock, and a
 // lock on a file that is gone excludes nobody.
 func isCurrent(lock *flock.Flock) bool {
 	held, err := lock.Stat()
@@ -94,7 +94,7 @@ func (s *Store) unlockSeen(lock *flock.Flock, kind, id string) {
 	}
 }
 
-// isReadOnly tells an error of a store that we may not write to.
+// isReadOnly reports whether err is of a store that this user may not write to.
 func isReadOnly(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }

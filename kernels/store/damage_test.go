@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"bytes"
@@ -255,7 +255,7 @@ func BenchmarkHit(b *testing.B) {
 		{"suite of 11 MB", fill(1, 11<<20, "")},
 	} {
 		b.Run(e.name, func(b *testing.B) {
-			s, err := OpenStore(b.TempDir())
+			s, err := Open(b.TempDir())
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"bufio"
@@ -37,8 +37,8 @@ type manifest struct {
 	Stock string            `json:"stock,omitempty"` // checksum of the stock's file
 }
 
-// writeManifest completes the entry in dir and tells how many bytes it takes on the disk. A file that is not looked at in
-// use must be on the disk before the manifest is: after a crash of the host nothing else would tell that it is not.
+// writeManifest completes the entry in dir and returns how many bytes it takes on the disk. A file that is not looked at in
+// use must be on the disk before the manifest is: after a crash of the host nothing else would show that it is not.
 func writeManifest(dir, id string) (disk int64, err error) {
 	m := manifest{Title: titleOf(dir, id), Files: map[string]int64{}, Sums: map[string]string{}}
 	items, disk, err := takeStock(context.Background(), dir, true)
@@ -59,7 +59,7 @@ func writeManifest(dir, id string) (disk int64, err error) {
 	return m.Disk, nil
 }
 
-// choose picks which of the items every use looks at, and tells whether that is all files.
+// choose picks which of the items every use looks at, and reports whether that is all files.
 func (m *manifest) choose(items map[string]item) (all bool) {
 	all = true
 	for _, path := range bySize(items) {
@@ -141,7 +141,7 @@ func readManifest(path string) (manifest, error) {
 	return m, nil
 }
 
-// look tells whether the entry in dir is whole, as far as that can be told quickly, and notes that it was used.
+// look reports whether the entry in dir is whole, as far as a quick look shows, and notes that it was used.
 func look(dir string) bool {
 	if !whole(dir) {
 		return false

@@ -1,4 +1,8 @@
-package kernels
+// Package store keeps what is costly to make: folders that are made once, found again by their kind and id, checked
+// whenever they are used, shared between processes, and removed when they take too much room.
+//
+// It must never know what is in them, nor import anything of the project; what it has to know of a kind is a row of kinds.
+package store
 
 import (
 	"context"
@@ -15,14 +19,14 @@ import (
 	"time"
 )
 
-// Store keeps what is costly to make: roots, trees, guest images, builds. An entry is a folder that is made once, never
+// Store is a folder of entries. An entry is a folder that is made once, never
 // changed afterwards, and found again by kind and id; several processes may share a store.
 //
 // Whoever fills an entry holds its lock, so a temporary folder whose lock is free belongs to nobody and is swept.
 //
 // What is found is what was stored: files at the top of an entry are read and their checksums compared each time, unless
 // they are large; of files further down, which only trees and roots have, the largest are compared by size, and Verify
-// reads the rest. The checksums tell accidents, not malice: whoever can write to the store can write a manifest too.
+// reads the rest. The checksums find accidents, not malice: whoever can write to the store can write a manifest too.
 type Store struct {
 	dir    string
 	shared string        // of another store, that is only read; "" for none
@@ -48,9 +52,9 @@ const tempMark = ".tmp."
 // goodName keeps kinds and ids to plain file names that can be told from temporary ones.
 var goodName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+~=-]{0,199}$`)
 
-// OpenStore opens the store in dir, made at need; "" means $MODMATRIX_CACHE, else modmatrix in the user's cache folder
+// Open opens the store in dir, which it makes at need; "" means $MODMATRIX_CACHE, else modmatrix in the user's cache folder
 // ($XDG_CACHE_HOME, ~/.cache). $MODMATRIX_SHARED names another store beside it, see Shared.
-func OpenStore(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) {
 	if dir == "" {
 		dir = os.Getenv("MODMATRIX_CACHE")
 	}

@@ -1,16 +1,11 @@
-package kernels
+package store
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
-
-// sharedKinds are what a store is shared for: what comes over the network or is compiled, whoever asks for it. What was judged,
-// and what was made of a module, everybody makes for himself.
-var sharedKinds = []string{"bases", "debs", "images", "roots", "suites", "trees"}
 
 // sharedStore is the store that $MODMATRIX_SHARED names, an absolute path; "" where that is not set, or is our own.
 func sharedStore(own string) (string, error) {
@@ -40,7 +35,7 @@ func sharedStore(own string) (string, error) {
 // is none.
 func (s *Store) Shared() string { return s.shared }
 
-// Shares tells whether path lies in the shared store.
+// Shares reports whether path lies in the shared store.
 func (s *Store) Shares(path string) bool {
 	return s.shared != "" && strings.HasPrefix(path, s.shared+string(filepath.Separator))
 }
@@ -50,7 +45,7 @@ func (s *Store) Own() *Store { return &Store{dir: s.dir, made: s.made} }
 
 // lookShared is Look in the shared store.
 func (s *Store) lookShared(kind, id string) (dir string, hit bool) {
-	if s.shared == "" || !slices.Contains(sharedKinds, kind) {
+	if s.shared == "" || !kinds[kind].shared {
 		return "", false
 	}
 	dir = filepath.Join(s.shared, kind, id)

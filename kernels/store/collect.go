@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"cmp"
@@ -14,12 +14,12 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// DefaultMax is how large a store may grow, in bytes on the disk, where nobody says otherwise.
+// DefaultMax is how large a store may grow, in bytes on the disk, unless its user sets another size.
 const DefaultMax = 20 << 30
 
-// StoreMax is how large a store may grow, in bytes on the disk: $MODMATRIX_CACHE_MAX (20G, 500MiB), else DefaultMax.
+// Max is how large a store may grow, in bytes on the disk: $MODMATRIX_CACHE_MAX (20G, 500MiB), else DefaultMax.
 // 0 is without limit.
-func StoreMax() (int64, error) {
+func Max() (int64, error) {
 	text := os.Getenv("MODMATRIX_CACHE_MAX")
 	if text == "" {
 		return DefaultMax, nil
@@ -40,9 +40,6 @@ func ParseSize(text string) (int64, error) {
 	return int64(n), nil
 }
 
-// costly are the kinds that come over the network. All others are made from them on this machine.
-var costly = []string{"apt", "roots", "trees"}
-
 // costlyBonus is how much younger a costly entry counts than it is.
 const costlyBonus = 24 * time.Hour
 
@@ -51,8 +48,8 @@ type Limits struct {
 	MaxBytes int64     // of the Kinds, or else of the whole store, on the disk; 0: no limit
 	Before   time.Time // entries that were not used since go; zero: none go for their age
 	Kinds    []string  // of the entries that may go; empty: all
-	DryRun   bool      // only tell
-	// Keep tells what stays whatever the limits ask for; nil: nothing.
+	DryRun   bool      // only report
+	// Keep reports what stays whatever the limits ask for; nil: nothing.
 	Keep func(Entry) bool
 }
 
@@ -78,7 +75,7 @@ func (s *Store) Collect(ctx context.Context, lim Limits) (Collection, error) {
 		return c, fmt.Errorf("collect: %w", err)
 	}
 	for _, e := range all {
-		if lim.about(e) {
+		if lim.concern(e) {
 			c.Left += e.Disk
 		}
 	}
@@ -110,13 +107,13 @@ func (s *Store) Collect(ctx context.Context, lim Limits) (Collection, error) {
 	return c, errors.Join(errs...)
 }
 
-// want tells whether e is to go when the store takes left bytes.
+// want reports whether e is to go when the store takes left bytes.
 func (l Limits) want(e Entry, left int64) bool {
 	mayGo := []State{"", InUse, Unfinished, Spare}
 	if !slices.Contains(mayGo, e.State) || e.Kind == workKind {
 		return false
 	}
-	if !l.about(e) {
+	if !l.concern(e) {
 		return false
 	}
 	if e.State == Unfinished && time.Since(e.Used) > partialAge {
@@ -125,12 +122,12 @@ func (l Limits) want(e Entry, left int64) bool {
 	return l.MaxBytes > 0 && left > l.MaxBytes || e.Used.Before(l.Before)
 }
 
-func (l Limits) about(e Entry) bool { return len(l.Kinds) == 0 || slices.Contains(l.Kinds, e.Kind) }
+func (l Limits) concern(e Entry) bool { return len(l.Kinds) == 0 || slices.Contains(l.Kinds, e.Kind) }
 
 // byWorth puts first what goes first.
 func byWorth(a, b Entry) int {
 	worth := func(e Entry) time.Time {
-		if slices.Contains(costly, e.Kind) {
+		if kinds[e.Kind].costly {
 			return e.Used.Add(costlyBonus)
 		}
 		return e.Used

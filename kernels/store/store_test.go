@@ -1,4 +1,4 @@
-package kernels
+package store
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 func newStore(t *testing.T) *Store {
 	t.Helper()
-	s, err := OpenStore(filepath.Join(t.TempDir(), "store"))
+	s, err := Open(filepath.Join(t.TempDir(), "store"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestHelperFillForEver(t *testing.T) {
 	if dir == "" {
 		t.Skip("only as a child of TestKilledFillerIsSweptUp")
 	}
-	s, err := OpenStore(dir)
+	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,19 +248,19 @@ func TestStoreRefusesNamesThatAreNoFileNames(t *testing.T) {
 	}
 }
 
-func TestOpenStoreFindsItsPlace(t *testing.T) {
+func TestOpenFindsItsPlace(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", dir)
 	t.Setenv("MODMATRIX_CACHE", "")
-	if s, err := OpenStore(""); err != nil || s.Dir() != filepath.Join(dir, "modmatrix") {
+	if s, err := Open(""); err != nil || s.Dir() != filepath.Join(dir, "modmatrix") {
 		t.Error(s, err)
 	}
 	t.Setenv("MODMATRIX_CACHE", filepath.Join(dir, "mine"))
-	if s, err := OpenStore(""); err != nil || s.Dir() != filepath.Join(dir, "mine") {
+	if s, err := Open(""); err != nil || s.Dir() != filepath.Join(dir, "mine") {
 		t.Error(s, err)
 	}
 	write(t, filepath.Join(dir, "file"), "")
-	if _, err := OpenStore(filepath.Join(dir, "file")); err == nil {
+	if _, err := Open(filepath.Join(dir, "file")); err == nil {
 		t.Error("opened a store on a file")
 	}
 }

@@ -1,6 +1,7 @@
-package kernels
+package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -10,13 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usual is what an entry of a kind takes on the disk at most, in bytes, by those of Debian's kernels; of kinds that are not
-// named, usualElse.
-var usual = map[string]uint64{"roots": 450 << 20, "trees": 500 << 20, "templates": 200 << 20}
-
-const usualElse = 16 << 20
-
-// IsFull tells an error of a full disk, or of a used-up quota.
+// IsFull reports whether err is of a full disk, or of a used-up quota.
 func IsFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // Free says how much an ordinary user can still write to the file system of dir.
@@ -31,16 +26,12 @@ func Free(dir string) string {
 // WithCure adds to an error of writing below the store what helps against it: where the disk is full, which folder that
 // is, how much is free, and how much an entry of that kind usually takes; "" is for a file of a run.
 func (s *Store) WithCure(err error, kind string) error {
-	_, told := errors.AsType[*curedError](err)
+	_, cured := errors.AsType[*curedError](err)
 	switch {
-	case told:
+	case cured:
 	case IsFull(err):
-		need, ok := usual[kind]
-		if !ok {
-			need = usualElse
-		}
 		return &curedError{fmt.Errorf("the cache %s is full (%s free, up to %s needed): modmatrix cache gc makes room, and MODMATRIX_CACHE names another folder: %w",
-			s.dir, Free(s.dir), humanize.IBytes(need), err)}
+			s.dir, Free(s.dir), humanize.IBytes(cmp.Or(kinds[kind].room, usualRoom)), err)}
 	case errors.Is(err, syscall.EROFS):
 		return &curedError{fmt.Errorf("%w (MODMATRIX_CACHE names another folder)", err)}
 	}
