@@ -2,119 +2,209 @@ package harness_test
 
 import (
 	"encoding/json"
-	"io"
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
-const module = "github.com/modmatrix/modmatrix"
+const module = "github.com/modmatrix/modmatrix/"
 
-// rooms says for each package, by the longest prefix of its path, on which floor it stands and why it may import
-// beyond the rule. The rule: imports go down, and the rooms of one floor do not know each other.
-var rooms = []struct {
-	prefix string
+// room is a row of the table below. A package may import whatever stands on a floor below its own.
+type room struct {
+	path   string
 	floor  int
 	reason string
-}{
-	{"results", 0, "shared words, readable with no kernel in sight"},
-	{"kernels", 1, "obtains and builds against kernels; never boots one"},
-	{"initramfs", 1, "packs the guest; never learns what it is for"},
-	{"vm", 1, "runs a machine; never learns what is in it"},
-	{"suites", 1, "runs in the guest and is imported by strangers: it must stay light"},
-	{"harness", 2, "the only place where the rooms meet"},
-	{"cmd/modmatrix-init", 2, "main of the guest's init: one call into initramfs/guest"},
-	{"cmd/modmatrix-bench", 3, "measures what the rooms below it export, side by side"},
-	{"cmd", 3, "flags in, one call, one rendering"},
+	beside string // what it may import of its own floor as well
+	only   string // nothing of this project but these; "nothing" stands for none
+	starts string // why it starts processes on the host; empty: it does not
+}
+
+// house has a row for each package.
+var house = []room{
+	{path: "results", floor: 0, reason: "the words that everybody shares, readable with no kernel in sight"},
+	{path: "results/wire", floor: 0, reason: "what host and guest say to each other: linked by both, so it must stay small", only: "nothing"},
+	{path: "results/wire/calm", floor: 0, reason: "a flag of Go's runtime, for programs that run in a guest", only: "nothing"},
+
+	{path: "kernels", floor: 1, reason: "selectors, targets, trees; obtains and builds against kernels, and never boots one", beside: "kernels/kconfig",
+		starts: "the tools of its sources, through Tools; unshare, to remove a root"},
+	{path: "kernels/kconfig", floor: 1, reason: "reads a .config, whoever's it is", only: "nothing"},
+	{path: "kernels/debian", floor: 1, reason: "one kind of source", beside: "kernels kernels/kconfig", starts: "apt, mmdebstrap and dpkg-deb"},
+	{path: "kernels/source", floor: 1, reason: "one kind of source", beside: "kernels kernels/kconfig", starts: "git, tar and make"},
+	{path: "kernels/dir", floor: 1, reason: "one kind of source", beside: "kernels kernels/kconfig", starts: "a compiler, for its version"},
+	{path: "kernels/host", floor: 1, reason: "one kind of source: an installed kernel is a directory that dir can read", beside: "kernels kernels/dir"},
+	{path: "kernels/kbuild", floor: 1, reason: "builds a module against a tree", beside: "kernels kernels/kconfig", starts: "bwrap, with make in it; git, for the module's commit"},
+	{path: "kernels/dkms", floor: 1, reason: "a package is a way to say how kbuild is to build it", beside: "kernels kernels/kbuild", starts: "git and dpkg-deb, to unpack a package"},
+	{path: "kernels/api", floor: 1, reason: "what a tree's headers declare; unpacks them as kbuild does", beside: "kernels kernels/kbuild"},
+	{path: "initramfs", floor: 1, reason: "packs the guest; never learns what it is for", starts: "go, which compiles the guest's programs and the suites"},
+	{path: "initramfs/guest", floor: 1, reason: "runs in the guest as PID 1", only: "results/wire results/wire/calm"},
+	{path: "vm", floor: 1, reason: "runs a machine; never learns what is in it", only: "nothing", starts: "QEMU"},
+	{path: "vm/console", floor: 1, reason: "reads a kernel log: text in, splats out", only: "results"},
+	{path: "vm/vmtest", floor: 1, reason: "a QEMU for tests, which boots nothing", only: "nothing"},
+	{path: "suites", floor: 1, reason: "is imported by strangers and runs in the guest: it must stay light", beside: "suites/procfs", only: "results/wire results/wire/calm suites/procfs"},
+	{path: "suites/procfs", floor: 1, reason: "files under /proc, for suites", only: "nothing"},
+	{path: "suites/lifecycle", floor: 1, reason: "the built-in suite, written as anybody's", only: "suites suites/procfs results/wire"},
+	{path: "suites/zoo/quiet", floor: 1, reason: "a suite that lets the module alone", only: "suites"},
+	{path: "suites/example/driver/suites/fifo", floor: 1, reason: "a suite as a stranger writes it", only: "suites"},
+
+	{path: "harness", floor: 2, reason: "the only place that knows the whole story"},
+
+	{path: "cmd/modmatrix", floor: 3, reason: "flags in, one call, one view"},
+	{path: "cmd/modmatrix-agreement", floor: 3, reason: "asks Debian's dkms what we are asked, and compares"},
+	{path: "cmd/modmatrix-bench", floor: 3, reason: "measures what the rooms below export",
+		starts: "itself anew, since what a fresh process costs cannot be measured in an old one, and virtme-ng to compare with"},
+	{path: "cmd/modmatrix-init", floor: 3, reason: "the main of PID 1 in the guest", only: "initramfs/guest"},
+	{path: "cmd/modmatrix-shell", floor: 3, reason: "the shell of the guest", only: "nothing"},
+}
+
+// drawing is linked only by those who draw.
+var drawing = map[string][]string{
+	"charm.land/lipgloss": {"results", "cmd/modmatrix"},
 }
 
 type listed struct {
-	ImportPath                         string
+	Dir, ImportPath                    string
+	GoFiles                            []string
 	Imports, TestImports, XTestImports []string
-	Doc                                string
 }
 
-func packages(t *testing.T) []listed {
-	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Doc", module+"/...")
+func (p listed) path() string { return strings.TrimPrefix(p.ImportPath, module) }
+
+// ours are those of imports that are of this project, without its name.
+func ours(imports []string) (paths []string) {
+	for _, imp := range imports {
+		if path, ok := strings.CutPrefix(imp, module); ok {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+var packages = sync.OnceValues(func() (all []listed, err error) {
+	cmd := exec.Command("go", "list", "-json=Dir,ImportPath,GoFiles,Imports,TestImports,XTestImports", module+"...")
 	cmd.Dir = ".."
-	out, err := cmd.StdoutPipe()
+	out, err := cmd.Output()
+	for dec := json.NewDecoder(strings.NewReader(string(out))); err == nil && dec.More(); {
+		var p listed
+		err = dec.Decode(&p)
+		all = append(all, p)
+	}
+	return all, err
+})
+
+// eachPackage calls check with every package and its row.
+func eachPackage(t *testing.T, check func(p listed, r room)) {
+	t.Helper()
+	all, err := packages()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var all []listed
-	for dec := json.NewDecoder(out); ; {
-		var p listed
-		if err := dec.Decode(&p); err == io.EOF {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-func room(path string) (prefix string, floor int) {
-	rel := strings.TrimPrefix(path, module+"/")
-	floor = -1
-	for _, r := range rooms {
-		if (rel == r.prefix || strings.HasPrefix(rel, r.prefix+"/")) && len(r.prefix) > len(prefix) {
-			prefix, floor = r.prefix, r.floor
+	for _, p := range all {
+		if i := slices.IndexFunc(house, func(r room) bool { return r.path == p.path() }); i >= 0 {
+			check(p, house[i])
 		}
 	}
-	return prefix, floor
 }
 
+func floorOf(path string) int {
+	i := slices.IndexFunc(house, func(r room) bool { return r.path == path })
+	if i < 0 {
+		return -1
+	}
+	return house[i].floor
+}
+
+func TestEveryPackageHasARow(t *testing.T) {
+	all, err := packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var have []string
+	for _, p := range all {
+		have = append(have, p.path())
+		if floorOf(p.path()) < 0 {
+			t.Errorf("%s stands on no floor: give it a row with a reason", p.path())
+		}
+	}
+	seen := map[string]bool{}
+	for _, r := range house {
+		if r.reason == "" || seen[r.path] || !slices.Contains(have, r.path) {
+			t.Errorf("the row of %s has no package, no reason, or is there twice", r.path)
+		}
+		seen[r.path] = true
+		for _, other := range strings.Fields(r.beside) {
+			if floorOf(other) != r.floor {
+				t.Errorf("%s does not stand beside %s", other, r.path)
+			}
+		}
+	}
+}
+
+// Tests may use what stands beside: a test with a real kernel needs one from somewhere.
 func TestImportsGoDown(t *testing.T) {
-	for _, p := range packages(t) {
-		from, floor := room(p.ImportPath)
-		if floor < 0 {
-			t.Errorf("%s stands on no floor: give it a row with a reason", p.ImportPath)
-			continue
-		}
-		for _, imp := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
-			if !strings.HasPrefix(imp, module+"/") {
-				continue
+	eachPackage(t, func(p listed, r room) {
+		for _, imp := range ours(p.Imports) {
+			if floorOf(imp) >= r.floor && !slices.Contains(strings.Fields(r.beside), imp) {
+				t.Errorf("%s (floor %d) imports %s (floor %d)", r.path, r.floor, imp, floorOf(imp))
 			}
-			to, below := room(imp)
-			if from != to && below >= floor {
-				t.Errorf("%s (floor %d) imports %s (floor %d)", p.ImportPath, floor, imp, below)
+			if r.only != "" && !slices.Contains(strings.Fields(r.only), imp) {
+				t.Errorf("%s imports %s, and may import of this project: %s", r.path, imp, r.only)
+			}
+			if imp == "vm/vmtest" {
+				t.Errorf("%s imports %s outside of its tests", r.path, imp)
 			}
 		}
-	}
-}
-
-// mayStart lists who may start processes on the host.
-var mayStart = map[string]string{
-	"kernels":   "apt, mmdebstrap, bwrap and make are how kernels are obtained and built against",
-	"initramfs": "go compiles the guest's programs and the suites",
-	"vm":        "QEMU",
-	"suites":    "in the guest",
-
-	"cmd/modmatrix-bench": "itself anew, since what a fresh process costs cannot be measured in an old one; and virtme-ng, beside us",
-}
-
-func TestOnlyFewStartProcesses(t *testing.T) {
-	for _, p := range packages(t) {
-		from, _ := room(p.ImportPath)
-		if _, ok := mayStart[from]; !ok && slices.Contains(p.Imports, "os/exec") {
-			t.Errorf("%s imports os/exec", p.ImportPath)
+		for _, imp := range ours(slices.Concat(p.TestImports, p.XTestImports)) {
+			if floorOf(imp) > r.floor {
+				t.Errorf("tests of %s (floor %d) import %s (floor %d)", r.path, r.floor, imp, floorOf(imp))
+			}
 		}
-	}
+	})
 }
 
-func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
-	for _, p := range packages(t) {
-		if p.Doc == "" && len(p.Imports) > 0 {
-			t.Errorf("%s has no package comment", p.ImportPath)
+// What a row allows is used: else it is left over from something that has moved on.
+func TestRowsAllowNoMoreThanIsUsed(t *testing.T) {
+	eachPackage(t, func(p listed, r room) {
+		for _, other := range strings.Fields(r.beside) {
+			if !slices.Contains(ours(p.Imports), other) {
+				t.Errorf("%s may import %s, and does not", r.path, other)
+			}
 		}
-	}
+		if starts := slices.Contains(p.Imports, "os/exec"); starts != (r.starts != "") {
+			t.Errorf("%s imports os/exec: %v; its row says it starts: %q", r.path, starts, r.starts)
+		}
+	})
+}
+
+func TestOnlyFewDraw(t *testing.T) {
+	eachPackage(t, func(p listed, r room) {
+		for library, rooms := range drawing {
+			links := slices.ContainsFunc(p.Imports, func(imp string) bool { return strings.HasPrefix(imp, library) })
+			if links != slices.Contains(rooms, r.path) {
+				t.Errorf("%s links %s: %v", r.path, library, links)
+			}
+		}
+	})
+}
+
+func TestEveryPackageSaysOnceWhatItIsFor(t *testing.T) {
+	eachPackage(t, func(p listed, r room) {
+		var docs []string
+		for _, name := range p.GoFiles {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.ParseComments|parser.PackageClauseOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if file.Doc != nil {
+				docs = append(docs, name)
+			}
+		}
+		if len(docs) != 1 && len(p.GoFiles) > 0 {
+			t.Errorf("%s has %d package comments: %v", r.path, len(docs), docs)
+		}
+	})
 }
