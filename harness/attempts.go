@@ -13,7 +13,7 @@ type attempts []results.Record
 
 // attempts runs the cell c as often as was asked for, and once more where something of ours broke. judge gives the record
 // of the nth guest, beginning with 1.
-func (r *run) attempts(ctx context.Context, c Cell, judge func(ctx context.Context, n int) results.Record) results.Record {
+func (r *run) attempts(ctx context.Context, c results.Cell, judge func(ctx context.Context, n int) results.Record) results.Record {
 	var all attempts
 	for {
 		rec := judge(ctx, len(all)+1)
@@ -22,7 +22,7 @@ func (r *run) attempts(ctx context.Context, c Cell, judge func(ctx context.Conte
 			return all.sum(r.plan.Spec)
 		}
 		if !passed(rec) {
-			r.event(Event{Kind: EventNotice, Text: fmt.Sprintf("%s %s: attempt %d: %s %s; trying again", c.Target, c.Suite, len(all), rec.Status, rec.Reason)})
+			r.event(results.Event{Kind: results.EventNotice, Text: fmt.Sprintf("%s %s: attempt %d: %s %s; trying again", c.Target, c.Suite, len(all), rec.Status, rec.Reason)})
 		}
 	}
 }

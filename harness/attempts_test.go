@@ -51,7 +51,7 @@ func TestAttemptsAddUp(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := &run{Harness: &Harness{}, plan: &Plan{Spec: c.spec}}
-			rec := r.attempts(t.Context(), Cell{"k", "s"}, func(_ context.Context, n int) results.Record {
+			rec := r.attempts(t.Context(), results.Cell{Target: "k", Suite: "s"}, func(_ context.Context, n int) results.Record {
 				rec := cameTo(c.world[n-1])
 				rec.Attempts = 1
 				return rec
@@ -75,7 +75,7 @@ func TestAttemptsAddUp(t *testing.T) {
 func TestNoAttemptAfterAnInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &run{Harness: &Harness{}, plan: &Plan{Spec: Spec{Retries: 5}}}
-	rec := r.attempts(ctx, Cell{}, func(_ context.Context, n int) results.Record {
+	rec := r.attempts(ctx, results.Cell{}, func(_ context.Context, n int) results.Record {
 		if n == 2 {
 			cancel()
 			return cameTo('M')

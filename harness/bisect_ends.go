@@ -109,7 +109,7 @@ func (b *bisection) candidates(ctx context.Context, flag, selector string) ([]ke
 		return nil, err
 	}
 	for _, n := range p.Notices {
-		b.event(Event{Kind: EventNotice, Text: n})
+		b.event(results.Event{Kind: results.EventNotice, Text: n})
 	}
 	switch n := len(p.Targets); {
 	case n == 0:
@@ -133,7 +133,7 @@ func (b *bisection) earlier() (good, bad Step, ok bool) {
 	}
 	good, bad, ok = turn(res.Records, b.plan.Suites)
 	if ok && res.Module.SourceDigest != b.plan.Module.SourceDigest {
-		b.event(Event{Kind: EventNotice, Text: "the last run in " + b.Spec.Out + " was of another state of the source, so its results are not used"})
+		b.event(results.Event{Kind: results.EventNotice, Text: "the last run in " + b.Spec.Out + " was of another state of the source, so its results are not used"})
 		return good, bad, false
 	}
 	good.Results, bad.Results = b.Spec.Out, b.Spec.Out

@@ -39,7 +39,9 @@ func TestBisectFromTheLastRun(t *testing.T) {
 	if err != nil || found.Bad.Version != "1.17" || len(found.Steps) < 5 {
 		t.Errorf("%+v, %v", found, err)
 	}
-	if !slices.ContainsFunc(f.events, func(e Event) bool { return e.Kind == EventNotice && strings.Contains(e.Text, "another state") }) {
+	if !slices.ContainsFunc(f.events, func(e results.Event) bool {
+		return e.Kind == results.EventNotice && strings.Contains(e.Text, "another state")
+	}) {
 		t.Error("nobody said why the last run was not used")
 	}
 }

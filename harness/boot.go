@@ -37,7 +37,7 @@ func (c *cell) do(ctx context.Context, f *frozen, v errand) (told, error) {
 
 // guest runs a guest with payload, and fills in what it tells.
 func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, term io.ReadWriter, t *told) error {
-	c.stage(c.bootEvent(), StateStart, "", 0)
+	c.stage(c.bootEvent(), results.StateStart, "", 0)
 	began := time.Now()
 	limits := c.deadlines(c.tree.Target)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -46,7 +46,7 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	l, err := c.start(ctx, f, payload, term)
 	up.Stop()
 	if err != nil {
-		c.stage(c.bootEvent(), StateFailed, err.Error(), time.Since(began))
+		c.stage(c.bootEvent(), results.StateFailed, err.Error(), time.Since(began))
 		return err
 	}
 	defer l.end()
@@ -77,8 +77,8 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	return nil
 }
 
-func (c *cell) bootEvent() Event {
-	return Event{Kind: EventStage, Target: Label(c.tree.Target), Suite: c.suite, Guest: c.guestName(), Stage: results.StageBoot}
+func (c *cell) bootEvent() results.Event {
+	return results.Event{Kind: results.EventStage, Target: Label(c.tree.Target), Suite: c.suite, Guest: c.guestName(), Stage: results.StageBoot}
 }
 
 // guestName tells the guests of a cell apart; empty where there is one.
@@ -92,7 +92,7 @@ func (c *cell) guestName() string {
 // tellCold says once for each kernel that its guests boot, and why.
 func (c *cell) tellCold(f *frozen) {
 	f.told.Do(func() {
-		c.event(Event{Kind: EventNotice, Text: Label(c.tree.Target) + " cannot be frozen, so each of its guests boots: " + f.why})
+		c.event(results.Event{Kind: results.EventNotice, Text: Label(c.tree.Target) + " cannot be frozen, so each of its guests boots: " + f.why})
 	})
 }
 
@@ -111,7 +111,7 @@ func (c *cell) listen(frames *wire.Reader, r *rounds, w *watch, asks *outlet, be
 		asks.ask(f)
 		if f.Kind == wire.KindHello {
 			hello = time.Since(began)
-			c.stage(c.bootEvent(), StateDone, "", hello)
+			c.stage(c.bootEvent(), results.StateDone, "", hello)
 			continue
 		}
 		c.tellFrame(f, r.current())
@@ -131,22 +131,22 @@ func (c *cell) callsLeft(g *Guest) int {
 }
 
 func (c *cell) tellFrame(f wire.Frame, g *Guest) {
-	ev := Event{Kind: EventStage, Target: Label(c.tree.Target), Suite: cmp.Or(f.Suite, c.suite), Guest: c.guestName(), Stage: results.Stage(f.Stage)}
+	ev := results.Event{Kind: results.EventStage, Target: Label(c.tree.Target), Suite: cmp.Or(f.Suite, c.suite), Guest: c.guestName(), Stage: results.Stage(f.Stage)}
 	took := time.Duration(g.Took[results.Stage(f.Stage)]) * time.Millisecond
 	switch f.Kind {
 	case wire.KindStage:
-		state := StateStart
+		state := results.StateStart
 		if f.Done {
-			state = StateDone
+			state = results.StateDone
 		}
 		c.stage(ev, state, "", took)
 	case wire.KindSpecStart, wire.KindSpecEnd:
 		if f.Spec == nil {
 			return
 		}
-		ev.Kind, ev.Stage, ev.State = EventSpec, results.StageTest, StateStart
+		ev.Kind, ev.Stage, ev.State = results.EventSpec, results.StageTest, results.StateStart
 		if f.Kind == wire.KindSpecEnd {
-			ev.State = StateDone
+			ev.State = results.StateDone
 		}
 		ev.Text, ev.Done, ev.Total = f.Spec.Name, int64(len(g.Specs)), int64(len(g.Planned))
 		if c.tally != nil {

@@ -41,25 +41,25 @@ func (r *run) build(ctx context.Context, tree *kernels.Tree, begun func()) built
 		return built{}
 	}
 	defer r.cpu.release()
-	ev := Event{Kind: EventStage, Target: label, Stage: results.StageBuild}
-	r.stage(ev, StateStart, "", 0)
+	ev := results.Event{Kind: results.EventStage, Target: label, Stage: results.StageBuild}
+	r.stage(ev, results.StateStart, "", 0)
 	began := time.Now()
 	b := r.buildInTime(ctx, tree, begun)
 	b.elapsed = time.Since(began)
 	if !b.cached {
-		r.times.note(durationKey(r.plan, Cell{label, ""}), b.elapsed)
+		r.times.note(durationKey(r.plan, results.Cell{Target: label, Suite: ""}), b.elapsed)
 	}
 	switch {
 	case b.excluded != "":
-		r.stage(ev, StateFailed, "excluded: "+b.excluded, b.elapsed)
+		r.stage(ev, results.StateFailed, "excluded: "+b.excluded, b.elapsed)
 	case b.fault != nil:
-		r.stage(ev, StateFailed, b.fault.Reason, b.elapsed)
+		r.stage(ev, results.StateFailed, b.fault.Reason, b.elapsed)
 	case b.trouble != nil:
-		r.stage(ev, StateFailed, b.trouble.Reason, b.elapsed)
+		r.stage(ev, results.StateFailed, b.trouble.Reason, b.elapsed)
 	case b.cached:
-		r.stage(ev, StateCached, "", b.elapsed)
+		r.stage(ev, results.StateCached, "", b.elapsed)
 	default:
-		r.stage(ev, StateDone, "", b.elapsed)
+		r.stage(ev, results.StateDone, "", b.elapsed)
 	}
 	r.learn(b.Modules)
 	return b

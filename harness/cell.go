@@ -145,7 +145,7 @@ func (c *cell) tell(ctx context.Context, f *frozen) (told, int, error) {
 
 // inTurn does an errand as soon as a processor is free for it. What was told is the zero value where that never was.
 func (c *cell) inTurn(ctx context.Context, f *frozen, v errand) (told, error) {
-	key := durationKey(c.plan, Cell{Label(c.tree.Target), c.suite + c.mark()})
+	key := durationKey(c.plan, results.Cell{Target: Label(c.tree.Target), Suite: c.suite + c.mark()})
 	if err := c.cpu.acquire(ctx, c.times.of(key)); err != nil {
 		return told{}, nil
 	}

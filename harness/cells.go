@@ -105,7 +105,7 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 		err = c.rememberSpecs(ctx, g)
 	}
 	if err != nil {
-		c.event(Event{Kind: EventNotice, Text: "the cache: " + err.Error()})
+		c.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
 	}
 }
 

@@ -196,11 +196,11 @@ func measure(c *results.Claims, tried []results.Record) {
 func (h *Harness) holdClaims(p *Plan, res *results.Results) {
 	s, err := readClaims(p.in.module.Source)
 	if err != nil {
-		h.event(Event{Kind: EventNotice, Text: "what the source says of kernel versions is not known: " + err.Error()})
+		h.event(results.Event{Kind: results.EventNotice, Text: "what the source says of kernel versions is not known: " + err.Error()})
 		return
 	}
 	res.Module.Claims = claims(s, res.Records)
 	for _, text := range claimNotices(res.Module.Claims) {
-		h.event(Event{Kind: EventNotice, Text: text})
+		h.event(results.Event{Kind: results.EventNotice, Text: text})
 	}
 }

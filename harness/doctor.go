@@ -14,31 +14,24 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
-
-// Check is one thing that a run needs, and whether it is there.
-type Check struct {
-	Name string `json:"name"`
-	OK   bool   `json:"ok"`             // false: no run can work before it is cured
-	Text string `json:"text"`           // what was found
-	Cure string `json:"cure,omitempty"` // what to do
-}
 
 // minFree is the disk that a first run on four kernels needs: about 1.5 GiB for roots, trees and images, and room to unpack.
 const minFree = 4 << 30
 
 // Doctor looks for everything that a run needs, in the order in which a run would meet it.
-func (h *Harness) Doctor(ctx context.Context) []Check {
-	check := func(name string, look func() (string, error)) Check {
+func (h *Harness) Doctor(ctx context.Context) []results.Check {
+	check := func(name string, look func() (string, error)) results.Check {
 		text, err := look()
 		if err != nil {
-			return Check{Name: name, Text: err.Error()}
+			return results.Check{Name: name, Text: err.Error()}
 		}
-		return Check{Name: name, OK: true, Text: text}
+		return results.Check{Name: name, OK: true, Text: text}
 	}
 	source := debian.New(h.store, debian.Config{})
-	return []Check{
+	return []results.Check{
 		check("go", func() (string, error) { return initramfs.GoVersion(ctx) }),
 		check("source", initramfs.FindSource),
 		check("apt sources", func() (string, error) { return source.Archives(ctx) }),
@@ -54,8 +47,8 @@ func (h *Harness) Doctor(ctx context.Context) []Check {
 
 // checkAccelerator never fails: a run works without hardware's help. What an earlier run found by booting is believed; that
 // /dev/kvm is there says nothing.
-func (h *Harness) checkAccelerator(ctx context.Context) Check {
-	c := Check{Name: "accelerator", OK: true, Text: "tcg: /dev/kvm is not there, so guests are emulated, several times slower"}
+func (h *Harness) checkAccelerator(ctx context.Context) results.Check {
+	c := results.Check{Name: "accelerator", OK: true, Text: "tcg: /dev/kvm is not there, so guests are emulated, several times slower"}
 	v, known, err := vm.Known(ctx, vm.HostArch(), h.probeDir())
 	switch {
 	case err == nil && known && v.Reason == "":
@@ -105,9 +98,9 @@ func (h *Harness) Fetch(ctx context.Context, spec Spec) ([]kernels.Target, error
 		return nil, err
 	}
 	for _, n := range p.Notices {
-		h.event(Event{Kind: EventNotice, Text: n})
+		h.event(results.Event{Kind: results.EventNotice, Text: n})
 	}
-	h.event(Event{Kind: EventPlan, Cells: p.Cells()})
+	h.event(results.Event{Kind: results.EventPlan, Cells: p.Cells()})
 	p.Spec.BuildOnly, p.Spec.Module = true, "."
 	r, err := h.prepare(ctx, p)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // durations remembers how long builds and guests took, over all runs with one store. It decides nothing but the order
@@ -33,7 +35,7 @@ func openDurations(dir string) *durations {
 
 // durationKey names the work of a cell, or of a build where the cell has no suite. Half of a suite is other work than the
 // whole of it.
-func durationKey(p *Plan, c Cell) string {
+func durationKey(p *Plan, c results.Cell) string {
 	key := p.Module.Name + " " + c.Target + " " + c.Suite
 	if c.Suite != "" && p.Spec.Focus != "" {
 		key += " " + strconv.Quote(p.Spec.Focus)

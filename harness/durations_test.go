@@ -12,7 +12,7 @@ func TestDurationsTellFocusApart(t *testing.T) {
 	dir := t.TempDir()
 	whole := &Plan{Module: results.Module{Name: "fifo"}}
 	part := &Plan{Module: whole.Module, Spec: Spec{Focus: "one"}}
-	suite, build := Cell{"6.1", "more"}, Cell{"6.1", ""}
+	suite, build := results.Cell{Target: "6.1", Suite: "more"}, results.Cell{Target: "6.1", Suite: ""}
 	d := openDurations(dir)
 	d.note(durationKey(whole, suite), time.Minute)
 	d.note(durationKey(whole, build), time.Second)
@@ -21,9 +21,9 @@ func TestDurationsTellFocusApart(t *testing.T) {
 	d = openDurations(dir)
 	for _, c := range []struct {
 		plan *Plan
-		cell Cell
+		cell results.Cell
 		want time.Duration
-	}{{whole, suite, time.Minute}, {part, suite, time.Millisecond}, {part, build, time.Second}, {part, Cell{"6.1", "other"}, unknown}} {
+	}{{whole, suite, time.Minute}, {part, suite, time.Millisecond}, {part, build, time.Second}, {part, results.Cell{Target: "6.1", Suite: "other"}, unknown}} {
 		if got := d.of(durationKey(c.plan, c.cell)); got != c.want {
 			t.Errorf("%q: %v, want %v", durationKey(c.plan, c.cell), got, c.want)
 		}

@@ -36,7 +36,7 @@ type BuildFault struct {
 
 // Explain says of each of cells, which res must hold, why it has its status. dir is where the artifacts of res lie. It runs
 // nothing and fetches nothing: headers are compared where both trees are in the store. Spec says where sources are.
-func (h *Harness) Explain(ctx context.Context, spec Spec, res *results.Results, dir string, cells []Cell) ([]Explanation, error) {
+func (h *Harness) Explain(ctx context.Context, spec Spec, res *results.Results, dir string, cells []results.Cell) ([]Explanation, error) {
 	var all []Explanation
 	done := map[string]*BuildFault{}
 	for _, c := range cells {
@@ -64,7 +64,9 @@ func (h *Harness) Explain(ctx context.Context, spec Spec, res *results.Results, 
 }
 
 // cellOf names the cell of a record.
-func cellOf(rec results.Record) Cell { return Cell{rec.Target.Label(), rec.Suite} }
+func cellOf(rec results.Record) results.Cell {
+	return results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
+}
 
 // buildFault reads the log and compares the headers.
 func (h *Harness) buildFault(ctx context.Context, spec Spec, res *results.Results, rec results.Record, dir string) *BuildFault {

@@ -81,7 +81,7 @@ func (b *bisection) changes(ctx context.Context, spec Spec, bad Step, good, fres
 	}
 	changes, err := b.compareHeaders(ctx, spec, good, fresh, ids)
 	if err != nil && ctx.Err() == nil {
-		b.event(Event{Kind: EventNotice, Text: err.Error()})
+		b.event(results.Event{Kind: results.EventNotice, Text: err.Error()})
 	}
 	return changes
 }

@@ -155,7 +155,7 @@ func TestExplainWithoutTrees(t *testing.T) {
 	bad := results.Record{Target: results.Target{Release: "2.0-amd64", Version: "2.0", Source: "debian:offline"}, Suite: "a", Status: results.Fail, Stage: results.StageBuild,
 		Code: results.CodeBuildError, Reason: "a.c:7: implicit declaration of function 'strlcpy'", Artifacts: results.Artifacts{BuildLog: "build.log"}}
 	good := results.Record{Target: results.Target{Release: "1.0-amd64", Version: "1.0", Source: "debian:offline"}, Suite: "a", Status: results.Pass}
-	cells := []Cell{{"2.0-amd64", "a"}}
+	cells := []results.Cell{{Target: "2.0-amd64", Suite: "a"}}
 	for name, c := range map[string]struct {
 		records []results.Record
 		says    string
@@ -179,7 +179,7 @@ func TestExplainBeside(t *testing.T) {
 	target := results.Target{Release: "2.0-amd64", Version: "2.0", Source: "debian:offline"}
 	theirs := results.Record{Target: target, Suite: "a", Status: results.Fail, Stage: results.StageLoad, Code: results.CodeOops, Artifacts: results.Artifacts{Console: "cells/x/in-tree/console.log"}}
 	rec := results.Record{Target: target, Suite: "a", Status: results.Pass, InTreeRun: &results.InTreeRun{Modules: []string{"m"}, Record: theirs}}
-	all, err := f.Explain(t.Context(), Spec{}, &results.Results{Records: []results.Record{rec}}, "out", []Cell{{"2.0-amd64", "a"}})
+	all, err := f.Explain(t.Context(), Spec{}, &results.Results{Records: []results.Record{rec}}, "out", []results.Cell{{Target: "2.0-amd64", Suite: "a"}})
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%+v, %v", all, err)
 	}

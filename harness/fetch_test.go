@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // slowSource hands out kernels only when two are asked of it at once.
@@ -39,8 +40,8 @@ func (s *slowSource) Fetch(ctx context.Context, t kernels.Target, report func(ke
 // TestKernelsAreFetchedTogether: one that cannot be had keeps none of the others away.
 func TestKernelsAreFetchedTogether(t *testing.T) {
 	var units []string
-	h, err := New(Options{CacheDir: t.TempDir(), Events: func(e Event) {
-		if e.State == StateProgress {
+	h, err := New(Options{CacheDir: t.TempDir(), Events: func(e results.Event) {
+		if e.State == results.StateProgress {
 			units = append(units, e.Unit)
 		}
 	}})

@@ -107,7 +107,7 @@ type fixture struct {
 	source *fakeSource
 	spec   Spec
 	builds atomic.Int32
-	events []Event
+	events []results.Event
 }
 
 func newFixture(t *testing.T, script string) *fixture {
@@ -130,7 +130,7 @@ func newFixture(t *testing.T, script string) *fixture {
 	write(filepath.Join(dir, "kernel", "modules.dep"), "")
 
 	f := &fixture{source: &fakeSource{dir: filepath.Join(dir, "kernel")}}
-	h, err := New(Options{CacheDir: filepath.Join(dir, "cache"), Events: func(e Event) { f.events = append(f.events, e) }})
+	h, err := New(Options{CacheDir: filepath.Join(dir, "cache"), Events: func(e results.Event) { f.events = append(f.events, e) }})
 	if err != nil {
 		t.Fatal(err)
 	}

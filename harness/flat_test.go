@@ -13,7 +13,7 @@ import (
 )
 
 // heavy is a record with all that a failing cell may bring along: some 6 KiB.
-func heavy(c Cell) results.Record {
+func heavy(c results.Cell) results.Record {
 	rec := Judge(Evidence{Build: &Blame{results.StageBuild, results.CodeBuildError, c.Target + ": too few arguments"}})
 	for i := range 12 {
 		rec.Specs = append(rec.Specs, results.Spec{Name: fmt.Sprintf("the module does what spec %d of %s says", i, c.Suite), Status: results.Pass, Attempts: 1})
@@ -62,7 +62,7 @@ func TestFinishedCellsAreNotHeldInMemory(t *testing.T) {
 	f := newFixture(t, "")
 	r := manyCells(t, f, 4*n)
 	cells := r.plan.Cells()
-	record := func(some []Cell) int64 {
+	record := func(some []results.Cell) int64 {
 		for _, c := range some {
 			r.record(c, heavy(c))
 		}

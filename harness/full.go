@@ -37,7 +37,7 @@ func (o *output) trouble(err error, left int) error {
 func (r *run) ours(stage results.Stage, err error) *Blame {
 	err = r.store.WithCure(err, "")
 	if store.IsFull(err) {
-		r.full.Do(func() { r.event(Event{Kind: EventNotice, Text: err.Error()}) })
+		r.full.Do(func() { r.event(results.Event{Kind: results.EventNotice, Text: err.Error()}) })
 	}
 	return &Blame{stage, results.CodeInfra, err.Error()}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/source"
 	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -26,9 +27,9 @@ type Source interface {
 
 // Options are what a Harness needs of its surroundings.
 type Options struct {
-	CacheDir string      // of the store; empty: the user's cache folder
-	Events   func(Event) // called with everything that happens, never twice at once; nil: nobody listens
-	Tool     string      // name and version, for results.json
+	CacheDir string              // of the store; empty: the user's cache folder
+	Events   func(results.Event) // called with everything that happens, never twice at once; nil: nobody listens
+	Tool     string              // name and version, for results.json
 }
 
 // Harness plans and runs. It may be used for several runs, one after the other.
@@ -48,7 +49,7 @@ type Harness struct {
 	alone    func(c *cell, ctx context.Context, f *frozen, d time.Duration) ([]string, error)
 
 	mu   sync.Mutex
-	tell func(Event)
+	tell func(results.Event)
 }
 
 // New opens the store and gives a Harness that works with it.
@@ -71,12 +72,12 @@ func New(opt Options) (*Harness, error) {
 // Store is where kernels, roots, images and builds are kept.
 func (h *Harness) Store() *store.Store { return h.store }
 
-func (h *Harness) event(e Event) {
+func (h *Harness) event(e results.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.tell == nil {
 		return
 	}
-	e.Schema, e.Time = EventSchema, time.Now()
+	e.Schema, e.Time = results.EventSchema, time.Now()
 	h.tell(e)
 }

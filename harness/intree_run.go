@@ -170,7 +170,7 @@ func (r *run) compare(ctx context.Context, tree *kernels.Tree, about results.Tar
 	if t == nil {
 		return nil
 	}
-	rec := r.attempts(ctx, Cell{Label(tree.Target), suite + " (in tree)"}, func(ctx context.Context, n int) results.Record {
+	rec := r.attempts(ctx, results.Cell{Target: Label(tree.Target), Suite: suite + " (in tree)"}, func(ctx context.Context, n int) results.Record {
 		c := cell{run: r, tree: tree, about: about, suite: suite, built: t.built, counterpart: true, try: n}
 		return c.judge(ctx)
 	})
@@ -202,14 +202,14 @@ func (c *cell) folder() string {
 
 // event keeps from whoever watches how a guest with the kernel's own copy goes on: it would be taken for the module's. What
 // came of it is in the record.
-func (c *cell) event(e Event) {
-	if !c.counterpart || e.Kind == EventNotice {
+func (c *cell) event(e results.Event) {
+	if !c.counterpart || e.Kind == results.EventNotice {
 		c.run.event(e)
 	}
 }
 
 // stage is run.stage with the cell's own event.
-func (c *cell) stage(ev Event, state State, text string, took time.Duration) {
+func (c *cell) stage(ev results.Event, state results.State, text string, took time.Duration) {
 	ev.State, ev.Text, ev.Elapsed = state, text, took
 	c.event(ev)
 }

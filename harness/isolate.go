@@ -30,7 +30,7 @@ func (c *cell) bySpec(ctx context.Context, f *frozen) attempt {
 			return c.judged(ctx, f) // it says what is wrong with the suite
 		}
 		if err := c.rememberSpecs(ctx, listing.guest); err != nil {
-			c.event(Event{Kind: EventNotice, Text: "the cache: " + err.Error()})
+			c.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
 		}
 	}
 	units := apart(known.Specs)

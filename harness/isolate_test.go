@@ -25,12 +25,12 @@ func TestApart(t *testing.T) {
 
 // Where each spec has a guest, an event names it, and counts the specs of all.
 func TestEventsTellTheGuestsOfACellApart(t *testing.T) {
-	var events []Event
-	h := &Harness{tell: func(e Event) { events = append(events, e) }}
+	var events []results.Event
+	h := &Harness{tell: func(e results.Event) { events = append(events, e) }}
 	all := &tally{total: 2}
 	for _, name := range []string{"a", "b"} {
 		c := cell{run: &run{Harness: h}, tree: &kernels.Tree{Target: kernels.Target{Release: "6.1"}}, suite: "fifo", only: []string{name}, tally: all}
-		c.stage(c.bootEvent(), StateStart, "", 0)
+		c.stage(c.bootEvent(), results.StateStart, "", 0)
 		g := NewGuest("")
 		spec := &wire.Spec{Name: name}
 		c.tellFrame(wire.Frame{Kind: wire.KindStage, Stage: "load"}, g)

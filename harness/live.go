@@ -11,6 +11,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -58,7 +59,7 @@ func (c *cell) start(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	if err == nil || !errors.Is(err, vm.ErrTemplate) {
 		return l, err
 	}
-	c.event(Event{Kind: EventNotice, Text: Label(c.tree.Target) + ": " + err.Error() + "; booting instead"})
+	c.event(results.Event{Kind: results.EventNotice, Text: Label(c.tree.Target) + ": " + err.Error() + "; booting instead"})
 	_ = c.dropTemplate(f)
 	return c.cold(ctx, f, payload, term)
 }

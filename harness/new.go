@@ -20,7 +20,7 @@ const kernelFact = "the kernel "
 // gives an error, and takes nothing, where the records rest on something else than this run's would.
 func (r *run) takeOver(log results.Log) error {
 	if log.Head == nil {
-		r.event(Event{Kind: EventNotice, Text: "--new: no run is recorded in " + r.plan.Spec.Out + ", so every kernel is new"})
+		r.event(results.Event{Kind: results.EventNotice, Text: "--new: no run is recorded in " + r.plan.Spec.Out + ", so every kernel is new"})
 		return nil
 	}
 	was, rest := kernelFacts(log.Head.Facts)
@@ -29,7 +29,7 @@ func (r *run) takeOver(log results.Log) error {
 	}
 	r.sort(log.Records, was)
 	if len(r.earlier) == 0 {
-		r.event(Event{Kind: EventNotice, Text: "--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run"})
+		r.event(results.Event{Kind: results.EventNotice, Text: "--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run"})
 		return nil
 	}
 	r.tellOfNew(log)
@@ -45,7 +45,7 @@ func (r *run) takeOver(log results.Log) error {
 
 // sort keeps the records that hold, whether they are asked for now or not, with the facts that the latter rest on.
 func (r *run) sort(recs []results.Record, was map[string]string) {
-	planned, now := map[Cell]bool{}, map[string]string{}
+	planned, now := map[results.Cell]bool{}, map[string]string{}
 	for _, c := range r.plan.Cells() {
 		planned[c] = true
 	}
@@ -53,7 +53,7 @@ func (r *run) sort(recs []results.Record, was map[string]string) {
 		now[Label(t)] = targetDigest(t)
 	}
 	for _, rec := range recs {
-		c := Cell{rec.Target.Label(), rec.Suite}
+		c := results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
 		before, resolved := was[c.Target]
 		digest, asked := now[c.Target]
 		switch {
@@ -109,7 +109,7 @@ func (r *run) tellOfNew(log results.Log) {
 	}
 	fresh := r.fresh(log)
 	tell := func(format string, args ...any) {
-		r.event(Event{Kind: EventNotice, Text: "--new: " + fmt.Sprintf(format, args...)})
+		r.event(results.Event{Kind: results.EventNotice, Text: "--new: " + fmt.Sprintf(format, args...)})
 	}
 	if len(fresh) == 0 {
 		tell("no kernel is new since the run of %s: its matrix holds", dateOf(log.Head))
@@ -152,7 +152,7 @@ func (r *run) goneOn(rec results.Record, was map[string]string) bool {
 	if rec.Kept == nil || !resolved {
 		return false
 	}
-	c := Cell{rec.Target.Label(), rec.Suite}
+	c := results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
 	r.others = append(r.others, c)
 	r.earlier[c] = rec
 	if !slices.Contains(r.plan.labels(), rec.Target.Label()) {

@@ -13,6 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
@@ -27,7 +28,7 @@ func (r *run) makeBase(ctx context.Context) (string, error) {
 		return "", err
 	}
 	dir, _, err := r.store.Fill(ctx, "bases", strings.TrimPrefix(digest, "sha256:"), func(dir string) error {
-		r.event(Event{Kind: EventNotice, Text: "building the guest image (once; under a minute)"})
+		r.event(results.Event{Kind: results.EventNotice, Text: "building the guest image (once; under a minute)"})
 		temp, err := os.MkdirTemp(r.work, "base-")
 		if err != nil {
 			return err

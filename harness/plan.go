@@ -57,11 +57,11 @@ func Label(t kernels.Target) string {
 }
 
 // Cells lists what the plan asks for, in the order of the matrix.
-func (p *Plan) Cells() []Cell {
-	var cells []Cell
+func (p *Plan) Cells() []results.Cell {
+	var cells []results.Cell
 	for _, t := range p.labels() {
 		for _, s := range p.Suites {
-			cells = append(cells, Cell{t, s.Name})
+			cells = append(cells, results.Cell{Target: t, Suite: s.Name})
 		}
 	}
 	return cells

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -33,7 +34,7 @@ func (r *run) probeOnce(ctx context.Context) func(kernel, initrd string) (vm.Ver
 		done = true
 		r.settle(v)
 		if failure == nil && v.Reason != "" {
-			r.event(Event{Kind: EventNotice, Text: v.Reason})
+			r.event(results.Event{Kind: results.EventNotice, Text: v.Reason})
 		}
 		return v, failure
 	}

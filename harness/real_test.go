@@ -33,8 +33,8 @@ func needReal(t *testing.T) {
 // runReal runs spec and returns its records, in the order of the matrix.
 func runReal(t *testing.T, ctx context.Context, spec harness.Spec) *results.Results {
 	t.Helper()
-	h, err := harness.New(harness.Options{Tool: "modmatrix test", Events: func(e harness.Event) {
-		if e.Kind == harness.EventStage && e.State != harness.StateProgress || e.Kind == harness.EventNotice {
+	h, err := harness.New(harness.Options{Tool: "modmatrix test", Events: func(e results.Event) {
+		if e.Kind == results.EventStage && e.State != results.StateProgress || e.Kind == results.EventNotice {
 			t.Log(e.Target, e.Suite, e.Stage, e.State, e.Elapsed.Round(time.Millisecond), e.Text)
 		}
 	}})
@@ -174,8 +174,8 @@ func TestRealInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var h *harness.Harness
-	h, err := harness.New(harness.Options{Events: func(e harness.Event) {
-		if e.Stage == results.StageTest && e.State == harness.StateStart { // of the first guest: none has come to its end
+	h, err := harness.New(harness.Options{Events: func(e results.Event) {
+		if e.Stage == results.StageTest && e.State == results.StateStart { // of the first guest: none has come to its end
 			cancel()
 		}
 	}})

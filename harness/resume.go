@@ -66,7 +66,7 @@ func (r *run) tellOfEarlier(log results.Log) {
 	default:
 		return
 	}
-	r.event(Event{Kind: EventNotice, Text: text})
+	r.event(results.Event{Kind: results.EventNotice, Text: text})
 }
 
 // final tells a verdict about the module, which another run would only repeat. What went wrong on our side, or was never
@@ -87,13 +87,13 @@ func (r *run) takeUp(log results.Log) error {
 	if err := differ(log.Head.Facts, r.facts()); err != nil {
 		return err
 	}
-	planned := map[Cell]bool{}
+	planned := map[results.Cell]bool{}
 	for _, c := range r.plan.Cells() {
 		planned[c] = true
 	}
 	was, _ := kernelFacts(log.Head.Facts)
 	for _, rec := range log.Records {
-		c := Cell{rec.Target.Label(), rec.Suite}
+		c := results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
 		switch {
 		case !planned[c] && r.goneOn(rec, was):
 		case !final(rec):
@@ -117,7 +117,7 @@ func (r *run) tellTakenUp() {
 	for _, c := range r.plan.Cells() {
 		if rec, ok := r.earlier[c]; ok {
 			r.know(c.Target, rec.Target)
-			r.event(Event{Kind: EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
+			r.event(results.Event{Kind: results.EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
 		}
 	}
 	r.earlier = nil
@@ -129,7 +129,7 @@ func (r *run) todo(label string) []Suite {
 	defer r.mu.Unlock()
 	var left []Suite
 	for _, s := range r.plan.Suites {
-		if !r.done[Cell{label, s.Name}] {
+		if !r.done[results.Cell{Target: label, Suite: s.Name}] {
 			left = append(left, s)
 		}
 	}

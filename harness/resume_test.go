@@ -21,7 +21,7 @@ import (
 func (f *fixture) begunGuests() int {
 	n := 0
 	for _, e := range f.events {
-		if e.Kind == EventStage && e.Stage == results.StageBoot && e.State == StateStart {
+		if e.Kind == results.EventStage && e.Stage == results.StageBoot && e.State == results.StateStart {
 			n++
 		}
 	}
@@ -272,9 +272,9 @@ func TestResumeAfterAnInterrupt(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	tell := f.tell
-	f.tell = func(e Event) {
+	f.tell = func(e results.Event) {
 		tell(e)
-		if e.Kind == EventRecord {
+		if e.Kind == results.EventRecord {
 			cancel()
 		}
 	}

@@ -38,19 +38,19 @@ type run struct {
 	accel     func(kernel, initrd string) (vm.Verdict, error)
 
 	mu      sync.Mutex
-	done    map[Cell]bool             // planned, and judged: the record is in the journal, and nowhere else until the end
-	others  []Cell                    // whose records of an earlier run are kept, though the plan does not ask for them
-	rests   []results.Fact            // what those rest on
-	earlier map[Cell]results.Record   // all that are kept of an earlier run, until they are told
-	targets map[string]results.Target // by label, as far as they are known
+	done    map[results.Cell]bool           // planned, and judged: the record is in the journal, and nowhere else until the end
+	others  []results.Cell                  // whose records of an earlier run are kept, though the plan does not ask for them
+	rests   []results.Fact                  // what those rest on
+	earlier map[results.Cell]results.Record // all that are kept of an earlier run, until they are told
+	targets map[string]results.Target       // by label, as far as they are known
 	frozen  map[string]*frozen
 	sharing map[string]*shared // by label, where suites share a guest
 	verdict vm.Verdict
 	probing sync.Mutex
 	module  results.Module
 
-	expected map[Cell]time.Duration // by earlier runs
-	toGo     time.Duration          // the sum of expected over the cells without a record
+	expected map[results.Cell]time.Duration // by earlier runs
+	toGo     time.Duration                  // the sum of expected over the cells without a record
 }
 
 // Run carries a plan out and writes everything below Spec.Out. Every planned cell has a record in what it returns, and
@@ -70,9 +70,9 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	defer r.release()
 	r.stop = stop
 	r.expect()
-	h.event(Event{Kind: EventPlan, Cells: p.Cells(), Text: p.Module.Name, Left: r.left()})
+	h.event(results.Event{Kind: results.EventPlan, Cells: p.Cells(), Text: p.Module.Name, Left: r.left()})
 	for _, n := range p.Notices {
-		h.event(Event{Kind: EventNotice, Text: n})
+		h.event(results.Event{Kind: results.EventNotice, Text: n})
 	}
 	for _, t := range p.Targets {
 		r.know(Label(t), aboutTarget(t))
@@ -123,7 +123,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	var err error
 	n := jobs(p.Spec, p.Targets...)
 	r := &run{Harness: h, plan: p, id: rand.Text(), started: time.Now(), module: p.Module,
-		done: make(map[Cell]bool, len(p.Cells())), earlier: map[Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[Cell]time.Duration{},
+		done: make(map[results.Cell]bool, len(p.Cells())), earlier: map[results.Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[results.Cell]time.Duration{},
 		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
@@ -152,7 +152,7 @@ func (r *run) trim() {
 		_, err = r.store.Trim(limit)
 	}
 	if err != nil {
-		r.event(Event{Kind: EventNotice, Text: "the cache: " + err.Error()})
+		r.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
 	}
 }
 
@@ -164,7 +164,7 @@ func (r *run) know(label string, about results.Target) {
 }
 
 // record writes down what came of a cell. What could not be written down is not known: the run ends, and the cell is MISS.
-func (r *run) record(c Cell, rec results.Record) {
+func (r *run) record(c results.Cell, rec results.Record) {
 	r.mu.Lock()
 	rec = insist(rec, r.plan.required[c.Target])
 	rec = placed(rec, c.Suite, r.targets[c.Target])
@@ -177,7 +177,7 @@ func (r *run) record(c Cell, rec results.Record) {
 	r.done[c] = true
 	r.toGo -= r.expected[c]
 	r.mu.Unlock()
-	r.event(Event{Kind: EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
+	r.event(results.Event{Kind: results.EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
 }
 
 // expect foretells each cell by what it took before.
@@ -210,7 +210,7 @@ func (r *run) finish(ctx context.Context) (*results.Results, error) {
 	}
 	res.Finish()
 	if err = r.out.write(res, ctx.Err() == nil); err == nil {
-		r.event(Event{Kind: EventFinished, Results: res})
+		r.event(results.Event{Kind: results.EventFinished, Results: res})
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return res, cause
@@ -225,9 +225,9 @@ func (r *run) records(ctx context.Context) ([]results.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	place := map[Cell]int{}
+	place := map[results.Cell]int{}
 	for i, rec := range log.Records {
-		place[Cell{rec.Target.Label(), rec.Suite}] = i
+		place[results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}] = i
 	}
 	var all []results.Record
 	for _, c := range r.plan.Cells() {
@@ -246,7 +246,7 @@ func (r *run) records(ctx context.Context) ([]results.Record, error) {
 }
 
 // stage tells that ev's stage came to state.
-func (r *run) stage(ev Event, state State, text string, took time.Duration) {
+func (r *run) stage(ev results.Event, state results.State, text string, took time.Duration) {
 	ev.State, ev.Text, ev.Elapsed = state, text, took
 	r.event(ev)
 }

@@ -135,8 +135,8 @@ func TestASuiteThatDoesNotCompileLeavesNothing(t *testing.T) {
 func TestInterruptGivesEveryCellARecord(t *testing.T) {
 	f := newFixture(t, "call until-spec\n")
 	ctx, cancel := context.WithCancel(t.Context())
-	f.tell = func(e Event) {
-		if e.Kind == EventSpec {
+	f.tell = func(e results.Event) {
+		if e.Kind == results.EventSpec {
 			cancel()
 		}
 	}

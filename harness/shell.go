@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // Shell boots the plan's first target, loads the module and joins term to a shell in the guest, until that shell or ctx
@@ -13,7 +15,7 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 	if len(p.Targets) == 0 {
 		return errors.New(p.Unresolved[0].Reason)
 	}
-	h.event(Event{Kind: EventPlan, Text: p.Module.Name, Cells: []Cell{{Target: Label(p.Targets[0])}}})
+	h.event(results.Event{Kind: results.EventPlan, Text: p.Module.Name, Cells: []results.Cell{{Target: Label(p.Targets[0])}}})
 	patient := *p
 	patient.Spec.Timeout = shellLimit
 	r, err := h.prepare(ctx, &patient)

@@ -62,7 +62,7 @@ func (r *run) validate(ctx context.Context, tree *kernels.Tree, about results.Ta
 	}
 	for _, s := range r.todo(Label(tree.Target)) {
 		wg.Go(func() {
-			id := Cell{Label(tree.Target), s.Name}
+			id := results.Cell{Target: Label(tree.Target), Suite: s.Name}
 			beside := make(chan *results.InTreeRun, 1)
 			go func() { beside <- r.compare(ctx, tree, about, s.Name, theirs) }()
 			rec := r.attempts(ctx, id, func(ctx context.Context, n int) results.Record {
@@ -101,12 +101,12 @@ func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error
 		return nil, err
 	}
 	defer r.net.Release(1)
-	ev := Event{Kind: EventStage, Target: Label(t), Stage: results.StageFetch}
-	r.stage(ev, StateStart, "", 0)
+	ev := results.Event{Kind: results.EventStage, Target: Label(t), Stage: results.StageFetch}
+	r.stage(ev, results.StateStart, "", 0)
 	began := time.Now()
 	tell := func(p kernels.Progress) {
 		e := ev
-		e.State, e.Text, e.Done, e.Total, e.Unit = StateProgress, p.What, p.Done, p.Total, p.Unit
+		e.State, e.Text, e.Done, e.Total, e.Unit = results.StateProgress, p.What, p.Done, p.Total, p.Unit
 		r.event(e)
 	}
 	tree, err := r.sources(r.plan.Spec)[source].Fetch(ctx, t, tell)
@@ -114,19 +114,19 @@ func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error
 		tree, err = r.furnish(ctx, tree, tell)
 	}
 	if err != nil {
-		r.stage(ev, StateFailed, err.Error(), time.Since(began))
+		r.stage(ev, results.StateFailed, err.Error(), time.Since(began))
 		return nil, err
 	}
 	tree.KeepModules()
-	r.stage(ev, StateDone, "", time.Since(began))
+	r.stage(ev, results.StateDone, "", time.Since(began))
 	return tree, nil
 }
 
 // ahead is how long a target has to go from its build on.
 func (r *run) ahead(label string) time.Duration {
-	all := r.times.of(durationKey(r.plan, Cell{label, ""}))
+	all := r.times.of(durationKey(r.plan, results.Cell{Target: label, Suite: ""}))
 	for _, s := range r.plan.Suites {
-		all += r.times.of(durationKey(r.plan, Cell{label, s.Name}))
+		all += r.times.of(durationKey(r.plan, results.Cell{Target: label, Suite: s.Name}))
 	}
 	return all
 }
@@ -137,7 +137,7 @@ func (r *run) blame(label string, b Blame) { r.judgeAll(label, Evidence{Trouble:
 // judgeAll records every cell of a target by what is known of all of them.
 func (r *run) judgeAll(label string, e Evidence) {
 	for _, s := range r.todo(label) {
-		r.record(Cell{label, s.Name}, Judge(e))
+		r.record(results.Cell{Target: label, Suite: s.Name}, Judge(e))
 	}
 }
 

@@ -60,7 +60,7 @@ func (f *fixture) entries(t *testing.T, kind string) []string {
 func (f *fixture) notices() string {
 	var b strings.Builder
 	for _, e := range f.events {
-		if e.Kind == EventNotice {
+		if e.Kind == results.EventNotice {
 			fmt.Fprintln(&b, e.Text)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -36,7 +37,7 @@ func (r *run) knownUnsaved(key string, now time.Time) error {
 		}
 	}
 	if err := r.store.Remove(store.Entry{Kind: unsavedKind, ID: key}); err != nil {
-		r.event(Event{Kind: EventNotice, Text: "the cache: " + err.Error()})
+		r.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
 	}
 	return nil
 }
@@ -54,6 +55,6 @@ func (r *run) noteUnsaved(ctx context.Context, tree *kernels.Tree, key string, e
 		return os.WriteFile(filepath.Join(dir, unsavedFile), []byte(why), 0o644)
 	})
 	if err != nil {
-		r.event(Event{Kind: EventNotice, Text: "the cache: " + err.Error()})
+		r.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
 	}
 }

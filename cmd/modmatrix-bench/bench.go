@@ -163,8 +163,8 @@ func (b *bench) spec(module string) harness.Spec {
 	return harness.Spec{Module: module, Kernels: b.selectors, Suites: []string{harness.Lifecycle}, Out: filepath.Join(b.temp, "out")}
 }
 
-func (b *bench) notice(e harness.Event) {
-	if e.Kind == harness.EventNotice {
+func (b *bench) notice(e results.Event) {
+	if e.Kind == results.EventNotice {
 		b.say("       %s", e.Text)
 	}
 }

@@ -54,9 +54,9 @@ func (b *bench) journalled() (rows []Row, err error) {
 	if err := journal.Reset(results.Head{}); err != nil {
 		return nil, err
 	}
-	done, quarter := make(map[harness.Cell]bool, manyTargets*manySuites), int64(0)
+	done, quarter := make(map[results.Cell]bool, manyTargets*manySuites), int64(0)
 	err = judgeAll(func(rec results.Record) error {
-		done[harness.Cell{Target: rec.Target.Release, Suite: rec.Suite}] = true
+		done[results.Cell{Target: rec.Target.Release, Suite: rec.Suite}] = true
 		if len(done) == manyTargets*manySuites/4 {
 			quarter = heldNow()
 		}

@@ -165,8 +165,8 @@ func (s *soak) once(ctx context.Context, c *sort) error {
 }
 
 // notice passes on what the harness has to say, the same thing once.
-func (s *soak) notice(e harness.Event) {
-	if _, again := s.said.LoadOrStore(e.Text, true); e.Kind == harness.EventNotice && !again {
+func (s *soak) notice(e results.Event) {
+	if _, again := s.said.LoadOrStore(e.Text, true); e.Kind == results.EventNotice && !again {
 		s.say("       %s", e.Text)
 	}
 }

@@ -101,8 +101,8 @@ type longOnly struct {
 	told map[string]bool
 }
 
-func (l longOnly) event(e harness.Event) {
-	if e.Kind == harness.EventNotice {
+func (l longOnly) event(e results.Event) {
+	if e.Kind == results.EventNotice {
 		if !l.told[e.Text] {
 			l.told[e.Text] = true
 			l.textLines.event(e)

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -50,7 +49,7 @@ func verdictOf(rec *results.Record) *boardVerdict {
 
 // boardStage is how far a stage is.
 type boardStage struct {
-	state       harness.State // empty: not begun
+	state       results.State // empty: not begun
 	since       time.Time
 	took        time.Duration
 	text        string
@@ -63,22 +62,22 @@ func newBoard() *board {
 }
 
 // add takes an event in. What it does not know it ignores: an event must never be able to end a run.
-func (b *board) add(e harness.Event) {
+func (b *board) add(e results.Event) {
 	if b.began.IsZero() {
 		b.began = e.Time
 	}
-	if e.Kind == harness.EventPlan || e.Kind == harness.EventRecord {
+	if e.Kind == results.EventPlan || e.Kind == results.EventRecord {
 		b.ends = time.Time{}
 		if e.Left > 0 {
 			b.ends = e.Time.Add(e.Left)
 		}
 	}
 	switch e.Kind {
-	case harness.EventPlan:
+	case results.EventPlan:
 		b.plan(e)
-	case harness.EventStage, harness.EventSpec:
+	case results.EventStage, results.EventSpec:
 		b.row(e.Target).add(e)
-	case harness.EventRecord:
+	case results.EventRecord:
 		row := b.row(e.Target)
 		if c := row.cell(e.Suite); c != nil && e.Record != nil {
 			if c.verdict == nil {
@@ -91,7 +90,7 @@ func (b *board) add(e harness.Event) {
 }
 
 // plan lays the rows out. A plan without a module only fetches, and has no cells to judge.
-func (b *board) plan(e harness.Event) {
+func (b *board) plan(e results.Event) {
 	b.module = e.Text
 	if b.module != "" {
 		b.cells = len(e.Cells)
@@ -130,7 +129,7 @@ func (r *boardRow) cell(suite string) *boardCell {
 	return nil
 }
 
-func (r *boardRow) add(e harness.Event) {
+func (r *boardRow) add(e results.Event) {
 	if s, shared := r.stages[e.Stage]; shared {
 		s.add(e)
 		return
@@ -139,19 +138,19 @@ func (r *boardRow) add(e harness.Event) {
 	if c == nil {
 		return
 	}
-	if e.Guest != "" && e.Kind == harness.EventStage && c.stage == results.StageTest {
+	if e.Guest != "" && e.Kind == results.EventStage && c.stage == results.StageTest {
 		return // another guest of the cell is where this one was before: the specs of all tell how far it is
 	}
 	if c.stage != e.Stage {
 		c.stage = e.Stage
 		c.boardStage = boardStage{done: c.done, total: c.total}
 	}
-	if e.Kind == harness.EventSpec {
-		if e.State != harness.StateDone || c.text == "" { // the name stays until the next spec, lest it flickers
+	if e.Kind == results.EventSpec {
+		if e.State != results.StateDone || c.text == "" { // the name stays until the next spec, lest it flickers
 			c.text = e.Text
 		}
 		c.done, c.total = e.Done, e.Total
-		c.state = harness.StateProgress
+		c.state = results.StateProgress
 		return
 	}
 	text, done, total := c.text, c.done, c.total
@@ -161,8 +160,8 @@ func (r *boardRow) add(e harness.Event) {
 	}
 }
 
-func (s *boardStage) add(e harness.Event) {
-	if s.state == "" || e.State == harness.StateStart {
+func (s *boardStage) add(e results.Event) {
+	if s.state == "" || e.State == results.StateStart {
 		s.since = e.Time
 	}
 	s.state, s.text, s.took = e.State, e.Text, e.Elapsed
@@ -171,7 +170,7 @@ func (s *boardStage) add(e harness.Event) {
 
 // ended tells whether nothing more will come of the stage.
 func (s *boardStage) ended() bool {
-	return s.state == harness.StateDone || s.state == harness.StateCached || s.state == harness.StateFailed
+	return s.state == results.StateDone || s.state == results.StateCached || s.state == results.StateFailed
 }
 
 func (s *boardStage) busy() bool { return s.state != "" && !s.ended() }

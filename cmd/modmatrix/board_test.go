@@ -15,7 +15,6 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -30,41 +29,41 @@ var (
 func midway() *board {
 	b := newBoard()
 	at := dawn
-	tell := func(e harness.Event) {
+	tell := func(e results.Event) {
 		at = at.Add(time.Second)
 		e.Time = at
 		b.add(e)
 	}
-	stage := func(target, suite string, stage results.Stage, state harness.State) harness.Event {
-		return harness.Event{Kind: harness.EventStage, Target: target, Suite: suite, Stage: stage, State: state, Elapsed: 2300 * time.Millisecond}
+	stage := func(target, suite string, stage results.Stage, state results.State) results.Event {
+		return results.Event{Kind: results.EventStage, Target: target, Suite: suite, Stage: stage, State: state, Elapsed: 2300 * time.Millisecond}
 	}
-	var cells []harness.Cell
+	var cells []results.Cell
 	for _, t := range targets {
-		cells = append(cells, harness.Cell{Target: t, Suite: "lifecycle"}, harness.Cell{Target: t, Suite: "mysuite"})
+		cells = append(cells, results.Cell{Target: t, Suite: "lifecycle"}, results.Cell{Target: t, Suite: "mysuite"})
 	}
-	tell(harness.Event{Kind: harness.EventPlan, Text: "mydriver", Cells: cells})
+	tell(results.Event{Kind: results.EventPlan, Text: "mydriver", Cells: cells})
 	for _, t := range targets[:4] {
-		tell(stage(t, "", results.StageFetch, harness.StateDone))
+		tell(stage(t, "", results.StageFetch, results.StateDone))
 	}
-	tell(stage(targets[0], "", results.StageBuild, harness.StateCached))
-	tell(stage(targets[1], "", results.StageBuild, harness.StateDone))
-	failed := stage(targets[2], "", results.StageBuild, harness.StateFailed)
+	tell(stage(targets[0], "", results.StageBuild, results.StateCached))
+	tell(stage(targets[1], "", results.StageBuild, results.StateDone))
+	failed := stage(targets[2], "", results.StageBuild, results.StateFailed)
 	failed.Text = "io.c:812: too few arguments to function 'submit_it'"
 	tell(failed)
-	tell(stage(targets[3], "", results.StageBuild, harness.StateStart))
-	progress := stage(targets[4], "", results.StageFetch, harness.StateProgress)
+	tell(stage(targets[3], "", results.StageBuild, results.StateStart))
+	progress := stage(targets[4], "", results.StageFetch, results.StateProgress)
 	progress.Text, progress.Done, progress.Total = "linux-image-7.3.4+deb13-amd64", 43, 100
 	tell(progress)
 	passed := []results.Spec{{Name: "a", Status: results.Pass}, {Name: "b", Status: results.Pass}}
 	for _, s := range []string{"lifecycle", "mysuite"} {
-		tell(harness.Event{Kind: harness.EventRecord, Target: targets[0], Suite: s, Record: &results.Record{Status: results.Pass, Specs: passed}})
-		tell(harness.Event{Kind: harness.EventRecord, Target: targets[2], Suite: s,
+		tell(results.Event{Kind: results.EventRecord, Target: targets[0], Suite: s, Record: &results.Record{Status: results.Pass, Specs: passed}})
+		tell(results.Event{Kind: results.EventRecord, Target: targets[2], Suite: s,
 			Record: &results.Record{Status: results.Fail, Stage: results.StageBuild, Code: results.CodeBuildError, Reason: failed.Text}})
 	}
-	tell(harness.Event{Kind: harness.EventRecord, Target: targets[1], Suite: "lifecycle", Record: &results.Record{Status: results.Pass, Specs: passed}})
-	tell(stage(targets[1], "mysuite", results.StageBoot, harness.StateStart))
-	tell(stage(targets[1], "mysuite", results.StageTest, harness.StateStart))
-	tell(harness.Event{Kind: harness.EventSpec, Target: targets[1], Suite: "mysuite", Stage: results.StageTest, State: harness.StateStart,
+	tell(results.Event{Kind: results.EventRecord, Target: targets[1], Suite: "lifecycle", Record: &results.Record{Status: results.Pass, Specs: passed}})
+	tell(stage(targets[1], "mysuite", results.StageBoot, results.StateStart))
+	tell(stage(targets[1], "mysuite", results.StageTest, results.StateStart))
+	tell(results.Event{Kind: results.EventSpec, Target: targets[1], Suite: "mysuite", Stage: results.StageTest, State: results.StateStart,
 		Text: "drains the log\x1b[2J before the machine is suspended and nothing can be written any more", Done: 6, Total: 14})
 	return b
 }
@@ -72,9 +71,9 @@ func midway() *board {
 // A kernel on which everything was skipped does not look as if it had passed.
 func TestASkippedRowIsNoSuccess(t *testing.T) {
 	b := newBoard()
-	cell := harness.Cell{Target: "6.1", Suite: "lifecycle"}
-	b.add(harness.Event{Kind: harness.EventPlan, Text: "m", Cells: []harness.Cell{cell}})
-	b.add(harness.Event{Kind: harness.EventRecord, Target: cell.Target, Suite: cell.Suite, Record: &results.Record{Status: results.Skip, Reason: "not for it"}})
+	cell := results.Cell{Target: "6.1", Suite: "lifecycle"}
+	b.add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{cell}})
+	b.add(results.Event{Kind: results.EventRecord, Target: cell.Target, Suite: cell.Suite, Record: &results.Record{Status: results.Skip, Reason: "not for it"}})
 	view := b.view(frame{width: 80, height: 24, now: dawn})
 	if !strings.Contains(view, "– 6.1") || strings.Contains(view, "✓") || !strings.Contains(view, "1 skip") {
 		t.Error(view)
@@ -84,26 +83,26 @@ func TestASkippedRowIsNoSuccess(t *testing.T) {
 // A shell has no suite, and while its guest boots, there is something to be seen all the same.
 func TestTheBoardTellsHowFarAShellIs(t *testing.T) {
 	b := newBoard()
-	b.add(harness.Event{Kind: harness.EventPlan, Text: "m", Cells: []harness.Cell{{Target: "6.1"}}})
+	b.add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{{Target: "6.1"}}})
 	words := []string{"building", "booting", "loading"}
 	for i, stage := range []results.Stage{results.StageBuild, results.StageBoot, results.StageLoad} {
 		want := words[i]
-		b.add(harness.Event{Kind: harness.EventStage, Target: "6.1", Stage: stage, State: harness.StateStart})
+		b.add(results.Event{Kind: results.EventStage, Target: "6.1", Stage: stage, State: results.StateStart})
 		if view := b.view(frame{width: 80, height: 24, now: dawn}); !strings.Contains(view, want) {
 			t.Errorf("no %s in\n%s", want, view)
 		}
-		b.add(harness.Event{Kind: harness.EventStage, Target: "6.1", Stage: stage, State: harness.StateDone})
+		b.add(results.Event{Kind: results.EventStage, Target: "6.1", Stage: stage, State: results.StateDone})
 	}
 }
 
 // A run of many cells is as long as it is large: a board has its score of each, and not its record.
 func TestBoardLetsRecordsGo(t *testing.T) {
 	b := newBoard()
-	b.add(harness.Event{Kind: harness.EventPlan, Text: "mydriver", Cells: []harness.Cell{{Target: targets[0], Suite: "lifecycle"}}})
+	b.add(results.Event{Kind: results.EventPlan, Text: "mydriver", Cells: []results.Cell{{Target: targets[0], Suite: "lifecycle"}}})
 	rec := &results.Record{Status: results.Fail, Stage: results.StageTest, Code: results.CodeSpecFailed, Reason: "a is not b",
 		Specs: []results.Spec{{Name: "a", Status: results.Pass}, {Name: "b", Status: results.Fail}}}
 	told := weak.Make(rec)
-	b.add(harness.Event{Kind: harness.EventRecord, Target: targets[0], Suite: "lifecycle", Record: rec})
+	b.add(results.Event{Kind: results.EventRecord, Target: targets[0], Suite: "lifecycle", Record: rec})
 	rec = nil
 	runtime.GC()
 	if told.Value() != nil {
@@ -151,13 +150,13 @@ func TestBoardFitsEveryTerminal(t *testing.T) {
 
 func TestBoardSurvivesEventsThatNobodyPlanned(t *testing.T) {
 	b := newBoard()
-	for _, e := range []harness.Event{
-		{Kind: harness.EventRecord, Target: "6.1.0", Suite: "unknown"},
-		{Kind: harness.EventRecord, Target: "6.1.0", Suite: "unknown", Record: &results.Record{Status: results.Fail}},
-		{Kind: harness.EventSpec, Target: "6.1.0", Suite: "unknown", Done: 3},
-		{Kind: harness.EventStage, Target: "6.1.0", Stage: results.StageFetch, State: harness.StateProgress, Done: -1, Total: 3},
+	for _, e := range []results.Event{
+		{Kind: results.EventRecord, Target: "6.1.0", Suite: "unknown"},
+		{Kind: results.EventRecord, Target: "6.1.0", Suite: "unknown", Record: &results.Record{Status: results.Fail}},
+		{Kind: results.EventSpec, Target: "6.1.0", Suite: "unknown", Done: 3},
+		{Kind: results.EventStage, Target: "6.1.0", Stage: results.StageFetch, State: results.StateProgress, Done: -1, Total: 3},
 		{Kind: "surprise"},
-		{Kind: harness.EventFinished},
+		{Kind: results.EventFinished},
 	} {
 		b.add(e)
 		b.view(frame{width: 80, height: 24, now: dawn})
@@ -171,7 +170,7 @@ func TestLiveViewLeavesOnlyNoticesBehind(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go l.loop(ctx)
 	l.draw(dawn.Add(30 * time.Second))
-	l.event(harness.Event{Kind: harness.EventNotice, Text: "guests are emulated\x1b[2J"})
+	l.event(results.Event{Kind: results.EventNotice, Text: "guests are emulated\x1b[2J"})
 	l.draw(dawn.Add(31 * time.Second))
 	lines := len(l.drawn)
 	cancel()

@@ -8,7 +8,6 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -39,15 +38,15 @@ func stageColumn(stage results.Stage) func(frame, *boardRow) field {
 	return func(f frame, r *boardRow) field {
 		s := r.stages[stage]
 		switch {
-		case s.state == harness.StateDone && s.took >= 50*time.Millisecond:
+		case s.state == results.StateDone && s.took >= 50*time.Millisecond:
 			return field{fmt.Sprintf("%.1fs", s.took.Seconds()), "plain"}
-		case s.state == harness.StateDone:
+		case s.state == results.StateDone:
 			return field{"ok", "plain"}
-		case s.state == harness.StateCached:
+		case s.state == results.StateCached:
 			return field{"cached", "dim"}
-		case s.state == harness.StateFailed:
+		case s.state == results.StateFailed:
 			return field{"FAIL", "FAIL"}
-		case s.state == harness.StateProgress && s.total > 0:
+		case s.state == results.StateProgress && s.total > 0:
 			return field{percent(s.done, s.total), "busy"}
 		case s.state != "":
 			return field{"…", "busy"}

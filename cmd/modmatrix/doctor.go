@@ -32,7 +32,7 @@ or names the cure. The exit code is 0 if a run can work, and 2 if not.`,
 	}
 }
 
-func (a *app) showChecks(checks []harness.Check) error {
+func (a *app) showChecks(checks []results.Check) error {
 	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
 	enc := json.NewEncoder(a.Stdout)
 	well := true

@@ -104,10 +104,10 @@ func oneBuild(a, b harness.Explanation) bool {
 }
 
 // chosenCells are the cells of a kernel, of one suite if one is named; without a kernel, all that did not pass.
-func chosenCells(res *results.Results, args []string) ([]harness.Cell, error) {
-	var cells, kernel []harness.Cell
+func chosenCells(res *results.Results, args []string) ([]results.Cell, error) {
+	var cells, kernel []results.Cell
 	for _, rec := range res.Records {
-		c := harness.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
+		c := results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
 		switch {
 		case len(args) == 0 && (rec.Status != results.Pass || inTreeFailed(rec)):
 			cells = append(cells, c)

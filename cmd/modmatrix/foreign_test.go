@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -22,10 +21,10 @@ var foreign = []string{
 func TestForeignTextIsDefused(t *testing.T) {
 	for _, s := range foreign {
 		rec := results.Record{Target: results.Target{Release: s}, Suite: s, Status: results.Fail, Code: results.Code(s), Reason: s}
-		events := []harness.Event{{Kind: harness.EventNotice, Text: s}, {Kind: harness.EventRecord, Target: s, Suite: s, Record: &rec},
-			{Kind: harness.EventSpec, Target: s, Suite: s, State: harness.StateStart, Text: s}}
-		for _, state := range []harness.State{harness.StateStart, harness.StateProgress, harness.StateDone, harness.StateCached, harness.StateFailed} {
-			events = append(events, harness.Event{Kind: harness.EventStage, Target: s, Suite: s, Stage: results.Stage(s), State: state, Text: s, Elapsed: time.Second})
+		events := []results.Event{{Kind: results.EventNotice, Text: s}, {Kind: results.EventRecord, Target: s, Suite: s, Record: &rec},
+			{Kind: results.EventSpec, Target: s, Suite: s, State: results.StateStart, Text: s}}
+		for _, state := range []results.State{results.StateStart, results.StateProgress, results.StateDone, results.StateCached, results.StateFailed} {
+			events = append(events, results.Event{Kind: results.EventStage, Target: s, Suite: s, Stage: results.Stage(s), State: state, Text: s, Elapsed: time.Second})
 		}
 		var lines, doc bytes.Buffer
 		text, data := &textLines{w: &lines, verbose: true}, jsonLines{enc: json.NewEncoder(results.PlainJSON(&doc))}

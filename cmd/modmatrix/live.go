@@ -9,7 +9,6 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -63,10 +62,10 @@ func (l *live) loop(ctx context.Context) {
 	}
 }
 
-func (l *live) event(e harness.Event) {
+func (l *live) event(e results.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e.Kind == harness.EventNotice {
+	if e.Kind == results.EventNotice {
 		l.notices = append(l.notices, "note  "+results.Plain(e.Text))
 		return
 	}

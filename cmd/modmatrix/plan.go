@@ -57,7 +57,7 @@ func (a *app) plan(ctx context.Context, spec harness.Spec) error {
 		return json.NewEncoder(a.Stdout).Encode(struct {
 			*harness.Plan
 			Digest  string         `json:"digest"`
-			Cells   []harness.Cell `json:"cells"`
+			Cells   []results.Cell `json:"cells"`
 			Notices []string       `json:"notices,omitempty"`
 		}{p, p.Digest(), p.Cells(), p.Notices})
 	}

@@ -19,7 +19,7 @@ import (
 
 // scripted is an engine that plays the events of events.jsonl and gives the results of results.json, if there are any.
 type scripted struct {
-	tell  func(harness.Event)
+	tell  func(results.Event)
 	store *store.Store
 }
 
@@ -48,7 +48,7 @@ func (s *scripted) Run(ctx context.Context, p *harness.Plan) (*results.Results, 
 		panic("a bug of ours")
 	}
 	if p.Spec.New {
-		s.tell(harness.Event{Schema: harness.EventSchema, Time: time.Now(), Kind: harness.EventNotice, Text: "--new: no kernel is new"})
+		s.tell(results.Event{Schema: results.EventSchema, Time: time.Now(), Kind: results.EventNotice, Text: "--new: no kernel is new"})
 	}
 	f, err := os.Open("events.jsonl")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -85,7 +85,7 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 			AfterMS   int64 `json:"after_ms"`
 			Interrupt bool  `json:"interrupt"`
 			HangUp    bool  `json:"hang_up"`
-			harness.Event
+			results.Event
 		}
 		if err := json.Unmarshal(lines.Bytes(), &step); err != nil {
 			return fmt.Errorf("%s: %w", lines.Bytes(), err)
@@ -105,7 +105,7 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 			}
 			continue
 		}
-		step.Event.Schema, step.Event.Time = harness.EventSchema, time.Now()
+		step.Event.Schema, step.Event.Time = results.EventSchema, time.Now()
 		s.tell(step.Event)
 	}
 	return lines.Err()
@@ -133,7 +133,7 @@ func (s *scripted) Bisect(_ context.Context, search harness.Search) (*harness.Bi
 }
 
 // Explain is the harness's own: it needs nothing but the store.
-func (s *scripted) Explain(ctx context.Context, spec harness.Spec, res *results.Results, dir string, cells []harness.Cell) ([]harness.Explanation, error) {
+func (s *scripted) Explain(ctx context.Context, spec harness.Spec, res *results.Results, dir string, cells []results.Cell) ([]harness.Explanation, error) {
 	h, err := harness.New(harness.Options{CacheDir: s.store.Dir()})
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (s *scripted) Fetch(ctx context.Context, spec harness.Spec) ([]kernels.Targ
 		return nil, err
 	}
 	for _, t := range p.Targets {
-		s.tell(harness.Event{Time: time.Now(), Kind: harness.EventStage, Target: t.Release, Stage: results.StageFetch, State: harness.StateDone, Elapsed: time.Second})
+		s.tell(results.Event{Time: time.Now(), Kind: results.EventStage, Target: t.Release, Stage: results.StageFetch, State: results.StateDone, Elapsed: time.Second})
 	}
 	return p.Targets, nil
 }
@@ -193,10 +193,10 @@ func (s *scripted) Lock(context.Context, harness.Spec, harness.Config) (harness.
 	return l, []string{"the index is old"}, nil
 }
 
-func (s *scripted) Doctor(context.Context) []harness.Check {
-	checks := []harness.Check{{Name: "go", OK: true, Text: "go1.26.8"}}
+func (s *scripted) Doctor(context.Context) []results.Check {
+	checks := []results.Check{{Name: "go", OK: true, Text: "go1.26.8"}}
 	if _, err := os.Stat("broken"); err == nil {
-		checks = append(checks, harness.Check{Name: "qemu", Text: "not on PATH", Cure: "apt install qemu-system-x86"})
+		checks = append(checks, results.Check{Name: "qemu", Text: "not on PATH", Cure: "apt install qemu-system-x86"})
 	}
 	return checks
 }

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -21,7 +20,7 @@ import (
 // watcher shows a run while it goes on. event is called for one event at a time; after close, which may be called
 // more than once, nothing is shown any more.
 type watcher interface {
-	event(harness.Event)
+	event(results.Event)
 	close()
 }
 
@@ -41,13 +40,13 @@ func (a *app) watch(ctx context.Context) watcher {
 
 type silence struct{}
 
-func (silence) event(harness.Event) {}
+func (silence) event(results.Event) {}
 func (silence) close()              {}
 
 // jsonLines writes every event as one line.
 type jsonLines struct{ enc *json.Encoder }
 
-func (j jsonLines) event(e harness.Event) { _ = j.enc.Encode(e) } // run tells of what could not be written
+func (j jsonLines) event(e results.Event) { _ = j.enc.Encode(e) } // run tells of what could not be written
 
 func (j jsonLines) close() {}
 
@@ -71,7 +70,7 @@ type stageKey struct {
 
 // underway is a stage that has begun and not ended.
 type underway struct {
-	last        harness.Event // that told of it
+	last        results.Event // that told of it
 	began, told time.Time
 }
 
@@ -97,7 +96,7 @@ func newTextLines(w io.Writer, verbose bool) *textLines {
 
 func (t *textLines) close() { t.closeOnce.Do(func() { close(t.done) }) }
 
-func (t *textLines) event(e harness.Event) {
+func (t *textLines) event(e results.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.note(e, time.Now())
@@ -107,20 +106,20 @@ func (t *textLines) event(e harness.Event) {
 }
 
 // note keeps track of what is under way.
-func (t *textLines) note(e harness.Event, now time.Time) {
+func (t *textLines) note(e results.Event, now time.Time) {
 	if t.underway == nil {
 		t.underway = map[stageKey]*underway{}
 	}
 	key := stageKey{e.Target, e.Suite, e.Guest, e.Stage}
 	u, known := t.underway[key]
 	switch {
-	case e.Kind == harness.EventRecord:
+	case e.Kind == results.EventRecord:
 		maps.DeleteFunc(t.underway, func(k stageKey, _ *underway) bool { return k.target == e.Target && k.suite == e.Suite })
-	case e.Kind == harness.EventStage && e.State == harness.StateStart:
+	case e.Kind == results.EventStage && e.State == results.StateStart:
 		t.underway[key] = &underway{e, now, now}
-	case known && (e.Kind == harness.EventSpec || e.State == harness.StateProgress):
+	case known && (e.Kind == results.EventSpec || e.State == results.StateProgress):
 		u.last = e
-	case e.Kind == harness.EventStage:
+	case e.Kind == results.EventStage:
 		delete(t.underway, key)
 	}
 }
@@ -144,11 +143,11 @@ func (t *textLines) tellOfLong(now time.Time) {
 }
 
 // howFar says what a stage is about just now.
-func howFar(e harness.Event) string {
+func howFar(e results.Event) string {
 	switch {
-	case e.Kind == harness.EventSpec:
+	case e.Kind == results.EventSpec:
 		return fmt.Sprintf(`  spec %d/%d "%s"`, min(e.Done+1, max(e.Total, 1)), max(e.Total, 1), results.Plain(e.Text))
-	case e.State != harness.StateProgress:
+	case e.State != results.StateProgress:
 		return ""
 	case e.Total > 0:
 		return "  " + results.Plain(e.Text) + " " + amount(e.Done, e.Total, e.Unit)
@@ -165,35 +164,35 @@ func amount(done, total int64, unit string) string {
 }
 
 // stageLine says something of what e is about. Of several guests of a cell it names the one.
-func stageLine(e harness.Event, text string) string {
+func stageLine(e results.Event, text string) string {
 	what := strings.TrimSpace(e.Suite + " " + string(e.Stage))
-	if e.Guest != "" && e.Kind != harness.EventSpec {
+	if e.Guest != "" && e.Kind != results.EventSpec {
 		text = fmt.Sprintf(`%-8s  of "%s"`, text, results.Plain(e.Guest))
 	}
 	return fmt.Sprintf("%-28s  %-18s  %s", results.Plain(e.Target), results.Plain(what), text)
 }
 
-func (t *textLines) describe(e harness.Event) string {
+func (t *textLines) describe(e results.Event) string {
 	line := func(text string) string { return stageLine(e, text) }
 	text := results.Plain(e.Text)
 	switch {
-	case e.Kind == harness.EventNotice:
+	case e.Kind == results.EventNotice:
 		return "note  " + text
-	case e.Kind == harness.EventSpec && t.verbose && e.State == harness.StateStart:
+	case e.Kind == results.EventSpec && t.verbose && e.State == results.StateStart:
 		return line(fmt.Sprintf(`spec %d/%d "%s"`, e.Done+1, max(e.Total, e.Done+1), text))
-	case e.Kind == harness.EventRecord && e.Record != nil:
+	case e.Kind == results.EventRecord && e.Record != nil:
 		return line(verdictLine(*e.Record))
-	case e.Kind != harness.EventStage:
+	case e.Kind != results.EventStage:
 		return ""
-	case e.State == harness.StateStart && t.verbose:
+	case e.State == results.StateStart && t.verbose:
 		return line("begins")
-	case e.State == harness.StateDone && e.Elapsed > 0:
+	case e.State == results.StateDone && e.Elapsed > 0:
 		return line(results.Seconds(e.Elapsed))
-	case e.State == harness.StateDone:
+	case e.State == results.StateDone:
 		return line("done")
-	case e.State == harness.StateCached:
+	case e.State == results.StateCached:
 		return line("(cached)")
-	case e.State == harness.StateFailed:
+	case e.State == results.StateFailed:
 		return line("FAILED  " + text)
 	}
 	return ""

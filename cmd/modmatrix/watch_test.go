@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -15,7 +14,7 @@ func TestLongStagesAreToldOf(t *testing.T) {
 	var out bytes.Buffer
 	lines := &textLines{w: &out}
 	start := time.Now()
-	said := func(after time.Duration, events ...harness.Event) string {
+	said := func(after time.Duration, events ...results.Event) string {
 		t.Helper()
 		out.Reset()
 		for _, e := range events {
@@ -24,35 +23,35 @@ func TestLongStagesAreToldOf(t *testing.T) {
 		lines.tellOfLong(start.Add(after))
 		return strings.Join(strings.Fields(out.String()), " ")
 	}
-	stage := func(s results.Stage, state harness.State) harness.Event {
-		e := harness.Event{Kind: harness.EventStage, Target: "6.1", Stage: s, State: state}
+	stage := func(s results.Stage, state results.State) results.Event {
+		e := results.Event{Kind: results.EventStage, Target: "6.1", Stage: s, State: state}
 		if s != results.StageFetch {
 			e.Suite = "fifo"
 		}
 		return e
 	}
-	progress := stage(results.StageFetch, harness.StateProgress)
+	progress := stage(results.StageFetch, results.StateProgress)
 	progress.Text, progress.Done, progress.Total, progress.Unit = "linux-image", 34e6, 80e6, "bytes"
 	compile := progress
 	compile.Target, compile.Text, compile.Done, compile.Total, compile.Unit = "6.12", "compile linux", 805, 1200, "objects"
 	began := compile
-	began.State = harness.StateStart
-	spec := stage(results.StageTest, harness.StateStart)
-	spec.Kind, spec.Text, spec.Done, spec.Total = harness.EventSpec, "is \x1b loaded", 2, 14
+	began.State = results.StateStart
+	spec := stage(results.StageTest, results.StateStart)
+	spec.Kind, spec.Text, spec.Done, spec.Total = results.EventSpec, "is \x1b loaded", 2, 14
 	for _, c := range []struct {
 		after  time.Duration
-		events []harness.Event
+		events []results.Event
 		want   string
 	}{
-		{0, []harness.Event{stage(results.StageFetch, harness.StateStart), stage(results.StageTest, harness.StateStart)}, ""},
+		{0, []results.Event{stage(results.StageFetch, results.StateStart), stage(results.StageTest, results.StateStart)}, ""},
 		{9 * time.Second, nil, ""},
-		{12 * time.Second, []harness.Event{progress}, "6.1 fetch … 12 s linux-image 34 MB of 80 MB 6.1 fifo test … 12 s"},
+		{12 * time.Second, []results.Event{progress}, "6.1 fetch … 12 s linux-image 34 MB of 80 MB 6.1 fifo test … 12 s"},
 		{13 * time.Second, nil, ""},
-		{25 * time.Second, []harness.Event{stage(results.StageFetch, harness.StateDone), spec}, `6.1 fifo test … 25 s spec 3/14 "is \x1b loaded"`},
-		{30 * time.Second, []harness.Event{began}, ""},
-		{45 * time.Second, []harness.Event{compile, {Kind: harness.EventRecord, Target: "6.1", Suite: "fifo"}}, "6.12 fetch … 15 s compile linux 805 of 1200 objects"},
-		{46 * time.Second, []harness.Event{{Kind: harness.EventStage, Target: "6.12", Stage: results.StageFetch, State: harness.StateDone}}, ""},
-		{60 * time.Second, []harness.Event{{Kind: harness.EventRecord, Target: "6.1", Suite: "fifo"}}, ""},
+		{25 * time.Second, []results.Event{stage(results.StageFetch, results.StateDone), spec}, `6.1 fifo test … 25 s spec 3/14 "is \x1b loaded"`},
+		{30 * time.Second, []results.Event{began}, ""},
+		{45 * time.Second, []results.Event{compile, {Kind: results.EventRecord, Target: "6.1", Suite: "fifo"}}, "6.12 fetch … 15 s compile linux 805 of 1200 objects"},
+		{46 * time.Second, []results.Event{{Kind: results.EventStage, Target: "6.12", Stage: results.StageFetch, State: results.StateDone}}, ""},
+		{60 * time.Second, []results.Event{{Kind: results.EventRecord, Target: "6.1", Suite: "fifo"}}, ""},
 	} {
 		if got := said(c.after, c.events...); got != c.want {
 			t.Errorf("after %v: %q, want %q", c.after, got, c.want)
@@ -64,8 +63,8 @@ func TestLongStagesAreToldOf(t *testing.T) {
 func TestTheBoardTellsWhatIsFetched(t *testing.T) {
 	for unit, want := range map[string]string{"bytes": "34 MB of 80 MB linux", "objects": "34000000 of 80000000 objects linux", "": "42% linux"} {
 		b := newBoard()
-		b.add(harness.Event{Kind: harness.EventPlan, Cells: []harness.Cell{{Target: "6.1", Suite: "fifo"}}})
-		b.add(harness.Event{Kind: harness.EventStage, Target: "6.1", Stage: results.StageFetch, State: harness.StateProgress, Text: "linux", Done: 34e6, Total: 80e6, Unit: unit})
+		b.add(results.Event{Kind: results.EventPlan, Cells: []results.Cell{{Target: "6.1", Suite: "fifo"}}})
+		b.add(results.Event{Kind: results.EventStage, Target: "6.1", Stage: results.StageFetch, State: results.StateProgress, Text: "linux", Done: 34e6, Total: 80e6, Unit: unit})
 		if got := b.view(frame{width: 120, height: 20, now: time.Now()}); !strings.Contains(got, want) {
 			t.Errorf("%q: no %q in\n%s", unit, want, got)
 		}
@@ -93,7 +92,7 @@ func TestWhatIsBusySaysSo(t *testing.T) {
 // How long a run still takes is no figure of tenths.
 func TestWhatIsLeftIsARoughGuess(t *testing.T) {
 	b := newBoard()
-	b.add(harness.Event{Kind: harness.EventPlan, Text: "m", Cells: []harness.Cell{{Target: "6.1", Suite: "fifo"}}, Left: 6 * time.Second, Time: dawn})
+	b.add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{{Target: "6.1", Suite: "fifo"}}, Left: 6 * time.Second, Time: dawn})
 	if view := b.view(frame{width: 80, height: 24, now: dawn}); !strings.Contains(view, "0/1 cells · about 0:06 left") {
 		t.Error(view)
 	}

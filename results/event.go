@@ -1,0 +1,67 @@
+package results
+
+import "time"
+
+// Cell is the unit that is planned, run and judged: one target with one suite.
+type Cell struct {
+	Target string `json:"target"` // label: the release, with +PROFILE where it has one
+	Suite  string `json:"suite"`  // name: "lifecycle", or the base name of the suite's folder
+}
+
+// EventKind says what an Event is about.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventPlan     EventKind = "plan"     // the plan is made: Cells
+	EventNotice   EventKind = "notice"   // Text is something the user should know
+	EventStage    EventKind = "stage"    // Stage of Target (and Suite, from boot on) began, went on, or ended: State
+	EventSpec     EventKind = "spec"     // a spec began or ended in the guest: Text names it, Done of Total are behind it
+	EventRecord   EventKind = "record"   // a cell is judged: Record
+	EventFinished EventKind = "finished" // the run is over: Results
+)
+
+// State says how far a stage is.
+type State string
+
+// The states of a stage.
+const (
+	StateStart    State = "start"
+	StateProgress State = "progress" // Text, Done and Total say how far
+	StateDone     State = "done"     // Elapsed says how long it took
+	StateCached   State = "cached"   // done, from a cache
+	StateFailed   State = "failed"   // Text says why in one line
+)
+
+// EventSchema names the format of events written as JSON Lines.
+const EventSchema = "modmatrix.event/v1"
+
+// Event is one thing that happened in a run. Events come in the order in which things happen and may be written
+// as JSON Lines; all of a run come from one goroutine at a time.
+type Event struct {
+	Schema  string        `json:"schema"` // EventSchema
+	Time    time.Time     `json:"time"`
+	Kind    EventKind     `json:"kind"`
+	Target  string        `json:"target,omitempty"` // Target.Label: the release, or the selector before it is resolved
+	Suite   string        `json:"suite,omitempty"`
+	Guest   string        `json:"guest,omitempty"` // which of the cell's guests, where it has several: the first spec that runs in it
+	Stage   Stage         `json:"stage,omitempty"`
+	State   State         `json:"state,omitempty"`
+	Text    string        `json:"text,omitempty"`
+	Done    int64         `json:"done,omitempty"`  // of Unit while fetching, specs while testing
+	Total   int64         `json:"total,omitempty"` // zero when it is not known
+	Unit    string        `json:"unit,omitempty"`  // while fetching: "bytes", or what else is counted
+	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
+	Left    time.Duration `json:"left_ns,omitempty"` // of the whole run, by earlier runs; zero when it is not known
+	Cells   []Cell        `json:"cells,omitempty"`
+	Record  *Record       `json:"record,omitempty"`
+	Results *Results      `json:"results,omitempty"`
+}
+
+// Check is one thing that a run needs, and whether it is there (doctor).
+type Check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`             // false: no run can work before it is cured
+	Text string `json:"text"`           // what was found
+	Cure string `json:"cure,omitempty"` // what to do
+}
