@@ -188,7 +188,7 @@ func TestFloodIsBounded(t *testing.T) {
 }
 
 // Under a storm of events commands are answered, each with its own answer. With -race this is what go-qemu's monitor
-// fails without the relay.
+// fails without the proxy.
 func TestCommandsUnderEvents(t *testing.T) {
 	m, _, _ := fake(t, "flood events")
 	p := start(t, t.Context(), m)

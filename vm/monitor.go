@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/digitalocean/go-qemu/qmp"
@@ -18,75 +18,44 @@ import (
 // execTimeout bounds a command whose context has no deadline. QEMU answers at once; what takes long, it does aside.
 const execTimeout = 30 * time.Second
 
-// maxCommand bounds a command: the relay reads each in one piece.
-const maxCommand = 16 << 10
-
 // errHungUp says that the monitor's connection is closed: QEMU ended, or a command was given up.
 var errHungUp = errors.New("QEMU hung up")
 
 // Monitor is QEMU's control connection (QMP). Its methods may be called from several goroutines; commands run one
-// after the other. Events are taken in all the time, whether or not somebody waits.
+// after the other.
 type Monitor struct {
-	Version string // of QEMU, as it greets us, e.g. "7.2.22"
+	Version string // of QEMU, from its greeting, e.g. "7.2.22"
 
 	socket *qmp.SocketMonitor
-	relay  *relay
+	proxy  *proxy
 	turn   chan struct{} // holds a token while no command runs
-	closed chan struct{} // closed after the last event was observed
-	inside sync.Mutex    // held while go-qemu runs a command
 }
 
 // newMonitor shakes hands over conn, which it owns from here on. observe is called for every event, in order, by one
 // goroutine; it must not block. When ctx ends first, nothing is left open.
 func newMonitor(ctx context.Context, conn net.Conn, observe func(qmp.Event)) (*Monitor, error) {
-	relay, socket, err := dialRelay(conn)
+	proxy, socket, err := dialProxy(conn, observe)
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect QMP: %w", err)
 	}
-	m := &Monitor{socket: socket, relay: relay, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	m := &Monitor{socket: socket, proxy: proxy, turn: make(chan struct{}, 1)}
 	m.turn <- struct{}{}
-	go relay.run()
+	go proxy.run()
 	// go-qemu's Connect waits for ever; closing the connection under it is what ends it.
-	stop := context.AfterFunc(ctx, relay.close)
+	stop := context.AfterFunc(ctx, proxy.close)
 	defer stop()
+	proxy.waiting.Store(true)
 	if err := socket.Connect(); err != nil {
-		relay.close()
-		socket.Disconnect()
-		relay.lib.Close()
+		m.close()
 		if ctx.Err() != nil {
 			err = fmt.Errorf("no greeting: %w", context.Cause(ctx))
 		}
 		return nil, fmt.Errorf("connect QMP: %w", err)
 	}
+	<-proxy.answers
 	m.Version = socket.Version.String()
-	m.drain(observe)
-	relay.copied()
 	return m, nil
-}
-
-// drain takes in events until the connection's end. go-qemu has one unbuffered channel for all of them, and stops
-// altogether while nobody reads it. Disconnect throws away what was not read yet, so it comes last.
-func (m *Monitor) drain(observe func(qmp.Event)) {
-	events, _ := m.socket.Events(context.Background()) // never fails; the context is ignored
-	go func() {
-		defer close(m.closed)
-		for e := range events {
-			if e.Event != answered {
-				observe(e)
-				continue
-			}
-			select {
-			case <-m.relay.taken:
-			case <-m.relay.stop: // the command that was answered is over only when it is out of go-qemu
-				m.inside.Lock()
-				m.inside.Unlock()
-			}
-		}
-		m.relay.close()
-		m.socket.Disconnect()
-		m.relay.lib.Close()
-	}()
 }
 
 // Exec runs a QMP command with args (any value that is a JSON object, or nil) and returns what it returned. A command
@@ -95,9 +64,6 @@ func (m *Monitor) Exec(ctx context.Context, command string, args any) (json.RawM
 	ctx, cancel := context.WithTimeout(ctx, execTimeout)
 	defer cancel()
 	line, err := json.Marshal(qmp.Command{Execute: command, Args: args})
-	if err == nil && len(line) > maxCommand {
-		err = fmt.Errorf("command of %d bytes: at most %d can be sent", len(line), maxCommand)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("run QMP %s: %w", command, err)
 	}
@@ -107,7 +73,7 @@ func (m *Monitor) Exec(ctx context.Context, command string, args any) (json.RawM
 	case <-ctx.Done():
 		return nil, fmt.Errorf("run QMP %s: another command runs: %w", command, context.Cause(ctx))
 	}
-	stop := context.AfterFunc(ctx, m.relay.close)
+	stop := context.AfterFunc(ctx, m.proxy.close)
 	defer stop()
 	out, err := m.run(append(line, '\n'))
 	if err != nil {
@@ -119,31 +85,26 @@ func (m *Monitor) Exec(ctx context.Context, command string, args any) (json.RawM
 	return out, nil
 }
 
-// run passes one command to go-qemu and takes the answer from the relay.
+// run passes one command to go-qemu and takes what it returned from the proxy.
 func (m *Monitor) run(line []byte) (json.RawMessage, error) {
-	select {
-	case <-m.relay.stop:
-		return nil, errHungUp
-	default:
-	}
-	m.inside.Lock()
+	m.proxy.waiting.Store(true)
 	_, err := m.socket.Run(line)
-	m.inside.Unlock()
-	m.relay.copied()
-	if err == nil {
-		return <-m.relay.answers, nil
+	select {
+	case out := <-m.proxy.answers:
+		return out, nil
+	default:
 	}
 	select {
-	case <-m.relay.stop:
+	case <-m.proxy.closed:
 		return nil, errHungUp
 	default:
-		return nil, err
+		return nil, cmp.Or(err, errors.New("an error without a description"))
 	}
 }
 
 // pass hands QEMU a file under a name by which later commands can speak of it ("fd:" and the name).
 func (m *Monitor) pass(ctx context.Context, name string, f *os.File) error {
-	conn, ok := m.relay.qemu.(*net.UnixConn)
+	conn, ok := m.proxy.qemu.(*net.UnixConn)
 	if !ok {
 		return fmt.Errorf("pass %s to QEMU: not over this connection", name)
 	}
@@ -181,16 +142,17 @@ func (m *Monitor) Human(ctx context.Context, line string) (string, error) {
 	return text, nil
 }
 
-// lastWords waits until all was read that QEMU said. It is dead, so that there is an end to it.
-func (m *Monitor) lastWords(limit time.Duration) {
+// drain waits until everything was read that QEMU sent. It is dead, so that there is an end to it.
+func (m *Monitor) drain(limit time.Duration) {
 	select {
-	case <-m.relay.ended:
+	case <-m.proxy.ended:
 	case <-time.After(limit):
 	}
 }
 
 // close ends the connection and waits until the last event was observed.
 func (m *Monitor) close() {
-	m.relay.close()
-	<-m.closed
+	m.proxy.close()
+	<-m.proxy.ended
+	m.socket.Disconnect()
 }

@@ -199,7 +199,7 @@ func (p *Process) finish() {
 	<-p.exited
 	elapsed := p.elapsed()
 	if p.monitor != nil {
-		p.monitor.lastWords(drainTimeout)
+		p.monitor.drain(drainTimeout)
 		p.monitor.close()
 	}
 	p.err = p.pumps.wait(drainTimeout)
