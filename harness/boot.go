@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
@@ -14,8 +15,8 @@ import (
 
 // told is what one guest told, and how it went with it.
 type told struct {
-	rounds   *rounds // nil: there never was a guest
-	end      Ending
+	rounds   *judge.Rounds // nil: there never was a guest
+	end      judge.Ending
 	log      []byte // of the console
 	cut      bool   // there was more of it
 	before   int    // how much of log is from before the guest had its payload
@@ -30,7 +31,7 @@ func (c *cell) do(ctx context.Context, f *frozen, v errand) (told, error) {
 	if err != nil {
 		return told{}, err
 	}
-	t := told{rounds: newRounds(plan.Nonce, v.suites...)}
+	t := told{rounds: judge.NewRounds(plan.Nonce, v.suites...)}
 	err = c.guest(ctx, f, payload, nil, &t)
 	return t, err
 }
@@ -68,7 +69,7 @@ func (c *cell) guest(ctx context.Context, f *frozen, payload initramfs.Payload, 
 	<-done
 	asks.close()
 	t.end = w.stop()
-	t.end.Reason, t.end.Stderr = string(out.Reason), lastLine(out.Stderr)
+	t.end.Reason, t.end.Stderr = string(out.Reason), judge.LastLine(out.Stderr)
 	t.log = l.log.Bytes()
 	t.cut = l.log.Dropped() > 0
 	if err != nil && ctx.Err() == nil && t.end.Late == "" {
@@ -98,7 +99,7 @@ func (c *cell) tellCold(f *frozen) {
 
 // listen folds frames into r until the guest falls silent, and tells whoever watches the run. It gives the time until
 // the guest said hello.
-func (c *cell) listen(frames *wire.Reader, r *rounds, w *watch, asks *outlet, began time.Time) (hello time.Duration) {
+func (c *cell) listen(frames *wire.Reader, r *judge.Rounds, w *watch, asks *outlet, began time.Time) (hello time.Duration) {
 	for {
 		f, err := frames.Next()
 		if err != nil {
@@ -107,21 +108,21 @@ func (c *cell) listen(frames *wire.Reader, r *rounds, w *watch, asks *outlet, be
 		if !r.Add(f) {
 			continue
 		}
-		w.heard(stageOf(r.current()), c.callsLeft(r.current()))
+		w.heard(judge.StageOf(r.Current()), c.callsLeft(r.Current()))
 		asks.ask(f)
 		if f.Kind == wire.KindHello {
 			hello = time.Since(began)
 			c.stage(c.bootEvent(), results.StateDone, "", hello)
 			continue
 		}
-		c.tellFrame(f, r.current())
+		c.tellFrame(f, r.Current())
 	}
 }
 
 // callsLeft counts the modules that g has still to load or unload in its stage. What a stage does besides, such as a search
 // for lost memory, takes the time that it takes.
-func (c *cell) callsLeft(g *Guest) int {
-	switch stageOf(g) {
+func (c *cell) callsLeft(g *judge.Guest) int {
+	switch judge.StageOf(g) {
 	case results.StageLoad:
 		return max(1, len(c.built.Modules)-len(g.Loads))
 	case results.StageUnload:
@@ -130,7 +131,7 @@ func (c *cell) callsLeft(g *Guest) int {
 	return 0
 }
 
-func (c *cell) tellFrame(f wire.Frame, g *Guest) {
+func (c *cell) tellFrame(f wire.Frame, g *judge.Guest) {
 	ev := results.Event{Kind: results.EventStage, Target: Label(c.tree.Target), Suite: cmp.Or(f.Suite, c.suite), Guest: c.guestName(), Stage: results.Stage(f.Stage)}
 	took := time.Duration(g.Took[results.Stage(f.Stage)]) * time.Millisecond
 	switch f.Kind {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -26,10 +27,10 @@ type built struct {
 	log      string          // path of the build log; empty when there is none
 	cached   bool
 	elapsed  time.Duration
-	excluded string // the module does not want this target, on this condition
-	deferred string // the kernel's own copy is preferred, for this reason
-	fault    *Blame // the module's
-	trouble  *Blame // ours
+	excluded string       // the module does not want this target, on this condition
+	deferred string       // the kernel's own copy is preferred, for this reason
+	fault    *judge.Blame // the module's
+	trouble  *judge.Blame // ours
 }
 
 // build makes the module for tree, or takes it from the store when the same source was built there before.
@@ -79,7 +80,7 @@ func (r *run) buildInTime(ctx context.Context, tree *kernels.Tree, begun func())
 	b := r.buildOrReuse(timed, tree, begun)
 	if context.Cause(timed) == errTooLong && len(b.Modules) == 0 {
 		b.fault, b.excluded = nil, ""
-		b.trouble = &Blame{results.StageBuild, results.CodeTimeout, fmt.Sprintf("the build was not through after %v", limit)}
+		b.trouble = &judge.Blame{Stage: results.StageBuild, Code: results.CodeTimeout, Reason: fmt.Sprintf("the build was not through after %v", limit)}
 	}
 	return b
 }
@@ -99,7 +100,7 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 	case errors.As(err, &excluded):
 		b.excluded = excluded.Condition
 	case errors.As(err, &fault):
-		b.fault = &Blame{results.StageBuild, fault.Code, fault.Reason}
+		b.fault = &judge.Blame{Stage: results.StageBuild, Code: fault.Code, Reason: fault.Reason}
 	default:
 		b.trouble = r.ours(results.StageBuild, err)
 	}

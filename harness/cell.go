@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -46,7 +47,7 @@ func (c *cell) judge(ctx context.Context) results.Record {
 	artifacts, err := c.out.keep(c.dir, c.built.log, came.log, suiteOutput(came.guest), rec.Specs)
 	if err != nil { // what cannot be shown is no verdict
 		c.written(err)
-		rec = Judge(Evidence{Trouble: &Blame{results.StageShutdown, results.CodeInfra, "its artifacts could not be kept: " + err.Error()}})
+		rec = c.run.judge(judge.Evidence{Trouble: &judge.Blame{Stage: results.StageShutdown, Code: results.CodeInfra, Reason: "its artifacts could not be kept: " + err.Error()}})
 	}
 	rec.Artifacts = artifacts
 	c.remember(ctx, key, rec, came.guest)
@@ -57,7 +58,7 @@ func (c *cell) judge(ctx context.Context) results.Record {
 type attempt struct {
 	rec   results.Record
 	log   []byte
-	guest *Guest
+	guest *judge.Guest
 }
 
 func (c *cell) attempt(ctx context.Context, f *frozen) attempt {
@@ -74,7 +75,7 @@ func (c *cell) judgedOnce(ctx context.Context, f *frozen) attempt {
 	if wasInterrupted(ctx, ctx.Err()) && (e.Guest == nil || !e.Guest.End) {
 		e.Interrupted = true
 	}
-	rec := Judge(e)
+	rec := c.run.judge(e)
 	rec.InTree = c.built.inTree
 	c.time(&rec)
 	return attempt{rec, log, e.Guest}
@@ -101,8 +102,8 @@ func (c *cell) frozen(ctx context.Context) *frozen {
 }
 
 // evidence gathers all there is to know, and the console log where there was a guest.
-func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
-	e := Evidence{Excluded: c.built.excluded, Deferred: c.built.deferred, Notes: c.built.Notes, Want: c.tree.Target.Release, BuildOnly: c.plan.Spec.BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
+func (c *cell) evidence(ctx context.Context, f *frozen) (judge.Evidence, []byte) {
+	e := judge.Evidence{Excluded: c.built.excluded, Deferred: c.built.deferred, Notes: c.built.Notes, Want: c.tree.Target.Release, BuildOnly: c.plan.Spec.BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
 		Built: len(c.built.Modules) > 0, Modules: len(c.built.Modules)}
 	switch {
 	case f == nil:
@@ -122,8 +123,8 @@ func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
 		return e, nil // there never was a guest
 	}
 	c.took, c.restored = t.took, t.restored
-	c.witness(&e, t, round)
-	c.attribute(&e)
+	e.Observe(judge.Observation{Rounds: t.rounds, Round: round, End: t.end, Log: t.log, Before: t.before, Cut: t.cut, Modules: moduleNamesOf(c.built.Modules)})
+	c.addPlaces(&e)
 	c.disown(&e)
 	c.hearNoise(ctx, f, &e, t)
 	return e, t.log
@@ -133,7 +134,7 @@ func (c *cell) evidence(ctx context.Context, f *frozen) (Evidence, []byte) {
 func (c *cell) tell(ctx context.Context, f *frozen) (told, int, error) {
 	if c.plan.Spec.Isolate == IsolateNone {
 		if t, round, ok := c.together(ctx, f); ok {
-			if t.rounds.through(round) {
+			if t.rounds.Through(round) {
 				return t, round, nil // what broke later is not this round's
 			}
 			return t, round, t.err

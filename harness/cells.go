@@ -10,12 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
-
-// judgeVersion is part of every cached cell's key: raise it when Judge or the console's reading changes its mind.
-const judgeVersion = "2"
 
 // cellFiles of a cached cell.
 const (
@@ -34,7 +32,7 @@ func (c *cell) cacheKey(f *frozen) string {
 	if c.counterpart { // the same file from another hand is another cell
 		io.WriteString(sum, c.mark())
 	}
-	json.NewEncoder(sum).Encode([]any{judgeVersion, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.suites[c.suite].sum,
+	json.NewEncoder(sum).Encode([]any{judge.Version, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.suites[c.suite].sum,
 		c.plan.Spec.Params, c.plan.Spec.Focus, c.plan.Spec.Timeout, c.plan.Spec.Isolate, c.plan.Spec.Modules, c.plan.Spec.Plugs})
 	for _, m := range slices.Concat(c.built.depends, c.built.Modules) {
 		if !addFile(sum, m.Path) {
@@ -79,7 +77,7 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 
 // remember keeps a cell that passed or was skipped. A failure is looked at again and again while it is being mended, and
 // must come from the guest each time; and what went wrong on our side says nothing of the next time.
-func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *Guest) {
+func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *judge.Guest) {
 	if key == "" || ctx.Err() != nil || rec.Status != results.Pass && rec.Status != results.Skip || rec.Artifacts.Console == "" {
 		return
 	}
@@ -122,7 +120,7 @@ func (c *cell) specsKey(suite string) string {
 }
 
 // rememberSpecs keeps what the suite planned in a guest that passed: the next guest of this kernel need not ask it.
-func (c *cell) rememberSpecs(ctx context.Context, g *Guest) error {
+func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
 	if g == nil || len(g.Planned) == 0 {
 		return nil
 	}

@@ -7,10 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -76,36 +74,4 @@ func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
 // kernelModules are those of the kernel's own that are loaded before the module.
 func (r *run) kernelModules() []string {
 	return slices.Concat(r.plan.Spec.Modules, plugModules(r.plan.Spec.Plugs))
-}
-
-// configMissing is a kernel without what the module was to be tested with.
-func configMissing(e Evidence) (verdict, bool) {
-	return verdict{results.Skip, results.StageFetch, results.CodeConfigMissing, e.Lacking}, e.Lacking != ""
-}
-
-// noHardware are words for a module that refused to load as a driver does whose hardware is not there; empty for another
-// errno.
-func noHardware(errno syscall.Errno) string {
-	if errno != syscall.ENODEV {
-		return ""
-	}
-	return "it found none of its hardware in the guest, which [guest] devices in modmatrix.toml can give it a stand-in for"
-}
-
-// probeFailed is how the driver core says that a driver did not take a device (Linux drivers/base/dd.c, call_driver_probe),
-// in its older and its newer words. It is no fault to the kernel, and the module loads all the same.
-var probeFailed = regexp.MustCompile(`(?m)^\[[ \d.]+\] ([!-~]+: probe of [!-~]+ failed with error -\d+|[!-~]+ [!-~]+: probe with driver [!-~]+ failed with error -\d+)\r?$`)
-
-// failedProbe is such a line, and where it starts.
-type failedProbe struct {
-	text  string
-	start int
-}
-
-// failedProbes finds the probes that failed in a console, each wording once for each time that it came, up to a hundred.
-func failedProbes(log []byte) (found []failedProbe) {
-	for _, m := range probeFailed.FindAllSubmatchIndex(log, 100) {
-		found = append(found, failedProbe{string(log[m[2]:m[3]]), m[0]})
-	}
-	return found
 }

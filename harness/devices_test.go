@@ -2,9 +2,9 @@ package harness
 
 import (
 	"strings"
-	"syscall"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -39,26 +39,8 @@ func TestDigestOfStandIns(t *testing.T) {
 }
 
 func TestKernelWithoutAStandInIsSkipped(t *testing.T) {
-	rec := Judge(Evidence{Lacking: "this kernel has no gpio-sim (guest.modules)"})
+	rec := judge.Judge(judge.Evidence{Lacking: "this kernel has no gpio-sim (guest.modules)"})
 	if rec.Status != results.Skip || rec.Code != results.CodeConfigMissing || rec.Reason != "this kernel has no gpio-sim (guest.modules)" {
 		t.Errorf("%+v", rec)
-	}
-}
-
-func TestNoHardware(t *testing.T) {
-	for errno, said := range map[syscall.Errno]bool{syscall.ENODEV: true, syscall.EINVAL: false, syscall.ENOENT: false, 0: false} {
-		if got := noHardware(errno); (got != "") != said || said && !strings.Contains(got, "[guest] devices") {
-			t.Errorf("%v: %q", errno, got)
-		}
-	}
-}
-
-func TestFailedProbes(t *testing.T) {
-	log := "[    1.0] edu: probe of 0000:00:02.0 failed with error -5\r\n[    1.1] edu 0000:00:02.0: probe with driver edu failed with error -12\n" +
-		"[    1.2] say: probe of hearts failed with error 5\n[    1.3] a: edu: probe of x failed with error -5\nedu: probe of x failed with error -5\n"
-	got := failedProbes([]byte(log))
-	if len(got) != 2 || got[0].text != "edu: probe of 0000:00:02.0 failed with error -5" || got[0].start != 0 ||
-		got[1].text != "edu 0000:00:02.0: probe with driver edu failed with error -12" || log[got[1].start:][:12] != "[    1.1] ed" {
-		t.Errorf("%+v", got)
 	}
 }

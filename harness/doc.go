@@ -14,9 +14,9 @@
 // suites import, with the built-in suites beside it.
 //
 // On the second floor, here, these meet. A Spec says what is wanted; Plan resolves it into targets and cells, and is
-// pure but for asking the sources what there is; Run carries the plan out, target by target, and calls Judge, which is
-// pure, with the Evidence of each cell. The data flows one way: Spec → Plan → Tree → Artifact → image → Guest and
-// console → Evidence → Record → results.Results.
+// pure but for asking the sources what there is; Run carries the plan out, target by target, and calls judge.Judge, which is
+// pure, with the judge.Evidence of each cell. The data flows one way: Spec → Plan → Tree → Artifact → image → Guest and
+// console → judge.Evidence → Record → results.Results.
 //
 // On the third floor, cmd/modmatrix turns flags into a Spec, and Events and Results into what a person reads.
 package harness

@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
@@ -45,7 +43,7 @@ func ended(statements string) string { return "call tell through\n" + statements
 
 func TestEndings(t *testing.T) {
 	onMemory(t)
-	count, played := countRows(t), 0
+	count, played := &ruleCount{count: map[string]int{}}, 0
 	for _, group := range []struct {
 		name   string
 		list   []ending
@@ -66,11 +64,11 @@ func TestEndings(t *testing.T) {
 				group.limit(&limits)
 			}
 			if !group.frozen {
-				playEndings(t, group.list, limits, false)
+				playEndings(t, count, group.list, limits, false)
 				return
 			}
 			for _, e := range group.list { // nothing in a clone's arguments tells of which kernel it is
-				playEndings(t, []ending{e}, limits, true)
+				playEndings(t, count, []ending{e}, limits, true)
 			}
 		})
 	}
@@ -89,7 +87,7 @@ func onMemory(t *testing.T) {
 }
 
 // playEndings runs one module against a kernel for each of list.
-func playEndings(t *testing.T, list []ending, limits deadlines, frozen bool) {
+func playEndings(t *testing.T, count *ruleCount, list []ending, limits deadlines, frozen bool) {
 	by := map[string]ending{}
 	var script strings.Builder
 	for _, e := range list {
@@ -115,6 +113,7 @@ func playEndings(t *testing.T, list []ending, limits deadlines, frozen bool) {
 		return build(ctx, r)
 	}
 	f.limits = func(Spec) deadlines { return limits }
+	f.judge = count.judge
 	f.spec.Kernels, f.spec.Jobs = nil, 12
 	for _, e := range list {
 		f.spec.Kernels = append(f.spec.Kernels, "debian:"+e.name)
@@ -166,53 +165,37 @@ func (s kernelsOf) Fetch(ctx context.Context, target kernels.Target, tell func(k
 	return tree, os.WriteFile(tree.Image, []byte(name), 0o644)
 }
 
-// rowCount counts how often each row of the table of judgement decided.
-type rowCount struct {
+// ruleCount counts how often each rule of the table of judgement decided.
+type ruleCount struct {
 	mu    sync.Mutex
-	names []string
 	count map[string]int
 }
 
-// countRows puts a counter in front of every row, for the rest of the test.
-func countRows(t *testing.T) *rowCount {
-	c := &rowCount{count: map[string]int{}}
-	own := rows
-	t.Cleanup(func() { rows = own })
-	rows = slices.Clone(rows)
-	for i, fits := range own {
-		path := runtime.FuncForPC(reflect.ValueOf(fits).Pointer()).Name()
-		name := path[strings.LastIndexByte(path, '.')+1:]
-		c.names = append(c.names, name)
-		rows[i] = func(e Evidence) (verdict, bool) {
-			v, ok := fits(e)
-			if ok {
-				c.mu.Lock()
-				c.count[name]++
-				c.mu.Unlock()
-			}
-			return v, ok
-		}
-	}
-	return c
+// judge notes which rule decides on e.
+func (c *ruleCount) judge(e judge.Evidence) results.Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count[judge.Rule(e)]++
+	return judge.Judge(e)
 }
 
-// elsewhere are the rows that no guest can reach, with the test that does.
+// elsewhere are the rules that no guest can reach, with the test that does.
 var elsewhere = map[string]string{
-	"excluded":      "the module says it before anything is built",
-	"configMissing": "TestKernelWithoutAStandInIsSkipped",
-	"interrupted":   "TestInterruptGivesEveryCellARecord",
-	"alreadyInTree": "the kernel's own modules say it before anything is built",
-	"buildOnly":     "TestJudge",
-	"noGuest":       "TestJudge",
+	"excluded":       "the module says it before anything is built",
+	"config-missing": "TestKernelWithoutAStandInIsSkipped",
+	"interrupted":    "TestInterruptGivesEveryCellARecord",
+	"in-tree":        "the kernel's own modules say it before anything is built",
+	"build-only":     "TestJudge",
+	"no-guest":       "TestJudge",
 }
 
-func (c *rowCount) check(t *testing.T) {
+func (c *ruleCount) check(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	for _, name := range c.names {
+	for _, name := range judge.Rules() {
 		if _, ok := elsewhere[name]; c.count[name] == 0 && !ok {
-			t.Errorf("no ending is decided by the row %s: give it one", name)
+			t.Errorf("no ending is decided by the rule %s: give it one", name)
 		}
 	}
 }

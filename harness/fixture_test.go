@@ -173,3 +173,31 @@ func summary(res *results.Results) string {
 	}
 	return strings.TrimSpace(b.String())
 }
+
+const release = "6.12.1-test"
+
+// passFrames are the frames of a guest that passes.
+func passFrames() []wire.Frame {
+	spec := wire.Spec{Name: "one"}
+	frames := []wire.Frame{
+		{Kind: wire.KindHello, Release: release},
+		{Kind: wire.KindTaint, Stage: "boot"},
+		{Kind: wire.KindStage, Stage: "load"},
+		{Kind: wire.KindLoad, Module: "fifo"},
+		{Kind: wire.KindStage, Stage: "load", Done: true},
+		{Kind: wire.KindStage, Stage: "test"},
+		{Kind: wire.KindPlan, Specs: []wire.Spec{spec}},
+		{Kind: wire.KindSpecStart, Spec: &spec},
+		{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
+		{Kind: wire.KindSuiteEnd},
+		{Kind: wire.KindStage, Stage: "test", Done: true},
+		{Kind: wire.KindStage, Stage: "unload"},
+		{Kind: wire.KindUnload, Module: "fifo"},
+		{Kind: wire.KindStage, Stage: "unload", Done: true},
+		{Kind: wire.KindEnd},
+	}
+	for i := range frames {
+		frames[i].Nonce, frames[i].Seq = "nonce", uint64(i+1)
+	}
+	return frames
+}

@@ -9,12 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // heavy is a record with all that a failing cell may bring along: some 6 KiB.
 func heavy(c results.Cell) results.Record {
-	rec := Judge(Evidence{Build: &Blame{results.StageBuild, results.CodeBuildError, c.Target + ": too few arguments"}})
+	rec := judge.Judge(judge.Evidence{Build: &judge.Blame{Stage: results.StageBuild, Code: results.CodeBuildError, Reason: c.Target + ": too few arguments"}})
 	for i := range 12 {
 		rec.Specs = append(rec.Specs, results.Spec{Name: fmt.Sprintf("the module does what spec %d of %s says", i, c.Suite), Status: results.Pass, Attempts: 1})
 	}
@@ -104,7 +105,7 @@ func TestACellThatIsNotInTheJournal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := manyCells(t, newFixture(t, ""), 2)
 			for _, c := range r.plan.Cells() {
-				r.record(c, Judge(Evidence{Built: true, BuildOnly: true}))
+				r.record(c, judge.Judge(judge.Evidence{Built: true, BuildOnly: true}))
 			}
 			if err := lose(r); err != nil {
 				t.Fatal(err)

@@ -3,6 +3,8 @@ package harness
 import (
 	"fmt"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
+
 	"github.com/dustin/go-humanize"
 
 	"github.com/modmatrix/modmatrix/kernels/store"
@@ -34,10 +36,10 @@ func (o *output) trouble(err error, left int) error {
 
 // ours is the blame for trouble that is none of the module's. A full disk is told once more where nobody overlooks it:
 // it is likely to be the trouble of all cells that follow.
-func (r *run) ours(stage results.Stage, err error) *Blame {
+func (r *run) ours(stage results.Stage, err error) *judge.Blame {
 	err = r.store.WithCure(err, "")
 	if store.IsFull(err) {
 		r.full.Do(func() { r.event(results.Event{Kind: results.EventNotice, Text: err.Error()}) })
 	}
-	return &Blame{stage, results.CodeInfra, err.Error()}
+	return &judge.Blame{Stage: stage, Code: results.CodeInfra, Reason: err.Error()}
 }

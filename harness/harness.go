@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
@@ -46,6 +47,7 @@ type Harness struct {
 	base     func(context.Context, initramfs.Options) error
 	probe    func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
 	limits   func(Spec) deadlines
+	judge    func(judge.Evidence) results.Record
 	alone    func(c *cell, ctx context.Context, f *frozen, d time.Duration) ([]string, error)
 
 	mu   sync.Mutex
@@ -59,7 +61,7 @@ func New(opt Options) (*Harness, error) {
 		return nil, err
 	}
 	h := &Harness{store: st, tool: opt.Tool, tell: opt.Events,
-		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, alone: (*cell).listenAlone}
+		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, judge: judge.Judge, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		archive := debian.New(st, cfg)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
@@ -46,7 +47,7 @@ func because(err error) string {
 	if err == nil {
 		return ""
 	}
-	return ": " + firstLine(err.Error())
+	return ": " + judge.FirstLine(err.Error())
 }
 
 // moduleNames are the modules that the source makes: as they were built, else as its dkms.conf declares them, else as far as

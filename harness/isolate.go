@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
@@ -68,10 +69,10 @@ func (t *tally) count(ended bool) (done, total int64) {
 // listing asks the suite for its specs, in a guest that loads nothing. Its guest is never nil.
 func (c *cell) listing(ctx context.Context, f *frozen) attempt {
 	t, err := c.inTurn(ctx, f, errand{suites: []string{c.suite}, list: true})
-	if err != nil || t.rounds == nil || !t.rounds.current().End {
-		return attempt{guest: NewGuest("")}
+	if err != nil || t.rounds == nil || !t.rounds.Current().End {
+		return attempt{guest: judge.NewGuest("")}
 	}
-	return attempt{guest: t.rounds.current()}
+	return attempt{guest: t.rounds.Current()}
 }
 
 // apart gives the names of the specs that must share a guest: those of an Ordered container, which build on one another.
@@ -170,7 +171,7 @@ func (c *cell) together(ctx context.Context, f *frozen) (told, int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	round := slices.Index(s.suites, c.suite)
-	if round < 0 || s.taken[c.suite] || s.told.rounds == nil || !s.told.rounds.begun[round] {
+	if round < 0 || s.taken[c.suite] || s.told.rounds == nil || !s.told.rounds.Begun(round) {
 		return told{}, 0, false
 	}
 	s.taken[c.suite] = true

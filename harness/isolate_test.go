@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
@@ -31,7 +32,7 @@ func TestEventsTellTheGuestsOfACellApart(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		c := cell{run: &run{Harness: h}, tree: &kernels.Tree{Target: kernels.Target{Release: "6.1"}}, suite: "fifo", only: []string{name}, tally: all}
 		c.stage(c.bootEvent(), results.StateStart, "", 0)
-		g := NewGuest("")
+		g := judge.NewGuest("")
 		spec := &wire.Spec{Name: name}
 		c.tellFrame(wire.Frame{Kind: wire.KindStage, Stage: "load"}, g)
 		c.tellFrame(wire.Frame{Kind: wire.KindSpecStart, Spec: spec}, g)
@@ -55,7 +56,7 @@ func TestMerge(t *testing.T) {
 		if status == results.Fail {
 			rec.Reason = "because of " + name
 		}
-		return attempt{rec: rec, log: []byte(log), guest: NewGuest(name)}
+		return attempt{rec: rec, log: []byte(log), guest: judge.NewGuest(name)}
 	}
 	parts := []attempt{unit("c", results.Pass, "one\ntwo\n"), unit("a", results.Skip, "three\n"),
 		unit("b", results.Fail, "four\noops\n", results.Splat{Title: "oops", Line: 2})}
@@ -88,46 +89,4 @@ func lineOf(log []byte, n int) string {
 		log = rest
 	}
 	return line
-}
-
-func TestRounds(t *testing.T) {
-	stage := func(suite, name string, done bool) wire.Frame {
-		return wire.Frame{Kind: wire.KindStage, Suite: suite, Stage: name, Done: done}
-	}
-	frames := []wire.Frame{
-		{Kind: wire.KindHello, Release: "6.1"},
-		{Kind: wire.KindPlan, Suite: "a", Text: "A", Specs: []wire.Spec{{Name: "one"}}},
-		{Kind: wire.KindPlan, Suite: "b", Text: "B", Specs: []wire.Spec{{Name: "two"}}},
-		stage("a", wire.StageLoad, false), stage("a", wire.StageLoad, true),
-		{Kind: wire.KindSpecEnd, Suite: "a", Spec: &wire.Spec{Name: "one", State: "passed"}},
-		stage("a", wire.StageUnload, false), stage("a", wire.StageUnload, true),
-		stage("b", wire.StageLoad, false),
-	}
-	r := newRounds("nonce", "a", "b", "c")
-	for i, f := range frames {
-		f.Nonce, f.Seq = "nonce", uint64(i+1)
-		if !r.Add(f) {
-			t.Fatalf("frame %d is foreign", i)
-		}
-	}
-	a, b, c := r.guests[0], r.guests[1], r.guests[2]
-	switch {
-	case !a.Hello || !b.Hello || !c.Hello:
-		t.Error("the hello is of all rounds")
-	case a.Title != "A" || len(a.Specs) != 1 || len(b.Specs) != 0 || b.Planned[0].Name != "two":
-		t.Error("a round has what is of another")
-	case !r.through(0) || r.through(1) || r.through(2):
-		t.Error("only the first round is through")
-	case !r.begun[1] || r.begun[2] || r.current() != b:
-		t.Error("the second round is under way, the third never began")
-	case a.Lost || b.Lost || c.Lost:
-		t.Error("nothing was lost")
-	}
-	r.Add(wire.Frame{Kind: wire.KindHeartbeat, Nonce: "nonce", Seq: 99})
-	if !a.Lost || !b.Lost || !c.Lost {
-		t.Error("what was lost may be of any round")
-	}
-	if r.Add(wire.Frame{Kind: wire.KindEnd, Nonce: "other", Seq: 100}) || a.End || a.Foreign != 1 {
-		t.Error("a foreign frame counts for nothing")
-	}
 }

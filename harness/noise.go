@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm/console"
 )
@@ -22,7 +23,7 @@ import (
 const maxIdle = 64 * time.Second
 
 // hearNoise marks the splats of e that the kernel prints without the module too.
-func (c *cell) hearNoise(ctx context.Context, f *frozen, e *Evidence, t told) {
+func (c *cell) hearNoise(ctx context.Context, f *frozen, e *judge.Evidence, t told) {
 	if !slices.ContainsFunc(e.Splats, mayBeNoise) {
 		return
 	}
@@ -38,12 +39,12 @@ func (c *cell) hearNoise(ctx context.Context, f *frozen, e *Evidence, t told) {
 }
 
 // mayBeNoise leaves out what no kernel says by itself: what names the module.
-func mayBeNoise(s Splat) bool {
+func mayBeNoise(s judge.Splat) bool {
 	return s.Stage != results.StageBoot && s.Severity.Fault() && !s.Expected && s.Owner != results.OwnerModule && s.Place == ""
 }
 
 // idle is how long the module's guest lived, rounded up to a power of two seconds, so that few lengths are asked for.
-func idle(g *Guest) time.Duration {
+func idle(g *judge.Guest) time.Duration {
 	d := time.Second
 	for d < maxIdle && d < time.Duration(g.LastAt)*time.Millisecond {
 		d *= 2
@@ -53,7 +54,7 @@ func idle(g *Guest) time.Duration {
 
 // noise gives the fingerprints of what the kernel alone says while it idles for d. They are kept beside the template.
 func (c *cell) noise(ctx context.Context, f *frozen, d time.Duration) ([]string, error) {
-	key := digestOf(judgeVersion, c.tree.Digest, filepath.Base(f.dir), f.machine.Accel.String(), d.String(), strings.Join(c.kernelModules(), " "), strings.Join(c.plan.Spec.Devices, " "))
+	key := digestOf(judge.Version, c.tree.Digest, filepath.Base(f.dir), f.machine.Accel.String(), d.String(), strings.Join(c.kernelModules(), " "), strings.Join(c.plan.Spec.Devices, " "))
 	dir, _, err := c.store.Fill(ctx, "noise", key, func(dir string) error {
 		heard, err := c.alone(c, ctx, f, d)
 		if err != nil {
@@ -92,7 +93,7 @@ func (c *cell) listenAlone(ctx context.Context, f *frozen, d time.Duration) ([]s
 		return nil, err
 	case t.rounds == nil:
 		return nil, ctx.Err()
-	case !t.rounds.current().End:
+	case !t.rounds.Current().End:
 		return nil, fmt.Errorf("the kernel alone did not idle for %v: %s", d, t.end.Reason)
 	}
 	heard := []string{}

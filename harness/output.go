@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
+
 	"github.com/google/renameio/v2"
 
 	"github.com/modmatrix/modmatrix/kernels/store"
@@ -155,7 +157,7 @@ func (o *output) keep(cell, buildLog string, console []byte, suite string, specs
 }
 
 // suiteOutput is what the suite of g printed, if there was a guest.
-func suiteOutput(g *Guest) string {
+func suiteOutput(g *judge.Guest) string {
 	if g == nil {
 		return ""
 	}

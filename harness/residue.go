@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
@@ -15,7 +16,7 @@ const slabTrace = "/sys/kernel/slab: "
 // disown leaves out of the residue what the kernel's own modules may have left, which were loaded for the one under test, or
 // beside it, and stay: scsi_mod makes its sense cache for the first host that registers and keeps it (drivers/scsi/scsi_lib.c,
 // scsi_init_sense_cache). A slab cache is the module's own if its name stands in the module's file.
-func (c *cell) disown(e *Evidence) {
+func (c *cell) disown(e *judge.Evidence) {
 	others := slices.Concat(foreign(slices.Concat(c.built.depends, c.built.Modules)), c.given.modules, c.kernelModules())
 	if len(e.Guest.Residue) == 0 || len(others) == 0 {
 		return

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
@@ -32,7 +33,7 @@ func TestDisown(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := cell{run: &run{plan: &Plan{Spec: Spec{Modules: tt.beside}}}, built: built{product: product{Modules: []kbuild.Module{tt.module}}},
 				given: given{modules: tt.given}}
-			e := Evidence{Guest: NewGuest("n")}
+			e := judge.Evidence{Guest: judge.NewGuest("n")}
 			e.Guest.Residue = slices.Clone(all)
 			c.disown(&e)
 			if !slices.Equal(e.Guest.Residue, tt.left) || len(e.Notes) != len(all)-len(tt.left) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
@@ -186,7 +187,7 @@ func (r *run) written(err error) {
 func (r *run) facts() []results.Fact {
 	s := r.plan.Spec
 	facts := []results.Fact{
-		{Name: "modmatrix", Value: r.tool + ", judgement " + judgeVersion},
+		{Name: "modmatrix", Value: r.tool + ", judgement " + judge.Version},
 		{Name: "the architecture", Value: vm.HostArch()},
 		{Name: "QEMU", Value: r.qemu},
 		{Name: "the module's source", Value: r.plan.Module.SourceDigest},

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
+
 	"golang.org/x/sync/semaphore"
 
 	"github.com/modmatrix/modmatrix/initramfs"
@@ -88,7 +90,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		}
 	}
 	for _, u := range p.Unresolved {
-		r.blame(u.Label(), Blame{results.StageFetch, results.CodeInfra, u.Reason})
+		r.blame(u.Label(), judge.Blame{Stage: results.StageFetch, Code: results.CodeInfra, Reason: u.Reason})
 	}
 	wg.Wait()
 	r.times.save()
@@ -231,7 +233,7 @@ func (r *run) records(ctx context.Context) ([]results.Record, error) {
 	}
 	var all []results.Record
 	for _, c := range r.plan.Cells() {
-		rec := Judge(Evidence{Interrupted: ctx.Err() != nil})
+		rec := r.judge(judge.Evidence{Interrupted: ctx.Err() != nil})
 		if i, ok := place[c]; ok && r.done[c] {
 			rec = log.Records[i]
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -28,7 +29,7 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 		return err
 	}
 	b := r.build(ctx, tree, func() {})
-	for _, blame := range []*Blame{b.fault, b.trouble} {
+	for _, blame := range []*judge.Blame{b.fault, b.trouble} {
 		if blame != nil {
 			return errors.New(blame.Reason)
 		}
@@ -42,12 +43,12 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 	if err != nil {
 		return err
 	}
-	t := told{rounds: newRounds(plan.Nonce)}
+	t := told{rounds: judge.NewRounds(plan.Nonce)}
 	if err := c.guest(ctx, f, payload, term, &t); err != nil {
 		return err
 	}
-	if !t.rounds.current().Hello {
-		return errors.New("the guest never came up; its last words: " + lastLine(tail(t.log, 4<<10)))
+	if !t.rounds.Current().Hello {
+		return errors.New("the guest never came up; its last words: " + judge.LastLine(judge.Tail(t.log, 4<<10)))
 	}
 	return ctx.Err()
 }

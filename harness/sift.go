@@ -9,7 +9,7 @@ import (
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
-// worthKeeping is a vm.Picker for a console log that is too long to be kept: it picks what Judge goes by, the faults and
+// worthKeeping is a vm.Picker for a console log that is too long to be kept: it picks what judge.Judge goes by, the faults and
 // the markers that tell when they struck. So a fault cannot hide in what is cut.
 func worthKeeping(text []byte, n int) (parts []vm.Part, next int) {
 	for _, s := range console.Scan(text) {

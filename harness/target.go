@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -33,7 +34,7 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
 	r.know(Label(t), about)
 	if lacking != "" {
-		r.judgeAll(Label(t), Evidence{Lacking: lacking})
+		r.judgeAll(Label(t), judge.Evidence{Lacking: lacking})
 		return
 	}
 	r.validate(ctx, tree, about, fetched)
@@ -132,12 +133,12 @@ func (r *run) ahead(label string) time.Duration {
 }
 
 // blame records every cell of a target that did not come as far as its cells.
-func (r *run) blame(label string, b Blame) { r.judgeAll(label, Evidence{Trouble: &b}) }
+func (r *run) blame(label string, b judge.Blame) { r.judgeAll(label, judge.Evidence{Trouble: &b}) }
 
 // judgeAll records every cell of a target by what is known of all of them.
-func (r *run) judgeAll(label string, e Evidence) {
+func (r *run) judgeAll(label string, e judge.Evidence) {
 	for _, s := range r.todo(label) {
-		r.record(results.Cell{Target: label, Suite: s.Name}, Judge(e))
+		r.record(results.Cell{Target: label, Suite: s.Name}, r.judge(e))
 	}
 }
 

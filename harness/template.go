@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
@@ -32,14 +33,14 @@ const readyWord = "template"
 // frozen is the template of one kernel, made or found once in a run and shared by all its cells.
 type frozen struct {
 	once    sync.Once
-	machine vm.Machine // what it was made from; a clone differs in its drive and its ports
-	dir     string     // in the store; empty when there is no template
-	fresh   bool       // it was made in this run
-	console []byte     // what the kernel said before it was frozen
-	failed  *Evidence  // the kernel alone never came up
-	why     string     // there is no template, for this reason
-	told    sync.Once  // the user knows
-	err     error      // trouble of ours
+	machine vm.Machine      // what it was made from; a clone differs in its drive and its ports
+	dir     string          // in the store; empty when there is no template
+	fresh   bool            // it was made in this run
+	console []byte          // what the kernel said before it was frozen
+	failed  *judge.Evidence // the kernel alone never came up
+	why     string          // there is no template, for this reason
+	told    sync.Once       // the user knows
+	err     error           // trouble of ours
 
 	read  sync.Once
 	whole *frozen // this one, if its template was read and is whole, else the one that is used in its place; see sound
@@ -242,12 +243,12 @@ func (r *run) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, 
 }
 
 // neverReady is the evidence of a kernel that ended with log before its init was ready.
-func (r *run) neverReady(tree *kernels.Tree, out vm.Outcome, log []byte) *Evidence {
-	end := Ending{Reason: string(out.Reason), Stderr: lastLine(out.Stderr)}
+func (r *run) neverReady(tree *kernels.Tree, out vm.Outcome, log []byte) *judge.Evidence {
+	end := judge.Ending{Reason: string(out.Reason), Stderr: judge.LastLine(out.Stderr)}
 	if out.Reason == vm.HostKilled {
 		end.Late, end.Seconds = results.StageBoot, int(r.deadlines(tree.Target).boot.Seconds())
 	}
-	return &Evidence{Guest: NewGuest(""), End: end, Tail: tail(log, 4<<10)}
+	return &judge.Evidence{Guest: judge.NewGuest(""), End: end, Tail: judge.Tail(log, 4<<10)}
 }
 
 // waitReady reads frames until the guest is ready, and says what it complained of instead, if it did.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
@@ -190,7 +191,7 @@ func TestWhatSharedGuestsLackIsGiven(t *testing.T) {
 
 // A fault is one, whatever the kernel lacked.
 func TestFaultsAreNoLack(t *testing.T) {
-	g := NewGuest("n")
+	g := judge.NewGuest("n")
 	for code, want := range map[results.Code]bool{
 		results.CodeLoadRefused: true, results.CodeSpecFailed: true, results.CodeHang: true, results.CodeUnloadFailed: true,
 		results.CodeOops: false, results.CodePanic: false, results.CodeWarn: false, results.CodeLeak: false, results.CodeSanitizer: false, results.CodeLockdep: false, results.CodeInfra: false,
@@ -224,7 +225,7 @@ func TestGivenIsOfTheTree(t *testing.T) {
 	}
 	c := &cell{run: &run{Harness: f.Harness, plan: &Plan{}}, tree: tree}
 	c.built.Modules = []kbuild.Module{{Name: "fifo"}}
-	g := NewGuest("n")
+	g := judge.NewGuest("n")
 	for _, name := range []string{"../../../etc/passwd", "*", "fifo", "char-major-7", "crypto-ecb", "crypto-ecb", "huge"} {
 		g.Add(wire.Frame{Kind: wire.KindWanted, Nonce: "n", Text: name})
 	}

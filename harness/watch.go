@@ -1,13 +1,13 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"sync"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -55,22 +55,10 @@ func giveUp(p *vm.Process, log io.Writer, nonce string, limit time.Duration) fun
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
-		fmt.Fprintf(log, "\n%s\n", askedMark(nonce))
+		fmt.Fprintf(log, "\n%s\n", judge.AskedMark(nonce))
 		p.Diagnose(ctx)
 		p.Kill()
 	}
-}
-
-func askedMark(nonce string) string {
-	return "[modmatrix " + nonce + ": past its deadline, and asked where it is]"
-}
-
-// beforeAsked gives the part of log that the guest said of itself, before giveUp asked it.
-func beforeAsked(log []byte, nonce string) []byte {
-	if i := bytes.LastIndex(log, []byte(askedMark(nonce))); i >= 0 {
-		return log[:i]
-	}
-	return log
 }
 
 // watch ends a guest that is past a deadline.
@@ -85,7 +73,7 @@ type watch struct {
 	stage   results.Stage
 	calls   int       // of this stage that are still to return, the one under way included
 	entered time.Time // when stage began, or its last call returned
-	end     Ending
+	end     judge.Ending
 }
 
 func newWatch(d deadlines, kill func()) *watch {
@@ -156,7 +144,7 @@ func (w *watch) deadlines() []deadline {
 }
 
 // stop ends the watching and tells what was noted.
-func (w *watch) stop() Ending {
+func (w *watch) stop() judge.Ending {
 	close(w.done)
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,35 +1,13 @@
 package harness
 
 import (
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/vm/console"
 )
-
-// What a guest says when it is asked is a panic to its kernel, and none of its faults.
-func TestBeforeAsked(t *testing.T) {
-	const nmi = "[    9.0] Kernel panic - not syncing: NMI: Not continuing\n"
-	const oops = "[    5.0] BUG: kernel NULL pointer dereference, address: 0000000000000000\n[    5.1] RIP: 0010:f+0x1/0x2 [m]\n"
-	mark := "\n" + askedMark("ours") + "\n"
-	for name, tt := range map[string]struct {
-		log  string
-		want int
-	}{
-		"asked":         {"[    1.0] hello\n" + mark + nmi, 0},
-		"not asked":     {"[    1.0] hello\n" + nmi, 1},
-		"fault before":  {oops + mark + nmi, 1},
-		"forged before": {mark + oops + mark + nmi, 1},
-		"of another":    {strings.ReplaceAll(mark, "ours", "theirs") + oops, 1},
-	} {
-		if got := console.Scan(beforeAsked([]byte(tt.log), "ours")); len(got) != tt.want {
-			t.Errorf("%s: %d faults, want %d: %+v", name, len(got), tt.want, got)
-		}
-	}
-}
 
 // Each deadline is noticed when it passes, and not later, whatever the others are.
 func TestWatch(t *testing.T) {
@@ -47,19 +25,19 @@ func TestWatch(t *testing.T) {
 	}
 	tests := map[string]struct {
 		frames []frame
-		late   Ending
+		late   judge.Ending
 		at     int
 	}{
-		"never speaks":    {nil, Ending{Late: results.StageBoot, Silent: true, Seconds: 40}, 40},
-		"falls silent":    {beat(results.StageTest, 0, 3, 8), Ending{Late: results.StageTest, Silent: true, Seconds: 20}, 27},
-		"load never ends": {beat(results.StageLoad, 1, 5, 90), Ending{Late: results.StageLoad, Seconds: 30}, 35},
+		"never speaks":    {nil, judge.Ending{Late: results.StageBoot, Silent: true, Seconds: 40}, 40},
+		"falls silent":    {beat(results.StageTest, 0, 3, 8), judge.Ending{Late: results.StageTest, Silent: true, Seconds: 20}, 27},
+		"load never ends": {beat(results.StageLoad, 1, 5, 90), judge.Ending{Late: results.StageLoad, Seconds: 30}, 35},
 		"unload never ends": {append(beat(results.StageTest, 0, 5, 50), beat(results.StageUnload, 1, 50, 99)...),
-			Ending{Late: results.StageUnload, Seconds: 30}, 80},
+			judge.Ending{Late: results.StageUnload, Seconds: 30}, 80},
 		"the second unload never ends": {append(beat(results.StageUnload, 2, 5, 30), beat(results.StageUnload, 1, 30, 99)...),
-			Ending{Late: results.StageUnload, Seconds: 30}, 60},
+			judge.Ending{Late: results.StageUnload, Seconds: 30}, 60},
 		"searches long after it unloaded": {append(beat(results.StageUnload, 1, 5, 30), beat(results.StageUnload, 0, 30, 200)...),
-			Ending{Late: results.StageUnload, Seconds: 100}, 100},
-		"goes on": {beat(results.StageTest, 0, 1, 200), Ending{Late: results.StageTest, Seconds: 100}, 100},
+			judge.Ending{Late: results.StageUnload, Seconds: 100}, 100},
+		"goes on": {beat(results.StageTest, 0, 1, 200), judge.Ending{Late: results.StageTest, Seconds: 100}, 100},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -159,7 +159,7 @@ func TestMemoryIsReadInBytes(t *testing.T) {
 }
 
 func TestSyntheticCellsPass(t *testing.T) {
-	if rec := harness.Judge(evidence(1)); rec.Status != results.Pass || len(rec.Specs) != manySpecs {
+	if rec := judge.Judge(evidence(1)); rec.Status != results.Pass || len(rec.Specs) != manySpecs {
 		t.Errorf("%s with %d specs: %s", rec.Status, len(rec.Specs), rec.Reason)
 	}
 	if n := len(syntheticPlan().Cells()); n != 10_000 {

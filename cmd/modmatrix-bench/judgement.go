@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
@@ -101,7 +102,7 @@ func judgeAll(record func(results.Record) error) error {
 		return errors.New("the plan has no digest")
 	}
 	for i, c := range plan.Cells() {
-		rec := harness.Judge(evidence(i))
+		rec := judge.Judge(evidence(i))
 		if rec.Status != results.Pass {
 			return fmt.Errorf("%s %s was judged %s: %s", c.Target, c.Suite, rec.Status, rec.Reason)
 		}
@@ -127,9 +128,9 @@ func syntheticPlan() *harness.Plan {
 }
 
 // evidence is what a guest that did all that it should tells, frame by frame.
-func evidence(i int) harness.Evidence {
+func evidence(i int) judge.Evidence {
 	nonce, release := fmt.Sprintf("nonce%d", i), "6.0.0-amd64"
-	g, seq := harness.NewGuest(nonce), uint64(0)
+	g, seq := judge.NewGuest(nonce), uint64(0)
 	add := func(f wire.Frame) {
 		seq++
 		f.Nonce, f.Seq, f.At = nonce, seq, int64(seq)
@@ -148,7 +149,7 @@ func evidence(i int) harness.Evidence {
 	stage(wire.StageUnload, func() { add(wire.Frame{Kind: wire.KindUnload, Module: "synthetic"}) })
 	add(wire.Frame{Kind: wire.KindStage, Stage: wire.StageShutdown})
 	add(wire.Frame{Kind: wire.KindEnd})
-	return harness.Evidence{Built: true, Modules: 1, Want: release, Guest: g, End: harness.Ending{Reason: harness.CleanEnd}}
+	return judge.Evidence{Built: true, Modules: 1, Want: release, Guest: g, End: judge.Ending{Reason: judge.CleanEnd}}
 }
 
 func tellSpecs(add func(wire.Frame)) {

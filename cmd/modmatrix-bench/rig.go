@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
@@ -149,12 +150,12 @@ type frames struct {
 	in    *io.PipeWriter
 	heard chan wire.Frame
 	done  chan struct{}
-	guest *harness.Guest // complete once done is closed
+	guest *judge.Guest // complete once done is closed
 }
 
 func newFrames(nonce string) *frames {
 	out, in := io.Pipe()
-	f := &frames{in: in, heard: make(chan wire.Frame, 1<<12), done: make(chan struct{}), guest: harness.NewGuest(nonce)}
+	f := &frames{in: in, heard: make(chan wire.Frame, 1<<12), done: make(chan struct{}), guest: judge.NewGuest(nonce)}
 	go func() {
 		defer close(f.done)
 		for r := wire.NewReader(out); ; {

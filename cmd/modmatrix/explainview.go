@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -59,7 +60,7 @@ const specsShown = 3
 // showSpecs tells of those that did not pass, and of what several say only once.
 func showSpecs(line func(label, text string), specs []results.Spec) {
 	specs = slices.DeleteFunc(slices.Clone(specs), func(s results.Spec) bool { return s.Status == results.Pass || s.Status == results.Skip })
-	why := func(s results.Spec) string { return strings.TrimSpace(s.Location + " " + harness.Gist(s.Message)) }
+	why := func(s results.Spec) string { return strings.TrimSpace(s.Location + " " + judge.Gist(s.Message)) }
 	for len(specs) > 0 {
 		first, n := specs[0], 1
 		for n < len(specs) && specs[n].Status == first.Status && why(specs[n]) == why(first) && why(first) != "" {

@@ -1,4 +1,4 @@
-package harness
+package judge
 
 import (
 	"fmt"
@@ -78,7 +78,7 @@ type SuiteExit struct {
 	Signal string // empty: it exited by itself
 }
 
-// NewGuest is a guest that has not spoken yet.
+// NewGuest returns a guest of which nothing has been heard yet.
 func NewGuest(nonce string) *Guest {
 	return &Guest{
 		Nonce: nonce, expected: 1,
@@ -134,7 +134,7 @@ func (g *Guest) Add(f wire.Frame) bool {
 		g.Stuck = keep(g.Stuck, Stuck{results.Stage(f.Stage), f.Text})
 	case wire.KindTrouble:
 		if len(g.Trouble) == 0 {
-			g.Troubled = stageOf(g)
+			g.Troubled = StageOf(g)
 		}
 		g.Trouble = keep(g.Trouble, f.Text)
 	case wire.KindOutput:
@@ -220,8 +220,8 @@ func keep[T any](list []T, item T) []T {
 	return append(list, item)
 }
 
-// refused gives the first of calls that failed.
-func refused(calls []Syscall) (Syscall, bool) {
+// Refused returns the first of calls that failed.
+func Refused(calls []Syscall) (Syscall, bool) {
 	for _, c := range calls {
 		if c.Errno != 0 {
 			return c, true

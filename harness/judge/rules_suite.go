@@ -1,4 +1,4 @@
-package harness
+package judge
 
 import (
 	"fmt"
@@ -87,7 +87,7 @@ func nothingRan(e Evidence) (verdict, bool) {
 	}
 	reason := "every spec was skipped"
 	if said := specs[0].Message; said != "" {
-		reason += ": " + firstLine(said)
+		reason += ": " + FirstLine(said)
 	}
 	return verdict{results.Skip, results.StageTest, results.CodeExcluded, reason}, true
 }
@@ -114,5 +114,5 @@ func lastWords(output string) string {
 			return clip(strings.TrimSpace(line))
 		}
 	}
-	return clip(lastLine(output))
+	return clip(LastLine(output))
 }

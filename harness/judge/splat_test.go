@@ -1,17 +1,17 @@
-package harness
+package judge
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 
-	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
 func TestOwner(t *testing.T) {
-	modules := []kbuild.Module{{Name: "fifo"}, {Name: "my-helper"}}
+	modules := []string{"fifo", "my_helper"}
 	tests := []struct {
 		splat console.Splat
 		want  results.Owner
@@ -26,20 +26,8 @@ func TestOwner(t *testing.T) {
 		{console.Splat{Function: "call_timer_fn", Gone: "ext4"}, results.OwnerOther},
 	}
 	for _, tt := range tests {
-		if got := owner(tt.splat, modules); got != tt.want {
+		if got := OwnerOf(tt.splat, modules); got != tt.want {
 			t.Errorf("owner of %s [%s] = %q, want %q", tt.splat.Function, tt.splat.Module, got, tt.want)
-		}
-	}
-}
-
-func TestOwnLine(t *testing.T) {
-	header, own, caller := kbuild.Place{File: "/usr/src/linux-headers-6.1/include/linux/refcount.h"}, kbuild.Place{File: "fifo.c"}, kbuild.Place{File: "fifo_ops.c"}
-	for _, c := range []struct {
-		at   []kbuild.Place
-		want int
-	}{{[]kbuild.Place{own, caller}, 0}, {[]kbuild.Place{header, header, own, caller}, 2}, {[]kbuild.Place{header}, 0}} {
-		if got := ownLine(c.at); got != c.want {
-			t.Errorf("%v: %d, want %d", c.at, got, c.want)
 		}
 	}
 }
@@ -49,7 +37,7 @@ func TestExpected(t *testing.T) {
 		return Splat{Splat: console.Splat{Title: title, Severity: console.Warn, Kind: console.KindWarn}, Stage: results.StageTest, Spec: spec}
 	}
 	splats := []Splat{warn("a", "WARNING in fifo_push"), warn("a", "WARNING in fifo_push"), warn("b", "WARNING in fifo_push"), warn("a", "WARNING in fifo_pop")}
-	left := expected(splats, []Expectation{{"a", "fifo_push$", 1}, {"b", "fifo_push", 2}, {"c", "(", 1}})
+	left := matchExpected(splats, []Expectation{{"a", "fifo_push$", 1}, {"b", "fifo_push", 2}, {"c", "(", 1}})
 	marks := ""
 	for _, s := range splats {
 		if s.Expected {
@@ -117,5 +105,23 @@ func TestExcusedTaint(t *testing.T) {
 	}
 	if _, bad := badTaint(evidence(1<<9 | 1<<7)); !bad {
 		t.Error("a warning excuses that the kernel died")
+	}
+}
+
+func TestNoHardware(t *testing.T) {
+	for errno, said := range map[syscall.Errno]bool{syscall.ENODEV: true, syscall.EINVAL: false, syscall.ENOENT: false, 0: false} {
+		if got := noHardware(errno); (got != "") != said || said && !strings.Contains(got, "[guest] devices") {
+			t.Errorf("%v: %q", errno, got)
+		}
+	}
+}
+
+func TestFailedProbes(t *testing.T) {
+	log := "[    1.0] edu: probe of 0000:00:02.0 failed with error -5\r\n[    1.1] edu 0000:00:02.0: probe with driver edu failed with error -12\n" +
+		"[    1.2] say: probe of hearts failed with error 5\n[    1.3] a: edu: probe of x failed with error -5\nedu: probe of x failed with error -5\n"
+	got := failedProbes([]byte(log))
+	if len(got) != 2 || got[0].text != "edu: probe of 0000:00:02.0 failed with error -5" || got[0].start != 0 ||
+		got[1].text != "edu 0000:00:02.0: probe with driver edu failed with error -12" || log[got[1].start:][:12] != "[    1.1] ed" {
+		t.Errorf("%+v", got)
 	}
 }

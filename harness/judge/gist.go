@@ -1,4 +1,4 @@
-package harness
+package judge
 
 import (
 	"regexp"
@@ -22,7 +22,7 @@ func Gist(message string) string {
 	lines := strings.Split(message, "\n")
 	opens := slices.IndexFunc(lines[:min(len(lines), 2)], gomegaOpens.MatchString)
 	if opens < 0 {
-		return clip(firstLine(message))
+		return clip(FirstLine(message))
 	}
 	text := sentence(lines[opens:])
 	if opens == 1 {

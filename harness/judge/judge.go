@@ -1,4 +1,7 @@
-package harness
+// Package judge turns the evidence of one cell into its verdict. It is pure: it imports words, the frames of the guest
+// and the reading of the console, and nothing that could touch the world, so that a verdict can be repeated from what was
+// written down. It must never know how a kernel was obtained, a module built or a guest run.
+package judge
 
 import (
 	"fmt"
@@ -11,25 +14,26 @@ import (
 // Evidence is everything that is known of a cell when it is judged. It is plain data: Judge adds nothing to it from
 // the world. The zero value is a cell that nothing happened to, and is judged MISS.
 type Evidence struct {
-	Excluded    string        // the module says it does not support the target, with its condition
-	Lacking     string        // the kernel lacks what the module is to be tested with, with the condition
-	Deferred    string        // the kernel brings the module itself, and that is preferred
-	Interrupted bool          // the user ended the run before this cell was through
-	Trouble     *Blame        // something of ours broke: kernel not obtainable, sandbox, QEMU, disk
-	Build       *Blame        // the module does not build
-	Built       bool          // the .ko are there and proven
-	Modules     int           // how many of them are to be loaded and unloaded
-	BuildOnly   bool          // nothing beyond the build was asked for
-	Want        string        // the release that was booted
-	Guest       *Guest        // nil: no guest was started
-	End         Ending        // how the guest ended
-	Splats      []Splat       // in the order of the console
-	Unmet       []Expectation // faults that a spec announced and that did not come
-	LoadWords   string        // what the kernel said about a refused load
-	Place       string        // where in the module a guest was that hung, as its kernel said when it was asked; usually empty
-	Tail        string        // the last lines of the console
-	Incomplete  bool          // the kernel dropped messages, or the console log was cut
-	Notes       []string      // what a reader should know of how the evidence was gathered
+	Excluded    string          // the module says it does not support the target, with its condition
+	Lacking     string          // the kernel lacks what the module is to be tested with, with the condition
+	Deferred    string          // the kernel brings the module itself, and that is preferred
+	Interrupted bool            // the user ended the run before this cell was through
+	Trouble     *Blame          // infrastructure broke: kernel not obtainable, sandbox, QEMU, disk
+	Build       *Blame          // the module does not build
+	Built       bool            // the .ko are there and proven
+	Modules     int             // how many of them are to be loaded and unloaded
+	BuildOnly   bool            // nothing beyond the build was asked for
+	Want        string          // the release that was booted
+	Guest       *Guest          // nil: no guest was started
+	End         Ending          // how the guest ended
+	Splats      []Splat         // in the order of the console
+	Unmet       []Expectation   // faults that a spec announced and that did not come
+	Hung        []console.Frame // of the stacks that a guest past its deadline showed when it was asked
+	LoadWords   string          // what the kernel said about a refused load
+	Place       string          // where in the module a guest was that hung, as its kernel said when it was asked; usually empty
+	Tail        string          // the last lines of the console
+	Incomplete  bool            // the kernel dropped messages, or the console log was cut
+	Notes       []string        // what a reader should know of how the evidence was gathered
 
 	specs []results.Spec // all of the guest's, as Judge adds them up for its rows
 }
@@ -65,8 +69,8 @@ type Splat struct {
 	Noise    bool          // the kernel says the same without the module
 }
 
-// counts says whether the splat speaks against the module.
-func (s Splat) counts() bool {
+// Counts reports whether the splat speaks against the module.
+func (s Splat) Counts() bool {
 	return s.Stage != results.StageBoot && s.Severity.Fault() && !s.Expected && !s.Noise
 }
 
@@ -78,13 +82,69 @@ type verdict struct {
 	reason string
 }
 
-// row looks for one kind of evidence; ok says that it is there, and then nothing after it counts.
-type row func(Evidence) (v verdict, ok bool)
+// Version says which reading of the evidence this is. Raise it when a verdict on the same evidence changes: it is part of
+// every cached cell's key.
+const Version = "3"
 
-// rows is the table of judgement: the first row that fits decides. Its order is the contract.
-var rows = []row{
-	excluded, configMissing, alreadyInTree, interrupted, trouble, build, buildOnly, noGuest, bootFailed, wrongKernel, dependencies, loadRefused,
-	splat, badTaint, outOfMemory, suddenEnd, hang, specFailed, unmet, specMissing, unloadRefused, residue, noEnd, lostFrames, nothingRan,
+// rules is the table of judgement: the first rule that fits decides. Its order is the contract. A rule looks for one kind
+// of evidence; ok reports that it is there, and then nothing after it counts.
+var rules = []struct {
+	name string
+	fits func(Evidence) (v verdict, ok bool)
+}{
+	{"excluded", excluded},
+	{"config-missing", configMissing},
+	{"in-tree", alreadyInTree},
+	{"interrupted", interrupted},
+	{"infrastructure", infrastructure},
+	{"build", build},
+	{"build-only", buildOnly},
+	{"no-guest", noGuest},
+	{"boot-failed", bootFailed},
+	{"wrong-kernel", wrongKernel},
+	{"dependencies", dependencies},
+	{"load-refused", loadRefused},
+	{"splat", splat},
+	{"taint", badTaint},
+	{"out-of-memory", outOfMemory},
+	{"sudden-end", suddenEnd},
+	{"hang", hang},
+	{"spec-failed", specFailed},
+	{"fault-not-seen", unmet},
+	{"spec-missing", specMissing},
+	{"unload-refused", unloadRefused},
+	{"residue", residue},
+	{"no-end", noEnd},
+	{"lost-frames", lostFrames},
+	{"nothing-ran", nothingRan},
+}
+
+// Rules lists the names of the rules, in their order.
+func Rules() []string {
+	var names []string
+	for _, r := range rules {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+// decide returns the verdict of the first rule that fits, and its name; none fits a cell that passed.
+func decide(e Evidence) (v verdict, rule string) {
+	for _, r := range rules {
+		if v, ok := r.fits(e); ok {
+			return v, r.name
+		}
+	}
+	return verdict{status: results.Pass}, ""
+}
+
+// Rule names the rule that decides on e; empty where none does, which is a PASS.
+func Rule(e Evidence) string {
+	if e.Guest != nil {
+		e.specs = e.Guest.specs()
+	}
+	_, rule := decide(e)
+	return rule
 }
 
 // Judge gives the verdict on a cell: status, stage, code, reason, and the specs and splats that prove it. It is pure,
@@ -105,16 +165,11 @@ func Judge(e Evidence) results.Record {
 		rec.Splats = append(rec.Splats, results.Splat{Title: s.Title, Kind: s.Kind, Fingerprint: s.Fingerprint,
 			Where: where(s), Owner: s.Owner, Callers: s.Callers, Stage: s.Stage, Spec: s.Spec, Line: s.Line, Excerpt: s.Excerpt})
 	}
-	for _, fits := range rows {
-		if v, ok := fits(e); ok {
-			rec.Status, rec.Stage, rec.Code, rec.Reason = v.status, v.stage, v.code, v.reason
-			if v.code == results.CodeHang && stuckIn(e) == "" {
-				rec.Notes = append(rec.Notes, placeless)
-			}
-			return rec
-		}
+	v, _ := decide(e)
+	rec.Status, rec.Stage, rec.Code, rec.Reason = v.status, v.stage, v.code, v.reason
+	if v.code == results.CodeHang && stuckIn(e) == "" {
+		rec.Notes = append(rec.Notes, placeless)
 	}
-	rec.Status = results.Pass
 	return rec
 }
 

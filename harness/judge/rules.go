@@ -1,4 +1,4 @@
-package harness
+package judge
 
 import (
 	"cmp"
@@ -10,7 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
-// The rows of the table of judgement, in its order. Each looks for one kind of evidence and knows nothing of the others.
+// The rules of the table of judgement, in its order. Each looks for one kind of evidence and knows nothing of the others.
 
 func excluded(e Evidence) (verdict, bool) {
 	return verdict{results.Skip, results.StageBuild, results.CodeExcluded, e.Excluded}, e.Excluded != ""
@@ -21,11 +21,11 @@ func alreadyInTree(e Evidence) (verdict, bool) {
 }
 
 func interrupted(e Evidence) (verdict, bool) {
-	return verdict{results.Miss, stageOf(e.Guest), results.CodeInterrupted, "interrupted before it was through"}, e.Interrupted
+	return verdict{results.Miss, StageOf(e.Guest), results.CodeInterrupted, "interrupted before it was through"}, e.Interrupted
 }
 
-// trouble is ours. What could not be obtained did not run; what broke underway may have hidden anything.
-func trouble(e Evidence) (verdict, bool) {
+// infrastructure is our side's trouble. What could not be obtained did not run; what broke underway may have hidden anything.
+func infrastructure(e Evidence) (verdict, bool) {
 	if e.Trouble == nil {
 		return verdict{}, false
 	}
@@ -63,7 +63,7 @@ func bootFailed(e Evidence) (verdict, bool) {
 	case e.End.Late != "":
 		reason = fmt.Sprintf("the kernel did not reach the guest's init in %d s", e.End.Seconds)
 	}
-	if last := lastLine(e.Tail); last != "" {
+	if last := LastLine(e.Tail); last != "" {
 		reason += "; last words: " + last
 	}
 	return verdict{results.Miss, results.StageBoot, results.CodeBootFailed, reason}, true
@@ -79,11 +79,11 @@ func dependencies(e Evidence) (verdict, bool) {
 	if len(e.Guest.Trouble) == 0 {
 		return verdict{}, false
 	}
-	return verdict{results.Error, cmp.Or(e.Guest.Troubled, stageOf(e.Guest)), results.CodeInfra, "the guest: " + e.Guest.Trouble[0]}, true
+	return verdict{results.Error, cmp.Or(e.Guest.Troubled, StageOf(e.Guest)), results.CodeInfra, "the guest: " + e.Guest.Trouble[0]}, true
 }
 
 func loadRefused(e Evidence) (verdict, bool) {
-	call, ok := refused(e.Guest.Loads)
+	call, ok := Refused(e.Guest.Loads)
 	reason := fmt.Sprintf("%s refused: %s", call.Module, call.Error())
 	if e.LoadWords != "" {
 		reason += ": " + e.LoadWords
@@ -100,7 +100,7 @@ func loadRefused(e Evidence) (verdict, bool) {
 // splat looks for the first fault that struck while the module was there, even if every spec passed.
 func splat(e Evidence) (verdict, bool) {
 	for _, s := range e.Splats {
-		if !s.counts() {
+		if !s.Counts() {
 			continue
 		}
 		reason := s.Title
@@ -145,7 +145,7 @@ func suddenEnd(e Evidence) (verdict, bool) {
 	if g.End || e.End.Late != "" || e.End.Reason == "" {
 		return verdict{}, false
 	}
-	stage := stageOf(g)
+	stage := StageOf(g)
 	switch {
 	case !endedByGuest(e.End.Reason):
 		return verdict{results.Error, stage, results.CodeInfra, qemuEnded(e.End)}, true
@@ -179,7 +179,7 @@ func qemuEnded(end Ending) string {
 func hang(e Evidence) (verdict, bool) {
 	g := e.Guest
 	if e.End.Late != "" {
-		stage := stageOf(g)
+		stage := StageOf(g)
 		where := fmt.Sprintf("during %s%s", stage, inSpec(g))
 		switch {
 		case stage == results.StageBoot || stage == results.StageShutdown:
@@ -205,15 +205,15 @@ func stuckIn(e Evidence) string {
 		return ", in " + e.Place
 	}
 	for _, s := range e.Guest.Stuck {
-		if s.Stage == stageOf(e.Guest) {
-			return "; " + firstLine(s.Text)
+		if s.Stage == StageOf(e.Guest) {
+			return "; " + FirstLine(s.Text)
 		}
 	}
 	return ""
 }
 
 func unloadRefused(e Evidence) (verdict, bool) {
-	call, ok := refused(e.Guest.Unloads)
+	call, ok := Refused(e.Guest.Unloads)
 	reason := fmt.Sprintf("%s does not unload: %s", call.Module, call.Error())
 	if words := unloadWords[syscall.Errno(call.Errno)]; words != "" {
 		reason += ": " + words
@@ -241,7 +241,7 @@ func noEnd(e Evidence) (verdict, bool) {
 	case e.Guest.End && (len(e.Guest.Loads) < e.Modules || len(e.Guest.Unloads) < e.Modules):
 		return verdict{results.Error, results.StageLoad, results.CodeInfra, "the guest never said that it loaded and unloaded every module"}, true
 	case !e.Guest.End:
-		return verdict{results.Error, stageOf(e.Guest), results.CodeInfra, "the guest never said that its plan was done"}, true
+		return verdict{results.Error, StageOf(e.Guest), results.CodeInfra, "the guest never said that its plan was done"}, true
 	case !endedByGuest(e.End.Reason):
 		return verdict{results.Error, results.StageShutdown, results.CodeInfra, qemuEnded(e.End)}, true
 	case e.End.Reason != CleanEnd:
@@ -252,13 +252,13 @@ func noEnd(e Evidence) (verdict, bool) {
 
 func lostFrames(e Evidence) (verdict, bool) {
 	if e.Guest.Broken != "" {
-		return verdict{results.Error, stageOf(e.Guest), results.CodeInfra, e.Guest.Broken}, true
+		return verdict{results.Error, StageOf(e.Guest), results.CodeInfra, e.Guest.Broken}, true
 	}
 	return verdict{results.Error, results.StageTest, results.CodeInfra, "frames of the guest were lost on the way"}, e.Guest.Lost
 }
 
-// stageOf is the stage the guest was in: the boot before it said anything else, the shutdown after its end frame.
-func stageOf(g *Guest) results.Stage {
+// StageOf is the stage the guest was in: the boot before it said anything else, the shutdown after its end frame.
+func StageOf(g *Guest) results.Stage {
 	switch {
 	case g == nil || g.Stage == "":
 		return results.StageBoot
@@ -275,12 +275,27 @@ func inSpec(g *Guest) string {
 	return fmt.Sprintf(", in %q", g.Running)
 }
 
-func firstLine(s string) string {
+// FirstLine returns the first line of s that is not blank.
+func FirstLine(s string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
 	return line
 }
 
-func lastLine(s string) string {
+// LastLine returns the last line of s that is not blank.
+func LastLine(s string) string {
 	s = strings.TrimSpace(s)
 	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
+}
+
+// configMissing is a kernel without what the module was to be tested with.
+func configMissing(e Evidence) (verdict, bool) {
+	return verdict{results.Skip, results.StageFetch, results.CodeConfigMissing, e.Lacking}, e.Lacking != ""
+}
+
+// noHardware explains a module that refused to load as a driver does whose hardware is not there; empty for another errno.
+func noHardware(errno syscall.Errno) string {
+	if errno != syscall.ENODEV {
+		return ""
+	}
+	return "it found none of its hardware in the guest, which [guest] devices in modmatrix.toml can give it a stand-in for"
 }

@@ -1,4 +1,4 @@
-package harness
+package judge
 
 import (
 	"bytes"
@@ -92,8 +92,8 @@ func (t timeline) during(log []byte, stage results.Stage) []byte {
 	return nil
 }
 
-// tail gives the last n bytes of log, from the start of a line.
-func tail(log []byte, n int) string {
+// Tail returns the last n bytes of log, from the start of a line.
+func Tail(log []byte, n int) string {
 	if len(log) <= n {
 		return string(log)
 	}

@@ -1,4 +1,4 @@
-package harness
+package judge
 
 import (
 	"github.com/modmatrix/modmatrix/results"

@@ -1,0 +1,65 @@
+package judge
+
+import (
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// Rounds are the guests that one machine plays, one after the other: a Guest for each suite of its plan, which gets the
+// frames of that suite's round and those that belong to all.
+type Rounds struct {
+	guests   []*Guest
+	suites   []string // of guests; a machine without suites plays one guest, whose name is empty
+	now      int      // the round that is under way, or was last
+	begun    []bool   // which of them ever began: of a suite whose round did not, nothing is known
+	expected uint64   // sequence number of the next frame
+}
+
+// NewRounds expects a round for each of suites; without any, one round with an empty name.
+func NewRounds(nonce string, suites ...string) *Rounds {
+	if len(suites) == 0 {
+		suites = []string{""}
+	}
+	r := &Rounds{suites: suites, begun: make([]bool, len(suites)), expected: 1}
+	for range suites {
+		r.guests = append(r.guests, NewGuest(nonce))
+	}
+	return r
+}
+
+// Add takes in one frame and reports whether it was the machine's own.
+func (r *Rounds) Add(f wire.Frame) bool {
+	if f.Nonce != r.guests[0].Nonce {
+		for _, g := range r.guests {
+			g.Foreign++
+		}
+		return false
+	}
+	lost := f.Seq != r.expected
+	r.expected = f.Seq + 1
+	for i, g := range r.guests {
+		g.Lost = g.Lost || lost
+		if f.Suite != "" && r.suites[i] != "" && f.Suite != r.suites[i] {
+			continue
+		}
+		if f.Suite != "" && f.Kind == wire.KindStage {
+			r.begun[i], r.now = true, max(r.now, i)
+		}
+		f.Seq = g.expected
+		g.Add(f)
+	}
+	return true
+}
+
+// Current is the guest whose round is under way.
+func (r *Rounds) Current() *Guest { return r.guests[r.now] }
+
+// Begun reports whether round i ever began.
+func (r *Rounds) Begun(i int) bool { return r.begun[i] }
+
+// Through reports whether round i came to its end and a later one began: then it ended as it should, whatever became of
+// the machine. That a later one began is not enough, since a module can forge that.
+func (r *Rounds) Through(i int) bool {
+	_, refused := Refused(r.guests[i].Loads) // then nothing is unloaded
+	return i < r.now && (refused || r.guests[i].Ended[results.StageUnload])
+}

@@ -1,0 +1,85 @@
+package harness
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/harness/judge"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/vm/console"
+)
+
+// addPlaces finds, for every splat and for a guest that hung, the line of the module's source where it happened.
+func (c *cell) addPlaces(e *judge.Evidence) {
+	for i := range e.Splats {
+		s := &e.Splats[i]
+		for _, m := range c.built.Modules {
+			if frame, ok := s.In(m.Name); ok {
+				s.Place, s.Callers = places(m.Path, frame)
+				break
+			}
+		}
+	}
+	e.Place = c.placeOf(e.Hung)
+}
+
+// placeOf names the first of frames that lies in a module under test, with its source line where that is known; empty when
+// none does.
+func (c *cell) placeOf(frames []console.Frame) string {
+	for _, f := range frames {
+		for _, m := range c.built.Modules {
+			if _, own := (console.Splat{Guilty: f}).In(m.Name); !own {
+				continue
+			}
+			place := fmt.Sprintf("%s [%s]", f.Function, f.Module)
+			if at, _ := places(m.Path, f); at != "" {
+				place += " (" + at + ")"
+			}
+			return place
+		}
+	}
+	return ""
+}
+
+// underscored is a module's name as the kernel has it.
+func underscored(name string) string { return strings.ReplaceAll(name, "-", "_") }
+
+// places returns the source line of a frame in the object file ko, and the callers that were inlined there, outermost last.
+// Without debugging information there are none.
+func places(ko string, f console.Frame) (place string, callers []string) {
+	if f.Symbol == "" {
+		return "", nil
+	}
+	lines, err := kbuild.OpenLines(ko)
+	if err != nil {
+		return "", nil
+	}
+	offset := f.Offset
+	if !f.PC && offset > 0 {
+		offset-- // where a call returns to may be another line already, or another function
+	}
+	at, err := lines.At(f.Symbol, offset)
+	if err != nil || len(at) == 0 {
+		return "", nil
+	}
+	own := ownLine(at)
+	for _, p := range at[own+1:] {
+		callers = append(callers, p.Function+" "+sourceLine(p))
+	}
+	return sourceLine(at[own]), callers
+}
+
+// ownLine is the innermost of the inlined places that lies in the module's source: helpers of the kernel's headers are
+// not to be mended there. Where none does it is the first.
+func ownLine(at []kbuild.Place) int {
+	return max(0, slices.IndexFunc(at, func(p kbuild.Place) bool { return !filepath.IsAbs(p.File) }))
+}
+
+func sourceLine(p kbuild.Place) string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
