@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 )
 
