@@ -91,15 +91,6 @@ func padded(version string) string {
 	return strings.ReplaceAll(version, " ", "")
 }
 
-// Decide answers why dkms would not build for the target, in one line, or nothing if it would.
-func (c *Conf) Decide(tree *kernels.Tree) (condition string, err error) {
-	f, err := factsOf(tree)
-	if err != nil {
-		return "", err
-	}
-	return c.gates.condition(f), nil
-}
-
 // factsOf reads what dkms would ask of a target. The configuration is that of the kernel's own folder: auto.conf there, else .config.
 func factsOf(tree *kernels.Tree) (facts, error) {
 	f := facts{release: tree.Target.Release, arch: tree.Target.Arch, clang: tree.Config.Enabled("CC_IS_CLANG")}

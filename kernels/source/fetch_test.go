@@ -250,7 +250,7 @@ func TestFetchFails(t *testing.T) {
 		profile string
 		want    string
 	}{
-		"a line that does not take effect": {fakeKernel, "+nope", "CONFIG_NOPE=y of profile nope: it depends on NEVER, which is not set (Kconfig:3)"},
+		"a line that does not take effect": {fakeKernel, "+nope", "CONFIG_NOPE=y of profile nope: make olddefconfig dropped it; it depends on NEVER (Kconfig:5)"},
 		"a profile that renames":           {fakeKernel, "+name", `calls itself "6.12.3-mine" and not 6.12.3`},
 		"a compiler error": {with("scripts/before.sh", "echo '  CC      lib/error.o'; echo 'init/main.c:1:1: error: what is this' >&2; exit 1"), "",
 			"compile: make: init/main.c:1:1: error: what is this (all of it: "},

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
 // recipe is the number of the way in which trees are made here; whoever changes what comes out raises it.
@@ -192,37 +191,6 @@ func (j job) configure(ctx context.Context, b box, log *buildLog) error {
 	return j.verify(tree)
 }
 
-// verify holds the configuration against what was asked.
-func (j job) verify(tree *os.Root) error {
-	f, err := tree.Open(".config")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	config, err := kconfig.Parse(f)
-	if err != nil {
-		return err
-	}
-	missed := j.config.missed(config)
-	if len(missed) == 0 {
-		return nil
-	}
-	menu, err := kconfig.ReadMenu(tree.FS(), "Kconfig", map[string]string{"SRCARCH": "x86"})
-	var reasons []string
-	for _, m := range missed {
-		why := fmt.Sprintf("why is not known, as its Kconfig could not be read (%v)", err)
-		if err == nil {
-			why = menu.Why(m.symbol, m.value, config)
-		}
-		reasons = append(reasons, fmt.Sprintf("CONFIG_%s=%s of profile %s: %s", m.symbol, m.value, j.config.origin(m.symbol), why))
-	}
-	const most = 4
-	if more := len(reasons) - most; more > 0 {
-		reasons = append(reasons[:most], fmt.Sprintf("and %d more", more))
-	}
-	return fmt.Errorf("this kernel does not take %s", strings.Join(reasons, "; "))
-}
-
 // objectsPerSymbol is how many objects a kernel has for each symbol that is built in, give or take a third.
 const objectsPerSymbol = 1.75
 
@@ -233,12 +201,7 @@ func (j job) compile(ctx context.Context, b box, log *buildLog) error {
 		return err
 	}
 	defer tree.Close()
-	f, err := tree.Open(".config")
-	if err != nil {
-		return err
-	}
-	config, err := kconfig.Parse(f)
-	f.Close()
+	config, err := readConfig(tree)
 	if err != nil {
 		return err
 	}
