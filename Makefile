@@ -24,6 +24,7 @@ TEST_NEEDS := $(RUN_NEEDS) \
 	gcc:/usr/bin/gcc:the_race_detector_needs_cgo \
 	libc6-dev:/usr/include/stdlib.h:the_race_detector_needs_cgo \
 	git:/usr/bin/git:tests_of_work_trees \
+	kmod:/usr/sbin/depmod:says_what_the_modules_of_a_built_kernel_need \
 	gnupg:/usr/bin/gpg:signs_the_archive_that_tests_tamper_with \
 	procps:/usr/bin/pgrep:looks_for_what_a_killed_run_leaves
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,10 +68,39 @@ func testTree(t *testing.T, dir string) string {
 	write(t, filepath.Join(dir, "arch/x86/boot/bzImage"), bzImage(testRelease))
 	write(t, filepath.Join(dir, "modules.order"), "drivers/a/first-one.o\ndrivers/b/second.o\nkernel/third.o\n")
 	write(t, filepath.Join(dir, "modules.builtin"), "kernel/drivers/tty/serial.ko\n")
-	write(t, filepath.Join(dir, "drivers/a/first-one.ko"), module("depends=second", "softdep=pre: third-alias"))
-	write(t, filepath.Join(dir, "drivers/b/second.ko"), module("depends="))
-	write(t, filepath.Join(dir, "kernel/third.ko"), module("depends=", "alias=third-alias"))
+	write(t, filepath.Join(dir, "drivers/a/first-one.ko"), compiled(t, firstModule))
+	write(t, filepath.Join(dir, "drivers/b/second.ko"), compiled(t, secondModule))
+	write(t, filepath.Join(dir, "kernel/third.ko"), compiled(t, thirdModule))
 	return dir
+}
+
+// Modules in as far as depmod looks at them: what they call, export and say.
+const (
+	firstModule  = "void second(void); int init_module(void) { second(); return 0; }" + modinfo + `"softdep=pre: third-alias";`
+	secondModule = `void second(void) {} static const char e[] __attribute__((used, section("__ksymtab_strings"))) = "second";`
+	thirdModule  = modinfo + `"alias=third-alias";`
+	modinfo      = ` static const char i[] __attribute__((used, section(".modinfo"))) = `
+)
+
+var objects = map[string]string{}
+
+// compiled is the object file of a source.
+func compiled(t *testing.T, source string) string {
+	t.Helper()
+	if objects[source] == "" {
+		file := filepath.Join(t.TempDir(), "x.o")
+		cmd := exec.Command("gcc", "-c", "-x", "c", "-", "-o", file)
+		cmd.Stdin = strings.NewReader(source)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("gcc: %v\n%s", err, out)
+		}
+		object, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects[source] = string(object)
+	}
+	return objects[source]
 }
 
 // module is the least that is an ELF relocatable with a .modinfo.
@@ -322,8 +352,8 @@ func TestStagedModules(t *testing.T) {
 	for _, where := range []string{"lib/modules", "usr/lib/modules", "_install/lib/modules"} {
 		dir := testTree(t, t.TempDir())
 		staged := filepath.Join(dir, where, testRelease, "kernel/drivers")
-		write(t, filepath.Join(staged, "a/first-one.ko"), module("depends=second"))
-		write(t, filepath.Join(staged, "second.ko"), module("depends="))
+		write(t, filepath.Join(staged, "a/first-one.ko"), compiled(t, firstModule))
+		write(t, filepath.Join(staged, "second.ko"), compiled(t, secondModule))
 		for _, name := range []string{"modules.order", "drivers", "kernel"} {
 			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 				t.Fatal(err)

@@ -22,16 +22,6 @@ func FuzzReadVmlinux(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { _, _ = readVmlinux(bytes.NewReader(data)) })
 }
 
-func FuzzParseModinfo(f *testing.F) {
-	f.Add([]byte(module("depends=a,b", "softdep=pre: c post: d")))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		info, err := parseModinfo(bytes.NewReader(data))
-		if err == nil && strings.ContainsAny(strings.Join(info.softdeps, ""), "\n\r") {
-			t.Errorf("%q", info.softdeps)
-		}
-	})
-}
-
 func FuzzOrderedModule(f *testing.F) {
 	for _, line := range []string{"drivers/a.o", "kernel/drivers/a.ko", "../../etc/passwd", "/etc/passwd.ko", ""} {
 		f.Add(line)
