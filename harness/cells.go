@@ -33,7 +33,7 @@ func (c *cell) cacheKey(f *frozen) string {
 		io.WriteString(sum, c.mark())
 	}
 	json.NewEncoder(sum).Encode([]any{judge.Version, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.suites[c.suite].sum,
-		c.plan.Spec.Params, c.plan.Spec.Focus, c.plan.Spec.Timeout, c.plan.Spec.Isolate, c.plan.Spec.Modules, c.plan.Spec.Plugs})
+		c.plan.Spec.decided(classCell)})
 	for _, m := range slices.Concat(c.built.depends, c.built.Modules) {
 		if !addFile(sum, m.Path) {
 			return ""

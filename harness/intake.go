@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -24,6 +25,20 @@ type intake struct {
 type packed struct {
 	*dkms.Package
 	digest string
+}
+
+// dependsDigest stands for the sources of all packages that the module builds upon, in whatever order they were given; empty
+// where there are none.
+func (in intake) dependsDigest() string {
+	var sums []string
+	for _, p := range in.depends {
+		sums = append(sums, p.digest)
+	}
+	if len(sums) == 0 {
+		return ""
+	}
+	slices.Sort(sums)
+	return digestOf(sums...)
 }
 
 // title is what a person calls it.

@@ -3,8 +3,6 @@ package harness
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -80,18 +78,11 @@ func (p *Plan) labels() []string {
 
 // Digest is "sha256:…" of everything that was planned: two runs with the same digest were asked the same question.
 func (p *Plan) Digest() string {
-	data, err := json.Marshal(struct {
-		*Plan
-		Devices []string `json:"devices,omitempty"`
-		Modules []string `json:"kernel_modules,omitempty"`
-		Plugs   []string `json:"plugs,omitempty"`
-		InTree  bool     `json:"compare_in_tree,omitempty"`
-	}{p, p.Spec.Devices, p.Spec.Modules, p.Spec.Plugs, p.Spec.CompareInTree})
+	data, err := json.Marshal([]any{p, p.decided()})
 	if err != nil {
 		panic(err) // plain data: cannot happen
 	}
-	sum := sha256.Sum256(data)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return "sha256:" + digestOf(string(data))
 }
 
 // Plan looks at the module and the suites and resolves the selectors; it builds and boots nothing.

@@ -1,11 +1,9 @@
 package harness
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -185,28 +183,13 @@ func (r *run) written(err error) {
 // facts are what the records of this run rest on. Records hold for another run as long as none of the facts that both
 // have differs: another kernel more is no reason to run the first one again.
 func (r *run) facts() []results.Fact {
-	s := r.plan.Spec
 	facts := []results.Fact{
 		{Name: "modmatrix", Value: r.tool + ", judgement " + judge.Version},
 		{Name: "the architecture", Value: vm.HostArch()},
 		{Name: "QEMU", Value: r.qemu},
 		{Name: "the module's source", Value: r.plan.Module.SourceDigest},
-		{Name: "the build's variables", Value: strings.Join(s.Make, " ")},
-		{Name: "--param", Value: strings.Join(s.Params, " ")},
-		{Name: "--focus", Value: s.Focus},
-		{Name: "--timeout", Value: s.Timeout.String()},
-		{Name: "--count", Value: strconv.Itoa(s.Count)},
-		{Name: "--retries", Value: strconv.Itoa(s.Retries)},
-		{Name: "--isolate", Value: cmp.Or(s.Isolate, IsolateSuite)},
-		{Name: "--require-kvm", Value: strconv.FormatBool(s.RequireKVM)},
-		{Name: "the guest's memory in MiB", Value: strconv.Itoa(s.MemoryMiB)},
-		{Name: "the guest's processors", Value: strconv.Itoa(s.CPUs)},
-		{Name: "the guest's devices", Value: strings.Join(s.Devices, " ")},
-		{Name: "the devices to plug in", Value: strings.Join(s.Plugs, " ")},
-		{Name: "the kernel's own modules", Value: strings.Join(s.Modules, " ")},
-		{Name: "--compare-in-tree", Value: strconv.FormatBool(s.CompareInTree)},
-		{Name: "build only", Value: strconv.FormatBool(s.BuildOnly)},
 	}
+	facts = append(facts, r.plan.decided()...)
 	for _, t := range r.plan.Targets {
 		facts = append(facts, results.Fact{Name: kernelFact + Label(t), Value: targetDigest(t)})
 	}

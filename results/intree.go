@@ -169,4 +169,10 @@ func writeMarkdownInTree(out *bufio.Writer, g grid, asked Asked) {
 }
 
 // againInTree is again with both copies.
-func (f finding) againInTree(asked Asked) string { return f.again(asked) + " --compare-in-tree" }
+func (f finding) againInTree(asked Asked) string {
+	command := f.again(asked)
+	if !slices.Contains(asked.Words, "--compare-in-tree") {
+		command += " --compare-in-tree"
+	}
+	return command
+}

@@ -22,7 +22,7 @@ was built, and whose .ko is proven to be for that kernel, is a PASS. It takes th
 				return err
 			}
 			spec.BuildOnly, spec.Suites = true, []string{harness.Lifecycle}
-			spec.Asked = asked("build", args, s.Spec, spec)
+			spec.Asked = asked(cmd, args, spec)
 			return a.carryOut(cmd.Context(), spec)
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels/store"
@@ -66,16 +68,65 @@ func TestTheFlagsOfRunFitTheOtherVerbs(t *testing.T) {
 
 // The command that runs a cell again has everything that was asked of its guest.
 func TestAgainIsTheSameQuestion(t *testing.T) {
-	flags := harness.Spec{Params: []string{"debug=1"}, Devices: []string{"edu"}, Depends: []string{"../core"}, Isolate: harness.IsolateSpec,
-		RequireKVM: true, Timeout: time.Minute, Count: 3}
-	how := asked("run", []string{"drv"}, flags, harness.Spec{Suites: []string{"lifecycle", "drv/suites/fifo"}})
-	if how.Suites["fifo"] != "drv/suites/fifo" || len(how.Suites) != 1 {
-		t.Errorf("suites: %v", how.Suites)
+	cmd := runCommand(&app{})
+	given := strings.Fields("--param debug=1 --device edu --depends ../core --isolate spec --count 3 --require-kvm --timeout 1m --defer-in-tree --plug kbd=usb-kbd " +
+		"--offline -k debian:sid --suite fifo --focus x --jobs 3 --no-cache --resume -o out --locked")
+	if err := cmd.ParseFlags(given); err != nil {
+		t.Fatal(err)
+	}
+	how := asked(cmd, []string{"drv"}, harness.Spec{Focus: "x", Suites: []string{"lifecycle", "drv/suites/fifo"}})
+	if how.Suites["fifo"] != "drv/suites/fifo" || len(how.Suites) != 1 || how.Focus != "x" {
+		t.Errorf("suites: %v, focus %s", how.Suites, how.Focus)
 	}
 	got := strings.Join(how.Words, " ")
-	if want := "run drv --param debug=1 --device edu --depends ../core --isolate spec --count 3 --require-kvm --timeout 1m0s"; got != want {
+	if want := "run drv --depends ../core --offline --param debug=1 --device edu --plug kbd=usb-kbd --timeout 1m0s --isolate spec --count 3 --defer-in-tree --require-kvm"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	cmd = runCommand(&app{})
+	if err := cmd.ParseFlags([]string{"--require-kvm=false", "--compare-in-tree", "--retries", "2"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(asked(cmd, nil, harness.Spec{}).Words, " "); got != "run --retries 2 --compare-in-tree --require-kvm=false" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Each flag of run sets the field of Spec that names it, and no other; none is left out.
+func TestFieldsOfSpecNameTheFlagsOfRun(t *testing.T) {
+	var s specFlags
+	cmd := &cobra.Command{}
+	for _, add := range []func(*cobra.Command){s.whichKernels, s.whichSuites, s.whatToRun, s.output, s.earlierRun} {
+		add(cmd)
+	}
+	named := map[string]bool{}
+	for _, flag := range harness.SpecFlags() {
+		named[flag.Name] = true
+		f := cmd.Flags().Lookup(flag.Name)
+		if f == nil {
+			t.Errorf("run has no --%s, which %s names", flag.Name, flag.Field)
+			continue
+		}
+		s.Spec = harness.Spec{}
+		sample := map[string]string{"bool": "true", "int": "1", "duration": "1s", "string": "x", "stringArray": "x"}[f.Value.Type()]
+		if err := f.Value.Set(sample); err != nil {
+			t.Error(err)
+		}
+		for field, v := range reflect.ValueOf(s.Spec).Fields() {
+			if v.IsZero() == (field.Name == flag.Field) {
+				t.Errorf("--%s sets %s to %v", flag.Name, field.Name, v)
+			}
+		}
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !named[f.Name] {
+			t.Errorf("no field of Spec names --%s", f.Name)
+		}
+	})
+	runCommand(&app{}).Flags().VisitAll(func(f *pflag.Flag) {
+		if cmd.Flags().Lookup(f.Name) == nil {
+			t.Errorf("run has --%s, which was not looked at", f.Name)
+		}
+	})
 }
 
 func TestEveryVerbHasAnExample(t *testing.T) {

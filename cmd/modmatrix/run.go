@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
@@ -47,7 +47,7 @@ that no selector names any more too. Where nothing is new, it says so, and its e
 			if spec.Resume && spec.New {
 				return usage("--resume and --new exclude each other: --new also runs what is missing of an unfinished run")
 			}
-			spec.Asked = asked("run", args, s.Spec, spec)
+			spec.Asked = asked(cmd, args, spec)
 			return a.carryOut(cmd.Context(), spec)
 		},
 	}
@@ -55,37 +55,17 @@ that no selector names any more too. Where nothing is new, it says so, and its e
 	s.whichSuites(cmd)
 	s.whatToRun(cmd)
 	s.output(cmd)
-	f := cmd.Flags()
-	f.BoolVar(&s.Resume, "resume", false, "go on with the run that the folder of results holds, after it was killed or interrupted")
-	f.BoolVar(&s.New, "new", false, "run only the kernels that are not what they were in the run that the folder of results holds")
-	f.BoolVar(&s.CompareInTree, "compare-in-tree", false, "where a kernel brings a module of that name itself, run the suites with its copy as well, and show both")
-	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
+	s.earlierRun(cmd)
 	return cmd
 }
 
 // asked says how a run of spec was asked for: with the flags that were given, and what the configuration says stays there.
-func asked(verb string, args []string, flags, spec harness.Spec) results.Asked {
-	words := append([]string{verb}, args...)
-	each := func(flag string, values []string) {
-		for _, v := range values {
-			words = append(words, flag, v)
+func asked(cmd *cobra.Command, args []string, spec harness.Spec) results.Asked {
+	words := append([]string{cmd.Name()}, args...)
+	for _, flag := range harness.SpecFlags() {
+		if f := cmd.Flags().Lookup(flag.Name); flag.Again && f != nil && f.Changed {
+			words = append(words, flagWords(f)...)
 		}
-	}
-	each("--param", flags.Params)
-	each("--device", flags.Devices)
-	each("--depends", flags.Depends)
-	if flags.Isolate != "" {
-		words = append(words, "--isolate", flags.Isolate)
-	}
-	each("--plug", flags.Plugs)
-	if flags.Count != 0 {
-		words = append(words, "--count", strconv.Itoa(flags.Count))
-	}
-	if flags.RequireKVM {
-		words = append(words, "--require-kvm")
-	}
-	if flags.Timeout != 0 {
-		words = append(words, "--timeout", flags.Timeout.String())
 	}
 	how := results.Asked{Words: words, Focus: spec.Focus, Suites: map[string]string{}}
 	for _, s := range spec.Suites {
@@ -94,6 +74,24 @@ func asked(verb string, args []string, flags, spec harness.Spec) results.Asked {
 		}
 	}
 	return how
+}
+
+// flagWords give f the value that it has.
+func flagWords(f *pflag.Flag) (words []string) {
+	name := "--" + f.Name
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		for _, value := range list.GetSlice() {
+			words = append(words, name, value)
+		}
+		return words
+	}
+	switch value := f.Value.String(); {
+	case f.Value.Type() != "bool":
+		return []string{name, value}
+	case value == "true":
+		return []string{name}
+	}
+	return []string{name + "=false"}
 }
 
 // carryOut plans, runs, and shows the matrix.

@@ -39,8 +39,17 @@ func (s *specFlags) whatToRun(cmd *cobra.Command) {
 	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
 	f.BoolVar(&s.DeferInTree, "defer-in-tree", false, "skip a kernel that brings the module itself, no older than this one")
 	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")
+	f.BoolVar(&s.CompareInTree, "compare-in-tree", false, "where a kernel brings a module of that name itself, run the suites with its copy as well, and show both")
+	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
 	f.IntVar(&s.Count, "count", 0, "`N` guests for each cell, one after the other; the worst decides")
 	f.StringVar(&s.Isolate, "isolate", "", "`WHAT` gets a fresh guest: suite, spec, or none, where suites share one (default suite)")
+}
+
+// earlierRun adds the flags that say what becomes of what the folder of results holds.
+func (s *specFlags) earlierRun(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&s.Resume, "resume", false, "go on with the run that the folder of results holds, after it was killed or interrupted")
+	f.BoolVar(&s.New, "new", false, "run only the kernels that are not what they were in the run that the folder of results holds")
 }
 
 // whichSuites adds the flags of the verbs that run suites.
