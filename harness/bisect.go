@@ -10,36 +10,26 @@ import (
 
 // Point is one kernel that a bisection may test. It is plain data: where it comes from is its lister's business.
 type Point struct {
-	Target  kernels.Target `json:"-"`                 // the zero value where the kernel is known by name alone
-	Release string         `json:"release"`           // as a matrix names it
-	Version string         `json:"version"`           // X.Y.Z
-	Missing string         `json:"missing,omitempty"` // why it cannot be tested; empty: it can
+	Target  kernels.Target // the zero value where the kernel is known by name alone
+	Release string         // as a matrix names it
+	Version string         // X.Y.Z
+	Missing string         // why it cannot be tested; empty: it can
 }
-
-// Outcome is what a test of a point showed.
-type Outcome string
-
-// The outcomes. The zero value: nobody tested it.
-const (
-	Good       Outcome = "good"       // the module works
-	Bad        Outcome = "bad"        // the module is at fault
-	Untestable Outcome = "untestable" // neither can be told, for a reason of ours or of the kernel
-)
 
 // halving finds where good turns into bad in a row of which the first is good and the last is bad.
 type halving struct {
-	good, bad int       // the last that is known to be good, the first that is known to be bad
-	seen      []Outcome // of each point
+	good, bad int               // the last that is known to be good, the first that is known to be bad
+	seen      []results.Outcome // of each point
 }
 
 func newHalving(points []Point) *halving {
-	h := &halving{bad: len(points) - 1, seen: make([]Outcome, len(points))}
+	h := &halving{bad: len(points) - 1, seen: make([]results.Outcome, len(points))}
 	for i, p := range points {
 		if p.Missing != "" {
-			h.seen[i] = Untestable
+			h.seen[i] = results.Untestable
 		}
 	}
-	h.seen[0], h.seen[h.bad] = Good, Bad
+	h.seen[0], h.seen[h.bad] = results.Good, results.Bad
 	return h
 }
 
@@ -64,12 +54,12 @@ func (h *halving) next() (point int, ok bool) {
 }
 
 // note takes in what the test of a point showed.
-func (h *halving) note(point int, o Outcome) {
+func (h *halving) note(point int, o results.Outcome) {
 	h.seen[point] = o
 	switch {
-	case o == Good && point > h.good:
+	case o == results.Good && point > h.good:
 		h.good = point
-	case o == Bad && point < h.bad:
+	case o == results.Bad && point < h.bad:
 		h.bad = point
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // ends are a kernel on which the module works and a newer one on which it does not. Those of the last run are believed, if it
 // was of the same source; any others are tested, the bad one first: it tells how far the good one has to come.
-func (b *bisection) ends(ctx context.Context) (good, bad Step, err error) {
+func (b *bisection) ends(ctx context.Context) (good, bad step, err error) {
 	if b.Good == "" && b.Bad == "" {
 		if good, bad, ok := b.earlier(); ok {
 			b.build = bad.Stage == results.StageBuild
@@ -29,10 +29,10 @@ func (b *bisection) ends(ctx context.Context) (good, bad Step, err error) {
 		return good, bad, err
 	}
 	b.told(bad)
-	if bad.Outcome == Untestable {
+	if bad.Outcome == results.Untestable {
 		return good, bad, b.check(bad, bad)
 	}
-	b.build = bad.Outcome == Bad && bad.Stage == results.StageBuild
+	b.build = bad.Outcome == results.Bad && bad.Stage == results.StageBuild
 	if good, err = b.test(ctx, pointOf(oldest)); err != nil {
 		return good, bad, err
 	}
@@ -41,17 +41,17 @@ func (b *bisection) ends(ctx context.Context) (good, bad Step, err error) {
 }
 
 // check says what is wrong with the ends, if anything is.
-func (b *bisection) check(good, bad Step) error {
+func (b *bisection) check(good, bad step) error {
 	switch {
-	case good.Outcome == Untestable || bad.Outcome == Untestable:
+	case good.Outcome == results.Untestable || bad.Outcome == results.Untestable:
 		s := good
-		if bad.Outcome == Untestable {
+		if bad.Outcome == results.Untestable {
 			s = bad
 		}
 		return fmt.Errorf("%w: %s is no end to bisect from: %s; name another with --good or --bad", ErrUntestable, s.Release, s.Reason)
 	case good.Outcome == bad.Outcome:
 		return errSameEnds(good, bad)
-	case good.Outcome == Bad:
+	case good.Outcome == results.Bad:
 		return &UsageError{fmt.Errorf("the module fails on %s and works on %s: bisect finds where it stopped to work, not where it began", good.Release, bad.Release)}
 	}
 	return nil
@@ -126,7 +126,7 @@ func (b *bisection) candidates(ctx context.Context, flag, selector string) ([]ke
 
 // earlier takes the ends from the last run, if it was of the same source: the oldest kernel on which it failed, and the newest
 // one before it on which it passed.
-func (b *bisection) earlier() (good, bad Step, ok bool) {
+func (b *bisection) earlier() (good, bad step, ok bool) {
 	res, err := results.Read(filepath.Join(b.Spec.Out, results.FileName))
 	if err != nil {
 		return good, bad, false
@@ -141,7 +141,7 @@ func (b *bisection) earlier() (good, bad Step, ok bool) {
 }
 
 // turn finds in the records of a run the first pair of ends of one flavour, in the order of the matrix.
-func turn(records []results.Record, suites []Suite) (good, bad Step, ok bool) {
+func turn(records []results.Record, suites []Suite) (good, bad step, ok bool) {
 	type kind struct{ arch, flavour string }
 	var order []kind
 	rows := map[kind]map[string][]results.Record{}
@@ -162,25 +162,25 @@ func turn(records []results.Record, suites []Suite) (good, bad Step, ok bool) {
 			return good, bad, true
 		}
 	}
-	return Step{}, Step{}, false
+	return step{}, step{}, false
 }
 
 // turnOf is turn for kernels of one flavour, by release.
-func turnOf(rows map[string][]results.Record) (good, bad Step, ok bool) {
-	var steps []Step
+func turnOf(rows map[string][]results.Record) (good, bad step, ok bool) {
+	var steps []step
 	for _, records := range rows {
-		s, t := stepOf(records), records[0].Target
-		s.Point = pointOf(kernels.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Source: t.Source})
-		steps = append(steps, s)
+		t := records[0].Target
+		end := kernels.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Source: t.Source}
+		steps = append(steps, stepOf(records).at(pointOf(end)))
 	}
-	slices.SortFunc(steps, func(a, b Step) int {
+	slices.SortFunc(steps, func(a, b step) int {
 		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(a.Release, b.Release))
 	})
 	for _, s := range steps {
 		switch {
-		case s.Outcome == Good:
+		case s.Outcome == results.Good:
 			good = s
-		case s.Outcome == Bad && good.Release != "" && results.CompareVersions(good.Version, s.Version) < 0:
+		case s.Outcome == results.Bad && good.Release != "" && results.CompareVersions(good.Version, s.Version) < 0:
 			return good, s, true // one that fails before any passed is too old for the module, which is another question
 		}
 	}

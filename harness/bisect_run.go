@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/kernels/api"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -20,47 +19,21 @@ type Search struct {
 	Spec Spec   // the module and how it is run; of Kernels, the oldest and the newest are the ends where nothing else names them
 	Good string // selector of one kernel on which it works; empty: as the last run in Spec.Out says, else the oldest of Kernels
 	Bad  string // likewise, where it fails; else the newest
-	Told func(Step)
+	Told func(results.Step)
 }
 
-// BisectionSchema names the format of a Bisection written as JSON.
-const BisectionSchema = "modmatrix.bisection/v1"
-
-// Bisection is what a search came to.
-type Bisection struct {
-	Schema  string         `json:"schema"`
-	Module  results.Module `json:"module"`
-	Good    Step           `json:"last_good"`
-	Bad     Step           `json:"first_bad"`
-	Between []Step         `json:"between"` // releases of which nobody can tell; none: the answer is exact
-	Steps   []Step         `json:"steps"`   // what was tested, in that order
-	Folder  string         `json:"folder"`  // with a results.json that holds the first bad kernel
-	Changes []api.Change   `json:"changes"` // what differs between the two in the names that the build stumbled over
+// step is the test of one point.
+type step struct {
+	results.Step
+	target kernels.Target
+	record results.Record // the one that decided
 }
 
-// Step is one point and what came of it.
-type Step struct {
-	Point
-	Outcome Outcome       `json:"outcome"`
-	Stage   results.Stage `json:"stage,omitempty"`
-	Code    results.Code  `json:"code,omitempty"`
-	Reason  string        `json:"reason,omitempty"`
-	Results string        `json:"results,omitempty"` // folder with results.json; empty where nothing was run
-	Elapsed time.Duration `json:"elapsed_ns"`
-	ToGo    int           `json:"to_go"`           // tests that are left at most
-	Broke   bool          `json:"broke,omitempty"` // untestable for a reason of ours that may be another one another time
-
-	record results.Record
-}
-
-// Broke tells that there may be a narrower answer another time: something of ours broke on a release in between.
-func (b *Bisection) Broke() bool {
-	for _, s := range b.Between {
-		if s.Broke {
-			return true
-		}
-	}
-	return false
+// at puts s at the point p.
+func (s step) at(p Point) step {
+	s.Release, s.Version, s.Missing, s.target = p.Release, p.Version, p.Missing, p.Target
+	s.Selector = aboutTarget(p.Target).Selector()
+	return s
 }
 
 // ErrUntestable says that of an end of a bisection nothing can be told, so that there is nothing to search between (exit code
@@ -81,7 +54,7 @@ type bisection struct {
 	Search
 	plan  *Plan // of the module, without a kernel
 	build bool  // no guest is needed: the module fails before
-	steps []Step
+	steps []results.Step
 	whole results.Results // of all kernels that were tested
 }
 
@@ -89,7 +62,7 @@ type bisection struct {
 // works and one on which it does not. Each is one Run, with everything cached that can be; where the bad end fails at its
 // build, nothing is booted. It gives a *UsageError where the ends are none, an error that wraps ErrNothingMatched where
 // nothing fails, or everything, and one that wraps ErrUntestable where an end tells nothing.
-func (h *Harness) Bisect(ctx context.Context, s Search) (*Bisection, error) {
+func (h *Harness) Bisect(ctx context.Context, s Search) (*results.Bisection, error) {
 	plan, err := h.planModule(ctx, s.Spec)
 	if err != nil {
 		return nil, err
@@ -139,16 +112,16 @@ func (b *bisection) lister(good, bad kernels.Target) (lister, error) {
 }
 
 // list gives all points from good to bad.
-func (b *bisection) list(ctx context.Context, good, bad Step) ([]Point, error) {
-	l, err := b.lister(good.Target, bad.Target)
+func (b *bisection) list(ctx context.Context, good, bad step) ([]Point, error) {
+	l, err := b.lister(good.target, bad.target)
 	if err != nil {
 		return nil, err
 	}
-	res, err := l.Releases(ctx, bad.Target.Flavour)
+	res, err := l.Releases(ctx, bad.target.Flavour)
 	if err != nil {
 		return nil, err
 	}
-	row := pointsBetween(res, good.Target, bad.Target)
+	row := pointsBetween(res, good.target, bad.target)
 	for _, t := range res.Targets { // the ends of an earlier run are known by name alone
 		for _, end := range []*Point{&row[0], &row[len(row)-1]} {
 			if len(end.Target.Packages) == 0 && end.Release == Label(t) {
@@ -160,14 +133,13 @@ func (b *bisection) list(ctx context.Context, good, bad Step) ([]Point, error) {
 }
 
 // halve tests until nothing more can be told.
-func (b *bisection) halve(ctx context.Context, row []Point, good, bad Step) (*Bisection, error) {
+func (b *bisection) halve(ctx context.Context, row []Point, good, bad step) (*results.Bisection, error) {
 	h := newHalving(row)
-	by := make([]Step, len(row))
+	by := make([]step, len(row))
 	for i, p := range row {
-		by[i] = Step{Point: p, Outcome: h.seen[i], Reason: p.Missing}
+		by[i] = step{Step: results.Step{Outcome: h.seen[i], Reason: p.Missing}}.at(p)
 	}
-	good.Point, bad.Point = row[0], row[len(row)-1]
-	by[0], by[len(row)-1] = good, bad
+	by[0], by[len(row)-1] = good.at(row[0]), bad.at(row[len(row)-1])
 	for i, ok := h.next(); ok; i, ok = h.next() {
 		s, err := b.test(ctx, row[i])
 		if err != nil {
@@ -178,20 +150,20 @@ func (b *bisection) halve(ctx context.Context, row []Point, good, bad Step) (*Bi
 		by[i] = s
 		b.told(s)
 	}
-	found := &Bisection{Schema: BisectionSchema, Module: b.plan.Module, Good: by[h.good], Bad: by[h.bad], Between: []Step{}, Steps: b.steps, Folder: filepath.Join(b.Spec.Out, bisectDir)}
+	found := &results.Bisection{Schema: results.BisectionSchema, Module: b.plan.Module, Good: by[h.good].Step, Bad: by[h.bad].Step, Between: []results.Step{}, Steps: b.steps, Folder: filepath.Join(b.Spec.Out, bisectDir)}
 	if found.Bad.Results == b.Spec.Out {
 		found.Folder = b.Spec.Out
 	}
 	for _, i := range h.between() {
-		found.Between = append(found.Between, by[i])
+		found.Between = append(found.Between, by[i].Step)
 	}
-	found.Changes = b.changes(ctx, b.Spec, found.Bad, found.Good.Target, found.Bad.Target)
+	found.Changes = b.changes(ctx, b.Spec, by[h.bad], by[h.good].target, by[h.bad].target)
 	return found, b.write(good, bad)
 }
 
 // write puts the results of all tests together, so that they can be read as one matrix. Ends that were known from an earlier
 // run are in it without their artifacts, which lie there.
-func (b *bisection) write(ends ...Step) error {
+func (b *bisection) write(ends ...step) error {
 	if len(b.whole.Records) == 0 {
 		return nil
 	}
@@ -229,15 +201,15 @@ func (b *bisection) add(res *results.Results, folder string) {
 	}
 }
 
-func (b *bisection) told(s Step) {
-	b.steps = append(b.steps, s)
+func (b *bisection) told(s step) {
+	b.steps = append(b.steps, s.Step)
 	if b.Told != nil {
-		b.Told(s)
+		b.Told(s.Step)
 	}
 }
 
 // test runs the module on one kernel. An error says that it could not even be begun, or that the user ended it.
-func (b *bisection) test(ctx context.Context, p Point) (Step, error) {
+func (b *bisection) test(ctx context.Context, p Point) (step, error) {
 	plan := *b.plan
 	plan.Targets, plan.part = []kernels.Target{p.Target}, true
 	plan.Spec.Out = filepath.Join(b.Spec.Out, bisectDir, fileName(p.Release))
@@ -246,11 +218,11 @@ func (b *bisection) test(ctx context.Context, p Point) (Step, error) {
 	began := time.Now()
 	res, err := b.Run(ctx, &plan)
 	if err != nil {
-		return Step{}, err
+		return step{}, err
 	}
 	b.add(res, fileName(p.Release))
-	s := stepOf(res.Records)
-	s.Point, s.Results, s.Elapsed = p, plan.Spec.Out, time.Since(began)
+	s := stepOf(res.Records).at(p)
+	s.Results, s.Elapsed = plan.Spec.Out, time.Since(began)
 	if b.plan.Module.Version == "" {
 		b.plan.Module.Name, b.plan.Module.Version = res.Module.Name, res.Module.Version
 	}
@@ -258,26 +230,26 @@ func (b *bisection) test(ctx context.Context, p Point) (Step, error) {
 }
 
 // stepOf is what the records of one kernel come to: bad where one of them failed, good where all passed.
-func stepOf(records []results.Record) Step {
+func stepOf(records []results.Record) step {
 	worst := records[0]
 	for _, rec := range records[1:] {
 		if rec.Status != worst.Status && worst.Status.Worse(rec.Status) == rec.Status {
 			worst = rec
 		}
 	}
-	s := Step{Outcome: Untestable, Stage: worst.Stage, Code: worst.Code, Reason: worst.Reason, record: worst}
+	s := step{Step: results.Step{Outcome: results.Untestable, Stage: worst.Stage, Code: worst.Code, Reason: worst.Reason}, record: worst}
 	switch worst.Status {
 	case results.Pass:
-		s.Outcome = Good
+		s.Outcome = results.Good
 	case results.Fail:
-		s.Outcome = Bad
+		s.Outcome = results.Bad
 	default:
 		s.Broke = worst.Status != results.Skip
 		s.Reason = cmp.Or(s.Reason, string(worst.Status))
 	}
 	for _, rec := range records {
-		if s.Outcome == Good && rec.Status != results.Pass {
-			s.Outcome = Untestable // what was skipped beside a pass was not told
+		if s.Outcome == results.Good && rec.Status != results.Pass {
+			s.Outcome = results.Untestable // what was skipped beside a pass was not told
 			s.Stage, s.Code, s.Reason, s.record = rec.Stage, rec.Code, rec.Reason, rec
 		}
 	}
@@ -285,9 +257,9 @@ func stepOf(records []results.Record) Step {
 }
 
 // errSameEnds says that there is no turn to look for.
-func errSameEnds(good, bad Step) error {
+func errSameEnds(good, bad step) error {
 	what := fmt.Sprintf("works on both %s and %s", good.Release, bad.Release)
-	if good.Outcome == Bad {
+	if good.Outcome == results.Bad {
 		what = fmt.Sprintf("fails on both %s (at %s: %s) and %s (at %s: %s)", good.Release, good.Stage, good.Reason, bad.Release, bad.Stage, bad.Reason)
 	}
 	return fmt.Errorf("%w: the module %s, so there is no first bad release between them; name others with --good and --bad", ErrNothingMatched, what)

@@ -67,7 +67,7 @@ func bisecting(t *testing.T, broken int, missing ...int) (*fixture, *releasesSou
 func TestBisect(t *testing.T) {
 	f, _ := bisecting(t, 17)
 	var told []string
-	found, err := f.Bisect(t.Context(), Search{Spec: f.spec, Told: func(s Step) { told = append(told, s.Release) }})
+	found, err := f.Bisect(t.Context(), Search{Spec: f.spec, Told: func(s results.Step) { told = append(told, s.Release) }})
 	if err != nil {
 		t.Fatal(err)
 	}

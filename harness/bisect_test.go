@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // solve halves a row in which what shows how each point ends: g, b, ? (it shows nothing), and - (it is known by name alone).
@@ -21,7 +22,7 @@ func solve(what string) (h *halving, tests string) {
 	h = newHalving(row)
 	for i, ok := h.next(); ok; i, ok = h.next() {
 		tests += string(what[i])
-		h.note(i, map[byte]Outcome{'g': Good, 'b': Bad, '?': Untestable}[what[i]])
+		h.note(i, map[byte]results.Outcome{'g': results.Good, 'b': results.Bad, '?': results.Untestable}[what[i]])
 	}
 	return h, tests
 }

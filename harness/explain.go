@@ -13,39 +13,18 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// Explanation says why a cell has its status. What it quotes comes from strangers: show it as results.Plain has it.
-type Explanation struct {
-	Label  string         `json:"target"`
-	Rule   string         `json:"rule"` // the row of the table of judgement, in words
-	Look   []string       `json:"look"` // where there is more to see, the nearest first: files, with :LINE where it is known
-	Record results.Record `json:"record"`
-	Build  *BuildFault    `json:"build,omitempty"` // what a build stumbled over
-
-	// InTree is the same of the kernel's own copy, which was run beside; nil where it was not.
-	InTree *Explanation `json:"in_tree,omitempty"`
-}
-
-// BuildFault is what can be told of a build that failed.
-type BuildFault struct {
-	Shown   []string     `json:"shown"`             // the first error as the compiler showed it, with the source's line
-	Good    string       `json:"good,omitempty"`    // the kernel that this one is compared with, on which it was built
-	Changes []api.Change `json:"changes,omitempty"` // what is other in the headers
-	Guard   []string     `json:"guard,omitempty"`   // lines of C and make that would tell the two apart
-	Unknown string       `json:"unknown,omitempty"` // why the headers were not compared
-}
-
 // Explain says of each of cells, which res must hold, why it has its status. dir is where the artifacts of res lie. It runs
 // nothing and fetches nothing: headers are compared where both trees are in the store. Spec says where sources are.
-func (h *Harness) Explain(ctx context.Context, spec Spec, res *results.Results, dir string, cells []results.Cell) ([]Explanation, error) {
-	var all []Explanation
-	done := map[string]*BuildFault{}
+func (h *Harness) Explain(ctx context.Context, spec Spec, res *results.Results, dir string, cells []results.Cell) ([]results.Explanation, error) {
+	var all []results.Explanation
+	done := map[string]*results.BuildFault{}
 	for _, c := range cells {
 		i := slices.IndexFunc(res.Records, func(rec results.Record) bool { return cellOf(rec) == c })
 		if i < 0 {
 			return nil, fmt.Errorf("explain %s %s: no such cell", c.Target, c.Suite)
 		}
 		rec := res.Records[i]
-		e := Explanation{Label: c.Target, Rule: rule(rec), Look: whereToLook(rec, dir), Record: rec}
+		e := results.Explanation{Label: c.Target, Rule: rule(rec), Look: whereToLook(rec, dir), Record: rec}
 		if rec.Status == results.Fail && rec.Stage == results.StageBuild {
 			if done[c.Target] == nil { // all suites of a kernel share one build
 				done[c.Target] = h.buildFault(ctx, spec, res, rec, dir)
@@ -53,7 +32,7 @@ func (h *Harness) Explain(ctx context.Context, spec Spec, res *results.Results, 
 			e.Build = done[c.Target]
 		}
 		if theirs := rec.InTreeRun; theirs != nil {
-			e.InTree = &Explanation{Label: c.Target, Rule: rule(theirs.Record), Look: whereToLook(theirs.Record, dir), Record: theirs.Record}
+			e.InTree = &results.Explanation{Label: c.Target, Rule: rule(theirs.Record), Look: whereToLook(theirs.Record, dir), Record: theirs.Record}
 		}
 		all = append(all, e)
 		if err := ctx.Err(); err != nil {
@@ -69,9 +48,9 @@ func cellOf(rec results.Record) results.Cell {
 }
 
 // buildFault reads the log and compares the headers.
-func (h *Harness) buildFault(ctx context.Context, spec Spec, res *results.Results, rec results.Record, dir string) *BuildFault {
+func (h *Harness) buildFault(ctx context.Context, spec Spec, res *results.Results, rec results.Record, dir string) *results.BuildFault {
 	log := buildLog(rec, dir)
-	f := &BuildFault{Shown: firstError(log, rec.Reason)}
+	f := &results.BuildFault{Shown: firstError(log, rec.Reason)}
 	ids := api.Faults(log + "\n" + rec.Reason)
 	good, ok := lastBuilt(res.Records, rec.Target)
 	switch {

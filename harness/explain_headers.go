@@ -21,7 +21,7 @@ func targetOf(t results.Target) kernels.Target {
 }
 
 // compareHeaders says what two kernels declare of ids. Both must be in the store.
-func (h *Harness) compareHeaders(ctx context.Context, spec Spec, old, fresh kernels.Target, ids []api.Ident) ([]api.Change, error) {
+func (h *Harness) compareHeaders(ctx context.Context, spec Spec, old, fresh kernels.Target, ids []results.Ident) ([]results.Change, error) {
 	var found [2]*api.Headers
 	for i, t := range []kernels.Target{old, fresh} {
 		tree, err := h.storedTree(ctx, spec, t)
@@ -74,7 +74,7 @@ func resolveAgain(ctx context.Context, source Source, t kernels.Target) (kernels
 }
 
 // changes is what differs between two kernels in the names that a bad step stumbled over; nil where that cannot be told.
-func (b *bisection) changes(ctx context.Context, spec Spec, bad Step, good, fresh kernels.Target) []api.Change {
+func (b *bisection) changes(ctx context.Context, spec Spec, bad step, good, fresh kernels.Target) []results.Change {
 	ids := api.Faults(buildLog(bad.record, bad.Results) + "\n" + bad.Reason)
 	if len(ids) == 0 {
 		return nil
@@ -89,10 +89,10 @@ func (b *bisection) changes(ctx context.Context, spec Spec, bad Step, good, fres
 // guard are the lines that would tell the two kernels apart, for each name by itself: what changed between two kernels need
 // not have changed at once. good is the version on which the module was built. It is a suggestion: what belongs into either
 // branch only the author knows.
-func guard(changes []api.Change, good, bad string) []string {
+func guard(changes []results.Change, good, bad string) []string {
 	var lines []string
 	for _, c := range changes {
-		if c.What == api.Same || c.What == api.Unseen {
+		if c.What == results.DeclSame || c.What == results.DeclUnseen {
 			continue
 		}
 		p, itself := probe(c)
@@ -114,7 +114,7 @@ func guard(changes []api.Change, good, bad string) []string {
 
 // condition holds on the older kernel and not on the newer: by the version where that is known, else by what the probe defines,
 // else it leaves the version to the author. inOrder says that the older is c's old one.
-func condition(c api.Change, older, newer string, inOrder bool) []string {
+func condition(c results.Change, older, newer string, inOrder bool) []string {
 	bound, remark, known := turnVersion(older, newer)
 	switch {
 	case known || c.Telltale == "":
@@ -126,12 +126,12 @@ func condition(c api.Change, older, newer string, inOrder bool) []string {
 }
 
 // comment is what a kernel declares, as it stands in C.
-func comment(version string, c api.Change, d *api.Decl) string {
+func comment(version string, c results.Change, d *results.Decl) string {
 	return "/* " + version + ": " + strings.ReplaceAll(saysOf(c, d), "*/", "* /") + " */"
 }
 
 // saysOf is a declaration in a few words, or that there is none.
-func saysOf(c api.Change, d *api.Decl) string {
+func saysOf(c results.Change, d *results.Decl) string {
 	switch {
 	case d == nil && c.Ident.Hint != "":
 		return "no " + c.Ident.String() + "; the compiler thinks of " + c.Ident.Hint
@@ -194,9 +194,9 @@ func numbers(version string) (n [3]int) {
 
 // probe asks the headers instead of the version, where that can be: distributions take changes over without changing the
 // version. itself says that nothing more is needed.
-func probe(c api.Change) (line string, itself bool) {
+func probe(c results.Change) (line string, itself bool) {
 	d := cmp.Or(c.Old, c.New)
-	gone := c.What == api.Added || c.What == api.Removed
+	gone := c.What == results.DeclAdded || c.What == results.DeclRemoved
 	switch {
 	case gone && d.Form == "macro":
 		return "#ifdef " + c.Ident.Name + " /* a macro: no version is needed */", true
@@ -210,11 +210,11 @@ func probe(c api.Change) (line string, itself bool) {
 }
 
 // probeMacro is what the probe in the Kbuild defines where the header has the word.
-func probeMacro(c api.Change) string {
+func probeMacro(c results.Change) string {
 	name, word := c.Ident.Name, c.Word
 	first, _, more := strings.Cut(word, ".")
 	switch {
-	case word == name, more && c.What != api.Changed:
+	case word == name, more && c.What != results.DeclChanged:
 	case more && first == name && c.WordNew:
 		name = "NEW_" + name
 	case more && first == name:

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/modmatrix/modmatrix/kernels/api"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -72,18 +71,18 @@ func TestTurnVersion(t *testing.T) {
 }
 
 func TestGuard(t *testing.T) {
-	decl := func(form, text string) *api.Decl {
-		return &api.Decl{Form: form, Text: text, File: "include/linux/a.h", Line: 3}
+	decl := func(form, text string) *results.Decl {
+		return &results.Decl{Form: form, Text: text, File: "include/linux/a.h", Line: 3}
 	}
-	gone := api.Change{Ident: api.Ident{Name: "f", Hint: "g"}, What: api.Removed, Old: decl("function", "int f(int) /* x */"), Telltale: "include/linux/a.h", Word: "f"}
-	changed := api.Change{Ident: api.Ident{Name: "f"}, What: api.Changed, Old: decl("function", "int f(int)"), New: decl("function", "int f(int, u8 b)"), Telltale: "include/linux/a.h", Word: "u8", WordNew: true}
+	gone := results.Change{Ident: results.Ident{Name: "f", Hint: "g"}, What: results.DeclRemoved, Old: decl("function", "int f(int) /* x */"), Telltale: "include/linux/a.h", Word: "f"}
+	changed := results.Change{Ident: results.Ident{Name: "f"}, What: results.DeclChanged, Old: decl("function", "int f(int)"), New: decl("function", "int f(int, u8 b)"), Telltale: "include/linux/a.h", Word: "u8", WordNew: true}
 	blind := changed
 	blind.Telltale = ""
 	const grepF = "# in Kbuild, instead of a version: ccflags-y += $(shell grep -qsw f $(srctree)/include/linux/a.h && echo -DHAVE_F)\n"
 	const grepU8 = "# in Kbuild, instead of a version: ccflags-y += $(shell grep -qsw u8 $(srctree)/include/linux/a.h && echo -DHAVE_F_U8)\n"
 	const nobody = "/* changed somewhere between 6.1.9 and 6.12.9; in which version is not known here */\n"
 	for name, c := range map[string]struct {
-		change    api.Change
+		change    results.Change
 		good, bad string
 		want      string
 	}{
@@ -99,11 +98,11 @@ func TestGuard(t *testing.T) {
 			"\t/* 6.1.9: int f(int, u8 b) */\n#else\n\t/* 6.12.9: int f(int) */\n#endif"},
 		"no probe in a gap": {blind, "6.1.9", "6.12.9", "#if LINUX_VERSION_CODE < KERNEL_VERSION(?, ?, 0) /* changed somewhere between 6.1.9 and 6.12.9; in which version is not known here */\n" +
 			"\t/* 6.1.9: int f(int) */\n#else\n\t/* 6.12.9: int f(int, u8 b) */\n#endif"},
-		"a macro":  {api.Change{Ident: api.Ident{Name: "M"}, What: api.Removed, Old: decl("macro", "define M 1")}, "6.1.9", "6.12.9", "#ifdef M /* a macro: no version is needed */"},
-		"the same": {api.Change{Ident: api.Ident{Name: "f"}, What: api.Same, Old: decl("function", "f"), New: decl("function", "f")}, "6.1.9", "6.12.9", ""},
-		"unseen":   {api.Change{Ident: api.Ident{Name: "f"}, What: api.Unseen}, "6.1.9", "6.12.9", ""},
+		"a macro":  {results.Change{Ident: results.Ident{Name: "M"}, What: results.DeclRemoved, Old: decl("macro", "define M 1")}, "6.1.9", "6.12.9", "#ifdef M /* a macro: no version is needed */"},
+		"the same": {results.Change{Ident: results.Ident{Name: "f"}, What: results.DeclSame, Old: decl("function", "f"), New: decl("function", "f")}, "6.1.9", "6.12.9", ""},
+		"unseen":   {results.Change{Ident: results.Ident{Name: "f"}, What: results.DeclUnseen}, "6.1.9", "6.12.9", ""},
 	} {
-		if got := strings.Join(guard([]api.Change{c.change}, c.good, c.bad), "\n"); got != c.want {
+		if got := strings.Join(guard([]results.Change{c.change}, c.good, c.bad), "\n"); got != c.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, c.want)
 		}
 	}
@@ -111,15 +110,15 @@ func TestGuard(t *testing.T) {
 
 func TestProbeMacro(t *testing.T) {
 	for _, c := range []struct {
-		what  api.What
+		what  results.Difference
 		word  string
 		isNew bool
 		want  string
 	}{
-		{api.Removed, "f", false, "HAVE_F"}, {api.Removed, "f.char", false, "HAVE_F"}, {api.Added, "f", true, "HAVE_F"},
-		{api.Changed, "u8", true, "HAVE_F_U8"}, {api.Changed, "f.int..int", true, "HAVE_NEW_F"}, {api.Changed, "f.int..int", false, "HAVE_OLD_F"},
+		{results.DeclRemoved, "f", false, "HAVE_F"}, {results.DeclRemoved, "f.char", false, "HAVE_F"}, {results.DeclAdded, "f", true, "HAVE_F"},
+		{results.DeclChanged, "u8", true, "HAVE_F_U8"}, {results.DeclChanged, "f.int..int", true, "HAVE_NEW_F"}, {results.DeclChanged, "f.int..int", false, "HAVE_OLD_F"},
 	} {
-		if got := probeMacro(api.Change{Ident: api.Ident{Name: "f"}, What: c.what, Word: c.word, WordNew: c.isNew}); got != c.want {
+		if got := probeMacro(results.Change{Ident: results.Ident{Name: "f"}, What: c.what, Word: c.word, WordNew: c.isNew}); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
 	}

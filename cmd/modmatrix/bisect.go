@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/kernels/api"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -59,7 +58,7 @@ func (a *app) bisect(ctx context.Context, search harness.Search) error {
 	w := a.watchQuietly()
 	defer w.close()
 	if !a.quiet {
-		search.Told = func(s harness.Step) { fmt.Fprintln(a.Stderr, stepLine(s)) }
+		search.Told = func(s results.Step) { fmt.Fprintln(a.Stderr, stepLine(s)) }
 	}
 	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
 	if err != nil {
@@ -115,18 +114,18 @@ func (l longOnly) event(e results.Event) {
 }
 
 // stepLine says what came of one kernel.
-func stepLine(s harness.Step) string {
+func stepLine(s results.Step) string {
 	line := fmt.Sprintf("%-28s  %-10s  %s", results.Plain(s.Release), s.Outcome, results.Seconds(s.Elapsed))
 	if s.ToGo > 0 {
 		line += fmt.Sprintf("  %s to go", plural(s.ToGo, "test"))
 	}
-	if s.Outcome != harness.Good {
+	if s.Outcome != results.Good {
 		line += "  " + results.Plain(s.Reason)
 	}
 	return line
 }
 
-func showBisection(w io.Writer, b *harness.Bisection, module string) error {
+func showBisection(w io.Writer, b *results.Bisection, module string) error {
 	var out strings.Builder
 	title := strings.TrimSpace(b.Module.Name + " " + b.Module.Version)
 	fmt.Fprintf(&out, "%s · %s tested\n\n", results.Plain(title), plural(len(b.Steps), "kernel"))
@@ -143,20 +142,14 @@ func showBisection(w io.Writer, b *harness.Bisection, module string) error {
 		fmt.Fprintf(&out, "  see      %s\n", results.ShellLine("modmatrix", "explain", b.Bad.Release, "-o", b.Folder))
 	}
 	if b.Broke() {
-		fmt.Fprintf(&out, "  again    %s\n", results.ShellLine("modmatrix", "bisect", module, "--good", selectorOf(b.Good), "--bad", selectorOf(b.Bad)))
+		fmt.Fprintf(&out, "  again    %s\n", results.ShellLine("modmatrix", "bisect", module, "--good", b.Good.Selector, "--bad", b.Bad.Selector))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
-// selectorOf names the kernel of a step on a command line.
-func selectorOf(s harness.Step) string {
-	t := s.Target
-	return results.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Profile: t.Profile, Source: t.Source}.Selector()
-}
-
 // grouped says why releases cannot be tested, those with one reason in one line.
-func grouped(steps []harness.Step) []string {
+func grouped(steps []results.Step) []string {
 	var lines []string
 	var reasons []string
 	names := map[string][]string{}
@@ -183,25 +176,25 @@ func grouped(steps []harness.Step) []string {
 
 // writeChanges shows what two kernels declare of the names at fault. Names that neither knows are shown where there is nothing
 // else: they come from a package's own probes.
-func writeChanges(w io.Writer, changes []api.Change, good, bad string) {
-	seen := slices.ContainsFunc(changes, func(c api.Change) bool { return c.What != api.Unseen })
+func writeChanges(w io.Writer, changes []results.Change, good, bad string) {
+	seen := slices.ContainsFunc(changes, func(c results.Change) bool { return c.What != results.DeclUnseen })
 	for _, c := range changes {
-		if !seen || c.What != api.Unseen {
+		if !seen || c.What != results.DeclUnseen {
 			writeChange(w, c, good, bad)
 		}
 	}
 }
 
 // writeChange shows what two kernels declare of one name.
-func writeChange(w io.Writer, c api.Change, good, bad string) {
-	if c.What == api.Unseen {
+func writeChange(w io.Writer, c results.Change, good, bad string) {
+	if c.What == results.DeclUnseen {
 		fmt.Fprintf(w, "  %s: neither kernel declares it in a way that can be seen\n", results.Plain(c.Ident.String()))
 		return
 	}
 	fmt.Fprintf(w, "  %s is %s\n", results.Plain(c.Ident.String()), differs[c.What])
 	for _, side := range []struct {
 		release string
-		decl    *api.Decl
+		decl    *results.Decl
 	}{{good, c.Old}, {bad, c.New}} {
 		text := "not declared"
 		switch {
@@ -218,10 +211,10 @@ func writeChange(w io.Writer, c api.Change, good, bad string) {
 }
 
 // differs are the ways in which two kernels differ in a name, as one says them of the second.
-var differs = map[api.What]string{api.Added: "new", api.Removed: "gone", api.Changed: "declared in another way",
-	api.Moved: "in another header", api.Same: "declared as it was"}
+var differs = map[results.Difference]string{results.DeclAdded: "new", results.DeclRemoved: "gone", results.DeclChanged: "declared in another way",
+	results.DeclMoved: "in another header", results.DeclSame: "declared as it was"}
 
-func declaredAt(d *api.Decl) string {
+func declaredAt(d *results.Decl) string {
 	if d.Line == 0 {
 		return d.File
 	}

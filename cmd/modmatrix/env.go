@@ -28,8 +28,8 @@ type Env struct {
 type engine interface {
 	Plan(context.Context, harness.Spec) (*harness.Plan, error)
 	Run(context.Context, *harness.Plan) (*results.Results, error)
-	Bisect(context.Context, harness.Search) (*harness.Bisection, error)
-	Explain(ctx context.Context, s harness.Spec, res *results.Results, dir string, cells []results.Cell) ([]harness.Explanation, error)
+	Bisect(context.Context, harness.Search) (*results.Bisection, error)
+	Explain(ctx context.Context, s harness.Spec, res *results.Results, dir string, cells []results.Cell) ([]results.Explanation, error)
 	Shell(context.Context, *harness.Plan, io.ReadWriter) error
 	Fetch(context.Context, harness.Spec) ([]kernels.Target, error)
 	Lock(context.Context, harness.Spec, harness.Config) (harness.Lock, []string, error)

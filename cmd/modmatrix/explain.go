@@ -98,7 +98,7 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 }
 
 // oneBuild tells that two cells ended at the same, of what all suites of a kernel share.
-func oneBuild(a, b harness.Explanation) bool {
+func oneBuild(a, b results.Explanation) bool {
 	ra, rb := a.Record, b.Record
 	return a.Label == b.Label && ra.Stage == rb.Stage && ra.Code == rb.Code && ra.Reason == rb.Reason && (ra.Stage == results.StageFetch || ra.Stage == results.StageBuild)
 }

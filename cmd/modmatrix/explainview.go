@@ -7,13 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // showExplanation writes e for a terminal of that width; zero: lines may be of any length.
-func showExplanation(w io.Writer, e harness.Explanation, width int) error {
+func showExplanation(w io.Writer, e results.Explanation, width int) error {
 	var out strings.Builder
 	rec := e.Record
 	line := func(label, text string) {
@@ -180,7 +179,7 @@ func showRest(line func(label, text string), rec results.Record) {
 	}
 }
 
-func showBuildFault(out io.Writer, line func(label, text string), e harness.Explanation) {
+func showBuildFault(out io.Writer, line func(label, text string), e results.Explanation) {
 	f := e.Build
 	for i, l := range f.Shown {
 		if i == 0 {

@@ -112,7 +112,7 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 }
 
 // Bisect gives what bisection.json holds, and tells of its steps.
-func (s *scripted) Bisect(_ context.Context, search harness.Search) (*harness.Bisection, error) {
+func (s *scripted) Bisect(_ context.Context, search harness.Search) (*results.Bisection, error) {
 	if search.Bad == "debian:nothing" {
 		return nil, fmt.Errorf("%w: %s", harness.ErrNothingMatched, search.Bad)
 	}
@@ -120,7 +120,7 @@ func (s *scripted) Bisect(_ context.Context, search harness.Search) (*harness.Bi
 	if err != nil {
 		return nil, err
 	}
-	var b harness.Bisection
+	var b results.Bisection
 	if err := json.Unmarshal(data, &b); err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (s *scripted) Bisect(_ context.Context, search harness.Search) (*harness.Bi
 }
 
 // Explain is the harness's own: it needs nothing but the store.
-func (s *scripted) Explain(ctx context.Context, spec harness.Spec, res *results.Results, dir string, cells []results.Cell) ([]harness.Explanation, error) {
+func (s *scripted) Explain(ctx context.Context, spec harness.Spec, res *results.Results, dir string, cells []results.Cell) ([]results.Explanation, error) {
 	h, err := harness.New(harness.Options{CacheDir: s.store.Dir()})
 	if err != nil {
 		return nil, err

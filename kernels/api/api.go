@@ -11,86 +11,28 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
-// Ident is a name that a compiler or a linker complained of. It is plain data, and may be compared.
-type Ident struct {
-	Name string `json:"name"`         // of a function, macro, type or variable; a header's path; a member's name
-	Of   string `json:"of,omitempty"` // "struct X" or "union X": then Name is its member
-	Kind Kind   `json:"kind,omitempty"`
-	Hint string `json:"hint,omitempty"` // another name that the compiler thinks was meant
-
-	// Of a Pointer: the type of function that the kernel wants it to point to, and that of the module's.
-	Wants string `json:"wants,omitempty"`
-	Given string `json:"given,omitempty"`
-}
-
-// Kind says where a name is looked for.
-type Kind string
-
-// The kinds. The zero value is any name that a header declares.
+// The kinds of identifiers; see results.Ident.
 const (
-	Name   Kind = ""
-	Member Kind = "member" // of Ident.Of
-	Type   Kind = "type"   // a struct, union or enum by its tag, or a typedef
-	Header Kind = "header" // a file that is included
-	Symbol Kind = "symbol" // what modpost resolves: an export, in Module.symvers
+	Name   results.IdentKind = ""       // any name that a header declares
+	Member results.IdentKind = "member" // of Ident.Of
+	Type   results.IdentKind = "type"   // a struct, union or enum by its tag, or a typedef
+	Header results.IdentKind = "header" // a file that is included
+	Symbol results.IdentKind = "symbol" // what modpost resolves: an export, in Module.symvers
 	// Pointer is a member of a struct that no compiler names, which points to a function: Compare finds the struct.
-	Pointer Kind = "pointer"
+	Pointer results.IdentKind = "pointer"
 )
-
-// String is the identifier as a person writes it.
-func (i Ident) String() string {
-	if i.Of != "" {
-		return i.Of + "." + i.Name
-	}
-	return i.Name
-}
-
-// Decl is where and how a tree declares a name.
-type Decl struct {
-	Form string `json:"form"` // function, inline, macro, variable, constant, typedef, struct, union, enum, member, header, export
-	Text string `json:"text"` // the declaration in one line, white space folded
-	File string `json:"file"` // as it is included, or the file's own name; relative to the tree
-	Line int    `json:"line"` // zero for a header itself
-}
-
-// What says how two trees differ in a name.
-type What string
-
-// The differences.
-const (
-	Added   What = "added"   // only the new tree has it
-	Removed What = "removed" // only the old tree has it
-	Changed What = "changed" // both have it, and not the same
-	Moved   What = "moved"   // the same, in another header
-	Same    What = "same"
-	Unseen  What = "unseen" // neither tree declares it in a way that is seen here
-)
-
-// Change is what two trees say of one name.
-type Change struct {
-	Ident Ident `json:"ident"`
-	What  What  `json:"what"`
-	Old   *Decl `json:"old,omitempty"` // nil where the tree has none
-	New   *Decl `json:"new,omitempty"`
-	Holds *Decl `json:"holds,omitempty"` // of a member that is gone: its struct, as the new tree has it
-
-	// Telltale is a header that both trees have and that mentions Word in one of them alone: grep -w tells them apart. Word is the
-	// name itself, or where that is in both, as in a comment that still speaks of what is gone, a word of its declaration, or
-	// the name with some that stand behind it, dots in between. Both are empty where there is none.
-	Telltale string `json:"telltale,omitempty"`
-	Word     string `json:"word,omitempty"`
-	WordNew  bool   `json:"word_new,omitempty"` // it is the new tree that mentions it
-}
 
 // Compare looks ids up in both trees, in their order.
-func Compare(old, fresh *Headers, ids []Ident) []Change {
+func Compare(old, fresh *Headers, ids []results.Ident) []results.Change {
 	ids = settle(old, fresh, ids)
 	before, after := old.Find(ids), fresh.Find(ids)
-	var changes []Change
+	var changes []results.Change
 	for i, id := range ids {
-		c := Change{Ident: id, Old: before[i].best(), New: after[i].best()}
+		c := results.Change{Ident: id, Old: before[i].best(), New: after[i].best()}
 		c.What = compare(before[i].decls, after[i].decls)
 		if id.Of != "" && c.New == nil {
 			c.Holds = after[i].holder
@@ -101,54 +43,54 @@ func Compare(old, fresh *Headers, ids []Ident) []Change {
 	return changes
 }
 
-func compare(before, after []Decl) What {
+func compare(before, after []results.Decl) results.Difference {
 	switch {
 	case len(before) == 0 && len(after) == 0:
-		return Unseen
+		return results.DeclUnseen
 	case len(before) == 0:
-		return Added
+		return results.DeclAdded
 	case len(after) == 0:
-		return Removed
+		return results.DeclRemoved
 	}
 	switch old, fresh := before[0], after[0]; {
-	case old.says() != fresh.says():
-		return Changed
+	case says(old) != says(fresh):
+		return results.DeclChanged
 	case old.File != fresh.File:
-		return Moved
+		return results.DeclMoved
 	}
-	return Same
+	return results.DeclSame
 }
 
 // tell finds the header and the word that give away which of two trees it is.
-func tell(old, fresh *Headers, c *Change) {
+func tell(old, fresh *Headers, c *results.Change) {
 	switch {
 	case c.Ident.Kind == Header:
-	case c.What == Added:
-		c.saysOnly(c.New.File, c.Ident.Name, true, old)
-		c.saysOnly(c.New.File, called(fresh, c.New, c.Ident.Name), true, old)
-	case c.What == Removed:
-		c.saysOnly(c.Old.File, c.Ident.Name, false, fresh)
-		c.saysOnly(c.Old.File, called(old, c.Old, c.Ident.Name), false, fresh)
-	case c.What == Changed && c.Old.File == c.New.File:
+	case c.What == results.DeclAdded:
+		saysOnly(c, c.New.File, c.Ident.Name, true, old)
+		saysOnly(c, c.New.File, called(fresh, c.New, c.Ident.Name), true, old)
+	case c.What == results.DeclRemoved:
+		saysOnly(c, c.Old.File, c.Ident.Name, false, fresh)
+		saysOnly(c, c.Old.File, called(old, c.Old, c.Ident.Name), false, fresh)
+	case c.What == results.DeclChanged && c.Old.File == c.New.File:
 		for _, side := range []struct {
-			has, lacks *Decl
+			has, lacks *results.Decl
 			fresh      bool
 			other      *Headers
 		}{{c.New, c.Old, true, old}, {c.Old, c.New, false, fresh}} {
 			for _, word := range cName.FindAllString(side.has.Text, -1) {
 				if !keywords[word] && !slices.Contains(cName.FindAllString(side.lacks.Text, -1), word) {
-					c.saysOnly(side.has.File, word, side.fresh, side.other)
+					saysOnly(c, side.has.File, word, side.fresh, side.other)
 				}
 			}
 		}
 		for _, side := range []struct {
-			has   *Decl
+			has   *results.Decl
 			fresh bool
 			h     *Headers
 			other *Headers
 		}{{c.New, true, fresh, old}, {c.Old, false, old, fresh}} {
 			for _, words := range phrases(side.h, side.has, c.Ident.Name) {
-				c.saysOnly(side.has.File, words, side.fresh, side.other)
+				saysOnly(c, side.has.File, words, side.fresh, side.other)
 			}
 		}
 	}
@@ -162,7 +104,7 @@ var cName = regexp.MustCompile(`[A-Za-z_]\w{2,}`)
 
 // called is a function's name with the first word of its arguments, as a line of the header has them; empty where none does. The
 // dot is a bracket, which make would take for its own.
-func called(h *Headers, d *Decl, name string) string {
+func called(h *Headers, d *results.Decl, name string) string {
 	text, _ := h.read(d.File)
 	at := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\(([A-Za-z_]\w*)`)
 	m := at.FindStringSubmatch(d.Text)
@@ -173,7 +115,7 @@ func called(h *Headers, d *Decl, name string) string {
 }
 
 // phrases are a declaration from its name on, as a line of the header has it: first with one word more, then with two …
-func phrases(h *Headers, d *Decl, name string) (all []string) {
+func phrases(h *Headers, d *results.Decl, name string) (all []string) {
 	raw, _ := h.read(d.File)
 	at := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).FindStringIndex(d.Text)
 	if at == nil {
@@ -193,7 +135,7 @@ var noWord = regexp.MustCompile(`\W`)
 
 // saysOnly notes that file has word in one tree, if it is in the other tree as well, and has it nowhere there. What was noted
 // first stays.
-func (c *Change) saysOnly(file, word string, isNew bool, other *Headers) {
+func saysOnly(c *results.Change, file, word string, isNew bool, other *Headers) {
 	if c.Telltale != "" || word == "" || !strings.HasPrefix(file, "include/") {
 		return
 	}
@@ -208,7 +150,7 @@ func (c *Change) saysOnly(file, word string, isNew bool, other *Headers) {
 var attributes = strings.NewReplacer("extern ", "", "static ", "", "inline ", "", "__always_inline ", "", "__must_check ", "", "notrace ", "", " ", "", "\t", "")
 
 // says is the declaration without what changes nothing for whoever uses it: attributes and white space.
-func (d Decl) says() string {
+func says(d results.Decl) string {
 	if d.Form == "macro" || d.Form == "header" || d.Form == "export" {
 		return d.Form + " " + attributes.Replace(d.Text)
 	}
@@ -216,7 +158,7 @@ func (d Decl) says() string {
 }
 
 // rank orders the forms: a prototype says more than the stub beside it that another configuration takes.
-func (d Decl) rank() int {
+func rank(d results.Decl) int {
 	order := []string{"export", "header", "function", "struct", "union", "enum", "typedef", "member", "inline", "variable", "constant", "macro"}
 	for i, form := range order {
 		if d.Form == form {
@@ -227,8 +169,8 @@ func (d Decl) rank() int {
 }
 
 // likelier orders declarations of one name: those that a driver includes first.
-func likelier(a, b Decl) int {
-	return cmp.Or(cmp.Compare(place(a.File), place(b.File)), cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+func likelier(a, b results.Decl) int {
+	return cmp.Or(cmp.Compare(place(a.File), place(b.File)), cmp.Compare(rank(a), rank(b)), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 }
 
 // place is how near a header is to a driver: include/linux, then the other subsystems, then what belongs to one architecture.

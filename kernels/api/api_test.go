@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 const gcc12 = `make[1]: Entering directory '/usr/src/linux-headers-6.12.117+deb13-amd64'
@@ -17,7 +19,7 @@ const gcc12 = `make[1]: Entering directory '/usr/src/linux-headers-6.12.117+deb1
 `
 
 func TestFaults(t *testing.T) {
-	for log, want := range map[string][]Ident{
+	for log, want := range map[string][]results.Ident{
 		gcc12: {{Name: "strlcpy", Hint: "strscpy"}, {Name: "bd_inode", Of: "struct block_device", Kind: Member, Hint: "bd_mapping"}},
 		"a.c:3:9: error: call to undeclared function 'del_timer'; ISO C99 and later do not support it":               {{Name: "del_timer"}},
 		"a.c:3:9: error: call to undeclared library function 'strlcpy' with type 'x'":                                {{Name: "strlcpy"}},
@@ -130,36 +132,36 @@ func TestFind(t *testing.T) {
 	h := tree(t, header{"include/linux/blk_types.h": blkTypes, "include/linux/funcs.h": funcs,
 		"Module.symvers": "0x12345678\tsym_one\tvmlinux\tEXPORT_SYMBOL_GPL\t\nbad line\n0x1\tsym_two\tdrivers/x\tEXPORT_SYMBOL\tNS\n"})
 	for _, c := range []struct {
-		id   Ident
+		id   results.Ident
 		want string
 		line int
 	}{
-		{Ident{Name: "bd_inode", Of: "struct block_device", Kind: Member}, "member: struct inode * bd_inode", 11},
-		{Ident{Name: "bd_flags", Of: "struct block_device", Kind: Member}, "member: int bd_flags:3, bd_more", 12},
-		{Ident{Name: "bd_more", Of: "struct block_device", Kind: Member}, "member: int bd_flags:3, bd_more", 12},
-		{Ident{Name: "bd_release", Of: "struct block_device", Kind: Member}, "member: void (*bd_release)(struct inode *bd_arg, int)", 14},
-		{Ident{Name: "bd_name", Of: "struct block_device", Kind: Member}, "member: char bd_name[32]", 16},
-		{Ident{Name: "bd_gone", Of: "struct block_device", Kind: Member}, "", 0},
-		{Ident{Name: "block_device", Kind: Type}, "struct: struct block_device", 5},
-		{Ident{Name: "two_lines"}, "function: extern int __must_check two_lines(struct inode *inode, const char *name)", 2},
-		{Ident{Name: "strlcpy"}, "function: size_t strlcpy(char *, const char *, size_t)", 14},
-		{Ident{Name: "from_timer"}, "macro: define from_timer(var, callback_timer, timer_fieldname) container_of(callback_timer, typeof(*var), timer_fieldname)", 15},
-		{Ident{Name: "FAULT_FLAG_WRITE"}, "constant: enum fault_flag: FAULT_FLAG_WRITE = 1 << 0", 18},
-		{Ident{Name: "FAULT_FLAG_LAST"}, "constant: enum fault_flag: FAULT_FLAG_LAST", 19},
-		{Ident{Name: "work_func_t"}, "typedef: typedef void (*work_func_t)(struct work_struct *work)", 21},
-		{Ident{Name: "atomic_t"}, "typedef: typedef struct {} atomic_t", 22},
-		{Ident{Name: "gfp_t"}, "typedef: typedef unsigned int __bitwise gfp_t", 23},
-		{Ident{Name: "jiffies"}, "variable: extern unsigned long volatile jiffies", 24},
-		{Ident{Name: "alloc_file_pseudo"}, "function: struct file *alloc_file_pseudo(struct inode *, struct vfsmount *, const char *, int flags, const struct file_operations *)", 26},
-		{Ident{Name: "half"}, "inline: static inline void half(int a)", 10},
-		{Ident{Name: "call_me"}, "", 0},
-		{Ident{Name: "inode"}, "", 0},
-		{Ident{Name: "linux/funcs.h", Kind: Header}, "header: funcs.h", 0},
-		{Ident{Name: "sym_one", Kind: Symbol}, "export: EXPORT_SYMBOL_GPL(sym_one) in vmlinux", 1},
-		{Ident{Name: "sym_two", Kind: Symbol}, "export: EXPORT_SYMBOL(sym_two) in drivers/x, namespace NS", 3},
+		{results.Ident{Name: "bd_inode", Of: "struct block_device", Kind: Member}, "member: struct inode * bd_inode", 11},
+		{results.Ident{Name: "bd_flags", Of: "struct block_device", Kind: Member}, "member: int bd_flags:3, bd_more", 12},
+		{results.Ident{Name: "bd_more", Of: "struct block_device", Kind: Member}, "member: int bd_flags:3, bd_more", 12},
+		{results.Ident{Name: "bd_release", Of: "struct block_device", Kind: Member}, "member: void (*bd_release)(struct inode *bd_arg, int)", 14},
+		{results.Ident{Name: "bd_name", Of: "struct block_device", Kind: Member}, "member: char bd_name[32]", 16},
+		{results.Ident{Name: "bd_gone", Of: "struct block_device", Kind: Member}, "", 0},
+		{results.Ident{Name: "block_device", Kind: Type}, "struct: struct block_device", 5},
+		{results.Ident{Name: "two_lines"}, "function: extern int __must_check two_lines(struct inode *inode, const char *name)", 2},
+		{results.Ident{Name: "strlcpy"}, "function: size_t strlcpy(char *, const char *, size_t)", 14},
+		{results.Ident{Name: "from_timer"}, "macro: define from_timer(var, callback_timer, timer_fieldname) container_of(callback_timer, typeof(*var), timer_fieldname)", 15},
+		{results.Ident{Name: "FAULT_FLAG_WRITE"}, "constant: enum fault_flag: FAULT_FLAG_WRITE = 1 << 0", 18},
+		{results.Ident{Name: "FAULT_FLAG_LAST"}, "constant: enum fault_flag: FAULT_FLAG_LAST", 19},
+		{results.Ident{Name: "work_func_t"}, "typedef: typedef void (*work_func_t)(struct work_struct *work)", 21},
+		{results.Ident{Name: "atomic_t"}, "typedef: typedef struct {} atomic_t", 22},
+		{results.Ident{Name: "gfp_t"}, "typedef: typedef unsigned int __bitwise gfp_t", 23},
+		{results.Ident{Name: "jiffies"}, "variable: extern unsigned long volatile jiffies", 24},
+		{results.Ident{Name: "alloc_file_pseudo"}, "function: struct file *alloc_file_pseudo(struct inode *, struct vfsmount *, const char *, int flags, const struct file_operations *)", 26},
+		{results.Ident{Name: "half"}, "inline: static inline void half(int a)", 10},
+		{results.Ident{Name: "call_me"}, "", 0},
+		{results.Ident{Name: "inode"}, "", 0},
+		{results.Ident{Name: "linux/funcs.h", Kind: Header}, "header: funcs.h", 0},
+		{results.Ident{Name: "sym_one", Kind: Symbol}, "export: EXPORT_SYMBOL_GPL(sym_one) in vmlinux", 1},
+		{results.Ident{Name: "sym_two", Kind: Symbol}, "export: EXPORT_SYMBOL(sym_two) in drivers/x, namespace NS", 3},
 	} {
 		got, line := "", 0
-		if d := h.Find([]Ident{c.id})[0].best(); d != nil {
+		if d := h.Find([]results.Ident{c.id})[0].best(); d != nil {
 			got, line = d.Form+": "+d.Text, d.Line
 		}
 		if got != c.want || line != c.line {

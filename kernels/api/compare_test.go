@@ -3,6 +3,8 @@ package api
 import (
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 func TestCompare(t *testing.T) {
@@ -10,30 +12,30 @@ func TestCompare(t *testing.T) {
 		"Module.symvers": "0x1\tsym\tvmlinux\tEXPORT_SYMBOL\t\n"})
 	fresh := tree(t, header{"include/linux/a.h": "int __must_check same(int a);\nint changed(int, int);\n#define MAC(a, b) a\nstruct s { int there; };\n/* commented was here */\n", "include/linux/b.h": "void moved(void);\nvoid fresh(void);\n"})
 	for _, c := range []struct {
-		id                    Ident
-		what                  What
+		id                    results.Ident
+		what                  results.Difference
 		old, new, holds, tell string
 	}{
-		{Ident{Name: "gone"}, Removed, "include/linux/a.h", "", "", "include/linux/a.h"},
-		{Ident{Name: "same"}, Same, "include/linux/a.h", "include/linux/a.h", "", ""},
-		{Ident{Name: "changed"}, Changed, "include/linux/a.h", "include/linux/a.h", "", "include/linux/a.h"},
-		{Ident{Name: "moved"}, Moved, "include/linux/a.h", "include/linux/b.h", "", ""},
-		{Ident{Name: "MAC"}, Changed, "include/linux/a.h", "include/linux/a.h", "", "include/linux/a.h"},
-		{Ident{Name: "fresh"}, Added, "", "include/linux/b.h", "", ""},                        // the old tree has no b.h to grep in
-		{Ident{Name: "commented"}, Removed, "include/linux/a.h", "", "", "include/linux/a.h"}, // as commented(void)
-		{Ident{Name: "nothing"}, Unseen, "", "", "", ""},
-		{Ident{Name: "sym", Kind: Symbol}, Removed, "Module.symvers", "", "", ""},
-		{Ident{Name: "gone", Of: "struct s", Kind: Member}, Removed, "include/linux/a.h", "", "include/linux/a.h", "include/linux/a.h"},
-		{Ident{Name: "there", Of: "struct s", Kind: Member}, Same, "include/linux/a.h", "include/linux/a.h", "", ""},
-		{Ident{Name: "linux/b.h", Kind: Header}, Added, "", "include/linux/b.h", "", ""},
+		{results.Ident{Name: "gone"}, results.DeclRemoved, "include/linux/a.h", "", "", "include/linux/a.h"},
+		{results.Ident{Name: "same"}, results.DeclSame, "include/linux/a.h", "include/linux/a.h", "", ""},
+		{results.Ident{Name: "changed"}, results.DeclChanged, "include/linux/a.h", "include/linux/a.h", "", "include/linux/a.h"},
+		{results.Ident{Name: "moved"}, results.DeclMoved, "include/linux/a.h", "include/linux/b.h", "", ""},
+		{results.Ident{Name: "MAC"}, results.DeclChanged, "include/linux/a.h", "include/linux/a.h", "", "include/linux/a.h"},
+		{results.Ident{Name: "fresh"}, results.DeclAdded, "", "include/linux/b.h", "", ""},                        // the old tree has no b.h to grep in
+		{results.Ident{Name: "commented"}, results.DeclRemoved, "include/linux/a.h", "", "", "include/linux/a.h"}, // as commented(void)
+		{results.Ident{Name: "nothing"}, results.DeclUnseen, "", "", "", ""},
+		{results.Ident{Name: "sym", Kind: Symbol}, results.DeclRemoved, "Module.symvers", "", "", ""},
+		{results.Ident{Name: "gone", Of: "struct s", Kind: Member}, results.DeclRemoved, "include/linux/a.h", "", "include/linux/a.h", "include/linux/a.h"},
+		{results.Ident{Name: "there", Of: "struct s", Kind: Member}, results.DeclSame, "include/linux/a.h", "include/linux/a.h", "", ""},
+		{results.Ident{Name: "linux/b.h", Kind: Header}, results.DeclAdded, "", "include/linux/b.h", "", ""},
 	} {
-		file := func(d *Decl) string {
+		file := func(d *results.Decl) string {
 			if d == nil {
 				return ""
 			}
 			return d.File
 		}
-		got := Compare(old, fresh, []Ident{c.id})[0]
+		got := Compare(old, fresh, []results.Ident{c.id})[0]
 		if got.What != c.what || file(got.Old) != c.old || file(got.New) != c.new || file(got.Holds) != c.holds || got.Telltale != c.tell {
 			t.Errorf("%s: got %s, %s, %s, %s, %q", c.id, got.What, file(got.Old), file(got.New), file(got.Holds), got.Telltale)
 		}
@@ -51,8 +53,8 @@ func FuzzDeclarations(f *testing.F) {
 			return
 		}
 		lines := strings.Count(text, "\n") + 1
-		ids := []Ident{{Name: name, Of: of}, {Name: name, Kind: Type}}
-		declarations("x.h", []byte(text), ids, func(i int, d Decl, holder bool) {
+		ids := []results.Ident{{Name: name, Of: of}, {Name: name, Kind: Type}}
+		declarations("x.h", []byte(text), ids, func(i int, d results.Decl, holder bool) {
 			if d.Line < 1 || d.Line > lines || len(d.Text) > maxText+8 || strings.ContainsAny(d.Text, "\n\t") {
 				t.Errorf("%d: %+v in %d lines", i, d, lines)
 			}
@@ -82,7 +84,7 @@ func TestTellingWord(t *testing.T) {
 		"on two lines":          {"int f(\n\tchar *a);\n", "/* there was an f() */\n", "", false},
 		"the name in the newer": {"\n", "int f(int a);\n", "f", true},
 	} {
-		got := Compare(tree(t, header{"include/linux/a.h": c.old}), tree(t, header{"include/linux/a.h": c.fresh}), []Ident{{Name: "f"}})[0]
+		got := Compare(tree(t, header{"include/linux/a.h": c.old}), tree(t, header{"include/linux/a.h": c.fresh}), []results.Ident{{Name: "f"}})[0]
 		if got.Word != c.word || got.WordNew != c.isNew || (got.Telltale != "") != (c.word != "") {
 			t.Errorf("%s: %q in %q, new %v; want %q", name, got.Word, got.Telltale, got.WordNew, c.word)
 		}

@@ -3,10 +3,12 @@ package api
 import (
 	"regexp"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // declarations finds in a header's text what declares one of ids; where one is a member, holder is its struct.
-func declarations(file string, text []byte, ids []Ident, found func(i int, d Decl, holder bool)) {
+func declarations(file string, text []byte, ids []results.Ident, found func(i int, d results.Decl, holder bool)) {
 	var m []matcher
 	for i, id := range ids {
 		if id.Kind != Header && id.Kind != Symbol && id.Kind != Pointer && isName.MatchString(id.Name) && mentions(text, id) {
@@ -18,7 +20,7 @@ func declarations(file string, text []byte, ids []Ident, found func(i int, d Dec
 	}
 	scan(text, func(s statement) {
 		for _, w := range m {
-			w.look(file, s, func(d Decl, holder bool) { found(w.at, d, holder) })
+			w.look(file, s, func(d results.Decl, holder bool) { found(w.at, d, holder) })
 		}
 	})
 }
@@ -26,7 +28,7 @@ func declarations(file string, text []byte, ids []Ident, found func(i int, d Dec
 var isName = regexp.MustCompile(`^[A-Za-z_]\w*$`)
 
 // mentions is a quick look whether text can declare id at all.
-func mentions(text []byte, id Ident) bool {
+func mentions(text []byte, id results.Ident) bool {
 	if id.Of != "" {
 		_, tag, _ := strings.Cut(id.Of, " ")
 		return strings.Contains(string(text), tag)
@@ -37,7 +39,7 @@ func mentions(text []byte, id Ident) bool {
 // matcher looks for one name.
 type matcher struct {
 	at   int
-	id   Ident
+	id   results.Ident
 	word *regexp.Regexp
 }
 
@@ -47,8 +49,10 @@ var (
 )
 
 // look tells found of the declaration in s, if there is one.
-func (w matcher) look(file string, s statement, found func(d Decl, holder bool)) {
-	decl := func(form, text string, line int) Decl { return Decl{form, short(text), file, line} }
+func (w matcher) look(file string, s statement, found func(d results.Decl, holder bool)) {
+	decl := func(form, text string, line int) results.Decl {
+		return results.Decl{Form: form, Text: short(text), File: file, Line: line}
+	}
 	tag := tagged.FindStringSubmatch(s.text)
 	switch {
 	case w.id.Of != "":

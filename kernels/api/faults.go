@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // maxFaults bounds how many names one build is asked about: what lacks more than that lacks a whole subsystem, and the first
@@ -13,7 +15,7 @@ const maxFaults = 12
 // fault is one way in which a compiler or modpost says that a name is not what the module takes it for.
 type fault struct {
 	words *regexp.Regexp // its group name is the name, of the struct that it is a member of, hint another name
-	kind  Kind
+	kind  results.IdentKind
 }
 
 // The words of gcc, clang and modpost. Quotes are made plain before.
@@ -47,12 +49,12 @@ var plainQuotes = strings.NewReplacer("‘", "'", "’", "'", "`", "'", "“", `
 
 // Faults finds in what a build printed the names at fault, in the order of their first mention, each once and not more than a
 // dozen. It is pure.
-func Faults(log string) []Ident {
-	var ids []Ident
+func Faults(log string) []results.Ident {
+	var ids []results.Ident
 	lines := strings.Split(log, "\n")
 	for i, line := range lines {
 		id, ok := faultIn(plainQuotes.Replace(strings.TrimSpace(line)), lines[i+1:])
-		same := func(o Ident) bool { return o.Name == id.Name && o.Of == id.Of }
+		same := func(o results.Ident) bool { return o.Name == id.Name && o.Of == id.Of }
 		if !ok || slices.ContainsFunc(ids, same) {
 			continue
 		}
@@ -64,16 +66,16 @@ func Faults(log string) []Ident {
 }
 
 // faultIn finds the name at fault in a line; below shows more of it.
-func faultIn(line string, below []string) (Ident, bool) {
+func faultIn(line string, below []string) (results.Ident, bool) {
 	if !strings.Contains(line, "rror: ") && !strings.Contains(line, "undefined") && !strings.Contains(line, "note: expected") {
-		return Ident{}, false
+		return results.Ident{}, false
 	}
 	for _, f := range faults {
 		m := f.words.FindStringSubmatch(line)
 		if m == nil {
 			continue
 		}
-		id := Ident{Kind: f.kind}
+		id := results.Ident{Kind: f.kind}
 		for i, group := range f.words.SubexpNames() {
 			switch group {
 			case "name":

@@ -13,6 +13,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 const (
@@ -54,11 +55,11 @@ func Open(tree *kernels.Tree) (*Headers, error) {
 
 // lookup is what a tree says of one name, the likeliest first.
 type lookup struct {
-	decls  []Decl
-	holder *Decl // the struct of a member
+	decls  []results.Decl
+	holder *results.Decl // the struct of a member
 }
 
-func (l lookup) best() *Decl {
+func (l lookup) best() *results.Decl {
 	if len(l.decls) == 0 {
 		return nil
 	}
@@ -66,9 +67,9 @@ func (l lookup) best() *Decl {
 }
 
 // Find looks ids up, and answers for each, in their order, what declares it.
-func (h *Headers) Find(ids []Ident) []lookup {
+func (h *Headers) Find(ids []results.Ident) []lookup {
 	found := make([]lookup, len(ids))
-	add := func(i int, d Decl, holder bool) {
+	add := func(i int, d results.Decl, holder bool) {
 		switch {
 		case holder && found[i].holder == nil:
 			found[i].holder = &d
@@ -132,7 +133,7 @@ func (h *Headers) holders(names []string) map[string][]string {
 			}
 			for _, name := range here {
 				of := tag[1] + " " + tag[2]
-				if _, _, ok := (matcher{id: Ident{Name: name}}).member(s); ok && len(found[name]) < maxHolders && !slices.Contains(found[name], of) {
+				if _, _, ok := (matcher{id: results.Ident{Name: name}}).member(s); ok && len(found[name]) < maxHolders && !slices.Contains(found[name], of) {
 					found[name] = append(found[name], of)
 				}
 			}
@@ -163,18 +164,18 @@ func read(tree fs.FS, name string) ([]byte, error) {
 }
 
 // wantsHeader finds headers that are asked for by path, and those of the same name elsewhere.
-func wantsHeader(file string, ids []Ident, add func(int, Decl, bool)) {
+func wantsHeader(file string, ids []results.Ident, add func(int, results.Decl, bool)) {
 	for i, id := range ids {
 		if id.Kind == Header && (strings.HasSuffix(file, "include/"+id.Name) || path.Base(file) == path.Base(id.Name)) {
-			add(i, Decl{Form: "header", Text: path.Base(id.Name), File: file}, false)
+			add(i, results.Decl{Form: "header", Text: path.Base(id.Name), File: file}, false)
 		}
 	}
 }
 
 // exports finds symbols in Module.symvers: lines of CRC, symbol, module, kind and namespace (Linux
 // Documentation/kbuild/modules.rst).
-func (h *Headers) exports(ids []Ident, add func(int, Decl, bool)) {
-	if h.symvers == "" || !slices.ContainsFunc(ids, func(id Ident) bool { return id.Kind == Symbol }) {
+func (h *Headers) exports(ids []results.Ident, add func(int, results.Decl, bool)) {
+	if h.symvers == "" || !slices.ContainsFunc(ids, func(id results.Ident) bool { return id.Kind == Symbol }) {
 		return
 	}
 	f, err := os.Open(h.symvers)
@@ -188,7 +189,7 @@ func (h *Headers) exports(ids []Ident, add func(int, Decl, bool)) {
 		if len(fields) < 4 {
 			continue
 		}
-		i := slices.IndexFunc(ids, func(id Ident) bool { return id.Kind == Symbol && id.Name == fields[1] })
+		i := slices.IndexFunc(ids, func(id results.Ident) bool { return id.Kind == Symbol && id.Name == fields[1] })
 		if i < 0 {
 			continue
 		}
@@ -196,6 +197,6 @@ func (h *Headers) exports(ids []Ident, add func(int, Decl, bool)) {
 		if len(fields) > 4 && fields[4] != "" {
 			text += ", namespace " + fields[4]
 		}
-		add(i, Decl{"export", text, "Module.symvers", n}, false)
+		add(i, results.Decl{Form: "export", Text: text, File: "Module.symvers", Line: n}, false)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // A compiler that misses a pointer to a function of another type says of what type it is, and shows the line; in which struct of
@@ -25,19 +27,19 @@ const maxQuoted = 8
 
 // pointerFault finds in a line that a pointer to a function has another type than the kernel wants, and in those below it the
 // name of the member.
-func pointerFault(line string, below []string) (Ident, bool) {
+func pointerFault(line string, below []string) (results.Ident, bool) {
 	m := strangePointer.FindStringSubmatch(line)
 	if m == nil {
 		if m = expected.FindStringSubmatch(line); m != nil {
-			return Ident{Name: m[1]}, true
+			return results.Ident{Name: m[1]}, true
 		}
-		return Ident{}, false
+		return results.Ident{}, false
 	}
 	if wordOnly.MatchString(m[1]) {
-		return Ident{Name: m[1]}, true // a typedef
+		return results.Ident{Name: m[1]}, true // a typedef
 	}
 	if _, ok := signature(m[1], ""); !ok {
-		return Ident{}, false
+		return results.Ident{}, false
 	}
 	name := ""
 	for _, line := range below[:min(len(below), maxQuoted)] {
@@ -53,12 +55,12 @@ func pointerFault(line string, below []string) (Ident, bool) {
 			name = set[1]
 		}
 	}
-	return Ident{Name: name, Kind: Pointer, Wants: m[1], Given: m[2]}, name != ""
+	return results.Ident{Name: name, Kind: Pointer, Wants: m[1], Given: m[2]}, name != ""
 }
 
 // settle puts in the place of each pointer among ids the member, or the typedef, that changed its type between the two trees.
 // One that is found nowhere stays, and is unseen.
-func settle(old, fresh *Headers, ids []Ident) []Ident {
+func settle(old, fresh *Headers, ids []results.Ident) []results.Ident {
 	var names []string
 	for _, id := range ids {
 		if id.Kind == Pointer {
@@ -78,13 +80,13 @@ func settle(old, fresh *Headers, ids []Ident) []Ident {
 	return settled
 }
 
-func settleOne(old, fresh *Headers, id Ident, structs []string) Ident {
-	members := make([]Ident, len(structs))
+func settleOne(old, fresh *Headers, id results.Ident, structs []string) results.Ident {
+	members := make([]results.Ident, len(structs))
 	for i, s := range structs {
-		members[i] = Ident{Name: id.Name, Of: s, Kind: Member}
+		members[i] = results.Ident{Name: id.Name, Of: s, Kind: Member}
 	}
 	before, after := old.Find(members), fresh.Find(members)
-	types := map[string]Ident{} // typedefs, by name
+	types := map[string]results.Ident{} // typedefs, by name
 	for i, m := range members {
 		was, is := before[i].best(), after[i].best()
 		if was == nil || is == nil {
@@ -94,11 +96,11 @@ func settleOne(old, fresh *Headers, id Ident, structs []string) Ident {
 			return m
 		}
 		if t := typeWord(is.Text, id.Name); t != "" && t == typeWord(was.Text, id.Name) {
-			types[t] = Ident{Name: t}
+			types[t] = results.Ident{Name: t}
 		}
 	}
 	for _, t := range slices.Sorted(maps.Keys(types)) {
-		of := []Ident{types[t]}
+		of := []results.Ident{types[t]}
 		was, is := old.Find(of)[0].best(), fresh.Find(of)[0].best()
 		if was != nil && is != nil && fits(is.Text, t, id.Wants) && fits(was.Text, t, id.Given) {
 			return of[0]

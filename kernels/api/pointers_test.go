@@ -1,6 +1,10 @@
 package api
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/modmatrix/modmatrix/results"
+)
 
 const gccPointer = `vhba.c:532:21: error: initialization of ‘enum scsi_qc_status (*)(struct Scsi_Host *, struct scsi_cmnd *)’ from incompatible pointer type ‘int (*)(struct Scsi_Host *, struct scsi_cmnd *)’ [-Wincompatible-pointer-types]
   532 |     .queuecommand = vhba_queuecommand,
@@ -68,12 +72,12 @@ func TestPointers(t *testing.T) {
 			continue
 		}
 		c := changes[0]
-		if c.Ident.String() != want.id || c.What != Changed || c.Old.Text != want.old || c.New.Text != want.new {
+		if c.Ident.String() != want.id || c.What != results.DeclChanged || c.Old.Text != want.old || c.New.Text != want.new {
 			t.Errorf("%s: %+v, %+v, %+v", log, c, c.Old, c.New)
 		}
 	}
 	changes := Compare(old, fresh, Faults(gccArgument))
-	if len(changes) != 2 || changes[1].Ident.Name != "dm_kcopyd_notify_fn" || changes[1].What != Changed {
+	if len(changes) != 2 || changes[1].Ident.Name != "dm_kcopyd_notify_fn" || changes[1].What != results.DeclChanged {
 		t.Errorf("an argument: %+v", changes)
 	}
 }
@@ -93,7 +97,7 @@ func TestPointersThatAreNone(t *testing.T) {
 			continue
 		}
 		for _, c := range Compare(old, old, ids) {
-			if c.What != Unseen || c.Ident.String() != "f" {
+			if c.What != results.DeclUnseen || c.Ident.String() != "f" {
 				t.Errorf("%s: %+v", log, c)
 			}
 		}

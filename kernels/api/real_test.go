@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // TestRealTrees asks the trees of a store for what is known to have changed between them.
@@ -29,27 +31,27 @@ func TestRealTrees(t *testing.T) {
 	h61, h612, h72 := open("6.1.0-56-amd64-*"), open("6.12.117+deb13-amd64-*"), open("7.2.12+deb13-amd64-*")
 	for _, c := range []struct {
 		old, fresh *Headers
-		id         Ident
-		want       What
+		id         results.Ident
+		want       results.Difference
 	}{
-		{h61, h612, Ident{Name: "strlcpy"}, Removed},
-		{h61, h612, Ident{Name: "bd_inode", Of: "struct block_device", Kind: Member}, Removed},
-		{h61, h612, Ident{Name: "class_create"}, Changed},
-		{h61, h612, Ident{Name: "strscpy_pad"}, Changed},
-		{h61, h612, Ident{Name: "kmalloc_array_noprof"}, Added},
-		{h612, h72, Ident{Name: "from_timer"}, Removed},
-		{h612, h72, Ident{Name: "del_timer_sync"}, Removed},
-		{h612, h72, Ident{Name: "v4l2_fh_add"}, Changed},
-		{h612, h72, Ident{Name: "linux/mutex.h", Kind: Header}, Same},
-		{h61, h612, Ident{Name: "strlcpy", Kind: Symbol}, Removed},
-		{h61, h612, Ident{Name: "asm/unaligned.h", Kind: Header}, Moved},
-		{h61, h612, Ident{Name: "remove", Of: "struct platform_driver", Kind: Member}, Changed},
+		{h61, h612, results.Ident{Name: "strlcpy"}, results.DeclRemoved},
+		{h61, h612, results.Ident{Name: "bd_inode", Of: "struct block_device", Kind: Member}, results.DeclRemoved},
+		{h61, h612, results.Ident{Name: "class_create"}, results.DeclChanged},
+		{h61, h612, results.Ident{Name: "strscpy_pad"}, results.DeclChanged},
+		{h61, h612, results.Ident{Name: "kmalloc_array_noprof"}, results.DeclAdded},
+		{h612, h72, results.Ident{Name: "from_timer"}, results.DeclRemoved},
+		{h612, h72, results.Ident{Name: "del_timer_sync"}, results.DeclRemoved},
+		{h612, h72, results.Ident{Name: "v4l2_fh_add"}, results.DeclChanged},
+		{h612, h72, results.Ident{Name: "linux/mutex.h", Kind: Header}, results.DeclSame},
+		{h61, h612, results.Ident{Name: "strlcpy", Kind: Symbol}, results.DeclRemoved},
+		{h61, h612, results.Ident{Name: "asm/unaligned.h", Kind: Header}, results.DeclMoved},
+		{h61, h612, results.Ident{Name: "remove", Of: "struct platform_driver", Kind: Member}, results.DeclChanged},
 	} {
-		got := Compare(c.old, c.fresh, []Ident{c.id})[0]
+		got := Compare(c.old, c.fresh, []results.Ident{c.id})[0]
 		if got.What != c.want {
 			t.Errorf("%s: %s, want %s", c.id, got.What, c.want)
 		}
-		for _, d := range []*Decl{got.Old, got.New, got.Holds} {
+		for _, d := range []*results.Decl{got.Old, got.New, got.Holds} {
 			if d != nil {
 				t.Logf("%-18s %s %s:%d %s: %s", c.id, got.What, d.File, d.Line, d.Form, d.Text)
 			}
