@@ -127,7 +127,7 @@ func (g *Guest) Add(f wire.Frame) bool {
 	case wire.KindResidue:
 		g.Residue = keep(g.Residue, f.Text)
 	case wire.KindWanted:
-		if wire.CanBeAsked(f.Text) && len(g.Wanted) < wire.MaxWanted && !slices.Contains(g.Wanted, f.Text) {
+		if wire.IsRequest(f.Text) && len(g.Wanted) < wire.MaxWanted && !slices.Contains(g.Wanted, f.Text) {
 			g.Wanted = append(g.Wanted, f.Text)
 		}
 	case wire.KindStuck:

@@ -43,7 +43,7 @@ func modprobe(dir string, args []string) int {
 	if name != "" && slices.Contains(strings.Split(string(text), "\n"), name) {
 		return 0
 	}
-	if wire.CanBeAsked(name) {
+	if wire.IsRequest(name) {
 		ask(dir, name)
 	}
 	return 1
@@ -144,7 +144,7 @@ func (r *requests) serve(tell func(name string)) {
 func (r *requests) take(name string, tell func(name string)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.told != nil && !r.told[name] && len(r.told) < wire.MaxWanted && wire.CanBeAsked(name) {
+	if r.told != nil && !r.told[name] && len(r.told) < wire.MaxWanted && wire.IsRequest(name) {
 		r.told[name] = true
 		tell(name)
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -28,7 +29,7 @@ const (
 	maxDepth  = 8
 	maxCommas = 1 << 15
 	// maxDamage is how many whole frames with a wrong checksum are looked through before the reader gives up: each
-	// costs a look at up to MaxFrame bytes, and who sends so many is not a noisy line.
+	// costs a look at up to MaxFrame bytes, and a noisy line does not send so many.
 	maxDamage = 1000
 )
 
@@ -70,7 +71,7 @@ func (w *Writer) Write(f Frame) error {
 	return nil
 }
 
-// encode gives the bytes of a frame on the line.
+// encode returns the bytes of a frame on the line.
 func encode(f Frame) ([]byte, error) {
 	text, err := json.Marshal(f)
 	if err != nil {
@@ -87,7 +88,7 @@ func encode(f Frame) ([]byte, error) {
 	return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(text)), nil
 }
 
-// Reader takes frames from a stream that it does not trust: what is between frames is skipped, what is in them is
+// Reader reads frames from a stream that it does not trust: what is between frames is skipped, what is in them is
 // bounded and cleaned. It needs at most a few MiB, whatever comes.
 type Reader struct {
 	// Garbage counts bytes that belonged to no frame.
@@ -95,117 +96,77 @@ type Reader struct {
 	// Damaged counts whole frames with a wrong checksum or with content that is no Frame.
 	Damaged int
 
-	r   io.Reader
-	buf []byte
-	err error // of r; what was read before it still counts
-	cut bool  // the bytes skipped last began a frame
+	in  *bufio.Reader
+	cut bool // a frame has begun among the bytes that were skipped last
 }
 
 // NewReader returns a Reader of r.
 func NewReader(r io.Reader) *Reader {
-	return &Reader{r: r}
+	return &Reader{in: bufio.NewReaderSize(r, headerSize+MaxFrame+crcSize)}
 }
 
 // Next returns the next frame. At the stream's end it returns io.EOF, or io.ErrUnexpectedEOF where the stream ends
 // within a frame; ErrDamaged when the stream is hopeless; any other error is the stream's own.
 func (r *Reader) Next() (Frame, error) {
 	for r.Damaged <= maxDamage {
-		if err := r.sync(); err != nil {
+		size, err := r.sync()
+		if err != nil {
 			return Frame{}, err
 		}
-		text, whole := r.candidate()
-		if !whole {
+		whole, err := r.in.Peek(headerSize + size + crcSize)
+		if err != nil { // the stream's end; a whole frame may still begin further on
 			r.cut = true
 			r.skip(1)
 			continue
 		}
-		f, ok := decode(text)
+		f, ok := decode(whole[headerSize:])
 		if !ok {
 			r.Damaged++
 			r.skip(1)
 			continue
 		}
-		r.buf = r.buf[headerSize+len(text)+crcSize:]
+		_, _ = r.in.Discard(len(whole)) // it is buffered
 		r.cut = false
 		return f, nil
 	}
 	return Frame{}, ErrDamaged
 }
 
-// sync skips to the next whole header whose checksum is right.
-func (r *Reader) sync() error {
+// sync skips to the next whole header whose checksum is right, and returns the length of the JSON that it announces.
+func (r *Reader) sync() (int, error) {
 	for {
-		at := bytes.IndexByte(r.buf, magic[0])
-		if at < 0 {
-			at = len(r.buf)
+		b, err := r.in.Peek(headerSize)
+		if err == nil && string(b[:len(magic)]) == magic && crc32.ChecksumIEEE(b[:8]) == binary.LittleEndian.Uint32(b[8:]) {
+			if size := binary.LittleEndian.Uint32(b[4:]); size <= MaxFrame {
+				return int(size), nil
+			}
 		}
-		r.skip(at)
-		if !r.fill(headerSize) {
-			return r.end()
+		switch {
+		case len(b) > 0:
+			r.cut = r.cut || err != nil && bytes.HasPrefix([]byte(magic), b[:min(len(b), len(magic))])
+			if next := bytes.IndexByte(b[1:], magic[0]); next >= 0 {
+				b = b[:1+next]
+			}
+			r.skip(len(b))
+		case err == io.EOF && r.cut:
+			return 0, io.ErrUnexpectedEOF
+		default:
+			return 0, err
 		}
-		if string(r.buf[:len(magic)]) == magic && crc32.ChecksumIEEE(r.buf[:8]) == binary.LittleEndian.Uint32(r.buf[8:]) &&
-			binary.LittleEndian.Uint32(r.buf[4:]) <= MaxFrame {
-			return nil
-		}
-		r.skip(1)
 	}
-}
-
-// end tells how the stream ended, once fewer bytes than a header are left of it.
-func (r *Reader) end() error {
-	began := len(r.buf) > 0 && bytes.HasPrefix([]byte(magic), r.buf[:min(len(r.buf), len(magic))])
-	if !began && len(r.buf) > 0 { // a magic's first byte, and then something else
-		r.skip(1)
-		return r.sync()
-	}
-	r.skip(len(r.buf))
-	if r.err == io.EOF && (began || r.cut) {
-		return io.ErrUnexpectedEOF
-	}
-	return r.err
-}
-
-// candidate returns the JSON of the frame whose header stands at the start of the buffer, as far as its checksum tells;
-// a wrong one gives nil. It is not whole if the stream ends before it does.
-func (r *Reader) candidate() (text []byte, whole bool) {
-	size := headerSize + int(binary.LittleEndian.Uint32(r.buf[4:]))
-	if !r.fill(size + crcSize) {
-		return nil, false
-	}
-	text = r.buf[headerSize:size]
-	if crc32.ChecksumIEEE(text) != binary.LittleEndian.Uint32(r.buf[size:]) {
-		return nil, true
-	}
-	return text, true
 }
 
 // skip drops n bytes that belong to no frame.
 func (r *Reader) skip(n int) {
 	r.Garbage += int64(n)
-	r.buf = r.buf[n:]
+	_, _ = r.in.Discard(n) // they are buffered
 }
 
-// fill reads until n bytes are buffered, and says whether they are.
-func (r *Reader) fill(n int) bool {
-	for empty := 0; len(r.buf) < n && r.err == nil; {
-		if cap(r.buf)-len(r.buf) < 4096 {
-			r.buf = append(make([]byte, 0, max(2*n, 64<<10)), r.buf...)
-		}
-		got, err := r.r.Read(r.buf[len(r.buf):cap(r.buf)])
-		r.buf, r.err = r.buf[:len(r.buf)+got], err
-		if empty++; got > 0 {
-			empty = 0
-		} else if empty > 100 && err == nil {
-			r.err = io.ErrNoProgress
-		}
-	}
-	return len(r.buf) >= n
-}
-
-// decode makes a cleaned frame of JSON, unless it is none, or one that would grow without measure.
-func decode(text []byte) (Frame, bool) {
+// decode makes a cleaned frame of JSON and its checksum, unless it is damaged, or would grow without measure.
+func decode(b []byte) (Frame, bool) {
 	var f Frame
-	if len(text) == 0 || !bounded(text) || json.Unmarshal(text, &f) != nil || f.Kind == "" {
+	text, sum := b[:len(b)-crcSize], b[len(b)-crcSize:]
+	if crc32.ChecksumIEEE(text) != binary.LittleEndian.Uint32(sum) || !bounded(text) || json.Unmarshal(text, &f) != nil || f.Kind == "" {
 		return Frame{}, false
 	}
 	f.clean()

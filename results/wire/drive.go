@@ -11,20 +11,20 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// A drive brings a payload to a guest that was frozen while it waited for one. It starts with nothing, for the kernel has
-// read, and keeps, what it looked at for partitions. At DriveOffset stands the header, in a block of its own:
+// A drive brings a payload to a guest that was frozen while it waited for one. Its first MiB is empty: the kernel read it
+// to look for partitions, and has it cached. At DriveOffset is the header, in a block of its own:
 //
 //	magic (8) · length of the table (4) · checksum of the table (8) · CRC-32 of these 20 bytes (4)
 //
-// In the next block begins the table, JSON, and at DriveFiles the first file; every other begins in the block after the
-// one before it. Numbers are little-endian, checksums xxHash64: an emulated processor takes a second for the SHA-256 of a
-// suite. Who writes a drive writes the header last: as long as there is none, there is no payload.
+// The table, JSON, begins in the next block, and the first file at DriveFiles; each file begins in the block after the one
+// before it. Numbers are little-endian, checksums xxHash64: an emulated processor takes a second for the SHA-256 of a
+// suite. The header is written last: as long as there is none, there is no payload.
 const (
-	DriveSize   = 256 << 20 // of every drive, since a frozen guest knows the size of the one it saw; most of it is a hole
+	DriveSize   = 256 << 20 // of every drive, since a frozen guest knows the size of its own; most of it is a hole
 	DriveOffset = 1 << 20
 	DriveTable  = DriveOffset + DriveBlock
 	DriveFiles  = 2 << 20
-	DriveBlock  = 4096 // reads at multiples of it pass the kernel's cache by
+	DriveBlock  = 4096 // direct reads are at multiples of it
 
 	driveMagic = "MMPAYLD1"
 	driveHead  = 24
@@ -38,18 +38,18 @@ type DriveFile struct {
 	Sum  uint64 `json:"sum"` // xxHash64 of the content
 }
 
-// DriveHeader is what the header says of the table.
+// DriveHeader is the header: what it says of the table.
 type DriveHeader struct {
 	Length int // in bytes
 	Sum    uint64
 }
 
-// Blocks is how many bytes the blocks take that hold n bytes.
+// Blocks is n rounded up to whole blocks, in bytes.
 func Blocks(n int64) int64 {
 	return (n + DriveBlock - 1) / DriveBlock * DriveBlock
 }
 
-// EncodeDrive gives what stands at DriveOffset, the header's block, and what stands at DriveTable.
+// EncodeDrive returns the header's block, for DriveOffset, and the table, for DriveTable.
 func EncodeDrive(files []DriveFile) (header, table []byte, err error) {
 	if table, err = json.Marshal(files); err != nil {
 		return nil, nil, fmt.Errorf("encode the table of a drive: %w", err)
@@ -76,7 +76,7 @@ func DecodeDrive(block []byte) (DriveHeader, bool) {
 	return h, h.Length <= DriveFiles-DriveTable
 }
 
-// Files reads the table that h speaks of. Whatever it holds, the files lie on the drive, and belong below PayloadDir.
+// Files reads the table that h describes. Whatever it holds, the files are within the drive and belong below PayloadDir.
 func (h DriveHeader) Files(table []byte) ([]DriveFile, error) {
 	if len(table) != h.Length || xxhash.Sum64(table) != h.Sum {
 		return nil, fmt.Errorf("the table of the drive is damaged")

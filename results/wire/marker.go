@@ -4,27 +4,25 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
-// maxMarkName bounds a spec's name in a marker: a line of the kernel log holds less than 1 KiB
-// (LOG_LINE_MAX, kernel/printk/printk.c).
-const maxMarkName = 400
+// Bounds of names in a marker: a line of the kernel log holds less than 1 KiB (LOG_LINE_MAX, kernel/printk/printk.c).
+const (
+	maxMarkName  = 400
+	maxMarkSuite = 120
+)
 
-// maxMarkSuite bounds a suite's name in a marker, for the same reason.
-const maxMarkSuite = 120
-
-// Mark is a boundary that the guest draws in the kernel log, so that the host knows what was going on when a line of it
-// was written. The zero value is no mark.
+// Mark is a boundary in the kernel log: it shows in which stage or spec the lines behind it were written. The zero value
+// is no mark.
 type Mark struct {
-	Suite string // whose round it is, the end of a long name left out; empty outside of rounds, and in one without a suite
-	Stage string // the stage that begins or ends; empty for a spec
+	Suite string // of the round, the end of a long name left out; empty outside of rounds, and in one without a suite
+	Stage string // empty for a spec
 	Spec  int    // the number of the spec-start frame, from 1; zero for a stage
 	Name  string // of the spec; the end of a long one is left out
-	Done  bool   // it ends here, rather than begins
+	Done  bool   // it ends here; false: it begins
 }
 
-// Marker is the line for /dev/kmsg that stands for m, without a line end.
+// Marker is the line for /dev/kmsg that encodes m, without a line end.
 func Marker(nonce string, m Mark) string {
 	edge, suite := "begin", ""
 	if m.Done {
@@ -39,8 +37,8 @@ func Marker(nonce string, m Mark) string {
 	return fmt.Sprintf("modmatrix %s: %sspec %d %s: %s", nonce, suite, m.Spec, edge, cut(line(m.Name), maxMarkName))
 }
 
-// ParseMarker finds the mark in a line of the console, behind whatever the kernel puts in front of it.
-// It returns false for a line without one, and for marks of another nonce.
+// ParseMarker finds the mark in a line of the console, behind the kernel's own prefix. It returns false for a line without
+// one, and for marks of another nonce.
 func ParseMarker(text, nonce string) (Mark, bool) {
 	_, text, found := strings.Cut(scrub(text), "modmatrix "+nonce+": ")
 	if !found || nonce == "" {
@@ -49,7 +47,7 @@ func ParseMarker(text, nonce string) (Mark, bool) {
 	text = strings.TrimRight(text, "\n\t ")
 	suite := ""
 	if quoted, err := strconv.QuotedPrefix(text); err == nil && quoted[0] == '"' {
-		suite, _ = strconv.Unquote(quoted) // it is quoted well
+		suite, _ = strconv.Unquote(quoted) // QuotedPrefix has checked it
 		text = strings.TrimPrefix(text[len(quoted):], " ")
 	}
 	rest, isSpec := strings.CutPrefix(text, "spec ")
@@ -69,11 +67,5 @@ func ParseMarker(text, nonce string) (Mark, bool) {
 // cut leaves out the end of a name that is longer than limit.
 func cut(name string, limit int) string {
 	name = strings.TrimSpace(name)
-	if len(name) > limit {
-		name = name[:limit]
-		for !utf8.ValidString(name) {
-			name = name[:len(name)-1]
-		}
-	}
-	return strings.TrimSpace(name)
+	return strings.TrimSpace(strings.ToValidUTF8(name[:min(len(name), limit)], ""))
 }

@@ -1,5 +1,5 @@
-// Package wire holds the words that the host and the guest exchange: the plan that goes in as a file, the frames
-// that come out on a serial port, and the markers that the guest writes into the kernel log.
+// Package wire is the protocol between host and guest: the plan that goes in as a file, the frames that come out on a
+// serial port, and the markers that the guest writes into the kernel log.
 //
 // Both ends are built from this package, so they cannot disagree. It must never know how either end works.
 // The guest is not trusted: whatever comes out of it is bounded here, and judged elsewhere.
@@ -17,21 +17,21 @@ const (
 )
 
 // EnvReportFD names the file descriptor on which a suite process writes frames for PID 1 to pass on, and EnvAckFD the
-// one on which PID 1 answers each with a byte; see PipeWriter.
-// Unset, the suite is not run by modmatrix, or only to list its specs.
+// one on which PID 1 acknowledges each; see PipeWriter. They are unset where the suite is not run by modmatrix, or only
+// to list its specs.
 const (
 	EnvReportFD = "MODMATRIX_REPORT_FD"
 	EnvAckFD    = "MODMATRIX_ACK_FD"
 )
 
-// NonceArg is the kernel argument that holds the nonce for what a guest sends before it has a plan.
+// NonceArg is the kernel argument with the nonce for what a guest sends before it has a plan.
 const NonceArg = "modmatrix.nonce="
 
 // SeedSize is the number of random bytes in the Seed of a plan.
 const SeedSize = 64
 
-// SuiteGrace is how long after its timeout a suite process is given up at the latest: asked for its state, told to end,
-// killed, and left behind if it cannot die.
+// SuiteGrace is the time after a suite's timeout by which PID 1 is through with its process: it was asked for its state,
+// terminated, killed, and abandoned if it does not die.
 const SuiteGrace = 15 * time.Second
 
 // The stages that frames and markers name, as package results spells them.
@@ -43,30 +43,30 @@ const (
 	StageShutdown = "shutdown"
 )
 
-// Plan tells the guest everything it is to do. The zero value does nothing and powers off.
+// Plan is everything that the guest is to do. The zero value does nothing and powers off.
 type Plan struct {
 	Nonce        string   `json:"nonce"`           // repeated in every frame: proof that a frame is of this run
-	Target       Target   `json:"target"`          // what the host believes it has booted
+	Target       Target   `json:"target"`          // what the host means to have booted
 	Time         int64    `json:"time"`            // nanoseconds since the Unix epoch, to set the guest's clock by
 	Dependencies []string `json:"dependencies"`    // the kernel's own modules to load first, as paths in load order
 	Modules      []Module `json:"modules"`         // the modules under test, in load order
-	Given        []string `json:"given,omitempty"` // the kernel's own modules that it asked for in another guest: loaded first of all, where they load
-	Asked        []string `json:"asked,omitempty"` // the names that Given answers to
+	Given        []string `json:"given,omitempty"` // the kernel's own modules that it asked for in another guest: loaded first of all, as far as they load
+	Asked        []string `json:"asked,omitempty"` // the names that Given provides
 	Plugs        []string `json:"plugs,omitempty"` // names of the devices that may be asked for with KindPlug
-	Interactive  bool     `json:"interactive"`     // give a shell on the third serial port instead of running a suite
-	Seed         []byte   `json:"seed"`            // random bytes for the kernel's generator: guests of one frozen one would all draw the same
+	Interactive  bool     `json:"interactive"`     // open a shell on the third serial port instead of running a suite
+	Seed         []byte   `json:"seed"`            // random bytes for the kernel's generator: clones of one template would all draw the same numbers
 
 	// Suites are run one after the other in the same guest, a round for each: load, test, unload. Without any there is
-	// one round that only loads and unloads. The specs of all of them are told before the first load. A round that
-	// cannot leave the kernel as it found it, since a module does not go, is the last: those after it never begin.
+	// one round that only loads and unloads. The specs of all of them are reported before the first load. A round after
+	// which a module is still loaded is the last: those behind it never begin.
 	Suites []Suite `json:"suites,omitempty"`
-	List   bool    `json:"list,omitempty"` // only tell the specs of the suites: load nothing
+	List   bool    `json:"list,omitempty"` // only report the specs of the suites: load nothing
 
-	// PatienceMS is how many milliseconds finit_module or delete_module may take before PID 1 looks where it is stuck and
-	// says so with a KindStuck; zero: it never looks.
+	// PatienceMS is how many milliseconds finit_module or delete_module may take before PID 1 reports with a KindStuck
+	// where it hangs; zero: never.
 	PatienceMS int64 `json:"patience_ms,omitempty"`
-	// SettleMS is how many milliseconds the kernel gets after a suite and after unloading to finish what was begun, so
-	// that what late timers and work break still falls into the stage that began them; zero means the guest's default.
+	// SettleMS is how many milliseconds the kernel gets after a suite and after unloading, so that faults of late timers
+	// and work still fall into the stage that started these; zero means the guest's default.
 	SettleMS int64 `json:"settle_ms,omitempty"`
 }
 
@@ -93,18 +93,18 @@ type Param struct {
 	Desc string `json:"desc"`
 }
 
-// Suite is the test binary to run.
+// Suite is a test binary to run.
 type Suite struct {
 	Name      string   `json:"name"`
 	Path      string   `json:"path"`
-	Args      []string `json:"args"`       // after the flags that PID 1 gives itself
-	TimeoutMS int64    `json:"timeout_ms"` // for the suite process; zero means one minute
-	Known     []Spec   `json:"known"`      // the specs as the same suite planned them on such a target before; empty: PID 1 asks it
+	Args      []string `json:"args"`       // behind PID 1's own flags
+	TimeoutMS int64    `json:"timeout_ms"` // of the suite process; zero means one minute
+	Known     []Spec   `json:"known"`      // the specs as the same suite planned them on such a target before; empty: PID 1 lists them
 
-	// Only are the full names of the specs to run, exactly; empty runs all. No other spec is planned or told of.
+	// Only are the full names of the specs to run, exactly; empty runs all. No other spec is planned or reported.
 	Only []string `json:"only,omitempty"`
-	// Title is the text that the suite gives to RunSpecs, as Text of its plan frames tells it. PID 1 needs it to choose
-	// specs by their exact names: with Only and without it, PID 1 asks the suite even where Known is given.
+	// Title is the text that the suite passes to RunSpecs, as in the Text of its plan frames. PID 1 needs it to choose
+	// specs by their exact names: with Only and without Title, PID 1 lists the specs even where Known is set.
 	Title string `json:"title,omitempty"`
 }
 
@@ -113,29 +113,29 @@ type Kind string
 
 // The kinds, in the order in which they may come.
 const (
-	KindReady      Kind = "ready"       // PID 1 of a guest without a payload waits for one on its drive, and may be frozen
-	KindHello      Kind = "hello"       // PID 1 is up; Release, Stage boot begins to end here
+	KindReady      Kind = "ready"       // PID 1 waits for a payload on its drive: the guest may be frozen
+	KindHello      Kind = "hello"       // PID 1 is up and has its plan; Release
 	KindStage      Kind = "stage"       // Stage begins (Done false) or has ended (Done true)
 	KindLoad       Kind = "load"        // finit_module of Module returned Errno
 	KindUnload     Kind = "unload"      // delete_module of Module returned Errno
 	KindTaint      Kind = "taint"       // Taint as read after Stage
-	KindPlan       Kind = "plan"        // Specs that Suite says it has, in their order; long plans come in several frames; Text is its Title
+	KindPlan       Kind = "plan"        // Specs of Suite in their order; long plans come in several frames; Text is its Title
 	KindSpecStart  Kind = "spec-start"  // Spec begins
 	KindSpecEnd    Kind = "spec-end"    // Spec has ended
 	KindExpect     Kind = "expect"      // Spec, which is running, provokes Count faults whose title matches the regular expression in Text
-	KindPlug       Kind = "plug"        // Text names a device that is to be plugged in; the host answers with the same Count
-	KindUnplug     Kind = "unplug"      // Text names a device that is to be pulled; likewise
-	KindWanted     Kind = "wanted"      // Text is what the kernel asked modprobe for, and is not there, once a round; see CanBeAsked
+	KindPlug       Kind = "plug"        // Text names a device to plug in; the host answers with the same Count
+	KindUnplug     Kind = "unplug"      // Text names a device to pull; likewise
+	KindWanted     Kind = "wanted"      // Text is what the kernel asked modprobe for in vain, once a round; see IsRequest
 	KindSuiteEnd   Kind = "suite-end"   // the suite process ended with ExitCode or Signal
 	KindSuiteError Kind = "suite-error" // a suite node outside of specs failed (BeforeSuite …): Spec
 	KindOutput     Kind = "output"      // Text the suite process printed
 	KindResidue    Kind = "residue"     // Text names a thing left behind after unload
-	KindStuck      Kind = "stuck"       // what Stage waits for does not end; Text: "TASK (pid N): func <- caller <- …", once a stage
+	KindStuck      Kind = "stuck"       // Stage hangs; Text: "TASK (pid N): func <- caller <- …", once a stage
 	KindHeartbeat  Kind = "heartbeat"   // PID 1 is alive: sent every second, whatever else hangs
-	KindTrouble    Kind = "trouble"     // Text says what PID 1 could not do; its own fault, never the module's
+	KindTrouble    Kind = "trouble"     // Text says what PID 1 could not do: never the module's fault
 	KindEnd        Kind = "end"         // the plan is done; nothing follows but power-off
 
-	// KindAnswer is the host's only one: what the frame with the same Count asked for is done, or Text says why not.
+	// KindAnswer is the only kind that the host sends: the request with the same Count is done, or Text says why not.
 	KindAnswer Kind = "answer"
 )
 
@@ -144,7 +144,7 @@ type Frame struct {
 	Kind     Kind   `json:"kind"`
 	Nonce    string `json:"nonce"`
 	Seq      uint64 `json:"seq"`             // counts from 1 without gaps: a gap means frames were lost
-	At       int64  `json:"at"`              // milliseconds since the guest's boot, or since it got its payload where it had to wait for it
+	At       int64  `json:"at"`              // milliseconds since the guest's boot, or since it received its payload on the drive
 	Suite    string `json:"suite,omitempty"` // the name of the round's suite; empty before and after the rounds
 	Release  string `json:"release,omitempty"`
 	Stage    string `json:"stage,omitempty"`
@@ -160,11 +160,11 @@ type Frame struct {
 	Count    int    `json:"count,omitempty"`
 }
 
-// Spec is a spec as the suite names it: State is Ginkgo's word, empty while it only is planned or running.
-// In a plan, State is "skipped" for a spec that does not apply to this target and "pending" for one not meant to run.
+// Spec is a spec of a suite. State is Ginkgo's, empty while the spec is planned or running. In a plan, State is "skipped"
+// for a spec that does not apply to this target and "pending" for one not meant to run.
 type Spec struct {
 	Name       string `json:"name"`
-	Group      string `json:"group,omitempty"` // in a plan: the full text of the outermost Ordered container around it; empty: it can run alone
+	Group      string `json:"group,omitempty"` // in a plan: the full text of the outermost Ordered container around it; empty: the spec can run alone
 	State      string `json:"state,omitempty"` // passed, failed, skipped, pending, panicked, timedout, interrupted, aborted
 	Node       string `json:"node,omitempty"`  // Ginkgo's leaf node type; empty means It
 	DurationMS int64  `json:"duration_ms,omitempty"`

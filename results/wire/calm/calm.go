@@ -1,10 +1,10 @@
-// Package calm keeps Go's own watchman from waking a guest thousands of times a second. Every Go process has a thread
-// (runtime/proc.go, sysmon) that sleeps for 20 µs at a time while there is anything to do. To an emulated processor each
-// of its wakings is a timer to be set, an interrupt and two switches of threads: a third of all that a clone costs.
+// Package calm keeps Go's monitor thread (runtime/proc.go, sysmon) from waking a guest thousands of times a second: it
+// sleeps for 20 µs at a time while there is anything to do. On an emulated processor each wake-up is a timer to program,
+// an interrupt and two context switches: a third of all that a clone costs.
 //
-// It is for programs that only ever run in a guest's company: PID 1 calls Down once /proc is there; a suite process that
-// PID 1 started, as it says by Env, becomes calm while its packages are initialised. It must import next to nothing, so
-// that it comes before whatever else is initialised there, and never touch a process that is not in a guest.
+// It is for the programs of a guest: PID 1 calls Down once /proc is mounted; a suite process that PID 1 started, which
+// sets Env, becomes calm while its packages are initialised. It must import next to nothing, so that it is initialised
+// before everything else, and never touch a process outside of a guest.
 package calm
 
 import (
@@ -16,28 +16,28 @@ import (
 // Env is set in the environment of a process that is to become calm by itself.
 const Env = "MODMATRIX_CALM"
 
-// slack is how much longer the watchman may sleep than it asks for, in nanoseconds: the 10 ms that it sleeps by itself
-// where there is little to do. It wakes with the kernel's own ticks then. What it does, to take a processor back from a
-// goroutine that is in a system call, comes as late as that.
+// slack is how much longer sysmon may sleep than it asks for, in nanoseconds: the 10 ms that it sleeps anyway where there
+// is little to do, so that it wakes with the kernel's ticks. Retaking a processor from a goroutine that is in a system
+// call, which is its work, may be as late as that.
 const slack = "10000000"
 
 func init() {
 	if os.Getenv(Env) != "" {
-		os.Unsetenv(Env) // it is not for processes that this one starts
+		os.Unsetenv(Env) // it is not for child processes
 		Down("/proc")
 	}
 }
 
-// Down lets the watchman of this process sleep longer, as far as the kernel has a word for it: /proc/TID/timerslack_ns,
-// since Linux 4.6 (fs/proc/base.c). Only that thread's sleep changes; the sleep of goroutines, and of children, does not.
+// Down lets sysmon of this process sleep longer, by /proc/TID/timerslack_ns (since Linux 4.6, fs/proc/base.c). Goroutines
+// and child processes sleep as before.
 func Down(proc string) {
-	if tid := watchman(proc + "/self/task"); tid > 0 {
+	if tid := sysmon(proc + "/self/task"); tid > 0 {
 		_ = os.WriteFile(proc+"/"+strconv.Itoa(tid)+"/timerslack_ns", []byte(slack), 0) // a kernel without it stays busy
 	}
 }
 
-// watchman is the first thread that a Go process starts, before any of ours (runtime/proc.go, main); 0 for none yet.
-func watchman(task string) int {
+// sysmon is the first thread that a Go process starts (runtime/proc.go, main); 0 for none yet.
+func sysmon(task string) int {
 	list, _ := os.ReadDir(task)
 	var tids []int
 	for _, e := range list {

@@ -46,7 +46,7 @@ func TestOneThreadBecomesCalm(t *testing.T) {
 	}
 }
 
-func TestWatchmanIsTheSecondThread(t *testing.T) {
+func TestSysmonIsTheSecondThread(t *testing.T) {
 	for name, c := range map[string]struct {
 		tids []string
 		want int
@@ -62,11 +62,11 @@ func TestWatchmanIsTheSecondThread(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := watchman(dir); got != c.want {
+		if got := sysmon(dir); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}
-	if got := watchman("/nonexistent"); got != 0 {
+	if got := sysmon("/nonexistent"); got != 0 {
 		t.Errorf("without /proc: %d", got)
 	}
 }
