@@ -66,7 +66,7 @@ func (m *KernelModule) Load(params ...string) error {
 	if err != nil {
 		return fmt.Errorf("load module: %w", err)
 	}
-	line, err := paramLine(params)
+	line, err := wire.JoinParams(params)
 	if err != nil {
 		return fmt.Errorf("load module %s: %w", m.name, err)
 	}
@@ -172,20 +172,3 @@ func (m *KernelModule) SetParam(name, value string) error {
 
 // Dir is the module's folder in sysfs. It exists as long as the module is loaded.
 func (m *KernelModule) Dir() string { return filepath.Join("/sys/module", m.name) }
-
-// paramLine makes the one line that the kernel takes, with quotes around what holds a space
-// (Linux lib/cmdline.c, next_arg). A quote itself cannot be given to it.
-func paramLine(params []string) (string, error) {
-	words := make([]string, len(params))
-	for i, param := range params {
-		name, value, isPair := strings.Cut(param, "=")
-		if strings.ContainsAny(param, "\"\x00") || strings.ContainsAny(name, " \t\n") || name == "" {
-			return "", fmt.Errorf("parameter %q: want name=value without quotes", param)
-		}
-		if isPair && strings.ContainsAny(value, " \t\n") {
-			param = name + `="` + value + `"`
-		}
-		words[i] = param
-	}
-	return strings.Join(words, " "), nil
-}

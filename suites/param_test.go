@@ -4,26 +4,6 @@ import (
 	"testing"
 )
 
-func TestParamLine(t *testing.T) {
-	for _, c := range []struct {
-		params []string
-		want   string // "" for an error
-	}{
-		{[]string{"capacity=16", "overwrite"}, "capacity=16 overwrite"},
-		{[]string{"name=two words", "n=1"}, `name="two words" n=1`},
-		{[]string{"empty="}, "empty="},
-		{[]string{`name="x"`}, ""},
-		{[]string{"two words"}, ""},
-		{[]string{"=1"}, ""},
-		{[]string{"a=\x00"}, ""},
-	} {
-		got, err := paramLine(c.params)
-		if got != c.want || (err == nil) != (c.want != "") {
-			t.Errorf("%q: got %q, %v; want %q", c.params, got, err, c.want)
-		}
-	}
-}
-
 func TestSameParam(t *testing.T) {
 	for _, c := range []struct {
 		kind, given, shown string

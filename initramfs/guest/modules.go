@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,7 +38,7 @@ func loadDependency(path string) error {
 func (g *guest) load() bool {
 	g.loaded = 0
 	for _, m := range g.plan.Modules {
-		args, err := joinParams(m.Params)
+		args, err := wire.JoinParams(m.Params)
 		if err != nil {
 			g.fail("load %s: %v", m.Name, err)
 			return false
@@ -119,29 +118,4 @@ func undisturbed(p patience, f func()) {
 		}
 	}
 	<-done
-}
-
-// joinParams writes parameters in the way that the kernel's next_arg (lib/cmdline.c) takes them apart: values with
-// spaces in double quotes, which cannot be escaped.
-func joinParams(params []string) (string, error) {
-	out := make([]string, len(params))
-	for i, p := range params {
-		name, value, isSet := strings.Cut(p, "=")
-		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != "" || name == "--" {
-			return "", fmt.Errorf("parameter %q has no valid name", p)
-		}
-		inner := value
-		if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
-			inner = value[1 : len(value)-1] // quoted by whoever gave it
-		}
-		if strings.ContainsAny(inner, "\"\x00") {
-			return "", fmt.Errorf("parameter %q: the kernel takes no quotation marks in a value", p)
-		}
-		out[i] = p
-		spaces := strings.ContainsAny(value, " \t\n\v\f\r") || strings.Contains(value, "\xa0") // isspace in lib/ctype.c
-		if isSet && inner == value && spaces {
-			out[i] = name + `="` + value + `"`
-		}
-	}
-	return strings.Join(out, " "), nil
 }

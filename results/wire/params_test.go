@@ -1,4 +1,4 @@
-package guest
+package wire
 
 import "testing"
 
@@ -9,6 +9,9 @@ func TestJoinParams(t *testing.T) {
 		bad    bool
 	}{
 		{nil, "", false},
+		{[]string{"capacity=16", "overwrite"}, "capacity=16 overwrite", false},
+		{[]string{"name=two words", "n=1"}, `name="two words" n=1`, false},
+		{[]string{"two words"}, "", true},
 		{[]string{"debug=1", "name=fifo0"}, "debug=1 name=fifo0", false},
 		{[]string{"flag", "empty="}, "flag empty=", false},
 		{[]string{"label=two words", "n=1"}, `label="two words" n=1`, false},
@@ -26,7 +29,7 @@ func TestJoinParams(t *testing.T) {
 		{[]string{"a b=1"}, "", true},
 		{[]string{"nul=\x00"}, "", true},
 	} {
-		got, err := joinParams(c.params)
+		got, err := JoinParams(c.params)
 		if got != c.want || (err != nil) != c.bad {
 			t.Errorf("%q: %q, %v", c.params, got, err)
 		}
@@ -41,7 +44,7 @@ func FuzzJoinParams(f *testing.F) {
 	f.Add("x", `"a b"`)
 	f.Fuzz(func(t *testing.T, name, value string) {
 		params := []string{name + "=" + value, "last=1"}
-		args, err := joinParams(params)
+		args, err := JoinParams(params)
 		if err == nil && !equal(parseArgs(args), params) {
 			t.Errorf("%q: the kernel would read %q", params, parseArgs(args))
 		}
