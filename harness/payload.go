@@ -23,7 +23,7 @@ func (r *run) makeBase(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	digest, err := initramfs.BaseDigest(source)
+	digest, err := initramfs.BaseDigest(ctx, source)
 	if err != nil {
 		return "", err
 	}

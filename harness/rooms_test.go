@@ -41,7 +41,7 @@ func TestRealRooms(t *testing.T) {
 		{"vm", "Real|Template|Clone", []string{"MODMATRIX_TEST_KERNELS=" + strings.Join(images, ":")}},
 		{"vm/vmtest", "Real", []string{"MODMATRIX_TEST_KERNELS=" + first.Image}},
 		{"kernels/kbuild", "Real", []string{"MODMATRIX_TEST_TREES=" + writeTrees(t, trees), "MODMATRIX_TEST_SOURCES=" + driver}},
-		{"initramfs", "Boot|Clones", []string{"MODMATRIX_TEST_KERNEL=" + first.Image, "MODMATRIX_TEST_MODULE=" + plainModules(t, first, "dummy"),
+		{"initramfs", "Build|Boot|Clones", []string{"MODMATRIX_TEST_BUILD=1", "MODMATRIX_TEST_KERNEL=" + first.Image, "MODMATRIX_TEST_MODULE=" + plainModules(t, first, "dummy"),
 			"MODMATRIX_TEST_CHANNELS=" + plainModules(t, first, "virtio_pci", "virtio_blk"),
 			"MODMATRIX_TEST_ZOO=" + builtZoo(t, first, "thread_left", "slab_left", "class_left", "init_fails_late", "no_exit", "sleep_init")}},
 	} {

@@ -1,19 +1,18 @@
 package initramfs
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 
+	"github.com/google/renameio/v2"
 	"github.com/u-root/gobusybox/src/pkg/golang"
 	"github.com/u-root/mkuimage/cpio"
 	"github.com/u-root/mkuimage/uimage"
@@ -21,24 +20,24 @@ import (
 	"github.com/u-root/uio/llog"
 )
 
-// Options tell BuildBase what to build from and where to.
+// Options say what BuildBase builds from, and where to.
 type Options struct {
-	Source string    // folder of this module's source, as FindSource gives it; it is only read
+	Source string    // folder of this module's source, as FindSource returns it; it is only read
 	Out    string    // the image, written whole or not at all
-	Temp   string    // existing folder for what is thrown away afterwards; empty means the system's
-	Log    io.Writer // what the image builder says; nil drops it
+	Temp   string    // existing folder for temporary files; empty means the system's
+	Log    io.Writer // for the image builder's log; nil discards it
 }
 
-// BuildBase makes the image that all guests share: PID 1 as /init, u-root's commands in /bbin. The same source and
+// BuildBase builds the image that all guests share: PID 1 as /init, u-root's commands in /bbin. The same source and
 // toolchain give the same bytes. It takes most of a minute with an empty build cache and seconds with a full one.
 //
-// While it runs, the variables of this process' environment that steer go are set to what reproducible images need: the
-// builder takes them from nowhere else. It ends go with the process group, and looks at ctx only before and after.
+// While it runs, the environment variables of this process that configure go are set to what reproducible images need:
+// the builder reads them nowhere else. It cannot be interrupted, and looks at ctx only before and after.
 func BuildBase(ctx context.Context, o Options) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	root, _, err := toolchain(o.Source)
+	root, _, err := toolchain(ctx, o.Source)
 	if err != nil {
 		return err
 	}
@@ -47,19 +46,14 @@ func BuildBase(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("make folder for the guest image: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	if o.Log == nil {
-		o.Log = io.Discard
-	}
-	image, err := os.CreateTemp(filepath.Dir(o.Out), ".base-*.cpio")
+	image, err := newImage(o.Out)
 	if err != nil {
-		return fmt.Errorf("create guest image: %w", err)
+		return err
 	}
-	defer os.Remove(image.Name()) // after the rename there is nothing to remove
-	if err := errors.Join(image.Chmod(0o644), image.Close()); err != nil {
-		return fmt.Errorf("create guest image: %w", err)
-	}
+	defer image.Cleanup()
+	log := llog.New(slog.LevelInfo, llog.WritePrintf(cmp.Or(o.Log, io.Discard)))
 	err = withGoEnv(func() error {
-		return uimage.Create(logger(o.Log), baseImage(o.Source, root, temp, image.Name())...)
+		return uimage.Create(log, baseImage(o.Source, root, temp, image.Name())...)
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -67,23 +61,35 @@ func BuildBase(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("build guest image: %w", err)
 	}
-	if err := os.Rename(image.Name(), o.Out); err != nil {
-		return fmt.Errorf("put guest image in place: %w", err)
+	return replaceImage(image)
+}
+
+// newImage creates a temporary file that replaceImage puts in the place of out.
+func newImage(out string) (*renameio.PendingFile, error) {
+	image, err := renameio.NewPendingFile(out, renameio.WithPermissions(0o644), renameio.WithTempDir(filepath.Dir(out)))
+	if err != nil {
+		return nil, fmt.Errorf("create guest image: %w", err)
+	}
+	return image, nil
+}
+
+func replaceImage(image *renameio.PendingFile) error {
+	if err := image.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("replace guest image: %w", err)
 	}
 	return nil
 }
 
 // baseImage describes the base to u-root's image builder.
 func baseImage(source, goRoot, temp, out string) []uimage.Modifier {
-	// The cache of go is trusted: -a, which the builder gives by itself, would compile Go's own library every time.
+	// The builder's own default, -a, would ignore the build cache and compile Go's standard library every time.
 	build := &golang.BuildOpts{EnableInlining: true, ExtraArgs: []string{"-a=false", "-buildvcs=false"}}
 	packages := []string{shellPackage}
 	for _, name := range commands {
 		packages = append(packages, urootCommands+name)
 	}
-	// gosh is for scripts: without its own line editors it needs far fewer packages.
 	env := golang.Default(golang.DisableCGO(), golang.WithGOOS("linux"), golang.WithGOARCH(runtime.GOARCH),
-		golang.WithGOROOT(goRoot), golang.WithGOPATH(""), golang.WithWorkingDir(source), golang.WithBuildTag("goshsmall"))
+		golang.WithGOROOT(goRoot), golang.WithGOPATH(""), golang.WithWorkingDir(source), golang.WithBuildTag(shellTag))
 	return []uimage.Modifier{
 		uimage.WithReplaceEnv(env),
 		uimage.WithBusyboxCommands(packages...),
@@ -98,8 +104,8 @@ func baseImage(source, goRoot, temp, out string) []uimage.Modifier {
 	}
 }
 
-// skeleton holds the folders that PID 1 mounts on, and the devices it needs before it has mounted them: the kernel opens
-// /dev/console for PID 1 (init/main.c), and without one its panics are lost.
+// skeleton holds the folders that PID 1 mounts on, and the devices that it needs before /dev is mounted: the kernel opens
+// /dev/console for PID 1 (init/main.c), and without it Go's panics are lost.
 func skeleton() *cpio.Archive {
 	records := []cpio.Record{
 		cpio.CharDev("dev/console", 0o600, 5, 1),
@@ -116,14 +122,10 @@ func skeleton() *cpio.Archive {
 	return archive
 }
 
-func logger(w io.Writer) *llog.Logger {
-	return llog.New(slog.LevelInfo, llog.WritePrintf(w))
-}
-
 var goEnvMu sync.Mutex
 
-// withGoEnv runs f under an environment in which nothing that the user set for other builds reaches go: flags, work
-// spaces, and processor levels that an emulated processor may not have.
+// withGoEnv runs f without what the user set for other builds: flags, workspaces, and processor levels that an emulated
+// processor may not have.
 func withGoEnv(f func() error) error {
 	goEnvMu.Lock()
 	defer goEnvMu.Unlock()
@@ -142,30 +144,4 @@ func withGoEnv(f func() error) error {
 		}()
 	}
 	return f()
-}
-
-// toolchain asks go where it lies and which version builds source.
-func toolchain(source string) (root, version string, err error) {
-	path, err := exec.LookPath("go")
-	if err != nil {
-		return "", "", errors.New("no go command on PATH, which the guest image is built with: install Go 1.26 or later")
-	}
-	env := golang.Default(golang.WithCompiler(path), golang.WithWorkingDir(source), golang.WithGOPATH(""), golang.WithGOROOT(""))
-	out, err := env.GoCmd("env", "-json", "GOROOT", "GOVERSION").Output()
-	var said struct{ GOROOT, GOVERSION string }
-	if err == nil {
-		err = json.Unmarshal(out, &said)
-	}
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		err = fmt.Errorf("%s", firstLine(exit.Stderr))
-	}
-	if err != nil {
-		return "", "", fmt.Errorf("ask go for its version: %w", err)
-	}
-	return said.GOROOT, said.GOVERSION, nil
-}
-
-func firstLine(text []byte) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
-	return line
 }

@@ -5,10 +5,11 @@ const (
 	initPackage   = "github.com/modmatrix/modmatrix/cmd/modmatrix-init"
 	shellPackage  = "github.com/modmatrix/modmatrix/cmd/modmatrix-shell"
 	urootCommands = "github.com/u-root/u-root/cmds/core/"
+	shellTag      = "goshsmall" // gosh, for scripts, without its line editors and the many packages that these need
 )
 
-// commands are u-root's commands in every guest: what somebody who looks at a driver by hand reaches for. Suites may
-// rely on them too. Each one needs its line in commands_tools.go, which keeps it in the module graph.
+// commands are u-root's commands in every guest: what somebody who looks at a driver by hand needs. Suites may rely on
+// them. Where one needs a module that go.mod does not name, it is imported in commands_tools.go.
 var commands = []string{
 	"basename", "cat", "chmod", "cmp", "cp", "date", "dd", "df", "dirname", "dmesg", "du", "echo", "false", "find", "free",
 	"gosh", "grep", "gzip", "head", "hexdump", "hostname", "id", "insmod", "kill", "ln", "ls", "lsdrivers", "lsmod", "mkdir",

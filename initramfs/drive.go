@@ -13,7 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// EmptyDrive makes out a drive without a payload: that of a guest to be frozen, and of a clone until it gets its own.
+// EmptyDrive makes out a drive without a payload: for a guest to be frozen, and for a clone until it gets its own.
 func EmptyDrive(out string) error {
 	drive, err := openDrive(out)
 	if err != nil {
@@ -22,8 +22,8 @@ func EmptyDrive(out string) error {
 	return drive.Close()
 }
 
-// WriteDrive puts payload on the drive out, for a guest that waits for it there. The machine may have the drive open
-// already, so it is changed in place; the guest sees the payload whole or not at all. After an error, the drive is empty.
+// WriteDrive writes payload to the drive out, on which a guest waits for it. The machine may have the drive open already,
+// so it is changed in place; the guest sees the payload whole or not at all. After an error, the drive is empty.
 func WriteDrive(out string, p Payload) error {
 	drive, err := openDrive(out)
 	if err != nil {
@@ -36,7 +36,7 @@ func WriteDrive(out string, p Payload) error {
 	return nil
 }
 
-// openDrive opens a drive and takes its payload away, if it has one.
+// openDrive opens a drive and removes its payload.
 func openDrive(path string) (*os.File, error) {
 	drive, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -53,7 +53,7 @@ func openDrive(path string) (*os.File, error) {
 	return drive, nil
 }
 
-// fillDrive writes the files, then the table, and at last the header, which makes them count.
+// fillDrive writes the files, then the table, and at last the header, which makes them valid.
 func fillDrive(drive *os.File, p Payload) error {
 	if len(p.Plan.Seed) != wire.SeedSize {
 		return fmt.Errorf("the plan has a seed of %d bytes, not %d", len(p.Plan.Seed), wire.SeedSize)
@@ -86,8 +86,8 @@ func fillDrive(drive *os.File, p Payload) error {
 	return err
 }
 
-// inOrder puts the plan first, since the guest cannot even complain by the right name without it, and the suite last: what
-// comes last is the quickest to unpack.
+// inOrder puts the plan first, since the guest needs its nonce to report anything, and the suite last: what comes last is
+// the quickest to unpack.
 func inOrder(plan File, files []File) []File {
 	list := append([]File{plan}, files...)
 	slices.SortStableFunc(list[1:], func(a, b File) int {
@@ -102,18 +102,19 @@ func inOrder(plan File, files []File) []File {
 	return list
 }
 
-// writeFile writes f at a place of the drive.
+// writeFile writes f to the drive at an offset.
 func writeFile(drive *os.File, at int64, f File) (wire.DriveFile, error) {
-	in, size, err := f.open()
+	in, closer, err := f.open()
 	if err != nil {
 		return wire.DriveFile{}, err
 	}
-	defer in.Close()
+	defer closer.Close()
+	size := in.Size()
 	if size > wire.DriveSize-at { // before it fills the host's disk
 		return wire.DriveFile{}, fmt.Errorf("the payload does not fit on a drive of %d MiB", wire.DriveSize>>20)
 	}
 	sum := xxhash.New()
-	n, err := io.CopyBuffer(io.MultiWriter(io.NewOffsetWriter(drive, at), sum), io.LimitReader(in, size), make([]byte, 1<<20))
+	n, err := io.CopyBuffer(io.MultiWriter(io.NewOffsetWriter(drive, at), sum), in, make([]byte, 1<<20))
 	if err == nil && n != size {
 		err = fmt.Errorf("%s shrank to %d bytes", f.Host, n)
 	}

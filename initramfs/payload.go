@@ -8,11 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/u-root/mkuimage/cpio"
 
 	"github.com/modmatrix/modmatrix/results/wire"
@@ -32,17 +30,17 @@ type File struct {
 	Mode  fs.FileMode // permissions; zero means 0644
 }
 
-// archiveEnd is what archives are padded to with zeroes: the kernel skips these between archives, as long as the next
-// one starts at a multiple of four (init/initramfs.c, do_reset).
+// archiveEnd is the size, in bytes, to a multiple of which archives are padded with zeroes. The kernel skips zeroes between
+// archives, as long as the next one starts at a multiple of four (init/initramfs.c, do_reset).
 const archiveEnd = 512
 
-// WriteImage puts payload behind base in out, which is written whole or not at all.
+// WriteImage writes base and behind it payload to out: whole or not at all.
 func WriteImage(out, base string, payload Payload) error {
 	return writeImage(out, base, func(w io.Writer) error { return WritePayload(w, payload) })
 }
 
-// WriteTemplateImage makes the image of a guest that is to be frozen: behind base only the kernel's own modules that the
-// guest's channels need, all under wire.BaseDir, and no plan. Such a guest waits for its payload on a drive.
+// WriteTemplateImage writes the image of a guest that is to be frozen: base and behind it only the kernel's own modules
+// that the guest's channels need, all under wire.BaseDir, and no plan. Such a guest waits for its payload on a drive.
 func WriteTemplateImage(out, base string, modules []File) error {
 	return writeImage(out, base, func(w io.Writer) error {
 		for _, m := range modules {
@@ -54,16 +52,15 @@ func WriteTemplateImage(out, base string, modules []File) error {
 	})
 }
 
-// writeImage puts an archive behind base in out.
 func writeImage(out, base string, archive func(io.Writer) error) error {
 	in, err := os.Open(base)
 	if err != nil {
 		return fmt.Errorf("open base image: %w", err)
 	}
 	defer in.Close()
-	image, err := renameio.NewPendingFile(out, renameio.WithPermissions(0o644), renameio.WithTempDir(filepath.Dir(out)))
+	image, err := newImage(out)
 	if err != nil {
-		return fmt.Errorf("create guest image: %w", err)
+		return err
 	}
 	defer image.Cleanup()
 	n, err := io.Copy(image, in)
@@ -76,14 +73,10 @@ func writeImage(out, base string, archive func(io.Writer) error) error {
 	if err := archive(image); err != nil {
 		return err
 	}
-	if err := image.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("put guest image in place: %w", err)
-	}
-	return nil
+	return replaceImage(image)
 }
 
-// WritePayload writes payload as an archive that the kernel unpacks over the base image.
-// The same payload gives the same bytes.
+// WritePayload writes payload as an archive that the kernel unpacks over the base image: always the same bytes.
 func WritePayload(w io.Writer, p Payload) error {
 	plan, err := p.planFile()
 	if err != nil {
@@ -92,7 +85,6 @@ func WritePayload(w io.Writer, p Payload) error {
 	return writeArchive(w, append(slices.Clone(p.Files), plan))
 }
 
-// planFile is the plan as a file of the guest.
 func (p Payload) planFile() (File, error) {
 	plan, err := json.MarshalIndent(p.Plan, "", " ")
 	if err != nil {
@@ -101,7 +93,7 @@ func (p Payload) planFile() (File, error) {
 	return File{Guest: wire.PlanPath, Data: append(plan, '\n')}, nil
 }
 
-// writeArchive sorts files and writes them with the folders that they lie in.
+// writeArchive sorts files and writes them with their folders.
 func writeArchive(w io.Writer, files []File) error {
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Guest, b.Guest) })
 	counted := &counter{w: w}
@@ -114,23 +106,25 @@ func writeArchive(w io.Writer, files []File) error {
 		if i > 0 && files[i-1].Guest == f.Guest {
 			return fmt.Errorf("payload has %s twice", f.Guest)
 		}
-		if err := writeDirs(archive, path.Dir(f.Guest), dirs); err != nil {
-			return fmt.Errorf("write payload: %w", err)
+		err := writeDirs(archive, path.Dir(f.Guest), dirs)
+		if err == nil {
+			err = f.write(archive)
 		}
-		if err := f.write(archive); err != nil {
+		if err != nil {
 			return fmt.Errorf("write payload: %w", err)
 		}
 	}
-	if err := cpio.WriteTrailer(archive); err != nil {
-		return fmt.Errorf("write payload: %w", err)
+	err := cpio.WriteTrailer(archive)
+	if err == nil {
+		err = pad(w, counted.n)
 	}
-	if err := pad(w, counted.n); err != nil {
+	if err != nil {
 		return fmt.Errorf("write payload: %w", err)
 	}
 	return nil
 }
 
-// checkGuestPath holds payloads to their own folders: nothing in one may take the place of PID 1 or of a command.
+// checkGuestPath keeps payloads in their own folders: nothing in one may replace PID 1 or a command.
 func checkGuestPath(name string) error {
 	if below(name, wire.PayloadDir) || below(name, wire.BaseDir) {
 		return nil
@@ -142,7 +136,7 @@ func below(name, dir string) bool {
 	return path.Clean(name) == name && strings.HasPrefix(name, dir+"/")
 }
 
-// writeDirs writes dir and what it lies in, as far as they are not yet done.
+// writeDirs writes dir and its parents, as far as they are not yet done.
 func writeDirs(w cpio.RecordWriter, dir string, done map[string]bool) error {
 	if done[dir] {
 		return nil
@@ -155,11 +149,12 @@ func writeDirs(w cpio.RecordWriter, dir string, done map[string]bool) error {
 }
 
 func (f File) write(w cpio.RecordWriter) error {
-	content, size, err := f.open()
+	content, closer, err := f.open()
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer closer.Close()
+	size := content.Size()
 	if size > 1<<32-1 { // newc has eight hexadecimal digits for it
 		return fmt.Errorf("%s is not below 4 GiB", f.Host)
 	}
@@ -174,39 +169,28 @@ func (f File) perm() fs.FileMode {
 	return 0o644
 }
 
-// content is what a file holds.
-type content interface {
-	io.Reader
-	io.ReaderAt
-	io.Closer
-}
-
-// open opens the content, and tells its size.
-func (f File) open() (content, int64, error) {
+// open opens the content.
+func (f File) open() (*io.SectionReader, io.Closer, error) {
 	if f.Host == "" {
-		return memory{bytes.NewReader(f.Data)}, int64(len(f.Data)), nil
+		r := bytes.NewReader(f.Data)
+		return io.NewSectionReader(r, 0, r.Size()), io.NopCloser(r), nil
 	}
 	in, err := os.Open(f.Host)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	info, err := in.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", f.Host)
+		err = fmt.Errorf("%s is not a regular file", f.Host)
 	}
 	if err != nil {
 		in.Close()
-		return nil, 0, err
+		return nil, nil, err
 	}
-	return in, info.Size(), nil
+	return io.NewSectionReader(in, 0, info.Size()), in, nil
 }
 
-// memory is content that needs no closing.
-type memory struct{ *bytes.Reader }
-
-func (memory) Close() error { return nil }
-
-// counter counts what goes through it.
+// counter counts the bytes that are written to it.
 type counter struct {
 	w io.Writer
 	n int64
@@ -218,7 +202,7 @@ func (c *counter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// pad fills up to a multiple of archiveEnd, n bytes in.
+// pad writes the zeroes that bring n bytes to a multiple of archiveEnd.
 func pad(w io.Writer, n int64) error {
 	if rest := n % archiveEnd; rest != 0 {
 		_, err := w.Write(make([]byte, archiveEnd-rest))

@@ -1,11 +1,13 @@
 package initramfs
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -25,8 +27,8 @@ const EnvSource = "MODMATRIX_SOURCE"
 // initSources are the packages of this module that the base consists of, as folders in it.
 var initSources = []string{"cmd/modmatrix-init", "cmd/modmatrix-shell", "initramfs/guest", "results/wire", "results/wire/calm"}
 
-// FindSource tells where this module's source lies: where EnvSource says, in the checkout that the binary was built
-// from, or in Go's module cache.
+// FindSource returns the folder of this module's source: what EnvSource says, else the checkout that the binary was built
+// from, else the copy in Go's module cache.
 func FindSource() (string, error) {
 	if dir := os.Getenv(EnvSource); dir != "" {
 		if err := isSource(dir); err != nil {
@@ -42,7 +44,7 @@ func FindSource() (string, error) {
 	return "", fmt.Errorf("cannot find the source of modmatrix, which the guest image is built from: set %s to its folder", EnvSource)
 }
 
-// sourceCandidates lists where the source lay when this binary was built, best guess first.
+// sourceCandidates lists where the source was when this binary was built, best guess first.
 func sourceCandidates() []string {
 	var dirs []string
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) { // not after -trimpath
@@ -64,36 +66,28 @@ func sourceCandidates() []string {
 		}
 		path, err1 := module.EscapePath(m.Path)
 		version, err2 := module.EscapeVersion(m.Version)
-		if cache := moduleCache(); cache != "" && err1 == nil && err2 == nil {
-			dirs = append(dirs, filepath.Join(cache, path+"@"+version))
+		if err1 == nil && err2 == nil {
+			dirs = append(dirs, filepath.Join(moduleCache(), path+"@"+version))
 		}
 	}
 	return dirs
 }
 
-// moduleCache is Go's module cache, as far as the environment tells (go help environment).
+// moduleCache is Go's module cache, as far as the environment shows it (go help environment).
 func moduleCache() string {
-	if dir := os.Getenv("GOMODCACHE"); dir != "" {
-		return dir
-	}
-	if list := filepath.SplitList(os.Getenv("GOPATH")); len(list) > 0 {
-		return filepath.Join(list[0], "pkg", "mod")
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return ""
-	}
-	return filepath.Join(home, "go", "pkg", "mod")
+	home, _ := os.UserHomeDir() // without one, nothing is found
+	gopath := filepath.SplitList(cmp.Or(os.Getenv("GOPATH"), filepath.Join(home, "go")))
+	return cmp.Or(os.Getenv("GOMODCACHE"), filepath.Join(gopath[0], "pkg", "mod"))
 }
 
-// isSource says why dir does not hold this module's source; nil if it does.
+// isSource returns why dir is not this module's source, nil if it is.
 func isSource(dir string) error {
 	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	if err != nil {
 		return err
 	}
 	if path := modfile.ModulePath(text); path != modulePath {
-		return fmt.Errorf("go.mod is of module %q", path)
+		return fmt.Errorf("its go.mod is that of module %q", path)
 	}
 	for _, sub := range initSources {
 		if _, err := os.Stat(filepath.Join(dir, sub)); err != nil {
@@ -103,10 +97,10 @@ func isSource(dir string) error {
 	return nil
 }
 
-// BaseDigest is "sha256:…" over everything that decides what BuildBase(source) makes: versions of modules, the sources
-// of the guest's programs and of this package, the Go toolchain.
-func BaseDigest(source string) (string, error) {
-	_, version, err := toolchain(source)
+// BaseDigest is "sha256:…" over everything that BuildBase's image depends on: versions of modules, the sources of the
+// guest's programs and of this package, the Go toolchain.
+func BaseDigest(ctx context.Context, source string) (string, error) {
+	_, version, err := toolchain(ctx, source)
 	if err != nil {
 		return "", err
 	}
@@ -114,17 +108,16 @@ func BaseDigest(source string) (string, error) {
 	fmt.Fprintf(h, "base 1 %s %s\n", version, runtime.GOARCH)
 	files := []string{"go.mod", "go.sum"}
 	for _, dir := range append([]string{"initramfs"}, initSources...) {
-		entries, err := os.ReadDir(filepath.Join(source, dir))
-		if err != nil {
-			return "", fmt.Errorf("read source of the guest: %w", err)
+		found, err := fs.Glob(os.DirFS(source), dir+"/*.go")
+		if err != nil || len(found) == 0 {
+			return "", fmt.Errorf("read source of the guest: no Go files in %s of %s", dir, source)
 		}
-		for _, e := range entries {
-			if name := e.Name(); strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") && e.Type().IsRegular() {
-				files = append(files, filepath.Join(dir, name))
-			}
-		}
+		files = append(files, found...)
 	}
 	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
 		if err := hashFile(h, source, name); err != nil {
 			return "", fmt.Errorf("read source of the guest: %w", err)
 		}
@@ -132,11 +125,9 @@ func BaseDigest(source string) (string, error) {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func hashFile(h io.Writer, source, name string) error {
-	text, err := os.ReadFile(filepath.Join(source, name))
-	if errors.Is(err, os.ErrNotExist) && name == "go.sum" {
-		return nil
-	}
+// hashFile writes the name, size and content of a file in dir to h.
+func hashFile(h io.Writer, dir, name string) error {
+	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		return err
 	}

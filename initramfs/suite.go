@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// CompileError says that a suite's own source does not compile. Error gives its first line, Output all that go said.
+// CompileError says that a suite's own source does not compile. Error is its first line, Output all that go printed.
 type CompileError struct {
 	Output string
 }
@@ -34,29 +34,29 @@ func (e *CompileError) Error() string {
 			return line
 		}
 	}
-	return "go said nothing"
+	return "go printed nothing"
 }
 
-// suiteEnv is what go is told beyond its own environment: without cgo the binary needs no C library in the guest, and
-// an emulated processor may lack what a newer one has.
+// suiteEnv makes test binaries that run in every guest: without cgo they need no C library there, and an emulated
+// processor may lack what a newer one has.
 var suiteEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1"}
 
-// suiteFiles has go list name every file that a test binary is made from, a folder a line; the standard library goes by
-// the version of go.
+// suiteFiles is a template for go list that prints every file of a test binary, a folder a line; the standard library
+// is covered by go's version.
 const suiteFiles = `{{if not .Standard}}{{.Dir}}{{range .GoFiles}}	{{.}}{{end}}{{range .SFiles}}	{{.}}{{end}}{{range .HFiles}}	{{.}}{{end}}` +
 	`{{range .EmbedFiles}}	{{.}}{{end}}{{range .TestGoFiles}}	{{.}}{{end}}{{range .XTestGoFiles}}	{{.}}{{end}}` +
 	`{{range .TestEmbedFiles}}	{{.}}{{end}}{{range .XTestEmbedFiles}}	{{.}}{{end}}{{end}}`
 
 // SuiteDigest is "sha256:…" over everything that the test binary of the package in dir is made from: the same digest
-// means the same binary. It costs a fraction of compiling. An error says only that there is no digest; CompileSuite
-// says why.
+// means the same binary, at a fraction of what compiling costs. An error only says that there is no digest; CompileSuite
+// says what is wrong with the suite.
 func SuiteDigest(ctx context.Context, dir string) (string, error) {
 	sum := sha256.New()
-	env, err := goIn(ctx, dir, "env", "GOVERSION", "GOFLAGS", "GOAMD64", "GOEXPERIMENT")
+	env, err := runGo(ctx, dir, suiteEnv, "env", "GOVERSION", "GOFLAGS", "GOAMD64", "GOEXPERIMENT")
 	if err != nil {
 		return "", fmt.Errorf("digest suite: %w", err)
 	}
-	list, err := goIn(ctx, dir, "list", "-deps", "-test", "-f", suiteFiles, ".")
+	list, err := runGo(ctx, dir, suiteEnv, "list", "-deps", "-test", "-f", suiteFiles, ".")
 	if err != nil {
 		return "", fmt.Errorf("digest suite: %w", err)
 	}
@@ -65,31 +65,19 @@ func SuiteDigest(ctx context.Context, dir string) (string, error) {
 		names := strings.Split(strings.TrimRight(line, "\n"), "\t")
 		for _, name := range names[1:] {
 			if filepath.IsAbs(name) {
-				continue // the generated main, which follows from the others
+				continue // the generated main
 			}
-			data, err := os.ReadFile(filepath.Join(names[0], name))
-			if err != nil {
+			if err := hashFile(sum, names[0], name); err != nil {
 				return "", fmt.Errorf("digest suite: %w", err)
 			}
-			fmt.Fprintf(sum, "%s %d\n", name, len(data))
-			sum.Write(data)
 		}
 	}
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-func goIn(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), suiteEnv...)
-	return cmd.Output()
-}
-
-// CompileSuite makes the Ginkgo package in dir into one static test binary at out that runs on every kernel. The
-// package is resolved by its own module. A *CompileError means that the suite is at fault.
+// CompileSuite compiles the Ginkgo package in dir to a static test binary, out, that runs on every kernel. The package's
+// imports are resolved by its own module. A *CompileError means that the suite is at fault.
 func CompileSuite(ctx context.Context, dir, out string) error {
-	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("compile suite: no go command on PATH: install Go 1.26 or later")
-	}
 	abs, err := filepath.Abs(out)
 	if err != nil {
 		return err
@@ -106,6 +94,8 @@ func CompileSuite(ctx context.Context, dir, out string) error {
 		return ctx.Err()
 	case errors.As(err, &exit):
 		return &CompileError{text.String()}
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("compile suite: %w", errNoGo)
 	case err != nil:
 		return fmt.Errorf("compile suite: %w", err)
 	}

@@ -13,7 +13,7 @@ func TestCompileErrorIsOneLine(t *testing.T) {
 		"# x\n./a_test.go:3:2: undefined: foo\n./a_test.go:4:2: undefined: bar\nFAIL x [build failed]\n": "a_test.go:3:2: undefined: foo",
 		"go: go.mod file not found in current directory or any parent directory; see 'go help modules'":  "its folder is in no Go module: modmatrix init shows a go.mod that resolves what a suite imports",
 		"# x\n\nlink: out of patience\n": "link: out of patience",
-		"":                               "go said nothing",
+		"":                               "go printed nothing",
 	} {
 		if got := (&CompileError{output}).Error(); got != want {
 			t.Errorf("%q: got %q, want %q", output, got, want)

@@ -146,7 +146,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	b.accel = vm.Accel{Name: res.Run.Host.Accelerator, CPU: res.Run.Host.CPUModel}
-	digest, err := initramfs.BaseDigest(source)
+	digest, err := initramfs.BaseDigest(ctx, source)
 	if err != nil {
 		return err
 	}
