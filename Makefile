@@ -75,6 +75,7 @@ unit: ## every test but those that boot real kernels
 .PHONY: real
 real: ## boot real kernels
 	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestReal' -v ./harness
+	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
 
 .PHONY: zoo sweep dkms-agreement real-source
 zoo: setup-test ## run every bad module for real: on the oldest, the middle and the newest kernels; about an hour
@@ -82,7 +83,7 @@ zoo: setup-test ## run every bad module for real: on the oldest, the middle and 
 sweep: setup-test ## kill modmatrix, or every QEMU, at 20 points, and go on: the same matrix each time
 	MODMATRIX_REAL=1 go test -count=1 -timeout 60m -run '^TestKillSweep$$' -v ./harness
 dkms-agreement: setup ## compare our build verdicts with those of dkms, on real packages
-	go run ./cmd/modmatrix-agreement $(AGREEMENT_FLAGS)
+	go run ./cmd/modmatrix-bench agreement $(AGREEMENT_FLAGS)
 real-source: setup-test ## compile kernels from LINUX=linux-source-….tar.xz, and a module against each; an hour on two cores
 	@test -n "$(LINUX)" || { echo "make real-source LINUX=FILE: a tarball of a kernel's source"; exit 2; }
 	MODMATRIX_TEST_SOURCES="tar:$(LINUX) tar:$(LINUX)+kasan+lockdep+kmemleak" go test -count=1 -timeout 180m -run '^TestRealKernels$$' -v ./kernels/source

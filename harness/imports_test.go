@@ -54,9 +54,10 @@ var house = []room{
 	{path: "harness", floor: 2, reason: "the only place that knows the whole story"},
 
 	{path: "cmd/modmatrix", floor: 3, reason: "flags in, one call, one view"},
-	{path: "cmd/modmatrix-agreement", floor: 3, reason: "asks Debian's dkms what we are asked, and compares"},
-	{path: "cmd/modmatrix-bench", floor: 3, reason: "measures what the rooms below export",
-		starts: "itself anew, since what a fresh process costs cannot be measured in an old one, and virtme-ng to compare with"},
+	{path: "cmd/modmatrix-bench", floor: 3, reason: "measures what the rooms below export", beside: "cmd/modmatrix-bench/agreement cmd/modmatrix-bench/measure",
+		starts: "go, modmatrix as a user starts it, and virtme-ng to compare with"},
+	{path: "cmd/modmatrix-bench/agreement", floor: 3, reason: "asks Debian's dkms the same questions, and compares", beside: "cmd/modmatrix-bench/measure"},
+	{path: "cmd/modmatrix-bench/measure", floor: 3, reason: "samples, the machine they were taken on, and where they are saved", only: "vm"},
 	{path: "cmd/modmatrix-init", floor: 3, reason: "the main of PID 1 in the guest", only: "initramfs/guest"},
 	{path: "cmd/modmatrix-shell", floor: 3, reason: "the shell of the guest", only: "nothing"},
 }

@@ -5,17 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/initramfs"
-	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/kernels/debian"
-	"github.com/modmatrix/modmatrix/kernels/kbuild"
-	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -29,13 +23,14 @@ type bench struct {
 	say       func(format string, args ...any)
 
 	h      *harness.Harness
+	source string // folder of this project
 	driver string // folder of the example driver
 	base   string // image that all guests share
 	accel  vm.Accel
 	rigs   []*rig
 }
 
-// part is one group of rows. What it cannot measure becomes a row that says so, and an error.
+// part is one group of rows. What it cannot measure becomes a row with the reason, and an error.
 type part struct {
 	name, what string
 	kernels    bool // it needs them
@@ -43,12 +38,12 @@ type part struct {
 }
 
 var parts = []part{
-	{"boot", "clone against cold boot", true, (*bench).boots},
+	{"boot", "clone against cold boot", true, eachKernel((*bench).boot)},
 	{"vng", "cell against virtme-ng", true, (*bench).virtme},
-	{"build", "module build against bare make", true, (*bench).builds},
+	{"build", "module build against bare make", true, eachKernel((*bench).build)},
 	{"dkms", "DKMS package against dkms build", true, (*bench).dkms},
 	{"matrix", "a whole matrix", true, (*bench).matrix},
-	{"memory", "private memory of a further clone", true, (*bench).memory},
+	{"memory", "private memory of a further clone", true, eachKernel((*bench).memory)},
 	{"judge", "plan and judge 10,000 cells", false, (*bench).judgement},
 }
 
@@ -60,14 +55,28 @@ func partNames() []string {
 	return names
 }
 
-// run measures and shows. Its error says that something broke; a budget that is not met is no error.
+// eachKernel measures the same on every kernel.
+func eachKernel(one func(*bench, context.Context, *rig) ([]Row, error)) func(*bench, context.Context) ([]Row, error) {
+	return func(b *bench, ctx context.Context) (rows []Row, err error) {
+		for _, r := range b.rigs {
+			more, err := one(b, ctx, r)
+			rows = append(rows, more...)
+			if err != nil {
+				return rows, fmt.Errorf("on %s: %w", r.release(), err)
+			}
+		}
+		return rows, nil
+	}
+}
+
+// run measures and shows. Its error means that something broke; a budget that is not met is no error.
 func (b *bench) run(ctx context.Context, w io.Writer) error {
 	chosen, err := b.choose()
 	if err != nil {
 		return err
 	}
 	f := &Figures{Schema: Schema}
-	if f.Machine, err = look(ctx); err != nil {
+	if f.Machine, err = measure.Look(ctx); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(chosen, func(p part) bool { return p.kernels }) {
@@ -77,7 +86,7 @@ func (b *bench) run(ctx context.Context, w io.Writer) error {
 		f.Machine.Accelerator = b.accel.String()
 	}
 	for _, r := range b.rigs {
-		f.Kernels = append(f.Kernels, r.tree.Target.Release)
+		f.Kernels = append(f.Kernels, r.release())
 	}
 	var broken []error
 	for _, p := range chosen {
@@ -93,16 +102,10 @@ func (b *bench) run(ctx context.Context, w io.Writer) error {
 			broken = append(broken, fmt.Errorf("measure %s: %w", p.name, err))
 		}
 	}
-	if err := f.table(w); err != nil {
-		return err
-	}
-	if b.out != "" {
-		broken = append(broken, f.write(b.out))
-	}
-	return errors.Join(broken...)
+	return errors.Join(append(broken, f.table(w), measure.Save(b.out, f))...)
 }
 
-// choose gives the parts to measure.
+// choose returns the parts to measure.
 func (b *bench) choose() ([]part, error) {
 	for _, name := range b.only {
 		if !slices.Contains(partNames(), name) {
@@ -110,116 +113,9 @@ func (b *bench) choose() ([]part, error) {
 		}
 	}
 	if b.pairs < 1 {
-		return nil, fmt.Errorf("%d pairs measure nothing: give 1 or more", b.pairs)
+		return nil, fmt.Errorf("%d pairs measure nothing: ask for 1 or more", b.pairs)
 	}
 	return slices.DeleteFunc(slices.Clone(parts), func(p part) bool {
 		return len(b.only) > 0 && !slices.Contains(b.only, p.name)
 	}), nil
-}
-
-// prepare runs the driver once on every kernel, so that all that is made once is there, and makes the rigs.
-func (b *bench) prepare(ctx context.Context) (err error) {
-	source, err := initramfs.FindSource()
-	if err != nil {
-		return err
-	}
-	b.driver = filepath.Join(source, "suites", "example", "driver")
-	if b.h, err = harness.New(harness.Options{Tool: "modmatrix-bench", Events: b.notice}); err != nil {
-		return err
-	}
-	if err := b.defaultKernels(ctx); err != nil {
-		return err
-	}
-	b.say("bench: warming up %s", strings.Join(b.selectors, ", "))
-	plan, err := b.h.Plan(ctx, b.spec(b.driver))
-	if err != nil {
-		return err
-	}
-	if len(plan.Unresolved) > 0 {
-		return errors.New(plan.Unresolved[0].Reason)
-	}
-	res, err := b.h.Run(ctx, plan)
-	if err != nil {
-		return err
-	}
-	if err := allPass(res); err != nil {
-		return err
-	}
-	b.accel = vm.Accel{Name: res.Run.Host.Accelerator, CPU: res.Run.Host.CPUModel}
-	digest, err := initramfs.BaseDigest(ctx, source)
-	if err != nil {
-		return err
-	}
-	dir, ok := b.h.Store().Look("bases", strings.TrimPrefix(digest, "sha256:"))
-	if !ok {
-		return errors.New("the guest image is not in the store after a run")
-	}
-	b.base = filepath.Join(dir, "base.cpio")
-	return b.makeRigs(ctx, plan.Targets)
-}
-
-// spec is the matrix that is measured: module with the built-in suite on all kernels.
-func (b *bench) spec(module string) harness.Spec {
-	return harness.Spec{Module: module, Kernels: b.selectors, Suites: []string{harness.Lifecycle}, Out: filepath.Join(b.temp, "out")}
-}
-
-func (b *bench) notice(e results.Event) {
-	if e.Kind == results.EventNotice {
-		b.say("       %s", e.Text)
-	}
-}
-
-// defaultKernels fills the selectors in: of each series the small flavour, and the standard one where there is no other.
-func (b *bench) defaultKernels(ctx context.Context) error {
-	if len(b.selectors) > 0 {
-		return nil
-	}
-	for _, s := range harness.DefaultKernels {
-		small := s + "/cloud-amd64"
-		spec := b.spec(b.driver)
-		spec.Kernels = []string{small}
-		_, err := b.h.Plan(ctx, spec)
-		switch {
-		case err == nil:
-			b.selectors = append(b.selectors, small)
-		case errors.Is(err, harness.ErrNothingMatched):
-			b.selectors = append(b.selectors, s)
-		default:
-			return err
-		}
-	}
-	return nil
-}
-
-// allPass refuses results of which not every record passed: to time a failure tells nothing.
-func allPass(res *results.Results) error {
-	for _, rec := range res.Records {
-		if rec.Status != results.Pass {
-			return fmt.Errorf("%s %s: %s at %s: %s", rec.Target.Release, rec.Suite, rec.Status, rec.Stage, rec.Reason)
-		}
-	}
-	return nil
-}
-
-func (b *bench) makeRigs(ctx context.Context, targets []kernels.Target) error {
-	source := debian.New(b.h.Store(), debian.Config{})
-	for _, t := range targets {
-		tree, err := source.Fetch(ctx, t, nil)
-		if err != nil {
-			return err
-		}
-		r := &rig{tree: tree, base: b.base, dir: filepath.Join(b.temp, "rig-"+t.Release),
-			machine: vm.Machine{Arch: t.Arch, Kernel: tree.Image, Accel: b.accel}}
-		build := filepath.Join(r.dir, "build")
-		if err := os.MkdirAll(build, 0o755); err != nil {
-			return err
-		}
-		art, err := kbuild.Build(ctx, kbuild.Request{Tree: tree, Source: b.driver, Dir: build, Jobs: 2})
-		if err != nil {
-			return fmt.Errorf("build the driver for %s: %w", t.Release, err)
-		}
-		r.modules = art.Modules
-		b.rigs = append(b.rigs, r)
-	}
-	return nil
 }

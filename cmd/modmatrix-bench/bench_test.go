@@ -5,55 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 )
-
-func TestMedianIsTheMiddle(t *testing.T) {
-	for _, test := range []struct {
-		samples []float64
-		want    float64
-	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{7, 1, 100}, 7}, {[]float64{4, 1, 3, 2}, 2.5}} {
-		if got := median(test.samples); got != test.want {
-			t.Errorf("median of %v is %v, want %v", test.samples, got, test.want)
-		}
-	}
-	samples := []float64{3, 1, 2}
-	median(samples)
-	if samples[0] != 3 {
-		t.Error("the samples were sorted in place: they are to be written as they came")
-	}
-}
-
-func TestARatioNeedsBothSides(t *testing.T) {
-	ours, theirs := []time.Duration{1, 1, 40}, []time.Duration{10, 20, 30}
-	if got := ratio(ours, theirs); got != 0.05 {
-		t.Errorf("ratio is %v, want 0.05", got)
-	}
-	if got := ratio(ours, nil); got != 0 {
-		t.Errorf("ratio to nothing is %v", got)
-	}
-}
-
-func TestWhatIsComparedTakesTurns(t *testing.T) {
-	var order string
-	measure := func(name string, took time.Duration) func() (time.Duration, error) {
-		return func() (time.Duration, error) { order += name; return took, nil }
-	}
-	ours, theirs, err := inTurn(3, measure("a", 1), measure("b", 2))
-	if err != nil || order != "abbaab" || sum(ours) != 3 || sum(theirs) != 6 {
-		t.Errorf("%s: %v %v %v", order, ours, theirs, err)
-	}
-	broken := func() (time.Duration, error) { return 0, errors.New("broken") }
-	if _, _, err := inTurn(1, measure("a", 1), broken); err == nil {
-		t.Error("half a comparison is no error")
-	}
-}
 
 func TestATouchedSourceIsAnotherOne(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.c")
@@ -65,7 +27,8 @@ func TestATouchedSourceIsAnotherOne(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, want := read(path), "int i;\nMODULE_INFO(bench, \"1\");\nMODULE_INFO(bench, \"2\");\n"; got != want {
+	got, err := os.ReadFile(path)
+	if want := "int i;\nMODULE_INFO(bench, \"1\");\nMODULE_INFO(bench, \"2\");\n"; err != nil || string(got) != want {
 		t.Errorf("%q", got)
 	}
 }
@@ -83,7 +46,7 @@ func TestValuesAreShownAsPeopleReadThem(t *testing.T) {
 }
 
 var someFigures = Figures{Schema: Schema, Kernels: []string{"6.1.0-9-amd64"},
-	Machine: Machine{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CPU: "Some CPU", Cores: 2, MemoryMiB: 4096, Kernel: "6.1", QEMU: "7.2.22", Accelerator: "tcg+max", Load: 0.5},
+	Machine: measure.Machine{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CPU: "Some CPU", Cores: 2, MemoryMiB: 4096, Kernel: "6.1", QEMU: "7.2.22", Accelerator: "tcg+max", Load: 0.5},
 	Rows: []Row{
 		Row{What: "clone against cold boot", Kernel: "6.1.0-9-amd64", Value: 0.05, Unit: Ratio, Detail: "0.2 s against 4 s", Load: 1}.atMost(1.0 / 15),
 		Row{What: "nothing changed", Value: 1.5, Unit: Seconds, Detail: "once"}.atMost(1),
@@ -111,7 +74,7 @@ cell against virtme-ng                  not measured  ≤ 1/50         no vng on
 
 func TestTheFileHoldsEveryFigure(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bench.json")
-	if err := someFigures.write(path); err != nil {
+	if err := measure.Save(path, someFigures); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -128,29 +91,43 @@ func TestTheFileHoldsEveryFigure(t *testing.T) {
 	}
 }
 
-func TestStatIsReadWhateverTheName(t *testing.T) {
-	pid, name, parent, ok := parseStat("42 (a) S (b c) S 7 42 42 0 -1")
-	if pid != 42 || name != "a) S (b c" || parent != 7 || !ok {
-		t.Errorf("%d %q %d %v", pid, name, parent, ok)
+func TestGuestsAreFoundByTheirName(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip(err)
 	}
-	for _, bad := range []string{"", "42", "42 (", "x (y) S 1", "42 (y) S", ") 42 ("} {
-		if _, _, _, ok := parseStat(bad); ok {
-			t.Errorf("%q was read", bad)
-		}
+	guest := filepath.Join(t.TempDir(), "qemu-system-none")
+	if err := os.Symlink(sleep, guest); err != nil {
+		t.Fatal(err)
 	}
-}
-
-func FuzzStat(f *testing.F) {
-	f.Add("42 (qemu-system-x86) S 7 42")
-	f.Fuzz(func(t *testing.T, text string) { parseStat(text) })
+	cmd := exec.Command(guest, "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if pids := guests(); !slices.Equal(pids, []int{cmd.Process.Pid}) {
+		t.Errorf("guests are %v, not %d", pids, cmd.Process.Pid)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	if pids := guests(); len(pids) > 0 {
+		t.Errorf("guests are %v, of which none runs", pids)
+	}
 }
 
 func TestMemoryIsReadInBytes(t *testing.T) {
-	u, err := parseSmaps("00400000-7ffc rollup\nRss:   900 kB\nPss:  100 kB\nPss_Dirty: 5 kB\nPrivate_Clean:  1 kB\nPrivate_Dirty:  63 kB\n")
+	file := filepath.Join(t.TempDir(), "smaps_rollup")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("00400000-7ffc rollup\nRss:   900 kB\nPss:  100 kB\nPss_Dirty: 5 kB\nPrivate_Clean:  1 kB\nPrivate_Dirty:  63 kB\n")
+	u, err := readSmaps(file)
 	if err != nil || u != (usage{private: 64 << 10, share: 100 << 10}) {
 		t.Errorf("%+v, %v", u, err)
 	}
-	if _, err := parseSmaps("Pss: 100 kB\n"); err == nil {
+	write("Pss: 100 kB\n")
+	if _, err := readSmaps(file); err == nil {
 		t.Error("memory without its private part was believed")
 	}
 	if u, err := memoryOf(os.Getpid()); err != nil || u.private < 1<<20 {
@@ -182,20 +159,6 @@ func TestPartsAreChosenByName(t *testing.T) {
 	}
 }
 
-func TestTheDriverCanBeBroken(t *testing.T) {
-	source, err := os.ReadFile("../../suites/example/driver/fifo.c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	broken, err := mutate(string(source))
-	if err != nil || broken == string(source) {
-		t.Errorf("error %v", err)
-	}
-	if _, err := mutate("int main;"); err == nil {
-		t.Error("another source was broken without a word")
-	}
-}
-
 func TestAnotherVerdictIsADeviation(t *testing.T) {
 	record := func(change func(*results.Record)) results.Record {
 		r := results.Record{Status: results.Fail, Code: results.CodeOops, Reason: "BUG", Specs: []results.Spec{{Name: "a", Status: results.Pass, DurationMS: time.Now().UnixNano()}},
@@ -216,7 +179,7 @@ func TestAnotherVerdictIsADeviation(t *testing.T) {
 		"not a clone":       {func(r *results.Record) { r.Timings.Restore = 0 }, true},
 		"from the cache":    {func(r *results.Record) { r.Cached = true }, true},
 	} {
-		c := &sort{name: "bad"}
+		c := &subject{name: "bad"}
 		if err := c.compare(record(func(*results.Record) {})); err != nil {
 			t.Fatal(err)
 		}
@@ -228,10 +191,7 @@ func TestAnotherVerdictIsADeviation(t *testing.T) {
 }
 
 func TestWhatIsLeftIsFound(t *testing.T) {
-	s := &soak{temp: t.TempDir(), bad: &sort{module: "/x/soak-bad"}}
-	if err := os.Mkdir(filepath.Join(s.temp, "soak-bad"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	s := &soak{temp: t.TempDir()}
 	before := settle()
 	if err := s.leftovers(before); err != nil {
 		t.Errorf("nothing is left: %v", err)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
@@ -15,38 +16,38 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// The size of the synthetic matrix, and of what each of its guests tells.
+// The size of the synthetic matrix, and of each guest's report.
 const (
 	manyTargets = 2500
 	manySuites  = 4
 	manySpecs   = 12
 )
 
-// judgement plans and judges many synthetic cells: what the host does of its own for each of them, without any guest.
+// judgement plans and judges many synthetic cells: the host's own work for each of them, without any guest.
 func (b *bench) judgement(context.Context) ([]Row, error) {
-	var took []time.Duration
+	var took []float64
 	var allocated int64
 	for range b.pairs {
-		before, began := allocatedEver(), time.Now()
+		before, began := int64(memStats().TotalAlloc), time.Now()
 		if err := judgeAll(func(results.Record) error { return nil }); err != nil {
 			return nil, err
 		}
-		took = append(took, time.Since(began))
-		allocated = allocatedEver() - before
+		took = append(took, time.Since(began).Seconds())
+		allocated = int64(memStats().TotalAlloc) - before
 	}
-	speed := figure("plan and judge 10,000 cells", "", median(took).Seconds(), Seconds, "%d specs each; %.0f MiB allocated in all",
+	speed := figure("plan and judge 10,000 cells", "", measure.Median(took), Seconds, "%d specs each; %.0f MiB allocated in all",
 		manySpecs, inMiB(allocated)).atMost(1)
-	speed.Samples = map[string][]float64{"run": seconds(took)}
+	speed.Samples = map[string][]float64{"run": took}
 	memory, err := b.journalled()
 	return append([]Row{speed}, memory...), err
 }
 
-// perCell is what a finished cell may take for its memory to be called flat, in bytes: a fiftieth of its record.
+// perCell is how many bytes a finished cell may hold for memory to be called flat: a fiftieth of its record.
 const perCell = 48
 
-// journalled tells what 10,000 finished cells take while a run goes on, which has their records in its journal alone, and at
-// its end, when it reads them back. The heap counts after the first quarter, so that what comes once is no part of it.
-func (b *bench) journalled() (rows []Row, err error) {
+// journalled measures what 10,000 finished cells hold while a run goes on, which has their records in its journal alone, and
+// at its end, when it reads them back. The heap counts after the first quarter, so that what is allocated once is not included.
+func (b *bench) journalled() ([]Row, error) {
 	journal, _, err := results.OpenJournal(filepath.Join(b.temp, results.JournalName))
 	if err != nil {
 		return nil, err
@@ -59,21 +60,20 @@ func (b *bench) journalled() (rows []Row, err error) {
 	err = judgeAll(func(rec results.Record) error {
 		done[results.Cell{Target: rec.Target.Release, Suite: rec.Suite}] = true
 		if len(done) == manyTargets*manySuites/4 {
-			quarter = heldNow()
+			quarter = heap()
 		}
 		return journal.Append(rec)
 	})
 	if err != nil {
 		return nil, err
 	}
-	all := heldNow()
+	all := heap()
 	log, err := journal.Log()
 	if err != nil || len(log.Records) != len(done) {
 		return nil, fmt.Errorf("%d of %d records were read back: %w", len(log.Records), len(done), err)
 	}
-	end := heldNow() - all
-	more := max(all-quarter, 0)
-	cells := int64(len(done) - len(done)/4)
+	end := heap() - all
+	more, cells := max(all-quarter, 0), int64(len(done)-len(done)/4)
 	held := figure("  of it, held by the last 7,500 finished cells", "", inMiB(more), MiB, "%d bytes each, while the run goes on: their records are in the journal", more/cells)
 	flat := more <= perCell*cells
 	held.Budget, held.Met = "flat", &flat
@@ -82,13 +82,11 @@ func (b *bench) journalled() (rows []Row, err error) {
 	return []Row{held, back}, nil
 }
 
-// heldNow is what is on the heap, in bytes; allocatedEver, what was in all.
-func heldNow() int64 {
+// heap is how many bytes are on it after a collection.
+func heap() int64 {
 	runtime.GC()
 	return int64(memStats().HeapAlloc)
 }
-
-func allocatedEver() int64 { return int64(memStats().TotalAlloc) }
 
 func memStats() (m runtime.MemStats) {
 	runtime.ReadMemStats(&m)
@@ -127,7 +125,7 @@ func syntheticPlan() *harness.Plan {
 	return p
 }
 
-// evidence is what a guest that did all that it should tells, frame by frame.
+// evidence is the report of a guest that did everything right, frame by frame.
 func evidence(i int) judge.Evidence {
 	nonce, release := fmt.Sprintf("nonce%d", i), "6.0.0-amd64"
 	g, seq := judge.NewGuest(nonce), uint64(0)
@@ -145,14 +143,14 @@ func evidence(i int) judge.Evidence {
 	add(wire.Frame{Kind: wire.KindHello, Release: release})
 	add(wire.Frame{Kind: wire.KindTaint, Stage: wire.StageBoot})
 	stage(wire.StageLoad, func() { add(wire.Frame{Kind: wire.KindLoad, Module: "synthetic"}) })
-	stage(wire.StageTest, func() { tellSpecs(add) })
+	stage(wire.StageTest, func() { addSpecs(add) })
 	stage(wire.StageUnload, func() { add(wire.Frame{Kind: wire.KindUnload, Module: "synthetic"}) })
 	add(wire.Frame{Kind: wire.KindStage, Stage: wire.StageShutdown})
 	add(wire.Frame{Kind: wire.KindEnd})
 	return judge.Evidence{Built: true, Modules: 1, Want: release, Guest: g, End: judge.Ending{Reason: judge.CleanEnd}}
 }
 
-func tellSpecs(add func(wire.Frame)) {
+func addSpecs(add func(wire.Frame)) {
 	specs := make([]wire.Spec, manySpecs)
 	for i := range specs {
 		specs[i].Name = fmt.Sprintf("the module does what spec %d of it says", i)

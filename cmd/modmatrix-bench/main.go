@@ -1,6 +1,6 @@
-// Command modmatrix-bench holds modmatrix to its budgets: it measures what they are about, both sides of every ratio in one
-// run, and writes a table; and it soaks clones. It measures the product through what the product exports, and must never
-// know a faster way to do a thing than the product does.
+// Command modmatrix-bench holds modmatrix to its budgets: it measures both sides of every ratio in one run and writes a table,
+// it soaks clones, and it compares verdicts with those of Debian's own dkms. It uses the product through what the product
+// exports, and must never know a faster or better way to do a thing than the product does.
 package main
 
 import (
@@ -12,21 +12,22 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/agreement"
 )
 
 func main() { os.Exit(run()) }
 
-// run gives the exit code: 0 all was measured, 1 a soak found a deviation, 3 something broke, 130 interrupted.
+// run returns the exit code: 0 all was measured, 1 a deviation in a soak or a difference from dkms, 3 something broke,
+// 130 interrupted.
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	temp, err := privateTemp()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "modmatrix-bench:", err)
-		return 3
+	if err == nil {
+		defer os.RemoveAll(temp)
+		err = rootCommand(temp).ExecuteContext(ctx)
 	}
-	defer os.RemoveAll(temp)
-	err = rootCommand(temp).ExecuteContext(ctx)
 	switch {
 	case err == nil:
 		return 0
@@ -34,13 +35,13 @@ func run() int {
 		return 130
 	}
 	fmt.Fprintln(os.Stderr, "modmatrix-bench:", err)
-	if errors.As(err, new(deviation)) {
+	if errors.As(err, new(deviation)) || errors.As(err, new(agreement.Difference)) {
 		return 1
 	}
 	return 3
 }
 
-// privateTemp makes the temporary folder of this process and of all that it starts, so that what is left there shows.
+// privateTemp makes the temporary folder of this process and of all that it starts, so that leftovers show.
 func privateTemp() (string, error) {
 	dir, err := os.MkdirTemp("", "modmatrix-bench-")
 	if err != nil {
@@ -60,11 +61,11 @@ func rootCommand(temp string) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context(), os.Stdout) },
 	}
 	f := root.Flags()
-	f.StringArrayVarP(&b.selectors, "kernel", "k", nil, "`SELECTOR` of a kernel of Debian; may be repeated (default: the newest of each series, the small flavour where there is one)")
+	f.StringArrayVarP(&b.selectors, "kernel", "k", nil, "`SELECTOR` of a kernel of Debian; may be repeated (default: the newest of each series, in the small flavour)")
 	f.StringArrayVar(&b.only, "only", nil, fmt.Sprintf("measure only this `PART` of %v; may be repeated", partNames()))
 	f.StringVarP(&b.out, "output", "o", "", "`FILE` for the figures as JSON")
 	f.IntVarP(&b.pairs, "pairs", "n", 3, "`N` pairs of measurements; the median counts")
-	root.AddCommand(soakCommand(temp), onceCommand())
+	root.AddCommand(soakCommand(temp), agreement.Command(say), agreement.DocumentCommand())
 	return root
 }
 
@@ -72,7 +73,7 @@ func soakCommand(temp string) *cobra.Command {
 	s := &soak{temp: temp, say: say}
 	cmd := &cobra.Command{
 		Use:   "soak",
-		Short: "Run many clones of one template, in a row and at once: all must come to the same verdict",
+		Short: "Run many clones of one template, in a row and at once: all must get the same verdict",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), os.Stdout) },
 	}
@@ -85,5 +86,5 @@ func soakCommand(temp string) *cobra.Command {
 	return cmd
 }
 
-// say tells how far it is. Results are on stdout, this is not.
+// say reports progress on stderr; results are on stdout.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

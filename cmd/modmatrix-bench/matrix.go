@@ -2,27 +2,20 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // matrix times whole runs with kernels, templates and suites warm: first after a change of the module, then after none.
-// Each is a process of its own, as a user's is. What the builds leave in the store is removed.
-func (b *bench) matrix(ctx context.Context) (rows []Row, err error) {
+// Each is a process of its own, as a user's is. Its builds stay in the store until they are evicted.
+func (b *bench) matrix(ctx context.Context) ([]Row, error) {
 	module, err := os.MkdirTemp(b.temp, "matrix-")
 	if err == nil {
 		err = os.CopyFS(module, os.DirFS(b.driver))
@@ -30,40 +23,41 @@ func (b *bench) matrix(ctx context.Context) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.forget(filepath.Base(module))) }()
-	var changed, unchanged []time.Duration
+	tool := filepath.Join(b.temp, "modmatrix")
+	if _, err := program(ctx, b.source, "go", "build", "-o", tool, "./cmd/modmatrix"); err != nil {
+		return nil, err
+	}
+	var changed, unchanged []float64
 	for i := range b.pairs {
 		if err := touch(filepath.Join(module, "fifo.c"), fmt.Sprint(time.Now().UnixNano())); err != nil {
 			return nil, err
 		}
-		first, err := b.once(ctx, module, false)
+		first, err := b.once(ctx, tool, module, false)
 		if err != nil {
 			return nil, err
 		}
-		second, err := b.once(ctx, module, true)
+		second, err := b.once(ctx, tool, module, true)
 		if err != nil {
 			return nil, err
 		}
 		changed, unchanged = append(changed, first), append(unchanged, second)
-		b.say("       matrix %d/%d: changed %.2f s, unchanged %.2f s", i+1, b.pairs, first.Seconds(), second.Seconds())
+		b.say("       matrix %d/%d: changed %.2f s, unchanged %.2f s", i+1, b.pairs, first, second)
 	}
-	floor, err := b.floor(ctx)
+	makes, suites, err := b.floor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("%d targets, ", len(b.rigs))
-	least := floor.whole()
-	cold := figure(name+"module changed, the rest warm", "", median(changed).Seconds()/least.Seconds(), Ratio,
-		"%.2f s against (%.2f s of bare makes + %.2f s of suites) / %d cores", median(changed).Seconds(), floor.makes.Seconds(),
-		floor.suites.Seconds(), floor.cores).atMost(1.25)
-	cold.Samples = map[string][]float64{"run": seconds(changed), "makes": {floor.makes.Seconds()}, "suites": {floor.suites.Seconds()}}
-	warm := figure(name+"nothing changed", "", median(unchanged).Seconds(), Seconds, "a fresh process, from start to end").atMost(1)
-	warm.Samples = map[string][]float64{"run": seconds(unchanged)}
+	name, cores, took := fmt.Sprintf("%d targets, ", len(b.rigs)), runtime.NumCPU(), measure.Median(changed)
+	cold := figure(name+"module changed, the rest warm", "", took/(makes+suites)*float64(cores), Ratio,
+		"%.2f s against (%.2f s of bare makes + %.2f s of suites) / %d cores", took, makes, suites, cores).atMost(1.25)
+	cold.Samples = map[string][]float64{"run": changed, "makes": {makes}, "suites": {suites}}
+	warm := figure(name+"nothing changed", "", measure.Median(unchanged), Seconds, "a fresh process, from start to end").atMost(1)
+	warm.Samples = map[string][]float64{"run": unchanged}
 	return []Row{cold, warm}, nil
 }
 
-// touch adds a line to a source, such that the module that comes of it is another one. (A comment would not do: where
-// there is no debug info, the same module comes of it, and its cells are known.)
+// touch adds a line to a source that changes the module. (A comment would not: without debug info the same module is built,
+// and its cells are cached.)
 func touch(path, mark string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -73,27 +67,16 @@ func touch(path, mark string) error {
 	return errors.Join(err, f.Close())
 }
 
-// once runs the matrix in a process of its own and makes sure that its cells were all run, or all known.
-func (b *bench) once(ctx context.Context, module string, known bool) (time.Duration, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return 0, err
-	}
+// once runs the matrix with modmatrix itself, and checks that its cells were all run, or all cached.
+func (b *bench) once(ctx context.Context, tool, module string, cached bool) (seconds float64, err error) {
 	spec := b.spec(module)
-	in, err := json.Marshal(spec)
-	if err != nil {
-		return 0, err
+	args := []string{"run", module, "-o", spec.Out, "--suite", spec.Suites[0]}
+	for _, k := range spec.Kernels {
+		args = append(args, "-k", k)
 	}
-	var said strings.Builder
-	cmd := exec.CommandContext(ctx, self, "once")
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it cleans up
-	cmd.WaitDelay = time.Minute
-	cmd.Stdin, cmd.Stderr = strings.NewReader(string(in)), &said
-	began := time.Now()
-	err = cmd.Run()
-	took := time.Since(began)
+	took, err := program(ctx, b.temp, tool, args...)
 	if err != nil {
-		return 0, fmt.Errorf("run of the matrix: %w: %s", err, strings.TrimSpace(said.String()))
+		return 0, fmt.Errorf("run the matrix: %w", err)
 	}
 	res, err := results.Read(filepath.Join(spec.Out, "results.json"))
 	if err == nil {
@@ -103,92 +86,38 @@ func (b *bench) once(ctx context.Context, module string, known bool) (time.Durat
 		return 0, err
 	}
 	for _, rec := range res.Records {
-		if rec.Cached != known {
+		if rec.Cached != cached {
 			return 0, fmt.Errorf("%s: cached is %v, which is not what was to be measured", rec.Target.Release, rec.Cached)
 		}
 	}
 	return took, nil
 }
 
-// onceCommand is the other process of once: a Spec comes in, and is run.
-func onceCommand() *cobra.Command {
-	return &cobra.Command{Use: "once", Hidden: true, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		text, err := io.ReadAll(os.Stdin)
-		if err != nil {
-			return err
-		}
-		var spec harness.Spec
-		if err := json.Unmarshal(text, &spec); err != nil {
-			return err
-		}
-		h, err := harness.New(harness.Options{Tool: "modmatrix-bench"})
-		if err != nil {
-			return err
-		}
-		plan, err := h.Plan(cmd.Context(), spec)
-		if err != nil {
-			return err
-		}
-		_, err = h.Run(cmd.Context(), plan)
-		return err
-	}}
-}
-
-// floor is what a matrix costs at the least.
-type floor struct {
-	makes, suites time.Duration // one after the other
-	cores         int
-}
-
-func (f floor) whole() time.Duration { return (f.makes + f.suites) / time.Duration(f.cores) }
-
-// floor measures every make and every suite alone, each with one core's work at a time, so that all may be divided by
-// the number of cores.
-func (b *bench) floor(ctx context.Context) (f floor, err error) {
-	f.cores = runtime.NumCPU()
+// floor measures every make and every suite alone, in seconds, each with one core's work at a time: a matrix costs at least
+// their sum divided by the number of cores.
+func (b *bench) floor(ctx context.Context) (makes, suites float64, err error) {
 	for _, r := range b.rigs {
-		var makes []time.Duration
+		var each []float64
 		for range b.pairs {
 			took, err := b.bareMake(ctx, r, 1)
 			if err != nil {
-				return f, err
+				return 0, 0, err
 			}
-			makes = append(makes, took)
+			each = append(each, took)
 		}
-		f.makes += median(makes)
+		makes += measure.Median(each)
 	}
 	spec := b.spec(b.driver)
 	spec.Jobs, spec.NoCache = 1, true
-	plan, err := b.h.Plan(ctx, spec)
-	if err != nil {
-		return f, err
-	}
-	res, err := b.h.Run(ctx, plan)
+	_, res, err := runMatrix(ctx, b.h, spec)
 	if err == nil {
 		err = allPass(res)
 	}
 	if err != nil {
-		return f, err
+		return 0, 0, err
 	}
 	for _, rec := range res.Records {
-		f.suites += time.Duration(rec.Timings.Test) * time.Millisecond
+		suites += float64(rec.Timings.Test) / 1000
 	}
-	return f, nil
-}
-
-// forget removes the builds of the module called name from the store. Its cells stay: a few kilobytes that nobody finds
-// again, until the store is pruned.
-func (b *bench) forget(name string) error {
-	st := b.h.Store()
-	entries, err := st.List()
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, e := range entries {
-		if e.Kind == "builds" && strings.HasPrefix(e.Title, name+" for ") {
-			failed = append(failed, st.Remove(store.Entry{Kind: e.Kind, ID: e.ID}))
-		}
-	}
-	return errors.Join(failed...)
+	return makes, suites, nil
 }

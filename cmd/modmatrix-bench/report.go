@@ -1,13 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 
-	"github.com/google/renameio/v2"
+	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
 )
 
 // Schema names the format of the figures.
@@ -15,10 +14,10 @@ const Schema = "modmatrix.bench/v1"
 
 // Figures is one run of the benchmark.
 type Figures struct {
-	Schema  string   `json:"schema"`
-	Machine Machine  `json:"machine"`
-	Kernels []string `json:"kernels,omitempty"`
-	Rows    []Row    `json:"rows"`
+	Schema  string          `json:"schema"`
+	Machine measure.Machine `json:"machine"`
+	Kernels []string        `json:"kernels,omitempty"`
+	Rows    []Row           `json:"rows"`
 }
 
 // Row is one thing that was to be measured. A row without Unit was not measured, and Missing says why.
@@ -45,6 +44,18 @@ const (
 	MiB     Unit = "MiB"
 )
 
+// figure is a row that was measured just now.
+func figure(what, kernel string, value float64, unit Unit, detail string, args ...any) Row {
+	return Row{What: what, Kernel: kernel, Value: value, Unit: unit, Detail: fmt.Sprintf(detail, args...), Load: measure.Load()}
+}
+
+// compared is a figure of two sides that were measured in turn.
+func compared(what, kernel, us string, ours []float64, them string, theirs []float64) Row {
+	row := figure(what, kernel, measure.Ratio(ours, theirs), Ratio, "%.2f s against %.2f s", measure.Median(ours), measure.Median(theirs))
+	row.Samples = map[string][]float64{us: ours, them: theirs}
+	return row
+}
+
 // atMost sets the budget.
 func (r Row) atMost(limit float64) Row {
 	met := r.Value <= limit
@@ -52,7 +63,7 @@ func (r Row) atMost(limit float64) Row {
 	return r
 }
 
-// show writes a value as a person reads it: a ratio far below one as the fraction that it is.
+// show writes a value as a person reads it: a ratio far below one as a fraction.
 func show(v float64, u Unit) string {
 	switch {
 	case u == Ratio && v > 0 && v < 0.5:
@@ -90,13 +101,4 @@ func (f *Figures) table(w io.Writer) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.What, r.Kernel, measured, r.Budget, r.verdict(), detail)
 	}
 	return t.Flush()
-}
-
-// write puts the figures in a file, whole or not at all.
-func (f *Figures) write(path string) error {
-	data, err := json.MarshalIndent(f, "", "\t")
-	if err != nil {
-		return fmt.Errorf("encode figures: %w", err)
-	}
-	return renameio.WriteFile(path, append(data, '\n'), 0o644)
 }

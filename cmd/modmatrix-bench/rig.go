@@ -8,11 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -28,56 +26,60 @@ type rig struct {
 	machine  vm.Machine // of the template; a clone differs in its drive and its ports
 	dir      string     // private
 	template string
-	made     time.Duration // how long the template took
+	made     float64 // seconds that the template took
 }
 
 // guestLimit bounds every guest: none of them does anything that takes long.
 const guestLimit = 5 * time.Minute
 
-// freeze boots the kernel and makes it a template. It tells how long that took.
-func (r *rig) freeze(ctx context.Context) (time.Duration, error) {
+func (r *rig) release() string { return r.tree.Target.Release }
+
+// ready makes the template unless it is there: it boots the kernel and freezes the guest.
+func (r *rig) ready(ctx context.Context) error {
+	if r.template != "" {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, guestLimit)
 	defer cancel()
 	files, err := harness.ChannelModules(r.tree)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	image := filepath.Join(r.dir, "template.cpio")
-	if err := initramfs.WriteTemplateImage(image, r.base, files); err != nil {
-		return 0, err
-	}
-	r.template, r.machine.Initrd, r.machine.Drive = filepath.Join(r.dir, "template"), image, filepath.Join(r.dir, "empty.drive")
-	if err := initramfs.EmptyDrive(r.machine.Drive); err != nil {
-		return 0, err
+	image, template := filepath.Join(r.dir, "template.cpio"), filepath.Join(r.dir, "template")
+	r.machine.Initrd, r.machine.Drive, r.machine.Args = image, filepath.Join(r.dir, "empty.drive"), []string{wire.NonceArg + "bench"}
+	if err := errors.Join(initramfs.WriteTemplateImage(image, r.base, files), initramfs.EmptyDrive(r.machine.Drive)); err != nil {
+		return err
 	}
 	began := time.Now()
 	m, frames := r.machine, newFrames("bench")
-	m.Args, m.Report = []string{wire.NonceArg + "bench"}, frames.in
-	r.machine.Args = m.Args
-	p, err := m.StartTemplate(ctx, r.template)
-	if err != nil {
-		return 0, err
-	}
 	defer frames.end()
+	m.Report = frames.in
+	p, err := m.StartTemplate(ctx, template)
+	if err != nil {
+		return err
+	}
 	defer p.Wait()
 	defer p.Kill()
-	if err := frames.await(p, func(f wire.Frame) bool { return f.Kind == wire.KindReady }); err != nil {
-		return 0, err
+	if err = frames.await(p, func(f wire.Frame) bool { return f.Kind == wire.KindReady }); err == nil {
+		err = p.Save(ctx)
 	}
-	err = p.Save(ctx)
-	return time.Since(began), err
+	if err != nil {
+		return fmt.Errorf("make template: %w", err)
+	}
+	r.template, r.made = template, time.Since(began).Seconds()
+	return nil
 }
 
-// task is what a guest gets the driver for.
+// task is what a guest does with the driver.
 type task int
 
 const (
-	arrive task = iota // the guest takes its payload in, says hello, and ends
+	arrive task = iota // the guest reads its payload, says hello, and ends
 	pass               // it loads the driver and unloads it, looking around before and after as for every cell, and ends
 	hold               // it keeps the driver loaded until it is ended
 )
 
-// payload has the driver in it, whatever the guest is to do with it.
+// payload holds the driver, whatever the task.
 func (r *rig) payload(do task) initramfs.Payload {
 	t := r.tree.Target
 	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: do == hold, List: do == arrive, Seed: make([]byte, wire.SeedSize),
@@ -92,31 +94,33 @@ func (r *rig) payload(do task) initramfs.Payload {
 	return initramfs.Payload{Plan: plan, Files: files}
 }
 
-// trip is how long one guest took, from before its payload was written.
-type trip struct{ hello, whole time.Duration }
+// trip is how many seconds one guest took, from before its payload was written.
+type trip struct{ hello, whole float64 }
 
-// starter starts a guest whose file is written.
-type starter func(context.Context) (*vm.Process, error)
-
-// clone takes the payload through a clone of the template.
+// clone runs the task in a clone of the template.
 func (r *rig) clone(ctx context.Context, do task) (trip, error) {
-	return r.guest(ctx, do, func(m *vm.Machine, file string, p initramfs.Payload) (starter, error) {
+	return r.guest(ctx, do, func(ctx context.Context, m *vm.Machine, file string, p initramfs.Payload) (*vm.Process, error) {
 		m.Drive = file
-		restore := func(ctx context.Context) (*vm.Process, error) { return m.Restore(ctx, r.template) }
-		return restore, initramfs.WriteDrive(file, p)
+		if err := initramfs.WriteDrive(file, p); err != nil {
+			return nil, err
+		}
+		return m.Restore(ctx, r.template)
 	})
 }
 
-// cold takes the payload through a guest that boots, with the same kernel and base image.
+// cold runs the task in a guest that boots, with the same kernel and base image.
 func (r *rig) cold(ctx context.Context, do task) (trip, error) {
-	return r.guest(ctx, do, func(m *vm.Machine, file string, p initramfs.Payload) (starter, error) {
+	return r.guest(ctx, do, func(ctx context.Context, m *vm.Machine, file string, p initramfs.Payload) (*vm.Process, error) {
 		m.Drive, m.Initrd = "", file
-		return m.Start, initramfs.WriteImage(file, r.base, p)
+		if err := initramfs.WriteImage(file, r.base, p); err != nil {
+			return nil, err
+		}
+		return m.Start(ctx)
 	})
 }
 
-// guest runs a guest to its own end. ready makes its file and says how to start it.
-func (r *rig) guest(ctx context.Context, do task, ready func(*vm.Machine, string, initramfs.Payload) (starter, error)) (t trip, err error) {
+// guest runs a guest to its own end. start writes its file and starts it.
+func (r *rig) guest(ctx context.Context, do task, start func(context.Context, *vm.Machine, string, initramfs.Payload) (*vm.Process, error)) (t trip, err error) {
 	ctx, cancel := context.WithTimeout(ctx, guestLimit)
 	defer cancel()
 	file := filepath.Join(r.dir, "guest-"+rand.Text())
@@ -126,11 +130,7 @@ func (r *rig) guest(ctx context.Context, do task, ready func(*vm.Machine, string
 	m, frames := r.machine, newFrames(payload.Plan.Nonce)
 	defer frames.end()
 	m.Report = frames.in
-	start, err := ready(&m, file, payload)
-	if err != nil {
-		return t, err
-	}
-	p, err := start(ctx)
+	p, err := start(ctx, &m, file, payload)
 	if err != nil {
 		return t, err
 	}
@@ -138,82 +138,71 @@ func (r *rig) guest(ctx context.Context, do task, ready func(*vm.Machine, string
 	if err := frames.await(p, func(f wire.Frame) bool { return f.Kind == wire.KindHello }); err != nil {
 		return t, err
 	}
-	t.hello = time.Since(began)
+	t.hello = time.Since(began).Seconds()
 	out, err := p.Wait()
-	t.whole = time.Since(began)
+	t.whole = time.Since(began).Seconds()
 	frames.end()
 	return t, errors.Join(err, frames.wellDone(out, do))
 }
 
-// frames follows what a guest says.
-type frames struct {
-	in    *io.PipeWriter
-	heard chan wire.Frame
-	done  chan struct{}
-	guest *judge.Guest // complete once done is closed
-}
-
-func newFrames(nonce string) *frames {
-	out, in := io.Pipe()
-	f := &frames{in: in, heard: make(chan wire.Frame, 1<<12), done: make(chan struct{}), guest: judge.NewGuest(nonce)}
-	go func() {
-		defer close(f.done)
-		for r := wire.NewReader(out); ; {
-			frame, err := r.Next()
-			if err != nil {
-				out.CloseWithError(err) // who still writes must not wait
-				return
-			}
-			if f.guest.Add(frame) {
-				select {
-				case f.heard <- frame:
-				default: // nobody waits for this one any more
-				}
-			}
+// hold starts n clones, each with the driver loaded, and reads the memory of all of them while they idle.
+func (r *rig) hold(ctx context.Context, n int) (used []usage, err error) {
+	ctx, cancel := context.WithTimeout(ctx, guestLimit)
+	defer cancel()
+	for range n {
+		end, err := r.holdOne(ctx)
+		if err != nil {
+			return nil, err
 		}
-	}()
-	return f
-}
-
-// await returns when a frame that fits has come, or says how the guest ended before.
-func (f *frames) await(p *vm.Process, fits func(wire.Frame) bool) error {
-	for {
-		select {
-		case frame := <-f.heard:
-			if fits(frame) {
-				return nil
-			}
-		case <-p.Done():
-			out, _ := p.Wait()
-			return fmt.Errorf("the guest ended too early, by %s", out.Reason)
+		defer end()
+	}
+	select {
+	case <-time.After(time.Second): // until they idle
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	pids := guests()
+	if len(pids) != n {
+		return nil, fmt.Errorf("%d guests run, not %d", len(pids), n)
+	}
+	for _, pid := range pids {
+		u, err := memoryOf(pid)
+		if err != nil {
+			return nil, err
 		}
+		used = append(used, u)
 	}
+	return used, nil
 }
 
-// end waits until all that was said is in the guest.
-func (f *frames) end() {
-	f.in.Close()
-	<-f.done
-}
-
-// wellDone says what is wrong with a guest that was to end by itself. Only what worked may be timed.
-func (f *frames) wellDone(out vm.Outcome, do task) error {
-	g, want := f.guest, 0
-	if do == pass {
-		want = 1
+// holdOne starts a clone that loads the driver and then waits at a shell that nobody types into. end ends it.
+func (r *rig) holdOne(ctx context.Context) (end func(), err error) {
+	payload := r.payload(hold)
+	silence, typist := io.Pipe()
+	m, frames := r.machine, newFrames(payload.Plan.Nonce)
+	m.Drive, m.Report, m.Terminal = filepath.Join(r.dir, "held-"+rand.Text()), frames.in, struct {
+		io.Reader
+		io.Writer
+	}{silence, io.Discard}
+	var p *vm.Process
+	if err = initramfs.WriteDrive(m.Drive, payload); err == nil {
+		p, err = m.Restore(ctx, r.template)
 	}
-	switch {
-	case out.Reason != vm.GuestShutdown:
-		return fmt.Errorf("the guest ended by %s", out.Reason)
-	case !g.Hello || !g.End || g.Lost || len(g.Trouble) > 0:
-		return fmt.Errorf("the guest did not carry out its plan: %s", strings.Join(g.Trouble, "; "))
-	case min(len(g.Loads), 1) != want || len(g.Unloads) != len(g.Loads):
-		return fmt.Errorf("the guest loaded %d modules and unloaded %d", len(g.Loads), len(g.Unloads))
+	if err != nil {
+		frames.end()
+		return nil, err
 	}
-	for _, call := range append(g.Loads, g.Unloads...) {
-		if call.Errno != 0 {
-			return fmt.Errorf("the guest could not load or unload %s: %w", call.Module, call)
-		}
+	end = func() {
+		p.Kill()
+		typist.Close()
+		p.Wait()
+		frames.end()
+		os.Remove(m.Drive)
 	}
-	return nil
+	loaded := func(f wire.Frame) bool { return f.Kind == wire.KindStage && f.Stage == wire.StageLoad && f.Done }
+	if err := frames.await(p, loaded); err != nil {
+		end()
+		return nil, err
+	}
+	return end, nil
 }

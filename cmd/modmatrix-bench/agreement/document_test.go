@@ -1,4 +1,4 @@
-package main
+package agreement
 
 import (
 	"encoding/json"
@@ -42,7 +42,7 @@ func TestDocument(t *testing.T) {
 	compared := save("old.json", old)
 	again := save("new.json", sample())
 	doc := filepath.Join(dir, "M.md")
-	const mark = "<!-- %: made by modmatrix-agreement document -->\nold\n<!-- end of % -->\n"
+	const mark = "<!-- %: made by modmatrix-bench document -->\nold\n<!-- end of % -->\n"
 	if err := os.WriteFile(doc, []byte("# head\n"+strings.ReplaceAll(mark, "%", "compared")+"words\n"+strings.ReplaceAll(mark, "%", "runs")+"foot\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package agreement
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
 // quirkConf is a dkms.conf that builds hello.ko by copying it; a quirk adds to it.
@@ -22,19 +23,19 @@ DEST_MODULE_LOCATION[0]="/extra"
 MAKE[0]="cp hello.bin hello.ko"
 `
 
-// quirks are packages of a few lines, one for each way in which dkms can be asked for an odd thing. Both sides must decide
-// want: that theirs does, keeps the list true.
+// quirks are packages of a few lines, one for each odd thing that a dkms.conf can ask for. Both sides must decide want: the real
+// dkms keeps the list true.
 var quirks = []struct {
 	name, conf string
 	files      map[string]string // a name that ends in * is executable
-	want       verdict
+	want       Verdict
 }{
 	{"plain", "", nil, ok},
 	{"pre fails", "PRE_BUILD=pre\n", map[string]string{"pre*": "#!/bin/sh\nexit 9"}, fail},
 	{"pre says no", "PRE_BUILD=pre\n", map[string]string{"pre*": "#!/bin/sh\nexit 77"}, skip},
 	{"pre is not executable", "PRE_BUILD=pre\n", map[string]string{"pre": "#!/bin/sh\nexit 9"}, ok},
 	{"pre is not there", "PRE_BUILD=pre\n", nil, ok},
-	{"pre with arguments", "PRE_BUILD='pre $kernelver 1'\n", map[string]string{"pre*": "#!/bin/sh\n[ $1 = 6.1.0-56-cloud-amd64 ] && [ $2 = 1 ]"}, ok},
+	{"pre with arguments", "PRE_BUILD='pre $kernelver 1'\n", map[string]string{"pre*": "#!/bin/sh\n[ $1 = RELEASE ] && [ $2 = 1 ]"}, ok},
 	{"post fails", "POST_BUILD=post\n", map[string]string{"post*": "#!/bin/sh\nexit 9"}, fail},
 	{"post says no", "POST_BUILD=post\n", map[string]string{"post*": "#!/bin/sh\nexit 77"}, skip},
 	{"post finds the module", "DEST_MODULE_NAME=hi\nPOST_BUILD='post $dkms_tree/quirk/1.0/$kernelver/$arch'\n",
@@ -94,34 +95,31 @@ var quirks = []struct {
 	{"needs another", "BUILD_DEPENDS[0]=other\n", nil, broken},
 }
 
-// TestRealQuirks has the real dkms and ours decide on all of them, in the root of a real kernel with its tree.
+// TestRealQuirks compares the real dkms with ours on all of them, in the root of a real kernel with its tree.
 func TestRealQuirks(t *testing.T) {
 	if os.Getenv("MODMATRIX_REAL") == "" {
 		t.Skip("needs the archive: MODMATRIX_REAL=1")
 	}
-	c := comparison{selectors: []string{"debian:bookworm/cloud-amd64"}, dkms: "trixie", jobs: 1, timeout: time.Minute, say: t.Logf}
+	c := comparison{Options: Options{Kernels: []string{"debian:bookworm/cloud-amd64"}, DKMS: "trixie", Jobs: 1, Timeout: time.Minute, Say: t.Logf}}
 	release, err := c.prepare(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer release()
 	tree := c.trees[0]
-	hello, err := os.ReadFile("../../kernels/kbuild/testdata/hello.ko")
-	if err != nil || tree.Target.Release != helloRelease {
-		t.Fatalf("hello.ko is for %s, and the kernel is %s: %v", helloRelease, tree.Target.Release, err)
-	}
+	hello := builtHello(t, tree)
 	for _, q := range quirks {
 		t.Run(q.name, func(t *testing.T) {
-			deb := quirkPackage(t, hello, q.conf, q.files)
+			deb := quirkPackage(t, tree.Target.Release, hello, q.conf, q.files)
 			pkg, err := dkms.Open(t.Context(), filepath.Join(deb.Dir, "usr/src/quirk-1.0"), t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
-			theirs, err := c.runDKMS(t.Context(), t.TempDir(), deb, pkg, tree)
+			theirs, err := c.runDKMS(t.Context(), t.TempDir(), subject{deb, pkg}, tree)
 			if err != nil {
 				t.Fatal(err)
 			}
-			ours, err := c.build(t.Context(), t.TempDir(), pkg, tree)
+			ours, err := c.build(t.Context(), t.TempDir(), subject{deb, pkg}, tree)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,16 +131,33 @@ func TestRealQuirks(t *testing.T) {
 	}
 }
 
-// helloRelease is the kernel that kbuild's hello.ko is for.
-const helloRelease = "6.1.0-56-cloud-amd64"
+// builtHello is a module that builds, loads and does nothing.
+func builtHello(t *testing.T, tree *kernels.Tree) []byte {
+	t.Helper()
+	source := t.TempDir()
+	for name, text := range map[string]string{"Kbuild": "obj-m := hello.o\n", "hello.c": "#include <linux/module.h>\nMODULE_LICENSE(\"GPL\");\n"} {
+		if err := os.WriteFile(filepath.Join(source, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: source, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hello, err := os.ReadFile(made.Modules[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hello
+}
 
-// quirkPackage is what the archive would give.
-func quirkPackage(t *testing.T, hello []byte, conf string, files map[string]string) *debian.Deb {
+// quirkPackage is a package as the archive would have it; RELEASE in it is that of the kernel.
+func quirkPackage(t *testing.T, release string, hello []byte, conf string, files map[string]string) *debian.Deb {
 	t.Helper()
 	dir := t.TempDir()
 	all := map[string]string{dkms.ConfName: quirkConf + conf, "hello.bin": string(hello)}
 	for name, text := range files {
-		all[name] = text
+		all[name] = strings.ReplaceAll(text, "RELEASE", release)
 	}
 	for name, text := range all {
 		name, executable := strings.CutSuffix(name, "*")

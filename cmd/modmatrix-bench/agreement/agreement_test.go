@@ -1,4 +1,4 @@
-package main
+package agreement
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
@@ -40,14 +41,14 @@ func TestParseNames(t *testing.T) {
 }
 
 func TestVerdicts(t *testing.T) {
-	for exit, want := range map[int]verdict{0: ok, 77: skip, 10: fail, 7: fail, 6: fail, 5: fail, 8: fail, 1: fail, 13: broken, 21: broken, 3: broken, 137: broken, 127: broken} {
+	for exit, want := range map[int]Verdict{0: ok, 77: skip, 10: fail, 7: fail, 6: fail, 5: fail, 8: fail, 1: fail, 13: broken, 21: broken, 3: broken, 137: broken, 127: broken} {
 		if got := theirsOf(exit); got != want {
 			t.Errorf("exit code %d is %s; want %s", exit, got, want)
 		}
 	}
 	for _, c := range []struct {
 		err  error
-		want verdict
+		want Verdict
 	}{
 		{nil, ok},
 		{&dkms.SkipError{Condition: "BUILD_EXCLUSIVE_KERNEL"}, skip},
@@ -55,14 +56,14 @@ func TestVerdicts(t *testing.T) {
 		{errors.New("the root has no make"), broken},
 		{fmt.Errorf("x: %w", kernels.ErrUnavailable), broken},
 	} {
-		if got, _ := oursOf(c.err); got != c.want {
+		if got := oursOf(c.err).Verdict; got != c.want {
 			t.Errorf("%v is %s; want %s", c.err, got, c.want)
 		}
 	}
 }
 
 func TestFirstError(t *testing.T) {
-	log := "# command: make error: no\nwarning: error: is only told of\n" +
+	log := "# command: make error: no\nwarning: error: decides nothing\n" +
 		"/var/lib/dkms/foo/1/build/foo.c:3:5: error: too few arguments to 'bar'\nmake: *** [all] Error 2\n"
 	for _, c := range []struct {
 		exit      int
@@ -84,11 +85,11 @@ func TestFirstError(t *testing.T) {
 }
 
 // sample is a report with a cell of every kind.
-func sample() report {
-	s := func(v verdict, seconds float64, reason string, modules ...string) side {
-		return side{Verdict: v, Seconds: seconds, Reason: reason, Modules: modules}
+func sample() Report {
+	s := func(v Verdict, seconds float64, reason string, modules ...string) Side {
+		return Side{Verdict: v, Seconds: seconds, Reason: reason, Modules: modules}
 	}
-	return report{Schema: schema, DKMS: "3.2.2", Kernels: []string{"6.1.0-56-amd64", "7.3.4-amd64"}, Cells: []cell{
+	return Report{Schema: schema, DKMS: "3.2.2", Kernels: []string{"6.1.0-56-amd64", "7.3.4-amd64"}, Cells: []Cell{
 		{Package: "a 1", Kernel: "6.1.0-56-amd64", Theirs: s(ok, 2, "", "a"), Ours: s(ok, 1, "", "a")},
 		{Package: "a 1", Kernel: "7.3.4-amd64", Theirs: s(fail, 1, "exit code 10"), Ours: s(broken, 1, "lacks libfoo"), Known: "the root"},
 		{Package: "b 2", Kernel: "6.1.0-56-amd64", Theirs: s(ok, 2, "", "b"), Ours: s(fail, 3, "build-error: b.c:1: no")},
@@ -115,35 +116,35 @@ func TestTable(t *testing.T) {
 			t.Errorf("%q is missing from\n%s", want, &b)
 		}
 	}
-	if err := r.verdict(); !errors.As(err, new(difference)) || !strings.Contains(err.Error(), "2 cells") {
+	if err := r.verdict(); !errors.As(err, new(Difference)) || !strings.Contains(err.Error(), "2 cells") {
 		t.Errorf("the report ends in %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "a.json")
-	if err := r.save(file); err != nil {
+	if err := measure.Save(file, r); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)
-	var again report
+	var again Report
 	if err = errors.Join(err, json.Unmarshal(text, &again)); err != nil || len(again.Cells) != 6 || again.Ratio != r.Ratio {
 		t.Errorf("%v, %v", again, err)
 	}
 }
 
-// TestTook: which times are set beside each other.
+// TestTook: which times are compared.
 func TestTook(t *testing.T) {
-	good, cached := side{Verdict: ok, Seconds: 4}, side{Verdict: ok, Seconds: 1, Cached: true}
-	pairs := []pair{{2, 9}, {8, 1}, {5, 3}}
+	good, cached := Side{Verdict: ok, Seconds: 4}, Side{Verdict: ok, Seconds: 1, Cached: true}
+	pairs := []Pair{{2, 9}, {8, 1}, {5, 3}}
 	for _, c := range []struct {
-		cell         cell
+		cell         Cell
 		theirs, ours float64
 		fair         bool
 	}{
-		{cell{Theirs: good, Ours: good}, 4, 4, true},
-		{cell{Theirs: cached, Ours: good}, 1, 4, false},
-		{cell{Theirs: good, Ours: cached}, 4, 1, false},
-		{cell{Theirs: cached, Ours: cached, Pairs: pairs}, 5, 3, true},
-		{cell{Theirs: good, Ours: good, Left: "interrupted"}, 0, 0, false},
-		{cell{Theirs: side{Verdict: fail}, Ours: side{Verdict: fail}}, 0, 0, false},
+		{Cell{Theirs: good, Ours: good}, 4, 4, true},
+		{Cell{Theirs: cached, Ours: good}, 1, 4, false},
+		{Cell{Theirs: good, Ours: cached}, 4, 1, false},
+		{Cell{Theirs: cached, Ours: cached, Pairs: pairs}, 5, 3, true},
+		{Cell{Theirs: good, Ours: good, Left: "interrupted"}, 0, 0, false},
+		{Cell{Theirs: Side{Verdict: fail}, Ours: Side{Verdict: fail}}, 0, 0, false},
 	} {
 		if theirs, ours, fair := c.cell.took(); theirs != c.theirs || ours != c.ours || fair != c.fair {
 			t.Errorf("%+v: %v, %v, %v", c.cell, theirs, ours, fair)
@@ -154,7 +155,7 @@ func TestTook(t *testing.T) {
 func TestKnownIsOnlyWhatIsAllowed(t *testing.T) {
 	const lacks = "the root for 6.1 lacks libfoo, which the package depends on; without, no"
 	for _, c := range []struct {
-		theirs, ours verdict
+		theirs, ours Verdict
 		reason       string
 		known        bool
 	}{
@@ -162,14 +163,14 @@ func TestKnownIsOnlyWhatIsAllowed(t *testing.T) {
 		{fail, broken, "the disk is full", false}, {ok, broken, lacks, false}, {ok, fail, "", false}, {fail, ok, "", false},
 		{ok, skip, "", false}, {skip, ok, "", false},
 	} {
-		got := why(cell{Theirs: side{Verdict: c.theirs}, Ours: side{Verdict: c.ours, Reason: c.reason}})
+		got := why(Cell{Theirs: Side{Verdict: c.theirs}, Ours: Side{Verdict: c.ours, Reason: c.reason}})
 		if (got != "") != c.known {
 			t.Errorf("dkms %s and ours %s, %s: %q", c.theirs, c.ours, c.reason, got)
 		}
 	}
 }
 
-// fakeDKMS stands for the real one: it builds nothing and ends as the source tells it.
+// fakeDKMS stands for the real one: it builds nothing and ends as the source says.
 const fakeDKMS = `#!/bin/bash
 [ "$1 $2 $4 $6" = "build -m -v -k" ] || exit 99
 build=/var/lib/dkms/$3/$5/build
@@ -200,13 +201,13 @@ func TestTheirsIsAskedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := comparison{store: st, jobs: 1, tool: &debian.Deb{Package: kernels.Package{SHA256: "t"}, Dir: filepath.Join(dir, "tool")}}
+	c := comparison{Options: Options{Jobs: 1, Timeout: time.Minute}, store: st, tool: &debian.Deb{Package: kernels.Package{SHA256: "t"}, Dir: filepath.Join(dir, "tool")}}
 	deb := &debian.Deb{Package: kernels.Package{Name: "foo-dkms", SHA256: "p"}, Dir: filepath.Join(dir, "package")}
 	tree := &kernels.Tree{Target: kernels.Target{Release: "6.1-x", Arch: "x86_64"}, Digest: "d"}
-	pkg := &dkms.Package{Name: "foo", Version: "1"}
+	what := subject{deb, &dkms.Package{Name: "foo", Version: "1"}}
 	for i := range 2 {
 		began := time.Now()
-		s, err := c.theirs(t.Context(), deb, pkg, tree)
+		s, err := c.theirs(t.Context(), what, tree)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +220,7 @@ func TestTheirsIsAskedOnce(t *testing.T) {
 	}
 	write("package/usr/src/foo-1/exit", "0")
 	deb.SHA256 = "another"
-	if s, err := c.theirs(t.Context(), deb, pkg, tree); err != nil || s.Verdict != ok || s.Cached || len(s.Modules) != 1 || s.Modules[0] != "foo" {
+	if s, err := c.theirs(t.Context(), what, tree); err != nil || s.Verdict != ok || s.Cached || len(s.Modules) != 1 || s.Modules[0] != "foo" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "store/agreement/*/dkms")); len(left) > 0 {

@@ -1,0 +1,140 @@
+package agreement
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
+)
+
+// Verdict is what a side decided, of one package and one kernel.
+type Verdict string
+
+const (
+	ok     Verdict = "ok"
+	skip   Verdict = "skip"   // the package excludes the kernel
+	fail   Verdict = "fail"   // it does not build
+	broken Verdict = "broken" // nothing was decided: something that the build needs is not there
+)
+
+// Side is the answer of one of the two.
+type Side struct {
+	Verdict Verdict  `json:"verdict"`
+	Reason  string   `json:"reason,omitempty"` // in its own words; of a failed build, the first error
+	Modules []string `json:"modules,omitempty"`
+	Seconds float64  `json:"seconds"`
+	Cached  bool     `json:"cached,omitempty"` // decided, and timed, at an earlier time
+	Log     string   `json:"log,omitempty"`
+}
+
+// line is a side in one line.
+func (s Side) line() string {
+	if s.Verdict == ok {
+		return "ok: " + strings.Join(s.Modules, " ")
+	}
+	return string(s.Verdict) + ": " + firstLine(s.Reason)
+}
+
+// Pair is the time of both builds of one cell, one right after the other, in seconds. Processor time is not known: the
+// processes of a sandbox are not children of this one.
+type Pair struct {
+	Theirs float64 `json:"dkms"`
+	Ours   float64 `json:"modmatrix"`
+}
+
+// Seconds are the samples of both sides.
+func Seconds(pairs []Pair) (theirs, ours []float64) {
+	for _, p := range pairs {
+		theirs, ours = append(theirs, p.Theirs), append(ours, p.Ours)
+	}
+	return theirs, ours
+}
+
+// Cell is one package and one kernel.
+type Cell struct {
+	Package string `json:"package"` // with its version
+	Kernel  string `json:"kernel"`  // release
+	Theirs  Side   `json:"dkms"`
+	Ours    Side   `json:"modmatrix"`
+	Pairs   []Pair `json:"pairs,omitempty"` // of further builds, where times are asked for
+	Known   string `json:"known,omitempty"` // why they differ, where that is as it should be
+	Left    string `json:"left,omitempty"`  // why it was not compared
+}
+
+// same reports whether both decided the same, and built the same modules.
+func (c Cell) same() bool {
+	return c.Theirs.Verdict == c.Ours.Verdict && slices.Equal(c.Theirs.Modules, c.Ours.Modules)
+}
+
+// took is the time of a cell on both sides, in seconds; false where the two cannot be compared: it did not succeed, or was not
+// built now.
+func (c Cell) took() (theirs, ours float64, fair bool) {
+	if c.Left != "" || !c.same() || c.Ours.Verdict != ok {
+		return 0, 0, false
+	}
+	if len(c.Pairs) == 0 {
+		return c.Theirs.Seconds, c.Ours.Seconds, !c.Theirs.Cached && !c.Ours.Cached
+	}
+	dkms, modmatrix := Seconds(c.Pairs)
+	return measure.Median(dkms), measure.Median(modmatrix), true
+}
+
+// String is the cell while the comparison runs.
+func (c Cell) String() string {
+	head := fmt.Sprintf("%s · %s: ", c.Package, c.Kernel)
+	if c.Left != "" {
+		return head + "not compared: " + c.Left
+	}
+	return head + c.word() + fmt.Sprintf(" (dkms %.1f s, modmatrix %.1f s)", c.Theirs.Seconds, c.Ours.Seconds)
+}
+
+// word is the cell in the table: the verdict, or both where they differ; with a mark where that is known.
+func (c Cell) word() string {
+	switch {
+	case c.Left != "":
+		return "-"
+	case c.same():
+		return string(c.Ours.Verdict)
+	case c.Known != "":
+		return fmt.Sprintf("%s/%s*", c.Theirs.Verdict, c.Ours.Verdict)
+	}
+	return fmt.Sprintf("%s/%s!", c.Theirs.Verdict, c.Ours.Verdict)
+}
+
+// story is the paragraph on a cell in which both differ; empty on others.
+func (c Cell) story() string {
+	if c.Left != "" || c.same() {
+		return ""
+	}
+	mark := "UNKNOWN"
+	if c.Known != "" {
+		mark = "known: " + c.Known
+	}
+	return fmt.Sprintf("%s · %s: %s\n  dkms       %s\n  modmatrix  %s\n", c.Package, c.Kernel, mark, c.Theirs.line(), c.Ours.line())
+}
+
+// known is a difference that is as it should be.
+type known struct {
+	theirs, ours Verdict
+	reason       string // part of ours
+	why          string
+}
+
+// allowed are the differences that we stand by. Each says whose verdict is the better one, and why.
+var allowed = []known{
+	{fail, broken, ", which the package depends on",
+		"the release lacks what the package depends on: dkms fails it, modmatrix takes the blame for its own root"},
+	{fail, broken, "the root lacks a program",
+		"the root lacks a program that the build runs: dkms fails the package, modmatrix takes the blame for its own root"},
+}
+
+// why returns the reason of a difference that is known, else nothing.
+func why(c Cell) string {
+	for _, k := range allowed {
+		if k.theirs == c.Theirs.Verdict && k.ours == c.Ours.Verdict && strings.Contains(c.Ours.Reason, k.reason) {
+			return k.why
+		}
+	}
+	return ""
+}

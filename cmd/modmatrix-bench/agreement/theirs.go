@@ -1,0 +1,137 @@
+package agreement
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/debian"
+	"github.com/modmatrix/modmatrix/kernels/dkms"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
+)
+
+// meanings are dkms's exit codes, as far as a build ends with them (dkms 3.2.2, die, diewarn and report_build_problem).
+var meanings = map[int]string{
+	1: "wrong use, or no temporary file", 2: "no source", 3: "built already", 4: "no dkms.conf", 5: "a patch is not there, or leads out",
+	6: "a patch does not apply", 7: "a module is missing", 8: "dkms.conf is refused, or no source", 10: "make failed",
+	13: "BUILD_DEPENDS is not installed", 15: "no build folder", 16: "no kernel or architecture", 21: "no kernel headers", 77: "excluded",
+}
+
+// notItsVerdict are the codes that are the caller's fault, not the package's.
+var notItsVerdict = map[int]bool{3: true, 12: true, 13: true, 15: true, 16: true, 21: true, 126: true, 127: true}
+
+// theirsOf is what an exit code of dkms means.
+func theirsOf(exit int) Verdict {
+	switch {
+	case exit == 0:
+		return ok
+	case exit == 77:
+		return skip
+	case notItsVerdict[exit] || exit > 128:
+		return broken
+	}
+	return fail
+}
+
+const (
+	dkmsTree   = "/var/lib/dkms"
+	outputFile = "said" // what dkms wrote to its terminal
+)
+
+// theirs has dkms build the package, or finds its verdict of before.
+func (c *comparison) theirs(ctx context.Context, s subject, tree *kernels.Tree) (Side, error) {
+	key := []string{"dkms v2", s.deb.SHA256, c.tool.SHA256, tree.Digest, tree.Root.Digest}
+	return c.once(ctx, key, "dkms build of "+s.deb.Name+" "+s.deb.Version+" for "+tree.Target.Release, func(ctx context.Context, dir string) (Side, error) {
+		return c.runDKMS(ctx, dir, s, tree)
+	})
+}
+
+// runDKMS runs the real `dkms build` as a package's postinst does, in the sandbox that ours builds in. Its output is left in dir.
+func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *kernels.Tree) (Side, error) {
+	name, version, err := identity(ctx, s.pkg, tree)
+	if err != nil {
+		return Side{}, err
+	}
+	state := filepath.Join(dir, "dkms")
+	if err := os.Mkdir(state, 0o755); err != nil {
+		return Side{}, err
+	}
+	defer store.RemoveTree(state)
+	box := kbuild.Sandbox{Tree: tree, Dir: state, At: dkmsTree, Mounts: c.dkmsMounts(s.deb)}
+	var output bytes.Buffer
+	began := time.Now()
+	exit, err := box.Run(ctx, &output, "bash", "-c", `umask 022; exec bash /usr/sbin/dkms "$@"`, "dkms",
+		"build", "-m", name, "-v", version, "-k", tree.Target.Release, "--no-depmod", "-j", strconv.Itoa(c.Jobs))
+	if err != nil {
+		return Side{}, fmt.Errorf("run dkms: %w", err)
+	}
+	side := Side{Verdict: theirsOf(exit), Seconds: time.Since(began).Seconds()}
+	built := filepath.Join(state, name, version)
+	installed := filepath.Join(built, tree.Target.Release, tree.Target.Arch)
+	log := readLog(filepath.Join(built, "build"), filepath.Join(installed, "log"))
+	if exit == 0 {
+		side.Modules = builtModules(installed)
+	} else {
+		side.Reason = fmt.Sprintf("exit code %d (%s): %s", exit, cmp.Or(meanings[exit], "not documented"), firstError(exit, log, output.String()))
+	}
+	return side, errors.Join(os.WriteFile(filepath.Join(dir, outputFile), output.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, logFile), log, 0o644))
+}
+
+// dkmsMounts puts dkms and the source of the package where their packages have them.
+func (c *comparison) dkmsMounts(deb *debian.Deb) []kernels.Mount {
+	mounts := []kernels.Mount{
+		{Host: filepath.Join(c.tool.Dir, "usr/sbin/dkms"), Guest: "/usr/sbin/dkms"},
+		{Host: filepath.Join(c.tool.Dir, "etc/dkms"), Guest: "/etc/dkms"},
+	}
+	confs, _ := filepath.Glob(filepath.Join(deb.Dir, "usr/src/*", dkms.ConfName))
+	for _, conf := range confs {
+		source := filepath.Dir(conf)
+		mounts = append(mounts, kernels.Mount{Host: source, Guest: path.Join("/usr/src", filepath.Base(source))})
+	}
+	return mounts
+}
+
+// identity is the name and version that the package's postinst calls dkms with.
+func identity(ctx context.Context, pkg *dkms.Package, tree *kernels.Tree) (name, version string, err error) {
+	if pkg.Name != "" && pkg.Version != "" {
+		return pkg.Name, pkg.Version, nil
+	}
+	conf, err := pkg.Evaluate(ctx, tree)
+	if err != nil {
+		return "", "", err
+	}
+	return conf.Name, conf.Version, nil
+}
+
+// readLog reads make.log of the first folder that has one: the build folder of a build that failed, else beside the modules.
+func readLog(dirs ...string) []byte {
+	for _, dir := range dirs {
+		if f, err := os.Open(filepath.Join(dir, "make.log")); err == nil {
+			defer f.Close()
+			text, _ := io.ReadAll(io.LimitReader(f, 16<<20))
+			return text
+		}
+	}
+	return nil
+}
+
+// builtModules names the modules that dkms kept.
+func builtModules(installed string) (names []string) {
+	files, _ := filepath.Glob(filepath.Join(installed, "module/*.ko*"))
+	for _, f := range files {
+		base, _, _ := strings.Cut(filepath.Base(f), ".ko")
+		names = append(names, base)
+	}
+	return names
+}
