@@ -82,7 +82,7 @@ func plugModules(rows []string) []string {
 type socketed interface {
 	Plug(ctx context.Context, name string) error
 	Unplug(ctx context.Context, name string, patience time.Duration) error
-	Tell(b []byte) error
+	Send(b []byte) error
 }
 
 // outlet does what one guest asks for in the way of devices, one after the other, and answers. A guest is a stranger:
@@ -147,4 +147,4 @@ func perform(ctx context.Context, guest socketed, f wire.Frame, n int) error {
 
 type tellWriter struct{ socketed }
 
-func (w tellWriter) Write(b []byte) (int, error) { return len(b), w.Tell(b) }
+func (w tellWriter) Write(b []byte) (int, error) { return len(b), w.Send(b) }

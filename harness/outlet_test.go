@@ -66,7 +66,7 @@ func (s *socket) Unplug(ctx context.Context, name string, patience time.Duration
 	return nil
 }
 
-func (s *socket) Tell(b []byte) error {
+func (s *socket) Send(b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.deaf {

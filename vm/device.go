@@ -1,131 +1,102 @@
 package vm
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"strconv"
+	"regexp"
 	"strings"
 )
 
-// device is one part of a machine: the words that give it to QEMU.
-type device []string
+// An emulated device, for a driver whose hardware is not there, is a row of QEMU's -device, as in "edu" or
+// "usb-mouse,bus=xhci.0". A row that names anything of the host is refused, as a guest with a module under test is not
+// trusted: a -device can read files, take the host's own devices, and open our ports.
 
-// backends names for every channel what QEMU joins it to, as the head of a -chardev option.
-type backends struct {
-	console, report, terminal string
-	monitor                   string // empty for no monitor
-}
-
-// byHand lets a person type the command line: the kernel log comes to their terminal.
-var byHand = backends{console: "stdio", report: "null", terminal: "null"}
-
-// CommandLine gives the command that runs the same guest by hand, with the kernel log on standard output and without
-// our channels: for a person who wants to see for themselves.
-func (m *Machine) CommandLine() []string {
-	return append([]string{archs[m.Arch].binary}, m.argv(byHand, nil)...)
-}
-
-// argv is QEMU's whole argument list, without its name. Devices come in a fixed order: a guest that was saved can
-// only be restored into the same one.
-func (m *Machine) argv(b backends, ram *ramFile) []string {
-	devices := []device{bare(), m.board(ram), m.processor(), m.memory(ram), m.boot(ram), m.drive(), m.standIns(), m.places()}
-	devices = append(devices, serial("console", b.console), serial("report", b.report), serial("terminal", b.terminal))
-	if b.monitor != "" {
-		devices = append(devices, monitor(b.monitor))
+// CheckDevice says in one line what is wrong with a row, without asking QEMU whether it has such a device.
+func CheckDevice(row string) error {
+	name, options, more := strings.Cut(row, ",")
+	if !deviceName.MatchString(name) || strings.EqualFold(name, "help") { // QEMU would list what it has, and end
+		return fmt.Errorf("device %q: write it as QEMU's -device does: NAME, or NAME,KEY=VALUE,…", row)
 	}
-	if ram.isClone() {
-		devices = append(devices, device{"-incoming", "defer"}) // QEMU waits to be told where a state comes from
+	if hostDevice.MatchString(name) {
+		return fmt.Errorf("device %q: %s reaches out of the guest: take one that QEMU emulates", row, name)
 	}
-	return slices.Concat(devices...)
-}
-
-// ramFile is a file that holds the guest's memory. Shared, what the guest writes goes into the file: a template in the
-// making. Else it is a clone, which reads the file and keeps to itself what it writes (MAP_PRIVATE). QEMU wants to open
-// it for writing all the same: before 8.2 (rom=off), readonly=on would keep the guest from its own copy as well.
-type ramFile struct {
-	path   string
-	shared bool
-}
-
-func (ram *ramFile) isClone() bool { return ram != nil && !ram.shared }
-
-// bare takes away all that QEMU would add by itself, and what its process does not need of the host: TCG promises no
-// security, so the sandbox is not for KVM alone.
-func bare() device {
-	return device{
-		"-nodefaults", "-no-user-config",
-		"-display", "none",
-		"-nic", "none",
-		"-no-reboot", // a panic or triple fault ends QEMU instead of starting over
-		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-	}
-}
-
-func (m *Machine) board(ram *ramFile) device {
-	board := archs[m.Arch].machine
-	if ram != nil {
-		board += ",memory-backend=ram"
-	}
-	return device{"-machine", board}
-}
-
-func (m *Machine) processor() device {
-	a, cpus := m.Accel.orDefault(), orDefault(m.CPUs, DefaultCPUs)
-	return device{"-accel", a.Name, "-cpu", a.CPU, "-smp", strconv.Itoa(cpus)}
-}
-
-func (m *Machine) memory(ram *ramFile) device {
-	mib := orDefault(m.MemoryMiB, DefaultMemoryMiB)
-	d := device{"-m", fmt.Sprintf("%dM", mib)}
-	if ram == nil {
-		return d
-	}
-	share := "off"
-	if ram.shared {
-		share = "on"
-	}
-	object := fmt.Sprintf("memory-backend-file,id=ram,size=%dM,share=%s,mem-path=%s", mib, share, escape(ram.path))
-	return append(d, "-object", object)
-}
-
-// escape writes a value that stands among other options: QEMU reads a doubled comma as one.
-func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
-
-// boot gives the files as arguments of their own, where QEMU does not read a comma as the start of an option. A clone
-// has long booted: QEMU would only read and keep what nobody asks for, 13 MiB and 14 ms of each clone's own.
-func (m *Machine) boot(ram *ramFile) device {
-	if ram.isClone() {
+	if !more {
 		return nil
 	}
-	d := device{"-kernel", m.Kernel, "-append", m.cmdline()}
-	if m.Initrd != "" {
-		d = append(d, "-initrd", m.Initrd)
+	for option := range strings.SplitSeq(options, ",") {
+		key, value, _ := strings.Cut(option, "=")
+		switch {
+		case !deviceName.MatchString(key) || !deviceValue.MatchString(value):
+			return fmt.Errorf("device %q: %q: write KEY=VALUE with letters, digits and any of . _ : + -", row, option)
+		case hostKey.MatchString(strings.ToLower(key)):
+			return fmt.Errorf("device %q: the option %s names a thing of the host, and a guest gets none", row, key)
+		}
 	}
-	return d
+	return nil
 }
 
-// drive is a disk of its own kind, so that it is the guest's first whatever else there is.
-func (m *Machine) drive() device {
-	if m.Drive == "" {
+var (
+	deviceName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	deviceValue = regexp.MustCompile(`^[A-Za-z0-9._:+-]+$`)
+	// hostDevice are devices that use something of the host without an option that names it, or whose every option does
+	// (QEMU hw/vfio, hw/virtio/vhost-*, hw/usb, hw/core/*loader.c).
+	hostDevice = regexp.MustCompile(`(?i)^(vhost-.*|vfio.*|xen-.*|ivshmem.*|(guest-)?loader|usb-(host|redir|mtp|ccid-.*)|ccid-.*|.*-passthr.*|.*-emulated)$`)
+	// hostKey are options whose value is a file or an object that is connected to the host; and the one that would make it
+	// another device.
+	hostKey = regexp.MustCompile(`^(driver|drive|chardev|rng|iothread.*|host.*|rootdir|hidraw|.*dev|.*fd|.*file|.*path)$`)
+)
+
+// emulated are the machine's rows, behind our own devices. Sound among them goes to a null backend: QEMU would look for
+// the host's by default.
+func (m *Machine) emulated() arguments {
+	if len(m.Devices) == 0 {
 		return nil
 	}
-	var d device
-	if set, lent := strings.CutPrefix(m.Drive, fdSet); lent {
-		d = device{"-add-fd", "fd=" + set + ",set=" + set}
+	args := arguments{"-audiodev", "none,id=nowhere"}
+	for _, row := range m.Devices {
+		args = append(args, "-device", row)
 	}
-	return append(d,
-		"-blockdev", "driver=file,node-name=drive,read-only=on,filename="+escape(m.Drive),
-		"-device", "virtio-blk-pci,drive=drive",
-	)
+	return args
 }
 
-// serial is one 8250 port, the only channel that a stock kernel is sure to have without loading a module.
-// All ports are always there, so that machines differ only in what lies behind them.
-func serial(id, backend string) device {
-	return device{"-chardev", backend + ",id=" + id, "-serial", "chardev:" + id}
+// deviceOption is what QEMU puts before its complaint about a row.
+const deviceOption = "-device "
+
+// TryDevices starts an empty machine with the rows and with sockets for the plugs, plugs those in, and returns QEMU's own
+// words where it refuses one. The error wraps ErrNoQEMU where there is none.
+func TryDevices(ctx context.Context, arch string, rows []string, plugs []Plug) error {
+	if _, err := lookupArch(arch); err != nil {
+		return err
+	}
+	m := &Machine{Arch: arch, Devices: rows, Plugs: plugs, Paused: true}
+	if err := cmp.Or(m.checkDevices(), m.checkPlugs()); err != nil || len(rows)+len(plugs) == 0 {
+		return err
+	}
+	p, err := m.start(ctx, nil, m.letRun)
+	if err != nil {
+		text := err.Error()
+		if i := strings.LastIndex(text, deviceOption); i >= 0 {
+			return errors.New(text[i+len(deviceOption):])
+		}
+		return err
+	}
+	defer p.Wait()
+	defer p.Kill()
+	for _, d := range plugs {
+		if err := p.hotplug(ctx, "device_add "+d.row()); err != nil {
+			return fmt.Errorf("%s (%s): %w", d.Name, d.Row, err)
+		}
+	}
+	return nil
 }
 
-// monitor also keeps the processor still until we are connected (-S): no event can be missed.
-func monitor(backend string) device {
-	return device{"-chardev", backend + ",id=qmp", "-mon", "chardev=qmp,mode=control", "-S"}
+func (m *Machine) checkDevices() error {
+	for _, row := range m.Devices {
+		if err := CheckDevice(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }

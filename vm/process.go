@@ -37,7 +37,7 @@ type Process struct {
 	template *template     // nil unless the guest is to become one
 	machine  *Machine      // that was started; never written to
 	report   net.Conn      // our end of the report port
-	sockets  sockets
+	plugged  plugged
 
 	mu      sync.Mutex
 	reason  Reason    // the monitor's word; empty while there is none
@@ -51,14 +51,14 @@ type Process struct {
 // Start starts QEMU and returns when the guest's processor runs, or could run if the machine is Paused. The guest is killed when ctx ends. An error is
 // trouble of this host or of the machine's description, never of the guest; it wraps ErrNoQEMU where that is the cause.
 func (m *Machine) Start(ctx context.Context) (*Process, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
 	return m.start(ctx, nil, m.letRun)
 }
 
 // start starts QEMU, with the memory in a file if ram is not nil, and returns when run has let the processor run.
 func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, context.Context) error) (*Process, error) {
-	if err := m.Validate(); err != nil {
-		return nil, err
-	}
 	path, err := lookQEMU(archs[m.Arch])
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (p *Process) elapsed() time.Duration {
 
 // observe takes the monitor's events in.
 func (p *Process) observe(e qmp.Event) {
-	p.sockets.observe(e)
+	p.plugged.observe(e)
 	if e.Event != "SHUTDOWN" {
 		return
 	}
@@ -256,4 +256,19 @@ func (p *Process) Quit(ctx context.Context) {
 		p.Kill()
 	}
 	<-p.done
+}
+
+// sendTimeout bounds Send: a guest that does not read what it asked for is not waited for.
+const sendTimeout = 5 * time.Second
+
+// Send sends the guest bytes on its report port. To one that does not read it sends what fits, and returns an error.
+func (p *Process) Send(b []byte) error {
+	err := p.report.SetWriteDeadline(time.Now().Add(sendTimeout))
+	if err == nil {
+		_, err = p.report.Write(b)
+	}
+	if err != nil {
+		return fmt.Errorf("write to the guest's report port: %w", err)
+	}
+	return nil
 }

@@ -20,6 +20,9 @@ var restoreTimeout = 15 * time.Second
 // The error wraps ErrTemplate when the template is damaged, of another machine, or does not come to life. Elapsed counts
 // from where the clone goes on.
 func (m *Machine) Restore(ctx context.Context, dir string) (*Process, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
 	about, err := readManifest(dir)
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)

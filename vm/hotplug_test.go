@@ -31,7 +31,7 @@ func TestPlugCheck(t *testing.T) {
 	}
 }
 
-func TestArgvOfPlaces(t *testing.T) {
+func TestArgvOfSockets(t *testing.T) {
 	m := &Machine{Arch: "x86_64", Kernel: "/k", Devices: []string{"edu"}, Plugs: []Plug{
 		{"kbd", "usb-kbd"}, {"one", "edu"}, {"own", "usb-mouse,bus=x.0"}, {"two", "usb-ehci"}, {"tablet", "usb-tablet"}}}
 	argv := strings.Join(m.argv(byHand, nil), " ")
@@ -54,22 +54,22 @@ func TestArgvOfPlaces(t *testing.T) {
 	}
 }
 
-// A guest that was frozen with a place must be restored with it; what is plugged into the place is another matter.
-func TestPlacesAreInTheKey(t *testing.T) {
+// A guest that was saved with a socket must be restored with it, whatever is plugged into it.
+func TestSocketsAreInTheKey(t *testing.T) {
 	plain := func(plugs ...Plug) string {
 		return strings.Join((&Machine{Arch: "x86_64", Kernel: "/k", Plugs: plugs}).withoutPaths(), " ")
 	}
 	if plain() == plain(Plug{"x", "edu"}) || plain(Plug{"x", "edu"}) == plain(Plug{"x", "usb-kbd"}) {
-		t.Error("places are not in the key")
+		t.Error("sockets are not in the key")
 	}
 	if plain(Plug{"x", "edu"}) != plain(Plug{"x", "e1000"}) {
 		t.Error("the devices are in the key")
 	}
 }
 
-func TestPlugWords(t *testing.T) {
+func TestComplaint(t *testing.T) {
 	for text, want := range map[string]string{"": "", "\r\n": "", "Error: no bus\r\n": "no bus", "a\nb": "a"} {
-		err := plugWords(text)
+		err := complaint(text)
 		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}

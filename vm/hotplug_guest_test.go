@@ -14,9 +14,9 @@ import (
 )
 
 func init() {
-	vmtest.Register("hear", func(g *vmtest.Guest, _ ...string) { // one line, and tells what it was
+	vmtest.Register("read", func(g *vmtest.Guest, _ ...string) { // one line, which it prints
 		line, _ := bufio.NewReader(g.Report.(io.Reader)).ReadString('\n')
-		fmt.Fprint(g.Console, "heard "+line)
+		fmt.Fprint(g.Console, "got "+line)
 	})
 }
 
@@ -25,22 +25,22 @@ func TestPlugging(t *testing.T) {
 	m.Plugs = []vm.Plug{{Name: "kbd", Row: "usb-kbd"}, {Name: "bad", Row: "no-such"}, {Name: "card", Row: "edu"}}
 	p := start(t, t.Context(), m)
 	for _, step := range []struct{ do, name, want string }{
-		{"pull", "kbd", "kbd is not plugged in"},
+		{"unplug", "kbd", "kbd is not plugged in"},
 		{"plug", "kbd", ""},
 		{"plug", "kbd", "kbd is plugged in already"},
 		{"plug", "card", ""},
-		{"pull", "kbd", ""},
-		{"pull", "kbd", "kbd is not plugged in"},
+		{"unplug", "kbd", ""},
+		{"unplug", "kbd", "kbd is not plugged in"},
 		{"plug", "kbd", ""},
 		{"plug", "bad", "plug in bad: 'no-such' is not a valid device model name"},
-		{"pull", "bad", "bad is not plugged in"},
+		{"unplug", "bad", "bad is not plugged in"},
 		{"plug", "usb-host", `no device named "usb-host" is declared`},
-		{"pull", "plug-kbd", `no device named "plug-kbd" is declared`},
+		{"unplug", "plug-kbd", `no device named "plug-kbd" is declared`},
 		{"plug", "x\nquit", `no device named "x\nquit" is declared`},
 		{"plug", strings.Repeat("x", 100), `no device named "` + strings.Repeat("x", 40) + `" is declared`},
 	} {
 		do := p.Plug
-		if step.do == "pull" {
+		if step.do == "unplug" {
 			do = func(ctx context.Context, name string) error { return p.Unplug(ctx, name, time.Minute) }
 		}
 		err := do(t.Context(), step.name)
@@ -50,20 +50,20 @@ func TestPlugging(t *testing.T) {
 	}
 }
 
-// A guest may keep a device that is pulled, or end meanwhile: neither is waited for longer than that.
-func TestPullingFromAGuestThatDoesNotLetGo(t *testing.T) {
+// A guest may keep a device that is unplugged, or end meanwhile: Unplug returns all the same.
+func TestUnplugFromAGuestThatDoesNotRelease(t *testing.T) {
 	m, _, _ := fake(t, "mute DEVICE_DELETED")
 	m.Plugs = []vm.Plug{{Name: "card", Row: "edu"}}
 	p := start(t, t.Context(), m)
 	if err := p.Plug(t.Context(), "card"); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Unplug(t.Context(), "card", 10*time.Millisecond); err == nil || err.Error() != "pull card: the guest has not let go of it after 10ms" {
+	if err := p.Unplug(t.Context(), "card", 10*time.Millisecond); err == nil || err.Error() != "unplug card: the guest has not released it after 10ms" {
 		t.Errorf("got %v", err)
 	}
 	time.AfterFunc(50*time.Millisecond, p.Kill)
 	if err := p.Unplug(t.Context(), "card", time.Hour); err == nil {
-		t.Error("a dead guest let go of it")
+		t.Error("a dead guest released it")
 	}
 	p.Wait()
 	if err := p.Plug(t.Context(), "card"); err == nil {
@@ -71,15 +71,15 @@ func TestPullingFromAGuestThatDoesNotLetGo(t *testing.T) {
 	}
 }
 
-func TestTell(t *testing.T) {
-	m, console, _ := fake(t, "call hear\npoweroff")
+func TestSend(t *testing.T) {
+	m, console, _ := fake(t, "call read\npoweroff")
 	p := start(t, t.Context(), m)
-	if err := p.Tell([]byte("hello\n")); err != nil {
+	if err := p.Send([]byte("hello\n")); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, console, "heard hello\n")
+	waitFor(t, console, "got hello\n")
 	p.Wait()
-	if err := p.Tell([]byte("hello\n")); err == nil {
-		t.Error("a dead guest listens")
+	if err := p.Send([]byte("hello\n")); err == nil {
+		t.Error("a dead guest reads")
 	}
 }
