@@ -16,15 +16,6 @@ type backends struct {
 	monitor                   string // empty for no monitor
 }
 
-// byHand lets a person type the command line: the kernel log comes to their terminal.
-var byHand = backends{console: "stdio", report: "null", terminal: "null"}
-
-// CommandLine returns the command that runs the same guest by hand, with the kernel log on standard output and without
-// the other channels.
-func (m *Machine) CommandLine() []string {
-	return append([]string{archs[m.Arch].binary}, m.argv(byHand, nil)...)
-}
-
 // argv is QEMU's whole argument list, without its name. Devices come in a fixed order: a guest that was saved can
 // only be restored into the same one.
 func (m *Machine) argv(b backends, ram *ramFile) []string {

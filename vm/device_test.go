@@ -81,7 +81,7 @@ func FuzzCheckDevice(f *testing.F) {
 
 func TestArgvOfDevices(t *testing.T) {
 	m := &Machine{Arch: "x86_64", Kernel: "/k", Drive: "/d", Devices: []string{"qemu-xhci,id=x", "usb-mouse,bus=x.0"}}
-	argv := strings.Join(m.argv(byHand, nil), " ")
+	argv := strings.Join(m.argv(plainBackends, nil), " ")
 	want := "-device virtio-blk-pci,drive=drive -audiodev none,id=nowhere -device qemu-xhci,id=x -device usb-mouse,bus=x.0 "
 	if !strings.Contains(argv, want) {
 		t.Errorf("no %q in %s", want, argv)

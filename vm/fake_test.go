@@ -122,11 +122,9 @@ func TestQuit(t *testing.T) {
 		}
 	})
 	t.Run("not answered", func(t *testing.T) {
-		m, _, _ := fake(t, "mute quit")
+		m, _, report := fake(t, "mute quit")
 		p := start(t, t.Context(), m)
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		p.Quit(ctx)
+		p.Quit(doneWhen(t, report, "muted quit\n"))
 		if out, err := p.Wait(); out.Reason != vm.HostKilled || err != nil {
 			t.Errorf("got %+v, %v", out, err)
 		}
@@ -149,13 +147,14 @@ func TestStartTrouble(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	for _, script := range []string{"mute", "mute cont", "mute qmp_capabilities", "flood events\nmute qmp_capabilities"} {
+	for script, muted := range map[string]string{
+		"mute": "greeting", "mute cont": "cont", "mute qmp_capabilities": "qmp_capabilities",
+		"flood events\nmute qmp_capabilities": "qmp_capabilities",
+	} {
 		t.Run(strings.ReplaceAll(script, "\n", ", "), func(t *testing.T) {
-			m, _, _ := fake(t, script)
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-			defer cancel()
-			if _, err := m.Start(ctx); err == nil {
-				t.Error("started")
+			m, _, report := fake(t, script)
+			if _, err := m.Start(doneWhen(t, report, "muted "+muted+"\n")); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
@@ -219,10 +218,9 @@ func TestCommandsUnderEvents(t *testing.T) {
 
 // A command that is not answered costs its deadline and nothing more.
 func TestCommandWithoutAnswer(t *testing.T) {
-	m, _, _ := fake(t, "mute query-status")
+	m, _, report := fake(t, "mute query-status")
 	p := start(t, t.Context(), m)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	ctx := doneWhen(t, report, "muted query-status\n")
 	if _, err := p.QMP().Exec(ctx, "query-status", nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -235,8 +233,9 @@ func TestCommandWithoutAnswer(t *testing.T) {
 	}
 }
 
-// A guest that is about to be given up is asked where it is, within bounds whatever it is.
+// A guest that hangs is asked where it is, and is waited for within bounds whatever it does.
 func TestDiagnose(t *testing.T) {
+	vm.DivideDiagnosis(t, 25)
 	for name, test := range map[string]struct {
 		script, console string
 		reason          vm.Reason
@@ -245,16 +244,14 @@ func TestDiagnose(t *testing.T) {
 		"mute":     {"mute inject-nmi\nreport up", "", vm.HostKilled},
 		"frozen":   {"report up\nfreeze", "", vm.HostKilled},
 		"is gone":  {"report up\npoweroff", "", vm.GuestShutdown},
-		"panics":   {"report up\nsleep 100ms\nconsole Kernel panic\nreset", "Kernel panic", vm.GuestReset},
+		"panics":   {"report up\nsleep 20ms\nconsole Kernel panic\nreset", "Kernel panic", vm.GuestReset},
 		"babbling": {"report up\nflood console 1000000000000", "", vm.HostKilled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, console, report := fake(t, test.script)
 			p := start(t, t.Context(), m)
 			waitFor(t, report, "up\n")
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-			defer cancel()
-			p.Diagnose(ctx)
+			p.Diagnose(t.Context())
 			p.Kill()
 			if out, err := p.Wait(); out.Reason != test.reason || err != nil {
 				t.Errorf("got %+v, %v, want %s", out, err, test.reason)

@@ -45,8 +45,19 @@ func waitFor(t *testing.T, log fmt.Stringer, text string) string {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("%q never came; there is %q", text, log)
+	t.Errorf("%q never came; there is %q", text, log)
 	return ""
+}
+
+// doneWhen returns a context that is done, as at a deadline, when text is in log.
+func doneWhen(t *testing.T, log fmt.Stringer, text string) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		waitFor(t, log, text)
+		cancel(context.DeadlineExceeded)
+	}()
+	return ctx
 }
 
 func atoi(t *testing.T, s string) int {

@@ -34,7 +34,7 @@ func TestPlugCheck(t *testing.T) {
 func TestArgvOfSockets(t *testing.T) {
 	m := &Machine{Arch: "x86_64", Kernel: "/k", Devices: []string{"edu"}, Plugs: []Plug{
 		{"kbd", "usb-kbd"}, {"one", "edu"}, {"own", "usb-mouse,bus=x.0"}, {"two", "usb-ehci"}, {"tablet", "usb-tablet"}}}
-	argv := strings.Join(m.argv(byHand, nil), " ")
+	argv := strings.Join(m.argv(plainBackends, nil), " ")
 	want := " -device edu -device pcie-root-port,id=port-one,chassis=2 -device pcie-root-port,id=port-two,chassis=4 -device qemu-xhci,id=plugs,p2=8,p3=8 "
 	if !strings.Contains(argv, want) {
 		t.Errorf("no %q in %s", want, argv)

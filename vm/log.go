@@ -14,8 +14,8 @@ const (
 	DefaultTail = 4 << 20
 )
 
-// BoundedLog is a writer that keeps the beginning and the end of what is written to it, whatever the amount, and of what
-// is between them what Pick says. The zero value is ready for use. It may be read while it is written.
+// BoundedLog is a writer that keeps the beginning and the end of what is written to it, whatever the amount, and what Pick
+// selects of the text between them. The zero value is ready for use. It may be read while it is written.
 type BoundedLog struct {
 	Head, Tail int    // bytes kept of the beginning and the end; zero means the defaults. Not to change after a Write
 	Pick       Picker // nil: nothing between them is kept. Not to change after a Write
@@ -25,7 +25,7 @@ type BoundedLog struct {
 	ring  []byte // the end; once it is full, the oldest byte is at next
 	next  int
 	total int64
-	sieve sieve // of what left the ring
+	picks picks // from what left the ring
 }
 
 // Write keeps p within the bounds. It never fails.
@@ -59,20 +59,13 @@ func (l *BoundedLog) writeTail(p []byte) {
 	}
 }
 
-// drop shows p, for which there is no room any more, to Pick. The first to be dropped belong to the line that the head
-// ends in.
+// drop passes p, for which there is no room any more, to Pick. The first bytes that are dropped belong to the line that
+// the head ends in.
 func (l *BoundedLog) drop(p []byte) {
-	if l.sieve.pick == nil && l.Pick != nil {
-		l.sieve = newSieve(l.Pick, l.head[len(l.start()):])
+	if l.picks.pick == nil && l.Pick != nil {
+		l.picks = newPicks(l.Pick, l.head[len(l.start()):])
 	}
-	l.sieve.take(p)
-}
-
-// Total is the number of bytes ever written.
-func (l *BoundedLog) Total() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.total
+	l.picks.add(p)
 }
 
 // Dropped is the number of bytes that Bytes leaves out.
@@ -98,16 +91,16 @@ func (l *BoundedLog) kept() (log []byte, dropped int64) {
 		return append(bytes.Clone(l.head), tail...), 0
 	}
 	head := l.start()
-	begun := bytes.IndexByte(tail, '\n') + 1 // of a line whose beginning is dropped
-	if l.sieve.pick == nil {
-		dropped = l.total - int64(len(head)+len(tail)-begun)
-		return append(gap(bytes.Clone(head), dropped), tail[begun:]...), dropped
+	begin := bytes.IndexByte(tail, '\n') + 1 // behind the line whose beginning is dropped
+	if l.picks.pick == nil {
+		dropped = l.total - int64(len(head)+len(tail)-begin)
+		return append(appendGap(bytes.Clone(head), dropped), tail[begin:]...), dropped
 	}
-	picked, gone, begun := l.sieve.rest(tail, begun)
-	return slices.Concat(head, picked, tail[begun:]), gone
+	picked, dropped, begin := l.picks.finish(tail, begin)
+	return slices.Concat(head, picked, tail[begin:]), dropped
 }
 
-// start is what stays of the head where something behind it is dropped: whole lines, unless it has none.
+// start is what is kept of the head when something behind it is dropped: whole lines, unless it has none.
 func (l *BoundedLog) start() []byte {
 	if lines := wholeLines(l.head); len(lines) > 0 {
 		return lines
@@ -115,11 +108,11 @@ func (l *BoundedLog) start() []byte {
 	return l.head
 }
 
-// wholeLines is log without the line at its end that has no end.
+// wholeLines is log without an unfinished line at its end.
 func wholeLines(log []byte) []byte { return log[:bytes.LastIndexByte(log, '\n')+1] }
 
-// gap says in a line behind log that n bytes are missing.
-func gap(log []byte, n int64) []byte {
+// appendGap adds a line that says that n bytes are missing.
+func appendGap(log []byte, n int64) []byte {
 	if len(log) > 0 && log[len(log)-1] != '\n' {
 		log = append(log, '\n')
 	}

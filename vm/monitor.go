@@ -15,15 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// execTimeout bounds a command whose context has no deadline. QEMU answers at once; what takes long, it does aside.
+// execTimeout bounds a command whose context has no deadline. QEMU answers at once, and does in the background what takes
+// long.
 const execTimeout = 30 * time.Second
 
 // errHungUp says that the monitor's connection is closed: QEMU ended, or a command was given up.
 var errHungUp = errors.New("QEMU hung up")
 
-// Monitor is QEMU's control connection (QMP). Its methods may be called from several goroutines; commands run one
+// monitor is QEMU's control connection (QMP), through go-qemu. Its methods may be called from several goroutines; commands run one
 // after the other.
-type Monitor struct {
+type monitor struct {
 	Version string // of QEMU, from its greeting, e.g. "7.2.22"
 
 	socket *qmp.SocketMonitor
@@ -33,13 +34,13 @@ type Monitor struct {
 
 // newMonitor shakes hands over conn, which it owns from here on. observe is called for every event, in order, by one
 // goroutine; it must not block. When ctx ends first, nothing is left open.
-func newMonitor(ctx context.Context, conn net.Conn, observe func(qmp.Event)) (*Monitor, error) {
+func newMonitor(ctx context.Context, conn net.Conn, observe func(qmp.Event)) (*monitor, error) {
 	proxy, socket, err := dialProxy(conn, observe)
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect QMP: %w", err)
 	}
-	m := &Monitor{socket: socket, proxy: proxy, turn: make(chan struct{}, 1)}
+	m := &monitor{socket: socket, proxy: proxy, turn: make(chan struct{}, 1)}
 	m.turn <- struct{}{}
 	go proxy.run()
 	// go-qemu's Connect waits for ever; closing the connection under it is what ends it.
@@ -60,7 +61,7 @@ func newMonitor(ctx context.Context, conn net.Conn, observe func(qmp.Event)) (*M
 
 // Exec runs a QMP command with args (any value that is a JSON object, or nil) and returns what it returned. A command
 // that is not answered before ctx ends breaks the connection, as its answer would be taken for the next one's.
-func (m *Monitor) Exec(ctx context.Context, command string, args any) (json.RawMessage, error) {
+func (m *monitor) Exec(ctx context.Context, command string, args any) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, execTimeout)
 	defer cancel()
 	line, err := json.Marshal(qmp.Command{Execute: command, Args: args})
@@ -86,7 +87,7 @@ func (m *Monitor) Exec(ctx context.Context, command string, args any) (json.RawM
 }
 
 // run passes one command to go-qemu and takes what it returned from the proxy.
-func (m *Monitor) run(line []byte) (json.RawMessage, error) {
+func (m *monitor) run(line []byte) (json.RawMessage, error) {
 	m.proxy.waiting.Store(true)
 	_, err := m.socket.Run(line)
 	select {
@@ -102,13 +103,13 @@ func (m *Monitor) run(line []byte) (json.RawMessage, error) {
 	}
 }
 
-// pass hands QEMU a file under a name by which later commands can speak of it ("fd:" and the name).
-func (m *Monitor) pass(ctx context.Context, name string, f *os.File) error {
+// pass sends QEMU a file under a name that later commands can use ("fd:" and the name).
+func (m *monitor) pass(ctx context.Context, name string, f *os.File) error {
 	conn, ok := m.proxy.qemu.(*net.UnixConn)
 	if !ok {
 		return fmt.Errorf("pass %s to QEMU: not over this connection", name)
 	}
-	// A file comes with a byte. A blank is no part of a command, and QEMU keeps what came with it until it is asked for.
+	// A file must come with a byte. A blank is no part of a command, and QEMU keeps the file until getfd.
 	if _, _, err := conn.WriteMsgUnix([]byte(" "), unix.UnixRights(int(f.Fd())), nil); err != nil {
 		return fmt.Errorf("pass %s to QEMU: %w", name, err)
 	}
@@ -118,7 +119,7 @@ func (m *Monitor) pass(ctx context.Context, name string, f *os.File) error {
 }
 
 // query runs a command without arguments and reads what it returned into answer.
-func (m *Monitor) query(ctx context.Context, command string, answer any) error {
+func (m *monitor) query(ctx context.Context, command string, answer any) error {
 	out, err := m.Exec(ctx, command, nil)
 	if err == nil {
 		err = json.Unmarshal(out, answer)
@@ -130,7 +131,7 @@ func (m *Monitor) query(ctx context.Context, command string, answer any) error {
 }
 
 // Human runs a line of the human monitor, e.g. "info registers", and returns what it printed.
-func (m *Monitor) Human(ctx context.Context, line string) (string, error) {
+func (m *monitor) Human(ctx context.Context, line string) (string, error) {
 	out, err := m.Exec(ctx, "human-monitor-command", map[string]string{"command-line": line})
 	if err != nil {
 		return "", err
@@ -143,7 +144,7 @@ func (m *Monitor) Human(ctx context.Context, line string) (string, error) {
 }
 
 // drain waits until everything was read that QEMU sent. It is dead, so that there is an end to it.
-func (m *Monitor) drain(limit time.Duration) {
+func (m *monitor) drain(limit time.Duration) {
 	select {
 	case <-m.proxy.ended:
 	case <-time.After(limit):
@@ -151,7 +152,7 @@ func (m *Monitor) drain(limit time.Duration) {
 }
 
 // close ends the connection and waits until the last event was observed.
-func (m *Monitor) close() {
+func (m *monitor) close() {
 	m.proxy.close()
 	<-m.proxy.ended
 	m.socket.Disconnect()

@@ -13,13 +13,13 @@ import (
 const greeting = `{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": []}}` + "\r\n"
 
 // talk gives a monitor whose QEMU says the lines of a script, whatever it is asked: one after every command.
-func talk(t *testing.T, lines ...string) (*Monitor, *[]string, error) {
+func talk(t *testing.T, lines ...string) (*monitor, *[]string, error) {
 	var events []string
 	m, err := observed(t, func(e qmp.Event) { events = append(events, e.Event) }, lines...)
 	return m, &events, err
 }
 
-func observed(t *testing.T, observe func(qmp.Event), lines ...string) (*Monitor, error) {
+func observed(t *testing.T, observe func(qmp.Event), lines ...string) (*monitor, error) {
 	ours, theirs := net.Pipe()
 	go func() {
 		defer theirs.Close()

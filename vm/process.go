@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// startTimeout bounds QEMU's own start, which takes 50 ms: a machine that needs this long has no memory left.
+	// startTimeout bounds QEMU's own start, which takes 50 ms: a host that needs this long has no memory left.
 	startTimeout = 30 * time.Second
-	// drainTimeout bounds what comes after QEMU's death: writers that are still busy with its last words.
+	// drainTimeout bounds what comes after QEMU's death: writers that are still busy with its last output.
 	drainTimeout = 10 * time.Second
 )
 
@@ -30,8 +30,8 @@ var ErrNoQEMU = errors.New("QEMU is not installed")
 type Process struct {
 	cmd      *exec.Cmd
 	stderr   *BoundedLog
-	pumps    *pumps
-	monitor  *Monitor
+	copiers  *copiers
+	monitor  *monitor
 	exited   chan struct{} // QEMU was reaped
 	done     chan struct{} // everything is cleaned up, and outcome and err are final
 	template *template     // nil unless the guest is to become one
@@ -40,16 +40,17 @@ type Process struct {
 	plugged  plugged
 
 	mu      sync.Mutex
-	reason  Reason    // the monitor's word; empty while there is none
+	reason  Reason    // from the monitor; empty while there is none
 	killed  bool      // by us
-	started time.Time // when the processor was let run; zero before
+	started time.Time // when the processor began to run; zero before
 
 	outcome Outcome
 	err     error
 }
 
-// Start starts QEMU and returns when the guest's processor runs, or could run if the machine is Paused. The guest is killed when ctx ends. An error is
-// trouble of this host or of the machine's description, never of the guest; it wraps ErrNoQEMU where that is the cause.
+// Start starts QEMU and returns when the guest's processor runs, or could run if the machine is Paused. The guest is
+// killed when ctx ends. An error is the fault of this host or of the machine's description, never of the guest; it wraps
+// ErrNoQEMU where that is the cause.
 func (m *Machine) Start(ctx context.Context) (*Process, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func (m *Machine) Start(ctx context.Context) (*Process, error) {
 	return m.start(ctx, nil, m.letRun)
 }
 
-// start starts QEMU, with the memory in a file if ram is not nil, and returns when run has let the processor run.
+// start starts QEMU, with the memory in a file if ram is not nil, and returns when run has started the processor.
 func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, context.Context) error) (*Process, error) {
 	path, err := lookQEMU(archs[m.Arch])
 	if err != nil {
@@ -72,11 +73,11 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 		machine: &own, report: ch.report.ours}
 	p.cmd = exec.CommandContext(ctx, path)
 	p.cmd.ExtraFiles = ch.files()
-	lent, err := p.equip(m, b, ram)
+	opened, err := p.equip(m, b, ram)
 	if err == nil {
 		err = p.launch()
 	}
-	for _, f := range lent {
+	for _, f := range opened {
 		f.Close()
 	}
 	if err != nil {
@@ -84,7 +85,7 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 		return nil, fmt.Errorf("start %s: %w", archs[m.Arch].binary, err)
 	}
 	ch.handedOver()
-	p.pumps = startPumps(m, ch)
+	p.copiers = startCopiers(m, ch)
 	if err := p.connect(ctx, ch, run); err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 	return p, nil
 }
 
-// equip says what QEMU gets, and as whom it runs. The files that are lent to it are to be closed once it has them.
+// equip sets QEMU's arguments, attributes and user. The files that it returns are to be closed once QEMU has them.
 func (p *Process) equip(m *Machine, b backends, ram *ramFile) ([]*os.File, error) {
 	p.cmd.Stdout, p.cmd.Stderr = p.stderr, p.stderr
 	p.cmd.WaitDelay = drainTimeout
@@ -105,12 +106,12 @@ func (p *Process) equip(m *Machine, b backends, ram *ramFile) ([]*os.File, error
 		return nil, err
 	}
 	other.become(p.cmd.SysProcAttr, m.Accel)
-	p.cmd.Dir, p.cmd.Env = "/", []string{} // where it may be, and nothing that it need not know
-	l := &loans{to: other, next: firstExtra + len(p.cmd.ExtraFiles)}
-	m, ram, err = m.lend(l, ram)
+	p.cmd.Dir, p.cmd.Env = "/", []string{} // a folder that it may enter, and no variable that it does not need
+	in := &inherited{user: other, next: firstExtra + len(p.cmd.ExtraFiles)}
+	m, ram, err = in.open(m, ram)
 	p.cmd.Args = append(p.cmd.Args, m.argv(b, ram)...)
-	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, l.files...)
-	return l.files, err
+	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, in.files...)
+	return in.files, err
 }
 
 // launch starts QEMU on a thread that lives until QEMU is dead: Linux sends PDEATHSIG when the creating *thread* ends
@@ -125,13 +126,13 @@ func (p *Process) launch() error {
 		if err != nil {
 			return
 		}
-		p.cmd.Wait() // what it would tell is in ProcessState
+		p.cmd.Wait() // its result is in ProcessState
 		close(p.exited)
 	}()
 	return <-started
 }
 
-// connect reaches the monitor and lets the processor run. After an error nothing is left of the guest.
+// connect connects to the monitor and starts the processor. After an error nothing is left of the guest.
 func (p *Process) connect(ctx context.Context, ch *channels, run func(*Process, context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("QEMU did not come up"))
 	defer cancel()
@@ -152,7 +153,7 @@ func (p *Process) connect(ctx context.Context, ch *channels, run func(*Process, 
 	return fmt.Errorf("start %s: %w", p.cmd.Path, err)
 }
 
-// letRun is what comes last of every start.
+// letRun is the last step of every start.
 func (m *Machine) letRun(p *Process, ctx context.Context) error {
 	if m.Paused {
 		return nil
@@ -160,7 +161,7 @@ func (m *Machine) letRun(p *Process, ctx context.Context) error {
 	return p.Resume(ctx)
 }
 
-// Resume lets the processor run of a guest that was started Paused. Elapsed counts from here.
+// Resume starts the processor of a guest that was started Paused. Elapsed counts from here.
 func (p *Process) Resume(ctx context.Context) error {
 	p.mu.Lock()
 	p.started = time.Now()
@@ -169,7 +170,7 @@ func (p *Process) Resume(ctx context.Context) error {
 	return err
 }
 
-// elapsed is how long the processor was allowed to run.
+// elapsed is the time since the processor began to run.
 func (p *Process) elapsed() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -179,7 +180,7 @@ func (p *Process) elapsed() time.Duration {
 	return time.Since(p.started)
 }
 
-// observe takes the monitor's events in.
+// observe handles the monitor's events.
 func (p *Process) observe(e qmp.Event) {
 	p.plugged.observe(e)
 	if e.Event != "SHUTDOWN" {
@@ -193,7 +194,7 @@ func (p *Process) observe(e qmp.Event) {
 	}
 }
 
-// finish waits for the end, cleans up, and says how it was.
+// finish waits for the end, cleans up, and sets the outcome.
 func (p *Process) finish() {
 	defer close(p.done)
 	<-p.exited
@@ -202,7 +203,7 @@ func (p *Process) finish() {
 		p.monitor.drain(drainTimeout)
 		p.monitor.close()
 	}
-	p.err = p.pumps.wait(drainTimeout)
+	p.err = p.copiers.wait(drainTimeout)
 	state := p.cmd.ProcessState
 	p.outcome = Outcome{Reason: p.verdict(), ExitCode: state.ExitCode(), Stderr: p.stderr.String(), Elapsed: elapsed}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
@@ -213,7 +214,7 @@ func (p *Process) finish() {
 	}
 }
 
-// verdict is the monitor's word, which came before any signal that we sent, else what we know ourselves.
+// verdict is the reason that the monitor gave, which came before any signal that we sent, else what we know ourselves.
 func (p *Process) verdict() Reason {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -226,8 +227,8 @@ func (p *Process) verdict() Reason {
 	return QEMUDied
 }
 
-// Wait returns when QEMU has ended and every byte of its channels was handed on. An error says that the outcome is
-// true, but that something of a channel was lost: a writer failed or did not return. Wait may be called many times.
+// Wait returns when QEMU has ended and every byte of its channels was written. The outcome holds even with an error, which
+// says that output of a channel was lost: a writer failed or did not return. Wait may be called many times.
 func (p *Process) Wait() (Outcome, error) {
 	<-p.done
 	return p.outcome, p.err
@@ -236,9 +237,6 @@ func (p *Process) Wait() (Outcome, error) {
 // Done is closed when Wait would return at once.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// QMP is QEMU's control connection.
-func (p *Process) QMP() *Monitor { return p.monitor }
-
 // Kill ends QEMU at once, whatever state it is in. It does not wait.
 func (p *Process) Kill() { p.kill() }
 
@@ -246,7 +244,7 @@ func (p *Process) kill() error {
 	p.mu.Lock()
 	p.killed = true
 	p.mu.Unlock()
-	return p.cmd.Process.Kill() // of a process that was reaped it knows
+	return p.cmd.Process.Kill() // does nothing to a process that was reaped
 }
 
 // Quit asks QEMU to end, and kills it if it has not when ctx ends.

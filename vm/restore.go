@@ -9,16 +9,22 @@ import (
 	"time"
 )
 
-// restoreTimeout bounds what a clone needs before it runs: 0.1 s on a machine that is not busy. It is a variable for the
-// tests alone.
-var restoreTimeout = 15 * time.Second
+// restoreTimeout bounds what a clone needs before it runs: 0.1 s on an idle host.
+const restoreTimeout = 15 * time.Second
 
-// Restore starts a clone of the template in dir: a guest that goes on where the template was saved. It must be the
-// template's machine in all that TemplateKey speaks of; the content of its Drive and what lies behind its ports are its
-// own. What it writes to its memory is its own too: many clones may run at once, and none changes the template.
+var errRestoreTimeout = errors.New("QEMU did not restore the guest in time")
+
+// restoreDeadline is a variable for the tests alone.
+var restoreDeadline = func(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, restoreTimeout, errRestoreTimeout)
+}
+
+// Restore starts a clone of the template in dir: a guest that continues where the template was saved. The machine must be
+// the template's in all that TemplateKey covers; the content of its Drive and its writers may differ. Each clone has a
+// private copy of what it writes to its memory: many clones may run at once, and none changes the template.
 //
-// The error wraps ErrTemplate when the template is damaged, of another machine, or does not come to life. Elapsed counts
-// from where the clone goes on.
+// The error wraps ErrTemplate when the template is damaged, of another machine, or does not run. Elapsed counts from where
+// the clone continues.
 func (m *Machine) Restore(ctx context.Context, dir string) (*Process, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -34,7 +40,7 @@ func (m *Machine) Restore(ctx context.Context, dir string) (*Process, error) {
 	if about.RAM.Size != m.memoryBytes() {
 		return nil, fmt.Errorf("restore: %w: it has %d MiB of memory, the machine %d", ErrTemplate, about.RAM.Size>>20, m.memoryBytes()>>20)
 	}
-	tried := false // from here on it is the template's fault
+	tried := false // from when on a failure is the template's
 	p, err := m.start(ctx, &ramFile{path: filepath.Join(dir, templateRAM)}, func(p *Process, ctx context.Context) error {
 		if err := m.fits(about, p.monitor.Version); err != nil {
 			return err
@@ -48,7 +54,7 @@ func (m *Machine) Restore(ctx context.Context, dir string) (*Process, error) {
 	return p, err
 }
 
-// fits says whether the template was made from m by this version of QEMU.
+// fits returns an error unless the template was made from m by this version of QEMU.
 func (m *Machine) fits(about manifest, version string) error {
 	key, err := m.TemplateKey(version)
 	if err == nil && key != about.Key {
@@ -57,12 +63,12 @@ func (m *Machine) fits(about manifest, version string) error {
 	return err
 }
 
-// restore gives QEMU the state of the devices and lets the guest go on.
+// restore sends QEMU the state of the devices and lets the guest run.
 func (p *Process) restore(ctx context.Context, m *Machine, state []byte) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, restoreTimeout, errors.New("QEMU did not restore the guest in time"))
+	ctx, cancel := restoreDeadline(ctx)
 	defer cancel()
 	err := p.migrate(ctx, "migrate-incoming", func(conn net.Conn) error {
-		defer conn.Close() // a state that is too short has an end all the same
+		defer conn.Close() // QEMU sees the end of a state that is too short
 		_, err := conn.Write(state)
 		return err
 	})

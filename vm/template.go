@@ -131,7 +131,7 @@ func (p *Process) save(ctx context.Context) error {
 		return err
 	}
 	t := p.template
-	if err := t.holds(ctx, p.monitor); err != nil {
+	if err := t.checkState(ctx, p.monitor); err != nil {
 		return err
 	}
 	t.mu.Lock()

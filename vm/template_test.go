@@ -1,14 +1,12 @@
 package vm_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -167,20 +165,18 @@ func TestSaveTrouble(t *testing.T) {
 		"mute migrate":            "deadline",
 		"mute query-migrate":      "deadline",
 		"mute getfd":              "deadline",
-		"mute quit":               "", // killed at the deadline, which a busy host may reach before
-		"report x\ndie 3 aborted": "",
+		"mute quit":               "ended by host-killed",
+		"report x\ndie 3 aborted": "hung up",
 	} {
 		t.Run(strings.ReplaceAll(script, "\n", ", "), func(t *testing.T) {
-			_, p, dir := fakeTemplate(t, script)
+			m, p, dir := fakeTemplate(t, script)
 			if strings.Contains(script, "die") {
 				<-p.Done()
 			}
-			limit := 200 * time.Millisecond
-			if strings.Contains(want, "failed") {
-				limit = time.Minute
+			ctx := t.Context()
+			if muted := mutedBy(script); muted != "" {
+				ctx = doneWhen(t, m.Report.(*vm.BoundedLog), muted)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), limit)
-			defer cancel()
 			if err := p.Save(ctx); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)
 			}
@@ -192,6 +188,15 @@ func TestSaveTrouble(t *testing.T) {
 			empty(t, dir)
 		})
 	}
+}
+
+// mutedBy is what the fake reports when it does not do what the script forbids.
+func mutedBy(script string) string {
+	script = strings.ReplaceAll(script, "migration hangs", "mute migration")
+	if _, what, ok := strings.Cut(script, "mute "); ok {
+		return "muted " + what + "\n"
+	}
+	return ""
 }
 
 // Whatever is wrong with a template, the error says that it is the template, in bounded time.
@@ -226,11 +231,10 @@ func TestRestoreTrouble(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			vm.SetRestoreTimeout(t, time.Minute)
-			if test.want == "in time" {
-				vm.SetRestoreTimeout(t, 300*time.Millisecond)
-			}
 			m, p, dir := fakeTemplate(t, test.script)
+			if muted := mutedBy(test.script); muted != "" {
+				vm.LateWhen(t, func() { waitFor(t, m.Report.(*vm.BoundedLog), muted) })
+			}
 			if err := p.Save(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -263,9 +267,7 @@ func TestRestoreForeignTrouble(t *testing.T) {
 	if err := p.Save(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if _, err := m.Restore(ctx, dir); err == nil || errors.Is(err, vm.ErrTemplate) {
+	if _, err := m.Restore(doneWhen(t, m.Report.(*vm.BoundedLog), "muted migration\n"), dir); err == nil || errors.Is(err, vm.ErrTemplate) {
 		t.Errorf("given up by the caller: %v", err)
 	}
 	t.Setenv("PATH", t.TempDir())

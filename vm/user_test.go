@@ -28,8 +28,8 @@ func TestMapped(t *testing.T) {
 	}
 }
 
-// A file that only we may read reaches QEMU as a copy, and the file stays as it was; any other does as it is.
-func TestLend(t *testing.T) {
+// QEMU gets a copy of a file that only we may read, and any other as it is.
+func TestInherited(t *testing.T) {
 	dir := t.TempDir()
 	m := &Machine{Kernel: filepath.Join(dir, "hidden"), Initrd: filepath.Join(dir, "open"), Drive: filepath.Join(dir, "drive,1")}
 	for path, mode := range map[string]os.FileMode{m.Kernel: 0o600, m.Initrd: 0o604, m.Drive: 0o600} {
@@ -37,27 +37,27 @@ func TestLend(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l := &loans{to: &user{nobody, nobody}, next: 7}
-	own, _, err := m.lend(l, nil)
+	in := &inherited{user: &user{nobody, nobody}, next: 7}
+	own, _, err := in.open(m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if own.Kernel != "/proc/self/fd/7" || own.Initrd != "/proc/self/fd/8" || own.Drive != "/dev/fdset/9" || len(l.files) != 3 {
-		t.Errorf("lent %+v in %d files", own, len(l.files))
+	if own.Kernel != "/proc/self/fd/7" || own.Initrd != "/proc/self/fd/8" || own.Drive != "/dev/fdset/9" || len(in.files) != 3 {
+		t.Errorf("got %+v in %d files", own, len(in.files))
 	}
 	for i, want := range []string{"hidden", "open", "drive,1"} {
 		text := make([]byte, 100)
-		n, _ := l.files[i].ReadAt(text, 0)
+		n, _ := in.files[i].ReadAt(text, 0)
 		if got := string(text[:n]); got != want {
 			t.Errorf("file %d is %q", i, got)
 		}
-		if want := i != 2; l.to.mayRead(l.files[i]) != want {
+		if want := i != 2; in.user.mayRead(in.files[i]) != want {
 			t.Errorf("QEMU may read file %d: %t", i, !want)
 		}
-		l.files[i].Close()
+		in.files[i].Close()
 	}
 	m.Kernel = filepath.Join(dir, "none")
-	if _, _, err := m.lend(&loans{to: l.to}, nil); !os.IsNotExist(errors.Unwrap(err)) {
+	if _, _, err := (&inherited{user: in.user}).open(m, nil); !os.IsNotExist(errors.Unwrap(err)) {
 		t.Errorf("got %v", err)
 	}
 }

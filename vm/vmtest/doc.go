@@ -9,7 +9,8 @@
 // hold from its start:
 //
 //	refuse CODE TEXT    complain with TEXT and exit before there is a monitor; a CODE of -9 is a kill (SIGKILL)
-//	mute [COMMAND]      the monitor never answers COMMAND; without one, it does not even greet
+//	mute [COMMAND]      the monitor never answers COMMAND; without one, it does not even greet. When it would have to, the
+//	                    report port says "muted COMMAND", or greeting or migration
 //	mute DEVICE_DELETED the guest never lets go of a device that is pulled
 //	greet TEXT          the monitor's greeting, in place of QEMU's
 //	flood events        the monitor sends events as fast as they are taken

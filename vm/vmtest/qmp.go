@@ -48,6 +48,7 @@ func newServer(args []string) *server {
 // serve greets, and answers commands one line at a time.
 func (s *server) serve(g *Guest) {
 	if s.muted[""] {
+		fmt.Fprintln(g.Report, "muted greeting")
 		select {}
 	}
 	s.send(s.greeting)
@@ -68,9 +69,11 @@ func (s *server) serve(g *Guest) {
 			continue
 		}
 		s.file = inbox.file
-		if !s.muted[command.Execute] {
-			s.answer(g, command.Execute, command.Arguments)
+		if s.muted[command.Execute] {
+			fmt.Fprintln(g.Report, "muted", command.Execute)
+			continue
 		}
+		s.answer(g, command.Execute, command.Arguments)
 	}
 	if s.hungUp.Load() {
 		select {} // the guest goes on without us

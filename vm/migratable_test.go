@@ -20,7 +20,7 @@ func TestWhatQEMUForbidsIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-func TestForgotten(t *testing.T) {
+func TestMissingFrom(t *testing.T) {
 	device := func(slot, function int, behind ...pciDevice) pciDevice {
 		d := pciDevice{Slot: slot, Function: function}
 		d.Bridge.Devices = behind
@@ -29,7 +29,7 @@ func TestForgotten(t *testing.T) {
 	state := []byte("..0000:00:00.0/mch..0000:00:1f.2/ich9_ahci..0000:00:02.0/pcie-root-port..0000:00:02.0:00.0/e1000..")
 	for name, tt := range map[string]struct {
 		devices []pciDevice
-		slot    int // -1: none is forgotten
+		slot    int // -1: none is missing
 	}{
 		"none":                  {nil, -1},
 		"all are there":         {[]pciDevice{device(0, 0), device(0x1f, 2), device(2, 0, device(0, 0))}, -1},
@@ -38,7 +38,7 @@ func TestForgotten(t *testing.T) {
 		"one behind a bridge":   {[]pciDevice{device(2, 0, device(0, 0), device(4, 0))}, 4},
 		"a slot is hexadecimal": {[]pciDevice{device(31, 2), device(0x12, 0)}, 0x12},
 	} {
-		d, ok := forgotten(state, "0000:00:", tt.devices)
+		d, ok := missingFrom(state, "0000:00:", tt.devices)
 		if ok != (tt.slot >= 0) || ok && d.Slot != tt.slot {
 			t.Errorf("%s: %+v %v", name, d, ok)
 		}

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A writer that never returns costs its time limit, and Wait tells of it.
-func TestPumpsStuckWriter(t *testing.T) {
+// A writer that never returns costs its time limit, and Wait reports it.
+func TestStuckWriter(t *testing.T) {
 	ch, _, err := openChannels(false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	release := make(chan struct{})
-	p := startPumps(&Machine{Console: blocked(release)}, ch)
+	p := startCopiers(&Machine{Console: blocked(release)}, ch)
 	if _, err := ch.console.theirs.WriteString("x"); err != nil {
 		t.Fatal(err)
 	}
@@ -70,14 +70,14 @@ func (b blocked) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The terminal is given back as it was: nobody reads from it any more, and the next one can.
-func TestPumpsGiveTerminalBack(t *testing.T) {
+// After the guest nobody reads from the terminal any more, and the next reader can.
+func TestTerminalIsGivenBack(t *testing.T) {
 	ch, _, err := openChannels(true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	person, terminal := net.Pipe()
-	p := startPumps(&Machine{Terminal: terminal}, ch)
+	p := startCopiers(&Machine{Terminal: terminal}, ch)
 	ch.handedOver()
 	if err := p.wait(time.Minute); err != nil {
 		t.Error(err)

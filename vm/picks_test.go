@@ -35,7 +35,7 @@ func TestBoundedLogPicks(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var text bytes.Buffer
 	var want []string
-	for i := 0; text.Len() < 4*sieveStep; i++ {
+	for i := 0; text.Len() < 4*pickStep; i++ {
 		fmt.Fprintf(&text, "line %d of a guest that has much to say\n", i)
 		if random.IntN(4000) == 0 {
 			block := fmt.Sprintf("fault %d\n%s", i, strings.Repeat("  more of it\n", random.IntN(500)))
@@ -87,9 +87,9 @@ func TestBoundedLogPicksWithinBounds(t *testing.T) {
 		least int // parts that are kept
 		most  int
 	}{
-		"all alike":         {func(int) string { return "the same" }, sieveAlike, sieveAlike + 1}, // one in the tail
-		"all different":     {func(i int) string { return fmt.Sprint(i) }, 1000, sieveRoom / 1000},
-		"like none of them": {func(int) string { return "" }, 900, sieveRoom / 2 / 1000},
+		"all alike":         {func(int) string { return "the same" }, pickAlike, pickAlike + 1}, // one in the tail
+		"all different":     {func(i int) string { return fmt.Sprint(i) }, 1000, pickRoom / 1000},
+		"like none of them": {func(int) string { return "" }, 900, pickRoom / 2 / 1000},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestBoundedLogPicksWithinBounds(t *testing.T) {
 			if n := strings.Count(got, "fault "); n < test.least || n > test.most {
 				t.Errorf("%d parts are kept", n)
 			}
-			if len(got) > sieveRoom*5/4 {
+			if len(got) > pickRoom*5/4 {
 				t.Errorf("%d bytes are kept", len(got))
 			}
 			checkGaps(t, got, int(l.total), l.Dropped())
@@ -113,7 +113,7 @@ func TestBoundedLogPicksWithinBounds(t *testing.T) {
 // A line that never ends is dropped like any other, and what comes after it is seen.
 func TestBoundedLogPicksBehindAnEndlessLine(t *testing.T) {
 	l := &BoundedLog{Head: 16, Tail: 16, Pick: pickBlocks}
-	for range 5 * sieveStep / 1000 {
+	for range 5 * pickStep / 1000 {
 		l.Write(bytes.Repeat([]byte("x"), 1000))
 	}
 	fmt.Fprintf(l, "\nfault late\n  more\n%s", strings.Repeat("and so on\n", 10))
