@@ -192,7 +192,7 @@ func TestReadModuleUnpacks(t *testing.T) {
 		if got, err := ReadModule(path); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s: %d bytes, %v", path, len(got), err)
 		}
-		if _, err := unpack(suffix, bytes.NewReader(buf.Bytes()), 100); err == nil {
+		if _, err := unpackAll(bytes.NewReader(buf.Bytes()), 100); err == nil {
 			t.Errorf("%q: no bound", suffix)
 		}
 		if suffix == "" {

@@ -2,10 +2,7 @@ package dkms
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
-	"compress/bzip2"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -17,16 +14,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
-	"github.com/ulikunitz/xz"
 )
 
 // What a module's source may hold; the largest real ones (ZFS, graphics drivers) have some 5000 files and 100 MiB.
-const (
-	maxFiles  = 50_000
-	maxWindow = 256 << 20 // bytes of a decompressor's memory
-)
+const maxFiles = 50_000
 
 var maxBytes int64 = 1 << 30
 
@@ -37,11 +30,10 @@ func unpackTarball(file, to string) error {
 		return err
 	}
 	defer f.Close()
-	r, done, err := decompress(f)
+	r, err := kernels.Unpack(f)
 	if err != nil {
 		return hostile(file, clean(err.Error()))
 	}
-	defer done()
 	return unpackTar(file, r, to, "")
 }
 
@@ -78,30 +70,6 @@ func unpackFrom(cmd *exec.Cmd, file, to, below string) error {
 // hostile refuses an archive.
 func hostile(file, problem string) error {
 	return &kbuild.SourceError{Path: file, Problem: problem, Cure: "give an archive of a module's source"}
-}
-
-// decompress answers the tar archive in f, whatever it is packed with, by its first bytes.
-func decompress(f io.Reader) (io.Reader, func(), error) {
-	r := bufio.NewReader(f)
-	magic, _ := r.Peek(6)
-	nothing := func() {}
-	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(r)
-		return z, nothing, err
-	case bytes.HasPrefix(magic, []byte("\xfd7zXZ\x00")):
-		z, err := xz.ReaderConfig{DictCap: maxWindow}.NewReader(r)
-		return z, nothing, err
-	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, nothing, err
-		}
-		return z, z.Close, nil
-	case bytes.HasPrefix(magic, []byte("BZh")):
-		return bzip2.NewReader(r), nothing, nil
-	}
-	return r, nothing, nil
 }
 
 // unpackTar unpacks what lies in the folder below of a tar archive into the folder to, and nothing outside it, whatever the archive

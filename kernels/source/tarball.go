@@ -3,8 +3,6 @@ package source
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,9 +17,7 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
-	"github.com/klauspost/compress/zstd"
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/ulikunitz/xz"
 )
 
 // tarball is what is known of a file, as long as it is the same file.
@@ -107,7 +103,7 @@ const maxNames = 1_000_000
 
 // makefileIn finds the head of the Makefile in the only folder at the top of a tar.
 func makefileIn(ctx context.Context, r io.Reader) ([]byte, error) {
-	plain, err := decompress(bufio.NewReaderSize(ending{ctx, r}, 1<<20))
+	plain, err := kernels.Unpack(ending{ctx, r})
 	if err != nil {
 		return nil, err
 	}
@@ -131,32 +127,6 @@ func makefileIn(ctx context.Context, r io.Reader) ([]byte, error) {
 	return nil, errors.New("it has no folder with a Makefile: is it a Linux kernel's source?")
 }
 
-// packings are what tarballs are packed with: how they begin, and what tar is told.
-var packings = []struct {
-	magic string
-	flag  string
-	open  func(io.Reader) (io.Reader, error)
-}{
-	{"\xfd7zXZ\x00", "--xz", func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }},
-	{"\x28\xb5\x2f\xfd", "--zstd", func(r io.Reader) (io.Reader, error) {
-		return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
-	}},
-	{"\x1f\x8b", "--gzip", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
-}
-
-func decompress(r *bufio.Reader) (io.Reader, error) {
-	begin, err := r.Peek(6)
-	if err != nil {
-		return nil, fmt.Errorf("it is no archive: %w", err)
-	}
-	for _, p := range packings {
-		if bytes.HasPrefix(begin, []byte(p.magic)) {
-			return p.open(r)
-		}
-	}
-	return r, nil
-}
-
 // unpack puts the source into the box's folder. tar runs in the box: whatever the archive makes it write, it can write
 // nowhere else.
 func (o origin) unpack(ctx context.Context, b box, log *buildLog) error {
@@ -170,14 +140,7 @@ func (o origin) unpack(ctx context.Context, b box, log *buildLog) error {
 	defer f.Close()
 	sum := sha256.New()
 	in := bufio.NewReaderSize(io.TeeReader(f, sum), 1<<20)
-	begin, _ := in.Peek(6)
-	flag := "--no-auto-compress"
-	for _, p := range packings {
-		if bytes.HasPrefix(begin, []byte(p.magic)) {
-			flag = p.flag
-		}
-	}
-	if err := b.run(ctx, in, log, untar(flag)...); err != nil {
+	if err := b.run(ctx, in, log, untar(kernels.TarOption(in))...); err != nil {
 		return err
 	}
 	if _, err := io.Copy(io.Discard, in); err != nil {
