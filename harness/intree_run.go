@@ -14,6 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
 )
 
 // What a kernel brings of the module itself can be put through the same suites, in the place of the module (--compare-in-tree).
@@ -64,7 +65,7 @@ func (r *run) moduleNames(ctx context.Context, tree *kernels.Tree, b *built) (na
 			return nil, err
 		}
 		for _, m := range conf.Modules {
-			names = append(names, underscored(m.Name))
+			names = append(names, wire.ModuleName(m.Name))
 		}
 	default:
 		names, err = kbuild.Declared(pkg.Source)
@@ -131,7 +132,7 @@ func copies(tree *kernels.Tree, names []string) (paths, lacking []string, err er
 		return nil, nil, err
 	}
 	for _, path := range all {
-		needs, err := tree.Closure(fileModule(path))
+		needs, err := tree.Closure(kernels.ModuleName(path))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -142,19 +143,13 @@ func copies(tree *kernels.Tree, names []string) (paths, lacking []string, err er
 	return paths, lacking, nil
 }
 
-// fileModule is the name of the module in the file at path, which may be packed.
-func fileModule(path string) string {
-	name, _, _ := strings.Cut(filepath.Base(path), ".ko")
-	return underscored(name)
-}
-
 // unpackModule writes the module at path into dir as it is loaded, and says what it is.
 func unpackModule(dir, path string) (kbuild.Module, error) {
 	data, err := kernels.ReadModule(path)
 	if err != nil {
 		return kbuild.Module{}, err
 	}
-	file := filepath.Join(dir, fileModule(path)+".ko")
+	file := filepath.Join(dir, kernels.ModuleName(path)+".ko")
 	if err := os.WriteFile(file, data, 0o644); err != nil {
 		return kbuild.Module{}, err
 	}

@@ -233,7 +233,7 @@ func TestCopies(t *testing.T) {
 	}
 	var names []string
 	for _, p := range paths {
-		names = append(names, fileModule(p))
+		names = append(names, kernels.ModuleName(p))
 	}
 	if fmt.Sprint(names) != "[b between a]" || len(lacking) != 1 || !strings.Contains(lacking[0], "no c of its own") {
 		t.Errorf("got %v, %q", names, lacking)

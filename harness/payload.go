@@ -110,7 +110,7 @@ func (c *cell) addKernelModules(plan *wire.Plan, bare bool) ([]initramfs.File, e
 		return nil, err
 	}
 	for _, host := range deps {
-		if c.counterpart && slices.Contains(moduleNamesOf(c.built.Modules), fileModule(host)) {
+		if c.counterpart && slices.Contains(moduleNamesOf(c.built.Modules), kernels.ModuleName(host)) {
 			continue // it is loaded as what is tested
 		}
 		file, err := kernelFile(host)
@@ -157,7 +157,7 @@ func foreign(modules []kbuild.Module) []string {
 	var names []string
 	for _, m := range modules {
 		for _, d := range m.Depends {
-			if !own[strings.ReplaceAll(d, "-", "_")] && !slices.Contains(names, d) {
+			if !own[wire.ModuleName(d)] && !slices.Contains(names, d) {
 				names = append(names, d)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -42,9 +41,6 @@ func (c *cell) placeOf(frames []console.Frame) string {
 	}
 	return ""
 }
-
-// underscored is a module's name as the kernel has it.
-func underscored(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
 // places returns the source line of a frame in the object file ko, and the callers that were inlined there, outermost last.
 // Without debugging information there are none.

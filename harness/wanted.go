@@ -102,7 +102,7 @@ func (c *cell) addGiven(plan *wire.Plan, files []initramfs.File) ([]initramfs.Fi
 		return nil, err
 	}
 	for _, host := range paths {
-		if c.brings(fileModule(host)) {
+		if c.brings(kernels.ModuleName(host)) {
 			continue
 		}
 		file, err := kernelFile(host)

@@ -83,9 +83,9 @@ func parseModulesDep(r io.Reader) (map[string]moduleFile, error) {
 		}
 		entry := moduleFile{path: file}
 		for _, need := range strings.Fields(rest) {
-			entry.needs = append(entry.needs, moduleName(need))
+			entry.needs = append(entry.needs, ModuleName(need))
 		}
-		files[moduleName(file)] = entry
+		files[ModuleName(file)] = entry
 		return nil
 	})
 	return files, err
@@ -106,8 +106,8 @@ func parseSoftdep(r io.Reader) (map[string][]string, error) {
 			case strings.HasSuffix(w, ":"):
 				mark = w
 			case mark == "pre:":
-				name := moduleName(words[1])
-				before[name] = append(before[name], moduleName(w))
+				name := ModuleName(words[1])
+				before[name] = append(before[name], ModuleName(w))
 			}
 		}
 		return nil
@@ -139,7 +139,7 @@ func parseAliases(r io.Reader, name string) (names []string, err error) {
 		if len(words) != 3 || words[0] != "alias" {
 			return nil
 		}
-		module := moduleName(words[2])
+		module := ModuleName(words[2])
 		if fits, _ := path.Match(unhyphened(words[1]), name); fits && !slices.Contains(names, module) { // what is no pattern fits nothing
 			names = append(names, module)
 		}
@@ -164,7 +164,7 @@ func unhyphened(pattern string) string {
 func parseBuiltin(r io.Reader) (map[string]bool, error) {
 	builtin := map[string]bool{}
 	err := eachLine(r, func(line string) error {
-		builtin[moduleName(line)] = true
+		builtin[ModuleName(line)] = true
 		return nil
 	})
 	return builtin, err

@@ -7,16 +7,17 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// moduleName is the name the kernel gives a module file: '-' becomes '_' (Linux scripts/Makefile.lib, name-fix-token), and
-// suffixes go.
-func moduleName(file string) string {
+// ModuleName is the name that the kernel gives the module in file: without folders and suffixes, as wire.ModuleName spells it.
+func ModuleName(file string) string {
 	name := path.Base(file)
 	for _, suffix := range []string{".gz", ".xz", ".zst", ".ko"} {
 		name = strings.TrimSuffix(name, suffix)
 	}
-	return strings.ReplaceAll(name, "-", "_")
+	return wire.ModuleName(name)
 }
 
 // Closure returns the host paths of the kernel's own modules that the named ones need, themselves included, in the order
@@ -28,7 +29,7 @@ func (t *Tree) Closure(names ...string) ([]string, error) {
 	}
 	w := closureWalk{deps: deps, seen: map[string]bool{}}
 	for _, name := range names {
-		name = moduleName(name)
+		name = ModuleName(name)
 		if _, ok := deps.files[name]; !ok && !deps.builtin[name] {
 			return nil, &NoModuleError{t.Target.Release, name}
 		}
@@ -49,7 +50,7 @@ func (t *Tree) Module(name string) (path string, ok bool, err error) {
 	if err != nil {
 		return "", false, fmt.Errorf("read modules of %s: %w", t.Target.Release, err)
 	}
-	file, ok := deps.files[moduleName(name)]
+	file, ok := deps.files[ModuleName(name)]
 	return filepath.Join(t.Modules, filepath.FromSlash(file.path)), ok, nil
 }
 
@@ -59,7 +60,7 @@ func (t *Tree) Alias(name string) ([]string, error) {
 	deps, err := t.moduleDeps()
 	var found []string
 	if err == nil {
-		plain := strings.ReplaceAll(name, "-", "_")
+		plain := wire.ModuleName(name)
 		if _, ok := deps.files[plain]; ok {
 			return []string{plain}, nil
 		}

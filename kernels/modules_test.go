@@ -129,7 +129,7 @@ func FuzzModulesDep(f *testing.F) {
 		}
 		w := closureWalk{deps: moduleDeps{files: files}, seen: map[string]bool{}}
 		for name, file := range files {
-			if !filepath.IsLocal(file.path) || moduleName(file.path) != name {
+			if !filepath.IsLocal(file.path) || ModuleName(file.path) != name {
 				t.Fatalf("%q: file %q", name, file.path)
 			}
 			w.visit(name)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +22,7 @@ type KernelModule struct{ name string }
 // Module returns the module of that name, as it stands in /proc/modules. It need not be loaded, nor exist: that shows
 // when it is asked something. So it may be called where a suite's tree is built.
 func Module(name string) *KernelModule {
-	return &KernelModule{strings.ReplaceAll(name, "-", "_")} // as the kernel names what it loads from a file with dashes
+	return &KernelModule{wire.ModuleName(name)}
 }
 
 // Modules returns the modules under test, in the order in which they must be loaded.

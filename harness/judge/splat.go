@@ -3,16 +3,16 @@ package judge
 import (
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
 // OwnerOf says whose code s struck in, where modules are the names of those under test; empty where the report names no
 // function.
 func OwnerOf(s console.Splat, modules []string) results.Owner {
-	underTest := func(name string) bool { return slices.Contains(modules, strings.ReplaceAll(name, "-", "_")) }
+	underTest := func(name string) bool { return slices.Contains(modules, wire.ModuleName(name)) }
 	switch {
 	case underTest(s.Module), underTest(s.Gone): // code that is gone belonged to the module that was unloaded
 		return results.OwnerModule

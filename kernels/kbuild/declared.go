@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 var objLine = regexp.MustCompile(`(?m)^[ \t]*(?:(?:export|override)[ \t]+)*obj-(?:m|\$[({][^)}\n]*[)}])[ \t]*[:+?]?=(.*)$`)
@@ -24,7 +26,7 @@ func Declared(dir string) ([]string, error) {
 	for _, m := range objLine.FindAllStringSubmatch(text, -1) {
 		for _, word := range strings.Fields(m[1]) {
 			if object, ok := strings.CutSuffix(word, ".o"); ok && !strings.ContainsAny(object, "$()") {
-				names = append(names, moduleName(object))
+				names = append(names, kernels.ModuleName(object))
 			}
 		}
 	}

@@ -9,10 +9,11 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // maxModinfo bounds a module's .modinfo section: real ones hold a few KiB, those with thousands of aliases some 100 KiB.
@@ -70,7 +71,7 @@ func inspect(path string, r io.ReaderAt, size int64) (Module, error) {
 	}
 	m.Path, m.Size = path, size
 	if m.Name == "" {
-		m.Name = moduleName(path)
+		m.Name = kernels.ModuleName(path)
 	}
 	return m, nil
 }
@@ -147,9 +148,4 @@ func parseModinfo(raw []byte) Module {
 		m.Params = append(m.Params, *params[name])
 	}
 	return m
-}
-
-// moduleName is the name the kernel gives a module in the file at path (Linux scripts/Makefile.lib, modname).
-func moduleName(path string) string {
-	return strings.ReplaceAll(strings.TrimSuffix(filepath.Base(path), ".ko"), "-", "_")
 }

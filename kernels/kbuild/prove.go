@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
 )
 
 // maxOrder bounds modules.order; the kernel's own, with thousands of modules, has 300 KiB.
@@ -174,7 +175,7 @@ func loadOrder(modules []Module) []Module {
 		}
 		seen[i] = true
 		for _, name := range modules[i].Depends {
-			if at, ok := byName[strings.ReplaceAll(name, "-", "_")]; ok {
+			if at, ok := byName[wire.ModuleName(name)]; ok {
 				visit(at)
 			}
 		}

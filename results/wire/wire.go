@@ -5,7 +5,10 @@
 // The guest is not trusted: whatever comes out of it is bounded here, and judged elsewhere.
 package wire
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Paths in the guest, fixed so that suites, PID 1 and the host agree on them.
 const (
@@ -85,6 +88,10 @@ type Module struct {
 	Params   []string `json:"params"`   // "name=value", given when it is loaded
 	Declared []Param  `json:"declared"` // every parameter that the module declares
 }
+
+// ModuleName is how the kernel spells the name of a module: with '_' where files and people may have '-' (Linux
+// scripts/Makefile.lib, name-fix-token).
+func ModuleName(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
 // Param is a module parameter as .modinfo declares it.
 type Param struct {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"regexp"
 	"strconv"
-	"strings"
 )
 
 // Loss says how much of the kernel's log the console did not get.
@@ -38,6 +37,3 @@ func Lost(log []byte) Loss {
 		rest = rest[3:]
 	}
 }
-
-// dashes makes module names comparable: the kernel writes underscores, file names often dashes.
-var dashes = strings.NewReplacer("-", "_")

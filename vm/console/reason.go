@@ -3,6 +3,8 @@ package console
 import (
 	"regexp"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results/wire"
 )
 
 var (
@@ -16,7 +18,7 @@ var (
 // "fifo: Unknown symbol foo (err -2)". log is what the console showed while the load ran.
 // When the loader said nothing, it is the last line that the module printed itself; empty when that is missing too.
 func Reason(log []byte, module string) string {
-	module = dashes.Replace(module)
+	module = wire.ModuleName(module)
 	var loader, own string
 	for pos := 0; pos < len(log); {
 		sp := readLine(log, pos)
@@ -28,7 +30,7 @@ func Reason(log []byte, module string) string {
 		switch h, ok := classify(sp, func() span { return span{} }); {
 		case ok && h.kind == KindModuleLoad && loader == "" && (name == "" || name == module):
 			loader = sp.Text
-		case name == module || strings.HasPrefix(dashes.Replace(sp.Text), module+" "):
+		case name == module || strings.HasPrefix(wire.ModuleName(sp.Text), module+" "):
 			own = sp.Text
 		}
 	}
@@ -49,5 +51,5 @@ func namedModule(text string) string {
 	case "module", "insmod", "modprobe", "Lockdown", "which", "is": // words of the sentence, not a module
 		return ""
 	}
-	return dashes.Replace(name)
+	return wire.ModuleName(name)
 }

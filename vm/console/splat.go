@@ -1,6 +1,9 @@
 package console
 
-import "github.com/modmatrix/modmatrix/results"
+import (
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+)
 
 // Splat is one thing the kernel complained about.
 type Splat struct {
@@ -35,12 +38,12 @@ type Frame struct {
 // In returns the guilty frame where it lies in module, else the innermost reliable one that does, and whether there is one.
 // A dash in the name is the same as an underscore, as in the kernel.
 func (s Splat) In(module string) (Frame, bool) {
-	want := dashes.Replace(module)
-	if s.Guilty.Module != "" && dashes.Replace(s.Guilty.Module) == want {
+	want := wire.ModuleName(module)
+	if s.Guilty.Module != "" && wire.ModuleName(s.Guilty.Module) == want {
 		return s.Guilty, true
 	}
 	for _, f := range s.Frames {
-		if f.Reliable && f.Module != "" && dashes.Replace(f.Module) == want {
+		if f.Reliable && f.Module != "" && wire.ModuleName(f.Module) == want {
 			return f, true
 		}
 	}
