@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // Request says what to build. It is plain data but for Log.
@@ -90,7 +91,7 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 		recipe = &Recipe{Steps: kernelSteps(r, v)}
 	} else if told := slices.Concat(r.Tree.Root.Make, withoutBTF(v, r.Tree), r.Make); len(told) > 0 {
 		s.Env = append(s.Env, [2]string{"MAKEFLAGS", makeFlags(told)})
-		log.printf("# note:     every make is told %s\n", quote(told))
+		log.printf("# note:     every make is told %s\n", results.ShellLine(told...))
 	}
 	for _, step := range recipe.Steps {
 		if err := r.step(ctx, s, step, log); err != nil {
@@ -117,7 +118,7 @@ func kernelSteps(r Request, v *view) []Step {
 		return []Step{{Command: command}}
 	}
 	return []Step{
-		{Note: "the root has no pahole, so the module gets no BTF: " + quote(extra)},
+		{Note: "the root has no pahole, so the module gets no BTF: " + results.ShellLine(extra...)},
 		{Command: append(command, extra...)},
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 func TestMakeCommand(t *testing.T) {
@@ -22,7 +23,7 @@ func TestMakeCommand(t *testing.T) {
 		"clang":  {Request{Tree: &kernels.Tree{KDIR: "/k", Config: clang}}, "make -C /k M=/build -j1 LLVM=1 modules"},
 		"a copy": {Request{Tree: &kernels.Tree{KDIR: "/k"}, Make: make([]string, 0, 9)}, "make -C /k M=/build -j1 modules"},
 	} {
-		if got := quote(makeCommand(test.r)); got != test.want {
+		if got := results.ShellLine(makeCommand(test.r)...); got != test.want {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}
@@ -38,12 +39,6 @@ func TestCheckMakeArg(t *testing.T) {
 		if err := checkMakeArg(arg); (err == nil) != ok {
 			t.Errorf("%q: %v", arg, err)
 		}
-	}
-}
-
-func TestQuote(t *testing.T) {
-	if got := quote([]string{"a", "", "b c", "it's", "$x"}); got != `a '' 'b c' 'it'\''s' '$x'` {
-		t.Error(got)
 	}
 }
 

@@ -102,15 +102,3 @@ func (l *buildLog) sandboxSaid() string {
 	}
 	return " (" + l.broken + ")"
 }
-
-// quote writes a command so that a shell would take it.
-func quote(command []string) string {
-	var words []string
-	for _, w := range command {
-		if strings.ContainsAny(w, " \t'\"\\$`;&|<>()*?[]{}~#!\n") || w == "" {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		words = append(words, w)
-	}
-	return strings.Join(words, " ")
-}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // Recipe says how a source is built that brings its own instructions along. Without one, Build runs the kernel's build system
@@ -115,7 +116,7 @@ func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) 
 		log.printf("# note:     %s\n", step.Note)
 		return nil
 	}
-	log.begin(cmp.Or(step.Shown, quote(step.Command)))
+	log.begin(cmp.Or(step.Shown, results.ShellLine(step.Command...)))
 	exit, err := s.Run(ctx, log, step.Command...)
 	log.flush()
 	reclaim(r.Dir)
