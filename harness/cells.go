@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
@@ -116,7 +117,7 @@ type knownSpecs struct {
 // specsKey names the list of specs that a suite has on a target.
 func (c *cell) specsKey(suite string) string {
 	t := c.tree.Target
-	return digestOf("v3", c.tree.Digest, t.Version, t.Flavour, c.plan.Spec.Focus, c.suites[suite].sum)
+	return store.Digest("v3", c.tree.Digest, t.Version, t.Flavour, c.plan.Spec.Focus, c.suites[suite].sum)
 }
 
 // rememberSpecs keeps what the suite planned in a guest that passed: the next guest of this kernel need not ask it.

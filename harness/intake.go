@@ -11,6 +11,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -38,7 +39,7 @@ func (in intake) dependsDigest() string {
 		return ""
 	}
 	slices.Sort(sums)
-	return digestOf(sums...)
+	return store.Digest(sums...)
 }
 
 // title is what a person calls it.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm/console"
 )
@@ -54,7 +55,7 @@ func idle(g *judge.Guest) time.Duration {
 
 // noise gives the fingerprints of what the kernel alone says while it idles for d. They are kept beside the template.
 func (c *cell) noise(ctx context.Context, f *frozen, d time.Duration) ([]string, error) {
-	key := digestOf(judge.Version, c.tree.Digest, filepath.Base(f.dir), f.machine.Accel.String(), d.String(), strings.Join(c.kernelModules(), " "), strings.Join(c.plan.Spec.Devices, " "))
+	key := store.Digest(judge.Version, c.tree.Digest, filepath.Base(f.dir), f.machine.Accel.String(), d.String(), strings.Join(c.kernelModules(), " "), strings.Join(c.plan.Spec.Devices, " "))
 	dir, _, err := c.store.Fill(ctx, "noise", key, func(dir string) error {
 		heard, err := c.alone(c, ctx, f, d)
 		if err != nil {

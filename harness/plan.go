@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -82,7 +83,7 @@ func (p *Plan) Digest() string {
 	if err != nil {
 		panic(err) // plain data: cannot happen
 	}
-	return "sha256:" + digestOf(string(data))
+	return "sha256:" + store.Digest(string(data))
 }
 
 // Plan looks at the module and the suites and resolves the selectors; it builds and boots nothing.

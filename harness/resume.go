@@ -9,6 +9,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -205,7 +206,7 @@ func targetDigest(t kernels.Target) string {
 	if err != nil {
 		panic(err) // plain data: cannot happen
 	}
-	return digestOf(string(data))
+	return store.Digest(string(data))
 }
 
 // differ says which facts are not what they were.

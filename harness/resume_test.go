@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -183,7 +184,7 @@ func snapshot(t *testing.T, dir string) string {
 			return err
 		}
 		data, err := os.ReadFile(path)
-		fmt.Fprintf(&b, "%s: %s\n", path, digestOf(string(data)))
+		fmt.Fprintf(&b, "%s: %s\n", path, store.Digest(string(data)))
 		return err
 	})
 	if err != nil {

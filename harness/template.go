@@ -2,8 +2,6 @@ package harness
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -151,7 +149,7 @@ func (r *run) templateImage(ctx context.Context, tree *kernels.Tree, modules []i
 	if err != nil {
 		return "", err
 	}
-	id := digestOf(filepath.Base(filepath.Dir(base)), tree.Digest)
+	id := store.Digest(filepath.Base(filepath.Dir(base)), tree.Digest)
 	dir, _, err := r.store.Fill(ctx, "images", id, func(dir string) error {
 		if err := title(dir, "template image for "+Label(tree.Target)); err != nil {
 			return err
@@ -266,14 +264,6 @@ func waitReady(frames io.Reader) string {
 			return "the guest: " + f.Text
 		}
 	}
-}
-
-func digestOf(parts ...string) string {
-	sum := sha256.New()
-	for _, p := range parts {
-		fmt.Fprintf(sum, "%d:%s", len(p), p)
-	}
-	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // title says in an entry of the store what it is.

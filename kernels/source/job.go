@@ -13,10 +13,14 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // recipe is the number of the way in which trees are made here; whoever changes what comes out raises it.
 const recipe = "1"
+
+// idSize is how many digits of a digest tell things in the store apart.
+const idSize = 16
 
 // job compiles one kernel.
 type job struct {
@@ -28,9 +32,9 @@ type job struct {
 	report func(kernels.Progress)
 }
 
-// digest is of all that the tree depends on.
+// digest is of all that the tree depends on, in hexadecimal digits.
 func (j job) digest() string {
-	return digest(recipe, j.origin.id(), j.target.Release, strconv.FormatBool(j.config.whole), j.config.String(), j.root.Digest)
+	return store.Digest(recipe, j.origin.id(), j.target.Release, strconv.FormatBool(j.config.whole), j.config.String(), j.root.Digest)
 }
 
 // make fills dir with the tree. One kernel is compiled at a time, by all processors: several at once would only be slower
@@ -75,7 +79,7 @@ func (j job) box(ctx context.Context, dir string) (box, error) {
 	b := box{
 		make: llvm(j.target), root: j.root, linux: filepath.Join(dir, "linux"), stage: filepath.Join(dir, "stage"),
 		// One for each place that sources come from: whoever compiles in it could leave others what he likes.
-		ccache: filepath.Join(j.src.store.Dir(), "ccache", short(digest(j.origin.kind, where))),
+		ccache: filepath.Join(j.src.store.Dir(), "ccache", store.Digest(j.origin.kind, where)[:idSize]),
 	}
 	for _, d := range []string{b.linux, b.stage, b.ccache} {
 		err = errors.Join(err, os.MkdirAll(d, 0o755))
@@ -85,7 +89,7 @@ func (j job) box(ctx context.Context, dir string) (box, error) {
 
 // openLog makes the file that outlives a build that fails.
 func (j job) openLog() (*os.File, string, error) {
-	path := filepath.Join(j.src.store.Dir(), "compile", j.target.Release+"-"+short(j.digest())+".log")
+	path := filepath.Join(j.src.store.Dir(), "compile", j.target.Release+"-"+j.digest()[:idSize]+".log")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, "", err
 	}

@@ -1,8 +1,6 @@
 package source
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -189,16 +187,6 @@ func profilesOf(t kernels.Target) []string {
 		return nil
 	}
 	return strings.Split(t.Profile, "+")
-}
-
-func short(digest string) string { return strings.TrimPrefix(digest, "sha256:")[:16] }
-
-func digest(parts ...string) string {
-	sum := sha256.New()
-	for _, p := range parts {
-		fmt.Fprintf(sum, "%d:%s", len(p), p)
-	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
 }
 
 func homeDir() (string, error) {

@@ -111,7 +111,7 @@ func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernel
 		return nil, fmt.Errorf("make the root to compile in: %w", err)
 	}
 	j := job{src: s, target: t, origin: o, root: root, config: frags, report: report}
-	dir, _, err := s.store.Fill(ctx, "trees", t.Release+"-"+short(j.digest()), func(dir string) error {
+	dir, _, err := s.store.Fill(ctx, "trees", t.Release+"-"+j.digest()[:idSize], func(dir string) error {
 		return j.make(ctx, dir)
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/renameio/v2"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // tarball is what is known of a file, as long as it is the same file.
@@ -44,7 +45,7 @@ func (s *Source) resolveTar(ctx context.Context, path string) ([]origin, error) 
 	if err != nil {
 		return nil, err
 	}
-	known := filepath.Join(s.store.Dir(), "tarballs", short(digest(path))+".json")
+	known := filepath.Join(s.store.Dir(), "tarballs", store.Digest(path)[:idSize]+".json")
 	var t tarball
 	text, err := os.ReadFile(known)
 	if err != nil || json.Unmarshal(text, &t) != nil || t.Path != path || t.Size != info.Size() || !t.Time.Equal(info.ModTime()) {

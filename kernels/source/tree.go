@@ -125,7 +125,7 @@ func (j job) open(dir string) (*kernels.Tree, error) {
 		Root:    j.root,
 		Config:  config,
 		DotFile: filepath.Join(dir, "stage/config"),
-		Digest:  j.digest(),
+		Digest:  "sha256:" + j.digest(),
 	}
 	// The kernel has no debug information, which would double the time that it takes; modules have, so that a fault in one
 	// can be told its line.
