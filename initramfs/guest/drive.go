@@ -18,19 +18,19 @@ import (
 )
 
 const (
-	drivePath = "/dev/vda"      // the first virtio disk
-	diskTime  = 5 * time.Second // for it to appear
-	lookTime  = time.Millisecond
-	roomPath  = wire.PayloadDir + "/.room"
-	roomSize  = 16 << 20 // most suites fit
+	drivePath  = "/dev/vda"      // the first virtio disk
+	driveTime  = 5 * time.Second // for it to appear
+	pollTime   = time.Millisecond
+	bufferPath = wire.PayloadDir + "/.buffer"
+	bufferSize = 16 << 20 // most suites fit
 )
 
-// await waits for a payload on the drive and unpacks it, where the initramfs brought none. The guest may be frozen as
-// soon as it has said that it is ready; a guest with trouble is not, it ends.
-func (g *guest) await() {
+// awaitPayload waits for a payload on the drive and unpacks it. The guest may be frozen as soon as it has reported that it
+// is ready; one that had trouble powers off instead.
+func (g *guest) awaitPayload() {
 	g.frames = wire.NewWriter(g.port, bootNonce("/proc/cmdline"))
 	g.frames.Clock = g.clock
-	d, err := openDrive(drivePath, roomPath)
+	d, err := openDrive(drivePath, bufferPath)
 	if err != nil {
 		g.trouble = append(g.trouble, err.Error())
 	}
@@ -40,29 +40,29 @@ func (g *guest) await() {
 	if len(g.trouble) > 0 {
 		powerOff()
 	}
-	rehearse()
+	warmUp()
 	g.send(wire.Frame{Kind: wire.KindReady, Release: g.release()})
 	header := d.wait()
-	g.born = sinceBoot()
+	g.epoch = sinceBoot()
 	if err := errors.Join(d.unpack(header, "/"), d.close()); err != nil {
-		g.undelivered = fmt.Errorf("take the payload from %s: %w", drivePath, err)
+		g.payloadErr = fmt.Errorf("unpack the payload on %s: %w", drivePath, err)
 	}
 }
 
-// rehearse reads a plan and a report, of which package encoding/json learns for good how they are built, and looks
-// around, for which the kernel makes the entries of /proc and /sys that it then keeps.
-func rehearse() {
-	_ = lookAround()
+// warmUp fills caches that clones then share: what encoding/json knows of our types, and the kernel's entries of /proc
+// and /sys.
+func warmUp() {
+	_ = takeSurvey()
 	_ = json.Unmarshal([]byte(`[{}]`), &[]wire.DriveFile{})
 	_ = json.Unmarshal([]byte(`{"modules": [{"declared": [{}]}], "suites": [{"known": [{}], "only": [""]}]}`), &wire.Plan{})
-	_, _ = parseReport([]byte(`[{"SpecReports": [{"Failure": {"Location": {}}}]}]`))
+	_, _ = parseReport(strings.NewReader(`[{"SpecReports": [{"Failure": {"Location": {}}}]}]`))
 	_ = wire.NewWriter(io.Discard, "").Write(wire.Frame{Kind: wire.KindPlan, Specs: []wire.Spec{{}}, Spec: &wire.Spec{}})
 	runtime.GC()
 }
 
-// bootNonce is what frames carry before there is a plan.
+// bootNonce is the nonce of frames before there is a plan.
 func bootNonce(path string) string {
-	text, _ := os.ReadFile(path) // without it the frames have no nonce, and the host takes none of them
+	text, _ := os.ReadFile(path) // without a nonce, the host ignores the frames
 	for _, arg := range strings.Fields(string(text)) {
 		if nonce, ok := strings.CutPrefix(arg, wire.NonceArg); ok {
 			return nonce
@@ -71,57 +71,55 @@ func bootNonce(path string) string {
 	return ""
 }
 
-// drive is read past the kernel's cache, which in a clone still holds what the frozen guest saw.
-//
-// It is read into the room, a file in memory whose pages are there before the guest is frozen. What is read last is the
-// suite, by far the largest file of most payloads: it does not leave the room, which becomes that file instead. To an
-// emulated processor, getting and filling other pages for it costs as much as all the rest of unpacking. So does giving
-// pages back: a room that nothing large was in stays, without a name, until the guest's end.
+// drive is read past the kernel's cache, which in a clone still holds what the frozen guest read, into a buffer: a file in
+// memory whose pages were allocated before the guest was frozen. The last file, the suite, is by far the largest of most
+// payloads. It stays where it was read: the buffer becomes that file, since an emulated processor would need as long to
+// allocate and fill other pages as for all the rest of unpacking. Freeing pages is as slow: a buffer that held nothing
+// large stays, without a name, until the guest's end.
 type drive struct {
 	fd   int
-	room *os.File
-	buf  []byte // the room, mapped
+	file *os.File // the buffer
+	buf  []byte   // the buffer, mapped
 }
 
-// openDrive opens a drive as soon as it appears, and makes the room.
-func openDrive(path, roomPath string) (d *drive, err error) {
+// openDrive opens a drive as soon as it appears, and creates the buffer.
+func openDrive(path, bufferPath string) (d *drive, err error) {
 	d = &drive{}
-	for start := time.Now(); ; time.Sleep(lookTime) {
+	for start := time.Now(); ; time.Sleep(pollTime) {
 		d.fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_DIRECT, 0)
-		if err != unix.ENOENT || time.Since(start) > diskTime {
+		if err != unix.ENOENT || time.Since(start) > driveTime {
 			break
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s, to take the payload from it: %w", path, err)
+		return nil, fmt.Errorf("open %s, to read the payload: %w", path, err)
 	}
-	if err := d.makeRoom(roomPath); err != nil {
+	if err := d.allocate(bufferPath); err != nil {
 		unix.Close(d.fd)
-		return nil, fmt.Errorf("make room for the payload: %w", err)
+		return nil, fmt.Errorf("allocate a buffer for the payload: %w", err)
 	}
 	return d, nil
 }
 
-func (d *drive) makeRoom(path string) (err error) {
-	if d.room, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+func (d *drive) allocate(path string) (err error) {
+	if d.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return err
 	}
-	if err = d.room.Truncate(roomSize); err == nil {
-		d.buf, err = unix.Mmap(int(d.room.Fd()), 0, roomSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+	if err = d.file.Truncate(bufferSize); err == nil {
+		d.buf, err = unix.Mmap(int(d.file.Fd()), 0, bufferSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 	}
 	if err != nil {
-		d.room.Close()
+		d.file.Close()
 	}
 	return err
 }
 
-// close ends all use of the drive.
 func (d *drive) close() error {
-	_ = os.Remove(d.room.Name()) // unless it is under another name by now
-	return errors.Join(unix.Close(d.fd), d.room.Close())
+	_ = os.Remove(d.file.Name()) // unless keep has renamed it
+	return errors.Join(unix.Close(d.fd), d.file.Close())
 }
 
-// wait looks for a payload until there is one.
+// wait polls the drive until there is a payload.
 func (d *drive) wait() wire.DriveHeader {
 	for {
 		if block, err := d.read(wire.DriveOffset, wire.DriveBlock); err == nil {
@@ -129,7 +127,7 @@ func (d *drive) wait() wire.DriveHeader {
 				return h
 			}
 		}
-		_ = unix.Nanosleep(&unix.Timespec{Nsec: int64(lookTime)}, nil) // less to do than for time.Sleep
+		_ = unix.Nanosleep(&unix.Timespec{Nsec: int64(pollTime)}, nil) // cheaper than time.Sleep
 	}
 }
 
@@ -146,7 +144,7 @@ func (d *drive) unpack(h wire.DriveHeader, root string) error {
 	at := int64(wire.DriveFiles)
 	for i, f := range files {
 		take := d.copy
-		if i == len(files)-1 && f.Size > roomSize/2 && f.Size <= roomSize {
+		if i == len(files)-1 && f.Size > bufferSize/2 && f.Size <= bufferSize {
 			take = d.keep
 		}
 		if err := take(f, at, filepath.Join(root, f.Path)); err != nil {
@@ -157,8 +155,8 @@ func (d *drive) unpack(h wire.DriveHeader, root string) error {
 	return nil
 }
 
-// keep makes the room the file that begins at a place of the drive. It can be read into no more: the kernel starts no program
-// from a file that somebody can still write to.
+// keep reads the file at an offset of the drive and makes the buffer that file. The buffer is of no more use: the kernel
+// executes no file that is still mapped for writing.
 func (d *drive) keep(f wire.DriveFile, at int64, path string) error {
 	content, err := d.read(at, int(f.Size))
 	if err != nil {
@@ -170,10 +168,10 @@ func (d *drive) keep(f wire.DriveFile, at int64, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return errors.Join(unix.Munmap(d.buf), d.room.Truncate(f.Size), d.room.Chmod(os.FileMode(f.Mode)), os.Rename(d.room.Name(), path))
+	return errors.Join(unix.Munmap(d.buf), d.file.Truncate(f.Size), d.file.Chmod(os.FileMode(f.Mode)), os.Rename(d.file.Name(), path))
 }
 
-// copy writes the file that begins at a place of the drive.
+// copy writes the file at an offset of the drive.
 func (d *drive) copy(f wire.DriveFile, at int64, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -185,7 +183,7 @@ func (d *drive) copy(f wire.DriveFile, at int64, path string) error {
 	sum := xxhash.New()
 	for left := f.Size; left > 0 && err == nil; {
 		var part []byte
-		if part, err = d.read(at, int(min(left, roomSize))); err == nil {
+		if part, err = d.read(at, int(min(left, bufferSize))); err == nil {
 			_, _ = sum.Write(part)
 			_, err = out.Write(part)
 		}
@@ -197,7 +195,8 @@ func (d *drive) copy(f wire.DriveFile, at int64, path string) error {
 	return errors.Join(err, out.Close())
 }
 
-// read reads n bytes, at most roomSize, from a place that is a multiple of a block. They stand until the next read.
+// read returns n bytes, at most bufferSize, at an offset that is a multiple of a block. They are valid until the next
+// read.
 func (d *drive) read(at int64, n int) ([]byte, error) {
 	whole := d.buf[:wire.Blocks(int64(n))]
 	for done := 0; done < len(whole); {

@@ -44,7 +44,7 @@ func deliver(t *testing.T, contents ...[]byte) (*drive, string) {
 	if err := file.Truncate(wire.DriveSize); err != nil {
 		t.Fatal(err)
 	}
-	d, err := openDrive(path, filepath.Join(dir, "room"))
+	d, err := openDrive(path, filepath.Join(dir, "buffer"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +52,11 @@ func deliver(t *testing.T, contents ...[]byte) (*drive, string) {
 }
 
 func TestUnpackDrive(t *testing.T) {
-	large := bytes.Repeat([]byte("0123456789abcdefg"), (roomSize+12345)/17)
+	large := bytes.Repeat([]byte("0123456789abcdefg"), (bufferSize+12345)/17)
 	for name, contents := range map[string][][]byte{
 		"none": {}, "one": {[]byte("x")}, "the last is empty": {[]byte("x"), nil}, "many": {nil, []byte("plan"), large[:wire.DriveBlock], large[:5001]},
-		"larger than the room": {large, large}, "as large as the room": {[]byte("x"), large[:roomSize]},
-		"not worth the room": {[]byte("x"), large[:roomSize/2]}, "just worth the room": {[]byte("x"), large[:roomSize/2+1]},
+		"larger than the buffer": {large, large}, "as large as the buffer": {[]byte("x"), large[:bufferSize]},
+		"not worth the buffer": {[]byte("x"), large[:bufferSize/2]}, "just worth the buffer": {[]byte("x"), large[:bufferSize/2+1]},
 	} {
 		d, dir := deliver(t, contents...)
 		if err := d.unpack(d.wait(), dir); err != nil {
@@ -73,15 +73,15 @@ func TestUnpackDrive(t *testing.T) {
 				t.Errorf("%s: file %d: %d bytes, %v, %v", name, i, len(got), info.Mode(), err)
 			}
 		}
-		if _, err := os.Stat(filepath.Join(dir, "room")); !os.IsNotExist(err) {
-			t.Errorf("%s: the room is left: %v", name, err)
+		if _, err := os.Stat(filepath.Join(dir, "buffer")); !os.IsNotExist(err) {
+			t.Errorf("%s: the buffer is left: %v", name, err)
 		}
 	}
 }
 
-// TestKeptFileRuns starts a program that was unpacked by keeping the room.
+// TestKeptFileRuns starts a program that was unpacked by keeping the buffer.
 func TestKeptFileRuns(t *testing.T) {
-	d, dir := deliver(t, append([]byte("#!/bin/sh\nexit 7\n"), make([]byte, roomSize/2)...))
+	d, dir := deliver(t, append([]byte("#!/bin/sh\nexit 7\n"), make([]byte, bufferSize/2)...))
 	if err := d.unpack(d.wait(), dir); err != nil {
 		t.Fatal(err)
 	}

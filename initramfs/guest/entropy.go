@@ -8,20 +8,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stir puts a seed into the kernel's random number generator and has it begin anew from there. Clones of one frozen guest
-// would otherwise all draw the same numbers.
-func stir(seed []byte) error {
+// reseed reseeds the kernel's random number generator: clones of one template would all draw the same numbers.
+func reseed(seed []byte) error {
 	fd, err := unix.Open("/dev/urandom", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("seed the kernel's random numbers: open /dev/urandom: %w", err)
+		return fmt.Errorf("reseed the kernel's random numbers: open /dev/urandom: %w", err)
 	}
 	defer unix.Close(fd)
-	if err := control(fd, unix.RNDADDENTROPY, poolInfo(seed)); err != nil {
-		return fmt.Errorf("seed the kernel's random numbers: %w", err)
+	err = control(fd, unix.RNDADDENTROPY, poolInfo(seed))
+	if err == nil { // by itself, the generator takes from the pool only every few minutes
+		err = control(fd, unix.RNDRESEEDCRNG, nil)
 	}
-	// The generator that readers draw from takes what is in the pool only every few minutes by itself.
-	if err := control(fd, unix.RNDRESEEDCRNG, nil); err != nil {
-		return fmt.Errorf("have the kernel's random numbers begin anew: %w", err)
+	if err != nil {
+		return fmt.Errorf("reseed the kernel's random numbers: %w", err)
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// suiteFlags are the arguments of a suite process: the target chooses the specs, the rest makes runs repeatable. What the
-// plan gives comes last and wins, except that a label filter of the plan's narrows the target's further.
+// suiteFlags are the arguments of a suite process: the target selects the specs, the rest makes runs repeatable. The
+// plan's come last and win, but its label filter is combined with the target's.
 func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 	flags := []string{
 		"--ginkgo.seed=1", "--ginkgo.no-color",
@@ -18,19 +18,19 @@ func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 		"--ginkgo.timeout=" + timeout(s).String(),
 		"--ginkgo.grace-period=2s",
 	}
-	labels := []string{only("arch", target.Arch), only("flavour", target.Flavour)}
+	filters := []string{labelFilter("arch", target.Arch), labelFilter("flavour", target.Flavour)}
 	for _, arg := range s.Args {
 		name, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		switch {
 		case name == "ginkgo.label-filter":
-			labels = append(labels, value)
+			filters = append(filters, value)
 			continue
 		case name == "ginkgo.focus" && len(s.Only) > 0: // several of them would add up
 			continue
 		}
 		flags = append(flags, arg)
 	}
-	if filter := allOf(labels); filter != "" {
+	if filter := allOf(filters); filter != "" {
 		flags = append(flags, "--ginkgo.label-filter="+filter)
 	}
 	if filter := versionFilter(target.Version); filter != "" {
@@ -39,26 +39,26 @@ func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 	return flags
 }
 
-// focus is the flag that has only those specs run that the plan names. Ginkgo matches it against the suite's title and
-// the spec's full text, with a space between (internal/focus.go).
+// focus is the flag by which only the specs run that the plan names. Ginkgo matches it against the suite's title and the
+// spec's full text, with a space between (internal/focus.go).
 func focus(s wire.Suite) []string {
 	if len(s.Only) == 0 {
 		return nil
 	}
 	names := make([]string, len(s.Only))
 	for i, name := range s.Only {
-		names[i] = asSent(name)
+		names[i] = namePattern(name)
 	}
-	return []string{`--ginkgo.focus=(?s)\A` + asSent(s.Title) + ` (?:` + strings.Join(names, "|") + `)\z`}
+	return []string{`--ginkgo.focus=(?s)\A` + namePattern(s.Title) + ` (?:` + strings.Join(names, "|") + `)\z`}
 }
 
-// asSent is a regular expression for the names that package wire makes into name: on one line, and not too long.
-func asSent(name string) string {
+// namePattern matches the names that package wire shortens to name: on one line, and not too long.
+func namePattern(name string) string {
 	name = strings.ReplaceAll(regexp.QuoteMeta(name), " ", `\s+`)
 	return strings.ReplaceAll(name, `\s+\[…\]\s+`, ".*")
 }
 
-// timeout is how long Ginkgo may take for the suite.
+// timeout is the time that Ginkgo gets for the suite.
 func timeout(s wire.Suite) time.Duration {
 	if s.TimeoutMS <= 0 {
 		return time.Minute
@@ -66,10 +66,10 @@ func timeout(s wire.Suite) time.Duration {
 	return time.Duration(s.TimeoutMS) * time.Millisecond
 }
 
-// only lets through specs that are labelled "key: value", and those that have no label of that key.
-// Ginkgo's isSubsetOf would drop a spec that is labelled for several targets, this one among them.
-func only(key, value string) string {
-	if value == "" || strings.ContainsAny(value, "&|!,(){}/: ") { // these have a meaning in Ginkgo's filters
+// labelFilter passes specs that are labelled "key: value", and those without a label of that key. Ginkgo's isSubsetOf
+// would drop a spec that is labelled for several targets, this one among them.
+func labelFilter(key, value string) string {
+	if value == "" || strings.ContainsAny(value, "&|!,(){}/: ") { // Ginkgo's operators
 		return ""
 	}
 	return fmt.Sprintf("%s: isEmpty || %s: containsAny %s", key, key, value)
@@ -90,7 +90,7 @@ func allOf(filters []string) string {
 // constraint matches.
 var numbers = regexp.MustCompile(`^\d+\.\d+(\.\d+)?`)
 
-// versionFilter serves both of Ginkgo's constraints: those of no component, and those of the component "kernel".
+// versionFilter is for both of Ginkgo's constraints: those of no component, and those of the component "kernel".
 func versionFilter(version string) string {
 	v := numbers.FindString(version)
 	if v == "" {

@@ -17,53 +17,52 @@ import (
 // pulse is the time between heartbeats.
 const pulse = time.Second
 
-// Main is all that PID 1 does. It returns only where it is not PID 1.
+// Main is PID 1, and also the program that the kernel starts as modprobe. It returns only where it is neither.
 func Main() {
 	if isModprobe(os.Args) {
-		os.Exit(modprobe(askDir, os.Args))
+		os.Exit(modprobe(requestDir, os.Args))
 	}
 	if os.Getpid() != 1 {
-		fmt.Fprintln(os.Stderr, "modmatrix-init: I am the first process of a guest, and of no use elsewhere")
+		fmt.Fprintln(os.Stderr, "modmatrix-init: runs only as PID 1 of a guest")
 		return
 	}
-	debug.SetGCPercent(-1)         // an emulated processor has better things to do
+	debug.SetGCPercent(-1)         // collecting is slow on an emulated processor
 	debug.SetMemoryLimit(32 << 20) // the guest's memory is for the module and its suite
-	g := ready()
+	g := setUp()
 	g.guard(func() {
 		if _, err := os.Stat(wire.PlanPath); os.IsNotExist(err) {
-			g.await()
+			g.awaitPayload()
 		}
 		g.run()
 	})
 	powerOff()
 }
 
-// guest is the machine as PID 1 holds it.
+// guest is the state of PID 1.
 type guest struct {
-	port   *port        // to the host
-	frames *wire.Writer // on port
-	kmsg   int          // /dev/kmsg, for markers
-	family *family      // the processes
-	events *uevents     // what devices came and went
-	plan   wire.Plan
-	output *output   // of the suite, as far as it is on its way
-	outlet outlet    // of devices
-	asked  *requests // of the kernel for modules
+	port     *port        // to the host
+	frames   *wire.Writer // on port
+	kmsg     int          // /dev/kmsg, for markers; -1 without it
+	reaper   *reaper
+	events   *uevents
+	plan     wire.Plan
+	output   *output // of the suite
+	hotplug  hotplug
+	requests *requests // of the kernel for modules; nil where they cannot be served
 
-	suite     atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
-	stageName string                 // the stage that began last
-	loaded    int                    // of the plan's modules, in this round
-	toldStuck bool                   // in this stage
-	trouble   []string               // before there was a hello to say it after
+	suite         atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
+	stageName     string                 // the stage that began last
+	loaded        int                    // of the plan's modules, in this round
+	reportedStuck bool                   // in this stage
+	trouble       []string               // to report after the hello
 
-	born        int64 // milliseconds after boot, when the payload came; zero where it was there already
-	undelivered error // why the payload did not come whole
+	epoch      int64 // milliseconds from boot to the payload; zero where it was in the initramfs
+	payloadErr error // why the payload did not arrive whole
 }
 
-// ready makes everything that does not depend on the plan. A guest can be frozen behind it, and be given its plan when
-// it is thawed.
-func ready() *guest {
-	g := &guest{kmsg: -1, family: newFamily(), events: openUevents()}
+// setUp does everything that does not depend on the plan. A guest can be frozen behind it.
+func setUp() *guest {
+	g := &guest{kmsg: -1, reaper: newReaper(), events: openUevents()}
 	g.trouble = append(g.trouble, mountAll()...)
 	calm.Down("/proc")
 	if fd, err := openKmsg(); err != nil {
@@ -72,50 +71,47 @@ func ready() *guest {
 		g.kmsg = fd
 	}
 	g.trouble = append(g.trouble, loadBase(wire.BaseDir)...)
-	asked, err := openRequests(askDir)
-	if err != nil {
+	var err error
+	if g.requests, err = openRequests(requestDir); err != nil {
 		g.trouble = append(g.trouble, err.Error())
 	}
-	g.asked = asked
-	p, err := openPort(portPath)
-	if err != nil {
-		g.log("modmatrix: " + err.Error()) // the only way left to say it
+	if g.port, err = openPort(portPath); err != nil {
+		g.log("modmatrix: " + err.Error()) // the console is all that is left
 		powerOff()
 	}
-	g.port = p
 	return g
 }
 
-// run does what the plan says and tells about it.
+// run carries out the plan.
 func (g *guest) run() {
 	g.hello()
 	go g.guard(g.beat)
-	g.takeRequests()
+	g.serveRequests()
 	g.rounds()
 	g.stage(wire.StageShutdown, func() {
-		g.family.killAll()
-		unixSync()
+		g.reaper.killAll()
+		syncDisks()
 	})
-	g.asked.end()
+	g.requests.stop()
 	g.send(wire.Frame{Kind: wire.KindEnd})
 }
 
-// takeRequests has the host told what the kernel asks for and does not have.
-func (g *guest) takeRequests() {
-	if g.asked == nil {
-		return // which was told
+// serveRequests reports what the kernel asks modprobe for in vain.
+func (g *guest) serveRequests() {
+	if g.requests == nil {
+		return
 	}
-	if err := g.asked.answer(g.plan.Asked); err != nil {
+	if err := g.requests.install(g.plan.Asked); err != nil {
 		g.fail("%v", err)
 	}
-	go g.guard(func() { g.asked.serve(func(name string) { g.send(wire.Frame{Kind: wire.KindWanted, Text: name}) }) })
+	go g.guard(func() { g.requests.serve(func(name string) { g.send(wire.Frame{Kind: wire.KindWanted, Text: name}) }) })
 }
 
-// hello reads the plan, takes over its time and greets the host.
+// hello reads the plan, sets the clock, seeds the random numbers and reports that PID 1 is up.
 func (g *guest) hello() {
 	plan, err := readPlan(wire.PlanPath)
-	if g.undelivered != nil {
-		plan, err = wire.Plan{Nonce: plan.Nonce}, g.undelivered
+	if g.payloadErr != nil {
+		plan, err = wire.Plan{Nonce: plan.Nonce}, g.payloadErr
 	}
 	g.plan = plan
 	g.frames = wire.NewWriter(g.port, plan.Nonce)
@@ -126,7 +122,7 @@ func (g *guest) hello() {
 		err = unix.ClockSettime(unix.CLOCK_REALTIME, &now)
 	}
 	if err == nil && len(plan.Seed) > 0 {
-		err = stir(plan.Seed)
+		err = reseed(plan.Seed)
 	}
 	if err != nil {
 		g.trouble = append(g.trouble, err.Error())
@@ -148,7 +144,7 @@ func (g *guest) release() string {
 
 // stage runs f between the frames and markers of a stage.
 func (g *guest) stage(name string, f func()) {
-	g.stageName, g.toldStuck = name, false
+	g.stageName, g.reportedStuck = name, false
 	g.mark(wire.Mark{Stage: name})
 	g.send(wire.Frame{Kind: wire.KindStage, Stage: name})
 	f()
@@ -156,7 +152,7 @@ func (g *guest) stage(name string, f func()) {
 	g.send(wire.Frame{Kind: wire.KindStage, Stage: name, Done: true})
 }
 
-// beat tells the host every second that PID 1 is alive, whatever the kernel keeps its other threads waiting for.
+// beat reports that PID 1 is alive, whatever else hangs in the kernel.
 func (g *guest) beat() {
 	for range time.Tick(pulse) {
 		g.output.flush()
@@ -165,7 +161,7 @@ func (g *guest) beat() {
 	}
 }
 
-// guard runs f and keeps PID 1 alive if it panics: the host is told, and the guest ends in order.
+// guard runs f. If f panics, that is reported and the guest powers off; the kernel does not panic.
 func (g *guest) guard(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -176,7 +172,7 @@ func (g *guest) guard(f func()) {
 	f()
 }
 
-// send sends a frame. There is nobody to tell if it fails: the host misses the number.
+// send sends a frame. Where that fails, the host notices the gap in the numbers.
 func (g *guest) send(f wire.Frame) {
 	if g.frames == nil { // there was no plan to take a nonce from yet
 		g.frames = wire.NewWriter(g.port, "")
@@ -189,12 +185,12 @@ func (g *guest) send(f wire.Frame) {
 	}
 }
 
-// fail tells the host of a thing that PID 1 could not do.
+// fail reports what PID 1 could not do.
 func (g *guest) fail(format string, args ...any) {
 	g.send(wire.Frame{Kind: wire.KindTrouble, Text: fmt.Sprintf(format, args...)})
 }
 
-// readPlan reads the plan. Without one there is nothing to do, and the zero plan says so.
+// readPlan reads the plan. With an error, only the nonce is set.
 func readPlan(path string) (wire.Plan, error) {
 	var plan wire.Plan
 	text, err := os.ReadFile(path)
@@ -207,8 +203,8 @@ func readPlan(path string) (wire.Plan, error) {
 	return plan, nil
 }
 
-// clock stamps frames.
-func (g *guest) clock() int64 { return sinceBoot() - g.born }
+// clock is the time for frames.
+func (g *guest) clock() int64 { return sinceBoot() - g.epoch }
 
 // sinceBoot is the time since boot in milliseconds.
 func sinceBoot() int64 {

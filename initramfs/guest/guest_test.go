@@ -61,10 +61,10 @@ func TestReadPlan(t *testing.T) {
 	}
 }
 
-func TestFamily(t *testing.T) {
-	f := newFamily()
+func TestReaper(t *testing.T) {
+	f := newReaper()
 	var pipes plumbing
-	pipes.add(os.O_RDONLY, "/dev/null")
+	pipes.open("/dev/null")
 	out := pipes.pipeOut(2)
 	if pipes.err != nil {
 		t.Fatal(pipes.err)
@@ -117,14 +117,14 @@ func TestPump(t *testing.T) {
 	<-done
 }
 
-// TestRelay is what a suite process may say, and what it may not.
+// TestRelay checks what a suite process may send, and what it may not send.
 func TestRelay(t *testing.T) {
 	var line strings.Builder
 	g := &guest{kmsg: -1, plan: wire.Plan{Nonce: "n"}, output: newOutput(func(string) {})}
 	g.frames = wire.NewWriter(&line, "n")
 	round := "fifo"
 	g.suite.Store(&round)
-	relay := g.relay(seen{}, []string{"x"})
+	relay := g.relay(streamed{}, []string{"x"})
 	spec, other := &wire.Spec{Name: "x"}, &wire.Spec{Name: "other", State: "skipped"}
 	for _, f := range []wire.Frame{
 		{Kind: wire.KindExpect, Spec: spec, Text: "too early"},

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"regexp"
@@ -12,15 +13,15 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// leaks is the kernel's own search for memory that nothing points to (Documentation/dev-tools/kmemleak.rst). It takes
-// many seconds, and few kernels have it.
+// leaks is the kernel's own leak detector, kmemleak (Documentation/dev-tools/kmemleak.rst). It takes many seconds, and few
+// kernels have it.
 type leaks struct {
 	file string
-	age  time.Duration // of memory, before the search takes it for lost
-	code []symbol      // of the modules under test, which have no names any more once they are gone
+	age  time.Duration // of memory, before kmemleak reports it
+	code []symbol      // of the modules under test: they have no symbols any more once they are unloaded
 }
 
-// symbol is a function and where it begins.
+// symbol is a function's address and name.
 type symbol struct {
 	at   uint64
 	name string
@@ -31,8 +32,7 @@ const leakFile = "/sys/kernel/debug/kmemleak"
 // leakAge is a little more than MSECS_MIN_AGE (mm/kmemleak.c).
 const leakAge = 5500 * time.Millisecond
 
-// openLeaks forgets what was lost before, and keeps the kernel from searching by itself. It is nil where there is no
-// such search, or it is switched off.
+// openLeaks clears what leaked before, and stops automatic scans. It returns nil where there is no kmemleak, or it is off.
 func openLeaks(file string) *leaks {
 	for _, command := range []string{"scan=off", "clear"} {
 		if !write(file, command) {
@@ -42,7 +42,7 @@ func openLeaks(file string) *leaks {
 	return &leaks{file: file, age: leakAge}
 }
 
-// write writes to a file that is there.
+// write writes to an existing file.
 func write(file, text string) bool {
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
@@ -53,12 +53,12 @@ func write(file, text string) bool {
 	return err == nil
 }
 
-// learn keeps the names of the modules' functions, from /proc/kallsyms.
-func (l *leaks) learn(kallsyms string, modules []wire.Module) {
+// loadSymbols reads the modules' functions from /proc/kallsyms.
+func (l *leaks) loadSymbols(kallsyms string, modules []wire.Module) {
 	if l == nil {
 		return
 	}
-	text, _ := os.ReadFile(kallsyms) // without it, functions are told by their addresses
+	text, _ := os.ReadFile(kallsyms) // without it, addresses are reported
 	l.code = moduleSymbols(string(text), modules)
 }
 
@@ -73,17 +73,12 @@ func moduleSymbols(kallsyms string, modules []wire.Module) (list []symbol) {
 			list = append(list, symbol{at, fields[2] + " " + fields[3]})
 		}
 	}
-	slices.SortStableFunc(list, func(a, b symbol) int {
-		if a.at < b.at {
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(list, func(a, b symbol) int { return cmp.Compare(a.at, b.at) })
 	return list
 }
 
-// find searches after the modules are gone, and lists the modules' own losses. The first search only learns what memory
-// holds, since what changes is in use; what two more agree on, when all of it is old enough, is lost.
+// find scans after the modules are unloaded, and lists what they have leaked. The first scan only computes checksums, since
+// memory that changes is in use; what two more report, when all of it is old enough, has leaked.
 func (l *leaks) find() []string {
 	if l == nil || !write(l.file, "scan") {
 		return nil
@@ -102,7 +97,7 @@ func (l *leaks) find() []string {
 	}
 	count := map[string]int{}
 	for at, o := range seen[1] {
-		if _, both := seen[0][at]; both && o.modules() {
+		if _, both := seen[0][at]; both && o.ofModule() {
 			count[fmt.Sprintf("%d bytes from %s", o.size, o.origin(l.code))]++
 		}
 	}
@@ -114,10 +109,10 @@ func (l *leaks) find() []string {
 	return list
 }
 
-// object is memory that was found to be lost.
+// object is memory that has leaked.
 type object struct {
 	size   int
-	frames []string // who asked for it, innermost first: "kmalloc_trace", or an address where the function is gone
+	frames []string // its allocation's backtrace, innermost first: "kmalloc_trace", or an address without a symbol
 }
 
 var (
@@ -125,7 +120,7 @@ var (
 	frameLine  = regexp.MustCompile(`^    (?:\[<[^>]*>\] )?(\S+)`)
 )
 
-// parseLeaks reads the file of the search. What it finds goes by its address.
+// parseLeaks reads kmemleak's report: objects by address.
 func parseLeaks(text string) map[string]object {
 	found := map[string]object{}
 	at, tracing := "", false
@@ -151,19 +146,19 @@ func parseLeaks(text string) map[string]object {
 	return found
 }
 
-// modules says whether code asked for the object that is gone: that of a module under test, for no other goes. What
-// the kernel itself loses is no module's fault.
-func (o object) modules() bool { return slices.ContainsFunc(o.frames, isGone) }
+// ofModule says whether code that is unloaded has allocated the object: that of a module under test, for no other is
+// unloaded. What the kernel itself leaks is no module's fault.
+func (o object) ofModule() bool { return slices.ContainsFunc(o.frames, isUnloaded) }
 
-func isGone(frame string) bool { return strings.HasPrefix(frame, "0x") }
+func isUnloaded(frame string) bool { return strings.HasPrefix(frame, "0x") }
 
-// allocators are the functions that ask for memory on behalf of others.
+// allocators are the functions that allocate on behalf of others.
 var allocators = regexp.MustCompile(`^_*(kmemleak|kmem_cache_alloc|kmalloc|krealloc|kzalloc|kmemdup|kstrdup|kvmalloc|kasprintf|kvasprintf|vmalloc|vzalloc|alloc_percpu|pcpu_alloc|slab_|do_kmalloc|do_kmem)`)
 
-// origin is the first function that asked for memory of its own accord.
+// origin is the innermost function that is no allocator.
 func (o object) origin(code []symbol) string {
 	for _, frame := range o.frames {
-		if isGone(frame) {
+		if isUnloaded(frame) {
 			return resolve(frame, code)
 		}
 		if !allocators.MatchString(frame) {
@@ -173,21 +168,13 @@ func (o object) origin(code []symbol) string {
 	return "an unknown place"
 }
 
-// resolve names the function of a module that an address lies in; code of a module's start is gone before all others.
+// resolve returns the function of a module at an address. Init code has no symbols: it is freed once init has returned.
 func resolve(frame string, code []symbol) string {
 	at, err := strconv.ParseUint(strings.TrimPrefix(frame, "0x"), 16, 64)
 	if err != nil || len(code) == 0 || at < code[0].at || at > code[len(code)-1].at+1<<16 {
 		return "the start of a module (" + frame + ")"
 	}
-	i, exact := slices.BinarySearchFunc(code, at, func(s symbol, at uint64) int {
-		switch {
-		case s.at < at:
-			return -1
-		case s.at > at:
-			return 1
-		}
-		return 0
-	})
+	i, exact := slices.BinarySearchFunc(code, at, func(s symbol, at uint64) int { return cmp.Compare(s.at, at) })
 	if !exact {
 		i--
 	}

@@ -50,8 +50,8 @@ func TestParseLeaks(t *testing.T) {
 		"0x607f4b8":          {8, false, "some_kernel_init"},
 	} {
 		o := got[at]
-		if o.size != want.size || o.modules() != want.ours || o.origin(code) != want.origin {
-			t.Errorf("%s: %+v, %v, %q", at, o, o.modules(), o.origin(code))
+		if o.size != want.size || o.ofModule() != want.ours || o.origin(code) != want.origin {
+			t.Errorf("%s: %+v, %v, %q", at, o, o.ofModule(), o.origin(code))
 		}
 	}
 }
@@ -63,7 +63,7 @@ func TestFindLeaks(t *testing.T) {
 		t.Error("found a search where there is none")
 	}
 	var none *leaks
-	none.learn("none", nil)
+	none.loadSymbols("none", nil)
 	if got := none.find(); got != nil {
 		t.Errorf("%q", got)
 	}
@@ -86,7 +86,7 @@ func FuzzParseLeaks(f *testing.F) {
 	f.Add("unreferenced object 0x1 (size 99999999999999999999):\n  backtrace:\n    [<1>] 0x\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, o := range parseLeaks(text) {
-			_, _ = o.modules(), o.origin([]symbol{{5, "a"}, {9, "b"}})
+			_, _ = o.ofModule(), o.origin([]symbol{{5, "a"}, {9, "b"}})
 		}
 		moduleSymbols(text, []wire.Module{{Name: "fifo"}})
 	})

@@ -13,8 +13,8 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// serving gives a folder in which requests are taken, and what was told so far.
-func serving(t *testing.T, names ...string) (dir string, r *requests, told func() []string) {
+// serving returns a folder in which requests are served, and what was reported so far.
+func serving(t *testing.T, names ...string) (dir string, r *requests, reported func() []string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "run")
 	r, err := openRequests(dir)
@@ -22,10 +22,10 @@ func serving(t *testing.T, names ...string) (dir string, r *requests, told func(
 		t.Fatal(err)
 	}
 	program := filepath.Join(t.TempDir(), "sbin", "modprobe")
-	if err := os.WriteFile(filepath.Join(dir, askedFile), []byte(strings.Join(names, "\n")), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, loadedFile), []byte(strings.Join(names, "\n")), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.place(program); err != nil {
+	if err := linkSelf(program); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(program); err != nil {
@@ -37,7 +37,7 @@ func serving(t *testing.T, names ...string) (dir string, r *requests, told func(
 		defer close(done)
 		r.serve(func(name string) { list = append(list, name) })
 	}()
-	t.Cleanup(func() { r.asked.Close(); <-done; r.done.Close() })
+	t.Cleanup(func() { r.names.Close(); <-done; r.acks.Close() })
 	return dir, r, func() []string {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -46,11 +46,11 @@ func serving(t *testing.T, names ...string) (dir string, r *requests, told func(
 }
 
 func TestModprobe(t *testing.T) {
-	dir, r, told := serving(t, "crypto-ecb", "fs-isofs")
+	dir, r, reported := serving(t, "crypto-ecb", "fs-isofs")
 	for _, c := range []struct {
-		name string
-		code int
-		told string // all that was told by then, which modprobe waits for
+		name     string
+		code     int
+		reported string // all that was reported by then, which modprobe waits for
 	}{
 		{"crypto-ecb", 0, ""},
 		{"fs-isofs", 0, ""},
@@ -66,63 +66,63 @@ func TestModprobe(t *testing.T) {
 		if code := modprobe(dir, []string{"/sbin/modprobe", "-q", "--", c.name}); code != c.code {
 			t.Errorf("%q: code %d, want %d", c.name, code, c.code)
 		}
-		if got := strings.Join(told(), " "); got != c.told {
-			t.Errorf("%q: told %q, want %q", c.name, got, c.told)
+		if got := strings.Join(reported(), " "); got != c.reported {
+			t.Errorf("%q: reported %q, want %q", c.name, got, c.reported)
 		}
 	}
-	r.renew()
-	if modprobe(dir, []string{"modprobe", "fs"}); strings.Join(told(), " ") != "fs crypto-cmac(aes) fs" {
-		t.Errorf("in another round: told %q", told())
+	r.newRound()
+	if modprobe(dir, []string{"modprobe", "fs"}); strings.Join(reported(), " ") != "fs crypto-cmac(aes) fs" {
+		t.Errorf("in another round: reported %q", reported())
 	}
-	r.end()
-	if code := modprobe(dir, []string{"modprobe", "late"}); code != 1 || len(told()) != 3 {
-		t.Errorf("after the end: code %d, told %q", code, told())
+	r.stop()
+	if code := modprobe(dir, []string{"modprobe", "late"}); code != 1 || len(reported()) != 3 {
+		t.Errorf("after the end: code %d, reported %q", code, reported())
 	}
 }
 
-func TestModprobeTellsBoundedly(t *testing.T) {
-	dir, _, told := serving(t)
+func TestModprobeReportsBoundedly(t *testing.T) {
+	dir, _, reported := serving(t)
 	for i := range wire.MaxWanted + 10 {
 		modprobe(dir, []string{"modprobe", fmt.Sprintf("n%d", i)})
 	}
-	if got := told(); len(got) != wire.MaxWanted || got[len(got)-1] != fmt.Sprintf("n%d", wire.MaxWanted-1) {
-		t.Errorf("%d names told: %q", len(got), got)
+	if got := reported(); len(got) != wire.MaxWanted || got[len(got)-1] != fmt.Sprintf("n%d", wire.MaxWanted-1) {
+		t.Errorf("%d names reported: %q", len(got), got)
 	}
 }
 
-// Two that ask at once wait for an answer each: one that goes with the other's leaves its own to the next who asks.
+// Two at once wait for an acknowledgement each: one that leaves with the other's would leave its own to the next.
 func TestModprobeTwoAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	r, err := openRequests(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.asked.Close()
-	defer r.done.Close()
+	defer r.names.Close()
+	defer r.acks.Close()
 	for range 50 {
 		gone := make(chan int, 2)
 		for _, name := range []string{"a", "b"} {
 			go func() { gone <- modprobe(dir, []string{"modprobe", name}) }()
 		}
 		for names := make([]byte, 4); len(names) > 0; {
-			n, err := r.asked.Read(names)
+			n, err := r.names.Read(names)
 			if err != nil {
 				t.Fatal(err)
 			}
 			names = names[n:]
 		}
 		for range 2 {
-			if _, err := r.done.WriteString("\n"); err != nil {
+			if _, err := r.acks.WriteString("\n"); err != nil {
 				t.Fatal(err)
 			}
 			<-gone
 		}
-		told, err := unix.Open(filepath.Join(dir, toldPipe), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		reported, err := unix.Open(filepath.Join(dir, ackPipe), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := unix.Read(told, make([]byte, 4))
-		unix.Close(told)
+		n, err := unix.Read(reported, make([]byte, 4))
+		unix.Close(reported)
 		if err != unix.EAGAIN {
 			t.Fatalf("%d answers are left over, %v", n, err)
 		}

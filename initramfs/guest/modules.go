@@ -13,9 +13,9 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// loadBase loads the modules in dir in the order of their names, and tells of each that it could not.
+// loadBase loads the modules in dir in the order of their names, and returns the errors.
 func loadBase(dir string) (trouble []string) {
-	paths, _ := filepath.Glob(filepath.Join(dir, "*.ko")) // the pattern is right, and glob knows no other error
+	paths, _ := filepath.Glob(filepath.Join(dir, "*.ko")) // only a bad pattern is an error
 	for _, path := range paths {
 		if err := loadDependency(path); err != nil {
 			trouble = append(trouble, err.Error())
@@ -24,8 +24,7 @@ func loadBase(dir string) (trouble []string) {
 	return trouble
 }
 
-// loadDependency loads a module of the kernel's own. That it is there already is fine; anything else is no fault of the
-// module under test.
+// loadDependency loads a module of the kernel's own, unless it is loaded already.
 func loadDependency(path string) error {
 	err := finit(path, "", patience{})
 	if err == nil || errors.Is(err, unix.EEXIST) {
@@ -34,7 +33,7 @@ func loadDependency(path string) error {
 	return fmt.Errorf("load dependency %s: %w", filepath.Base(path), err)
 }
 
-// load loads the modules under test, and says whether all of them are in.
+// load loads the modules under test, and says whether all of them are loaded.
 func (g *guest) load() bool {
 	g.loaded = 0
 	for _, m := range g.plan.Modules {
@@ -57,19 +56,19 @@ func (g *guest) load() bool {
 	return true
 }
 
-// finit gives a module to the kernel. An error is the kernel's unix.Errno, or some other if the file cannot be read.
+// finit is finit_module. Its error is the kernel's unix.Errno, or another one if the file cannot be opened.
 func finit(path, args string, p patience) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return errors.New(err.Error()) // its errno is not that of finit_module
 	}
 	defer f.Close()
-	undisturbed(p, func() { err = unix.FinitModule(int(f.Fd()), args, 0) })
+	withoutSignals(p, func() { err = unix.FinitModule(int(f.Fd()), args, 0) })
 	return err
 }
 
-// busyTime is how long a module may be busy before that counts: the last user's references may still be on their way
-// back, by RCU or a work queue.
+// busyTime is how long unloading is retried while a module is busy: its last reference may be dropped late, by RCU or a
+// work queue.
 const busyTime = 500 * time.Millisecond
 
 // unload unloads the modules under test in reverse order.
@@ -85,16 +84,15 @@ func (g *guest) unload() {
 	}
 }
 
-// remove takes a module out of the kernel if nobody uses it; it never waits for that.
+// remove is delete_module. It does not wait for users to go.
 func remove(name string, p patience) (err error) {
-	undisturbed(p, func() { err = unix.DeleteModule(name, unix.O_NONBLOCK) })
+	withoutSignals(p, func() { err = unix.DeleteModule(name, unix.O_NONBLOCK) })
 	return err
 }
 
-// undisturbed runs f on a thread that no signal reaches. A module that sleeps interruptibly while it is loaded would
-// otherwise be woken by the signals with which Go's runtime and our children's ends come, and fail as it never does
-// under insmod(8).
-func undisturbed(p patience, f func()) {
+// withoutSignals runs f on a thread with all signals blocked. A module that sleeps interruptibly while it is loaded would
+// otherwise be woken by those of Go's runtime and by SIGCHLD, and fail as it never does under insmod(8).
+func withoutSignals(p patience, f func()) {
 	thread, done := make(chan int, 1), make(chan struct{})
 	go func() {
 		defer close(done)

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounts are the file systems of a guest. Without the essential ones nothing can be said about a module; the others are
-// there for suites, where the kernel has them.
+// mounts are the file systems of a guest. Without the essential ones no module can be judged; the others are for suites,
+// where the kernel has them.
 var mounts = []struct {
 	kind, dir string
 	essential bool
@@ -16,7 +16,7 @@ var mounts = []struct {
 	{"proc", "/proc", true},
 	{"sysfs", "/sys", true},
 	{"devtmpfs", "/dev", true},
-	{"tmpfs", "/tmp", false}, // without it, the folder in the initramfs does as well
+	{"tmpfs", "/tmp", false}, // else the folder in the initramfs serves
 	{"tmpfs", "/run", false},
 	{"devpts", "/dev/pts", false},
 	{"debugfs", "/sys/kernel/debug", false},
@@ -25,10 +25,10 @@ var mounts = []struct {
 	{"cgroup2", "/sys/fs/cgroup", false},
 }
 
-// mountAll mounts them, and tells of each essential one that it could not.
+// mountAll mounts them, and returns the errors of the essential ones.
 func mountAll() (trouble []string) {
 	for _, m := range mounts {
-		_ = os.Mkdir(m.dir, 0o755) // where it is missing and cannot be made, mounting says why
+		_ = os.Mkdir(m.dir, 0o755) // where it cannot be made, mounting fails
 		err := unix.Mount(m.kind, m.dir, m.kind, 0, "")
 		if err != nil && err != unix.EBUSY && m.essential {
 			trouble = append(trouble, fmt.Sprintf("mount %s on %s: %v", m.kind, m.dir, err))
@@ -39,8 +39,8 @@ func mountAll() (trouble []string) {
 	return trouble
 }
 
-// mountLate mounts what only the modules of a plan brought: configfs is one on Debian's kernels, and what is simulated,
-// such as the chips of gpio-sim, is made there. Where it is mounted already, this does nothing.
+// mountLate mounts what the modules of the plan bring: configfs is a module in Debian's kernels, and simulated hardware,
+// such as the chips of gpio-sim, is configured there.
 func mountLate() {
 	_ = unix.Mount("configfs", "/sys/kernel/config", "configfs", 0, "")
 }

@@ -5,21 +5,21 @@ import (
 	"sync"
 )
 
-// What is kept of what a suite process prints: so much of the beginning, so much of the end.
+// The parts of a suite process's output that are kept, in bytes.
 const (
 	keepHead  = 64 << 10
 	keepTail  = 60 << 10 // fits into one frame together with the line that says what was left out
 	flushSize = 4 << 10
 )
 
-// output passes on what a process prints: the beginning as it comes, so that it is known even if the kernel dies, and
-// the end of the rest when the process has ended.
+// output forwards what a process prints: the beginning as it comes, so that the host has it even if the kernel dies, and
+// the end when the process has ended.
 type output struct {
 	send func(string)
 
 	mu      sync.Mutex
-	head    int    // bytes sent or pending of the beginning
-	pending []byte // of the beginning, not sent yet
+	head    int    // bytes of the beginning, sent or pending
+	pending []byte // of the beginning, to be sent
 	tail    []byte
 	lost    int64 // bytes between beginning and tail
 }
@@ -28,7 +28,7 @@ func newOutput(send func(string)) *output {
 	return &output{send: send}
 }
 
-// Write takes everything, and sends when there is enough for a frame.
+// Write never fails. It sends when there is enough for a frame.
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -39,14 +39,14 @@ func (o *output) Write(b []byte) (int, error) {
 		o.flushLocked()
 	}
 	o.tail = append(o.tail, b[head:]...)
-	if over := len(o.tail) - keepTail; over > keepTail { // by then it pays to move the rest
+	if over := len(o.tail) - keepTail; over > keepTail { // not earlier, for each time keepTail bytes are moved
 		o.lost += int64(over)
 		o.tail = append(o.tail[:0], o.tail[over:]...)
 	}
 	return len(b), nil
 }
 
-// flush sends what came since, of the beginning.
+// flush sends what is pending.
 func (o *output) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -7,53 +7,51 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// answerTime is how long the host's answer is waited for. The host itself gives up on a device that is not let go of
-// in half that time.
+// answerTime is the time for the host's answer. The host itself gives up on a device that is not released in half that
+// time.
 const answerTime = time.Minute
 
-// outlet is how devices come and go: the host is asked for them, and answers on the port.
-type outlet struct {
-	turn    sync.Mutex
-	ticket  int
-	answers chan wire.Frame // nil until something was asked for
-	in      map[string]bool // by name, what is plugged in
+// hotplug asks the host to plug and to pull devices. One request is made at a time.
+type hotplug struct {
+	mu      sync.Mutex
+	count   int             // of requests
+	answers chan wire.Frame // nil until something was requested
+	plugged map[string]bool // by name
 }
 
-// plug asks the host for what f says, and gives its reason where it is not done; empty: it is.
+// plug passes the request f to the host. It returns the reason where that is refused, empty where it is done.
 func (g *guest) plug(f wire.Frame) (refused string) {
-	o := &g.outlet
-	o.turn.Lock()
-	defer o.turn.Unlock()
-	if o.answers == nil {
-		o.answers, o.in = make(chan wire.Frame, 1), map[string]bool{}
-		go g.guard(func() { g.hear(wire.NewReader(g.port), o.answers) })
+	h := &g.hotplug
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.answers == nil {
+		h.answers, h.plugged = make(chan wire.Frame, 1), map[string]bool{}
+		go g.guard(func() { g.readAnswers(wire.NewReader(g.port), h.answers) })
 	}
-	o.ticket++
-	g.send(wire.Frame{Kind: f.Kind, Text: f.Text, Count: o.ticket})
-	if refused = o.await(); refused != "" {
+	h.count++
+	g.send(wire.Frame{Kind: f.Kind, Text: f.Text, Count: h.count})
+	if refused = h.await(); refused != "" {
 		return refused
 	}
 	if f.Kind == wire.KindPlug {
-		o.in[f.Text] = true
+		h.plugged[f.Text] = true
 	} else {
-		delete(o.in, f.Text)
+		delete(h.plugged, f.Text)
 	}
 	return ""
 }
 
-// await gives the host's answer to the last ticket.
-func (o *outlet) await() (refused string) {
+// await returns the host's answer to the last request.
+func (h *hotplug) await() (refused string) {
 	late := time.NewTimer(answerTime)
 	defer late.Stop()
 	for {
 		select {
-		case f := <-o.answers:
-			if f.Count == o.ticket { // else it is one that was given up
+		case f := <-h.answers:
+			if f.Count == h.count { // else it is to a request that has timed out
 				return f.Text
 			}
 		case <-late.C:
@@ -62,8 +60,8 @@ func (o *outlet) await() (refused string) {
 	}
 }
 
-// hear takes the host's answers from the port.
-func (g *guest) hear(r *wire.Reader, answers chan<- wire.Frame) {
+// readAnswers reads the host's answers from the port.
+func (g *guest) readAnswers(r *wire.Reader, answers chan<- wire.Frame) {
 	for {
 		f, err := r.Next()
 		if err != nil {
@@ -75,26 +73,15 @@ func (g *guest) hear(r *wire.Reader, answers chan<- wire.Frame) {
 	}
 }
 
-// left names what is plugged in.
-func (o *outlet) left() []string {
-	o.turn.Lock()
-	defer o.turn.Unlock()
-	return slices.Sorted(maps.Keys(o.in))
+func (h *hotplug) names() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Sorted(maps.Keys(h.plugged))
 }
 
-// pullAll pulls what a suite has left plugged in. What does not let go shows as left behind.
+// pullAll pulls what a suite has left plugged in. A device that is not released shows as left behind.
 func (g *guest) pullAll() {
-	for _, name := range g.outlet.left() {
+	for _, name := range g.hotplug.names() {
 		_ = g.plug(wire.Frame{Kind: wire.KindUnplug, Text: name})
-	}
-}
-
-// Read waits until there is something on the line.
-func (p *port) Read(b []byte) (int, error) {
-	for {
-		n, err := unix.Read(p.fd, b)
-		if err != unix.EINTR {
-			return max(n, 0), err
-		}
 	}
 }

@@ -49,7 +49,7 @@ func TestPlug(t *testing.T) {
 		}
 		return ""
 	})
-	relay := g.relay(seen{}, nil)
+	relay := g.relay(streamed{}, nil)
 	for _, step := range []struct {
 		kind wire.Kind
 		name string
@@ -66,7 +66,7 @@ func TestPlug(t *testing.T) {
 		<-asked
 	}
 	g.pullAll()
-	if first, then := <-asked, <-asked; first != "unplug card" || then != "unplug mouse" || len(g.outlet.left()) != 0 || len(asked) > 0 {
-		t.Errorf("%s, %s, and left %q", first, then, g.outlet.left())
+	if first, then := <-asked, <-asked; first != "unplug card" || then != "unplug mouse" || len(g.hotplug.names()) != 0 || len(asked) > 0 {
+		t.Errorf("%s, %s, and left %q", first, then, g.hotplug.names())
 	}
 }

@@ -1,43 +1,37 @@
 package guest
 
-import (
-	"fmt"
-	"os"
-)
+import "os"
 
-// plumbing collects the files of a child, in the order of their numbers in it, and our ends of its pipes.
-// After the first error the rest does nothing.
+// plumbing collects the files of a child, in the order of their descriptors in it, and PID 1's ends of its pipes. err is
+// the first error; after it, nothing else may be used but close.
 type plumbing struct {
-	child []*os.File
-	ours  []*os.File
-	count []int // how many numbers each of child takes
-	err   error
+	child, ours []*os.File
+	err         error
 }
 
-// add opens a file for the child.
-func (p *plumbing) add(flags int, path string) {
-	if p.err != nil {
-		return
+// open opens a file for the child to read.
+func (p *plumbing) open(path string) {
+	f, err := os.Open(path)
+	p.child = append(p.child, f)
+	if p.err == nil {
+		p.err = err
 	}
-	f, err := os.OpenFile(path, flags, 0)
-	if err != nil {
-		p.err = fmt.Errorf("open the file of a child: %w", err)
-		return
-	}
-	p.child, p.count = append(p.child, f), append(p.count, 1)
 }
 
-// pipeOut gives the child a pipe to write to, under the next n numbers, and us its other end.
+// pipeOut adds a pipe that the child writes to, by n descriptors, and returns the end to read from.
 func (p *plumbing) pipeOut(n int) *os.File {
 	r, w := p.pipe()
-	p.keep(r, w, n)
+	for range n {
+		p.child = append(p.child, w)
+	}
+	p.ours = append(p.ours, r)
 	return r
 }
 
-// pipeIn gives the child a pipe to read from, and us its other end.
+// pipeIn adds a pipe that the child reads from, and returns the end to write to.
 func (p *plumbing) pipeIn() *os.File {
 	r, w := p.pipe()
-	p.keep(w, r, 1)
+	p.child, p.ours = append(p.child, r), append(p.ours, w)
 	return w
 }
 
@@ -48,26 +42,18 @@ func (p *plumbing) pipe() (r, w *os.File) {
 	return r, w
 }
 
-func (p *plumbing) keep(ours, child *os.File, n int) {
-	if p.err == nil {
-		p.ours, p.child, p.count = append(p.ours, ours), append(p.child, child), append(p.count, n)
-	}
-}
-
-// fds are the numbers to start the child with.
+// fds are the descriptors to start the child with.
 func (p *plumbing) fds() (fds []uintptr) {
-	for i, f := range p.child {
-		for range p.count[i] {
-			fds = append(fds, f.Fd())
-		}
+	for _, f := range p.child {
+		fds = append(fds, f.Fd())
 	}
 	return fds
 }
 
-// closeChild closes what only the child may hold, so that its pipes end with it.
+// closeChild closes the child's files here, so that its pipes end with it.
 func (p *plumbing) closeChild() {
 	for _, f := range p.child {
-		f.Close()
+		f.Close() // where it is there twice, the second time does nothing
 	}
 	p.child = nil
 }

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unixSync writes out what programs left in memory, unless a broken driver keeps it from ending.
-func unixSync() {
+// syncDisks is sync(2), unless a broken driver makes it hang.
+func syncDisks() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -19,7 +19,7 @@ func unixSync() {
 	}
 }
 
-// powerOff ends the guest. It does not return: where the machine cannot be switched off, PID 1 waits to be ended with it.
+// powerOff switches the guest off. It does not return, even where that fails.
 func powerOff() {
 	for {
 		_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)

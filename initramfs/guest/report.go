@@ -5,23 +5,24 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// maxReport bounds Ginkgo's report in memory; a thousand specs take about 3 MB.
+// maxReport bounds Ginkgo's report, in bytes; a thousand specs take about 3 MB.
 const maxReport = 32 << 20
 
-// report is what is used of Ginkgo's JSON report (types.Report).
+// report is the part of Ginkgo's JSON report (types.Report) that is used.
 type report struct {
 	SuiteDescription           string
 	SpecialSuiteFailureReasons []string
 	SpecReports                []specReport
 }
 
-// specReport is what is used of types.SpecReport.
+// specReport is the part of types.SpecReport that is used.
 type specReport struct {
 	ContainerHierarchyTexts    []string
 	IsInOrderedContainer       bool
@@ -43,33 +44,37 @@ type specReport struct {
 
 // readReport reads the report of one suite.
 func readReport(path string) (report, error) {
+	var r report
 	f, err := os.Open(path)
+	if err == nil {
+		defer f.Close()
+		r, err = parseReport(f)
+	}
 	if err != nil {
 		return report{}, fmt.Errorf("read the suite's report: %w", err)
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxReport+1))
-	if err != nil {
-		return report{}, fmt.Errorf("read the suite's report: %w", err)
-	}
-	return parseReport(text)
+	return r, nil
 }
 
-func parseReport(text []byte) (report, error) {
+func parseReport(in io.Reader) (report, error) {
+	text, err := io.ReadAll(io.LimitReader(in, maxReport+1))
+	if err != nil {
+		return report{}, err
+	}
 	if len(text) > maxReport {
-		return report{}, fmt.Errorf("read the suite's report: more than %d MiB", maxReport>>20)
+		return report{}, fmt.Errorf("more than %d MiB", maxReport>>20)
 	}
 	var reports []report
 	if err := json.Unmarshal(text, &reports); err != nil {
-		return report{}, fmt.Errorf("read the suite's report: %w", err)
+		return report{}, err
 	}
 	if len(reports) != 1 {
-		return report{}, fmt.Errorf("read the suite's report: it holds %d suites", len(reports))
+		return report{}, fmt.Errorf("it holds %d suites", len(reports))
 	}
 	return reports[0], nil
 }
 
-// isSpec tells specs from the nodes around them.
+// isSpec is false for nodes such as BeforeSuite.
 func (r specReport) isSpec() bool { return r.LeafNodeType == "It" }
 
 // failed are the states that Ginkgo counts as failures (types.SpecStateFailureStates).
@@ -81,7 +86,7 @@ func (r specReport) failed() bool {
 	return false
 }
 
-// spec is r in the words of the wire.
+// spec is r as a frame carries it.
 func (r specReport) spec() wire.Spec {
 	s := wire.Spec{Name: r.fullText(), State: r.State, DurationMS: r.RunTime.Milliseconds(), Attempts: r.NumAttempts,
 		Message: r.Failure.Message, Output: r.CapturedGinkgoWriterOutput}
@@ -98,20 +103,20 @@ func (r specReport) spec() wire.Spec {
 	return s
 }
 
-// fullText is the spec's name as SpecReport.FullText makes it.
+// fullText is the spec's name, as SpecReport.FullText.
 func (r specReport) fullText() string {
-	texts := append([]string(nil), r.ContainerHierarchyTexts...)
+	texts := slices.Clone(r.ContainerHierarchyTexts)
 	if r.LeafNodeText != "" {
 		texts = append(texts, r.LeafNodeText)
 	}
 	return strings.Join(texts, " ")
 }
 
-// planOf lists the specs that a dry run found, in their order. Those to run have no state yet; the dry run leaves out,
-// as skipped, what a filter leaves out.
+// planOf lists the specs of a dry run, in their order. Those to run have no state yet; those that a filter leaves out are
+// skipped.
 func planOf(r report) []wire.Spec {
 	var specs []wire.Spec
-	loose := looseContainers(r)
+	loose := unordered(r)
 	for _, s := range r.SpecReports {
 		if !s.isSpec() {
 			continue
@@ -125,8 +130,8 @@ func planOf(r report) []wire.Spec {
 	return specs
 }
 
-// looseContainers are the full texts of the containers that hold a spec in no Ordered container, so are not Ordered.
-func looseContainers(r report) map[string]bool {
+// unordered are the full texts of the containers that are surely not Ordered, for a spec in them is in no Ordered container.
+func unordered(r report) map[string]bool {
 	loose := map[string]bool{}
 	for _, s := range r.SpecReports {
 		for i := range s.ContainerHierarchyTexts {
@@ -138,9 +143,9 @@ func looseContainers(r report) map[string]bool {
 	return loose
 }
 
-// group is the full text of the outermost container that can be the Ordered one that r lies in. Ginkgo tells only that
-// there is one: a container that holds nothing but Ordered ones is taken for Ordered itself, which keeps specs together
-// that could be parted, and never parts those that cannot.
+// group is the full text of the outermost container of r that may be Ordered. Ginkgo's report only says that one is: a
+// container that holds nothing but Ordered ones is taken for Ordered itself. That keeps specs together which could be
+// separated, and never separates others.
 func (r specReport) group(loose map[string]bool) string {
 	if !r.IsInOrderedContainer {
 		return ""
@@ -150,15 +155,15 @@ func (r specReport) group(loose map[string]bool) string {
 			return text
 		}
 	}
-	return strings.Join(r.ContainerHierarchyTexts, " ") // two containers of one text, of which one is Ordered
+	return strings.Join(r.ContainerHierarchyTexts, " ") // of two containers with this text, one is Ordered
 }
 
-// planFrames puts specs into as many frames as the line needs; even none is said.
+// planFrames returns specs in as many frames as the line needs: at least one.
 func planFrames(specs []wire.Spec) (frames []wire.Frame) {
-	const most, room = 1000, 100 << 10 // far below the bounds of a frame, however JSON writes the names
+	const maxSpecs, maxBytes = 1000, 100 << 10 // far below the bounds of a frame, whatever JSON escapes
 	start, size := 0, 0
 	for i, s := range specs {
-		if i-start == most || size+len(s.Name)+len(s.Group) > room && i > start {
+		if i-start == maxSpecs || size+len(s.Name)+len(s.Group) > maxBytes && i > start {
 			frames = append(frames, wire.Frame{Kind: wire.KindPlan, Specs: specs[start:i]})
 			start, size = i, 0
 		}
@@ -167,17 +172,17 @@ func planFrames(specs []wire.Spec) (frames []wire.Frame) {
 	return append(frames, wire.Frame{Kind: wire.KindPlan, Specs: specs[start:]})
 }
 
-// seen counts what a suite process has told of as it happened, so that nothing is told again from the report.
-type seen map[wire.Spec]int
+// streamed counts what a suite process has sent as it happened, so that it is not sent again from the report.
+type streamed map[wire.Spec]int
 
 func key(s wire.Spec) wire.Spec {
 	return wire.Spec{Name: s.Name, Node: s.Node}.Cleaned()
 }
 
-func (m seen) add(s wire.Spec) { m[key(s)]++ }
+func (m streamed) add(s wire.Spec) { m[key(s)]++ }
 
-// take says whether s was told of, and crosses it off.
-func (m seen) take(s wire.Spec) bool {
+// remove removes s once, and says whether it was there.
+func (m streamed) remove(s wire.Spec) bool {
 	k := key(s)
 	if m[k] == 0 {
 		return false
@@ -186,8 +191,8 @@ func (m seen) take(s wire.Spec) bool {
 	return true
 }
 
-// missed gives the frames for what the report knows and the process did not tell.
-func (m seen) missed(r report) (frames []wire.Frame) {
+// missed returns frames for what is in the report and was not streamed.
+func (m streamed) missed(r report) (frames []wire.Frame) {
 	for _, s := range r.SpecReports {
 		kind := wire.KindSpecEnd
 		if !s.isSpec() {
@@ -196,7 +201,7 @@ func (m seen) missed(r report) (frames []wire.Frame) {
 				continue
 			}
 		}
-		if spec := s.spec(); !m.take(spec) {
+		if spec := s.spec(); !m.remove(spec) {
 			frames = append(frames, wire.Frame{Kind: kind, Spec: &spec})
 		}
 	}

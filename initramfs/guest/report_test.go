@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -40,7 +41,7 @@ func parsed(t *testing.T) report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := parseReport(text)
+	r, err := parseReport(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,14 +99,14 @@ func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 func TestNothingIsToldTwice(t *testing.T) {
 	r := parsed(t)
-	if got := (seen{}).missed(r); len(got) != 7 || got[6].Kind != wire.KindSuiteError || got[6].Spec.Name != "AfterSuite" {
+	if got := (streamed{}).missed(r); len(got) != 7 || got[6].Kind != wire.KindSuiteError || got[6].Spec.Name != "AfterSuite" {
 		t.Errorf("without streaming: %+v", got)
 	}
-	told := seen{}
-	told.add(wire.Spec{Name: "fifo when full blocks", State: "passed"})
-	told.add(wire.Spec{Name: "twice", State: "failed"})
-	told.add(wire.Spec{Name: "AfterSuite", Node: "AfterSuite"})
-	got := told.missed(r)
+	sent := streamed{}
+	sent.add(wire.Spec{Name: "fifo when full blocks", State: "passed"})
+	sent.add(wire.Spec{Name: "twice", State: "failed"})
+	sent.add(wire.Spec{Name: "AfterSuite", Node: "AfterSuite"})
+	got := sent.missed(r)
 	if len(got) != 4 || got[0].Spec.Name != "panics" || got[1].Spec.Message != "second" {
 		t.Errorf("with some streamed: %+v", got)
 	}
@@ -113,7 +114,7 @@ func TestNothingIsToldTwice(t *testing.T) {
 
 func TestBadReports(t *testing.T) {
 	for _, text := range []string{"", "[]", "{}", "[{}, {}]", "[{", `[{"SpecReports": 3}]`, strings.Repeat("[", 20000)} {
-		if _, err := parseReport([]byte(text)); err == nil {
+		if _, err := parseReport(strings.NewReader(text)); err == nil {
 			t.Errorf("%.20q is a report", text)
 		}
 	}
@@ -140,12 +141,12 @@ func FuzzReport(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte(`[{"SpecReports":[{"LeafNodeType":"It","State":"passed","RunTime":-1}]}]`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		r, err := parseReport(text)
+		r, err := parseReport(bytes.NewReader(text))
 		if err != nil {
 			return
 		}
 		w := wire.NewWriter(discard{}, "")
-		for _, frame := range append(planFrames(planOf(r)), seen{}.missed(r)...) {
+		for _, frame := range append(planFrames(planOf(r)), streamed{}.missed(r)...) {
 			if err := w.Write(frame); err != nil {
 				t.Error(err)
 			}
@@ -182,10 +183,10 @@ func in(ordered bool, containers ...string) specReport {
 
 func TestChosen(t *testing.T) {
 	specs := []wire.Spec{{Name: "a"}, {Name: "b\nc", State: "skipped"}, {Name: "a b"}}
-	if got := chosen(specs, nil); len(got) != 3 {
+	if got := selectSpecs(specs, nil); len(got) != 3 {
 		t.Errorf("%v", got)
 	}
-	if got := chosen(specs, []string{"b c", "none"}); len(got) != 1 || got[0].State != "skipped" {
+	if got := selectSpecs(specs, []string{"b c", "none"}); len(got) != 1 || got[0].State != "skipped" {
 		t.Errorf("%v", got)
 	}
 	for _, c := range []struct {
@@ -202,7 +203,7 @@ func TestChosen(t *testing.T) {
 		{wire.Frame{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: "y"}}, []string{"y"}, true},
 		{wire.Frame{Kind: wire.KindSuiteError, Spec: &wire.Spec{Name: "x"}}, []string{"y"}, true},
 	} {
-		if got := wanted(c.f, c.only); got != c.want {
+		if got := selected(c.f, c.only); got != c.want {
 			t.Errorf("%+v of %q: %v", c.f.Spec, c.only, got)
 		}
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// rounds does what must go well before the module can be judged, and then runs a round for each suite.
+// rounds loads the dependencies, reports the specs, and then runs a round for each suite.
 func (g *guest) rounds() {
-	if !g.depend() {
+	if !g.loadDependencies() {
 		return
 	}
 	if g.plan.Interactive || len(g.plan.Suites) == 0 {
@@ -23,7 +23,7 @@ func (g *guest) rounds() {
 	}
 	var ready []*wire.Suite
 	for i := range g.plan.Suites {
-		if s := &g.plan.Suites[i]; g.tellSpecs(s) {
+		if s := &g.plan.Suites[i]; g.planSuite(s) {
 			ready = append(ready, s)
 		}
 	}
@@ -31,23 +31,23 @@ func (g *guest) rounds() {
 		return
 	}
 	for i, s := range ready {
-		if i > 0 && !g.sweep() {
+		if i > 0 && !g.cleanUp() {
 			return
 		}
-		g.asked.renew()
+		g.requests.newRound()
 		g.suite.Store(&s.Name)
 		g.round(s)
 		g.suite.Store(nil)
 	}
 }
 
-// depend loads the kernel's own modules, and says whether all of them are in.
-func (g *guest) depend() bool {
+// loadDependencies loads the kernel's own modules, and says whether all of them are loaded.
+func (g *guest) loadDependencies() bool {
 	if g.plan.List {
 		return true
 	}
 	for _, path := range g.plan.Given {
-		_ = loadDependency(path) // of several that answer to a name, some want hardware; the kernel says what is amiss
+		_ = loadDependency(path) // of several for one name, some need hardware; the kernel log has the reason
 	}
 	for _, path := range g.plan.Dependencies {
 		if err := loadDependency(path); err != nil {
@@ -59,9 +59,9 @@ func (g *guest) depend() bool {
 	return true
 }
 
-// tellSpecs tells which specs a suite has for this target, before there is a module that could keep it from answering,
-// and says whether that is known. The suite is asked only for what the plan does not know.
-func (g *guest) tellSpecs(s *wire.Suite) bool {
+// planSuite reports which specs a suite has for this target, before there is a module that could make it hang. It runs the
+// suite only for what the plan does not know, and returns false where that fails.
+func (g *guest) planSuite(s *wire.Suite) bool {
 	specs := s.Known
 	if len(specs) == 0 || len(s.Only) > 0 && s.Title == "" {
 		r, err := g.listSpecs(*s)
@@ -71,15 +71,15 @@ func (g *guest) tellSpecs(s *wire.Suite) bool {
 		}
 		specs, s.Title = planOf(r), r.SuiteDescription
 	}
-	for _, f := range planFrames(chosen(specs, s.Only)) {
+	for _, f := range planFrames(selectSpecs(specs, s.Only)) {
 		f.Suite, f.Text = s.Name, s.Title
 		g.send(f)
 	}
 	return true
 }
 
-// chosen are the specs whose names are in only; all where that is empty.
-func chosen(specs []wire.Spec, only []string) []wire.Spec {
+// selectSpecs returns the specs whose names are in only; all where that is empty.
+func selectSpecs(specs []wire.Spec, only []string) []wire.Spec {
 	if len(only) == 0 {
 		return specs
 	}
@@ -95,12 +95,12 @@ func chosen(specs []wire.Spec, only []string) []wire.Spec {
 // round loads the modules, runs the suite or a shell, and unloads again.
 func (g *guest) round(s *wire.Suite) {
 	g.taint(wire.StageBoot)
-	g.events.forget()
-	before, leaks := lookAround(), openLeaks(leakFile)
+	g.events.reset()
+	before, leaks := takeSurvey(), openLeaks(leakFile)
 	loaded := true
 	g.stage(wire.StageLoad, func() {
 		if loaded = g.load(); !loaded && !g.plan.Interactive {
-			g.retreat(before)
+			g.rollBack(before)
 		}
 	})
 	g.taint(wire.StageLoad)
@@ -118,19 +118,19 @@ func (g *guest) round(s *wire.Suite) {
 		g.taint(wire.StageTest)
 	}
 	g.stage(wire.StageUnload, func() {
-		leaks.learn("/proc/kallsyms", g.plan.Modules)
+		leaks.loadSymbols("/proc/kallsyms", g.plan.Modules)
 		g.unload()
 		began := time.Now()
 		g.residue(before)
 		g.settle(began, settleUnload)
-		g.tellResidue(leaks.find())
+		g.sendResidue(leaks.find())
 	})
 	g.taint(wire.StageUnload)
 }
 
-// retreat is for a load that was refused: those before it go again, and what is left then was left by the one that was
-// refused, which must have taken back all that it had begun.
-func (g *guest) retreat(before survey) {
+// rollBack follows a refused load: the modules before it are unloaded, and what is left then was left by the one that was
+// refused, which should have undone all that its init did.
+func (g *guest) rollBack(before survey) {
 	began := time.Now()
 	if g.removeAll() {
 		g.residue(before)
@@ -138,7 +138,7 @@ func (g *guest) retreat(before survey) {
 	}
 }
 
-// removeAll takes out those modules that were loaded and are still there, and says whether none is.
+// removeAll unloads the modules that are still loaded, and says whether none is left.
 func (g *guest) removeAll() bool {
 	for _, m := range slices.Backward(g.plan.Modules[:g.loaded]) {
 		if err := remove(m.Name, g.patience()); err != nil && err != unix.ENOENT {
@@ -148,13 +148,12 @@ func (g *guest) removeAll() bool {
 	return true
 }
 
-// sweep makes the guest as it was before a round, as far as that is in its power: no module of the last round, and a
-// /tmp without its files. It says whether another round can begin; with a module that is still there none can, and the
-// host, which knows that it does not go, misses the rounds.
-func (g *guest) sweep() bool {
+// cleanUp prepares the guest for another round: no module of the last round, and an empty /tmp. It returns false where a
+// module cannot be unloaded: no round can follow then, and the host, which knows of the module, will miss them.
+func (g *guest) cleanUp() bool {
 	if !g.removeAll() {
 		return false
 	}
-	_ = unix.Mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777") // where it cannot, the old one does as well
+	_ = unix.Mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777") // else the old one serves
 	return true
 }

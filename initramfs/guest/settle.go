@@ -6,9 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the kernel gets, without a word of the plan's, to finish what a suite or unloading began: timers, work that was
-// delayed, callbacks that wait for readers. After unloading it is longer, for then it is the module's code that is
-// gone: what comes late runs into nothing, and the guest must still be there to see it.
+// The kernel's default time to finish what a suite or unloading started: timers, delayed work, RCU callbacks. It is longer
+// after unloading: what runs late then jumps into freed code, and the guest must still be up to catch that.
 const (
 	settleTest   = 10 * time.Millisecond
 	settleUnload = 50 * time.Millisecond
@@ -17,14 +16,13 @@ const (
 // membarrierGlobal is MEMBARRIER_CMD_GLOBAL (include/uapi/linux/membarrier.h).
 const membarrierGlobal = 1
 
-// settle gives the kernel its time, counted from began: what was done meanwhile need not be waited for again. All
-// processors pass through a quiet state first, so callbacks that were due before are being run by the end of it
-// (kernel/sched/membarrier.c; with one processor it returns at once). Unloading has waited for readers by itself
-// (kernel/module/main.c, free_module).
-func (g *guest) settle(began time.Time, usual time.Duration) {
+// settle waits until the plan's time, or the default, has passed since began. The barrier lets all processors pass a
+// quiescent state first, so that RCU callbacks that were due are run (kernel/sched/membarrier.c; with one processor it
+// returns at once). Unloading has its own barrier (kernel/module/main.c, free_module).
+func (g *guest) settle(began time.Time, limit time.Duration) {
 	if g.plan.SettleMS > 0 {
-		usual = time.Duration(g.plan.SettleMS) * time.Millisecond
+		limit = time.Duration(g.plan.SettleMS) * time.Millisecond
 	}
 	_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, membarrierGlobal, 0, 0) // where the kernel has it
-	time.Sleep(usual - time.Since(began))
+	time.Sleep(limit - time.Since(began))
 }

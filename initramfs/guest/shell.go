@@ -10,28 +10,28 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// shell gives a person a shell on the third serial port. It ends when the person leaves it.
+// shell runs an interactive shell on the third serial port until the user exits it.
 func (g *guest) shell() {
 	fd, err := openTerminal(shellPath)
 	if err != nil {
-		g.fail("give a shell: %v", err)
+		g.fail("open a shell: %v", err)
 		return
 	}
 	defer unix.Close(fd)
 	_, _ = unix.Write(fd, []byte(banner(g.plan)))
 	env := []string{"PATH=/bbin:/bin", "HOME=/root", "TMPDIR=/tmp", "TERM=xterm", "PS1=" + g.plan.Target.Release + " # "}
-	p, err := g.family.start("/bbin/modmatrix-shell", []string{"modmatrix-shell"}, &syscall.ProcAttr{
+	p, err := g.reaper.start("/bbin/modmatrix-shell", []string{"modmatrix-shell"}, &syscall.ProcAttr{
 		Dir: "/root", Env: env, Files: []uintptr{uintptr(fd), uintptr(fd), uintptr(fd)},
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}})
 	if err != nil {
-		g.fail("give a shell: %v", err)
+		g.fail("open a shell: %v", err)
 		return
 	}
 	<-p.ended
-	g.family.killAll()
+	g.reaper.killAll()
 }
 
-// openTerminal opens a serial port for a person: lines, echo and the keys that send signals.
+// openTerminal opens a serial port as a terminal: lines, echo and the keys that send signals.
 func openTerminal(path string) (int, error) {
 	p, err := openPort(path)
 	if err != nil {
@@ -50,11 +50,11 @@ func openTerminal(path string) (int, error) {
 		unix.Close(p.fd)
 		return -1, fmt.Errorf("set up %s: %w", path, err)
 	}
-	_ = unix.IoctlSetWinsize(p.fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}) // a serial line cannot tell its own
+	_ = unix.IoctlSetWinsize(p.fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}) // a serial line has no size of its own
 	return p.fd, nil
 }
 
-// banner says where one is and how one leaves.
+// banner says which kernel this is, and how to leave.
 func banner(p wire.Plan) string {
 	var names []string
 	for _, m := range p.Modules {

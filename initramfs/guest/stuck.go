@@ -11,8 +11,8 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// patience is how long a call into the kernel may take, and what is done about one that takes longer. The zero value
-// waits for ever.
+// patience is how long a call into the kernel may take, and what to do when it takes longer. The zero value waits for
+// ever.
 type patience struct {
 	limit time.Duration
 	late  func(tid int) // of the thread that waits
@@ -25,13 +25,13 @@ func (g *guest) patience() patience {
 	}}
 }
 
-// stuck tells, once in a stage, what does not end and where in the kernel it is, and has the kernel say on the console
-// what all its processors and threads are doing.
+// stuck reports, once in a stage, what hangs and where in the kernel, and has the kernel dump the stacks of all processors
+// and threads on the console.
 func (g *guest) stuck(text string) {
-	if g.toldStuck {
+	if g.reportedStuck {
 		return
 	}
-	g.toldStuck = true
+	g.reportedStuck = true
 	g.send(wire.Frame{Kind: wire.KindStuck, Stage: g.stageName, Text: text})
 	_ = os.WriteFile("/proc/sys/kernel/sysrq", []byte("1"), 0)
 	for _, key := range "lwt" { // processors, blocked threads, all threads (Documentation/admin-guide/sysrq.rst)
@@ -39,14 +39,14 @@ func (g *guest) stuck(text string) {
 	}
 }
 
-// maxFrames bounds the functions that are told of one thread.
+// maxFrames bounds the functions that are reported of one thread.
 const maxFrames = 16
 
 // whereabouts says in one line where in the kernel a thread is: "fifo.test (71): fifo_read [fifo] <- vfs_read <- …".
 func whereabouts(proc string, pid, tid int) string {
 	dir := filepath.Join(proc, strconv.Itoa(pid), "task", strconv.Itoa(tid))
 	read := func(name string) string {
-		text, _ := os.ReadFile(filepath.Join(dir, name)) // not every kernel has each of them, and the thread may be gone
+		text, _ := os.ReadFile(filepath.Join(dir, name)) // not every kernel has each file, and the thread may be gone
 		return strings.TrimSpace(string(text))
 	}
 	who := fmt.Sprintf("%s (%d): ", read("comm"), tid)
@@ -62,8 +62,8 @@ func whereabouts(proc string, pid, tid int) string {
 	return who + "gone"
 }
 
-// parseStack gives the functions in a stack file, the innermost first: "[<0>] msleep+0x2d/0x40", and with a module's
-// name behind those that are a module's.
+// parseStack returns the functions in a stack file, the innermost first: "[<0>] msleep+0x2d/0x40", with " [fifo]" behind
+// those of a module.
 func parseStack(text string) (functions []string) {
 	for line := range strings.Lines(text) {
 		_, line, ok := strings.Cut(line, "] ")
@@ -80,7 +80,7 @@ func parseStack(text string) (functions []string) {
 	return functions
 }
 
-// threadState is what a status file calls the state, such as "D (disk sleep)".
+// threadState is the state in a status file, such as "D (disk sleep)".
 func threadState(status string) string {
 	for line := range strings.Lines(status) {
 		if state, ok := strings.CutPrefix(line, "State:"); ok {
@@ -90,8 +90,8 @@ func threadState(status string) string {
 	return ""
 }
 
-// stuckProcess says where the thread of a process is that most likely keeps it from ending: one that sleeps where no
-// signal reaches it, before one that runs, before any other.
+// stuckProcess says where the thread of a process is that most likely keeps it from ending: one in uninterruptible sleep
+// before one that runs before any other.
 func stuckProcess(proc string, pid int) string {
 	worst, rank := pid, -1
 	for _, name := range entries(filepath.Join(proc, strconv.Itoa(pid), "task")) {

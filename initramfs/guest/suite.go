@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -22,48 +21,49 @@ const (
 	runReport = "/run/report.json"
 )
 
-// listSpecs asks the suite which specs it has.
+// listSpecs runs the suite dry.
 func (g *guest) listSpecs(s wire.Suite) (report, error) {
 	_ = os.Remove(dryReport) // another suite's
-	var said bytes.Buffer
-	exit, err := g.runProcess(s, append(suiteFlags(g.plan.Target, s, dryReport), "--ginkgo.dry-run"), newOutput(func(text string) { said.WriteString(text) }), nil)
+	var printed strings.Builder
+	out := newOutput(func(text string) { printed.WriteString(text) })
+	exit, err := g.runProcess(s, append(suiteFlags(g.plan.Target, s, dryReport), "--ginkgo.dry-run"), out, nil)
 	if err != nil {
 		return report{}, err
 	}
 	r, err := readReport(dryReport)
 	if err != nil {
-		return report{}, fmt.Errorf("%w; the process ended with %s and said:\n%s", err, exit, said.String())
+		return report{}, fmt.Errorf("%w; the process ended with %s and printed:\n%s", err, exit, printed.String())
 	}
 	return r, nil
 }
 
-// runSuite runs the suite and tells everything that happens in it.
+// runSuite runs the suite and reports everything that happens in it.
 func (g *guest) runSuite(s wire.Suite) {
 	_ = os.Remove(runReport) // another suite's
-	told := seen{}
-	exit, err := g.runProcess(s, append(suiteFlags(g.plan.Target, s, runReport), focus(s)...), g.output, g.relay(told, s.Only))
+	sent := streamed{}
+	exit, err := g.runProcess(s, append(suiteFlags(g.plan.Target, s, runReport), focus(s)...), g.output, g.relay(sent, s.Only))
 	if err != nil {
 		g.fail("run suite %s: %v", s.Name, err)
 		return
 	}
 	end := wire.Frame{Kind: wire.KindSuiteEnd, ExitCode: exit.code, Signal: exit.signal, Text: exit.note}
 	r, err := readReport(runReport)
-	if err == nil {
-		for _, f := range told.missed(r) {
-			if wanted(f, s.Only) {
-				g.send(f)
-			}
-		}
-		end.Text = strings.TrimSpace(end.Text + "\n" + strings.Join(r.SpecialSuiteFailureReasons, "\n"))
-	} else {
-		end.Text = strings.TrimSpace(end.Text + "\n" + err.Error())
+	notes := r.SpecialSuiteFailureReasons
+	if err != nil {
+		notes = []string{err.Error()}
 	}
+	for _, f := range sent.missed(r) {
+		if selected(f, s.Only) {
+			g.send(f)
+		}
+	}
+	end.Text = strings.TrimSpace(end.Text + "\n" + strings.Join(notes, "\n"))
 	g.send(end)
 }
 
-// relay passes on the frames that a suite process may send, and marks where specs begin and end in the kernel log. It
-// gives the reason where what a frame asks for is not done.
-func (g *guest) relay(told seen, only []string) func(wire.Frame) string {
+// relay passes on the frames that a suite process may send, and marks in the kernel log where specs begin and end. It
+// returns why a frame's request was refused.
+func (g *guest) relay(sent streamed, only []string) func(wire.Frame) string {
 	number, running := 0, (*wire.Spec)(nil)
 	return func(f wire.Frame) string {
 		out := wire.Frame{Kind: f.Kind, Spec: f.Spec}
@@ -74,17 +74,17 @@ func (g *guest) relay(told seen, only []string) func(wire.Frame) string {
 			out.Spec, out.Text, out.Count = running, f.Text, max(f.Count, 1)
 		case f.Spec == nil:
 			return ""
-		case f.Kind == wire.KindSpecStart && wanted(f, only):
+		case f.Kind == wire.KindSpecStart && selected(f, only):
 			number++
 			running = f.Spec
 			g.output.flush()
 			g.mark(wire.Mark{Spec: number, Name: f.Spec.Name})
-		case f.Kind == wire.KindSpecEnd && wanted(f, only):
+		case f.Kind == wire.KindSpecEnd && selected(f, only):
 			running = nil
 			g.mark(wire.Mark{Spec: max(number, 1), Name: f.Spec.Name, Done: true})
-			told.add(*f.Spec)
+			sent.add(*f.Spec)
 		case f.Kind == wire.KindSuiteError:
-			told.add(*f.Spec)
+			sent.add(*f.Spec)
 		default:
 			return ""
 		}
@@ -93,9 +93,9 @@ func (g *guest) relay(told seen, only []string) func(wire.Frame) string {
 	}
 }
 
-// wanted says whether f is of interest where only some specs are: that others did not run is not, and what they did
-// all the same is.
-func wanted(f wire.Frame, only []string) bool {
+// selected says whether f is reported where only some specs were selected. That others did not run is not; that one ran
+// nevertheless is.
+func selected(f wire.Frame, only []string) bool {
 	if len(only) == 0 || f.Kind == wire.KindSuiteError || slices.Contains(only, f.Spec.Cleaned().Name) {
 		return true
 	}
@@ -106,7 +106,7 @@ func wanted(f wire.Frame, only []string) bool {
 type exit struct {
 	code   int
 	signal string
-	note   string // what a person should know besides
+	note   string // for the user, besides
 }
 
 func (e exit) String() string {
@@ -118,7 +118,7 @@ func (e exit) String() string {
 func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func(wire.Frame) string) (exit, error) {
 	var p plumbing
 	defer p.close()
-	p.add(unix.O_RDONLY, "/dev/null")
+	p.open("/dev/null")
 	printed := p.pipeOut(2)
 	env := []string{"PATH=/bbin:/bin", "HOME=/root", "TMPDIR=/tmp", "TERM=dumb", "GOTRACEBACK=all", calm.Env + "=1"}
 	var frames, acks *os.File
@@ -129,7 +129,7 @@ func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func
 	if p.err != nil {
 		return exit{}, p.err
 	}
-	child, err := g.family.start(s.Path, append([]string{s.Path}, flags...), &syscall.ProcAttr{
+	child, err := g.reaper.start(s.Path, append([]string{s.Path}, flags...), &syscall.ProcAttr{
 		Dir: "/tmp", Env: env, Files: p.fds(), Sys: &syscall.SysProcAttr{Setpgid: true}})
 	p.closeChild()
 	if err != nil {
@@ -139,9 +139,9 @@ func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func
 	go g.guard(func() { _, _ = io.Copy(out, printed); flows <- struct{}{} })
 	go g.guard(func() { pump(frames, acks, relay); flows <- struct{}{} })
 	end := child.await(timeout(s), func() { g.stuck(stuckProcess("/proc", child.pid)) })
-	g.family.killAll()
+	g.reaper.killAll()
 	for range 2 {
-		select { // both end with the last writer; one that cannot die may keep them open
+		select { // both end with the last writer, unless that cannot be killed
 		case <-flows:
 		case <-time.After(time.Second):
 		}
@@ -150,7 +150,7 @@ func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func
 	return end, nil
 }
 
-// pump answers each frame when it has been passed on, so that the process does not run ahead of what is known of it.
+// pump acknowledges each frame when it has been relayed, so that the process does not run ahead of its reports.
 func pump(frames io.Reader, acks io.Writer, relay func(wire.Frame) string) {
 	if relay == nil {
 		return
@@ -164,9 +164,9 @@ func pump(frames io.Reader, acks io.Writer, relay func(wire.Frame) string) {
 	}
 }
 
-// ladder is what a process that is over its time gets, and when: Ginkgo has ended its specs itself by then, tells where
-// they hang on the first signal, and writes its reports on the second.
-var ladder = []struct {
+// escalation is what is done about a process that exceeds its timeout, and when. Ginkgo has interrupted its specs itself by
+// then; it prints where they hang on the first signal, and writes its report on the second.
+var escalation = []struct {
 	after  time.Duration
 	signal syscall.Signal
 	group  bool
@@ -174,14 +174,14 @@ var ladder = []struct {
 	{3 * time.Second, syscall.SIGUSR1, false},
 	{4 * time.Second, syscall.SIGTERM, false},
 	{10 * time.Second, syscall.SIGKILL, true},
-	{12 * time.Second, 0, false}, // it cannot die
+	{12 * time.Second, 0, false}, // it hangs in the kernel
 }
 
-// await waits for p to end, and makes it. Before p is killed, stuck may look where it is.
+// await waits for p to end, and ends it after limit. Before p is killed, stuck may look where it hangs.
 func (p *process) await(limit time.Duration, stuck func()) exit {
 	start, note := time.Now(), ""
-	for _, step := range ladder {
-		if p.within(limit + step.after - time.Since(start)) {
+	for _, step := range escalation {
+		if p.endsWithin(limit + step.after - time.Since(start)) {
 			return exit{p.status.ExitStatus(), signalName(p.status), note}
 		}
 		switch {
@@ -198,7 +198,7 @@ func (p *process) await(limit time.Duration, stuck func()) exit {
 	return exit{} // unreachable: the last step returns
 }
 
-// sleepsIn names the kernel function that p sleeps in, as far as the kernel tells.
+// sleepsIn is the kernel function that p sleeps in.
 func (p *process) sleepsIn() string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", p.pid))
 	if err != nil || len(text) == 0 {

@@ -11,11 +11,11 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// trace is a file of which lines, or a folder of which entries, name things that a module may leave behind. Only names
-// are read: a survey must not cost more than a clone's restore does.
+// trace is a file whose lines, or a folder whose entries, name things that a module may leave behind. Only names are read:
+// a survey must not cost more than restoring a clone.
 type trace struct {
 	path string
-	name func(line string) string // what a line of a file names; "" for nothing. Nil: a folder
+	name func(line string) string // the thing that a line of a file names; "" for none. Nil: a folder
 }
 
 var traces = []trace{
@@ -33,21 +33,23 @@ var traces = []trace{
 	{"/sys/kernel", nil}, {"/sys/kernel/config", nil}, {"/sys/kernel/debug", nil}, {"/sys/kernel/tracing/events", nil},
 }
 
-// survey is all that was there at one moment.
+// survey is what was there at one moment.
 type survey struct {
 	things map[string]bool // "where: name"
 	tasks  map[string]bool // process numbers
-	slabs  []os.DirEntry   // of slabDir
+	slabs  []os.DirEntry   // in slabDir
 }
 
-// lookAround lists all traces that are there. What this kernel does not have holds nothing.
-func lookAround() survey {
-	s := survey{things: map[string]bool{}, tasks: map[string]bool{}}
+// takeSurvey lists all traces. One that this kernel does not have is empty.
+func takeSurvey() survey {
+	s := survey{things: map[string]bool{}, tasks: map[string]bool{}, slabs: list(slabDir, (*os.File).ReadDir)}
 	for _, t := range traces {
-		if t.name == nil {
-			s.add(t.path, entries(t.path))
-		} else {
-			s.add(t.path, lines(t.path, t.name))
+		names := entries
+		if t.name != nil {
+			names = func(path string) []string { return lines(path, t.name) }
+		}
+		for _, name := range names(t.path) {
+			s.things[t.path+": "+name] = true
 		}
 	}
 	for _, name := range entries("/proc") {
@@ -57,19 +59,12 @@ func lookAround() survey {
 			s.things["/proc: "+name] = true
 		}
 	}
-	s.slabs = slabEntries(slabDir)
 	for _, e := range s.slabs {
 		if e.IsDir() {
 			s.things[slabDir+": "+e.Name()] = true
 		}
 	}
 	return s
-}
-
-func (s survey) add(where string, names []string) {
-	for _, name := range names {
-		s.things[where+": "+name] = true
-	}
 }
 
 // since lists what is there and was not before.
@@ -96,47 +91,50 @@ func (s survey) since(before survey) (list []string) {
 	return list
 }
 
-// lookAgain are the times to wait before another look at what is left: devices are released when their last
-// reference is, which may be on its way. What goes away by itself within a second is no residue.
-var lookAgain = []time.Duration{20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond}
+// retries are the times to wait before another look at what is left: devices are released with their last reference, which
+// may be dropped late. What goes away by itself within a second is no residue.
+var retries = []time.Duration{20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond}
 
-// residue tells of what was not there before the modules were loaded.
+// residue reports what was not there before the modules were loaded.
 func (g *guest) residue(before survey) {
 	left := g.left(before)
-	for _, wait := range lookAgain {
+	for _, wait := range retries {
 		if len(left) == 0 {
 			return
 		}
 		time.Sleep(wait)
 		left = g.left(before)
 	}
-	g.tellResidue(left)
+	g.sendResidue(left)
 }
 
-// left lists what came since before, each thing once.
+// left lists what is new since before, each thing once.
 func (g *guest) left(before survey) []string {
-	list := append(lookAround().since(before), g.events.left(sysDir)...)
+	list := append(takeSurvey().since(before), g.events.left(sysDir)...)
 	slices.Sort(list)
 	return slices.Compact(list)
 }
 
-func (g *guest) tellResidue(things []string) {
+func (g *guest) sendResidue(things []string) {
 	for _, thing := range things {
 		g.send(wire.Frame{Kind: wire.KindResidue, Text: thing})
 	}
 }
 
-func entries(dir string) []string {
+func entries(dir string) []string { return list(dir, (*os.File).Readdirnames) }
+
+// list is what read returns of a folder, unsorted; nothing where it cannot be read.
+func list[T any](dir string, read func(*os.File, int) ([]T, error)) []T {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	names, _ := f.Readdirnames(-1)
-	return names
+	all, _ := read(f, -1)
+	return all
 }
 
-// lines gives what the lines of a file name.
+// lines returns what the lines of a file name.
 func lines(path string, name func(string) string) (names []string) {
 	text, _ := os.ReadFile(path)
 	for line := range strings.Lines(string(text)) {
@@ -162,7 +160,7 @@ func last(line string) string {
 	return fields[len(fields)-1]
 }
 
-// region is a claim of /proc/iomem or /proc/ioports: "  0060-0060 : keyboard".
+// region is a line of /proc/iomem or /proc/ioports: "  0060-0060 : keyboard".
 func region(line string) string {
 	if !strings.Contains(line, " : ") {
 		return ""
@@ -170,8 +168,8 @@ func region(line string) string {
 	return strings.TrimSpace(line)
 }
 
-// action is who handles an interrupt: "11: foo, bar". Two spaces stand before the names, and none in them
-// (kernel/irq/proc.c, show_interrupts). Lines of the processor's own, such as NMI, have no number.
+// action is an interrupt and its handlers: "11: foo, bar". Two spaces precede the names, which contain none
+// (kernel/irq/proc.c, show_interrupts). The processor's own interrupts, such as NMI, have no number.
 func action(line string) string {
 	number, rest, _ := strings.Cut(strings.TrimLeft(line, " "), ":")
 	if _, err := strconv.Atoi(number); err != nil {
@@ -185,8 +183,8 @@ func action(line string) string {
 	return number + ": " + rest[at+2:]
 }
 
-// algorithm is the driver of a cipher or its like. What the kernel puts together of others when somebody asks for it,
-// such as hmac(sha256-generic), stays for the next one to ask, and is no module's.
+// algorithm is the driver in /proc/crypto. Templates that the kernel instantiates on request, such as hmac(sha256-generic),
+// stay for the next request and are no module's.
 func algorithm(line string) string {
 	key, value, _ := strings.Cut(line, ":")
 	if strings.TrimSpace(key) != "driver" || strings.Contains(value, "(") {
@@ -195,14 +193,14 @@ func algorithm(line string) string {
 	return strings.TrimSpace(value)
 }
 
-// restless are the kernel's own threads, which come and go with the work that there is, and with processors. A rescuer,
-// kworker/R-NAME since Linux 6.9 and NAME before, is none: it belongs to a work queue that somebody made.
-var restless = []string{"kworker/", "ksoftirqd/", "migration/", "cpuhp/", "rcuc/", "rcuog/", "rcuop/", "rcuos/", "idle_inject/"}
+// ownThreads are the kernel's own, which come and go with work and with processors. A rescuer, kworker/R-NAME since Linux 6.9
+// and NAME before, is none of them: it belongs to somebody's work queue.
+var ownThreads = []string{"kworker/", "ksoftirqd/", "migration/", "cpuhp/", "rcuc/", "rcuog/", "rcuop/", "rcuos/", "idle_inject/"}
 
-// kernelThread reads the stat file of a process (proc_pid_stat(5)), and says whether it is a thread of the kernel's that
-// somebody must have begun, and its name.
+// kernelThread reads the stat file of a process (proc_pid_stat(5)). It returns the name of a kernel thread that somebody
+// must have started, and false for other processes.
 func kernelThread(stat string) (name string, ok bool) {
-	from, to := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')') // the name may hold any of them
+	from, to := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')') // the name may contain both
 	if from < 0 || to < from {
 		return "", false
 	}
@@ -216,46 +214,31 @@ func kernelThread(stat string) (name string, ok bool) {
 	if err != nil || flags&kthread == 0 {
 		return "", false
 	}
-	idle := slices.ContainsFunc(restless, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
-	return name, !idle || strings.HasPrefix(name, "kworker/R-")
+	own := slices.ContainsFunc(ownThreads, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	return name, !own || strings.HasPrefix(name, "kworker/R-")
 }
 
-// slabDir holds a folder for each slab cache, and links for other names of it. Caches of one shape are merged into one
-// folder such as :0000128; the links of those that were destroyed may stay (mm/slub.c, sysfs_slab_alias). So only the
-// folders count.
+// slabDir has a folder for each slab cache, and links for its other names. Caches of one shape are merged into one folder
+// such as :0000128; links of destroyed ones may stay (mm/slub.c, sysfs_slab_alias). So only folders count.
 const slabDir = "/sys/kernel/slab"
 
-func slabEntries(dir string) []os.DirEntry {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	list, _ := f.ReadDir(-1)
-	return list
-}
-
-// slabName is the name that somebody gave to the cache in folder id: of the links to it, preferably one that is new.
+// slabName is the name of the cache in folder id: a link to it, preferably one that is new.
 func slabName(dir, id string, now, before []os.DirEntry) string {
 	if !strings.HasPrefix(id, ":") {
 		return id
 	}
-	old := map[string]bool{}
-	for _, e := range before {
-		old[e.Name()] = true
-	}
-	var fresh, stale []string
+	var fresh, old []string
 	for _, e := range now {
-		if target, err := os.Readlink(filepath.Join(dir, e.Name())); err != nil || filepath.Base(target) != id {
-			continue
-		}
-		if old[e.Name()] {
-			stale = append(stale, e.Name())
-		} else {
+		target, err := os.Readlink(filepath.Join(dir, e.Name()))
+		switch {
+		case err != nil || filepath.Base(target) != id:
+		case slices.ContainsFunc(before, func(b os.DirEntry) bool { return b.Name() == e.Name() }):
+			old = append(old, e.Name())
+		default:
 			fresh = append(fresh, e.Name())
 		}
 	}
 	slices.Sort(fresh)
-	slices.Sort(stale)
-	return append(append(fresh, stale...), id)[0]
+	slices.Sort(old)
+	return slices.Concat(fresh, old, []string{id})[0]
 }

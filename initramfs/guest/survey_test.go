@@ -81,7 +81,7 @@ func TestSurveyTellsWhatIsNew(t *testing.T) {
 
 // TestLookAroundHere runs the survey on the kernel of this machine: looking around is nothing that it finds.
 func TestLookAroundHere(t *testing.T) {
-	s := lookAround()
+	s := takeSurvey()
 	if !s.things["/proc: self"] || !s.things["/proc/filesystems: proc"] || !s.tasks["1"] {
 		t.Errorf("missed what every kernel has: %d things", len(s.things))
 	}
@@ -104,10 +104,10 @@ func TestSlabName(t *testing.T) {
 		}
 	}
 	link(":0000128", "gone_before")
-	before := slabEntries(dir)
+	before := list(dir, (*os.File).ReadDir)
 	link(":0000128", "z_cache")
 	link(":0000128", "fifo_cache")
-	now := slabEntries(dir)
+	now := list(dir, (*os.File).ReadDir)
 	for id, want := range map[string]string{"unmerged": "unmerged", ":0000128": "fifo_cache", ":0000256": ":0000256"} {
 		if got := slabName(dir, id, now, before); got != want {
 			t.Errorf("%s is called %q, want %q", id, got, want)
@@ -145,7 +145,7 @@ func TestUevents(t *testing.T) {
 		}
 		u := &uevents{fd: -1, added: map[string]bool{}}
 		for _, message := range c.said {
-			u.take(message)
+			u.apply(message)
 		}
 		var want []string
 		for _, w := range c.want {
@@ -154,7 +154,7 @@ func TestUevents(t *testing.T) {
 		if got := u.left(root); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
-		u.forget()
+		u.reset()
 		if got := u.left(root); got != nil {
 			t.Errorf("%s: %q after it was forgotten", name, got)
 		}
@@ -181,7 +181,7 @@ func FuzzForeignLines(f *testing.F) {
 			t.Errorf("%q is the stack %q in state %q", text, functions, threadState(text))
 		}
 		u := &uevents{fd: -1, added: map[string]bool{}}
-		u.take(text)
+		u.apply(text)
 		if len(u.added) > 1 {
 			t.Errorf("one message added %d things", len(u.added))
 		}

@@ -15,9 +15,9 @@ import (
 // sysDir is where the paths of events begin.
 const sysDir = "/sys"
 
-// uevents is what the kernel announces of its devices, drivers, buses and classes as they come and go. It finds what is
-// left of them wherever in sysfs it lies, for a fraction of what walking through sysfs costs. Where events are lost,
-// for their sheer number, something left behind may be missed; nothing is ever told that is not there.
+// uevents are the kernel's announcements of devices, drivers, buses and classes as they come and go. They find what is left
+// behind anywhere in sysfs, for a fraction of what walking through it costs. Where events are lost, for their sheer number,
+// something may be missed; nothing is ever reported that is not there.
 type uevents struct {
 	mu    sync.Mutex
 	fd    int
@@ -25,17 +25,17 @@ type uevents struct {
 	added map[string]bool // paths below sysDir
 }
 
-// ueventRoom is how much the kernel may hold for us between two looks, in bytes: some thousand events.
-const ueventRoom = 4 << 20
+// ueventBuffer is the size of the socket's buffer, in bytes: for some thousand events.
+const ueventBuffer = 4 << 20
 
-// openUevents begins to listen. A kernel without networks announces nothing.
+// openUevents begins to listen. A kernel without CONFIG_NET announces nothing.
 func openUevents() *uevents {
 	u := &uevents{fd: -1, buf: make([]byte, 16<<10), added: map[string]bool{}}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
 		return u
 	}
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, ueventRoom)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, ueventBuffer)
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}); err != nil { // 1: the kernel's own
 		unix.Close(fd)
 		return u
@@ -44,7 +44,7 @@ func openUevents() *uevents {
 	return u
 }
 
-// drain takes in what was announced.
+// drain reads what was announced.
 func (u *uevents) drain() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -52,29 +52,29 @@ func (u *uevents) drain() {
 		n, _, err := unix.Recvfrom(u.fd, u.buf, 0)
 		switch err {
 		case nil:
-			u.take(string(u.buf[:n]))
-		case unix.EINTR, unix.ENOBUFS: // lost some, and goes on with the next
+			u.apply(string(u.buf[:n]))
+		case unix.EINTR, unix.ENOBUFS: // some were lost
 		default: // EAGAIN: no more for now
 			return
 		}
 	}
 }
 
-// forget makes all that is there now a thing of before.
-func (u *uevents) forget() {
+// reset forgets what was added so far.
+func (u *uevents) reset() {
 	u.drain()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.added = map[string]bool{}
 }
 
-// take takes in one message: "add@/devices/virtual/misc/fifo", and behind it fields, each with a zero byte at its end
+// apply applies one message: "add@/devices/virtual/misc/fifo", and fields, each ended by a zero byte
 // (lib/kobject_uevent.c).
-func (u *uevents) take(message string) {
+func (u *uevents) apply(message string) {
 	head, fields, _ := strings.Cut(message, "\x00")
 	action, at, ok := strings.Cut(head, "@")
 	if !ok || len(at) < 2 || strings.HasPrefix(at, "/module/") || strings.HasPrefix(at, "/kernel/slab/") || strings.HasPrefix(at, "/devices/virtual/vc/") {
-		return // the first two are surveyed; the last come with the use of a text console
+		return // the first two are in the survey; the last come with the use of a text console
 	}
 	old, synthetic := "", false
 	for field := range strings.SplitSeq(fields, "\x00") {
@@ -95,7 +95,7 @@ func (u *uevents) take(message string) {
 	}
 }
 
-// left lists what came and is still there below root, without what lies in another such thing.
+// left lists what was added and is still there below root, without what is inside of another such folder.
 func (u *uevents) left(root string) (list []string) {
 	u.drain()
 	u.mu.Lock()
@@ -114,7 +114,7 @@ func (u *uevents) left(root string) (list []string) {
 	return list
 }
 
-// within tells whether p lies in one of paths.
+// within says whether p is inside of one of paths.
 func within(p string, paths map[string]bool) bool {
 	for dir := path.Dir(p); dir != "/" && dir != "."; dir = path.Dir(dir) {
 		if paths[dir] {

@@ -1,0 +1,92 @@
+package guest
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// reaper waits for the processes of the guest. Every orphan becomes a child of PID 1, so nothing else may wait for
+// children.
+type reaper struct {
+	mu       sync.Mutex
+	children map[int]*process
+}
+
+// process is a child that PID 1 started itself.
+type process struct {
+	pid    int
+	ended  chan struct{}
+	status syscall.WaitStatus // once ended is closed
+}
+
+func newReaper() *reaper {
+	r := &reaper{children: map[int]*process{}}
+	ends := make(chan os.Signal, 1)
+	signal.Notify(ends, syscall.SIGCHLD)
+	go func() {
+		for range ends {
+			r.reap()
+		}
+	}()
+	return r
+}
+
+// reap collects all children that ended, and says whether any are left. Children are started under the same lock, so none
+// can be reaped before it is known.
+func (r *reaper) reap() (left bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		switch p := r.children[pid]; {
+		case err == syscall.EINTR:
+		case err != nil || pid <= 0:
+			return err == nil
+		case p != nil:
+			p.status = status
+			close(p.ended)
+			delete(r.children, pid)
+		}
+	}
+}
+
+// start starts a program, with no other files than those in attr.
+func (r *reaper) start(path string, argv []string, attr *syscall.ProcAttr) (*process, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pid, err := syscall.ForkExec(path, argv, attr)
+	if err != nil {
+		return nil, &os.PathError{Op: "start", Path: path, Err: err}
+	}
+	p := &process{pid: pid, ended: make(chan struct{})}
+	r.children[pid] = p
+	return p, nil
+}
+
+// endsWithin says whether p ends before d has passed.
+func (p *process) endsWithin(d time.Duration) bool {
+	t := time.NewTimer(max(d, 0))
+	defer t.Stop()
+	select {
+	case <-p.ended:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// killAll kills every process but PID 1, so that none of them holds the module. One that hangs in the kernel is left after
+// half a second.
+func (r *reaper) killAll() {
+	for range 100 {
+		_ = syscall.Kill(-1, syscall.SIGKILL) // kernel threads ignore it
+		if !r.reap() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
