@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// repository is the folder whose documents are read.
+const repository = "../.."
+
+// shown is a command line that a document shows, with the output beneath it.
+type shown struct {
+	where, line string
+	output      string
+	results     string // what it comes to, of testdata/docs; empty: any
+}
+
+var (
+	fence  = regexp.MustCompile("(?ms)^(?:<!-- results: ([a-z0-9]+) -->\n)?```([a-z]*)\n(.*?)^```$")
+	inYAML = regexp.MustCompile(`(?m)^ *(?:- )?run: (.*)$`)
+	inline = regexp.MustCompile("`((?:modmatrix|make) [^`]+)`")
+)
+
+// documents are those that people read to learn what to type.
+func documents(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(repository, "docs", "*.md"))
+	if err != nil || len(files) < 5 {
+		t.Fatalf("docs: %v, %v", files, err)
+	}
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md"} {
+		files = append(files, filepath.Join(repository, name))
+	}
+	return files
+}
+
+// commandsOf reads the command lines of one document: "$ " lines of console blocks, steps of workflows, and code in the text.
+func commandsOf(t *testing.T, file string) (all []shown) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := filepath.Base(file)
+	for _, block := range fence.FindAllStringSubmatch(string(data), -1) {
+		switch kind, text := block[2], block[3]; kind {
+		case "console":
+			for line := range strings.Lines(text) {
+				if command, ok := strings.CutPrefix(line, "$ "); ok {
+					all = append(all, shown{where: where, line: strings.TrimSpace(command), results: block[1]})
+				} else if len(all) == 0 {
+					t.Errorf("%s: %q is the output of no command", where, line)
+				} else {
+					all[len(all)-1].output += line
+				}
+			}
+		case "yaml":
+			for _, m := range inYAML.FindAllStringSubmatch(text, -1) {
+				all = append(all, shown{where: where, line: m[1]})
+			}
+		default:
+			if regexp.MustCompile(`(?m)^(\$ )?(modmatrix|make|go) `).MatchString(text) {
+				t.Errorf("%s: commands are shown in a block of %q, which no test runs: write console", where, kind)
+			}
+		}
+	}
+	for _, m := range inline.FindAllStringSubmatch(fence.ReplaceAllString(string(data), ""), -1) {
+		all = append(all, shown{where: where, line: strings.ReplaceAll(m[1], `\|`, "|")})
+	}
+	return all
+}
+
+// TestDocumentedCommands runs every command line that the documents show. modmatrix is the real one over an engine that plays
+// stored results; where the document shows what it prints, it must print just that.
+func TestDocumentedCommands(t *testing.T) {
+	ran := 0
+	for _, file := range documents(t) {
+		for _, c := range commandsOf(t, file) {
+			t.Run(c.where+"/"+c.line, func(t *testing.T) {
+				for _, words := range wordsOf(t, c.line) {
+					ran++
+					c.try(t, words)
+				}
+			})
+		}
+	}
+	if ran < 50 {
+		t.Errorf("only %d commands were found: has the form of the documents changed?", ran)
+	}
+}
+
+// wordsOf are the simple commands of a line.
+func wordsOf(t *testing.T, line string) (all [][]string) {
+	t.Helper()
+	file, err := syntax.NewParser().Parse(strings.NewReader(line), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	syntax.Walk(file, func(n syntax.Node) bool {
+		call, ok := n.(*syntax.CallExpr)
+		if !ok {
+			return true
+		}
+		var words []string
+		for _, w := range call.Args {
+			word, err := expand.Literal(nil, w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			words = append(words, word)
+		}
+		all = append(all, words)
+		return true
+	})
+	return all
+}
+
+func (c shown) try(t *testing.T, words []string) {
+	switch words[0] {
+	case "modmatrix":
+		c.run(t, words[1:])
+	case "make":
+		c.make(t, words[1:])
+	case "go":
+		dir := words[len(words)-1]
+		if words[1] == "test" {
+			dir = words[slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "./") })]
+		}
+		if info, err := os.Stat(filepath.Join(repository, strings.TrimSuffix(dir, "..."))); err != nil || !info.IsDir() {
+			t.Errorf("%s: %v", c.line, err)
+		}
+	case "cd", "head":
+	default:
+		t.Errorf("%s: no test knows what to do with %s", c.line, words[0])
+	}
+}
+
+// make holds that the target is there, and that its output is that of the results.
+func (c shown) make(t *testing.T, words []string) {
+	makefile, err := os.ReadFile(filepath.Join(repository, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range words {
+		if !strings.Contains(word, "=") && !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(word)+`:`).Match(makefile) {
+			t.Errorf("%s: there is no target %s", c.line, word)
+		}
+	}
+	if c.results != "" && c.output != "" {
+		c.run(t, []string{"report", "text", "results.json"})
+	}
+}
+
+// run runs modmatrix in a folder that holds a module and results.
+func (c shown) run(t *testing.T, args []string) {
+	dir := t.TempDir()
+	module := filepath.Join(dir, "mydriver")
+	if err := os.CopyFS(module, os.DirFS("testdata/docs/mydriver")); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{".", "modmatrix-out", "out"} {
+		path := filepath.Join(module, folder, results.FileName)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, documented(t, c.results), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if args[0] == "init" { // which overwrites nothing
+		if err := errors.Join(os.Remove(filepath.Join(module, "modmatrix.toml")), os.RemoveAll(filepath.Join(module, "suites"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "modmatrix-scripted", args...)
+	cmd.Dir, cmd.Stdin, cmd.Env = module, strings.NewReader("exit\n"), append(os.Environ(), "MODMATRIX_CACHE="+filepath.Join(dir, "cache"))
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	want := 0
+	if c.results != "" && args[0] == "run" {
+		res, err := results.Read(filepath.Join(module, results.FileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = res.ExitCode()
+	}
+	if code := cmd.ProcessState.ExitCode(); code != want {
+		t.Fatalf("%s: exit code %d, not %d: %v\n%s", c.line, code, want, err, &stderr)
+	}
+	if c.output != "" {
+		c.compare(t, string(out))
+	}
+}
+
+// took is the time of a whole run, which is another one in every run.
+var took = regexp.MustCompile(`(?m)^(\d+ kernels? pass.*) · [^·\n]+$`)
+
+// compare holds what is shown against what is printed; a line of … stands for any lines.
+func (c shown) compare(t *testing.T, printed string) {
+	printed, c.output = took.ReplaceAllString(printed, "$1"), took.ReplaceAllString(c.output, "$1")
+	var pattern strings.Builder
+	for line := range strings.Lines(c.output) {
+		if strings.TrimSpace(line) == "…" {
+			pattern.WriteString(`(?s:.*?)`)
+		} else {
+			pattern.WriteString(regexp.QuoteMeta(line))
+		}
+	}
+	if !regexp.MustCompile(`^` + pattern.String() + `\s*$`).MatchString(printed) {
+		t.Errorf("%s: %s shows\n%s\nand it prints\n%s", c.line, c.where, c.output, printed)
+	}
+}
+
+// documented are the stored results of that name.
+func documented(t *testing.T, name string) []byte {
+	t.Helper()
+	if name == "" {
+		name = "any"
+	}
+	data, err := os.ReadFile(filepath.Join("testdata/docs", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// Every word that a record can hold, and every variable that modmatrix reads, is explained.
+func TestDocumentsAreComplete(t *testing.T) {
+	read := func(name string) string {
+		data, err := os.ReadFile(filepath.Join(repository, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	verdicts := read("docs/verdicts.md")
+	for _, code := range results.Codes {
+		if !strings.Contains(verdicts, "`"+string(code)+"`") {
+			t.Errorf("docs/verdicts.md does not explain the code %s", code)
+		}
+	}
+	for _, status := range results.Statuses {
+		if !strings.Contains(verdicts, "| `"+string(status)+"` |") {
+			t.Errorf("docs/verdicts.md does not explain the status %s", status)
+		}
+	}
+	var stages []string
+	for _, stage := range results.Stages {
+		stages = append(stages, string(stage))
+	}
+	if list := strings.Join(stages, " "); !strings.Contains(verdicts, "`"+list+"`") {
+		t.Errorf("docs/verdicts.md does not list the stages: %s", list)
+	}
+	variable := regexp.MustCompile(`"(MODMATRIX_[A-Z_]+)"`)
+	configuration := read("docs/configuration.md")
+	err := filepath.WalkDir(repository, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "test/") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		for _, m := range variable.FindAllStringSubmatch(string(data), -1) {
+			if !slices.Contains(internal, m[1]) && !strings.Contains(configuration, "`"+m[1]+"`") {
+				t.Errorf("docs/configuration.md does not explain %s of %s", m[1], path)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// internal are variables that one process of modmatrix sets for another.
+var internal = []string{"MODMATRIX_CALM", "MODMATRIX_REPORT_FD", "MODMATRIX_ACK_FD"}
