@@ -72,6 +72,11 @@ check: ## gofmt, vet, staticcheck
 unit: ## every test but those that boot real kernels
 	go test -race ./...
 
+ORACLE_CONSOLES ?= ../shared/oracle/consoles
+.PHONY: oracle
+oracle: ## compare which faults we find in a console with ORACLE_CONSOLES=DIR, the recorded consoles of another project
+	ORACLE_CONSOLES="$(abspath $(ORACLE_CONSOLES))" go test -count=1 -run '^TestOracle$$' -v ./vm/console
+
 .PHONY: real
 real: ## boot real kernels
 	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestReal' -v ./harness

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,8 +12,8 @@ import (
 	"testing"
 )
 
-// oracleDir is a folder of recorded consoles with their expected titles, kept beside the checkout and never in it.
-// ORACLE_CONSOLES names another folder of the same format.
+// oracleDir is a folder of consoles that another project recorded, with its titles for them, beside the checkout and
+// never in it. ORACLE_CONSOLES names another folder of the same format, which then must hold some.
 const oracleDir = "../../../shared/oracle/consoles"
 
 // The thresholds of agreement. No false alarm is allowed.
@@ -28,16 +29,17 @@ type recorded struct {
 }
 
 func TestOracle(t *testing.T) {
-	dir := oracleDir
-	if env := os.Getenv("ORACLE_CONSOLES"); env != "" {
-		dir = env
-	}
+	named := os.Getenv("ORACLE_CONSOLES")
+	dir := cmp.Or(named, oracleDir)
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(files) == 0 && named != "" {
+		t.Fatalf("no recorded consoles in %s", dir)
+	}
 	if len(files) == 0 {
-		t.Skipf("no recorded consoles in %s: put them there, or name their folder in ORACLE_CONSOLES", dir)
+		t.Skipf("no recorded consoles in %s; make oracle ORACLE_CONSOLES=DIR requires them", dir)
 	}
 	var faults, kinds, positives, alarms int
 	var table strings.Builder
