@@ -1,33 +1,17 @@
 package harness
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// attempts are the records of one cell, in the order in which its guests ran. What was tried again counts where it came
-// of the module, and does not where it was trouble of ours: that is told in a note.
+// attempts are the records of one cell, in the order in which its guests ran. Another attempt counts where the module was
+// the reason for it, and does not where infrastructure was: that is a note.
 type attempts []results.Record
 
-// attempts runs the cell c as often as was asked for, and once more where something of ours broke. judge gives the record
-// of the nth guest, beginning with 1.
-func (r *run) attempts(ctx context.Context, c results.Cell, judge func(ctx context.Context, n int) results.Record) results.Record {
-	var all attempts
-	for {
-		rec := judge(ctx, len(all)+1)
-		all = append(all, rec)
-		if ctx.Err() != nil || !all.again(r.plan.Spec) {
-			return all.sum(r.plan.Spec)
-		}
-		if !passed(rec) {
-			r.event(results.Event{Kind: results.EventNotice, Text: fmt.Sprintf("%s %s: attempt %d: %s %s; trying again", c.Target, c.Suite, len(all), rec.Status, rec.Reason)})
-		}
-	}
-}
-
-// again tells whether another guest is to run. Who asks for a count wants to see each end, also those that are ours.
+// again reports whether another attempt is made after these. Who asks for a count wants to see each end, also those for
+// which infrastructure is to blame.
 func (a attempts) again(s Spec) bool {
 	last := a[len(a)-1]
 	switch {
@@ -43,7 +27,7 @@ func (a attempts) again(s Spec) bool {
 	return false
 }
 
-// broke tells an end that was ours and may well not come twice: QEMU died, a template was damaged.
+// broke reports an infrastructure error that may well not come twice: QEMU died, a template was damaged.
 func broke(rec results.Record) bool {
 	return rec.Status == results.Error && rec.Code == results.CodeInfra
 }
@@ -61,8 +45,8 @@ func (a attempts) count(is func(results.Record) bool) int {
 	return n
 }
 
-// sum makes one record of all. The worst decides, so what fails now and then fails; only trouble of ours that was gone
-// the next time is no part of it.
+// sum makes one record of all. The worst decides, so what fails now and then fails; only an infrastructure error that was
+// gone the next time is no part of it.
 func (a attempts) sum(s Spec) results.Record {
 	if len(a) == 1 {
 		return a[0]
@@ -96,7 +80,7 @@ func (a attempts) counted(s Spec) (counted attempts, notes []string) {
 	}
 	for i, rec := range a {
 		if broke(rec) && i < len(a)-1 {
-			notes = append(notes, fmt.Sprintf("attempt %d broke on our side, so the cell was run again: %s", i+1, rec.Reason))
+			notes = append(notes, fmt.Sprintf("attempt %d was an infrastructure error, so the cell was run again: %s", i+1, rec.Reason))
 			continue
 		}
 		counted = append(counted, rec)

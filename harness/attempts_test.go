@@ -2,12 +2,14 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -35,27 +37,28 @@ func TestAttemptsAddUp(t *testing.T) {
 	}{
 		{"a pass is a pass", Spec{Retries: 3}, "PF", "PASS 1", false, "", ""},
 		{"a failure is final where nobody asked for more", Spec{}, "FP", "FAIL 1", false, "one is two", ""},
-		{"what broke is run once more", Spec{}, "EPP", "PASS 2", false, "", "attempt 1 broke on our side, so the cell was run again: QEMU ended"},
-		{"and only once", Spec{}, "EEP", "ERROR 2", false, "QEMU ended", "attempt 1 broke"},
-		{"it may turn out to fail", Spec{}, "EFP", "FAIL 2", false, "one is two", "attempt 1 broke"},
+		{"what broke is run once more", Spec{}, "EPP", "PASS 2", false, "", "attempt 1 was an infrastructure error, so the cell was run again: QEMU ended"},
+		{"and only once", Spec{}, "EEP", "ERROR 2", false, "QEMU ended", "attempt 1 was an infra"},
+		{"it may turn out to fail", Spec{}, "EFP", "FAIL 2", false, "one is two", "attempt 1 was an infra"},
 		{"a late end is nobody's accident", Spec{}, "TP", "ERROR 1", false, "no end", ""},
 		{"a failure that passes is flaky", Spec{Retries: 1}, "FP", "FAIL 2", true, "flaky: failed 1 of 2 attempts: one is two", "1 FAIL 1 PASS"},
 		{"and not asked again", Spec{Retries: 5}, "FFPF", "FAIL 3", true, "flaky: failed 2 of 3 attempts: one is two", ""},
 		{"one that never passes is not", Spec{Retries: 2}, "FFFP", "FAIL 3", false, "one is two", ""},
-		{"what broke counts in neither", Spec{Retries: 1}, "EFP", "FAIL 3", true, "flaky: failed 1 of 2 attempts", "attempt 1 broke"},
-		{"nor in between", Spec{Retries: 1}, "FEPP", "FAIL 3", true, "flaky: failed 1 of 2 attempts", "attempt 2 broke"},
+		{"what broke counts in neither", Spec{Retries: 1}, "EFP", "FAIL 3", true, "flaky: failed 1 of 2 attempts", "attempt 1 was an infra"},
+		{"nor in between", Spec{Retries: 1}, "FEPP", "FAIL 3", true, "flaky: failed 1 of 2 attempts", "attempt 2 was an infra"},
 		{"a compiler says the same again", Spec{Retries: 3}, "fP", "FAIL 1", false, "no", ""},
 		{"a count shows every end", Spec{Count: 4}, "PEPPP", "ERROR 4", false, "QEMU ended", "of 4 guests 1 ERROR 3 PASS"},
 		{"and what is flaky", Spec{Count: 3}, "PPFP", "FAIL 3", true, "flaky: failed 1 of 3 attempts", "1 FAIL 2 PASS"},
 		{"a build has no guests to count", Spec{Count: 3, BuildOnly: true}, "PPP", "PASS 1", false, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := &run{Harness: &Harness{}, plan: &Plan{Spec: c.spec}}
-			rec := r.attempts(t.Context(), results.Cell{Target: "k", Suite: "s"}, func(_ context.Context, n int) results.Record {
-				rec := cameTo(c.world[n-1])
+			var tries attempts
+			for more := true; more; more = tries.again(c.spec) {
+				rec := cameTo(c.world[len(tries)])
 				rec.Attempts = 1
-				return rec
-			})
+				tries = append(tries, rec)
+			}
+			rec := tries.sum(c.spec)
 			if got := fmt.Sprintf("%s %d", rec.Status, rec.Attempts); got != c.want || rec.Flaky != c.flaky {
 				t.Errorf("got %s, flaky %v; want %s, %v", got, rec.Flaky, c.want, c.flaky)
 			}
@@ -72,18 +75,24 @@ func TestAttemptsAddUp(t *testing.T) {
 	}
 }
 
+// Whoever interrupts a run does not wait for the attempts that are left.
 func TestNoAttemptAfterAnInterrupt(t *testing.T) {
+	f := newFixture(t, "call fail-second "+filepath.Join(t.TempDir(), "never")+"\npoweroff\n")
+	f.spec.Kernels, f.spec.Retries = []string{"debian:old"}, 5
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &run{Harness: &Harness{}, plan: &Plan{Spec: Spec{Retries: 5}}}
-	rec := r.attempts(ctx, results.Cell{}, func(_ context.Context, n int) results.Record {
-		if n == 2 {
-			cancel()
-			return cameTo('M')
+	guests := 0
+	f.judge = func(e judge.Evidence) results.Record {
+		rec := judge.Judge(e)
+		if e.Guest != nil && !e.Interrupted {
+			if rec.Status = results.Fail; guests == 1 {
+				cancel()
+			}
+			guests++
 		}
-		return cameTo('F')
-	})
-	if rec.Status != results.Fail || rec.Attempts != 2 || rec.Flaky {
-		t.Errorf("%+v", rec)
+		return rec
+	}
+	if _, err := f.run(t, ctx); !errors.Is(err, context.Canceled) || guests != 2 {
+		t.Errorf("%d guests, %v", guests, err)
 	}
 }
 

@@ -33,36 +33,45 @@ type built struct {
 	trouble  *judge.Blame // ours
 }
 
+// builder builds the module of one run, and the packages that it depends on, for any target.
+type builder struct {
+	h     *Harness
+	plan  *Plan
+	work  string // the run's own folder, for logs
+	cpu   *slots
+	times *durations
+	infra func(results.Stage, error) *judge.Blame // what to make of infrastructure trouble
+}
+
 // build makes the module for tree, or takes it from the store when the same source was built there before.
 // Only what was proven good is kept: a failure costs little to repeat, and a repeat is what its author wants. begun is
 // called when the compiler is about to run.
-func (r *run) build(ctx context.Context, tree *kernels.Tree, begun func()) built {
+func (bd *builder) build(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	label := Label(tree.Target)
-	if err := r.cpu.acquire(ctx, r.ahead(label)); err != nil {
+	if err := bd.cpu.acquire(ctx, bd.times.rest(bd.plan, label)); err != nil {
 		return built{}
 	}
-	defer r.cpu.release()
+	defer bd.cpu.release()
 	ev := results.Event{Kind: results.EventStage, Target: label, Stage: results.StageBuild}
-	r.stage(ev, results.StateStart, "", 0)
+	bd.h.stage(ev, results.StateStart, "", 0)
 	began := time.Now()
-	b := r.buildInTime(ctx, tree, begun)
+	b := bd.buildInTime(ctx, tree, begun)
 	b.elapsed = time.Since(began)
 	if !b.cached {
-		r.times.note(durationKey(r.plan, results.Cell{Target: label, Suite: ""}), b.elapsed)
+		bd.times.note(durationKey(bd.plan, results.Cell{Target: label, Suite: ""}), b.elapsed)
 	}
 	switch {
 	case b.excluded != "":
-		r.stage(ev, results.StateFailed, "excluded: "+b.excluded, b.elapsed)
+		bd.h.stage(ev, results.StateFailed, "excluded: "+b.excluded, b.elapsed)
 	case b.fault != nil:
-		r.stage(ev, results.StateFailed, b.fault.Reason, b.elapsed)
+		bd.h.stage(ev, results.StateFailed, b.fault.Reason, b.elapsed)
 	case b.trouble != nil:
-		r.stage(ev, results.StateFailed, b.trouble.Reason, b.elapsed)
+		bd.h.stage(ev, results.StateFailed, b.trouble.Reason, b.elapsed)
 	case b.cached:
-		r.stage(ev, results.StateCached, "", b.elapsed)
+		bd.h.stage(ev, results.StateCached, "", b.elapsed)
 	default:
-		r.stage(ev, results.StateDone, "", b.elapsed)
+		bd.h.stage(ev, results.StateDone, "", b.elapsed)
 	}
-	r.learn(b.Modules)
 	return b
 }
 
@@ -70,14 +79,14 @@ func (r *run) build(ctx context.Context, tree *kernels.Tree, begun func()) built
 var errTooLong = errors.New("the build did not end")
 
 // buildInTime ends a build that does not end: of a Makefile that waits for ever nothing would ever be heard.
-func (r *run) buildInTime(ctx context.Context, tree *kernels.Tree, begun func()) built {
-	limit := r.limits(r.plan.Spec).build
+func (bd *builder) buildInTime(ctx context.Context, tree *kernels.Tree, begun func()) built {
+	limit := bd.h.limits(bd.plan.Spec).build
 	if limit <= 0 {
-		return r.buildOrReuse(ctx, tree, begun)
+		return bd.buildOrReuse(ctx, tree, begun)
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, limit, errTooLong)
 	defer cancel()
-	b := r.buildOrReuse(timed, tree, begun)
+	b := bd.buildOrReuse(timed, tree, begun)
 	if context.Cause(timed) == errTooLong && len(b.Modules) == 0 {
 		b.fault, b.excluded = nil, ""
 		b.trouble = &judge.Blame{Stage: results.StageBuild, Code: results.CodeTimeout, Reason: fmt.Sprintf("the build was not through after %v", limit)}
@@ -86,9 +95,9 @@ func (r *run) buildInTime(ctx context.Context, tree *kernels.Tree, begun func())
 }
 
 // buildOrReuse gives what came of building for tree.
-func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()) built {
-	b := built{log: filepath.Join(r.work, "build-"+Label(tree.Target)+".log")}
-	err := r.obtain(ctx, tree, begun, &b)
+func (bd *builder) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()) built {
+	b := built{log: filepath.Join(bd.work, "build-"+Label(tree.Target)+".log")}
+	err := bd.obtain(ctx, tree, begun, &b)
 	if _, none := os.Stat(b.log); none != nil { // nothing was begun, so nothing was said
 		b.log = ""
 	}
@@ -102,27 +111,27 @@ func (r *run) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()
 	case errors.As(err, &fault):
 		b.fault = &judge.Blame{Stage: results.StageBuild, Code: fault.Code, Reason: fault.Reason}
 	default:
-		b.trouble = r.ours(results.StageBuild, err)
+		b.trouble = bd.infra(results.StageBuild, err)
 	}
 	b.Modules = nil // nobody loads what cannot be relied upon
 	return b
 }
 
 // obtain builds for tree, or finds what was built, and fills b in.
-func (r *run) obtain(ctx context.Context, tree *kernels.Tree, begun func(), b *built) error {
-	depends, symbols, err := r.dependencies(ctx, tree)
+func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(), b *built) error {
+	depends, symbols, err := bd.dependencies(ctx, tree)
 	if err != nil {
 		return err
 	}
 	var dir string
-	source := packed{r.plan.in.module, r.plan.Module.SourceDigest}
-	dir, b.cached, err = r.store.Fill(ctx, "builds", r.buildKey(tree, source, symbols), func(dir string) error {
+	source := packed{bd.plan.in.module, bd.plan.Module.SourceDigest}
+	dir, b.cached, err = bd.h.store.Fill(ctx, "builds", bd.buildKey(tree, source, symbols), func(dir string) error {
 		begun()
-		conf, err := r.confOfOne(ctx, tree)
+		conf, err := bd.confOfOne(ctx, tree)
 		if err != nil {
 			return err
 		}
-		return r.buildInto(ctx, dir, tree, source, conf, symbols, b.log)
+		return bd.buildInto(ctx, dir, tree, source, conf, symbols, b.log)
 	})
 	if err != nil {
 		return err
@@ -134,25 +143,25 @@ func (r *run) obtain(ctx context.Context, tree *kernels.Tree, begun func(), b *b
 	if err := loadable(slices.Concat(depends, b.Modules)); err != nil {
 		return err
 	}
-	b.Notes = append(b.Notes, untaken(b.Modules, r.plan.Spec.Params)...)
-	return r.compareInTree(tree, b)
+	b.Notes = append(b.Notes, untaken(b.Modules, bd.plan.Spec.Params)...)
+	return bd.compareInTree(tree, b)
 }
 
 // compareInTree looks what the kernel brings of the module itself, and gives way to it where that is wanted.
-func (r *run) compareInTree(tree *kernels.Tree, b *built) (err error) {
+func (bd *builder) compareInTree(tree *kernels.Tree, b *built) (err error) {
 	if b.inTree, err = inTree(tree, b.Modules); err != nil {
 		return err
 	}
 	b.Notes = append(b.Notes, inTreeNotes(b.inTree)...)
-	if r.plan.Spec.DeferInTree {
+	if bd.plan.Spec.DeferInTree {
 		b.deferred = deferred(b.Modules, b.inTree)
 	}
 	return nil
 }
 
 // buildKey names a build by everything that it depends on.
-func (r *run) buildKey(tree *kernels.Tree, source packed, symbols []string) string {
-	data, _ := json.Marshal([]any{"v2", source.digest, tree.Digest, tree.Root.Digest, r.plan.Spec.Make, symbols})
+func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols []string) string {
+	data, _ := json.Marshal([]any{"v2", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols})
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
@@ -166,7 +175,7 @@ type product struct {
 const productFile = "product.json"
 
 // buildInto builds in a private copy below dir and leaves there the .ko, what is known of them, and the log.
-func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, source packed, conf *dkms.Conf, symbols []string, logPath string) error {
+func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree, source packed, conf *dkms.Conf, symbols []string, logPath string) error {
 	log, err := os.Create(logPath)
 	if err != nil {
 		return fmt.Errorf("create build log: %w", err)
@@ -176,7 +185,7 @@ func (r *run) buildInto(ctx context.Context, dir string, tree *kernels.Tree, sou
 	if err := os.Mkdir(src, 0o755); err != nil {
 		return err
 	}
-	art, err := r.compileModule(ctx, tree, source.Package, conf, src, symbols, log)
+	art, err := bd.compileModule(ctx, tree, source.Package, conf, src, symbols, log)
 	if err != nil {
 		return err
 	}
@@ -215,22 +224,4 @@ func readProduct(dir string) (p product, err error) {
 		p.Modules[i].Path = filepath.Join(dir, p.Modules[i].Path)
 	}
 	return p, nil
-}
-
-// learn takes the module's name and version from the first .ko that was built: the folder's name was a guess.
-func (r *run) learn(modules []kbuild.Module) {
-	if len(modules) == 0 {
-		return
-	}
-	last := modules[len(modules)-1] // in load order: what the others are there for
-	r.mu.Lock()
-	before := r.module
-	if r.module.Version == "" {
-		r.module.Name, r.module.Version = last.Name, last.Version
-	}
-	learned := r.module != before
-	r.mu.Unlock()
-	if learned {
-		r.noteHead()
-	}
 }

@@ -1,9 +1,9 @@
 package harness
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
@@ -13,159 +13,179 @@ import (
 
 // cell is one target with one suite, under way.
 type cell struct {
-	*run
+	run   *run
 	tree  *kernels.Tree
 	about results.Target
 	suite string
 	built built
-	dir   string // of its artifacts
-	try   int    // the how-manieth guest of this cell it is, from 1
 
 	counterpart bool // built is the kernel's own copy, in the place of the module under test
-
-	took     time.Duration // of the guest, without the wait for a free processor
-	restored time.Duration // until a clone said hello; zero for a guest that was booted
-	only     []string      // names of the specs to run; nil: all
-	given    given         // the kernel's own modules that it asked for
-	tally    *tally        // of the specs of all guests of the cell; nil where there is one
 }
 
-// judge takes the cell through its guest, or finds what came of the same cell before, and gives its record, with the
-// artifacts written.
-func (c *cell) judge(ctx context.Context) results.Record {
-	c.dir = c.folder()
-	f := c.frozen(ctx)
-	key := c.cacheKey(f)
-	if rec, ok := c.recall(key); ok {
+// life takes the cell from its module to its record, with the artifacts written:
+//
+//	recall    the same cell passed before, and nothing that its verdict depends on has changed
+//	template  what its guests are started from
+//	guests    as many as the verdict needs, which again and request decide (attempts.go, requested.go); each of them is
+//	          a payload, a guest that is watched until its end, and the verdict on what it showed
+//	keep      the artifacts beside results.json, and a pass in the cache
+func (c *cell) life(ctx context.Context) results.Record {
+	t := c.template(ctx)
+	if rec, ok := c.recall(c.cacheKey(t)); ok {
 		return rec
 	}
-	if whole := c.sound(ctx, c.tree, f); whole != f {
-		f, key = whole, c.cacheKey(whole)
+	t = c.run.pool.verified(ctx, c.tree, t)
+	key := c.cacheKey(t)
+	parts := c.parts(ctx, t)
+	var tries attempts
+	for {
+		c.runParts(ctx, t, parts)
+		if ctx.Err() == nil && c.request(parts) {
+			continue
+		}
+		rec := c.keep(ctx, key, len(tries)+1, merge(parts))
+		tries = append(tries, rec)
+		if ctx.Err() != nil || !tries.again(c.spec()) {
+			return tries.sum(c.spec())
+		}
+		if !passed(rec) {
+			c.run.notice(fmt.Sprintf("%s: attempt %d: %s %s; trying again", c.name(), len(tries), rec.Status, rec.Reason))
+		}
+		parts, key = again(parts), "" // what passes at another attempt is not what a cache should answer with
 	}
-	came := c.attempt(ctx, f)
-	rec := came.rec
-	artifacts, err := c.out.keep(c.dir, c.built.log, came.log, suiteOutput(came.guest), rec.Specs)
-	if err != nil { // what cannot be shown is no verdict
-		c.written(err)
-		rec = c.run.judge(judge.Evidence{Trouble: &judge.Blame{Stage: results.StageShutdown, Code: results.CodeInfra, Reason: "its artifacts could not be kept: " + err.Error()}})
-	}
-	rec.Artifacts = artifacts
-	c.remember(ctx, key, rec, came.guest)
-	return rec
 }
 
-// attempt is what came of one guest.
-type attempt struct {
-	rec   results.Record
-	log   []byte
-	guest *judge.Guest
-}
-
-func (c *cell) attempt(ctx context.Context, f *frozen) attempt {
-	if c.plan.Spec.Isolate == IsolateSpec && c.only == nil && f != nil && f.err == nil && f.failed == nil {
-		return c.bySpec(ctx, f)
+// template is what the cell's guests are started from; nil where there will be none.
+func (c *cell) template(ctx context.Context) *template {
+	if c.spec().BuildOnly || c.built.deferred != "" || len(c.built.Modules) == 0 {
+		return nil
 	}
-	return c.judged(ctx, f)
+	return c.run.pool.template(ctx, c.tree)
 }
 
-// judgedOnce runs one guest and gives the verdict on what it told.
-func (c *cell) judgedOnce(ctx context.Context, f *frozen) attempt {
-	c.restored = 0
-	e, log := c.evidence(ctx, f)
+// runGuest runs one guest for p, and judges what it showed.
+func (c *cell) runGuest(ctx context.Context, t *template, p *part) {
+	e, out := c.evidence(ctx, t, p)
 	if wasInterrupted(ctx, ctx.Err()) && (e.Guest == nil || !e.Guest.End) {
 		e.Interrupted = true
 	}
-	rec := c.run.judge(e)
-	rec.InTree = c.built.inTree
-	c.time(&rec)
-	return attempt{rec, log, e.Guest}
-}
-
-// time fills in what the host measured.
-func (c *cell) time(rec *results.Record) {
-	if c.restored > 0 {
-		rec.Timings.Boot, rec.Timings.Restore = 0, c.restored.Milliseconds()
+	p.rec, p.log, p.guest = c.run.judge(e), out.log, e.Guest
+	p.rec.InTree = c.built.inTree
+	if out.restored > 0 {
+		p.rec.Timings.Boot, p.rec.Timings.Restore = 0, out.restored.Milliseconds()
 	}
-	rec.Timings.Total = c.took.Milliseconds()
+	p.rec.Timings.Total = out.took.Milliseconds()
 	if !c.built.cached {
-		rec.Timings.Build = c.built.elapsed.Milliseconds()
-		rec.Timings.Total += rec.Timings.Build
+		p.rec.Timings.Build = c.built.elapsed.Milliseconds()
+		p.rec.Timings.Total += p.rec.Timings.Build
 	}
 }
 
-// frozen is the template that the cell's guest is cloned from; nil where no guest will be started.
-func (c *cell) frozen(ctx context.Context) *frozen {
-	if c.plan.Spec.BuildOnly || c.built.deferred != "" || len(c.built.Modules) == 0 {
-		return nil
-	}
-	return c.template(ctx, c.tree)
-}
-
-// evidence gathers all there is to know, and the console log where there was a guest.
-func (c *cell) evidence(ctx context.Context, f *frozen) (judge.Evidence, []byte) {
-	e := judge.Evidence{Excluded: c.built.excluded, Deferred: c.built.deferred, Notes: c.built.Notes, Want: c.tree.Target.Release, BuildOnly: c.plan.Spec.BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
+// evidence gathers all there is to know, and what the guest showed where there was one.
+func (c *cell) evidence(ctx context.Context, t *template, p *part) (judge.Evidence, outcome) {
+	e := judge.Evidence{Excluded: c.built.excluded, Deferred: c.built.deferred, Notes: c.built.Notes, Want: c.tree.Target.Release,
+		BuildOnly: c.spec().BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
 		Built: len(c.built.Modules) > 0, Modules: len(c.built.Modules)}
 	switch {
-	case f == nil:
-		return e, nil
-	case f.err != nil:
-		e.Trouble = c.ours(results.StageBoot, f.err)
-		return e, nil
-	case f.failed != nil:
-		e.Guest, e.End, e.Tail = f.failed.Guest, f.failed.End, f.failed.Tail
-		return e, f.console
+	case t == nil:
+		return e, outcome{}
+	case t.err != nil:
+		e.Trouble = c.run.infra(results.StageBoot, t.err)
+		return e, outcome{}
+	case t.failed != nil:
+		e.Guest, e.End, e.Tail = t.failed.Guest, t.failed.End, t.failed.Tail
+		return e, outcome{log: t.console}
 	}
-	t, round, err := c.tell(ctx, f)
+	out, round, err := c.guestOf(ctx, t, p)
 	if err != nil {
-		e.Trouble = c.ours(results.StageBoot, err)
+		e.Trouble = c.run.infra(results.StageBoot, err)
 	}
-	if t.rounds == nil {
-		return e, nil // there never was a guest
+	if out.rounds == nil {
+		return e, outcome{} // there never was a guest
 	}
-	c.took, c.restored = t.took, t.restored
-	e.Observe(judge.Observation{Rounds: t.rounds, Round: round, End: t.end, Log: t.log, Before: t.before, Cut: t.cut, Modules: moduleNamesOf(c.built.Modules)})
+	e.Observe(judge.Observation{Rounds: out.rounds, Round: round, End: out.end, Log: out.log, Before: out.before, Cut: out.cut,
+		Modules: moduleNamesOf(c.built.Modules)})
 	c.addPlaces(&e)
-	c.disown(&e)
-	c.hearNoise(ctx, f, &e, t)
-	return e, t.log
+	c.dropForeignResidue(&e, p)
+	c.markNoise(ctx, t, &e)
+	return e, out
 }
 
-// tell gives what the guest of this cell told, and which of its rounds is the cell's.
-func (c *cell) tell(ctx context.Context, f *frozen) (told, int, error) {
-	if c.plan.Spec.Isolate == IsolateNone {
-		if t, round, ok := c.together(ctx, f); ok {
-			if t.rounds.Through(round) {
-				return t, round, nil // what broke later is not this round's
+// guestOf returns what the guest of p showed, and which of its rounds is the cell's.
+func (c *cell) guestOf(ctx context.Context, t *template, p *part) (outcome, int, error) {
+	if c.spec().Isolate == IsolateNone {
+		if out, round, ok := c.sharedGuest(ctx, t, p); ok {
+			if out.rounds.Through(round) {
+				return out, round, nil // what broke later is not this round's
 			}
-			return t, round, t.err
+			return out, round, out.err
 		}
 	}
-	t, err := c.inTurn(ctx, f, errand{suites: []string{c.suite}, only: c.only})
-	return t, 0, err
+	out, err := c.queued(ctx, t, task{suites: []string{c.suite}, part: p})
+	return out, 0, err
 }
 
-// inTurn does an errand as soon as a processor is free for it. What was told is the zero value where that never was.
-func (c *cell) inTurn(ctx context.Context, f *frozen, v errand) (told, error) {
-	key := durationKey(c.plan, results.Cell{Target: Label(c.tree.Target), Suite: c.suite + c.mark()})
-	if err := c.cpu.acquire(ctx, c.times.of(key)); err != nil {
-		return told{}, nil
+// queued carries a task out as soon as a processor is free for it. The outcome is the zero value where that never was.
+func (c *cell) queued(ctx context.Context, t *template, do task) (outcome, error) {
+	r := c.run
+	key := durationKey(r.plan, results.Cell{Target: Label(c.tree.Target), Suite: c.suite + c.mark()})
+	if err := r.cpu.acquire(ctx, r.times.of(key)); err != nil {
+		return outcome{}, nil
 	}
-	defer c.cpu.release()
+	defer r.cpu.release()
 	began := time.Now()
-	t, err := c.do(ctx, f, v)
-	t.took = time.Since(began)
-	if len(v.suites) == 1 && c.only == nil {
-		c.times.note(key, t.took)
+	out, err := c.start(ctx, t, do)
+	out.took = time.Since(began)
+	if len(do.suites) == 1 && !do.list && do.part.whole() {
+		r.times.note(key, out.took)
 	}
-	return t, err
+	return out, err
 }
 
-func specsJSON(specs []results.Spec) ([]byte, error) {
-	data, err := json.MarshalIndent(specs, "", "\t")
-	if err != nil {
-		return nil, err
+// keep writes the artifacts of attempt n, and remembers a pass under key.
+func (c *cell) keep(ctx context.Context, key string, n int, whole part) results.Record {
+	rec := whole.rec
+	printed := ""
+	if whole.guest != nil {
+		printed = whole.guest.Output
 	}
-	var b bytes.Buffer
-	_, err = results.PlainJSON(&b).Write(data)
-	return b.Bytes(), err
+	artifacts, err := c.run.out.keep(c.folder(n), c.built.log, whole.log, printed, rec.Specs)
+	if err != nil { // what cannot be shown is no verdict
+		c.run.written(err)
+		rec = c.run.judge(judge.Evidence{Trouble: &judge.Blame{Stage: results.StageShutdown, Code: results.CodeInfra, Reason: "its artifacts could not be kept: " + err.Error()}})
+	}
+	rec.Artifacts = artifacts
+	c.remember(ctx, key, rec, whole.guest)
+	return rec
+}
+
+// folder is where the artifacts of attempt n go. Those of the kernel's own copy lie within the folder of the module's cell.
+func (c *cell) folder(n int) string {
+	if !c.counterpart {
+		return c.run.out.cell(c.about, c.suite, n)
+	}
+	dir := filepath.Join(c.run.out.cell(c.about, c.suite, 1), "in-tree")
+	if n > 1 {
+		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", n))
+	}
+	return dir
+}
+
+// mark distinguishes the cell of the kernel's own copy from that of the module.
+func (c *cell) mark() string {
+	if c.counterpart {
+		return " (in tree)"
+	}
+	return ""
+}
+
+// name is what the user knows the cell by.
+func (c *cell) name() string { return Label(c.tree.Target) + " " + c.suite + c.mark() }
+
+// event sends e to whoever watches, unless it is about the progress of a guest with the kernel's own copy: it would be
+// taken for the module's. Its result is in the record.
+func (c *cell) event(e results.Event) {
+	if !c.counterpart {
+		c.run.event(e)
+	}
 }

@@ -106,7 +106,7 @@ func (h *Harness) Fetch(ctx context.Context, spec Spec) ([]kernels.Target, error
 	if err != nil {
 		return nil, err
 	}
-	defer r.release()
+	defer r.cleanUp()
 	var got []kernels.Target
 	var errs []error
 	for _, u := range p.Unresolved {

@@ -43,7 +43,7 @@ func durationKey(p *Plan, c results.Cell) string {
 	return key
 }
 
-// of gives how long the work took last time.
+// of returns how long the work took last time.
 func (d *durations) of(key string) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -51,6 +51,15 @@ func (d *durations) of(key string) time.Duration {
 		return t
 	}
 	return unknown
+}
+
+// rest is how long a target still takes from its build on.
+func (d *durations) rest(p *Plan, label string) time.Duration {
+	all := d.of(durationKey(p, results.Cell{Target: label}))
+	for _, s := range p.Suites {
+		all += d.of(durationKey(p, results.Cell{Target: label, Suite: s.Name}))
+	}
+	return all
 }
 
 func (d *durations) note(key string, took time.Duration) {

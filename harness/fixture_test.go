@@ -144,7 +144,7 @@ func newFixture(t *testing.T, script string) *fixture {
 	h.probe = func(context.Context, vm.ProbeConfig) (vm.Verdict, error) {
 		return vm.Verdict{Accel: vm.Accel{Name: "tcg", CPU: "max"}}, nil
 	}
-	h.alone = func(*cell, context.Context, *frozen, time.Duration) ([]string, error) { return nil, nil }
+	h.alone = func(*cell, context.Context, *template, time.Duration) ([]string, error) { return nil, nil }
 	h.base = func(_ context.Context, opt initramfs.Options) error {
 		return os.WriteFile(opt.Out, []byte("base"), 0o644)
 	}

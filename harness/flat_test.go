@@ -48,7 +48,7 @@ func manyCells(t *testing.T, f *fixture, n int) *run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.release)
+	t.Cleanup(r.cleanUp)
 	r.stop = func(cause error) { t.Errorf("stopped: %v", cause) }
 	for _, target := range p.Targets {
 		r.know(Label(target), aboutTarget(target))
@@ -141,11 +141,11 @@ func TestATargetThatIsThroughIsLetGo(t *testing.T) {
 		if err != nil || slices.ContainsFunc(res.Records, func(rec results.Record) bool { return rec.Artifacts.Console == "" }) {
 			t.Errorf("%s: %v\n%s", isolate, err, summary(res))
 		}
-		if len(r.frozen)+len(r.sharing) > 0 {
-			t.Errorf("%s: still held: %v, %v", isolate, r.frozen, r.sharing)
+		if len(r.pool.templates)+len(r.sharing) > 0 {
+			t.Errorf("%s: still held: %v, %v", isolate, r.pool.templates, r.sharing)
 		}
 		stop(nil)
-		r.release()
+		r.cleanUp()
 		p.Close()
 	}
 }

@@ -34,12 +34,12 @@ func (o *output) trouble(err error, left int) error {
 		o.dir, store.Free(o.dir), humanize.IBytes(uint64(need)), err)
 }
 
-// ours is the blame for trouble that is none of the module's. A full disk is told once more where nobody overlooks it:
-// it is likely to be the trouble of all cells that follow.
-func (r *run) ours(stage results.Stage, err error) *judge.Blame {
+// infra is what an infrastructure error means for a cell. A full disk is reported once more where nobody overlooks it: all
+// cells that follow are likely to meet it.
+func (r *run) infra(stage results.Stage, err error) *judge.Blame {
 	err = r.store.WithCure(err, "")
 	if store.IsFull(err) {
-		r.full.Do(func() { r.event(results.Event{Kind: results.EventNotice, Text: err.Error()}) })
+		r.full.Do(func() { r.notice(err.Error()) })
 	}
 	return &judge.Blame{Stage: stage, Code: results.CodeInfra, Reason: err.Error()}
 }

@@ -48,7 +48,7 @@ type Harness struct {
 	probe    func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
 	limits   func(Spec) deadlines
 	judge    func(judge.Evidence) results.Record
-	alone    func(c *cell, ctx context.Context, f *frozen, d time.Duration) ([]string, error)
+	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
 	mu   sync.Mutex
 	tell func(results.Event)
@@ -82,4 +82,15 @@ func (h *Harness) event(e results.Event) {
 	}
 	e.Schema, e.Time = results.EventSchema, time.Now()
 	h.tell(e)
+}
+
+// notice reports something that the user should know.
+func (h *Harness) notice(text string) {
+	h.event(results.Event{Kind: results.EventNotice, Text: text})
+}
+
+// stage reports that ev's stage is in state.
+func (h *Harness) stage(ev results.Event, state results.State, text string, took time.Duration) {
+	ev.State, ev.Text, ev.Elapsed = state, text, took
+	h.event(ev)
 }

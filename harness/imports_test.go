@@ -52,7 +52,8 @@ var house = []room{
 	{path: "suites/zoo/quiet", floor: 1, reason: "a suite that lets the module alone", only: "suites"},
 	{path: "suites/example/driver/suites/fifo", floor: 1, reason: "a suite as a stranger writes it", only: "suites"},
 
-	{path: "harness", floor: 2, reason: "the only place that knows the whole story"},
+	{path: "harness/judge", floor: 2, reason: "evidence in, record out: pure, so that a verdict can be repeated from what was written down", only: "results results/wire vm/console"},
+	{path: "harness", floor: 2, reason: "the only place that knows the whole story", beside: "harness/judge"},
 
 	{path: "cmd/modmatrix", floor: 3, reason: "flags in, one call, one view"},
 	{path: "cmd/modmatrix-bench", floor: 3, reason: "measures what the rooms below export", beside: "cmd/modmatrix-bench/agreement cmd/modmatrix-bench/measure",

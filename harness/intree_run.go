@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
@@ -28,16 +27,16 @@ type counterpart struct {
 
 // counterpart finds the kernel's own copies of what b was to give, if they are to be run as well; nil where they are not, as
 // where nothing is run, or where the kernel has none, which a note in b says.
-func (r *run) counterpart(ctx context.Context, tree *kernels.Tree, b *built) *counterpart {
-	if !r.plan.Spec.CompareInTree || r.plan.Spec.BuildOnly || ctx.Err() != nil {
+func (bd *builder) counterpart(ctx context.Context, tree *kernels.Tree, b *built) *counterpart {
+	if !bd.plan.Spec.CompareInTree || bd.plan.Spec.BuildOnly || ctx.Err() != nil {
 		return nil
 	}
-	names, err := r.moduleNames(ctx, tree, b)
+	names, err := bd.moduleNames(ctx, tree, b)
 	if len(names) == 0 {
 		b.Notes = append(b.Notes, "in tree: what the module is called is not known where it does not build, so the kernel's own copy was not looked for"+because(err))
 		return nil
 	}
-	t, err := r.unpackCopies(tree, names, b)
+	t, err := bd.unpackCopies(tree, names, b)
 	if err != nil {
 		b.Notes = append(b.Notes, "in tree: the kernel's own copy could not be run: "+err.Error())
 	}
@@ -53,14 +52,14 @@ func because(err error) string {
 
 // moduleNames are the modules that the source makes: as they were built, else as its dkms.conf declares them, else as far as
 // its Kbuild or Makefile can be read.
-func (r *run) moduleNames(ctx context.Context, tree *kernels.Tree, b *built) (names []string, err error) {
-	pkg := r.plan.in.module
+func (bd *builder) moduleNames(ctx context.Context, tree *kernels.Tree, b *built) (names []string, err error) {
+	pkg := bd.plan.in.module
 	switch {
 	case len(b.Modules) > 0:
 		names = moduleNamesOf(b.Modules)
 	case pkg.HasConf:
 		own := *pkg
-		conf, err := r.evaluate(&own, ctx, tree)
+		conf, err := bd.h.evaluate(&own, ctx, tree)
 		if err != nil {
 			return nil, err
 		}
@@ -75,14 +74,14 @@ func (r *run) moduleNames(ctx context.Context, tree *kernels.Tree, b *built) (na
 }
 
 // unpackCopies unpacks the kernel's own copies of names. That there are none, or not all, is a note in b.
-func (r *run) unpackCopies(tree *kernels.Tree, names []string, b *built) (*counterpart, error) {
+func (bd *builder) unpackCopies(tree *kernels.Tree, names []string, b *built) (*counterpart, error) {
 	own, lacking, err := copies(tree, names)
 	b.Notes = append(b.Notes, lacking...)
 	if err != nil || len(own) == 0 {
 		return nil, err
 	}
 	t := &counterpart{}
-	dir := filepath.Join(r.work, "in-tree-"+fileName(Label(tree.Target)))
+	dir := filepath.Join(bd.work, "in-tree-"+fileName(Label(tree.Target)))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -93,7 +92,7 @@ func (r *run) unpackCopies(tree *kernels.Tree, names []string, b *built) (*count
 		}
 		t.Modules, t.names = append(t.Modules, m), append(t.names, m.Name)
 	}
-	for _, p := range r.plan.Spec.Params {
+	for _, p := range bd.plan.Spec.Params {
 		if name, _, _ := strings.Cut(p, "="); !takes(t.Modules, p) {
 			note := fmt.Sprintf("in tree: the kernel's own %s takes no parameter %s, which was left out for it", strings.Join(t.names, ", "), name)
 			t.Notes, b.Notes = append(t.Notes, note), append(b.Notes, note)
@@ -159,55 +158,6 @@ func unpackModule(dir, path string) (kbuild.Module, error) {
 // takes tells whether one of modules declares the parameter that is given as NAME=VALUE.
 func takes(modules []kbuild.Module, param string) bool {
 	return slices.ContainsFunc(modules, func(m kbuild.Module) bool { return len(paramsFor(m, []string{param})) > 0 })
-}
-
-// compare runs a suite with the kernel's own copy t, as often as the module's cell is, and says what came of it.
-func (r *run) compare(ctx context.Context, tree *kernels.Tree, about results.Target, suite string, t *counterpart) *results.InTreeRun {
-	if t == nil {
-		return nil
-	}
-	rec := r.attempts(ctx, results.Cell{Target: Label(tree.Target), Suite: suite + " (in tree)"}, func(ctx context.Context, n int) results.Record {
-		c := cell{run: r, tree: tree, about: about, suite: suite, built: t.built, counterpart: true, try: n}
-		return c.judge(ctx)
-	})
-	return &results.InTreeRun{Modules: t.names, Record: rec}
-}
-
-// mark tells the cell's name from that of the module's own cell.
-func (c *cell) mark() string {
-	if c.counterpart {
-		return " (in tree)"
-	}
-	return ""
-}
-
-// row names the target of the cell, and whose module it is.
-func (c *cell) row() string { return Label(c.tree.Target) + c.mark() }
-
-// folder is where the artifacts of the cell go. Those of the kernel's own copy lie within the folder of the module's cell.
-func (c *cell) folder() string {
-	if !c.counterpart {
-		return c.out.cell(c.about, c.suite, c.try)
-	}
-	dir := filepath.Join(c.out.cell(c.about, c.suite, 1), "in-tree")
-	if c.try > 1 {
-		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", c.try))
-	}
-	return dir
-}
-
-// event keeps from whoever watches how a guest with the kernel's own copy goes on: it would be taken for the module's. What
-// came of it is in the record.
-func (c *cell) event(e results.Event) {
-	if !c.counterpart || e.Kind == results.EventNotice {
-		c.run.event(e)
-	}
-}
-
-// stage is run.stage with the cell's own event.
-func (c *cell) stage(ev results.Event, state results.State, text string, took time.Duration) {
-	ev.State, ev.Text, ev.Elapsed = state, text, took
-	c.event(ev)
 }
 
 // placed says on rec, and on what was run beside it, which cell it is of.

@@ -242,7 +242,7 @@ func TestCopies(t *testing.T) {
 
 func TestModuleNames(t *testing.T) {
 	f := newFixture(t, "")
-	r := &run{Harness: f.Harness, plan: &Plan{in: intake{module: &dkms.Package{Source: f.spec.Module}}}}
+	r := &builder{h: f.Harness, plan: &Plan{in: intake{module: &dkms.Package{Source: f.spec.Module}}}}
 	if names, err := r.moduleNames(t.Context(), nil, &built{}); err != nil || fmt.Sprint(names) != "[fifo]" {
 		t.Errorf("of a Kbuild: %v, %v", names, err)
 	}

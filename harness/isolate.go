@@ -22,62 +22,107 @@ const (
 // Isolations lists the choices.
 var Isolations = []string{IsolateSuite, IsolateSpec, IsolateNone}
 
-// bySpec runs every spec of the cell in a guest of its own, and adds them up.
-func (c *cell) bySpec(ctx context.Context, f *frozen) attempt {
+// part is what one guest of a cell runs, and the verdict on it.
+type part struct {
+	only      []string // names of the specs to run; nil: all
+	tally     *tally   // of the specs of all parts; nil where this is the only one
+	requested requested
+
+	done  bool // the last guest settled it
+	rec   results.Record
+	log   []byte       // of the console
+	guest *judge.Guest // nil: there was none
+}
+
+// whole reports whether the part is all of the cell.
+func (p *part) whole() bool { return p == nil || p.only == nil }
+
+// name is what the guests of a cell are distinguished by; empty where there is one.
+func (p *part) name() string {
+	if p.whole() {
+		return ""
+	}
+	return p.only[0]
+}
+
+// parts divides the cell: one for each spec where these are to be isolated, else one.
+func (c *cell) parts(ctx context.Context, t *template) []*part {
+	if c.spec().Isolate != IsolateSpec || t == nil || t.err != nil || t.failed != nil {
+		return []*part{{}}
+	}
 	known := c.knownSpecs(c.suite)
 	if len(known.Specs) == 0 {
-		listing := c.listing(ctx, f)
-		if known = (knownSpecs{listing.guest.Title, listing.guest.Planned}); len(known.Specs) == 0 {
-			return c.judged(ctx, f) // it says what is wrong with the suite
+		listing := c.listing(ctx, t)
+		if known = (knownSpecs{listing.Title, listing.Planned}); len(known.Specs) == 0 {
+			return []*part{{}} // its guest shows what is wrong with the suite
 		}
-		if err := c.rememberSpecs(ctx, listing.guest); err != nil {
-			c.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
+		if err := c.rememberSpecs(ctx, listing); err != nil {
+			c.run.notice("the cache: " + err.Error())
 		}
 	}
-	units := apart(known.Specs)
-	parts := make([]attempt, len(units))
-	all := &tally{total: int64(len(known.Specs))}
+	all := &tally{planned: known.Specs}
+	var parts []*part
+	for _, names := range units(known.Specs) {
+		parts = append(parts, &part{only: names, tally: all})
+	}
+	return parts
+}
+
+// again returns the same parts for another attempt.
+func again(parts []*part) (fresh []*part) {
+	for _, p := range parts {
+		one := &part{only: p.only}
+		if p.tally != nil {
+			one.tally = &tally{planned: p.tally.planned}
+		}
+		if len(fresh) > 0 {
+			one.tally = fresh[0].tally
+		}
+		fresh = append(fresh, one)
+	}
+	return fresh
+}
+
+// runParts runs a guest for each part that is not settled, side by side.
+func (c *cell) runParts(ctx context.Context, t *template, parts []*part) {
 	var wg sync.WaitGroup
-	for i, names := range units {
-		wg.Go(func() {
-			one := *c
-			one.only, one.tally = names, all
-			parts[i] = one.judged(ctx, f)
-		})
+	for _, p := range parts {
+		if !p.done {
+			wg.Go(func() { c.runGuest(ctx, t, p) })
+		}
 	}
 	wg.Wait()
-	return merge(known.Specs, units, parts)
 }
 
 // tally counts the specs of a cell that has several guests.
 type tally struct {
-	total int64
-	mu    sync.Mutex
-	done  int64
+	planned []wire.Spec
+	mu      sync.Mutex
+	done    int
 }
 
-// count gives how many specs are behind the cell, one more if one has just ended, and how many there are.
+// count returns how many specs of the cell have ended, one more if one has just ended, and how many there are.
 func (t *tally) count(ended bool) (done, total int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if ended {
-		t.done++
+		t.done = min(t.done+1, len(t.planned))
 	}
-	return t.done, t.total
+	return int64(t.done), int64(len(t.planned))
 }
 
-// listing asks the suite for its specs, in a guest that loads nothing. Its guest is never nil.
-func (c *cell) listing(ctx context.Context, f *frozen) attempt {
-	t, err := c.inTurn(ctx, f, errand{suites: []string{c.suite}, list: true})
-	if err != nil || t.rounds == nil || !t.rounds.Current().End {
-		return attempt{guest: judge.NewGuest("")}
+// listing asks the suite for its specs, in a guest that loads nothing. It is never nil.
+func (c *cell) listing(ctx context.Context, t *template) *judge.Guest {
+	out, err := c.queued(ctx, t, task{suites: []string{c.suite}, list: true})
+	if err != nil || out.rounds == nil || !out.rounds.Current().End {
+		return judge.NewGuest("")
 	}
-	return attempt{guest: t.rounds.Current()}
+	return out.rounds.Current()
 }
 
-// apart gives the names of the specs that must share a guest: those of an Ordered container, which build on one another.
+// units returns the names of the specs that must share a guest: those of an Ordered container, which build on one another.
 // What will not run on this target needs no guest of its own, and goes with the first.
-func apart(specs []wire.Spec) [][]string {
+func units(specs []wire.Spec) [][]string {
 	var units [][]string
 	group, seen := map[string]int{}, map[string]bool{}
 	for _, s := range specs {
@@ -101,10 +146,13 @@ func apart(specs []wire.Spec) [][]string {
 	return units
 }
 
-// merge makes one of the attempts of all units: the worst decides, the specs come in the order of the plan, and the
-// consoles one after the other.
-func merge(planned []wire.Spec, units [][]string, parts []attempt) attempt {
-	all := attempt{rec: parts[0].rec, guest: parts[0].guest}
+// merge makes one part of all: the worst decides, the specs come in the order of the plan, and the consoles one after the
+// other.
+func merge(parts []*part) part {
+	if len(parts) == 1 && parts[0].whole() {
+		return *parts[0]
+	}
+	all := part{rec: parts[0].rec, guest: parts[0].guest}
 	sum := results.Timings{Build: parts[0].rec.Timings.Build}
 	var log bytes.Buffer
 	specs, splats, notes := []results.Spec{}, []results.Splat{}, []string{}
@@ -112,7 +160,7 @@ func merge(planned []wire.Spec, units [][]string, parts []attempt) attempt {
 		if all.rec.Status != p.rec.Status && all.rec.Status.Worse(p.rec.Status) == p.rec.Status {
 			all.rec, all.guest = p.rec, p.guest
 		}
-		fmt.Fprintf(&log, "modmatrix: guest %d of %d: %s\n", i+1, len(parts), units[i][0])
+		fmt.Fprintf(&log, "modmatrix: guest %d of %d: %s\n", i+1, len(parts), p.name())
 		lines := bytes.Count(log.Bytes(), []byte{'\n'})
 		for _, s := range p.rec.Splats {
 			s.Line += lines
@@ -124,7 +172,7 @@ func merge(planned []wire.Spec, units [][]string, parts []attempt) attempt {
 		add(&sum, p.rec.Timings)
 	}
 	all.log = log.Bytes()
-	all.rec.Specs, all.rec.Splats, all.rec.Timings = inOrder(planned, specs), splats, sum
+	all.rec.Specs, all.rec.Splats, all.rec.Timings = inOrder(parts[0].tally.planned, specs), splats, sum
 	slices.Sort(notes)
 	all.rec.Notes = slices.Compact(notes)
 	return all
@@ -151,34 +199,34 @@ func inOrder(planned []wire.Spec, specs []results.Spec) []results.Spec {
 	return specs
 }
 
-// shared is the guest of all suites of one target. Each suite takes its round of it once; who comes again, to try again,
-// or whose round never began, needs a guest of its own.
+// shared is the guest of all suites of one target. Each suite takes its round of it once; another attempt, or a suite whose
+// round never began, needs a guest of its own.
 type shared struct {
 	once   sync.Once
-	told   told
+	out    outcome
 	suites []string
 	mu     sync.Mutex
 	taken  map[string]bool
 }
 
-// together gives what the shared guest told in the round of the cell's suite. The first cell that asks runs it.
-func (c *cell) together(ctx context.Context, f *frozen) (told, int, bool) {
-	s := c.sharedGuest(c.row())
+// sharedGuest returns what the shared guest showed in the round of the cell's suite. The first cell that asks runs it.
+func (c *cell) sharedGuest(ctx context.Context, t *template, p *part) (outcome, int, bool) {
+	s := c.run.shared(Label(c.tree.Target) + c.mark())
 	s.once.Do(func() {
-		s.suites = c.uncached(f)
-		s.told, s.told.err = c.inTurn(ctx, f, errand{suites: s.suites})
+		s.suites = c.uncached(t)
+		s.out, s.out.err = c.queued(ctx, t, task{suites: s.suites, part: p})
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	round := slices.Index(s.suites, c.suite)
-	if round < 0 || s.taken[c.suite] || s.told.rounds == nil || !s.told.rounds.Begun(round) {
-		return told{}, 0, false
+	if round < 0 || s.taken[c.suite] || s.out.rounds == nil || !s.out.rounds.Begun(round) {
+		return outcome{}, 0, false
 	}
 	s.taken[c.suite] = true
-	return s.told, round, true
+	return s.out, round, true
 }
 
-func (r *run) sharedGuest(label string) *shared {
+func (r *run) shared(label string) *shared {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s, ok := r.sharing[label]
@@ -190,13 +238,13 @@ func (r *run) sharedGuest(label string) *shared {
 }
 
 // uncached lists the suites of the target that must run.
-func (c *cell) uncached(f *frozen) []string {
+func (c *cell) uncached(t *template) []string {
 	var names []string
-	for _, s := range c.plan.Suites {
+	for _, s := range c.run.plan.Suites {
 		other := *c
 		other.suite = s.Name
-		key := other.cacheKey(f)
-		if _, hit := c.store.Look("cells", key); key == "" || !hit {
+		key := other.cacheKey(t)
+		if _, hit := c.run.store.Look("cells", key); key == "" || !hit {
 			names = append(names, s.Name)
 		}
 	}

@@ -12,12 +12,12 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-func TestApart(t *testing.T) {
+func TestUnits(t *testing.T) {
 	specs := []wire.Spec{
 		{Name: "skipped first", State: "skipped"}, {Name: "a"}, {Name: "o one", Group: "o"}, {Name: "b"}, {Name: "o two", Group: "o"},
 		{Name: "p one", Group: "p"}, {Name: "pending", State: "pending"}, {Name: "a"},
 	}
-	got := apart(specs)
+	got := units(specs)
 	want := [][]string{{"skipped first", "pending"}, {"a"}, {"o one", "o two"}, {"b"}, {"p one"}}
 	if !slices.EqualFunc(got, want, slices.Equal[[]string]) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -28,15 +28,18 @@ func TestApart(t *testing.T) {
 func TestEventsTellTheGuestsOfACellApart(t *testing.T) {
 	var events []results.Event
 	h := &Harness{tell: func(e results.Event) { events = append(events, e) }}
-	all := &tally{total: 2}
+	all := &tally{planned: make([]wire.Spec, 2)}
 	for _, name := range []string{"a", "b"} {
-		c := cell{run: &run{Harness: h}, tree: &kernels.Tree{Target: kernels.Target{Release: "6.1"}}, suite: "fifo", only: []string{name}, tally: all}
-		c.stage(c.bootEvent(), results.StateStart, "", 0)
+		c := cell{run: &run{Harness: h}, tree: &kernels.Tree{Target: kernels.Target{Release: "6.1"}}, suite: "fifo"}
+		do := task{part: &part{only: []string{name}, tally: all}}
+		boot := c.progress(do)
+		boot.Stage = results.StageBoot
+		c.stage(boot, results.StateStart, "", 0)
 		g := judge.NewGuest("")
 		spec := &wire.Spec{Name: name}
-		c.tellFrame(wire.Frame{Kind: wire.KindStage, Stage: "load"}, g)
-		c.tellFrame(wire.Frame{Kind: wire.KindSpecStart, Spec: spec}, g)
-		c.tellFrame(wire.Frame{Kind: wire.KindSpecEnd, Spec: spec}, g)
+		c.report(wire.Frame{Kind: wire.KindStage, Stage: "load"}, g, do)
+		c.report(wire.Frame{Kind: wire.KindSpecStart, Spec: spec}, g, do)
+		c.report(wire.Frame{Kind: wire.KindSpecEnd, Spec: spec}, g, do)
 	}
 	var got []string
 	for _, e := range events {
@@ -50,17 +53,17 @@ func TestEventsTellTheGuestsOfACellApart(t *testing.T) {
 
 func TestMerge(t *testing.T) {
 	planned := []wire.Spec{{Name: "a"}, {Name: "b"}, {Name: "c"}}
-	unit := func(name string, status results.Status, log string, splats ...results.Splat) attempt {
+	unit := func(name string, status results.Status, log string, splats ...results.Splat) *part {
 		rec := results.Record{Status: status, Specs: []results.Spec{{Name: name, Status: status}}, Splats: splats,
 			Timings: results.Timings{Build: 7, Test: 5, Total: 10}, Notes: []string{"the same"}}
 		if status == results.Fail {
 			rec.Reason = "because of " + name
 		}
-		return attempt{rec: rec, log: []byte(log), guest: judge.NewGuest(name)}
+		return &part{only: []string{name}, tally: &tally{planned: planned}, rec: rec, log: []byte(log), guest: judge.NewGuest(name)}
 	}
-	parts := []attempt{unit("c", results.Pass, "one\ntwo\n"), unit("a", results.Skip, "three\n"),
+	parts := []*part{unit("c", results.Pass, "one\ntwo\n"), unit("a", results.Skip, "three\n"),
 		unit("b", results.Fail, "four\noops\n", results.Splat{Title: "oops", Line: 2})}
-	got := merge(planned, [][]string{{"c"}, {"a"}, {"b"}}, parts)
+	got := merge(parts)
 	if got.rec.Status != results.Fail || got.rec.Reason != "because of b" || got.guest.Nonce != "b" {
 		t.Errorf("decided by %+v of %q", got.rec, got.guest.Nonce)
 	}

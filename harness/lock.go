@@ -127,7 +127,7 @@ type remembers interface {
 // gone tells which of the pinned kernels their archives no longer have.
 func gone(ctx context.Context, sources map[string]Source, targets []kernels.Target) (notices []string) {
 	for _, t := range targets {
-		name, _ := t.Origin()
+		name, _, _ := strings.Cut(t.Source, ":")
 		if source, ok := sources[name].(remembers); ok {
 			if notice := source.Gone(ctx, t); notice != "" {
 				notices = append(notices, notice)

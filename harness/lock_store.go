@@ -22,7 +22,7 @@ func (l Lock) Pins(e store.Entry) (selector string) {
 }
 
 func pins(t kernels.Target, e store.Entry) bool {
-	switch source, _ := t.Origin(); {
+	switch source, _, _ := strings.Cut(t.Source, ":"); {
 	case t.Suite == "": // it is no entry: the kernel lies on a host
 		return false
 	case e.Kind == "roots":
@@ -36,7 +36,7 @@ func pins(t kernels.Target, e store.Entry) bool {
 // Stored tells whether a kernel of an archive is in store, so that nothing of it is to be downloaded. One that is compiled
 // here is not known before it is compiled.
 func Stored(st *store.Store, t kernels.Target) bool {
-	if source, _ := t.Origin(); source != "debian" {
+	if source, _, _ := strings.Cut(t.Source, ":"); source != "debian" {
 		return false
 	}
 	_, hit := st.Look("trees", debian.TreeID(t))

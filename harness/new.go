@@ -20,7 +20,7 @@ const kernelFact = "the kernel "
 // gives an error, and takes nothing, where the records rest on something else than this run's would.
 func (r *run) takeOver(log results.Log) error {
 	if log.Head == nil {
-		r.event(results.Event{Kind: results.EventNotice, Text: "--new: no run is recorded in " + r.plan.Spec.Out + ", so every kernel is new"})
+		r.notice("--new: no run is recorded in " + r.plan.Spec.Out + ", so every kernel is new")
 		return nil
 	}
 	was, rest := kernelFacts(log.Head.Facts)
@@ -29,7 +29,7 @@ func (r *run) takeOver(log results.Log) error {
 	}
 	r.sort(log.Records, was)
 	if len(r.earlier) == 0 {
-		r.event(results.Event{Kind: results.EventNotice, Text: "--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run"})
+		r.notice("--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run")
 		return nil
 	}
 	r.tellOfNew(log)
@@ -109,7 +109,7 @@ func (r *run) tellOfNew(log results.Log) {
 	}
 	fresh := r.fresh(log)
 	tell := func(format string, args ...any) {
-		r.event(results.Event{Kind: results.EventNotice, Text: "--new: " + fmt.Sprintf(format, args...)})
+		r.notice("--new: " + fmt.Sprintf(format, args...))
 	}
 	if len(fresh) == 0 {
 		tell("no kernel is new since the run of %s: its matrix holds", dateOf(log.Head))

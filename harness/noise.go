@@ -23,12 +23,12 @@ import (
 // maxIdle bounds how long a kernel is listened to alone.
 const maxIdle = 64 * time.Second
 
-// hearNoise marks the splats of e that the kernel prints without the module too.
-func (c *cell) hearNoise(ctx context.Context, f *frozen, e *judge.Evidence, t told) {
+// markNoise marks the splats of e that the kernel prints without the module too.
+func (c *cell) markNoise(ctx context.Context, t *template, e *judge.Evidence) {
 	if !slices.ContainsFunc(e.Splats, mayBeNoise) {
 		return
 	}
-	noise, err := c.noise(ctx, f, idle(e.Guest))
+	noise, err := c.noise(ctx, t, idle(e.Guest))
 	if err != nil {
 		e.Notes = append(e.Notes, "what the kernel says without the module is not known: "+err.Error())
 		return
@@ -54,10 +54,10 @@ func idle(g *judge.Guest) time.Duration {
 }
 
 // noise gives the fingerprints of what the kernel alone says while it idles for d. They are kept beside the template.
-func (c *cell) noise(ctx context.Context, f *frozen, d time.Duration) ([]string, error) {
-	key := store.Digest(judge.Version, c.tree.Digest, filepath.Base(f.dir), f.machine.Accel.String(), d.String(), strings.Join(c.kernelModules(), " "), strings.Join(c.plan.Spec.Devices, " "))
-	dir, _, err := c.store.Fill(ctx, "noise", key, func(dir string) error {
-		heard, err := c.alone(c, ctx, f, d)
+func (c *cell) noise(ctx context.Context, t *template, d time.Duration) ([]string, error) {
+	key := store.Digest(judge.Version, c.tree.Digest, filepath.Base(t.dir), t.machine.Accel.String(), d.String(), strings.Join(c.run.kernelModules(), " "), strings.Join(c.spec().Devices, " "))
+	dir, _, err := c.run.store.Fill(ctx, "noise", key, func(dir string) error {
+		heard, err := c.run.alone(c, ctx, t, d)
 		if err != nil {
 			return err
 		}
@@ -87,18 +87,18 @@ func (c *cell) noise(ctx context.Context, f *frozen, d time.Duration) ([]string,
 const noiseFile = "noise.json"
 
 // listenAlone runs a guest without the module that idles for d. Only one that came to its end in order counts.
-func (c *cell) listenAlone(ctx context.Context, f *frozen, d time.Duration) ([]string, error) {
-	t, err := c.inTurn(ctx, f, errand{bare: true, settle: d})
+func (c *cell) listenAlone(ctx context.Context, t *template, d time.Duration) ([]string, error) {
+	out, err := c.queued(ctx, t, task{bare: true, settle: d})
 	switch {
 	case err != nil:
 		return nil, err
-	case t.rounds == nil:
+	case out.rounds == nil:
 		return nil, ctx.Err()
-	case !t.rounds.Current().End:
-		return nil, fmt.Errorf("the kernel alone did not idle for %v: %s", d, t.end.Reason)
+	case !out.rounds.Current().End:
+		return nil, fmt.Errorf("the kernel alone did not idle for %v: %s", d, out.end.Reason)
 	}
 	heard := []string{}
-	for _, s := range console.Scan(t.log) {
+	for _, s := range console.Scan(out.log) {
 		heard = append(heard, s.Fingerprint)
 	}
 	slices.Sort(heard)

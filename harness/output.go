@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"github.com/modmatrix/modmatrix/harness/judge"
 
 	"github.com/google/renameio/v2"
 
@@ -156,14 +156,6 @@ func (o *output) keep(cell, buildLog string, console []byte, suite string, specs
 	return a, err
 }
 
-// suiteOutput is what the suite of g printed, if there was a guest.
-func suiteOutput(g *judge.Guest) string {
-	if g == nil {
-		return ""
-	}
-	return g.Output
-}
-
 // write puts the whole result beside the artifacts, each file whole or not at all, and closes the journal.
 func (o *output) write(res *results.Results, finished bool) error {
 	var md strings.Builder
@@ -192,4 +184,15 @@ func copyFile(dst, src string) error {
 // found and swept when the process is killed.
 func writeFile(path string, data []byte) error {
 	return renameio.WriteFile(path, data, 0o644, renameio.WithTempDir(filepath.Dir(path)))
+}
+
+// specsJSON is the artifact specs.json.
+func specsJSON(specs []results.Spec) ([]byte, error) {
+	data, err := json.MarshalIndent(specs, "", "\t")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	_, err = results.PlainJSON(&b).Write(data)
+	return b.Bytes(), err
 }

@@ -25,15 +25,15 @@ type furnisher interface {
 
 // furnish sees to a root that has what the packages to build depend on, as far as the archive has it. What is lacking then is
 // told with what was built without.
-func (r *run) furnish(ctx context.Context, tree *kernels.Tree, report func(kernels.Progress)) (*kernels.Tree, error) {
-	if r.plan.in.module == nil { // a kernel is fetched, and nothing is built for it
+func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(kernels.Progress)) (*kernels.Tree, error) {
+	if bd.plan.in.module == nil { // a kernel is fetched, and nothing is built for it
 		return tree, nil
 	}
-	needs := r.plan.in.module.Lacking(tree)
-	for _, p := range r.plan.in.depends {
+	needs := bd.plan.in.module.Lacking(tree)
+	for _, p := range bd.plan.in.depends {
 		needs = append(needs, p.Lacking(tree)...)
 	}
-	archive, ok := r.sources(r.plan.Spec)["debian"].(furnisher)
+	archive, ok := bd.h.sources(bd.plan.Spec)["debian"].(furnisher)
 	if len(needs) == 0 || !ok {
 		return tree, nil
 	}
@@ -43,34 +43,34 @@ func (r *run) furnish(ctx context.Context, tree *kernels.Tree, report func(kerne
 
 // compileModule has the module's source built in dir, the way it wants to be. conf is what its dkms.conf says, where that
 // was asked already.
-func (r *run) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols []string, log io.Writer) (*kbuild.Artifact, error) {
-	exclude := notSource(r.plan.Spec)
+func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols []string, log io.Writer) (*kbuild.Artifact, error) {
+	exclude := notSource(bd.plan.Spec)
 	if pkg.HasConf {
 		own := *pkg // evaluating it may teach it its name, and another target evaluates it at the same time
-		return r.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Exclude: exclude, Dir: dir, Make: r.plan.Spec.Make,
+		return bd.h.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Exclude: exclude, Dir: dir, Make: bd.plan.Spec.Make,
 			Jobs: 2, Symbols: symbols, Log: log})
 	}
-	return r.make(ctx, kbuild.Request{Tree: tree, Source: pkg.Source, Exclude: exclude, Dir: dir, Make: r.plan.Spec.Make,
+	return bd.h.make(ctx, kbuild.Request{Tree: tree, Source: pkg.Source, Exclude: exclude, Dir: dir, Make: bd.plan.Spec.Make,
 		Jobs: 2, Symbols: symbols, Log: log})
 }
 
 // dependencies builds the packages that the module builds upon, in the order in which they need each other, and gives
 // their modules in load order and their Module.symvers.
-func (r *run) dependencies(ctx context.Context, tree *kernels.Tree) (modules []kbuild.Module, symbols []string, err error) {
-	if len(r.plan.in.depends) == 0 {
+func (bd *builder) dependencies(ctx context.Context, tree *kernels.Tree) (modules []kbuild.Module, symbols []string, err error) {
+	if len(bd.plan.in.depends) == 0 {
 		return nil, nil, nil // confOfOne says if there should be some
 	}
-	order, err := r.dependencyOrder(ctx, tree)
+	order, err := bd.dependencyOrder(ctx, tree)
 	if err != nil {
 		return nil, nil, err
 	}
 	for i, pkg := range order {
-		log := filepath.Join(r.work, fmt.Sprintf("build-%s-%d.log", Label(tree.Target), i))
-		dir, _, err := r.store.Fill(ctx, "builds", r.buildKey(tree, pkg, symbols), func(dir string) error {
-			return r.buildInto(ctx, dir, tree, pkg, nil, symbols, log)
+		log := filepath.Join(bd.work, fmt.Sprintf("build-%s-%d.log", Label(tree.Target), i))
+		dir, _, err := bd.h.store.Fill(ctx, "builds", bd.buildKey(tree, pkg, symbols), func(dir string) error {
+			return bd.buildInto(ctx, dir, tree, pkg, nil, symbols, log)
 		})
 		if err != nil {
-			return nil, nil, fmt.Errorf("build %s, which the module depends on: %w", pkg.title(), ours(err))
+			return nil, nil, fmt.Errorf("build %s, which the module depends on: %w", pkg.title(), notItsFault(err))
 		}
 		p, err := readProduct(dir)
 		if err != nil {
@@ -84,13 +84,13 @@ func (r *run) dependencies(ctx context.Context, tree *kernels.Tree) (modules []k
 
 // confOfOne gives what the module's dkms.conf says for tree, where no package was given that it builds upon; nil where it has
 // none, or some were given. That it needs some is an error that names them.
-func (r *run) confOfOne(ctx context.Context, tree *kernels.Tree) (*dkms.Conf, error) {
-	in := r.plan.in
+func (bd *builder) confOfOne(ctx context.Context, tree *kernels.Tree) (*dkms.Conf, error) {
+	in := bd.plan.in
 	if !in.module.HasConf || len(in.depends) > 0 {
 		return nil, nil
 	}
 	own := *in.module
-	conf, err := r.evaluate(&own, ctx, tree)
+	conf, err := bd.h.evaluate(&own, ctx, tree)
 	if err != nil {
 		return nil, err
 	}
@@ -107,19 +107,19 @@ func orderOf(needs map[string][]string) ([]string, error) {
 	return names, err
 }
 
-// ours takes from err that it is the fault of the module under test: it is of another's.
-func ours(err error) error { return errors.New(err.Error()) }
+// notItsFault takes from err that the module under test is at fault: another package is.
+func notItsFault(err error) error { return errors.New(err.Error()) }
 
 // dependencyOrder puts the packages that were given beside the module into the order of BUILD_DEPENDS. One that the
 // module needs and that was not given is an error that says how.
-func (r *run) dependencyOrder(ctx context.Context, tree *kernels.Tree) ([]packed, error) {
-	in := r.plan.in
+func (bd *builder) dependencyOrder(ctx context.Context, tree *kernels.Tree) ([]packed, error) {
+	in := bd.plan.in
 	needs, byName := map[string][]string{}, map[string]packed{}
 	for i, p := range append([]packed{{Package: in.module}}, in.depends...) {
 		own := *p.Package
 		name, on := fmt.Sprintf("(package %d)", i), []string{}
 		if own.HasConf {
-			conf, err := r.evaluate(&own, ctx, tree)
+			conf, err := bd.h.evaluate(&own, ctx, tree)
 			if err != nil {
 				return nil, err
 			}

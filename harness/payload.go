@@ -1,10 +1,8 @@
 package harness
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,80 +11,47 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
-	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// makeBase builds the image that all guests share, once for each version of this tool.
-func (r *run) makeBase(ctx context.Context) (string, error) {
-	source, err := initramfs.FindSource()
-	if err != nil {
-		return "", err
-	}
-	digest, err := initramfs.BaseDigest(ctx, source)
-	if err != nil {
-		return "", err
-	}
-	dir, _, err := r.store.Fill(ctx, "bases", strings.TrimPrefix(digest, "sha256:"), func(dir string) error {
-		r.event(results.Event{Kind: results.EventNotice, Text: "building the guest image (once; under a minute)"})
-		temp, err := os.MkdirTemp(r.work, "base-")
-		if err != nil {
-			return err
-		}
-		var log strings.Builder
-		err = r.base(ctx, initramfs.Options{Source: source, Out: filepath.Join(dir, "base.cpio"), Temp: temp, Log: &log})
-		if err != nil {
-			return fmt.Errorf("build guest image: %w", err)
-		}
-		return title(dir, "guest image")
-	})
-	return filepath.Join(dir, "base.cpio"), err
-}
-
-// errand is what one guest is started for. The zero value loads nothing, runs nothing, and ends.
-type errand struct {
-	suites []string      // a round for each
-	only   []string      // names of specs, where there is one suite; nil: all
-	list   bool          // only tell the specs
-	shell  bool          // give a shell with the module loaded, and run no suite
-	bare   bool          // without the module: the kernel alone
-	settle time.Duration // after each suite and unload; zero: the guest's default
-}
-
-// payload is the plan of an errand, and every file that it names.
-func (c *cell) payload(v errand) (wire.Plan, initramfs.Payload, error) {
+// payload is what a guest gets for its task: the plan, and every file that it names.
+func (c *cell) payload(do task) (initramfs.Payload, error) {
 	t := c.tree.Target
-	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: v.shell, List: v.list,
+	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: do.shell, List: do.list,
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed(),
-		Plugs: plugNames(c.plan.Spec.Plugs), PatienceMS: (c.deadlines(t).call / 3).Milliseconds(), SettleMS: v.settle.Milliseconds()}
-	files, err := c.addKernelModules(&plan, v.bare)
+		Plugs: plugNames(c.spec().Plugs), PatienceMS: (c.run.deadlines(c.spec(), t).call / 3).Milliseconds(), SettleMS: do.settle.Milliseconds()}
+	files, err := c.addKernelModules(&plan, do)
 	if err != nil {
-		return plan, initramfs.Payload{}, err
+		return initramfs.Payload{}, err
 	}
-	if !v.bare {
+	if !do.bare {
 		files = append(files, c.addModules(&plan)...)
 	}
-	for i, name := range v.suites {
-		suite := c.wireSuite(name, v)
+	for i, name := range do.suites {
+		suite := c.wireSuite(name, do)
 		if i > 0 {
 			suite.Path += fmt.Sprintf("-%d", i+1)
 		}
 		plan.Suites = append(plan.Suites, suite)
-		files = append(files, initramfs.File{Guest: suite.Path, Host: c.suites[name].path, Mode: 0o755})
+		files = append(files, initramfs.File{Guest: suite.Path, Host: c.run.suites[name].path, Mode: 0o755})
 	}
-	if c.tree.DotFile != "" && !v.bare {
+	if c.tree.DotFile != "" && !do.bare {
 		files = append(files, initramfs.File{Guest: wire.PayloadDir + "/config", Host: c.tree.DotFile, Mode: 0o644})
 	}
-	return plan, initramfs.Payload{Plan: plan, Files: files}, nil
+	return initramfs.Payload{Plan: plan, Files: files}, nil
 }
 
+func (c *cell) spec() Spec { return c.run.plan.Spec }
+
 // wireSuite is what the guest is told of a suite.
-func (c *cell) wireSuite(name string, v errand) wire.Suite {
-	s := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.deadlines(c.tree.Target)).Milliseconds(), Only: v.only}
-	if c.plan.Spec.Focus != "" && v.only == nil {
-		s.Args = []string{"--ginkgo.focus=" + c.plan.Spec.Focus}
+func (c *cell) wireSuite(name string, do task) wire.Suite {
+	s := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.run.deadlines(c.spec(), c.tree.Target)).Milliseconds()}
+	if !do.part.whole() {
+		s.Only = do.part.only
+	} else if c.spec().Focus != "" {
+		s.Args = []string{"--ginkgo.focus=" + c.spec().Focus}
 	}
-	if !c.plan.Spec.NoCache && !v.list || v.only != nil {
+	if !c.spec().NoCache && !do.list || s.Only != nil {
 		known := c.knownSpecs(name)
 		s.Known, s.Title = known.Specs, known.Title
 	}
@@ -95,11 +60,11 @@ func (c *cell) wireSuite(name string, v errand) wire.Suite {
 
 // addKernelModules puts those of the kernel's own modules into plan that are wanted beside the modules under test and that
 // they depend on, and gives the files. Without the modules under test, what is wanted beside them is there all the same.
-func (c *cell) addKernelModules(plan *wire.Plan, bare bool) ([]initramfs.File, error) {
+func (c *cell) addKernelModules(plan *wire.Plan, do task) ([]initramfs.File, error) {
 	var files []initramfs.File
-	names := c.kernelModules()
+	names := c.run.kernelModules()
 	switch {
-	case bare:
+	case do.bare:
 	case c.counterpart: // the kernel knows what its own modules need, softly too
 		names = append(names, moduleNamesOf(c.built.Modules)...)
 	default:
@@ -120,10 +85,10 @@ func (c *cell) addKernelModules(plan *wire.Plan, bare bool) ([]initramfs.File, e
 		plan.Dependencies = append(plan.Dependencies, file.Guest)
 		files = append(files, file)
 	}
-	if bare { // what it says by itself is kept for all cells
+	if do.part == nil { // nothing was asked for yet
 		return files, nil
 	}
-	return c.addGiven(plan, files)
+	return c.addRequested(plan, files, do.part.requested)
 }
 
 // kernelFile is the kernel's own module at host as a file of a guest.
@@ -142,7 +107,7 @@ func (c *cell) addModules(plan *wire.Plan) (files []initramfs.File) {
 	}
 	for _, m := range c.built.Modules {
 		guest := wire.ModuleDir + "/" + m.Name + ".ko"
-		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, c.plan.Spec.Params), Declared: declared(m)})
+		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, c.spec().Params), Declared: declared(m)})
 		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
 	}
 	return files

@@ -3,8 +3,8 @@ package harness
 import (
 	"context"
 	"path/filepath"
+	"sync"
 
-	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -15,27 +15,29 @@ const frameMark = `"kind":"`
 // probeDir is where the answers of probes are kept.
 func (h *Harness) probeDir() string { return filepath.Join(h.store.Dir(), "probe") }
 
-// probeOnce finds out, with the first kernel that is there, what runs guests on this machine.
-func (r *run) probeOnce(ctx context.Context) func(kernel, initrd string) (vm.Verdict, error) {
+// probeOnce finds out, with the first kernel that is there, what runs guests on this machine. settled is called once, with
+// the answer.
+func (p *pool) probeOnce(ctx context.Context, settled func(vm.Verdict)) func(kernel, initrd string) (vm.Verdict, error) {
+	var mu sync.Mutex
 	var done bool
+	var verdict vm.Verdict
 	var failure error
 	return func(kernel, initrd string) (vm.Verdict, error) {
-		r.probing.Lock()
-		defer r.probing.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
 		if done {
-			return r.verdict, failure
+			return verdict, failure
 		}
-		var v vm.Verdict
-		v, failure = r.probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: frameMark,
-			CacheDir: r.probeDir(), RequireKVM: r.plan.Spec.RequireKVM})
+		verdict, failure = p.h.probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: frameMark,
+			CacheDir: p.h.probeDir(), RequireKVM: p.spec.RequireKVM})
 		if wasInterrupted(ctx, failure) {
-			return v, failure
+			return verdict, failure
 		}
 		done = true
-		r.settle(v)
-		if failure == nil && v.Reason != "" {
-			r.event(results.Event{Kind: results.EventNotice, Text: v.Reason})
+		settled(verdict)
+		if failure == nil && verdict.Reason != "" {
+			p.h.notice(verdict.Reason)
 		}
-		return v, failure
+		return verdict, failure
 	}
 }

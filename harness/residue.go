@@ -13,11 +13,11 @@ import (
 // slabTrace begins what a guest tells of a slab cache that is left behind.
 const slabTrace = "/sys/kernel/slab: "
 
-// disown leaves out of the residue what the kernel's own modules may have left, which were loaded for the one under test, or
+// dropForeignResidue leaves out of the residue what the kernel's own modules may have left, which were loaded for the one under test, or
 // beside it, and stay: scsi_mod makes its sense cache for the first host that registers and keeps it (drivers/scsi/scsi_lib.c,
 // scsi_init_sense_cache). A slab cache is the module's own if its name stands in the module's file.
-func (c *cell) disown(e *judge.Evidence) {
-	others := slices.Concat(foreign(slices.Concat(c.built.depends, c.built.Modules)), c.given.modules, c.kernelModules())
+func (c *cell) dropForeignResidue(e *judge.Evidence, p *part) {
+	others := slices.Concat(foreign(slices.Concat(c.built.depends, c.built.Modules)), p.requested.modules, c.run.kernelModules())
 	if len(e.Guest.Residue) == 0 || len(others) == 0 {
 		return
 	}

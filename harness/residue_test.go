@@ -31,11 +31,10 @@ func TestDisown(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := cell{run: &run{plan: &Plan{Spec: Spec{Modules: tt.beside}}}, built: built{product: product{Modules: []kbuild.Module{tt.module}}},
-				given: given{modules: tt.given}}
+			c := cell{run: &run{plan: &Plan{Spec: Spec{Modules: tt.beside}}}, built: built{product: product{Modules: []kbuild.Module{tt.module}}}}
 			e := judge.Evidence{Guest: judge.NewGuest("n")}
 			e.Guest.Residue = slices.Clone(all)
-			c.disown(&e)
+			c.dropForeignResidue(&e, &part{requested: requested{modules: tt.given}})
 			if !slices.Equal(e.Guest.Residue, tt.left) || len(e.Notes) != len(all)-len(tt.left) {
 				t.Errorf("left %q, notes %q", e.Guest.Residue, e.Notes)
 			}

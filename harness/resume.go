@@ -9,6 +9,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
@@ -66,7 +67,7 @@ func (r *run) tellOfEarlier(log results.Log) {
 	default:
 		return
 	}
-	r.event(results.Event{Kind: results.EventNotice, Text: text})
+	r.notice(text)
 }
 
 // final tells a verdict about the module, which another run would only repeat. What went wrong on our side, or was never
@@ -239,4 +240,22 @@ func brief(value string) string {
 		return value[:12] + "…"
 	}
 	return fmt.Sprintf("%q", value)
+}
+
+// learn takes the module's name and version from the first .ko that was built: the folder's name was a guess.
+func (r *run) learn(modules []kbuild.Module) {
+	if len(modules) == 0 {
+		return
+	}
+	last := modules[len(modules)-1] // in load order: what the others are there for
+	r.mu.Lock()
+	before := r.module
+	if r.module.Version == "" {
+		r.module.Name, r.module.Version = last.Name, last.Version
+	}
+	learned := r.module != before
+	r.mu.Unlock()
+	if learned {
+		r.noteHead()
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
@@ -23,7 +21,7 @@ type run struct {
 	*Harness
 	plan    *Plan
 	work    string // private to this run
-	release func() // removes work
+	cleanUp func() // removes work
 	out     *output
 	suites  map[string]compiled // by name
 	cpu     *slots
@@ -33,11 +31,10 @@ type run struct {
 	id      string
 	started time.Time
 	qemu    string
-	stop    context.CancelCauseFunc // ends the run for a reason of ours
+	pool    *pool
+	builder *builder
+	stop    context.CancelCauseFunc // ends the run for an infrastructure error
 	full    sync.Once               // the user knows of a full disk
-
-	baseImage func() (string, error) // path of the guest's base image; made once
-	accel     func(kernel, initrd string) (vm.Verdict, error)
 
 	mu      sync.Mutex
 	done    map[results.Cell]bool           // planned, and judged: the record is in the journal, and nowhere else until the end
@@ -45,10 +42,8 @@ type run struct {
 	rests   []results.Fact                  // what those rest on
 	earlier map[results.Cell]results.Record // all that are kept of an earlier run, until they are told
 	targets map[string]results.Target       // by label, as far as they are known
-	frozen  map[string]*frozen
-	sharing map[string]*shared // by label, where suites share a guest
+	sharing map[string]*shared              // by label, where suites share a guest
 	verdict vm.Verdict
-	probing sync.Mutex
 	module  results.Module
 
 	expected map[results.Cell]time.Duration // by earlier runs
@@ -69,12 +64,12 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.release()
+	defer r.cleanUp()
 	r.stop = stop
 	r.expect()
 	h.event(results.Event{Kind: results.EventPlan, Cells: p.Cells(), Text: p.Module.Name, Left: r.left()})
 	for _, n := range p.Notices {
-		h.event(results.Event{Kind: results.EventNotice, Text: n})
+		h.notice(n)
 	}
 	for _, t := range p.Targets {
 		r.know(Label(t), aboutTarget(t))
@@ -90,7 +85,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		}
 	}
 	for _, u := range p.Unresolved {
-		r.blame(u.Label(), judge.Blame{Stage: results.StageFetch, Code: results.CodeInfra, Reason: u.Reason})
+		r.judgeAll(u.Label(), judge.Evidence{Trouble: &judge.Blame{Stage: results.StageFetch, Code: results.CodeInfra, Reason: u.Reason}})
 	}
 	wg.Wait()
 	r.times.save()
@@ -106,7 +101,7 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 	}
 	defer func() {
 		if err != nil {
-			r.release()
+			r.cleanUp()
 		}
 	}()
 	if !p.Spec.BuildOnly {
@@ -120,12 +115,12 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 	return r, nil
 }
 
-// prepare gives a run that can fetch, build and boot. Its release must be called.
+// prepare gives a run that can fetch, build and boot. Its cleanUp must be called.
 func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	var err error
 	n := jobs(p.Spec, p.Targets...)
 	r := &run{Harness: h, plan: p, id: rand.Text(), started: time.Now(), module: p.Module,
-		done: make(map[results.Cell]bool, len(p.Cells())), earlier: map[results.Cell]results.Record{}, targets: map[string]results.Target{}, frozen: map[string]*frozen{}, sharing: map[string]*shared{}, expected: map[results.Cell]time.Duration{},
+		done: make(map[results.Cell]bool, len(p.Cells())), earlier: map[results.Cell]results.Record{}, targets: map[string]results.Target{}, sharing: map[string]*shared{}, expected: map[results.Cell]time.Duration{},
 		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}
 	if !p.Spec.BuildOnly {
 		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
@@ -135,15 +130,15 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 			return nil, err
 		}
 	}
-	if r.work, r.release, err = h.store.WorkDir(); err != nil {
+	if r.work, r.cleanUp, err = h.store.WorkDir(); err != nil {
 		return nil, err
 	}
-	if err := initramfs.EmptyDrive(r.emptyDrive()); err != nil {
-		r.release()
-		return nil, fmt.Errorf("make an empty drive: %w", h.store.WithCure(err, ""))
+	r.builder = &builder{h: h, plan: p, work: r.work, cpu: r.cpu, times: r.times, infra: r.infra}
+	if r.pool, err = newPool(ctx, h, p.Spec, r.work, r.qemu, r.cpu, r.settle); err != nil {
+		r.cleanUp()
+		return nil, err
 	}
-	r.baseImage = sync.OnceValues(func() (string, error) { return r.makeBase(ctx) })
-	r.accel = r.probeOnce(ctx)
+	r.pool.ahead = func(label string) time.Duration { return r.times.rest(p, label) }
 	return r, nil
 }
 
@@ -154,7 +149,7 @@ func (r *run) trim() {
 		_, err = r.store.Trim(limit)
 	}
 	if err != nil {
-		r.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
+		r.notice("the cache: " + err.Error())
 	}
 }
 
@@ -245,12 +240,6 @@ func (r *run) records(ctx context.Context) ([]results.Record, error) {
 		}
 	}
 	return all, nil
-}
-
-// stage tells that ev's stage came to state.
-func (r *run) stage(ev results.Event, state results.State, text string, took time.Duration) {
-	ev.State, ev.Text, ev.Elapsed = state, text, took
-	r.event(ev)
 }
 
 // wasInterrupted tells an end that the user asked for from one that came about by itself.

@@ -23,32 +23,33 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 	if err != nil {
 		return err
 	}
-	defer r.release()
+	defer r.cleanUp()
 	tree, err := r.fetch(ctx, p.Targets[0])
 	if err != nil {
 		return err
 	}
-	b := r.build(ctx, tree, func() {})
+	b := r.builder.build(ctx, tree, func() {})
 	for _, blame := range []*judge.Blame{b.fault, b.trouble} {
 		if blame != nil {
 			return errors.New(blame.Reason)
 		}
 	}
 	c := cell{run: r, tree: tree, built: b}
-	f := c.sound(ctx, tree, c.template(ctx, tree))
-	if f.err != nil {
-		return f.err
+	t := r.pool.verified(ctx, tree, r.pool.template(ctx, tree))
+	if t.err != nil {
+		return t.err
 	}
-	plan, payload, err := c.payload(errand{shell: true})
+	do := task{shell: true}
+	payload, err := c.payload(do)
 	if err != nil {
 		return err
 	}
-	t := told{rounds: judge.NewRounds(plan.Nonce)}
-	if err := c.guest(ctx, f, payload, term, &t); err != nil {
+	out := outcome{rounds: judge.NewRounds(payload.Plan.Nonce)}
+	if err := c.session(ctx, t, do, payload, term, &out); err != nil {
 		return err
 	}
-	if !t.rounds.Current().Hello {
-		return errors.New("the guest never came up; its last words: " + judge.LastLine(judge.Tail(t.log, 4<<10)))
+	if !out.rounds.Current().Hello {
+		return errors.New("the guest never came up; its last words: " + judge.LastLine(judge.Tail(out.log, 4<<10)))
 	}
 	return ctx.Err()
 }

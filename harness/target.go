@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,9 +14,10 @@ import (
 // maxFetches is how many kernels are downloaded and unpacked at once: enough to keep the line busy while one unpacks.
 const maxFetches = 2
 
-// target takes one kernel through fetch and build, and then all suites on it.
+// target takes one kernel through fetch and build, and then all suites on it through their cells.
 func (r *run) target(ctx context.Context, t kernels.Target) {
 	began := time.Now()
+	label := Label(t)
 	tree, err := r.fetch(ctx, t)
 	if wasInterrupted(ctx, err) {
 		return // finish records its cells as interrupted
@@ -25,64 +27,74 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 		lacking, err = r.lacks(tree)
 	}
 	if err != nil {
-		r.blame(Label(t), *r.ours(results.StageFetch, err))
+		r.judgeAll(label, judge.Evidence{Trouble: r.infra(results.StageFetch, err)})
 		return
 	}
 	fetched := time.Since(began)
 	about := aboutTarget(t)
 	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
-	r.know(Label(t), about)
+	r.know(label, about)
 	if lacking != "" {
-		r.judgeAll(Label(t), judge.Evidence{Lacking: lacking})
+		r.judgeAll(label, judge.Evidence{Lacking: lacking})
 		return
 	}
-	r.validate(ctx, tree, about, fetched)
+	r.cells(ctx, tree, about, fetched)
 }
 
-// validate builds the module for tree and runs what is to do on it. Meanwhile the kernel boots, if it never did.
-func (r *run) validate(ctx context.Context, tree *kernels.Tree, about results.Target, fetched time.Duration) {
+// cells builds the module for tree and runs what is to do on it. Meanwhile the kernel boots, if it never did.
+func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Target, fetched time.Duration) {
 	var wg sync.WaitGroup
 	defer wg.Wait() // nothing of a target outlives it, least of all a template that nobody needs any more
-	freezing, thaw := context.WithCancel(ctx)
+	freezing, unneeded := context.WithCancel(ctx)
 	compiling, compiled := make(chan struct{}), make(chan struct{})
-	defer thaw()
+	defer unneeded()
 	if !r.plan.Spec.BuildOnly {
-		wg.Go(func() { // boots while the compiler runs, and leaves a clone standing by if that still helps
-			f := r.template(freezing, tree)
-			if under(compiling, compiled) {
-				r.restoreAhead(freezing, r.sound(freezing, tree, f))
+		wg.Go(func() { // boots while the compiler runs, and keeps a clone ready if that still helps
+			t := r.pool.template(freezing, tree)
+			if underway(compiling, compiled) {
+				r.pool.restoreAhead(freezing, r.pool.verified(freezing, tree, t))
 			}
 		})
 	}
-	built := r.build(ctx, tree, sync.OnceFunc(func() { close(compiling) }))
+	built := r.builder.build(ctx, tree, sync.OnceFunc(func() { close(compiling) }))
 	close(compiled)
-	theirs := r.counterpart(ctx, tree, &built)
-	if len(built.Modules) == 0 && theirs == nil {
-		thaw()
+	r.learn(built.Modules)
+	own := r.builder.counterpart(ctx, tree, &built)
+	if len(built.Modules) == 0 && own == nil {
+		unneeded()
 	}
 	for _, s := range r.todo(Label(tree.Target)) {
 		wg.Go(func() {
-			id := results.Cell{Target: Label(tree.Target), Suite: s.Name}
-			beside := make(chan *results.InTreeRun, 1)
-			go func() { beside <- r.compare(ctx, tree, about, s.Name, theirs) }()
-			rec := r.attempts(ctx, id, func(ctx context.Context, n int) results.Record {
-				c := cell{run: r, tree: tree, about: about, suite: s.Name, built: built, try: n}
-				return c.judge(ctx)
-			})
-			if !rec.Cached {
-				rec.Timings.Fetch = fetched.Milliseconds()
-				rec.Timings.Total += rec.Timings.Fetch
-			}
-			rec.InTreeRun = <-beside
-			r.record(id, rec)
+			r.record(results.Cell{Target: Label(tree.Target), Suite: s.Name}, r.both(ctx, cell{run: r, tree: tree, about: about, suite: s.Name, built: built}, own, fetched))
 		})
 	}
 	wg.Wait()
-	r.dismiss(tree)
+	r.release(tree)
 }
 
-// under waits until something has begun or is over, and says whether it is under way.
-func under(begun, over <-chan struct{}) bool {
+// both runs c and, where there is one, the kernel's own copy of the module beside it, and returns the record of c.
+func (r *run) both(ctx context.Context, c cell, own *counterpart, fetched time.Duration) results.Record {
+	beside := make(chan *results.InTreeRun, 1)
+	go func() {
+		if own == nil {
+			beside <- nil
+			return
+		}
+		copied := c
+		copied.built, copied.counterpart = own.built, true
+		beside <- &results.InTreeRun{Modules: own.names, Record: copied.life(ctx)}
+	}()
+	rec := c.life(ctx)
+	if !rec.Cached {
+		rec.Timings.Fetch = fetched.Milliseconds()
+		rec.Timings.Total += rec.Timings.Fetch
+	}
+	rec.InTreeRun = <-beside
+	return rec
+}
+
+// underway waits until something has begun or is over, and reports whether it is under way.
+func underway(begun, over <-chan struct{}) bool {
 	select {
 	case <-begun:
 	case <-over:
@@ -96,7 +108,7 @@ func under(begun, over <-chan struct{}) bool {
 }
 
 func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error) {
-	source, _ := t.Origin()
+	source, _, _ := strings.Cut(t.Source, ":")
 	if err := r.net.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
@@ -104,14 +116,14 @@ func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error
 	ev := results.Event{Kind: results.EventStage, Target: Label(t), Stage: results.StageFetch}
 	r.stage(ev, results.StateStart, "", 0)
 	began := time.Now()
-	tell := func(p kernels.Progress) {
+	progress := func(p kernels.Progress) {
 		e := ev
 		e.State, e.Text, e.Done, e.Total, e.Unit = results.StateProgress, p.What, p.Done, p.Total, p.Unit
 		r.event(e)
 	}
-	tree, err := r.sources(r.plan.Spec)[source].Fetch(ctx, t, tell)
+	tree, err := r.sources(r.plan.Spec)[source].Fetch(ctx, t, progress)
 	if err == nil {
-		tree, err = r.furnish(ctx, tree, tell)
+		tree, err = r.builder.furnish(ctx, tree, progress)
 	}
 	if err != nil {
 		r.stage(ev, results.StateFailed, err.Error(), time.Since(began))
@@ -122,17 +134,15 @@ func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error
 	return tree, nil
 }
 
-// ahead is how long a target has to go from its build on.
-func (r *run) ahead(label string) time.Duration {
-	all := r.times.of(durationKey(r.plan, results.Cell{Target: label, Suite: ""}))
-	for _, s := range r.plan.Suites {
-		all += r.times.of(durationKey(r.plan, results.Cell{Target: label, Suite: s.Name}))
+// release frees what is known of tree's guests.
+func (r *run) release(tree *kernels.Tree) {
+	r.pool.release(tree)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range []cell{{}, {counterpart: true}} {
+		delete(r.sharing, Label(tree.Target)+c.mark())
 	}
-	return all
 }
-
-// blame records every cell of a target that did not come as far as its cells.
-func (r *run) blame(label string, b judge.Blame) { r.judgeAll(label, judge.Evidence{Trouble: &b}) }
 
 // judgeAll records every cell of a target by what is known of all of them.
 func (r *run) judgeAll(label string, e judge.Evidence) {

@@ -28,100 +28,102 @@ var channels = []string{"virtio_pci", "virtio_blk"}
 // clone says carries the nonce of its own plan.
 const readyWord = "template"
 
-// frozen is the template of one kernel, made or found once in a run and shared by all its cells.
-type frozen struct {
+// template is how guests of one kernel are started: clones of the guest that was frozen in dir, or ones that boot, where
+// there is no dir. It is made or found once in a run and shared by all cells of the kernel.
+type template struct {
 	once    sync.Once
+	label   string          // of the target
 	machine vm.Machine      // what it was made from; a clone differs in its drive and its ports
 	dir     string          // in the store; empty when there is no template
 	fresh   bool            // it was made in this run
-	console []byte          // what the kernel said before it was frozen
+	console []byte          // what the kernel printed before it was frozen
 	failed  *judge.Evidence // the kernel alone never came up
 	why     string          // there is no template, for this reason
-	told    sync.Once       // the user knows
-	err     error           // trouble of ours
+	noticed sync.Once       // the user knows why
+	err     error           // infrastructure trouble
 
-	read  sync.Once
-	whole *frozen // this one, if its template was read and is whole, else the one that is used in its place; see sound
+	verify sync.Once
+	whole  *template // this one, if it was read and is whole, else the one that is used in its place; see verified
 
 	mu    sync.Mutex
-	spare *live // a clone that stands by; nil for none
+	spare *machine // a clone that waits, paused; nil for none
 }
 
-// template gives the frozen guest of tree's kernel. It boots the kernel only where nobody did before.
-func (r *run) template(ctx context.Context, tree *kernels.Tree) *frozen {
-	r.mu.Lock()
-	f, ok := r.frozen[frozenKey(tree)]
+// template returns the template of tree's kernel. It boots the kernel only where nobody did before.
+func (p *pool) template(ctx context.Context, tree *kernels.Tree) *template {
+	p.mu.Lock()
+	t, ok := p.templates[templateName(tree)]
 	if !ok {
-		f = &frozen{}
-		r.frozen[frozenKey(tree)] = f
+		t = &template{}
+		p.templates[templateName(tree)] = t
 	}
-	r.mu.Unlock()
-	f.once.Do(func() { r.freeze(ctx, tree, f) })
-	return f
+	p.mu.Unlock()
+	t.once.Do(func() { p.freeze(ctx, tree, t) })
+	return t
 }
 
-func frozenKey(tree *kernels.Tree) string { return tree.Digest + tree.Image }
+func templateName(tree *kernels.Tree) string { return tree.Digest + tree.Image }
 
-func (r *run) freeze(ctx context.Context, tree *kernels.Tree, f *frozen) {
+func (p *pool) freeze(ctx context.Context, tree *kernels.Tree, t *template) {
+	t.label = Label(tree.Target)
 	modules, unfit := ChannelModules(tree)
-	image, err := r.templateImage(ctx, tree, modules)
+	image, err := p.templateImage(ctx, tree, modules)
 	if err != nil {
-		f.err = err
+		t.err = err
 		return
 	}
-	verdict, err := r.accel(tree.Image, image)
+	verdict, err := p.accel(tree.Image, image)
 	if err != nil {
-		f.err = err
+		t.err = err
 		return
 	}
-	spec := r.plan.Spec
-	f.machine = vm.Machine{Arch: tree.Target.Arch, Kernel: tree.Image, Initrd: image, MemoryMiB: guestMiB(spec, tree.Target), CPUs: spec.CPUs,
-		Devices: spec.Devices, Plugs: plugsOf(spec.Plugs), Accel: verdict.Accel, Args: append(kernelArgs(tree), wire.NonceArg+readyWord)}
+	t.machine = vm.Machine{Arch: tree.Target.Arch, Kernel: tree.Image, Initrd: image, MemoryMiB: guestMiB(p.spec, tree.Target), CPUs: p.spec.CPUs,
+		Devices: p.spec.Devices, Plugs: plugsOf(p.spec.Plugs), Accel: verdict.Accel, Args: append(kernelArgs(tree), wire.NonceArg+readyWord)}
 	if unfit != nil {
-		f.why = unfit.Error()
+		t.why = unfit.Error()
 		return
 	}
-	for range 2 { // a kernel that fell over boots again, once
-		f.failed = nil
-		if f.dir, f.fresh, err = r.findOrMake(ctx, tree, f); err == nil || f.failed == nil || f.failed.End.Late != "" {
+	for range 2 { // a kernel that crashed boots again, once
+		t.failed = nil
+		if t.dir, t.fresh, err = p.findOrMake(ctx, tree, t); err == nil || t.failed == nil || t.failed.End.Late != "" {
 			break
 		}
 	}
 	if err == nil {
-		f.console, err = os.ReadFile(filepath.Join(f.dir, vm.TemplateConsole))
+		t.console, err = os.ReadFile(filepath.Join(t.dir, vm.TemplateConsole))
 	}
-	if err != nil && f.failed == nil {
-		f.dir, f.why = "", err.Error()
+	if err != nil && t.failed == nil {
+		t.dir, t.why = "", err.Error()
 	}
 }
 
-// sound gives f if its template is whole, and else one that is made anew. All of the template is read for it, once in a
-// run, which takes tens of milliseconds, so it is asked for where there will be a guest. Nil is sound.
-func (r *run) sound(ctx context.Context, tree *kernels.Tree, f *frozen) *frozen {
-	if f == nil {
+// verified returns t if its template is whole, and else one that is made anew. All of the template is read for it, once in
+// a run, which takes tens of milliseconds, so it is called where there will be a guest. Nil is returned as it is.
+func (p *pool) verified(ctx context.Context, tree *kernels.Tree, t *template) *template {
+	if t == nil {
 		return nil
 	}
-	f.read.Do(func() {
-		f.whole = f
-		if f.dir == "" || f.fresh {
+	t.verify.Do(func() {
+		t.whole = t
+		if t.dir == "" || t.fresh {
 			return
 		}
-		err := vm.VerifyTemplate(f.dir)
+		err := vm.VerifyTemplate(t.dir)
 		switch {
 		case err == nil:
 			return
-		case errors.Is(err, vm.ErrTemplate) && r.dropTemplate(f) == nil:
-			anew := &frozen{}
-			r.freeze(ctx, tree, anew)
-			f.whole = r.sound(ctx, tree, anew)
+		case errors.Is(err, vm.ErrTemplate) && p.drop(t) == nil:
+			anew := &template{}
+			p.freeze(ctx, tree, anew)
+			t.whole = p.verified(ctx, tree, anew)
 		default:
-			f.whole = &frozen{machine: f.machine, why: err.Error()}
+			t.whole = &template{label: t.label, machine: t.machine, why: err.Error()}
 		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.frozen[frozenKey(tree)] = f.whole
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.templates[templateName(tree)] = t.whole
 	})
-	return f.whole
+	return t.whole
 }
 
 // ChannelModules are the files of the channels' modules, in load order, for a template of tree's kernel. There are none
@@ -144,13 +146,13 @@ func ChannelModules(tree *kernels.Tree) ([]initramfs.File, error) {
 }
 
 // templateImage is the base image with the channels' modules of one kernel behind it.
-func (r *run) templateImage(ctx context.Context, tree *kernels.Tree, modules []initramfs.File) (string, error) {
-	base, err := r.baseImage()
+func (p *pool) templateImage(ctx context.Context, tree *kernels.Tree, modules []initramfs.File) (string, error) {
+	base, err := p.base()
 	if err != nil {
 		return "", err
 	}
 	id := store.Digest(filepath.Base(filepath.Dir(base)), tree.Digest)
-	dir, _, err := r.store.Fill(ctx, "images", id, func(dir string) error {
+	dir, _, err := p.h.store.Fill(ctx, "images", id, func(dir string) error {
 		if err := title(dir, "template image for "+Label(tree.Target)); err != nil {
 			return err
 		}
@@ -160,91 +162,88 @@ func (r *run) templateImage(ctx context.Context, tree *kernels.Tree, modules []i
 }
 
 // findOrMake gives the folder of a template, and whether it was made just now.
-func (r *run) findOrMake(ctx context.Context, tree *kernels.Tree, f *frozen) (dir string, made bool, err error) {
-	key, err := r.templateKey(f)
+func (p *pool) findOrMake(ctx context.Context, tree *kernels.Tree, t *template) (dir string, made bool, err error) {
+	key, err := p.templateKey(t)
 	if err != nil {
 		return "", false, err
 	}
-	if err := r.knownUnsaved(key, time.Now()); err != nil {
+	if err := p.knownUnsaved(key, time.Now()); err != nil {
 		return "", false, err
 	}
-	dir, hit, err := r.store.Fill(ctx, templateKind, key, func(dir string) error {
+	dir, hit, err := p.h.store.Fill(ctx, templateKind, key, func(dir string) error {
 		if err := title(dir, "template of "+Label(tree.Target)); err != nil {
 			return err
 		}
-		return r.makeTemplate(ctx, dir, tree, f)
+		return p.makeTemplate(ctx, dir, tree, t)
 	})
-	r.noteUnsaved(ctx, tree, key, err)
+	p.noteUnsaved(ctx, tree, key, err)
 	return dir, !hit, err
 }
 
 const templateKind = "templates"
 
-func (r *run) templateKey(f *frozen) (string, error) {
-	m := f.machine
-	m.Drive = r.emptyDrive()
-	key, err := m.TemplateKey(r.qemu)
+func (p *pool) templateKey(t *template) (string, error) {
+	m := t.machine
+	m.Drive = p.emptyDrive()
+	key, err := m.TemplateKey(p.qemu)
 	return strings.TrimPrefix(key, "sha256:"), err
 }
 
-func (r *run) dropTemplate(f *frozen) error {
-	key, err := r.templateKey(f)
+func (p *pool) drop(t *template) error {
+	key, err := p.templateKey(t)
 	if err != nil {
 		return err
 	}
-	return r.store.Remove(store.Entry{Kind: templateKind, ID: key})
+	return p.h.store.Remove(store.Entry{Kind: templateKind, ID: key})
 }
 
-// emptyDrive is the drive of every template: nothing on it yet.
-func (r *run) emptyDrive() string { return filepath.Join(r.work, "empty.drive") }
-
 // makeTemplate boots the kernel, waits until its init is ready for a payload, and freezes it there.
-func (r *run) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, f *frozen) error {
-	if err := r.cpu.acquire(ctx, r.ahead(Label(tree.Target))); err != nil {
+func (p *pool) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, t *template) error {
+	if err := p.cpu.acquire(ctx, p.ahead(Label(tree.Target))); err != nil {
 		return err
 	}
-	defer r.cpu.release()
-	m := f.machine
-	m.Drive = r.emptyDrive()
+	defer p.cpu.release()
+	m := t.machine
+	m.Drive = p.emptyDrive()
 	frames, report := io.Pipe()
 	log := &vm.BoundedLog{}
 	m.Report, m.Console = report, log
-	p, err := m.StartTemplate(ctx, dir)
+	guest, err := m.StartTemplate(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer p.Wait()
+	defer guest.Wait()
 	defer frames.Close()
-	defer p.Kill()
+	defer guest.Kill()
 	ready := make(chan string, 1)
 	go func() { ready <- waitReady(frames) }()
-	limit := time.NewTimer(r.deadlines(tree.Target).boot)
+	limit := time.NewTimer(p.h.deadlines(p.spec, tree.Target).boot)
 	defer limit.Stop()
 	select {
 	case trouble := <-ready:
 		if trouble != "" {
 			return errors.New(trouble)
 		}
-		return p.Save(ctx)
-	case <-p.Done():
+		return guest.Save(ctx)
+	case <-guest.Done():
 	case <-limit.C:
-		p.Kill()
+		guest.Kill()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	out, err := p.Wait()
+	out, err := guest.Wait()
 	if err != nil {
 		return err
 	}
-	f.failed, f.console = r.neverReady(tree, out, log.Bytes()), log.Bytes()
+	t.failed, t.console = p.neverReady(tree, out, log.Bytes()), log.Bytes()
 	return errors.New("the kernel never came up")
 }
 
 // neverReady is the evidence of a kernel that ended with log before its init was ready.
-func (r *run) neverReady(tree *kernels.Tree, out vm.Outcome, log []byte) *judge.Evidence {
+func (p *pool) neverReady(tree *kernels.Tree, out vm.Outcome, log []byte) *judge.Evidence {
 	end := judge.Ending{Reason: string(out.Reason), Stderr: judge.LastLine(out.Stderr)}
 	if out.Reason == vm.HostKilled {
-		end.Late, end.Seconds = results.StageBoot, int(r.deadlines(tree.Target).boot.Seconds())
+		end.Late, end.Seconds = results.StageBoot, int(p.h.deadlines(p.spec, tree.Target).boot.Seconds())
 	}
 	return &judge.Evidence{Guest: judge.NewGuest(""), End: end, Tail: judge.Tail(log, 4<<10)}
 }

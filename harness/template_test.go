@@ -194,7 +194,7 @@ func TestAKernelThatCannotBeFrozenBoots(t *testing.T) {
 	if err != nil || summary(res) != "old-amd64 lifecycle PASS@" || res.Records[0].Timings.Restore != 0 {
 		t.Errorf("%v, %s", err, summary(res))
 	}
-	if text := f.notices(); !strings.Contains(text, "cannot be frozen") || !strings.Contains(text, "no disk") {
+	if text := f.notices(); !strings.Contains(text, "has no template") || !strings.Contains(text, "no disk") {
 		t.Errorf("told: %s", text)
 	}
 }

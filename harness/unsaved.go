@@ -11,7 +11,6 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
-	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -24,8 +23,8 @@ const (
 )
 
 // knownUnsaved is the error of an earlier try at the template called key, if it still counts; else nil.
-func (r *run) knownUnsaved(key string, now time.Time) error {
-	dir, hit := r.store.Look(unsavedKind, key)
+func (p *pool) knownUnsaved(key string, now time.Time) error {
+	dir, hit := p.h.store.Look(unsavedKind, key)
 	if !hit {
 		return nil
 	}
@@ -36,25 +35,25 @@ func (r *run) knownUnsaved(key string, now time.Time) error {
 			return fmt.Errorf("%w%s", vm.ErrUnsaved, why)
 		}
 	}
-	if err := r.store.Remove(store.Entry{Kind: unsavedKind, ID: key}); err != nil {
-		r.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
+	if err := p.h.store.Remove(store.Entry{Kind: unsavedKind, ID: key}); err != nil {
+		p.h.notice("the cache: " + err.Error())
 	}
 	return nil
 }
 
 // noteUnsaved remembers err, if it is one that the next try would only repeat.
-func (r *run) noteUnsaved(ctx context.Context, tree *kernels.Tree, key string, err error) {
+func (p *pool) noteUnsaved(ctx context.Context, tree *kernels.Tree, key string, err error) {
 	if !errors.Is(err, vm.ErrUnsaved) {
 		return
 	}
 	_, why, _ := strings.Cut(err.Error(), vm.ErrUnsaved.Error())
-	_, _, err = r.store.Fill(ctx, unsavedKind, key, func(dir string) error {
+	_, _, err = p.h.store.Fill(ctx, unsavedKind, key, func(dir string) error {
 		if err := title(dir, "no template of "+Label(tree.Target)); err != nil {
 			return err
 		}
 		return os.WriteFile(filepath.Join(dir, unsavedFile), []byte(why), 0o644)
 	})
 	if err != nil {
-		r.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
+		p.h.notice("the cache: " + err.Error())
 	}
 }

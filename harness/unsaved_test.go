@@ -16,7 +16,7 @@ func TestWhatCannotBeSavedIsNotTriedEachTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, tree := &run{Harness: h}, &kernels.Tree{Target: kernels.Target{Release: "6.1"}}
+	r, tree := &pool{h: h}, &kernels.Tree{Target: kernels.Target{Release: "6.1"}}
 	r.noteUnsaved(t.Context(), tree, "aaa", errors.New("save template: QEMU did not save the guest in time"))
 	if err := r.knownUnsaved("aaa", time.Now()); err != nil {
 		t.Errorf("remembered: %v", err)

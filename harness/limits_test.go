@@ -11,7 +11,7 @@ import (
 )
 
 func TestAKernelsOwnNeedsComeOnTop(t *testing.T) {
-	hungry := kernels.Target{MoreMiB: 512, Slower: 4}
+	slow := kernels.Target{MoreMiB: 512, Slower: 4}
 	for _, test := range []struct {
 		spec   Spec
 		target kernels.Target
@@ -19,12 +19,11 @@ func TestAKernelsOwnNeedsComeOnTop(t *testing.T) {
 		whole  time.Duration
 	}{
 		{Spec{}, kernels.Target{}, 256, wholeDefault},
-		{Spec{}, hungry, 768, 4 * wholeDefault},
+		{Spec{}, slow, 768, 4 * wholeDefault},
 		{Spec{MemoryMiB: 64, Timeout: time.Minute}, kernels.Target{}, 64, time.Minute},
-		{Spec{MemoryMiB: 1024, Timeout: time.Minute}, hungry, 1536, 4 * time.Minute},
+		{Spec{MemoryMiB: 1024, Timeout: time.Minute}, slow, 1536, 4 * time.Minute},
 	} {
-		r := &run{plan: &Plan{Spec: test.spec}, Harness: &Harness{limits: limits}}
-		d := r.deadlines(test.target)
+		d := (&Harness{limits: limits}).deadlines(test.spec, test.target)
 		if mib := guestMiB(test.spec, test.target); mib != test.mib || d.whole != test.whole {
 			t.Errorf("%+v on %+v: %d MiB, %v", test.spec, test.target, mib, d.whole)
 		}

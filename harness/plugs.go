@@ -78,64 +78,64 @@ func plugModules(rows []string) []string {
 	return nil
 }
 
-// socketed is a guest whose devices come and go; *vm.Process is one.
-type socketed interface {
+// plugger is a guest whose devices come and go; *vm.Process is one.
+type plugger interface {
 	Plug(ctx context.Context, name string) error
 	Unplug(ctx context.Context, name string, patience time.Duration) error
 	Send(b []byte) error
 }
 
-// outlet does what one guest asks for in the way of devices, one after the other, and answers. A guest is a stranger:
+// plugServer does what one guest asks for in the way of devices, one after the other, and answers. A guest is a stranger:
 // it gets what was declared and nothing else, and one that asks faster than it listens is not listened to.
-type outlet struct {
+type plugServer struct {
 	asks chan wire.Frame
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-func newOutlet(ctx context.Context, guest socketed, nonce string) *outlet {
+func newPlugServer(ctx context.Context, guest plugger, nonce string) *plugServer {
 	ctx, stop := context.WithCancel(ctx)
-	o := &outlet{asks: make(chan wire.Frame, maxWaiting), stop: stop, done: make(chan struct{})}
-	go o.serve(ctx, guest, nonce)
-	return o
+	s := &plugServer{asks: make(chan wire.Frame, maxWaiting), stop: stop, done: make(chan struct{})}
+	go s.serve(ctx, guest, nonce)
+	return s
 }
 
 // ask takes in a frame; those that ask for nothing it does not know. It never waits.
-func (o *outlet) ask(f wire.Frame) {
+func (s *plugServer) ask(f wire.Frame) {
 	if f.Kind != wire.KindPlug && f.Kind != wire.KindUnplug {
 		return
 	}
 	select {
-	case o.asks <- f:
+	case s.asks <- f:
 	default:
 	}
 }
 
 // close ends it, whatever it is doing.
-func (o *outlet) close() {
-	o.stop()
-	<-o.done
+func (s *plugServer) close() {
+	s.stop()
+	<-s.done
 }
 
-func (o *outlet) serve(ctx context.Context, guest socketed, nonce string) {
-	defer close(o.done)
+func (s *plugServer) serve(ctx context.Context, guest plugger, nonce string) {
+	defer close(s.done)
 	for n := 1; ctx.Err() == nil; n++ {
 		select {
 		case <-ctx.Done():
 			return
-		case f := <-o.asks:
+		case f := <-s.asks:
 			answer := wire.Frame{Kind: wire.KindAnswer, Count: f.Count}
 			if err := perform(ctx, guest, f, n); err != nil {
 				answer.Text = err.Error()
 			}
-			if wire.NewWriter(tellWriter{guest}, nonce).Write(answer) != nil {
+			if wire.NewWriter(guestWriter{guest}, nonce).Write(answer) != nil {
 				return // it does not listen, and nothing more can be told to it
 			}
 		}
 	}
 }
 
-func perform(ctx context.Context, guest socketed, f wire.Frame, n int) error {
+func perform(ctx context.Context, guest plugger, f wire.Frame, n int) error {
 	switch {
 	case n > maxAsks:
 		return fmt.Errorf("devices came and went %d times, and that is enough", maxAsks)
@@ -145,6 +145,6 @@ func perform(ctx context.Context, guest socketed, f wire.Frame, n int) error {
 	return guest.Unplug(ctx, f.Text, pullTime)
 }
 
-type tellWriter struct{ socketed }
+type guestWriter struct{ plugger }
 
-func (w tellWriter) Write(b []byte) (int, error) { return len(b), w.Send(b) }
+func (w guestWriter) Write(b []byte) (int, error) { return len(b), w.Send(b) }

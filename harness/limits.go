@@ -9,7 +9,7 @@ import (
 )
 
 // What a kernel of its own needs: one with a sanitizer in it keeps books about all memory, and looks twice at each access.
-// Who asks for a guest of 256 MiB and ten minutes means one that is not so hungry.
+// Who asks for a guest of 256 MiB and ten minutes means one of a kernel without these.
 
 // guestMiB is the memory of t's guests.
 func guestMiB(s Spec, t kernels.Target) int { return cmp.Or(s.MemoryMiB, minGuestMiB) + t.MoreMiB }
@@ -25,8 +25,8 @@ func kernelArgs(tree *kernels.Tree) []string {
 }
 
 // deadlines are how long guests of t may take.
-func (r *run) deadlines(t kernels.Target) deadlines {
-	return r.limits(r.plan.Spec).times(t.Slower)
+func (h *Harness) deadlines(s Spec, t kernels.Target) deadlines {
+	return h.limits(s).times(t.Slower)
 }
 
 // times makes the deadlines of a guest that many times longer; once for less than two. A build is as long as ever: it runs

@@ -101,7 +101,7 @@ func (s *socket) answers(t *testing.T, n int) (all []string) {
 
 func TestOutlet(t *testing.T) {
 	s := &socket{}
-	o := newOutlet(t.Context(), s, "n")
+	o := newPlugServer(t.Context(), s, "n")
 	for i, kind := range []wire.Kind{wire.KindPlug, wire.KindHeartbeat, wire.KindPlug, wire.KindUnplug, wire.KindPlug} {
 		o.ask(wire.Frame{Kind: kind, Text: "kbd", Count: i})
 	}
@@ -116,7 +116,7 @@ func TestOutlet(t *testing.T) {
 // A guest that asks faster than it is served, or for ever, keeps nobody from anything.
 func TestOutletUnderAFlood(t *testing.T) {
 	s := &socket{heavy: make(chan struct{})}
-	o := newOutlet(t.Context(), s, "n")
+	o := newPlugServer(t.Context(), s, "n")
 	for i := range 100_000 {
 		o.ask(wire.Frame{Kind: wire.KindUnplug, Text: "kbd", Count: i})
 	}
@@ -134,7 +134,7 @@ func TestOutletUnderAFlood(t *testing.T) {
 
 func TestOutletOfADeafGuest(t *testing.T) {
 	s := &socket{deaf: true}
-	o := newOutlet(t.Context(), s, "n")
+	o := newPlugServer(t.Context(), s, "n")
 	o.ask(wire.Frame{Kind: wire.KindPlug, Text: "kbd"})
 	<-o.done
 	o.ask(wire.Frame{Kind: wire.KindPlug, Text: "kbd"})

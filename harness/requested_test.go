@@ -100,7 +100,7 @@ func (f *fixture) withModules(t *testing.T) {
 	if err := os.WriteFile(huge, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(huge, maxGiven+1); err != nil {
+	if err := os.Truncate(huge, maxRequestedBytes+1); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -200,11 +200,11 @@ func TestFaultsAreNoLack(t *testing.T) {
 		if code == results.CodeInfra {
 			status = results.Error
 		}
-		if got := mayLack(attempt{rec: results.Record{Status: status, Code: code}, guest: g}); got != want {
+		if got := mayLack(&part{rec: results.Record{Status: status, Code: code}, guest: g}); got != want {
 			t.Errorf("%s: %v, want %v", code, got, want)
 		}
 	}
-	if mayLack(attempt{rec: results.Record{Status: results.Fail, Code: results.CodeBuildError}}) || mayLack(attempt{rec: results.Record{Status: results.Pass}, guest: g}) {
+	if mayLack(&part{rec: results.Record{Status: results.Fail, Code: results.CodeBuildError}}) || mayLack(&part{rec: results.Record{Status: results.Pass}, guest: g}) {
 		t.Error("a build error, or a pass, came of a lack")
 	}
 }
@@ -235,12 +235,12 @@ func TestGivenIsOfTheTree(t *testing.T) {
 	if len(g.Wanted) != wire.MaxWanted {
 		t.Errorf("%d names are kept, want %d", len(g.Wanted), wire.MaxWanted)
 	}
-	a := attempt{rec: results.Record{Status: results.Fail, Code: results.CodeLoadRefused}, guest: g}
+	a := &part{rec: results.Record{Status: results.Fail, Code: results.CodeLoadRefused}, guest: g}
 	if !c.give(a) || c.give(a) {
 		t.Error("the same is given twice, or nothing is")
 	}
 	var plan wire.Plan
-	files, err := c.addKernelModules(&plan, false)
+	files, err := c.addKernelModules(&plan, task{part: a})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestGivenIsOfTheTree(t *testing.T) {
 		t.Errorf("given %s, want %s; %d files, dependencies %q", got, want, len(files), plan.Dependencies)
 	}
 	bare := wire.Plan{}
-	if files, err := c.addKernelModules(&bare, true); err != nil || len(files)+len(bare.Given)+len(bare.Asked) > 0 {
+	if files, err := c.addKernelModules(&bare, task{bare: true}); err != nil || len(files)+len(bare.Given)+len(bare.Asked) > 0 {
 		t.Errorf("the kernel alone is given %q: %v", bare.Given, err)
 	}
 }

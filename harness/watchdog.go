@@ -61,8 +61,8 @@ func giveUp(p *vm.Process, log io.Writer, nonce string, limit time.Duration) fun
 	}
 }
 
-// watch ends a guest that is past a deadline.
-type watch struct {
+// watchdog ends a guest that is past a deadline.
+type watchdog struct {
 	limits deadlines
 	kill   func()
 	done   chan struct{}
@@ -76,13 +76,13 @@ type watch struct {
 	end     judge.Ending
 }
 
-func newWatch(d deadlines, kill func()) *watch {
-	w := &watch{limits: d, kill: kill, done: make(chan struct{}), began: time.Now(), stage: results.StageBoot}
+func newWatchdog(d deadlines, kill func()) *watchdog {
+	w := &watchdog{limits: d, kill: kill, done: make(chan struct{}), began: time.Now(), stage: results.StageBoot}
 	go w.loop()
 	return w
 }
 
-func (w *watch) loop() {
+func (w *watchdog) loop() {
 	for {
 		again, late := w.late(time.Now())
 		if late {
@@ -98,7 +98,7 @@ func (w *watch) loop() {
 }
 
 // heard notes a frame that came while the guest was in stage, with so many calls before it.
-func (w *watch) heard(stage results.Stage, calls int) {
+func (w *watchdog) heard(stage results.Stage, calls int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.last = time.Now()
@@ -108,7 +108,7 @@ func (w *watch) heard(stage results.Stage, calls int) {
 }
 
 // late tells whether a deadline has passed, and notes which; if not, when to look again.
-func (w *watch) late(now time.Time) (again time.Duration, late bool) {
+func (w *watchdog) late(now time.Time) (again time.Duration, late bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	again = min(w.limits.silent, w.limits.call) // none that begins later passes before
@@ -131,7 +131,7 @@ type deadline struct {
 }
 
 // deadlines lists those that hold now.
-func (w *watch) deadlines() []deadline {
+func (w *watchdog) deadlines() []deadline {
 	all := []deadline{{w.began, w.limits.whole, false}}
 	if w.last.IsZero() {
 		return append(all, deadline{w.began, w.limits.boot, true})
@@ -144,7 +144,7 @@ func (w *watch) deadlines() []deadline {
 }
 
 // stop ends the watching and tells what was noted.
-func (w *watch) stop() judge.Ending {
+func (w *watchdog) stop() judge.Ending {
 	close(w.done)
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -25,16 +25,16 @@ const (
 
 // cacheKey names a cell by everything that its verdict depends on; empty when the verdict must be found anew. There is
 // no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator.
-func (c *cell) cacheKey(f *frozen) string {
-	if f == nil || f.dir == "" || c.plan.Spec.NoCache || c.plan.Spec.Count > 1 || c.try > 1 {
+func (c *cell) cacheKey(t *template) string {
+	if t == nil || t.dir == "" || c.spec().NoCache || c.spec().Count > 1 {
 		return ""
 	}
 	sum := sha256.New()
 	if c.counterpart { // the same file from another hand is another cell
 		io.WriteString(sum, c.mark())
 	}
-	json.NewEncoder(sum).Encode([]any{judge.Version, filepath.Base(f.dir), c.tree.Digest, c.about, c.suite, c.suites[c.suite].sum,
-		c.plan.Spec.decided(classCell)})
+	json.NewEncoder(sum).Encode([]any{judge.Version, filepath.Base(t.dir), c.tree.Digest, c.about, c.suite, c.run.suites[c.suite].sum,
+		c.spec().decided(classCell)})
 	for _, m := range slices.Concat(c.built.depends, c.built.Modules) {
 		if !addFile(sum, m.Path) {
 			return ""
@@ -58,7 +58,7 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 	if key == "" {
 		return rec, false
 	}
-	dir, hit := c.store.Look("cells", key)
+	dir, hit := c.run.store.Look("cells", key)
 	if !hit {
 		return rec, false
 	}
@@ -72,7 +72,7 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 	}
 	said, _ := os.ReadFile(filepath.Join(dir, cellSuiteLog)) // most suites print nothing
 	rec.Cached = true
-	rec.Artifacts, err = c.out.keep(c.dir, c.built.log, console, string(said), rec.Specs)
+	rec.Artifacts, err = c.run.out.keep(c.folder(1), c.built.log, console, string(said), rec.Specs)
 	return rec, err == nil
 }
 
@@ -82,7 +82,7 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 	if key == "" || ctx.Err() != nil || rec.Status != results.Pass && rec.Status != results.Skip || rec.Artifacts.Console == "" {
 		return
 	}
-	_, _, err := c.store.Fill(ctx, "cells", key, func(dir string) error {
+	_, _, err := c.run.store.Fill(ctx, "cells", key, func(dir string) error {
 		data, err := json.Marshal(rec)
 		if err != nil {
 			return err
@@ -93,18 +93,18 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 		if err := title(dir, c.suite+" on "+Label(c.tree.Target)); err != nil {
 			return err
 		}
-		if said := suiteOutput(g); said != "" {
+		if said := g.Output; said != "" {
 			if err := os.WriteFile(filepath.Join(dir, cellSuiteLog), []byte(said), 0o644); err != nil {
 				return err
 			}
 		}
-		return copyFile(filepath.Join(dir, cellConsole), filepath.Join(c.out.dir, rec.Artifacts.Console))
+		return copyFile(filepath.Join(dir, cellConsole), filepath.Join(c.run.out.dir, rec.Artifacts.Console))
 	})
 	if err == nil {
 		err = c.rememberSpecs(ctx, g)
 	}
 	if err != nil {
-		c.event(results.Event{Kind: results.EventNotice, Text: "the cache: " + err.Error()})
+		c.run.notice("the cache: " + err.Error())
 	}
 }
 
@@ -117,7 +117,7 @@ type knownSpecs struct {
 // specsKey names the list of specs that a suite has on a target.
 func (c *cell) specsKey(suite string) string {
 	t := c.tree.Target
-	return store.Digest("v3", c.tree.Digest, t.Version, t.Flavour, c.plan.Spec.Focus, c.suites[suite].sum)
+	return store.Digest("v3", c.tree.Digest, t.Version, t.Flavour, c.spec().Focus, c.run.suites[suite].sum)
 }
 
 // rememberSpecs keeps what the suite planned in a guest that passed: the next guest of this kernel need not ask it.
@@ -125,7 +125,7 @@ func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
 	if g == nil || len(g.Planned) == 0 {
 		return nil
 	}
-	_, _, err := c.store.Fill(ctx, "specs", c.specsKey(c.suite), func(dir string) error {
+	_, _, err := c.run.store.Fill(ctx, "specs", c.specsKey(c.suite), func(dir string) error {
 		data, err := json.Marshal(knownSpecs{g.Title, g.Planned})
 		if err != nil {
 			return err
@@ -137,7 +137,7 @@ func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
 
 // knownSpecs gives what the suite planned on this kernel before; the zero value when nobody knows.
 func (c *cell) knownSpecs(suite string) (known knownSpecs) {
-	dir, hit := c.store.Look("specs", c.specsKey(suite))
+	dir, hit := c.run.store.Look("specs", c.specsKey(suite))
 	if !hit {
 		return known
 	}

@@ -1,0 +1,171 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/modmatrix/modmatrix/harness/judge"
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+)
+
+// task is what one guest is started for. The zero value loads the module, runs nothing, and ends.
+type task struct {
+	suites []string      // a round for each
+	part   *part         // of the cell, where there is one suite; nil: all of it
+	list   bool          // only list the specs
+	shell  bool          // give a shell with the module loaded, and run no suite
+	bare   bool          // without the module: the kernel alone
+	settle time.Duration // after each suite and unload; zero: the guest's default
+}
+
+// outcome is what one guest showed, and how it ended.
+type outcome struct {
+	rounds   *judge.Rounds // nil: there never was a guest
+	end      judge.Ending
+	log      []byte // of the console
+	cut      bool   // there was more of it
+	before   int    // how much of log is from before the guest had its payload
+	took     time.Duration
+	restored time.Duration // until a clone said hello; zero for a guest that was booted
+	err      error         // infrastructure trouble
+}
+
+// start runs one guest to its end. An error is infrastructure trouble; what the guest showed up to it is there all the same.
+func (c *cell) start(ctx context.Context, t *template, do task) (outcome, error) {
+	payload, err := c.payload(do)
+	if err != nil {
+		return outcome{}, err
+	}
+	out := outcome{rounds: judge.NewRounds(payload.Plan.Nonce, do.suites...)}
+	err = c.session(ctx, t, do, payload, nil, &out)
+	return out, err
+}
+
+// session runs a guest with payload, and fills in what it shows.
+func (c *cell) session(ctx context.Context, t *template, do task, payload initramfs.Payload, term io.ReadWriter, out *outcome) error {
+	boot := c.progress(do)
+	boot.Stage = results.StageBoot
+	c.stage(boot, results.StateStart, "", 0)
+	began := time.Now()
+	limits := c.run.deadlines(c.spec(), c.tree.Target)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	up := time.AfterFunc(limits.whole, func() { cancel(fmt.Errorf("QEMU did not come up in %v", limits.whole)) })
+	m, err := c.run.pool.start(ctx, t, payload, term)
+	up.Stop()
+	if err != nil {
+		c.stage(boot, results.StateFailed, err.Error(), time.Since(began))
+		return err
+	}
+	defer m.end()
+	if m.clone {
+		out.before = len(t.console)
+	}
+	nonce := payload.Plan.Nonce
+	dog := newWatchdog(limits, giveUp(m.Process, m.log, nonce, limits.ask))
+	plugs := newPlugServer(ctx, m.Process, nonce)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		hello := c.listen(wire.NewReader(m.frames), out.rounds, do, began, func(f wire.Frame, g *judge.Guest) {
+			dog.heard(judge.StageOf(g), c.callsLeft(g))
+			plugs.ask(f)
+		})
+		if m.clone {
+			out.restored = hello
+		}
+		io.Copy(io.Discard, m.frames) // a guest that only sends rubbish must not be stuck for it
+	}()
+	ended, err := m.Wait()
+	m.report.Close()
+	<-done
+	plugs.close()
+	out.end = dog.stop()
+	out.end.Reason, out.end.Stderr = string(ended.Reason), judge.LastLine(ended.Stderr)
+	out.log = m.log.Bytes()
+	out.cut = m.log.Dropped() > 0
+	if err != nil && ctx.Err() == nil && out.end.Late == "" {
+		return err
+	}
+	return nil
+}
+
+// progress is the event that says how far a guest of the cell is, without its stage.
+func (c *cell) progress(do task) results.Event {
+	return results.Event{Kind: results.EventStage, Target: Label(c.tree.Target), Suite: c.suite, Guest: do.part.name()}
+}
+
+// stage reports that ev's stage is in state.
+func (c *cell) stage(ev results.Event, state results.State, text string, took time.Duration) {
+	ev.State, ev.Text, ev.Elapsed = state, text, took
+	c.event(ev)
+}
+
+// listen folds frames into r until the guest falls silent, calls heard with each, and reports them as events. It returns
+// the time until the guest said hello.
+func (c *cell) listen(frames *wire.Reader, r *judge.Rounds, do task, began time.Time, heard func(wire.Frame, *judge.Guest)) (hello time.Duration) {
+	for {
+		f, err := frames.Next()
+		if err != nil {
+			return hello
+		}
+		if !r.Add(f) {
+			continue
+		}
+		heard(f, r.Current())
+		if f.Kind == wire.KindHello {
+			hello = time.Since(began)
+			ev := c.progress(do)
+			ev.Stage = results.StageBoot
+			c.stage(ev, results.StateDone, "", hello)
+			continue
+		}
+		c.report(f, r.Current(), do)
+	}
+}
+
+// callsLeft counts the modules that g has still to load or unload in its stage. What a stage does besides, such as a search
+// for lost memory, takes the time that it takes.
+func (c *cell) callsLeft(g *judge.Guest) int {
+	switch judge.StageOf(g) {
+	case results.StageLoad:
+		return max(1, len(c.built.Modules)-len(g.Loads))
+	case results.StageUnload:
+		return len(g.Loads) - len(g.Unloads)
+	}
+	return 0
+}
+
+// report sends the event that f stands for, if it is one of progress.
+func (c *cell) report(f wire.Frame, g *judge.Guest, do task) {
+	ev := c.progress(do)
+	ev.Suite, ev.Stage = cmp.Or(f.Suite, c.suite), results.Stage(f.Stage)
+	took := time.Duration(g.Took[ev.Stage]) * time.Millisecond
+	switch f.Kind {
+	case wire.KindStage:
+		state := results.StateStart
+		if f.Done {
+			state = results.StateDone
+		}
+		c.stage(ev, state, "", took)
+	case wire.KindSpecStart, wire.KindSpecEnd:
+		if f.Spec == nil {
+			return
+		}
+		ended := f.Kind == wire.KindSpecEnd
+		ev.Kind, ev.Stage, ev.State = results.EventSpec, results.StageTest, results.StateStart
+		if ended {
+			ev.State = results.StateDone
+		}
+		ev.Text, ev.Done, ev.Total = f.Spec.Name, int64(len(g.Specs)), int64(len(g.Planned))
+		if !do.part.whole() {
+			ev.Done, ev.Total = do.part.tally.count(ended)
+		}
+		c.event(ev)
+	}
+}

@@ -1,0 +1,212 @@
+package harness
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/vm"
+)
+
+// pool makes the guests of one run: a template for each kernel, clones of it, and guests that boot where there is none.
+type pool struct {
+	h     *Harness
+	spec  Spec
+	work  string // the run's own folder, for drives and images
+	qemu  string // its version
+	cpu   *slots
+	ahead func(label string) time.Duration // how long a target still takes
+
+	base  func() (string, error)                          // path of the image that all guests share; made once
+	accel func(kernel, initrd string) (vm.Verdict, error) // what runs guests on this machine; found out once
+
+	mu        sync.Mutex
+	templates map[string]*template // by templateName
+}
+
+// newPool returns a pool whose files lie in work. settled is called when the accelerator is known.
+func newPool(ctx context.Context, h *Harness, s Spec, work, qemu string, cpu *slots, settled func(vm.Verdict)) (*pool, error) {
+	p := &pool{h: h, spec: s, work: work, qemu: qemu, cpu: cpu, templates: map[string]*template{}}
+	if err := initramfs.EmptyDrive(p.emptyDrive()); err != nil {
+		return nil, fmt.Errorf("make an empty drive: %w", h.store.WithCure(err, ""))
+	}
+	p.base = sync.OnceValues(func() (string, error) { return p.makeBase(ctx) })
+	p.accel = p.probeOnce(ctx, settled)
+	return p, nil
+}
+
+// emptyDrive is the drive of every template: nothing on it yet.
+func (p *pool) emptyDrive() string { return filepath.Join(p.work, "empty.drive") }
+
+// makeBase builds the image that all guests share, once for each version of this tool.
+func (p *pool) makeBase(ctx context.Context) (string, error) {
+	source, err := initramfs.FindSource()
+	if err != nil {
+		return "", err
+	}
+	digest, err := initramfs.BaseDigest(ctx, source)
+	if err != nil {
+		return "", err
+	}
+	dir, _, err := p.h.store.Fill(ctx, "bases", strings.TrimPrefix(digest, "sha256:"), func(dir string) error {
+		p.h.notice("building the guest image (once; under a minute)")
+		temp, err := os.MkdirTemp(p.work, "base-")
+		if err != nil {
+			return err
+		}
+		var log strings.Builder
+		err = p.h.base(ctx, initramfs.Options{Source: source, Out: filepath.Join(dir, "base.cpio"), Temp: temp, Log: &log})
+		if err != nil {
+			return fmt.Errorf("build guest image: %w", err)
+		}
+		return title(dir, "guest image")
+	})
+	return filepath.Join(dir, "base.cpio"), err
+}
+
+// machine is a guest that was started: its process, and the host's ends of its ports.
+type machine struct {
+	*vm.Process
+	clone  bool
+	file   string // its drive, or the image that it boots
+	log    *vm.BoundedLog
+	frames *io.PipeReader
+	report *io.PipeWriter
+}
+
+// newMachine makes all of a machine but its process, and returns m with its ports joined to it.
+func (p *pool) newMachine(m vm.Machine) (*machine, vm.Machine) {
+	g := &machine{file: filepath.Join(p.work, "guest-"+rand.Text()), log: &vm.BoundedLog{Pick: worthKeeping}}
+	g.frames, g.report = io.Pipe()
+	m.Console, m.Report = g.log, g.report
+	return g, m
+}
+
+// end kills the guest if it is still there and removes what it had.
+func (g *machine) end() {
+	g.frames.Close()
+	if g.Process != nil {
+		g.Kill()
+		g.Wait()
+	}
+	os.Remove(g.file)
+}
+
+// start starts a guest with payload: a clone where t has a template, else one that boots. A template that turns out to be
+// of no use is discarded, so that the next run makes it anew.
+func (p *pool) start(ctx context.Context, t *template, payload initramfs.Payload, term io.ReadWriter) (*machine, error) {
+	if t.dir == "" {
+		t.noticed.Do(func() { p.h.notice(t.label + " has no template, so each of its guests boots: " + t.why) })
+		return p.boot(ctx, t, payload, term)
+	}
+	if term == nil {
+		if g, ok := t.wake(ctx, payload); ok {
+			return g, nil
+		}
+	}
+	g, err := p.restore(ctx, t, term, func(drive string) error { return initramfs.WriteDrive(drive, payload) }, false)
+	if err == nil || !errors.Is(err, vm.ErrTemplate) {
+		return g, err
+	}
+	p.h.notice(t.label + ": " + err.Error() + "; booting instead")
+	_ = p.drop(t)
+	return p.boot(ctx, t, payload, term)
+}
+
+// restore starts a clone whose drive fill has written; one that is paused waits for wake.
+func (p *pool) restore(ctx context.Context, t *template, term io.ReadWriter, fill func(drive string) error, paused bool) (*machine, error) {
+	g, m := p.newMachine(t.machine)
+	m.Drive, m.Terminal, m.Paused = g.file, term, paused
+	g.clone = true
+	g.log.Write(t.console)
+	err := fill(g.file)
+	if err != nil {
+		err = fmt.Errorf("write payload: %w", err)
+	} else {
+		g.Process, err = m.Restore(ctx, t.dir)
+	}
+	if err != nil {
+		g.end()
+		return nil, err
+	}
+	return g, nil
+}
+
+// boot starts a guest from power-on, with payload in its image.
+func (p *pool) boot(ctx context.Context, t *template, payload initramfs.Payload, term io.ReadWriter) (*machine, error) {
+	base, err := p.base()
+	if err != nil {
+		return nil, err
+	}
+	g, m := p.newMachine(t.machine)
+	m.Initrd, m.Terminal = g.file, term
+	if err = initramfs.WriteImage(g.file, base, payload); err != nil {
+		err = fmt.Errorf("write guest image: %w", err)
+	} else {
+		g.Process, err = m.Start(ctx)
+	}
+	if err != nil {
+		g.end()
+		return nil, err
+	}
+	return g, nil
+}
+
+// restoreAhead leaves a paused clone of t, without a payload, for the first cell that wants one: so the machine is there
+// when the compiler is done. Whatever keeps it from coming up is met again, and reported, by that cell.
+func (p *pool) restoreAhead(ctx context.Context, t *template) {
+	if t.dir == "" {
+		return
+	}
+	g, err := p.restore(ctx, t, nil, initramfs.EmptyDrive, true)
+	if err != nil {
+		return
+	}
+	t.mu.Lock()
+	t.spare = g
+	t.mu.Unlock()
+}
+
+// wake gives the paused clone its payload and lets it run, if there is one and it is in order.
+func (t *template) wake(ctx context.Context, payload initramfs.Payload) (*machine, bool) {
+	g := t.takeSpare()
+	if g == nil {
+		return nil, false
+	}
+	if initramfs.WriteDrive(g.file, payload) != nil || g.Resume(ctx) != nil {
+		g.end()
+		return nil, false
+	}
+	return g, true
+}
+
+func (t *template) takeSpare() *machine {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.spare
+	t.spare = nil
+	return g
+}
+
+// release ends the paused clone that nobody wanted, and frees what is known of tree's guests: each has a console.
+func (p *pool) release(tree *kernels.Tree) {
+	p.mu.Lock()
+	t := p.templates[templateName(tree)]
+	delete(p.templates, templateName(tree))
+	p.mu.Unlock()
+	if t == nil {
+		return
+	}
+	if g := t.takeSpare(); g != nil {
+		g.end()
+	}
+}
