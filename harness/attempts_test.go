@@ -103,7 +103,7 @@ func TestAGuestThatDiesIsStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFixture(t, "call fail-second "+marker+"\npoweroff\n")
-	f.spec.Kernels = []string{"debian:old"}
+	f.spec.Kernels = Selectors("debian:old")
 	res, err := f.run(t, t.Context())
 	if err != nil {
 		t.Fatal(err)

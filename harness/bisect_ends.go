@@ -103,7 +103,11 @@ func endsOf(olds, news []kernels.Target, byNewest bool) (oldest, newest kernels.
 func (b *bisection) candidates(ctx context.Context, flag, selector string) ([]kernels.Target, error) {
 	p := Plan{Spec: b.Spec}
 	if selector != "" {
-		p.Spec.Kernels, p.Spec.Required = []string{selector}, nil
+		sel, err := kernels.ParseSelector(selector)
+		if err != nil {
+			return nil, &UsageError{err}
+		}
+		p.Spec.Kernels, p.Spec.Required = []kernels.Selector{sel}, nil
 	}
 	if err := b.resolve(ctx, &p); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 // The ends of the last run are believed, and need no test; where the source is another by now, they are not.
 func TestBisectFromTheLastRun(t *testing.T) {
 	f, _ := bisecting(t, 17)
-	f.spec.Kernels = []string{"debian:x@1.3", "debian:x@1.14", "debian:x@1.20", "debian:x@1.30"}
+	f.spec.Kernels = Selectors("debian:x@1.3", "debian:x@1.14", "debian:x@1.20", "debian:x@1.30")
 	if _, err := f.run(t, t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestBisectFromAMatrixWithoutATurn(t *testing.T) {
 				}
 				return nil
 			}
-			f.spec.Kernels = []string{"debian:x@1.3", "debian:x@1.14", "debian:x@1.30"}
+			f.spec.Kernels = Selectors("debian:x@1.3", "debian:x@1.14", "debian:x@1.30")
 			if _, err := f.run(t, t.Context()); err != nil {
 				t.Fatal(err)
 			}

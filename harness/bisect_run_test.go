@@ -60,7 +60,7 @@ func bisecting(t *testing.T, broken int, missing ...int) (*fixture, *releasesSou
 		}
 		return works(ctx, r)
 	}
-	f.spec.Kernels = []string{"debian:x@1.0", "debian:x@1.40"}
+	f.spec.Kernels = Selectors("debian:x@1.0", "debian:x@1.40")
 	return f, src
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,29 +14,6 @@ import (
 // A driver whose hardware is not there loads, and proves little: its probe is never called. Stand-ins give it some: devices
 // that QEMU emulates, which are part of the machine, and the kernel's own modules that simulate some (gpio-sim, netdevsim,
 // mac80211_hwsim …), which are loaded before the module under test and belong to the kernel.
-
-// kernelModule is how a module of the kernel's own is named.
-var kernelModule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
-
-// badDevice says what is wrong with the first row that is no stand-in; empty: nothing.
-func badDevice(rows []string) string {
-	for _, row := range rows {
-		if err := vm.CheckDevice(row); err != nil {
-			return oneLine(err.Error())
-		}
-	}
-	return ""
-}
-
-// badModule gives the first name that is none of a module, quoted; empty: there is none.
-func badModule(names []string) string {
-	for _, name := range names {
-		if !kernelModule.MatchString(name) {
-			return fmt.Sprintf("%q is no name of a module of the kernel's own: write it like \"gpio-sim\"", name)
-		}
-	}
-	return ""
-}
 
 // tryDevices asks QEMU for the plan's stand-ins before anything is built for them.
 func tryDevices(ctx context.Context, s Spec) error {

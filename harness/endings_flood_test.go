@@ -64,7 +64,7 @@ func playFlood(t *testing.T, script string) (results.Record, string) {
 	f.limits = func(Spec) deadlines {
 		return deadlines{boot: 5 * time.Minute, silent: 5 * time.Minute, call: 5 * time.Minute, whole: 9 * time.Minute}
 	}
-	f.spec.Kernels = []string{"debian:old"}
+	f.spec.Kernels = Selectors("debian:old")
 	peak := watchHeap(t)
 	res, err := f.run(t, t.Context())
 	if err != nil {

@@ -116,7 +116,7 @@ func playEndings(t *testing.T, count *ruleCount, list []ending, limits deadlines
 	f.judge = count.judge
 	f.spec.Kernels, f.spec.Jobs = nil, 12
 	for _, e := range list {
-		f.spec.Kernels = append(f.spec.Kernels, "debian:"+e.name)
+		f.spec.Kernels = append(f.spec.Kernels, Selectors("debian:"+e.name)...)
 	}
 	res, err := f.run(t, t.Context())
 	if err != nil {

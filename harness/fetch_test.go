@@ -50,7 +50,7 @@ func TestKernelsAreFetchedTogether(t *testing.T) {
 	}
 	src := &slowSource{both: make(chan struct{})}
 	h.sources = func(Spec) map[string]Source { return map[string]Source{"debian": src} }
-	got, err := h.Fetch(t.Context(), Spec{Kernels: []string{"debian:a", "debian:b", "debian:c"}, Out: t.TempDir()})
+	got, err := h.Fetch(t.Context(), Spec{Kernels: Selectors("debian:a", "debian:b", "debian:c"), Out: t.TempDir()})
 	if len(got) != 2 || !errors.Is(err, kernels.ErrUnavailable) || !strings.HasPrefix(err.Error(), "b: ") {
 		t.Errorf("%+v %v", got, err)
 	}

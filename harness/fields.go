@@ -43,7 +43,7 @@ func readField(f reflect.StructField) field {
 
 // decided lists what the fields of classes say, a default like a value that was given.
 func (s Spec) decided(classes ...class) (facts []results.Fact) {
-	v := reflect.ValueOf(s.withDefaults())
+	v := reflect.ValueOf(s.WithDefaults())
 	for f, value := range v.Fields() {
 		if r := readField(f); slices.Contains(classes, r.class) {
 			facts = append(facts, results.Fact{Name: r.name, Value: plainValue(value.Interface())})
@@ -67,8 +67,8 @@ func plainValue(v any) string {
 	return strings.Join(words, " ")
 }
 
-// withDefaults is s with the values that zero stands for.
-func (s Spec) withDefaults() Spec {
+// WithDefaults returns s with the values that zero stands for.
+func (s Spec) WithDefaults() Spec {
 	s.Timeout = cmp.Or(s.Timeout, wholeDefault)
 	s.MemoryMiB = cmp.Or(s.MemoryMiB, minGuestMiB)
 	s.CPUs = cmp.Or(s.CPUs, 1)

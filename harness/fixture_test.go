@@ -149,7 +149,7 @@ func newFixture(t *testing.T, script string) *fixture {
 		return os.WriteFile(opt.Out, []byte("base"), 0o644)
 	}
 	f.Harness = h
-	f.spec = Spec{Module: module, Kernels: []string{"debian:old", "debian:young"}, Suites: []string{Lifecycle}, Out: filepath.Join(dir, "out")}
+	f.spec = Spec{Module: module, Kernels: Selectors("debian:old", "debian:young"), Suites: []string{Lifecycle}, Out: filepath.Join(dir, "out")}
 	return f
 }
 
@@ -200,4 +200,16 @@ func passFrames() []wire.Frame {
 		frames[i].Nonce, frames[i].Seq = "nonce", uint64(i+1)
 	}
 	return frames
+}
+
+// Selectors parses texts that are known to be right.
+func Selectors(texts ...string) (all []kernels.Selector) {
+	for _, text := range texts {
+		sel, err := kernels.ParseSelector(text)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, sel)
+	}
+	return all
 }

@@ -37,7 +37,7 @@ func manyCells(t *testing.T, f *fixture, n int) *run {
 	t.Helper()
 	f.spec.Kernels, f.spec.BuildOnly, f.tell = nil, true, nil
 	for i := range n {
-		f.spec.Kernels = append(f.spec.Kernels, fmt.Sprintf("debian:k%04d", i))
+		f.spec.Kernels = append(f.spec.Kernels, Selectors(fmt.Sprintf("debian:k%04d", i))...)
 	}
 	p, err := f.Plan(t.Context(), f.spec)
 	if err != nil {

@@ -55,6 +55,8 @@ var house = []room{
 	{path: "harness/judge", floor: 2, reason: "evidence in, record out: pure, so that a verdict can be repeated from what was written down", only: "results results/wire vm/console"},
 	{path: "harness", floor: 2, reason: "the only place that knows the whole story", beside: "harness/judge"},
 
+	{path: "harness/config", floor: 2, reason: "modmatrix.toml, modmatrix.lock and flags, merged to a Spec", beside: "harness"},
+
 	{path: "cmd/modmatrix", floor: 3, reason: "flags in, one call, one view"},
 	{path: "cmd/modmatrix-bench", floor: 3, reason: "measures what the rooms below export", beside: "cmd/modmatrix-bench/agreement cmd/modmatrix-bench/measure",
 		starts: "go, modmatrix as a user starts it, and virtme-ng to compare with"},

@@ -104,7 +104,7 @@ func TestCompareInTree(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, c.script)
 			f.withTheirs(t, "hello.ko:\n", "hello")
-			f.spec.Kernels = []string{"debian:old"}
+			f.spec.Kernels = Selectors("debian:old")
 			if c.spoil != nil {
 				c.spoil(f)
 			}
@@ -140,7 +140,7 @@ func TestCompareInTree(t *testing.T) {
 func TestCompareInTreeNeedsGuests(t *testing.T) {
 	f := newFixture(t, "call pass\npoweroff\n")
 	f.withTheirs(t, "hello.ko:\n", "hello")
-	f.spec.Kernels, f.spec.BuildOnly = []string{"debian:old"}, true
+	f.spec.Kernels, f.spec.BuildOnly = Selectors("debian:old"), true
 	res, err := f.run(t, t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestCompareInTreeNeedsGuests(t *testing.T) {
 func TestCompareInTreeIsQuiet(t *testing.T) {
 	f := newFixture(t, "call pass\npoweroff\n")
 	f.withTheirs(t, "hello.ko:\n", "hello")
-	f.spec.Kernels = []string{"debian:old"}
+	f.spec.Kernels = Selectors("debian:old")
 	if _, err := f.run(t, t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestCompareInTreeNotes(t *testing.T) {
 			f := newFixture(t, "call pass\npoweroff\n")
 			f.withTheirs(t, c.dep, "hello", "gone")
 			os.WriteFile(filepath.Join(f.source.dir, "modules.builtin"), []byte(c.builtin), 0o644)
-			f.spec.Kernels, f.spec.Params = []string{"debian:old"}, c.params
+			f.spec.Kernels, f.spec.Params = Selectors("debian:old"), c.params
 			res, err := f.run(t, t.Context())
 			if err != nil {
 				t.Fatal(err)

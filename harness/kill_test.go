@@ -94,7 +94,7 @@ func (k *killer) run(t *testing.T, round, out string, disturb func(pid int) stri
 	}
 	args := []string{"run", driver, "--no-cache", "-o", filepath.Join(out, "out"), "--suite", harness.Lifecycle, "--suite", suite}
 	for _, kernel := range realKernels {
-		args = append(args, "-k", kernel)
+		args = append(args, "-k", kernel.String())
 	}
 	cmd := exec.Command(k.bin, append(args, more...)...)
 	var stderr bytes.Buffer

@@ -71,7 +71,7 @@ func TestNewRunsOnlyWhatIsNew(t *testing.T) {
 		"another release": {func(_ *fixture, m *shifting) { m.release["young"] = "younger-amd64" }, 1,
 			"old-amd64 PASS kept, young-amd64 PASS kept, younger-amd64 PASS", "new are younger-amd64; kept from the run of "},
 		"another build": {func(_ *fixture, m *shifting) { m.build["young"] = "2" }, 1, "old-amd64 PASS kept, young-amd64 PASS", "new are young-amd64"},
-		"another selector": {func(f *fixture, _ *shifting) { f.spec.Kernels = append(f.spec.Kernels, "debian:more") }, 1,
+		"another selector": {func(f *fixture, _ *shifting) { f.spec.Kernels = append(f.spec.Kernels, Selectors("debian:more")...) }, 1,
 			"old-amd64 PASS kept, young-amd64 PASS kept, more-amd64 PASS", "kept from the run of "},
 		"a selector less":            {func(f *fixture, _ *shifting) { f.spec.Kernels = f.spec.Kernels[:1] }, 0, "old-amd64 PASS, young-amd64 PASS", "no kernel is new"},
 		"an archive that forgot one": {func(_ *fixture, m *shifting) { m.release["young gone"] = "" }, 0, "old-amd64 PASS, young-amd64 PASS", "no kernel is new"},

@@ -112,13 +112,10 @@ func (h *Harness) fillIn(ctx context.Context, p *Plan) (err error) {
 	return h.resolve(ctx, p)
 }
 
-// suitesDir is the folder of a module in which suites are found by their names.
-const suitesDir = "suites"
-
 // notSource names what lies in the module's folder and is none of its source: our own output and configuration, and suites.
 // It is the same whichever suites are chosen, and wherever the results go: the source is, too.
 func notSource(spec Spec) []string {
-	names := []string{"modmatrix.toml", "modmatrix.lock", DefaultConfig().Out, suitesDir}
+	names := []string{ConfigName, LockName, OutName, SuitesDir}
 	for _, d := range append([]string{spec.Out}, spec.Suites...) {
 		if name, ok := topBelow(spec.Module, d); ok {
 			names = append(names, name)

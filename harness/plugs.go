@@ -41,23 +41,6 @@ func plugNames(rows []string) []string {
 	return names
 }
 
-// badPlug says what is wrong with the first row that declares no device to plug in; empty: nothing.
-func badPlug(rows []string) string {
-	names := map[string]bool{}
-	for i, p := range plugsOf(rows) {
-		if err := p.Check(); err != nil {
-			return oneLine(err.Error())
-		}
-		if names[p.Name] {
-			return fmt.Sprintf("%s is declared twice", p.Name)
-		}
-		if names[p.Name] = true; i >= vm.MaxPlugs {
-			return fmt.Sprintf("at most %d devices can be plugged in", vm.MaxPlugs)
-		}
-	}
-	return ""
-}
-
 // plugsLack says what a kernel has not that the plugs need; empty: nothing.
 func plugsLack(tree *kernels.Tree, rows []string) (condition string, err error) {
 	if tree.DotFile == "" || !slices.ContainsFunc(plugsOf(rows), vm.Plug.NeedsPCI) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -14,7 +15,7 @@ import (
 const usbkeyDriver = "testdata/usbkey"
 
 // usbKernels have USB, which cloud kernels lack.
-var usbKernels = []string{"debian:bookworm"}
+var usbKernels = harness.Selectors("debian:bookworm")
 
 // TestRealPlugs holds that devices come and go in a clone as often as the lifecycle asks for, on PCI and on USB, and that
 // the drivers take each of them and let it go.
@@ -22,7 +23,7 @@ func TestRealPlugs(t *testing.T) {
 	needReal(t)
 	for _, tt := range []struct {
 		driver, plug, here, gone string
-		kernels                  []string
+		kernels                  []kernels.Selector
 	}{
 		{eduDriver, "card=edu", "edu version 1.0, alive", "edu removed", realKernels},
 		{usbkeyDriver, "kbd=usb-kbd", "keyboard is here", "keyboard is gone", usbKernels},
@@ -78,11 +79,11 @@ func TestRealBadRemove(t *testing.T) {
 func TestRealSimulators(t *testing.T) {
 	needReal(t)
 	for _, tt := range []struct{ module, kernel, spec string }{
-		{"mac80211_hwsim", usbKernels[0], "simulated hardware has radios as soon as mac80211_hwsim is loaded"},
+		{"mac80211_hwsim", usbKernels[0].String(), "simulated hardware has radios as soon as mac80211_hwsim is loaded"},
 		{"gpio-sim", "debian:trixie-backports", "simulated hardware has a GPIO chip when gpio-sim is asked for one through configfs"},
 	} {
 		t.Run(tt.module, func(t *testing.T) {
-			res := runReal(t, t.Context(), harness.Spec{Module: eduDriver, Kernels: []string{tt.kernel}, Suites: []string{"testdata/sims"},
+			res := runReal(t, t.Context(), harness.Spec{Module: eduDriver, Kernels: harness.Selectors(tt.kernel), Suites: []string{"testdata/sims"},
 				Modules: []string{tt.module}})
 			rec := res.Records[0]
 			if rec.Status != results.Pass {

@@ -16,7 +16,7 @@ import (
 const realEnv = "MODMATRIX_REAL"
 
 // realKernels are the smallest that still are stock: an old and a new one, built in different roots.
-var realKernels = []string{"debian:bookworm/cloud-amd64", "debian:trixie/cloud-amd64"}
+var realKernels = harness.Selectors("debian:bookworm/cloud-amd64", "debian:trixie/cloud-amd64")
 
 const (
 	exampleDriver = "../suites/example/driver"

@@ -127,7 +127,7 @@ func TestWhatTheKernelAsksForIsGiven(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			counter := filepath.Join(t.TempDir(), "count")
 			f := newFixture(t, "call lacks "+counter+" "+c.lacks)
-			f.spec.Kernels = []string{"debian:old"}
+			f.spec.Kernels = Selectors("debian:old")
 			f.withModules(t)
 			res, err := f.run(t, t.Context())
 			if err != nil {
@@ -173,7 +173,7 @@ func TestWhatSharedGuestsLackIsGiven(t *testing.T) {
 	counter := filepath.Join(t.TempDir(), "count")
 	f := newFixture(t, "call tell hello\n"+planned+"\ncall lacks-in-each-round "+counter+" crypto-ecb\ncall tell end\npoweroff")
 	f.withModules(t)
-	f.spec.Kernels, f.spec.Isolate = []string{"debian:old"}, IsolateNone
+	f.spec.Kernels, f.spec.Isolate = Selectors("debian:old"), IsolateNone
 	f.spec.Suites = []string{suiteFolder(t, "alpha"), suiteFolder(t, "beta")}
 	res, err := f.run(t, t.Context())
 	if err != nil {

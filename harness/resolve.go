@@ -13,25 +13,29 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// resolve asks for the kernels of p, selector by selector: the lock where it has pinned them, else their source.
+// resolve asks for the kernels of p, selector by selector: the pins where they have it, else its source.
 func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 	sources := h.sources(p.Spec)
-	lock, err := p.Spec.lock()
-	if err != nil {
-		return err
-	}
-	for _, text := range p.Spec.Kernels {
+	for _, sel := range p.Spec.Kernels {
 		targets, open := len(p.Targets), len(p.Unresolved)
-		if res, pinned := lock.resolution(text); pinned {
-			p.add(text, res)
+		text := sel.String()
+		res, pinned := p.Spec.Pins[text]
+		switch {
+		case pinned:
 			p.Notices = append(p.Notices, gone(ctx, sources, res.Targets)...)
-		} else if p.Spec.Locked {
-			return &UsageError{fmt.Errorf("%s is not pinned in %s: modmatrix kernels update", text, cmp.Or(p.Spec.Lock, LockName))}
-		} else if err := resolveOne(ctx, p, sources, text); err != nil {
-			return err
+		case p.Spec.Locked:
+			return &UsageError{fmt.Errorf("%s is not pinned in %s: modmatrix kernels update", text, LockName)}
+		default:
+			var err error
+			if res, err = ask(ctx, sources, sel); errors.As(err, new(unanswered)) {
+				p.Unresolved = append(p.Unresolved, Unresolved{Selector: text, Reason: err.Error()})
+			} else if err != nil {
+				return err
+			}
 		}
+		p.add(text, res)
 		p.Notices = append(p.Notices, setApart(p.Targets, targets, sources)...)
-		if p.Spec.isRequired(text) {
+		if slices.ContainsFunc(p.Spec.Required, func(r kernels.Selector) bool { return r.String() == text }) {
 			p.require(p.Targets[targets:], p.Unresolved[open:])
 		}
 	}
@@ -41,35 +45,64 @@ func (h *Harness) resolve(ctx context.Context, p *Plan) error {
 	return p.worthRunning()
 }
 
-// resolveOne adds to p what one selector names, or why that is not known.
-func resolveOne(ctx context.Context, p *Plan, sources map[string]Source, text string) error {
-	sel, err := kernels.ParseSelector(text)
-	if err != nil {
-		return &UsageError{err}
+// Ask asks for the kernels that each selector names today, in their order and whatever spec pins, as a run of spec would ask for them.
+// An error that wraps ErrNothingMatched says that one names none; what cannot be resolved is an error as well.
+func (h *Harness) Ask(ctx context.Context, spec Spec, selectors []kernels.Selector) ([]kernels.Resolution, error) {
+	var all []kernels.Resolution
+	sources := h.sources(spec)
+	for _, sel := range selectors {
+		res, err := ask(ctx, sources, sel)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, res)
 	}
+	return all, nil
+}
+
+// unanswered says why a source could not say what a selector names. A plan goes on without it.
+type unanswered struct{ error }
+
+// ask asks its source what sel names. A kernel of which a part cannot be had is an Incomplete of the resolution.
+func ask(ctx context.Context, sources map[string]Source, sel kernels.Selector) (kernels.Resolution, error) {
 	source, ok := sources[sel.Source]
 	if !ok {
-		return &UsageError{fmt.Errorf("kernel %q: unknown source %q; known: %s", text, sel.Source, known(sources))}
+		return kernels.Resolution{}, &UsageError{fmt.Errorf("kernel %q: unknown source %q; known: %s", sel, sel.Source, known(sources))}
 	}
 	res, err := source.Resolve(ctx, sel)
 	var partly *kernels.IncompleteError
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return res, ctx.Err()
 	case errors.Is(err, kernels.ErrNoMatch):
-		return fmt.Errorf("%w: %w", ErrNothingMatched, err)
+		return res, fmt.Errorf("%w: %w", ErrNothingMatched, err)
 	case errors.As(err, &partly):
-		p.Unresolved = append(p.Unresolved, Unresolved{text, partly.Release, partly.Version, err.Error()})
-		return nil
+		return kernels.Resolution{Incomplete: []*kernels.IncompleteError{{Release: partly.Release, Version: partly.Version, Err: err}}}, nil
 	case err != nil:
-		p.Unresolved = append(p.Unresolved, Unresolved{Selector: text, Reason: err.Error()})
-		return nil
+		return kernels.Resolution{}, unanswered{err}
 	}
-	p.add(text, res)
-	return nil
+	return res, nil
 }
 
-// add takes in what the selector text resolved to.
+// remembers is a source that knows without asking anybody whether its archive has dropped a kernel since.
+type remembers interface {
+	Gone(ctx context.Context, t kernels.Target) string
+}
+
+// gone says which of the pinned kernels their archives no longer have.
+func gone(ctx context.Context, sources map[string]Source, targets []kernels.Target) (notices []string) {
+	for _, t := range targets {
+		name, _, _ := strings.Cut(t.Source, ":")
+		if source, ok := sources[name].(remembers); ok {
+			if notice := source.Gone(ctx, t); notice != "" {
+				notices = append(notices, notice)
+			}
+		}
+	}
+	return notices
+}
+
+// add adds what the selector text resolved to.
 func (p *Plan) add(text string, res kernels.Resolution) {
 	for _, n := range res.Notices {
 		if !slices.Contains(p.Notices, n) { // as of two selectors of one suite
@@ -93,6 +126,15 @@ func (p *Plan) require(targets []kernels.Target, open []Unresolved) {
 	for _, u := range open {
 		p.required[u.Label()] = true
 	}
+}
+
+// missingIsError makes an ERROR of a MISS where the kernel is required: that nobody could look is then trouble, not a gap.
+func missingIsError(rec results.Record, required bool) results.Record {
+	if required && rec.Status == results.Miss {
+		rec.Status = results.Error
+		rec.Reason = "required, but missing: " + rec.Reason
+	}
+	return rec
 }
 
 // stillUnresolved are the rows that no target has and no other selector asked for before.

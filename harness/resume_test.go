@@ -214,7 +214,7 @@ func TestResumeRunsWhatIsNotJudged(t *testing.T) {
 	if err := os.Remove(filepath.Join(f.spec.Out, res.Records[1].Artifacts.Console)); err != nil {
 		t.Fatal(err)
 	}
-	f.spec.Kernels = append(f.spec.Kernels, "debian:another")
+	f.spec.Kernels = append(f.spec.Kernels, Selectors("debian:another")...)
 	res, err = f.run(t, t.Context())
 	want = "old-amd64 lifecycle PASS@ \nyoung-amd64 lifecycle PASS@ \nanother-amd64 lifecycle PASS@"
 	if n := f.begunGuests(); err != nil || summary(res) != want || n != 2 {

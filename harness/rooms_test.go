@@ -25,8 +25,8 @@ func TestRealRooms(t *testing.T) {
 	source := debian.New(h.Store(), debian.Config{})
 	var trees []*kernels.Tree
 	var images []string
-	for _, text := range realKernels {
-		tree := fetchReal(t, source, text)
+	for _, sel := range realKernels {
+		tree := fetchReal(t, source, sel)
 		trees, images = append(trees, tree), append(images, tree.Image)
 	}
 	first := trees[0]
@@ -62,12 +62,8 @@ func TestRealRooms(t *testing.T) {
 	}
 }
 
-func fetchReal(t *testing.T, source *debian.Source, text string) *kernels.Tree {
+func fetchReal(t *testing.T, source *debian.Source, sel kernels.Selector) *kernels.Tree {
 	t.Helper()
-	sel, err := kernels.ParseSelector(text)
-	if err != nil {
-		t.Fatal(err)
-	}
 	res, err := source.Resolve(t.Context(), sel)
 	if err != nil {
 		t.Fatal(err)

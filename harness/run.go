@@ -163,7 +163,7 @@ func (r *run) know(label string, about results.Target) {
 // record writes down what came of a cell. What could not be written down is not known: the run ends, and the cell is MISS.
 func (r *run) record(c results.Cell, rec results.Record) {
 	r.mu.Lock()
-	rec = insist(rec, r.plan.required[c.Target])
+	rec = missingIsError(rec, r.plan.required[c.Target])
 	rec = placed(rec, c.Suite, r.targets[c.Target])
 	r.mu.Unlock()
 	if err := r.out.log.Append(rec); err != nil {

@@ -58,7 +58,7 @@ func TestGuestsThatEndBadly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, c.script)
-			f.spec.Kernels = []string{"debian:old"}
+			f.spec.Kernels = Selectors("debian:old")
 			f.limits = func(Spec) deadlines {
 				return deadlines{boot: time.Second, silent: time.Second, call: time.Second, whole: time.Minute}
 			}
@@ -85,7 +85,7 @@ func TestOneKernelCannotBeHad(t *testing.T) {
 		}
 		return nil
 	}
-	f.spec.Kernels = append(f.spec.Kernels, "debian:offline")
+	f.spec.Kernels = append(f.spec.Kernels, Selectors("debian:offline")...)
 	res, err := f.run(t, t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -101,13 +101,13 @@ func TestOneKernelCannotBeHad(t *testing.T) {
 
 func TestPlansThatAreNone(t *testing.T) {
 	f := newFixture(t, "")
-	for selectors, want := range map[string]string{"debian:nothing": "no nothing", "debian:offline": "no network"} {
-		f.spec.Kernels = strings.Fields(selectors)
+	for names, want := range map[string]string{"debian:nothing": "no nothing", "debian:offline": "no network"} {
+		f.spec.Kernels = Selectors(strings.Fields(names)...)
 		if _, err := f.Plan(t.Context(), f.spec); !errors.Is(err, ErrNothingMatched) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", selectors, err)
+			t.Errorf("%s: %v", names, err)
 		}
 	}
-	f.spec.Kernels = []string{"debian:old", "debian:nothing"}
+	f.spec.Kernels = Selectors("debian:old", "debian:nothing")
 	if _, err := f.Plan(t.Context(), f.spec); !errors.Is(err, ErrNothingMatched) {
 		t.Errorf("a selector that matches nothing was passed over: %v", err)
 	}
@@ -169,7 +169,7 @@ func TestNotSource(t *testing.T) {
 func TestCountTellsWhatIsNotTheSameEachTime(t *testing.T) {
 	marker := filepath.Join(t.TempDir(), "tried")
 	f := newFixture(t, "call fail-second "+marker+"\npoweroff\n")
-	f.spec.Kernels, f.spec.Count = []string{"debian:old"}, 4
+	f.spec.Kernels, f.spec.Count = Selectors("debian:old"), 4
 	res, err := f.run(t, t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -177,5 +177,18 @@ func TestCountTellsWhatIsNotTheSameEachTime(t *testing.T) {
 	rec := res.Records[0]
 	if rec.Status != results.Error || rec.Attempts != 4 || !strings.Contains(strings.Join(rec.Notes, " "), "of 4 guests 1 ERROR 3 PASS") {
 		t.Errorf("%+v", rec)
+	}
+}
+
+func TestRequiredKernelsAreNotMissing(t *testing.T) {
+	miss := results.Record{Status: results.Miss, Reason: "no network"}
+	if got := missingIsError(miss, true); got.Status != results.Error || got.Reason != "required, but missing: no network" {
+		t.Errorf("%+v", got)
+	}
+	if got := missingIsError(miss, false); got.Status != results.Miss {
+		t.Errorf("%+v", got)
+	}
+	if got := missingIsError(results.Record{Status: results.Skip}, true); got.Status != results.Skip {
+		t.Errorf("%+v", got)
 	}
 }

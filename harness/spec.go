@@ -4,50 +4,56 @@ import (
 	"errors"
 	"time"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // Lifecycle is the name of the built-in suite that fits every module.
 const Lifecycle = "lifecycle"
 
-// DefaultKernels are the selectors of a run that names none: the newest kernel of every Debian series still in use.
-var DefaultKernels = []string{"debian:bullseye", "debian:bookworm", "debian:trixie", "debian:trixie-backports"}
+// What a module's folder may hold that is none of its source.
+const (
+	ConfigName = "modmatrix.toml" // see package config
+	LockName   = "modmatrix.lock" // likewise
+	OutName    = "modmatrix-out"  // results, where nobody names another folder for them
+	SuitesDir  = "suites"         // a folder of suites, which can be named without it
+)
 
 // Spec is what the user asks for, defaults filled in: modmatrix.toml and the flags, merged. It is plain data. The tags say
 // what a field decides and which flag sets it, see class and field; every field has them.
 type Spec struct {
-	Module        string        `spec:"plan"`                                  // the module's folder, package, archive or REPOSITORY@REVISION
-	Depends       []string      `spec:"plan" flag:"depends"`                   // packages that the module builds upon, in the same forms
-	Kernels       []string      `spec:"plan" flag:"kernel,once"`               // selectors, as typed
-	Required      []string      `spec:"plan"`                                  // those of the selectors whose kernels must not be missing: then a MISS is an ERROR
-	Lock          string        `spec:"plan"`                                  // path of a Lock that may be there; empty: none
-	Locked        bool          `spec:"plan" flag:"locked,once"`               // every selector must be pinned in it
-	Offline       bool          `spec:"plan" flag:"offline"`                   // never touch the network
-	Suites        []string      `spec:"plan" flag:"suite,once"`                // Lifecycle, or folders of Ginkgo packages
-	Make          []string      `spec:"build" name:"the build's variables"`    // "NAME=VALUE", added to make's command line
-	Focus         string        `spec:"cell" flag:"focus,once"`                // run only specs whose name matches this regular expression; empty runs all
-	Params        []string      `spec:"cell" flag:"param"`                     // "name=value", given to the module at every load
-	Devices       []string      `spec:"cell" flag:"device"`                    // stand-ins for hardware in the guest: rows of QEMU's -device, see vm.CheckDevice
-	Plugs         []string      `spec:"cell" flag:"plug"`                      // stand-ins that suites plug in and pull: "NAME=ROW", see vm.Plug
-	Modules       []string      `spec:"cell" name:"the kernel's own modules"`  // of the kernel's own, to load before the module; a kernel without one is skipped
-	MemoryMiB     int           `spec:"cell" name:"the guest's memory in MiB"` // of a guest; zero means 256
-	CPUs          int           `spec:"cell" name:"the guest's processors"`    // of a guest; zero means 1
-	Timeout       time.Duration `spec:"cell" flag:"timeout"`                   // for one guest from power-on to power-off; zero means ten minutes
-	Isolate       string        `spec:"cell" flag:"isolate"`                   // IsolateSuite, IsolateSpec or IsolateNone; empty means IsolateSuite
-	Count         int           `spec:"record" flag:"count"`                   // guests for each cell, one after the other; the worst decides. Zero means one; more than one is never cached
-	Retries       int           `spec:"record" flag:"retries"`                 // guests more for a cell that fails; one of them that passes makes it flaky, never a pass
-	DeferInTree   bool          `spec:"record" flag:"defer-in-tree"`           // skip a kernel that brings the module itself, no older than this one
-	CompareInTree bool          `spec:"record" flag:"compare-in-tree"`         // run the kernel's own copy of the module as well, where it has one; excludes DeferInTree
-	BuildOnly     bool          `spec:"record" name:"build only"`              // stop after the build; a module that built is a PASS
-	RequireKVM    bool          `spec:"record" flag:"require-kvm"`             // fail rather than fall back to emulation
-	Out           string        `spec:"run" flag:"output"`                     // folder of the results
-	Jobs          int           `spec:"run" flag:"jobs"`                       // builds and guests at once; zero means one for each CPU
-	Resume        bool          `spec:"run" flag:"resume"`                     // go on with the run that Out holds
-	New           bool          `spec:"run" flag:"new"`                        // run only the kernels that are not what they were in the run that Out holds
-	NoCache       bool          `spec:"run" flag:"no-cache"`                   // run every guest, even where the same cell passed before
-	Mirror        string        `spec:"run"`                                   // of the Debian archive; empty: as the host's own apt sources say
-	SecurityURL   string        `spec:"run"`                                   // of the Debian security archive; likewise
-	Asked         results.Asked `spec:"run"`                                   // how the results say that they were asked for
+	Module        string                        `spec:"plan"`                                  // the module's folder, package, archive or REPOSITORY@REVISION
+	Depends       []string                      `spec:"plan" flag:"depends"`                   // packages that the module builds upon, in the same forms
+	Kernels       []kernels.Selector            `spec:"plan" flag:"kernel,once"`               // at least one
+	Required      []kernels.Selector            `spec:"plan"`                                  // those of Kernels that must not be missing: then a MISS is an ERROR
+	Pins          map[string]kernels.Resolution `spec:"plan"`                                  // what selectors are pinned to, by their text: no source is asked for them
+	Locked        bool                          `spec:"plan" flag:"locked,once"`               // every selector must be in Pins
+	Offline       bool                          `spec:"plan" flag:"offline"`                   // never touch the network
+	Suites        []string                      `spec:"plan" flag:"suite,once"`                // Lifecycle, or folders of Ginkgo packages
+	Make          []string                      `spec:"build" name:"the build's variables"`    // "NAME=VALUE", added to make's command line
+	Focus         string                        `spec:"cell" flag:"focus,once"`                // run only specs whose name matches this regular expression; empty runs all
+	Params        []string                      `spec:"cell" flag:"param"`                     // "name=value", given to the module at every load
+	Devices       []string                      `spec:"cell" flag:"device"`                    // stand-ins for hardware in the guest: rows of QEMU's -device, see vm.CheckDevice
+	Plugs         []string                      `spec:"cell" flag:"plug"`                      // stand-ins that suites plug in and pull: "NAME=ROW", see vm.Plug
+	Modules       []string                      `spec:"cell" name:"the kernel's own modules"`  // of the kernel's own, to load before the module; a kernel without one is skipped
+	MemoryMiB     int                           `spec:"cell" name:"the guest's memory in MiB"` // of a guest; zero means 256
+	CPUs          int                           `spec:"cell" name:"the guest's processors"`    // of a guest; zero means 1
+	Timeout       time.Duration                 `spec:"cell" flag:"timeout"`                   // for one guest from power-on to power-off; zero means ten minutes
+	Isolate       string                        `spec:"cell" flag:"isolate"`                   // IsolateSuite, IsolateSpec or IsolateNone; empty means IsolateSuite
+	Count         int                           `spec:"record" flag:"count"`                   // guests for each cell, one after the other; the worst decides. Zero means one; more than one is never cached
+	Retries       int                           `spec:"record" flag:"retries"`                 // guests more for a cell that fails; one of them that passes makes it flaky, never a pass
+	DeferInTree   bool                          `spec:"record" flag:"defer-in-tree"`           // skip a kernel that brings the module itself, no older than this one
+	CompareInTree bool                          `spec:"record" flag:"compare-in-tree"`         // run the kernel's own copy of the module as well, where it has one; excludes DeferInTree
+	BuildOnly     bool                          `spec:"record" name:"build only"`              // stop after the build; a module that built is a PASS
+	RequireKVM    bool                          `spec:"record" flag:"require-kvm"`             // fail rather than fall back to emulation
+	Out           string                        `spec:"run" flag:"output"`                     // folder of the results
+	Jobs          int                           `spec:"run" flag:"jobs"`                       // builds and guests at once; zero means one for each CPU
+	Resume        bool                          `spec:"run" flag:"resume"`                     // go on with the run that Out holds
+	New           bool                          `spec:"run" flag:"new"`                        // run only the kernels that are not what they were in the run that Out holds
+	NoCache       bool                          `spec:"run" flag:"no-cache"`                   // run every guest, even where the same cell passed before
+	Mirror        string                        `spec:"run"`                                   // of the Debian archive; empty: as the host's own apt sources say
+	SecurityURL   string                        `spec:"run"`                                   // of the Debian security archive; likewise
+	Asked         results.Asked                 `spec:"run"`                                   // how the results say that they were asked for
 }
 
 // UsageError is a mistake of the caller: bad configuration, unknown suite, a folder without a module (exit code 2).

@@ -37,7 +37,7 @@ func (f *fixture) withChannels(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.spec.Kernels = []string{"debian:old"}
+	f.spec.Kernels = Selectors("debian:old")
 }
 
 // entries lists what the store has of a kind.
@@ -202,7 +202,7 @@ func TestAKernelThatCannotBeFrozenBoots(t *testing.T) {
 func TestAKernelThatNeverBootsIsMissOnce(t *testing.T) {
 	f := newFixture(t, "console Kernel panic - not syncing: no init found\nreset\n")
 	f.withChannels(t)
-	f.spec.Kernels = []string{"debian:old"}
+	f.spec.Kernels = Selectors("debian:old")
 	res, err := f.run(t, t.Context())
 	if err != nil || summary(res) != "old-amd64 lifecycle MISS@boot boot-failed" {
 		t.Errorf("%v, %s", err, summary(res))
@@ -222,7 +222,7 @@ func TestProbeTakesAComplaintForLife(t *testing.T) {
 	f.limits = func(Spec) deadlines {
 		return deadlines{boot: time.Second, silent: time.Second, call: time.Second, whole: time.Minute}
 	}
-	f.spec.Kernels = []string{"debian:old"}
+	f.spec.Kernels = Selectors("debian:old")
 	res, err := f.run(t, t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -235,15 +235,15 @@ func (a *zooAnimal) patience() deadlines {
 }
 
 // newKeeper obtains the kernels that the selectors name.
-func newKeeper(t *testing.T, selectors []string) *keeper {
+func newKeeper(t *testing.T, texts []string) *keeper {
 	t.Helper()
 	h, err := New(Options{Tool: "modmatrix zoo"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	k := &keeper{h: h, names: map[*kernels.Tree]string{}, rows: map[string][]string{}}
-	for _, selector := range selectors {
-		spec := Spec{Module: filepath.Join(zooDir, "good"), Kernels: []string{selector}, Suites: []string{Lifecycle}}
+	for _, selector := range texts {
+		spec := Spec{Module: filepath.Join(zooDir, "good"), Kernels: Selectors(selector), Suites: []string{Lifecycle}}
 		plan, err := h.Plan(t.Context(), spec)
 		if err != nil {
 			t.Fatal(err)
@@ -291,7 +291,7 @@ func (k *keeper) run(t *testing.T, name string, a *zooAnimal, selector string) r
 	if a.Suite == Lifecycle {
 		suite = Lifecycle
 	}
-	spec := Spec{Module: filepath.Join(zooDir, name), Kernels: []string{selector}, Suites: []string{suite}, Params: a.Params, Make: a.Make,
+	spec := Spec{Module: filepath.Join(zooDir, name), Kernels: Selectors(selector), Suites: []string{suite}, Params: a.Params, Make: a.Make,
 		CPUs: a.CPUs, Jobs: 1, NoCache: true, Out: zooOut(t, selector)}
 	plan, err := k.h.Plan(t.Context(), spec)
 	if err != nil {

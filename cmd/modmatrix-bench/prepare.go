@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
@@ -30,7 +31,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if len(b.selectors) == 0 {
-		for _, s := range harness.DefaultKernels {
+		for _, s := range config.DefaultKernels {
 			b.selectors = append(b.selectors, s+"/cloud-amd64")
 		}
 	}
@@ -58,8 +59,8 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 func exampleDriver(source string) string { return filepath.Join(source, "suites", "example", "driver") }
 
 // spec is the matrix that is measured: module with the built-in suite on all kernels.
-func (b *bench) spec(module string) harness.Spec {
-	return harness.Spec{Module: module, Kernels: b.selectors, Suites: []string{harness.Lifecycle}, Out: filepath.Join(b.temp, "out")}
+func (b *bench) spec(module string) config.Flags {
+	return config.Flags{Kernels: b.selectors, Spec: harness.Spec{Module: module, Suites: []string{harness.Lifecycle}, Out: filepath.Join(b.temp, "out")}}
 }
 
 func (b *bench) notice(e results.Event) {
@@ -69,7 +70,11 @@ func (b *bench) notice(e results.Event) {
 }
 
 // runMatrix plans and runs.
-func runMatrix(ctx context.Context, h *harness.Harness, spec harness.Spec) (*harness.Plan, *results.Results, error) {
+func runMatrix(ctx context.Context, h *harness.Harness, flags config.Flags) (*harness.Plan, *results.Results, error) {
+	spec, err := config.Default().Spec(flags)
+	if err != nil {
+		return nil, nil, err
+	}
 	plan, err := h.Plan(ctx, spec)
 	if err != nil {
 		return nil, nil, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -100,7 +101,8 @@ func (s *soak) once(ctx context.Context, c *subject) error {
 	if err != nil {
 		return err
 	}
-	_, res, err := runMatrix(ctx, h, harness.Spec{Module: c.module, Kernels: []string{s.selector}, Suites: []string{harness.Lifecycle}, Out: out, Jobs: 1, NoCache: true, Focus: s.focus})
+	_, res, err := runMatrix(ctx, h, config.Flags{Kernels: []string{s.selector},
+		Spec: harness.Spec{Module: c.module, Suites: []string{harness.Lifecycle}, Out: out, Jobs: 1, NoCache: true, Focus: s.focus}})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type engine interface {
 	Explain(ctx context.Context, s harness.Spec, res *results.Results, dir string, cells []results.Cell) ([]results.Explanation, error)
 	Shell(context.Context, *harness.Plan, io.ReadWriter) error
 	Fetch(context.Context, harness.Spec) ([]kernels.Target, error)
-	Lock(context.Context, harness.Spec, harness.Config) (harness.Lock, []string, error)
+	Ask(context.Context, harness.Spec, []kernels.Selector) ([]kernels.Resolution, error)
 	Doctor(context.Context) []results.Check
 	Store() *store.Store
 }

@@ -32,7 +32,7 @@ the last kernel on which it built, if both are in the store, and a guard is sugg
   modmatrix explain 6.12.117 lifecycle -o nightly`,
 		Args: atMost(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.explain(cmd.Context(), cmp.Or(out, harness.DefaultConfig().Out), args)
+			return a.explain(cmd.Context(), cmp.Or(out, harness.OutName), args)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "`DIR` of the results (default modmatrix-out)")

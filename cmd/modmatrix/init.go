@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -97,10 +98,10 @@ func inFolder(dir string) string {
 }
 
 func firstFiles() ([]newFile, error) {
-	cfg := harness.DefaultConfig()
+	cfg := config.Default()
 	cfg.Suites = append(cfg.Suites, "suites/first")
 	var text bytes.Buffer
-	if err := harness.WriteConfig(&text, cfg); err != nil {
+	if err := cfg.Write(&text); err != nil {
 		return nil, err
 	}
 	source, err := initramfs.FindSource()

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/config"
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -125,48 +127,61 @@ output says what changed. Without the file every run takes the newest.`,
 			if err != nil {
 				return err
 			}
-			return a.update(cmd.Context(), s.Spec, cfg)
+			return a.update(cmd.Context(), s.Flags, cfg)
 		},
 	}
 	cmd.Flags().BoolVar(&s.Offline, "offline", false, "never touch the network")
 	return cmd
 }
 
-func (a *app) update(ctx context.Context, flags harness.Spec, cfg harness.Config) error {
-	if cfg.Lock == "" {
+func (a *app) update(ctx context.Context, flags config.Flags, cfg config.Config) error {
+	path := cfg.Lock
+	if path == "" {
 		return usage("%s is no folder: a lock lies beside a modmatrix.toml", flags.Module)
 	}
+	cfg.Lock = "" // what was pinned before does not count
 	spec, err := cfg.Spec(flags)
 	if err != nil {
 		return err
 	}
-	old, oldErr := harness.ReadLock(cfg.Lock) // a damaged one is replaced, too
+	selectors, err := cfg.Selectors()
+	if err != nil {
+		return err
+	}
+	old, damaged := config.ReadLock(path)
 	w := a.watch(ctx)
 	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
 	if err != nil {
 		w.close()
 		return err
 	}
-	lock, notices, err := h.Lock(ctx, spec, cfg)
+	resolved, err := h.Ask(ctx, spec, selectors)
 	w.close()
 	if err != nil {
 		return err
 	}
-	if err := lock.Write(cfg.Lock); err != nil {
+	lock := config.Pin(selectors, resolved)
+	if err := lock.Write(path); err != nil {
 		return err
 	}
-	if oldErr != nil {
-		notices = append(notices, "the lock was damaged and is written anew")
+	a.showChanges(resolved, damaged != nil, lock.Changes(old))
+	return nil
+}
+
+// showChanges says what an update of the lock came to.
+func (a *app) showChanges(resolved []kernels.Resolution, damaged bool, changes []string) {
+	for _, res := range resolved {
+		for _, n := range res.Notices {
+			fmt.Fprintln(a.Stderr, "note  "+results.Plain(n))
+		}
 	}
-	for _, n := range notices {
-		fmt.Fprintln(a.Stderr, "note  "+results.Plain(n))
+	if damaged {
+		fmt.Fprintln(a.Stderr, "note  the lock was damaged and is written anew")
 	}
-	changes := lock.Changes(old)
 	if len(changes) == 0 {
 		changes = []string{"nothing changed"}
 	}
 	for _, line := range changes {
 		fmt.Fprintln(a.Stdout, results.Plain(line))
 	}
-	return nil
 }

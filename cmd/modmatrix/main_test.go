@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
@@ -106,12 +107,15 @@ func TestFieldsOfSpecNameTheFlagsOfRun(t *testing.T) {
 			t.Errorf("run has no --%s, which %s names", flag.Name, flag.Field)
 			continue
 		}
-		s.Spec = harness.Spec{}
+		s.Flags = config.Flags{}
 		sample := map[string]string{"bool": "true", "int": "1", "duration": "1s", "string": "x", "stringArray": "x"}[f.Value.Type()]
 		if err := f.Value.Set(sample); err != nil {
 			t.Error(err)
 		}
 		for field, v := range reflect.ValueOf(s.Spec).Fields() {
+			if field.Name == "Kernels" { // as text
+				v = reflect.ValueOf(s.Kernels)
+			}
 			if v.IsZero() == (field.Name == flag.Field) {
 				t.Errorf("--%s sets %s to %v", flag.Name, field.Name, v)
 			}

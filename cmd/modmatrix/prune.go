@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
@@ -94,16 +95,16 @@ func (a *app) prune(ctx context.Context, p pruning, given *pflag.FlagSet) error 
 }
 
 // lockHere reads the lock in the folder where we are, if there is one.
-func lockHere() (harness.Lock, bool, error) {
+func lockHere() (config.Lock, bool, error) {
 	if _, err := os.Stat(harness.LockName); errors.Is(err, fs.ErrNotExist) {
-		return harness.Lock{}, false, nil
+		return config.Lock{}, false, nil
 	}
-	lock, err := harness.ReadLock(harness.LockName)
+	lock, err := config.ReadLock(harness.LockName)
 	return lock, true, err
 }
 
 // whyKernel says why a kernel or a root is in the store.
-func whyKernel(e store.Entry, lock harness.Lock) string {
+func whyKernel(e store.Entry, lock config.Lock) string {
 	if e.State != "" && e.State != store.Spare {
 		return why(e)
 	}

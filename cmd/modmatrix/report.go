@@ -56,7 +56,7 @@ func (a *app) report(form, out string, args []string) error {
 	if len(args) > 0 && out != "" {
 		return usage("give the results as PATH or with -o, not both")
 	}
-	path := cmp.Or(out, harness.DefaultConfig().Out)
+	path := cmp.Or(out, harness.OutName)
 	if len(args) > 0 {
 		path = args[0]
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/config"
 )
 
 // app is one invocation: its surroundings, and the flags that all verbs share.
@@ -99,7 +99,7 @@ func flagError(cmd *cobra.Command, err error) error {
 
 // hint names the nearest of known, or else says otherwise.
 func hint(word string, known []string, otherwise string) string {
-	if near := harness.DidYouMean(word, known); near != "" {
+	if near := config.DidYouMean(word, known); near != "" {
 		return fmt.Sprintf(" — did you mean %q?", near)
 	}
 	return "; " + otherwise

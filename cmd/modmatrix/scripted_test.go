@@ -33,10 +33,11 @@ func (s *scripted) Store() *store.Store { return s.store }
 func (s *scripted) Plan(_ context.Context, spec harness.Spec) (*harness.Plan, error) {
 	p := &harness.Plan{Spec: spec, Module: results.Module{Name: "mydriver"}, Suites: []harness.Suite{{Name: "lifecycle"}}}
 	for _, k := range spec.Kernels {
-		if k == "debian:nothing" {
-			return nil, fmt.Errorf("%w: %s", harness.ErrNothingMatched, k)
+		text := k.String()
+		if text == "debian:nothing" {
+			return nil, fmt.Errorf("%w: %s", harness.ErrNothingMatched, text)
 		}
-		p.Targets = append(p.Targets, kernels.Target{Release: "6.1.0-" + k, Version: "6.1.0", Source: k})
+		p.Targets = append(p.Targets, kernels.Target{Release: "6.1.0-" + text, Version: "6.1.0", Source: text})
 	}
 	return p, nil
 }
@@ -187,10 +188,11 @@ func (s *scripted) Fetch(ctx context.Context, spec harness.Spec) ([]kernels.Targ
 	return p.Targets, nil
 }
 
-func (s *scripted) Lock(context.Context, harness.Spec, harness.Config) (harness.Lock, []string, error) {
-	l := harness.Lock{Schema: harness.LockSchema}
-	l.Selectors = append(l.Selectors, harness.Pinned{Selector: "debian:sid", Targets: []kernels.Target{{Release: "7.3.4", Source: "debian:sid"}}})
-	return l, []string{"the index is old"}, nil
+func (s *scripted) Ask(_ context.Context, _ harness.Spec, selectors []kernels.Selector) (all []kernels.Resolution, err error) {
+	for range selectors {
+		all = append(all, kernels.Resolution{Targets: []kernels.Target{{Release: "7.3.4", Source: "debian:sid"}}, Notices: []string{"the index is old"}})
+	}
+	return all, nil
 }
 
 func (s *scripted) Doctor(context.Context) []results.Check {

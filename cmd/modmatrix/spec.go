@@ -7,11 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/config"
 )
 
 // specFlags are the flags that say what is wanted; a flag that was not given leaves its field zero.
 type specFlags struct {
-	harness.Spec
+	config.Flags
 }
 
 // whichKernels adds the flags of every verb that plans.
@@ -72,18 +73,18 @@ func (s *specFlags) spec(cmd *cobra.Command, args []string) (harness.Spec, error
 	if err != nil {
 		return harness.Spec{}, err
 	}
-	return cfg.Spec(s.Spec)
+	return cfg.Spec(s.Flags)
 }
 
 // config is the configuration of the module's folder.
-func (s *specFlags) config(cmd *cobra.Command, args []string) (harness.Config, error) {
+func (s *specFlags) config(cmd *cobra.Command, args []string) (config.Config, error) {
 	s.Module = "."
 	if len(args) > 0 {
 		s.Module = args[0]
 	}
-	cfg := harness.DefaultConfig()
+	cfg := config.Default()
 	if info, err := os.Stat(s.Module); err == nil && info.IsDir() { // an archive is a stranger's: it configures nothing
-		if cfg, err = harness.LoadConfig(filepath.Join(s.Module, harness.ConfigName)); err != nil {
+		if cfg, err = config.Load(filepath.Join(s.Module, harness.ConfigName)); err != nil {
 			return cfg, err
 		}
 	}

@@ -1,4 +1,4 @@
-package harness
+package config
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
-// Pins gives the selector that pins an entry of the store: the tree of one of its kernels, or the root that this is built
+// Pins returns the selector that pins an entry of the store: the tree of one of its kernels, or the root that this is built
 // in; "" where none does. Of a kernel that is compiled here, every tree counts: which one is pinned is known only in its root.
 func (l Lock) Pins(e store.Entry) (selector string) {
 	for _, p := range l.Selectors {
@@ -31,14 +31,4 @@ func pins(t kernels.Target, e store.Entry) bool {
 		return e.ID == debian.TreeID(t)
 	}
 	return e.Kind == "trees" && strings.HasPrefix(e.ID, t.Release+"-")
-}
-
-// Stored tells whether a kernel of an archive is in store, so that nothing of it is to be downloaded. One that is compiled
-// here is not known before it is compiled.
-func Stored(st *store.Store, t kernels.Target) bool {
-	if source, _, _ := strings.Cut(t.Source, ":"); source != "debian" {
-		return false
-	}
-	_, hit := st.Look("trees", debian.TreeID(t))
-	return hit
 }

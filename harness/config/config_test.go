@@ -1,9 +1,10 @@
-package harness
+package config
 
 import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 var updateConfig = flag.Bool("update-config", false, "write testdata/modmatrix.toml anew")
@@ -19,10 +21,10 @@ var updateConfig = flag.Bool("update-config", false, "write testdata/modmatrix.t
 // TestDefaultConfigIsDocumented writes the file that init makes and the README points to.
 func TestDefaultConfigIsDocumented(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteConfig(&b, DefaultConfig()); err != nil {
+	if err := Default().Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", ConfigName)
+	path := filepath.Join("testdata", harness.ConfigName)
 	if *updateConfig {
 		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
@@ -63,7 +65,7 @@ func uncomment(text string) string {
 }
 
 func TestTheDocumentedFileIsTheDefault(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join("testdata", ConfigName))
+	data, err := os.ReadFile(filepath.Join("testdata", harness.ConfigName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +74,8 @@ func TestTheDocumentedFileIsTheDefault(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(c, DefaultConfig()) {
-			t.Errorf("got %+v, want %+v", c, DefaultConfig())
+		if !reflect.DeepEqual(c, Default()) {
+			t.Errorf("got %+v, want %+v", c, Default())
 		}
 	}
 	if lines := linesOf([]byte(uncomment(string(data)))); len(lines) != len(configKeys) {
@@ -124,16 +126,16 @@ func TestConfigMistakesAreOneLineWithACure(t *testing.T) {
 		{"kernels = [", "modmatrix.toml:1: array is incomplete"},
 		{"jobs = 1\njobs = 2", "modmatrix.toml:2: "},
 	} {
-		path := filepath.Join(t.TempDir(), ConfigName)
+		path := filepath.Join(t.TempDir(), harness.ConfigName)
 		if err := os.WriteFile(path, []byte(tc.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, err := LoadConfig(path)
+		_, err := Load(path)
 		if err == nil {
 			t.Errorf("%q: no error", tc.text)
 			continue
 		}
-		if _, ok := errors.AsType[*UsageError](err); !ok {
+		if _, ok := errors.AsType[*harness.UsageError](err); !ok {
 			t.Errorf("%q: %T", tc.text, err)
 		}
 		got := strings.TrimPrefix(err.Error(), filepath.Dir(path)+"/")
@@ -149,10 +151,10 @@ func TestConfigMistakesAreOneLineWithACure(t *testing.T) {
 func TestPathsInTheFileAreRelativeToIt(t *testing.T) {
 	dir := t.TempDir()
 	text := "suites = ['lifecycle', 'suites/first', '/abs/second']\nout = 'out'\n"
-	if err := os.WriteFile(filepath.Join(dir, ConfigName), []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, harness.ConfigName), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c, err := LoadConfig(filepath.Join(dir, ConfigName))
+	c, err := Load(filepath.Join(dir, harness.ConfigName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,9 +164,9 @@ func TestPathsInTheFileAreRelativeToIt(t *testing.T) {
 	if c.Out != dir+"/out" {
 		t.Errorf("out %q", c.Out)
 	}
-	want := DefaultConfig()
-	want.Lock = filepath.Join(dir, LockName)
-	if c, err = LoadConfig(filepath.Join(dir, "absent.toml")); err != nil || !reflect.DeepEqual(c, want) {
+	want := Default()
+	want.Lock = filepath.Join(dir, harness.LockName)
+	if c, err = Load(filepath.Join(dir, "absent.toml")); err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("without a file: %+v, %v", c, err)
 	}
 }
@@ -176,21 +178,21 @@ func TestFlagsWin(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := DefaultConfig()
-	c.Suites = []string{Lifecycle, filepath.Join(dir, "elsewhere/third")}
+	c := Default()
+	c.Suites = []string{harness.Lifecycle, filepath.Join(dir, "elsewhere/third")}
 	c.Params, c.Make = []string{"debug=1", "card=2"}, []string{"W=1"}
-	s, err := c.Spec(Spec{Module: dir, Kernels: []string{"debian:trixie"}, Params: []string{"debug=0"}, Jobs: 3,
-		Suites: []string{"third", "second", filepath.Join(dir, "suites/first")}, Timeout: time.Minute, Out: "there"})
+	s, err := c.Spec(Flags{harness.Spec{Module: dir, Params: []string{"debug=0"}, Jobs: 3,
+		Suites: []string{"third", "second", filepath.Join(dir, "suites/first")}, Timeout: time.Minute, Out: "there"}, []string{"debian:trixie"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Spec{Module: dir, Kernels: []string{"debian:trixie"}, Params: []string{"card=2", "debug=0"}, Make: []string{"W=1"}, Jobs: 3,
+	want := harness.Spec{Module: dir, Kernels: []kernels.Selector{{Source: "debian", Name: "trixie"}}, Params: []string{"card=2", "debug=0"}, Make: []string{"W=1"}, Jobs: 3,
 		Suites:  []string{dir + "/elsewhere/third", dir + "/suites/second", dir + "/suites/first"},
 		Timeout: time.Minute, Out: "there", MemoryMiB: 256, CPUs: 1}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got\n%+v, want\n%+v", s, want)
 	}
-	_, err = c.Spec(Spec{Module: dir, Suites: []string{"thrd"}})
+	_, err = c.Spec(Flags{Spec: harness.Spec{Module: dir, Suites: []string{"thrd"}}})
 	if err == nil || err.Error() != `unknown suite "thrd": no such folder — did you mean "third"?` {
 		t.Errorf("got %v", err)
 	}
@@ -213,47 +215,38 @@ func TestSetsOfKernels(t *testing.T) {
 		{"debian:bookworm", "debian:bookworm"},
 		{"@feld", `unknown set of kernels @feld — did you mean "@field"?`},
 		{"@x", "unknown set of kernels @x; modmatrix.toml has @field, @submission, @default"},
+		{"debain:x", `selector "debain:x": at character 1 ('d'): a source is one of debian, dir, git, host, tar`},
 	} {
-		s, err := c.Spec(Spec{Kernels: strings.Fields(tc.given)})
-		got := strings.Join(s.Kernels, " ")
+		s, err := c.Spec(Flags{Kernels: strings.Fields(tc.given)})
+		got := strings.Trim(fmt.Sprint(s.Kernels), "[]")
 		if err != nil {
 			got = err.Error()
 		}
 		if got != tc.want {
 			t.Errorf("%q: %s", tc.given, got)
 		}
-		if _, ok := errors.AsType[*UsageError](err); err != nil && !ok {
+		if _, ok := errors.AsType[*harness.UsageError](err); err != nil && !ok {
 			t.Errorf("%q: %T", tc.given, err)
 		}
 	}
-	s, _ := c.Spec(Spec{})
-	if !s.isRequired("debian:sid") || s.isRequired("host") {
-		t.Errorf("required: %q", s.Required)
+	if s, _ := c.Spec(Flags{}); fmt.Sprint(s.Required) != "[debian:sid debian:trixie]" {
+		t.Errorf("required: %v", s.Required)
 	}
 	if c, err = parseConfig([]byte("[kernels]\nfield = ['host']\n")); err != nil || !reflect.DeepEqual(c.Kernels, DefaultKernels) {
 		t.Errorf("without a default: %q %v", c.Kernels, err)
 	}
 }
 
-func TestRequiredKernelsAreNotMissing(t *testing.T) {
-	miss := results.Record{Status: results.Miss, Reason: "no network"}
-	if got := insist(miss, true); got.Status != results.Error || got.Reason != "required, but missing: no network" {
-		t.Errorf("%+v", got)
-	}
-	if got := insist(miss, false); got.Status != results.Miss {
-		t.Errorf("%+v", got)
-	}
-	if got := insist(results.Record{Status: results.Skip}, true); got.Status != results.Skip {
-		t.Errorf("%+v", got)
-	}
-}
-
 func TestNothingGivenIsTheFile(t *testing.T) {
-	s, err := DefaultConfig().Spec(Spec{})
+	s, err := Default().Spec(Flags{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Spec{Module: ".", Kernels: DefaultKernels, Suites: []string{Lifecycle}, Out: "modmatrix-out", Timeout: 10 * time.Minute,
+	selectors, err := parse(DefaultKernels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := harness.Spec{Module: ".", Kernels: selectors, Suites: []string{harness.Lifecycle}, Out: "modmatrix-out", Timeout: 10 * time.Minute,
 		MemoryMiB: 256, CPUs: 1}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got\n%+v, want\n%+v", s, want)

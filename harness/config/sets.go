@@ -1,4 +1,4 @@
-package harness
+package config
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/results"
 )
 
 // The names in [kernels] that are no sets of one's own.
@@ -25,7 +25,7 @@ type setsFile struct {
 	Kernels map[string][]string `toml:"kernels"`
 }
 
-// hasSets tells whether kernels is a table in a document that may be malformed otherwise.
+// hasSets reports whether kernels is a table in a document that may be malformed otherwise.
 func hasSets(data []byte) bool {
 	var probe struct {
 		Kernels any `toml:"kernels"`
@@ -86,9 +86,9 @@ func (c Config) checkKernels(lines map[string]int) error {
 
 // selectors are those that a command line names, in which @NAME stands for a set of the file; without any, the default and what
 // is required besides.
-func (c Config) selectors(given []string) ([]string, error) {
+func (c Config) selectors(given []string) ([]kernels.Selector, error) {
 	if len(given) == 0 {
-		return c.alsoRequired(), nil
+		return parse(c.alsoRequired())
 	}
 	var all []string
 	for _, text := range given {
@@ -106,6 +106,18 @@ func (c Config) selectors(given []string) ([]string, error) {
 				all = append(all, s)
 			}
 		}
+	}
+	return parse(all)
+}
+
+func parse(texts []string) ([]kernels.Selector, error) {
+	var all []kernels.Selector
+	for _, text := range texts {
+		sel, err := kernels.ParseSelector(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, sel)
 	}
 	return all, nil
 }
@@ -126,7 +138,7 @@ func (c Config) set(name string) ([]string, error) {
 	if near := DidYouMean(name, known); near != "" {
 		return nil, fmt.Errorf("unknown set of kernels @%s — did you mean \"@%s\"?", name, near)
 	}
-	return nil, fmt.Errorf("unknown set of kernels @%s; %s has @%s", name, ConfigName, strings.Join(known, ", @"))
+	return nil, fmt.Errorf("unknown set of kernels @%s; %s has @%s", name, harness.ConfigName, strings.Join(known, ", @"))
 }
 
 func (c Config) alsoRequired() []string {
@@ -139,24 +151,12 @@ func (c Config) alsoRequired() []string {
 	return all
 }
 
-// everySelector are all that the file names, sorted, each once.
-func (c Config) everySelector() []string {
+// Selectors are all that the file names, sorted, each once: what a Lock pins.
+func (c Config) Selectors() ([]kernels.Selector, error) {
 	all := c.alsoRequired()
 	for _, set := range c.Sets {
 		all = append(all, set...)
 	}
 	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// isRequired tells whether text is one of the selectors that must not be missing.
-func (s Spec) isRequired(text string) bool { return slices.Contains(s.Required, text) }
-
-// insist makes an ERROR of a MISS where the kernel is required: that nobody could look is then trouble, not a gap.
-func insist(rec results.Record, required bool) results.Record {
-	if required && rec.Status == results.Miss {
-		rec.Status = results.Error
-		rec.Reason = "required, but missing: " + rec.Reason
-	}
-	return rec
+	return parse(slices.Compact(all))
 }

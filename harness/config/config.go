@@ -1,4 +1,4 @@
-package harness
+package config
 
 import (
 	"bytes"
@@ -16,26 +16,28 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/modmatrix/modmatrix/harness"
 )
 
-// ConfigName is what the configuration is called in a module's folder. It may be absent.
-const ConfigName = "modmatrix.toml"
+// DefaultKernels are the selectors of a run that names none: the newest kernel of every Debian series still in use.
+var DefaultKernels = []string{"debian:bullseye", "debian:bookworm", "debian:trixie", "debian:trixie-backports"}
 
 // maxConfig bounds the file, in bytes; a real one has a screenful.
 const maxConfig = 1 << 20
 
-// Config is modmatrix.toml. What the file leaves out is as DefaultConfig has it. The comments are written into the
-// file that init makes.
+// Config is modmatrix.toml. What the file leaves out is as Default has it. The comments are written into the file that
+// init makes.
 type Config struct {
-	Kernels    []string     `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour. debian:all is the newest of every series, host the kernel that\nruns here, and dir:PATH one that was built by hand. A table instead, [kernels], names sets: default = […] is what a run\ntakes, NAME = […] what -k @NAME takes, and required = […] what must not be missing."`
-	Suites     []string     `toml:"suites" comment:"What to run on each of them: \"lifecycle\" (load, check, unload, several times), which fits every module,\nand folders of Ginkgo suites, relative to this file."`
-	Params     []string     `toml:"params,commented" comment:"Parameters given to the module whenever it is loaded, as \"name=value\"."`
-	Make       []string     `toml:"make,commented" comment:"Variables added to the command line of make, as \"NAME=VALUE\"."`
-	Out        string       `toml:"out,commented" comment:"Folder for results.json, matrix.md and the logs, relative to this file. What an earlier run left in it is replaced."`
-	Jobs       int          `toml:"jobs,commented" comment:"How many builds and guests run at once, 0 to 1024; 0 is one for each CPU."`
-	RequireKVM bool         `toml:"require_kvm,commented" comment:"Refuse to fall back to emulation, which is slower and hides timing."`
-	Guest      GuestConfig  `toml:"guest" comment:"The virtual machine."`
-	Debian     DebianConfig `toml:"debian" comment:"Where Debian's kernels come from."`
+	Kernels    []string `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour. debian:all is the newest of every series, host the kernel that\nruns here, and dir:PATH one that was built by hand. A table instead, [kernels], names sets: default = […] is what a run\ntakes, NAME = […] what -k @NAME takes, and required = […] what must not be missing."`
+	Suites     []string `toml:"suites" comment:"What to run on each of them: \"lifecycle\" (load, check, unload, several times), which fits every module,\nand folders of Ginkgo suites, relative to this file."`
+	Params     []string `toml:"params,commented" comment:"Parameters given to the module whenever it is loaded, as \"name=value\"."`
+	Make       []string `toml:"make,commented" comment:"Variables added to the command line of make, as \"NAME=VALUE\"."`
+	Out        string   `toml:"out,commented" comment:"Folder for results.json, matrix.md and the logs, relative to this file. What an earlier run left in it is replaced."`
+	Jobs       int      `toml:"jobs,commented" comment:"How many builds and guests run at once, 0 to 1024; 0 is one for each CPU."`
+	RequireKVM bool     `toml:"require_kvm,commented" comment:"Refuse to fall back to emulation, which is slower and hides timing."`
+	Guest      Guest    `toml:"guest" comment:"The virtual machine."`
+	Debian     Debian   `toml:"debian" comment:"Where Debian's kernels come from."`
 
 	// Sets and Required come from a table [kernels], whose key default is Kernels then.
 	Sets     map[string][]string `toml:"-"` // by name; -k @NAME takes one
@@ -45,8 +47,8 @@ type Config struct {
 	Lock string `toml:"-"`
 }
 
-// GuestConfig is the table [guest].
-type GuestConfig struct {
+// Guest is the table [guest].
+type Guest struct {
 	MemoryMiB int               `toml:"memory_mib,commented" comment:"Memory in MiB, 64 to 1048576."`
 	CPUs      int               `toml:"cpus,commented" comment:"Processors, 1 to 256."`
 	Devices   []string          `toml:"devices,commented" comment:"Stand-ins for the hardware that the module drives, each as QEMU's -device has it: \"edu\", \"qemu-xhci,id=x\",\n\"usb-mouse,bus=x.0\". qemu-system-x86_64 -device help lists them. Nothing of the host can be given."`
@@ -56,7 +58,7 @@ type GuestConfig struct {
 }
 
 // plugs are the devices to plug in as "NAME=ROW", sorted by name.
-func (g GuestConfig) plugs() []string {
+func (g Guest) plugs() []string {
 	var rows []string
 	for _, name := range slices.Sorted(maps.Keys(g.Plug)) {
 		rows = append(rows, name+"="+g.Plug[name])
@@ -64,8 +66,8 @@ func (g GuestConfig) plugs() []string {
 	return rows
 }
 
-// DebianConfig is the table [debian].
-type DebianConfig struct {
+// Debian is the table [debian].
+type Debian struct {
 	Mirror         string `toml:"mirror,commented" comment:"Address of the archive; empty: the one that this machine's own apt sources name."`
 	SecurityMirror string `toml:"security_mirror,commented" comment:"Address of the security archive; empty: likewise."`
 }
@@ -94,20 +96,21 @@ func (d Duration) MarshalText() ([]byte, error) {
 	return []byte(s), nil
 }
 
-// DefaultConfig is the configuration of a folder without a file.
-func DefaultConfig() Config {
+// Default is the configuration of a folder without a file.
+func Default() Config {
+	spec := harness.Spec{}.WithDefaults()
 	return Config{
 		Kernels: DefaultKernels,
-		Suites:  []string{Lifecycle},
+		Suites:  []string{harness.Lifecycle},
 		Params:  []string{},
 		Make:    []string{},
-		Out:     "modmatrix-out",
-		Guest:   GuestConfig{MemoryMiB: 256, CPUs: 1, Devices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(wholeDefault)},
+		Out:     harness.OutName,
+		Guest:   Guest{MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs, Devices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(spec.Timeout)},
 	}
 }
 
-// WriteConfig writes c as a documented file: what a user is likely to change stands ready, the rest is commented out.
-func WriteConfig(w io.Writer, c Config) error {
+// Write writes the configuration as a documented file: what a user is likely to change stands ready, the rest is commented out.
+func (c Config) Write(w io.Writer) error {
 	var b bytes.Buffer
 	enc := toml.NewEncoder(&b).SetArraysMultiline(false)
 	if err := enc.Encode(c); err != nil {
@@ -120,30 +123,30 @@ func WriteConfig(w io.Writer, c Config) error {
 // airy finds a value with a comment right below it, which belongs to the next key: a blank line goes between them.
 var airy = regexp.MustCompile(`(?m)^((?:# )?[a-z_]+ = .*\n)#`)
 
-// LoadConfig reads the configuration at path; a missing file gives the default. Paths in it are made relative to its
-// folder. An error is one line that names file, line and cure, as a *UsageError.
-func LoadConfig(path string) (Config, error) {
-	c := DefaultConfig()
-	c.Lock = filepath.Join(filepath.Dir(path), LockName)
+// Load reads the configuration at path; a missing file is the default. Paths in it are made relative to its folder. An
+// error is one line that names file, line and cure, as a *harness.UsageError.
+func Load(path string) (Config, error) {
+	c := Default()
+	c.Lock = filepath.Join(filepath.Dir(path), harness.LockName)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
 	if err != nil {
-		return c, &UsageError{err}
+		return c, &harness.UsageError{Err: err}
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
-		return c, &UsageError{err}
+		return c, &harness.UsageError{Err: err}
 	}
 	if len(data) > maxConfig {
-		return c, &UsageError{fmt.Errorf("%s: larger than %d bytes", path, maxConfig)}
+		return c, &harness.UsageError{Err: fmt.Errorf("%s: larger than %d bytes", path, maxConfig)}
 	}
 	if c, err = parseConfig(data); err != nil {
-		return c, &UsageError{fmt.Errorf("%s:%w", path, err)}
+		return c, &harness.UsageError{Err: fmt.Errorf("%s:%w", path, err)}
 	}
-	c.Lock = filepath.Join(filepath.Dir(path), LockName)
+	c.Lock = filepath.Join(filepath.Dir(path), harness.LockName)
 	c.resolve(filepath.Dir(path))
 	return c, nil
 }
@@ -152,18 +155,18 @@ func LoadConfig(path string) (Config, error) {
 func (c *Config) resolve(dir string) {
 	c.Suites = slices.Clone(c.Suites)
 	for i, s := range c.Suites {
-		if s != Lifecycle && !filepath.IsAbs(s) {
+		if s != harness.Lifecycle && !filepath.IsAbs(s) {
 			c.Suites[i] = filepath.Join(dir, s)
 		}
 	}
-	if c.Out != DefaultConfig().Out && !filepath.IsAbs(c.Out) {
+	if c.Out != harness.OutName && !filepath.IsAbs(c.Out) {
 		c.Out = filepath.Join(dir, c.Out)
 	}
 }
 
 // parseConfig reads the text of a file. Its errors begin with the line: "3: unknown key …".
 func parseConfig(data []byte) (Config, error) {
-	file := setsFile{Config: DefaultConfig()}
+	file := setsFile{Config: Default()}
 	into, sets := any(&file.Config), hasSets(data)
 	if sets {
 		into = &file

@@ -1,4 +1,4 @@
-package harness
+package config
 
 import (
 	"fmt"
@@ -26,8 +26,8 @@ var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct fie
 
 // typeNames are Go's types in the words of who writes the file.
 var typeNames = map[string]string{"int": "a whole number", "string": "a text in quotes", "bool": "true or false",
-	"[]string": "a list of texts", "map[string]string": "a table of texts", "harness.Duration": "a text like \"10m\"",
-	"harness.GuestConfig": "a table", "harness.DebianConfig": "a table"}
+	"[]string": "a list of texts", "map[string]string": "a table of texts", "config.Duration": "a text like \"10m\"",
+	"config.Guest": "a table", "config.Debian": "a table"}
 
 func oneLine(s string) string {
 	s = strings.TrimPrefix(strings.Join(strings.Fields(s), " "), "toml: ")
@@ -74,7 +74,7 @@ func keysOf(t reflect.Type, table string) []string {
 	return keys
 }
 
-// linesOf tells on which line each key of a well-formed document stands.
+// linesOf returns on which line each key of a well-formed document stands.
 func linesOf(data []byte) map[string]int {
 	lines := map[string]int{}
 	var p unstable.Parser
@@ -131,7 +131,7 @@ func (c Config) check(lines map[string]int) error {
 	return nil
 }
 
-// notAssignment tells whether s is anything but NAME=VALUE with a name that make and the kernel both take.
+// notAssignment reports whether s is anything but NAME=VALUE with a name that make and the kernel both take.
 func notAssignment(s string) bool {
 	name, _, ok := strings.Cut(s, "=")
 	return !ok || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != "" ||

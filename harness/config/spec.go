@@ -1,4 +1,4 @@
-package harness
+package config
 
 import (
 	"cmp"
@@ -10,16 +10,34 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/modmatrix/modmatrix/harness"
 )
 
-// Spec merges c and what was given on the command line, which wins: a zero field of flags was not given. Lists
-// replace those of the file, but for Params and Make, of which those of another name stay. A suite goes by its path
-// or by its name, if it is one of the file's or lies in the module's folder suites.
-func (c Config) Spec(flags Spec) (Spec, error) {
-	if err := checkFlags(flags); err != nil {
-		return flags, &UsageError{err}
+// Flags are what the command line says. A zero field was not given.
+type Flags struct {
+	harness.Spec
+	Kernels []string // selectors, and @NAME for a set of the file; in place of those of Spec
+}
+
+// Spec merges c with its lock and with what was given on the command line, which wins. Lists replace those of the file,
+// but for Params and Make, of which those of another name stay. A suite goes by its path or by its name, if it is one of
+// the file's or lies in the module's folder suites. Every error is a *harness.UsageError.
+func (c Config) Spec(flags Flags) (harness.Spec, error) {
+	s, err := c.merge(flags)
+	if err != nil {
+		return s, &harness.UsageError{Err: err}
 	}
-	s := flags
+	lock, err := ReadLock(c.Lock)
+	s.Pins = lock.resolutions()
+	return s, err
+}
+
+func (c Config) merge(flags Flags) (harness.Spec, error) {
+	s := flags.Spec
+	if err := checkFlags(s); err != nil {
+		return s, err
+	}
 	s.Module = cmp.Or(flags.Module, ".")
 	s.Out = cmp.Or(flags.Out, c.Out)
 	s.Timeout = cmp.Or(flags.Timeout, time.Duration(c.Guest.Timeout))
@@ -36,9 +54,11 @@ func (c Config) Spec(flags Spec) (Spec, error) {
 	s.Make = assignments(c.Make, flags.Make)
 	var err error
 	if s.Kernels, err = c.selectors(flags.Kernels); err != nil {
-		return s, &UsageError{err}
+		return s, err
 	}
-	s.Required, s.Lock = c.Required, c.Lock
+	if s.Required, err = parse(c.Required); err != nil {
+		return s, err
+	}
 	if len(flags.Suites) == 0 {
 		s.Suites = c.Suites
 		return s, nil
@@ -47,7 +67,7 @@ func (c Config) Spec(flags Spec) (Spec, error) {
 	for _, name := range flags.Suites {
 		dir, err := c.suite(s.Module, name)
 		if err != nil {
-			return s, &UsageError{err}
+			return s, err
 		}
 		s.Suites = append(s.Suites, dir)
 	}
@@ -65,7 +85,7 @@ func nonEmpty(lists ...[]string) []string {
 }
 
 // checkFlags says what may be given where it was not. The zero value was not given.
-func checkFlags(f Spec) error {
+func checkFlags(f harness.Spec) error {
 	if _, err := regexp.Compile(f.Focus); err != nil {
 		return fmt.Errorf("--focus: %w", err)
 	}
@@ -80,8 +100,8 @@ func checkFlags(f Spec) error {
 		return errors.New("--count and --retries exclude each other: the one shows every end, the other seeks a better one")
 	case f.DeferInTree && f.CompareInTree:
 		return errors.New("--defer-in-tree and --compare-in-tree exclude each other: the one skips the kernels that the other looks for")
-	case f.Isolate != "" && !slices.Contains(Isolations, f.Isolate):
-		return fmt.Errorf("--isolate %q: %s", f.Isolate, strings.Join(Isolations, ", "))
+	case f.Isolate != "" && !slices.Contains(harness.Isolations, f.Isolate):
+		return fmt.Errorf("--isolate %q: %s", f.Isolate, strings.Join(harness.Isolations, ", "))
 	case f.Jobs < 0 || f.Jobs > 1024:
 		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
 	case badDevice(f.Devices) != "":
@@ -110,10 +130,10 @@ func assignments(base, over []string) []string {
 }
 
 func (c Config) suite(module, name string) (string, error) {
-	if name == Lifecycle {
+	if name == harness.Lifecycle {
 		return name, nil
 	}
-	known := []string{Lifecycle}
+	known := []string{harness.Lifecycle}
 	candidates := []string{name}
 	for _, s := range c.Suites {
 		if filepath.Base(s) == name {
@@ -121,7 +141,7 @@ func (c Config) suite(module, name string) (string, error) {
 		}
 		known = append(known, filepath.Base(s))
 	}
-	for _, dir := range append(candidates, filepath.Join(module, suitesDir, name)) {
+	for _, dir := range append(candidates, filepath.Join(module, harness.SuitesDir, name)) {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
 			return dir, nil
 		}

@@ -1,7 +1,6 @@
-package harness
+package config
 
-// DidYouMean gives the one of known that is nearest to word, if it is near enough to be a slip of the fingers,
-// and "" otherwise.
+// DidYouMean returns the one of known that is nearest to word, if it is near enough to be a typo, and "" otherwise.
 func DidYouMean(word string, known []string) string {
 	best, least := "", 1+max(len(word)/3, 1)
 	for _, k := range known {

@@ -1,9 +1,8 @@
-package harness
+package config
 
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,16 +13,14 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// LockName is what the lock is called, beside modmatrix.toml. It may be absent.
-const LockName = "modmatrix.lock"
-
-// LockSchema names its format.
+// LockSchema names the format of a Lock.
 const LockSchema = "modmatrix.lock/v1"
 
-// Lock pins what selectors resolved to: by package, version and SHA-256 where a kernel comes from an archive, by release and
+// Lock is modmatrix.lock, which lies beside modmatrix.toml. It pins what selectors resolved to: by package, version and SHA-256 where a kernel comes from an archive, by release and
 // the digests of its files where it lies on a host. It names no archive, so that it holds anywhere. It is plain data.
 type Lock struct {
 	Schema    string   `json:"schema"`
@@ -37,18 +34,30 @@ type Pinned struct {
 	Incomplete []*kernels.IncompleteError `json:"incomplete,omitempty"`
 }
 
-// ReadLock reads the lock at path; without a file it is empty, and pins nothing. A damaged one is a *UsageError with the cure.
+// Pin makes the lock of what selectors resolved to.
+func Pin(selectors []kernels.Selector, resolved []kernels.Resolution) Lock {
+	l := Lock{Schema: LockSchema}
+	for i, sel := range selectors {
+		l.Selectors = append(l.Selectors, Pinned{sel.String(), resolved[i].Targets, resolved[i].Incomplete})
+	}
+	slices.SortStableFunc(l.Selectors, func(a, b Pinned) int { return cmp.Compare(a.Selector, b.Selector) })
+	l.Selectors = slices.CompactFunc(l.Selectors, func(a, b Pinned) bool { return a.Selector == b.Selector })
+	return l
+}
+
+// ReadLock reads the lock at path; without a file it is empty, and pins nothing. A damaged one is a *harness.UsageError with the
+// cure.
 func ReadLock(path string) (Lock, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Lock{}, nil
 	}
 	if err != nil {
-		return Lock{}, &UsageError{err}
+		return Lock{}, &harness.UsageError{Err: err}
 	}
 	l, err := parseLock(data)
 	if err != nil {
-		return Lock{}, &UsageError{fmt.Errorf("%s: %w; modmatrix kernels update writes it anew", path, err)}
+		return Lock{}, &harness.UsageError{Err: fmt.Errorf("%s: %w; modmatrix kernels update writes it anew", path, err)}
 	}
 	return l, nil
 }
@@ -63,10 +72,12 @@ func parseLock(data []byte) (Lock, error) {
 	if l.Schema != LockSchema {
 		return Lock{}, fmt.Errorf("schema %q is not %s", l.Schema, LockSchema)
 	}
-	for _, p := range l.Selectors {
-		if _, err := kernels.ParseSelector(p.Selector); err != nil {
+	for i, p := range l.Selectors {
+		sel, err := kernels.ParseSelector(p.Selector)
+		if err != nil {
 			return Lock{}, err
 		}
+		l.Selectors[i].Selector = sel.String()
 		if len(p.Targets)+len(p.Incomplete) == 0 {
 			return Lock{}, fmt.Errorf("%s is pinned to nothing", p.Selector)
 		}
@@ -94,14 +105,6 @@ func (l Lock) Write(path string) error {
 	return nil
 }
 
-// lock is the one that s names, empty where there is none.
-func (s Spec) lock() (Lock, error) {
-	if s.Lock == "" {
-		return Lock{}, nil
-	}
-	return ReadLock(s.Lock)
-}
-
 // resolution is what selector is pinned to, if it is.
 func (l Lock) resolution(selector string) (kernels.Resolution, bool) {
 	for _, p := range l.Selectors {
@@ -112,32 +115,19 @@ func (l Lock) resolution(selector string) (kernels.Resolution, bool) {
 	return kernels.Resolution{}, false
 }
 
-// pin adds what selector resolved to.
-func (l *Lock) pin(selector string, res kernels.Resolution) {
-	l.Selectors = append(l.Selectors, Pinned{selector, res.Targets, res.Incomplete})
-	slices.SortStableFunc(l.Selectors, func(a, b Pinned) int { return cmp.Compare(a.Selector, b.Selector) })
-	l.Selectors = slices.CompactFunc(l.Selectors, func(a, b Pinned) bool { return a.Selector == b.Selector })
-}
-
-// remembers is a source that knows without asking anybody whether its archive has dropped a kernel since.
-type remembers interface {
-	Gone(ctx context.Context, t kernels.Target) string
-}
-
-// gone tells which of the pinned kernels their archives no longer have.
-func gone(ctx context.Context, sources map[string]Source, targets []kernels.Target) (notices []string) {
-	for _, t := range targets {
-		name, _, _ := strings.Cut(t.Source, ":")
-		if source, ok := sources[name].(remembers); ok {
-			if notice := source.Gone(ctx, t); notice != "" {
-				notices = append(notices, notice)
-			}
-		}
+// resolutions is what the lock pins, by selector; nil where it pins nothing.
+func (l Lock) resolutions() map[string]kernels.Resolution {
+	if len(l.Selectors) == 0 {
+		return nil
 	}
-	return notices
+	all := map[string]kernels.Resolution{}
+	for _, p := range l.Selectors {
+		all[p.Selector] = kernels.Resolution{Targets: p.Targets, Incomplete: p.Incomplete}
+	}
+	return all
 }
 
-// Changes tells, one line for each selector, what is other in l than it was in old.
+// Changes says, one line for each selector, what is not the same in l as it was in old.
 func (l Lock) Changes(old Lock) []string {
 	var lines []string
 	for _, p := range l.Selectors {
@@ -163,7 +153,7 @@ func (l Lock) Changes(old Lock) []string {
 func releases(res kernels.Resolution) string {
 	var names []string
 	for _, t := range res.Targets {
-		names = append(names, Label(t))
+		names = append(names, harness.Label(t))
 	}
 	for _, e := range res.Incomplete {
 		names = append(names, "("+e.Release+")")
@@ -173,27 +163,4 @@ func releases(res kernels.Resolution) string {
 
 func samePackages(a, b []kernels.Target) bool {
 	return slices.EqualFunc(a, b, func(a, b kernels.Target) bool { return slices.Equal(a.Packages, b.Packages) })
-}
-
-// Lock resolves every selector of the configuration anew, whatever was pinned before, and pins what came of it. What cannot be
-// resolved is an error: half a lock would hide it.
-func (h *Harness) Lock(ctx context.Context, spec Spec, c Config) (Lock, []string, error) {
-	lock, notices := Lock{Schema: LockSchema}, []string{}
-	sources := h.sources(spec)
-	for _, text := range c.everySelector() {
-		p := &Plan{}
-		if err := resolveOne(ctx, p, sources, text); err != nil {
-			return lock, nil, err
-		}
-		res := kernels.Resolution{Targets: p.Targets}
-		for _, u := range p.Unresolved {
-			if u.Release == "" {
-				return lock, nil, errors.New(u.Reason)
-			}
-			res.Incomplete = append(res.Incomplete, &kernels.IncompleteError{Release: u.Release, Version: u.Version, Err: errors.New(u.Reason)})
-		}
-		lock.pin(text, res)
-		notices = append(notices, p.Notices...)
-	}
-	return lock, notices, nil
 }
