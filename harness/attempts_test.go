@@ -78,7 +78,7 @@ func TestAttemptsAddUp(t *testing.T) {
 // Whoever interrupts a run does not wait for the attempts that are left.
 func TestNoAttemptAfterAnInterrupt(t *testing.T) {
 	f := newFixture(t, "call fail-second "+filepath.Join(t.TempDir(), "never")+"\npoweroff\n")
-	f.spec.Kernels, f.spec.Retries = []string{"debian:old"}, 5
+	f.spec.Kernels, f.spec.Retries = Selectors("debian:old"), 5
 	ctx, cancel := context.WithCancel(t.Context())
 	guests := 0
 	f.judge = func(e judge.Evidence) results.Record {
