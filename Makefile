@@ -1,6 +1,6 @@
 # Two commands on a fresh Debian machine with Go, make and apt:
-#   make demo    sets up, and validates the example driver against four real kernels
-#   make test    sets up, and runs every check and test, real guests included
+#   make demo    installs what is missing, and validates the example driver against four real kernels
+#   make test    installs what is missing, and runs every check and test, real guests included
 
 SHELL     := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -12,7 +12,7 @@ DEMO      ?= suites/example/driver
 DEMO_SUITE?= $(DEMO)/suites/fifo
 KERNELS   ?= debian:bullseye debian:bookworm debian:trixie debian:trixie-backports
 
-# package : the file that proves it is there : what it is for
+# package : a file of it, to see whether it is installed : what it is for
 RUN_NEEDS := \
 	qemu-system-x86:/usr/bin/qemu-system-x86_64:boots_the_kernels \
 	mmdebstrap:/usr/bin/mmdebstrap:makes_the_roots_that_modules_are_compiled_in \
@@ -26,13 +26,13 @@ TEST_NEEDS := $(RUN_NEEDS) \
 	git:/usr/bin/git:tests_of_work_trees \
 	kmod:/usr/sbin/depmod:says_what_the_modules_of_a_built_kernel_need \
 	gnupg:/usr/bin/gpg:signs_the_archive_that_tests_tamper_with \
-	procps:/usr/bin/pgrep:looks_for_what_a_killed_run_leaves
+	procps:/usr/bin/pgrep:looks_for_processes_that_a_killed_run_left
 
 .PHONY: help
-help: ## say what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+help: ## list the targets
+	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# install LIST: apt-gets what of LIST is missing, and says what for; silent when all is there.
+# install LIST: installs what of LIST is missing with apt-get, and prints what for; silent when nothing is missing.
 define install
 	missing=""; \
 	for need in $(1); do \
@@ -48,56 +48,48 @@ define install
 	fi
 endef
 
-.PHONY: setup setup-test
+##@ The two commands
+.PHONY: demo test
+demo: setup build ## validate the example driver against four real kernels
+	bin/modmatrix run $(DEMO) $(KERNELS:%=-k %) --suite lifecycle --suite $(DEMO_SUITE) -o $(OUT)
+test: setup-test check unit real ## every check and test, real guests included
+
+##@ The program
+.PHONY: build setup setup-test
+build: ## build bin/modmatrix
+	@go build -o bin/modmatrix ./cmd/modmatrix
 setup: ## install what a run needs
 	@$(call install,$(RUN_NEEDS))
 setup-test: ## install what the tests need
 	@$(call install,$(TEST_NEEDS))
 
-.PHONY: build
-build: ## build bin/modmatrix
-	@go build -o bin/modmatrix ./cmd/modmatrix
-
-.PHONY: demo
-demo: setup build ## validate the example driver against four real kernels
-	bin/modmatrix run $(DEMO) $(KERNELS:%=-k %) --suite lifecycle --suite $(DEMO_SUITE) -o $(OUT)
-
-.PHONY: check
+##@ Tests
+.PHONY: check unit real zoo sweep oracle real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
-
-.PHONY: unit
-unit: ## every test but those that boot real kernels
+unit: ## every test but those that need real kernels
 	go test -race ./...
-
-ORACLE_CONSOLES ?= ../shared/oracle/consoles
-.PHONY: oracle
-oracle: ## compare which faults we find in a console with ORACLE_CONSOLES=DIR, the recorded consoles of another project
-	ORACLE_CONSOLES="$(abspath $(ORACLE_CONSOLES))" go test -count=1 -run '^TestOracle$$' -v ./vm/console
-
-.PHONY: real
-real: ## boot real kernels
+real: ## the tests that need real kernels, their packages, or the archive
 	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestReal' -v ./harness
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
-
-.PHONY: zoo sweep dkms-agreement real-source
-zoo: setup-test ## run every bad module for real: on the oldest, the middle and the newest kernels; about an hour
+zoo: setup-test ## run every bad module for real, on the oldest, the middle and the newest kernels; about an hour
 	MODMATRIX_REAL=1 go test -count=1 -timeout 120m -run '^TestZoo$$' -v ./harness
-sweep: setup-test ## kill modmatrix, or every QEMU, at 20 points, and go on: the same matrix each time
+sweep: setup-test ## kill modmatrix, or every QEMU, at 20 points, and resume: the same matrix each time
 	MODMATRIX_REAL=1 go test -count=1 -timeout 60m -run '^TestKillSweep$$' -v ./harness
-dkms-agreement: setup ## compare our build verdicts with those of dkms, on real packages
-	go run ./cmd/modmatrix-bench agreement $(AGREEMENT_FLAGS)
+oracle: ## compare the faults found in ORACLE_CONSOLES=DIR, recorded consoles of another project, with that project's verdicts
+	@test -n "$(ORACLE_CONSOLES)" || { echo "make oracle ORACLE_CONSOLES=DIR: a folder of recorded consoles"; exit 2; }
+	ORACLE_CONSOLES="$(abspath $(ORACLE_CONSOLES))" go test -count=1 -run '^TestOracle$$' -v ./vm/console
 real-source: setup-test ## compile kernels from LINUX=linux-source-….tar.xz, and a module against each; an hour on two cores
 	@test -n "$(LINUX)" || { echo "make real-source LINUX=FILE: a tarball of a kernel's source"; exit 2; }
 	MODMATRIX_TEST_SOURCES="tar:$(LINUX) tar:$(LINUX)+kasan+lockdep+kmemleak" go test -count=1 -timeout 180m -run '^TestRealKernels$$' -v ./kernels/source
 
-.PHONY: bench soak
-bench: setup ## measure what modmatrix costs beside what it must not cost; the table, and bench.json
+##@ Measuring
+.PHONY: bench soak dkms-agreement
+bench: setup ## measure what modmatrix costs beside what it replaces: a table, and bench.json
 	go run ./cmd/modmatrix-bench -o bench.json $(BENCH_FLAGS)
 soak: setup ## 200 clones in a row and 16 at once: the same verdict each time, and nothing left behind
 	go run ./cmd/modmatrix-bench soak
-
-.PHONY: test
-test: setup-test check unit real ## all of it
+dkms-agreement: setup ## compare build verdicts with those of dkms, on real packages
+	go run ./cmd/modmatrix-bench agreement $(AGREEMENT_FLAGS)

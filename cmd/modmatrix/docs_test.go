@@ -135,16 +135,27 @@ func (c shown) try(t *testing.T, words []string) {
 	case "make":
 		c.make(t, words[1:])
 	case "go":
-		dir := words[len(words)-1]
-		if words[1] == "test" {
-			dir = words[slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "./") })]
-		}
-		if info, err := os.Stat(filepath.Join(repository, strings.TrimSuffix(dir, "..."))); err != nil || !info.IsDir() {
-			t.Errorf("%s: %v", c.line, err)
-		}
+		c.goTool(t, words)
 	case "cd", "head":
 	default:
 		t.Errorf("%s: no test knows what to do with %s", c.line, words[0])
+	}
+}
+
+// goTool holds that the package is there, and the test that is run.
+func (c shown) goTool(t *testing.T, words []string) {
+	dir := words[slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "./") })]
+	files, err := filepath.Glob(filepath.Join(repository, dir, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: no package in %s", c.line, dir)
+	}
+	if i := slices.Index(words, "-run"); i > 0 {
+		for _, file := range files {
+			if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), "\nfunc "+words[i+1]+"(") {
+				return
+			}
+		}
+		t.Errorf("%s: there is no %s in %s", c.line, words[i+1], dir)
 	}
 }
 
@@ -280,6 +291,34 @@ func TestDocumentsAreComplete(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Links lead somewhere, and so do the names of files and folders of this repository.
+func TestDocumentsNameWhatIsThere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	path := regexp.MustCompile("`((?:cmd|harness|initramfs|kernels|results|suites|vm|docs)(?:/[a-z_*.-]+)*)`")
+	found := 0
+	for _, file := range documents(t) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(name string) {
+			found++
+			if all, err := filepath.Glob(name); err != nil || len(all) == 0 {
+				t.Errorf("%s names %s, which is not there", filepath.Base(file), name)
+			}
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			check(filepath.Join(filepath.Dir(file), m[1]))
+		}
+		for _, m := range path.FindAllStringSubmatch(string(text), -1) {
+			check(filepath.Join(repository, m[1]))
+		}
+	}
+	if found < 15 {
+		t.Errorf("only %d names were found: has the form of the documents changed?", found)
 	}
 }
 
