@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -99,8 +98,8 @@ func (h *Harness) planModule(ctx context.Context, spec Spec) (*Plan, error) {
 
 // lister is the source of both ends, if it is one that can list what lies between them.
 func (b *bisection) lister(good, bad kernels.Target) (lister, error) {
-	source, _, _ := strings.Cut(bad.Source, ":")
-	other, _, _ := strings.Cut(good.Source, ":")
+	source, _ := bad.Origin()
+	other, _ := good.Origin()
 	l, ok := b.sources(b.Spec)[source].(lister)
 	switch {
 	case !ok || source != other:

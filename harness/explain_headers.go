@@ -37,7 +37,7 @@ func (h *Harness) compareHeaders(ctx context.Context, spec Spec, old, fresh kern
 
 // storedTree gives a tree that is there already. It downloads and compiles nothing.
 func (h *Harness) storedTree(ctx context.Context, spec Spec, t kernels.Target) (*kernels.Tree, error) {
-	kind, _, _ := strings.Cut(t.Source, ":")
+	kind, _ := t.Origin()
 	spec.Offline = true
 	source := h.sources(spec)[kind]
 	if source == nil || kind == "git" || kind == "tar" {

@@ -3,7 +3,6 @@ package harness
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
 )
@@ -19,7 +18,7 @@ func setApart(targets []kernels.Target, first int, sources map[string]Source) (n
 	for i, t := range targets[first:] {
 		before := targets[:first+i]
 		other := slices.IndexFunc(before, func(o kernels.Target) bool { return Label(o) == Label(t) && !slices.Equal(o.Packages, t.Packages) })
-		name, _, _ := strings.Cut(t.Source, ":")
+		name, _ := t.Origin()
 		source, ok := sources[name].(renamer)
 		if other < 0 || !ok {
 			continue

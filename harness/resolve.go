@@ -92,7 +92,7 @@ type remembers interface {
 // gone says which of the pinned kernels their archives no longer have.
 func gone(ctx context.Context, sources map[string]Source, targets []kernels.Target) (notices []string) {
 	for _, t := range targets {
-		name, _, _ := strings.Cut(t.Source, ":")
+		name, _ := t.Origin()
 		if source, ok := sources[name].(remembers); ok {
 			if notice := source.Gone(ctx, t); notice != "" {
 				notices = append(notices, notice)

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -108,7 +107,7 @@ func underway(begun, over <-chan struct{}) bool {
 }
 
 func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error) {
-	source, _, _ := strings.Cut(t.Source, ":")
+	source, _ := t.Origin()
 	if err := r.net.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}

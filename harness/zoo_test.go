@@ -249,7 +249,7 @@ func newKeeper(t *testing.T, texts []string) *keeper {
 			t.Fatal(err)
 		}
 		for _, target := range plan.Targets {
-			source, _, _ := strings.Cut(target.Source, ":")
+			source, _ := target.Origin()
 			tree, err := h.sources(spec)[source].Fetch(t.Context(), target, func(kernels.Progress) {})
 			if err != nil {
 				t.Fatal(err)

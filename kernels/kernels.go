@@ -8,6 +8,7 @@ package kernels
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
@@ -67,6 +68,12 @@ type Target struct {
 	RootPkgs []string  `json:"root_packages"`
 	MoreMiB  int       `json:"more_mib,omitempty"` // of memory, that its guests need beyond what other kernels' have: a sanitizer's own
 	Slower   int       `json:"slower,omitempty"`   // how many times longer than in others everything takes in it; 0 is once
+}
+
+// Origin is Source in two: which of Sources the target is of, and what it is called there: a suite, a release, a path.
+func (t Target) Origin() (source, name string) {
+	source, name, _ = strings.Cut(t.Source, ":")
+	return source, name
 }
 
 // Package is one archive file a tree is made from. It names no host.

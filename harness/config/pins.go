@@ -22,7 +22,7 @@ func (l Lock) Pins(e store.Entry) (selector string) {
 }
 
 func pins(t kernels.Target, e store.Entry) bool {
-	switch source, _, _ := strings.Cut(t.Source, ":"); {
+	switch source, _ := t.Origin(); {
 	case t.Suite == "": // it is no entry: the kernel lies on a host
 		return false
 	case e.Kind == "roots":

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -71,7 +70,7 @@ func (s *Source) addRealtime(ctx context.Context, res kernels.Resolution) (kerne
 		return res, nil
 	}
 	newest := res.Targets[len(res.Targets)-1]
-	name := strings.TrimPrefix(newest.Source, "debian:")
+	_, name := newest.Origin()
 	a, _, err := s.ask(ctx, kernels.Selector{Source: "debian", Name: name, Version: newest.Version, Flavour: realtime})
 	partly, incomplete := errors.AsType[*kernels.IncompleteError](err)
 	switch {
@@ -154,7 +153,7 @@ func (m *merged) worthwhile(series string) []offer {
 
 // tellOfLeft says what was left out, and why, where it is newer than what was taken, or its release has ended.
 func (m *merged) tellOfLeft(o offer, series string, taken []offer) {
-	name := strings.TrimPrefix(o.Target.Source, "debian:")
+	_, name := o.Target.Origin()
 	switch {
 	case o.phase == ended:
 		m.notices = append(m.notices, fmt.Sprintf("%s of %s is left out: that release is no longer supported (debian:%s@%s names it)", o.Target.Version, name, name, series))

@@ -27,8 +27,8 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernel
 }
 
 func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
-	name, ok := strings.CutPrefix(t.Source, "debian:")
-	if !ok || len(t.Packages) == 0 {
+	source, name := t.Origin()
+	if source != "debian" || len(t.Packages) == 0 {
 		return nil, fmt.Errorf("%s is no target of this source", t.Source)
 	}
 	st := s.state(name)

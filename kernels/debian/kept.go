@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -15,8 +14,8 @@ import (
 
 // keptNote says that the store is the last to have a kernel.
 func keptNote(t kernels.Target) string {
-	return fmt.Sprintf("%s is gone from the archive's %s, and served from the store: once deleted there, it cannot be had again",
-		t.Release, strings.TrimPrefix(t.Source, "debian:"))
+	_, suite := t.Origin()
+	return fmt.Sprintf("%s is gone from the archive's %s, and served from the store: once deleted there, it cannot be had again", t.Release, suite)
 }
 
 // addKept adds to what the index has for sel, or fails to have with err, what the archive dropped and the store still has.
@@ -111,8 +110,8 @@ type whereabouts struct {
 // Gone says in one line that the archive no longer has what t, which was resolved earlier, is made of; "" where it has, or
 // where no index is at hand. It asks nobody.
 func (s *Source) Gone(ctx context.Context, t kernels.Target) string {
-	name, ok := strings.CutPrefix(t.Source, "debian:")
-	if !ok || len(t.Packages) == 0 {
+	source, name := t.Origin()
+	if source != "debian" || len(t.Packages) == 0 {
 		return ""
 	}
 	st := s.state(name)

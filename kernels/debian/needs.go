@@ -30,8 +30,8 @@ func (s *Source) Furnish(ctx context.Context, tree *kernels.Tree, needs []string
 	if report == nil {
 		report = func(kernels.Progress) {}
 	}
-	name, ok := strings.CutPrefix(tree.Target.Source, "debian:")
-	if !ok {
+	source, name := tree.Target.Origin()
+	if source != "debian" {
 		name = tree.Target.Suite
 	}
 	own := s.own() // folders are made in it

@@ -43,8 +43,8 @@ func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Res
 // Fetch opens the tree of a target that Resolve gave. It is an error, which wraps kernels.ErrUnavailable, when the kernel
 // was built anew since. Progress is never reported: there is next to nothing to do.
 func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (*kernels.Tree, error) {
-	path, ok := strings.CutPrefix(t.Source, "dir:")
-	if !ok {
+	source, path := t.Origin()
+	if source != "dir" {
 		return nil, fmt.Errorf("fetch %s: %s is no target of this source", t.Release, t.Source)
 	}
 	k, err := find(path)

@@ -67,8 +67,8 @@ func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Res
 
 // Fetch opens the tree of a target that Resolve gave; see dir.Kernel.Tree.
 func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (*kernels.Tree, error) {
-	release, ok := strings.CutPrefix(t.Source, "host:")
-	if !ok {
+	source, release := t.Origin()
+	if source != "host" {
 		return nil, fmt.Errorf("fetch %s: %s is no target of this source", t.Release, t.Source)
 	}
 	k, err := s.find(release)

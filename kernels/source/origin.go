@@ -163,7 +163,7 @@ func (v version) before(o version) bool {
 
 // originOf reads back what target wrote.
 func originOf(t kernels.Target) (o origin, err error) {
-	kind, rest, _ := strings.Cut(t.Source, ":")
+	kind, rest := t.Origin()
 	o = origin{kind: kind, path: rest}
 	if len(t.Packages) != 1 || t.Packages[0].Name != "linux" || kind != "git" && kind != "tar" {
 		return o, errors.New(t.Source + " is no target of this source")
