@@ -192,8 +192,8 @@ func measure(c *results.Claims, tried []results.Record) {
 	}
 }
 
-// holdClaims puts into res what the module's source says of kernel versions, and tells what deserves to be read.
-func (h *Harness) holdClaims(p *Plan, res *results.Results) {
+// HoldClaims puts into res what the module's source says of kernel versions, and tells what deserves to be read.
+func (h *Harness) HoldClaims(p *Plan, res *results.Results) {
 	s, err := readClaims(p.in.module.Source)
 	if err != nil {
 		h.event(results.Event{Kind: results.EventNotice, Text: "what the source says of kernel versions is not known: " + err.Error()})

@@ -94,7 +94,7 @@ func (h *Harness) checkDisk() (string, error) {
 // obtained come back even with an error.
 func (h *Harness) Fetch(ctx context.Context, spec Spec) ([]kernels.Target, error) {
 	p := &Plan{Spec: spec, Suites: []Suite{{Name: Lifecycle}}}
-	if err := h.resolve(ctx, p); err != nil {
+	if err := h.Resolve(ctx, p); err != nil {
 		return nil, err
 	}
 	for _, n := range p.Notices {

@@ -51,7 +51,7 @@ func manyCells(t *testing.T, f *fixture, n int) *run {
 	t.Cleanup(r.cleanUp)
 	r.stop = func(cause error) { t.Errorf("stopped: %v", cause) }
 	for _, target := range p.Targets {
-		r.know(Label(target), aboutTarget(target))
+		r.know(Label(target), About(target))
 	}
 	return r
 }

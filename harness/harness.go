@@ -31,6 +31,7 @@ type Options struct {
 	CacheDir string              // of the store; empty: the user's cache folder
 	Events   func(results.Event) // called with everything that happens, never twice at once; nil: nobody listens
 	Tool     string              // name and version, for results.json
+	Fakes    Fakes               // for tests
 }
 
 // Harness plans and runs. It may be used for several runs, one after the other.
@@ -68,11 +69,20 @@ func New(opt Options) (*Harness, error) {
 		compiled := source.New(st, archive, source.Config{})
 		return map[string]Source{"debian": archive, "dir": dir.New(st), "git": compiled, "host": host.New(st, host.Config{}), "tar": compiled}
 	}
+	opt.Fakes.into(h)
 	return h, nil
 }
 
 // Store is where kernels, roots, images and builds are kept.
 func (h *Harness) Store() *store.Store { return h.store }
+
+// Sources are where kernels come from, by the first word of a selector.
+func (h *Harness) Sources(s Spec) map[string]Source { return h.sources(s) }
+
+// Notice reports something that the user should know.
+func (h *Harness) Notice(text string) {
+	h.event(results.Event{Kind: results.EventNotice, Text: text})
+}
 
 func (h *Harness) event(e results.Event) {
 	h.mu.Lock()

@@ -81,7 +81,7 @@ func (bd *builder) unpackCopies(tree *kernels.Tree, names []string, b *built) (*
 		return nil, err
 	}
 	t := &counterpart{}
-	dir := filepath.Join(bd.work, "in-tree-"+fileName(Label(tree.Target)))
+	dir := filepath.Join(bd.work, "in-tree-"+FileName(Label(tree.Target)))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}

@@ -104,15 +104,15 @@ func (o *output) cell(t results.Target, suite string, try int) string {
 	if t.Profile != "" {
 		label += "+" + t.Profile
 	}
-	dir := filepath.Join(cellsDir, fileName(label), fileName(suite))
+	dir := filepath.Join(cellsDir, FileName(label), FileName(suite))
 	if try > 1 {
 		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", try))
 	}
 	return dir
 }
 
-// fileName keeps a name from leaving its folder.
-func fileName(s string) string {
+// FileName keeps a name from leaving its folder.
+func FileName(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == '/' || r == filepath.Separator || r < ' ' {
 			return '_'

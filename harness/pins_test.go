@@ -34,15 +34,15 @@ func TestPinsAreTakenAsTheyAre(t *testing.T) {
 	for want, source := range map[string]Source{"": &moving{"6.12.2"}, "6.12.1 is gone": &dropping{moving{"6.12.2"}}} {
 		h := &Harness{sources: func(Spec) map[string]Source { return map[string]Source{"debian": source} }}
 		p := &Plan{Spec: Spec{Kernels: Selectors("debian:sid"), Pins: pins}}
-		if err := h.resolve(t.Context(), p); err != nil || p.Targets[0].Release != "6.12.1" || strings.Join(p.Notices, "") != want {
+		if err := h.Resolve(t.Context(), p); err != nil || p.Targets[0].Release != "6.12.1" || strings.Join(p.Notices, "") != want {
 			t.Errorf("%+v %q %v, want %q", p.Targets, p.Notices, err, want)
 		}
 		p = &Plan{Spec: Spec{Kernels: Selectors("debian:forky"), Pins: pins}}
-		if err := h.resolve(t.Context(), p); err != nil || p.Targets[0].Release != "6.12.2" {
+		if err := h.Resolve(t.Context(), p); err != nil || p.Targets[0].Release != "6.12.2" {
 			t.Errorf("%+v %v", p.Targets, err)
 		}
 		p.Spec.Locked = true
-		if _, ok := errors.AsType[*UsageError](h.resolve(t.Context(), p)); !ok {
+		if _, ok := errors.AsType[*UsageError](h.Resolve(t.Context(), p)); !ok {
 			t.Error("what is not pinned was resolved with --locked")
 		}
 	}

@@ -90,26 +90,40 @@ func (p *Plan) Digest() string {
 // It gives a *UsageError for a mistake of the caller, and an error that wraps ErrNothingMatched when a selector names
 // no kernel or none could be resolved. What comes back must be closed.
 func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
-	in, err := h.takeIn(ctx, spec)
+	p, err := h.PlanModule(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Spec: spec, in: in, Notices: in.module.Notes}
-	if err := h.fillIn(ctx, p); err != nil {
+	p.Notices = p.in.module.Notes
+	if err := h.Resolve(ctx, p); err != nil {
 		p.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (h *Harness) fillIn(ctx context.Context, p *Plan) (err error) {
-	if p.Module, err = p.in.about(p.Spec); err != nil {
-		return err
+// PlanModule is Plan without any kernel.
+func (h *Harness) PlanModule(ctx context.Context, spec Spec) (*Plan, error) {
+	in, err := h.takeIn(ctx, spec)
+	if err != nil {
+		return nil, err
 	}
-	if p.Suites, err = findSuites(p.Spec.Suites); err != nil {
-		return &UsageError{err}
+	p := &Plan{Spec: spec, in: in}
+	if p.Module, err = in.about(spec); err == nil {
+		p.Suites, err = findSuites(spec.Suites)
 	}
-	return h.resolve(ctx, p)
+	if err != nil {
+		p.Close()
+		return nil, &UsageError{err}
+	}
+	return p, nil
+}
+
+// Only is p for one kernel, as one step of a search: what a source says of all kernels is held against none of them.
+func (p *Plan) Only(t kernels.Target) *Plan {
+	one := *p
+	one.Targets, one.part = []kernels.Target{t}, true
+	return &one
 }
 
 // notSource names what lies in the module's folder and is none of its source: our own output and configuration, and suites.

@@ -13,8 +13,9 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// resolve asks for the kernels of p, selector by selector: the pins where they have it, else its source.
-func (h *Harness) resolve(ctx context.Context, p *Plan) error {
+// Resolve adds the kernels that the selectors of p's Spec name, selector by selector: the pins where they have it, else its
+// source.
+func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 	sources := h.sources(p.Spec)
 	for _, sel := range p.Spec.Kernels {
 		targets, open := len(p.Targets), len(p.Unresolved)

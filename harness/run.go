@@ -72,7 +72,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		h.notice(n)
 	}
 	for _, t := range p.Targets {
-		r.know(Label(t), aboutTarget(t))
+		r.know(Label(t), About(t))
 	}
 	for _, u := range p.Unresolved {
 		r.know(u.Label(), results.Target{Release: u.Label(), Version: u.Version, Source: u.Selector})
@@ -203,7 +203,7 @@ func (r *run) finish(ctx context.Context) (*results.Results, error) {
 		return nil, errors.Join(err, r.out.log.Close())
 	}
 	if !r.plan.part {
-		r.holdClaims(r.plan, res)
+		r.HoldClaims(r.plan, res)
 	}
 	res.Finish()
 	if err = r.out.write(res, ctx.Err() == nil); err == nil {

@@ -30,7 +30,7 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 		return
 	}
 	fetched := time.Since(began)
-	about := aboutTarget(t)
+	about := About(t)
 	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
 	r.know(label, about)
 	if lacking != "" {
@@ -150,6 +150,7 @@ func (r *run) judgeAll(label string, e judge.Evidence) {
 	}
 }
 
-func aboutTarget(t kernels.Target) results.Target {
+// About is what a record says of a kernel before its tree is there.
+func About(t kernels.Target) results.Target {
 	return results.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Profile: t.Profile, Source: t.Source, MoreMiB: t.MoreMiB}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/bisect"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -29,8 +30,8 @@ that passed. Else they are --good and --bad, and where one is not given, the old
 would take (-k names others). Releases of which the archive holds only a part cannot be tested: where they lie just at the turn, the answer
 is a range.
 
-Exit codes: 0 found, or as near as the archive allows; 2 usage, as where --good fails; 3 something of ours broke on a
-release that would have told more; 4 there is no turn to be found; 125 an end cannot be tested, which git bisect run takes
+Exit codes: 0 found, or as near as the archive allows; 2 usage, as where --good fails; 3 the infrastructure broke on a
+release that would have narrowed it down; 4 nothing fails, or everything; 125 an end cannot be tested, which git bisect run takes
 for "skip"; 130 interrupted. The results of every kernel that was tested lie below bisect/ in the folder of results.`,
 		Example: `  modmatrix bisect
   modmatrix bisect --good debian:bookworm --bad debian:trixie drv
@@ -41,7 +42,7 @@ for "skip"; 130 interrupted. The results of every kernel that was tested lie bel
 			if err != nil {
 				return err
 			}
-			return a.bisect(cmd.Context(), harness.Search{Spec: spec, Good: good, Bad: bad})
+			return a.bisect(cmd.Context(), bisect.Search{Spec: spec, Good: good, Bad: bad})
 		},
 	}
 	f := cmd.Flags()
@@ -54,11 +55,11 @@ for "skip"; 130 interrupted. The results of every kernel that was tested lie bel
 	return cmd
 }
 
-func (a *app) bisect(ctx context.Context, search harness.Search) error {
+func (a *app) bisect(ctx context.Context, search bisect.Search) error {
 	w := a.watchQuietly()
 	defer w.close()
 	if !a.quiet {
-		search.Told = func(s results.Step) { fmt.Fprintln(a.Stderr, stepLine(s)) }
+		search.Report = func(s results.Step) { fmt.Fprintln(a.Stderr, stepLine(s)) }
 	}
 	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
 	if err != nil {

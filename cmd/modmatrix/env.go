@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/bisect"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
@@ -28,13 +29,25 @@ type Env struct {
 type engine interface {
 	Plan(context.Context, harness.Spec) (*harness.Plan, error)
 	Run(context.Context, *harness.Plan) (*results.Results, error)
-	Bisect(context.Context, harness.Search) (*results.Bisection, error)
-	Explain(ctx context.Context, s harness.Spec, res *results.Results, dir string, cells []results.Cell) ([]results.Explanation, error)
+	Bisect(context.Context, bisect.Search) (*results.Bisection, error)
+	Sources(harness.Spec) map[string]harness.Source
 	Shell(context.Context, *harness.Plan, io.ReadWriter) error
 	Fetch(context.Context, harness.Spec) ([]kernels.Target, error)
 	Ask(context.Context, harness.Spec, []kernels.Selector) ([]kernels.Resolution, error)
 	Doctor(context.Context) []results.Check
 	Store() *store.Store
+}
+
+// realEngine is the harness with its clients.
+type realEngine struct{ *harness.Harness }
+
+func openReal(opt harness.Options) (engine, error) {
+	h, err := harness.New(opt)
+	return realEngine{h}, err
+}
+
+func (e realEngine) Bisect(ctx context.Context, s bisect.Search) (*results.Bisection, error) {
+	return bisect.Find(ctx, e.Harness, s)
 }
 
 // The exit codes. results has those that a matrix comes to: 0 all passed, 1 a FAIL, 3 no FAIL but ERROR or MISS.
@@ -68,7 +81,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, harness.ErrNothingMatched):
 		return exitNothing
-	case errors.Is(err, harness.ErrUntestable):
+	case errors.Is(err, bisect.ErrUntestable):
 		return exitUntestable
 	}
 	return exitTrouble

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/explain"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -21,7 +22,7 @@ func explainCommand(a *app) *cobra.Command {
 		Long: `Explain reads the results of the last run and says of a cell why it has its status: which row of the table of
 judgement decided, what the evidence is, and where there is more to see. RELEASE is a kernel as the matrix names it, or its
 version; without it, every cell that did not pass is explained. What came of the kernel's own copy of the module (run
---compare-in-tree) is told beside it.
+--compare-in-tree) is shown beside it.
 
 Where a build failed, the names that the compiler stumbled over are looked up in this kernel's headers and in those of
 the last kernel on which it built, if both are in the store, and a guard is suggested. Nothing is run or downloaded.
@@ -44,7 +45,7 @@ func vocabulary() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Statuses, the worst first: %s.\nStages, in order: %s.\nCodes:\n", spaced(results.Statuses), spaced(results.Stages))
 	for _, c := range results.Codes {
-		fmt.Fprintf(&text, "  %-18s %s\n", c, harness.Meaning(c))
+		fmt.Fprintf(&text, "  %-18s %s\n", c, explain.Meaning(c))
 	}
 	return strings.TrimSpace(text.String())
 }
@@ -70,7 +71,7 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 	if err != nil {
 		return err
 	}
-	found, err := h.Explain(ctx, harness.Spec{Out: dir}, res, dir, cells)
+	found, err := explain.Cells(ctx, h.Sources(harness.Spec{Offline: true}), res, dir, cells)
 	if err != nil {
 		return err
 	}

@@ -4,15 +4,11 @@
 // how a kernel is obtained, built against or booted, and decides nothing about a module.
 package main
 
-import (
-	"os"
-
-	"github.com/modmatrix/modmatrix/harness"
-)
+import "os"
 
 func main() {
 	os.Exit(run(Env{
 		Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr},
-		open: func(opt harness.Options) (engine, error) { return harness.New(opt) },
+		open: openReal,
 	}))
 }

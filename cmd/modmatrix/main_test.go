@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	testscript.Main(m, map[string]func(){
-		"modmatrix":          command(func(opt harness.Options) (engine, error) { return harness.New(opt) }),
+		"modmatrix":          command(openReal),
 		"modmatrix-scripted": command(func(opt harness.Options) (engine, error) { return openScripted(opt) }),
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/bisect"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
@@ -113,7 +114,7 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 }
 
 // Bisect gives what bisection.json holds, and tells of its steps.
-func (s *scripted) Bisect(_ context.Context, search harness.Search) (*results.Bisection, error) {
+func (s *scripted) Bisect(_ context.Context, search bisect.Search) (*results.Bisection, error) {
 	if search.Bad == "debian:nothing" {
 		return nil, fmt.Errorf("%w: %s", harness.ErrNothingMatched, search.Bad)
 	}
@@ -126,20 +127,20 @@ func (s *scripted) Bisect(_ context.Context, search harness.Search) (*results.Bi
 		return nil, err
 	}
 	for _, step := range b.Steps {
-		if search.Told != nil {
-			search.Told(step)
+		if search.Report != nil {
+			search.Report(step)
 		}
 	}
 	return &b, nil
 }
 
-// Explain is the harness's own: it needs nothing but the store.
-func (s *scripted) Explain(ctx context.Context, spec harness.Spec, res *results.Results, dir string, cells []results.Cell) ([]results.Explanation, error) {
+// Sources are the harness's own: explain needs nothing but the store.
+func (s *scripted) Sources(spec harness.Spec) map[string]harness.Source {
 	h, err := harness.New(harness.Options{CacheDir: s.store.Dir()})
 	if err != nil {
-		return nil, err
+		panic(err)
 	}
-	return h.Explain(ctx, spec, res, dir, cells)
+	return h.Sources(spec)
 }
 
 // Shell greets, and gives back what it is told until a line says exit, or is Ctrl-D. What comes before it greets is lost.

@@ -1,11 +1,14 @@
-package harness
+package explain
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -46,7 +49,7 @@ func TestFirstError(t *testing.T) {
 	}
 }
 
-func TestTurnVersion(t *testing.T) {
+func TestChangedAt(t *testing.T) {
 	for _, c := range []struct {
 		older, newer, bound, says string
 		known                     bool
@@ -63,7 +66,7 @@ func TestTurnVersion(t *testing.T) {
 		{"6.12.43", "6.12.74", "KERNEL_VERSION(6, 12, ?)", "somewhere between 6.12.43 and 6.12.74", false},
 		{"", "strange", "KERNEL_VERSION(0, 0, ?)", "somewhere", false},
 	} {
-		bound, says, known := turnVersion(c.older, c.newer)
+		bound, says, known := changedAt(c.older, c.newer)
 		if bound != c.bound || !strings.Contains(says, c.says) || known != c.known {
 			t.Errorf("%s, %s: %s, %s, %v", c.older, c.newer, bound, says, known)
 		}
@@ -144,9 +147,21 @@ func TestLastBuilt(t *testing.T) {
 	}
 }
 
-// A cell is explained from its results and its log alone, and what cannot be told is said.
+// emptyStore has no kernel.
+type emptyStore struct{}
+
+func (emptyStore) Resolve(context.Context, kernels.Selector) (kernels.Resolution, error) {
+	return kernels.Resolution{}, kernels.ErrUnavailable
+}
+
+func (emptyStore) Fetch(context.Context, kernels.Target, func(kernels.Progress)) (*kernels.Tree, error) {
+	return nil, kernels.ErrUnavailable
+}
+
+var stored = map[string]harness.Source{"debian": emptyStore{}}
+
+// A cell is explained from its results and its log alone, and what is not known is said.
 func TestExplainWithoutTrees(t *testing.T) {
-	f := newFixture(t, "")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "build.log"), []byte(brokenLog), 0o644); err != nil {
 		t.Fatal(err)
@@ -162,23 +177,22 @@ func TestExplainWithoutTrees(t *testing.T) {
 		"nothing to compare with": {[]results.Record{bad}, "no other kernel"},
 		"not in the store":        {[]results.Record{good, bad}, "cannot be read"},
 	} {
-		all, err := f.Explain(t.Context(), Spec{}, &results.Results{Records: c.records}, dir, cells)
+		all, err := Cells(t.Context(), stored, &results.Results{Records: c.records}, dir, cells)
 		if err != nil || len(all) != 1 || all[0].Build == nil || !strings.Contains(all[0].Build.Unknown, c.says) || len(all[0].Build.Shown) == 0 || all[0].Look[0] != filepath.Join(dir, "build.log") {
 			t.Errorf("%s: %+v, %v", name, all, err)
 		}
 	}
-	if _, err := f.Explain(t.Context(), Spec{}, &results.Results{}, dir, cells); err == nil {
+	if _, err := Cells(t.Context(), stored, &results.Results{}, dir, cells); err == nil {
 		t.Error("a cell that is not there was explained")
 	}
 }
 
-// What came of the kernel's own copy is explained beside the module's cell, and is no part of it.
+// The kernel's own copy is explained beside the module's cell, and is no part of it.
 func TestExplainBeside(t *testing.T) {
-	f := newFixture(t, "")
 	target := results.Target{Release: "2.0-amd64", Version: "2.0", Source: "debian:offline"}
 	theirs := results.Record{Target: target, Suite: "a", Status: results.Fail, Stage: results.StageLoad, Code: results.CodeOops, Artifacts: results.Artifacts{Console: "cells/x/in-tree/console.log"}}
 	rec := results.Record{Target: target, Suite: "a", Status: results.Pass, InTreeRun: &results.InTreeRun{Modules: []string{"m"}, Record: theirs}}
-	all, err := f.Explain(t.Context(), Spec{}, &results.Results{Records: []results.Record{rec}}, "out", []results.Cell{{Target: "2.0-amd64", Suite: "a"}})
+	all, err := Cells(t.Context(), stored, &results.Results{Records: []results.Record{rec}}, "out", []results.Cell{{Target: "2.0-amd64", Suite: "a"}})
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%+v, %v", all, err)
 	}

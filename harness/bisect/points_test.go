@@ -1,4 +1,4 @@
-package harness
+package bisect
 
 import (
 	"errors"
@@ -12,22 +12,21 @@ import (
 )
 
 // solve halves a row in which what shows how each point ends: g, b, ? (it shows nothing), and - (it is known by name alone).
-func solve(what string) (h *halving, tests string) {
-	row := make([]Point, len(what))
+func solve(what string) (r *row, tests string) {
+	r = &row{points: make([]point, len(what)), bad: len(what) - 1}
 	for i, c := range what {
 		if c == '-' {
-			row[i].Missing = "no headers"
+			r.points[i].Missing = "no headers"
 		}
 	}
-	h = newHalving(row)
-	for i, ok := h.next(); ok; i, ok = h.next() {
+	for i, ok := r.next(); ok; i, ok = r.next() {
 		tests += string(what[i])
-		h.note(i, map[byte]results.Outcome{'g': results.Good, 'b': results.Bad, '?': results.Untestable}[what[i]])
+		r.note(i, point{Step: results.Step{Outcome: map[byte]results.Outcome{'g': results.Good, 'b': results.Bad, '?': results.Untestable}[what[i]]}})
 	}
-	return h, tests
+	return r, tests
 }
 
-func TestHalving(t *testing.T) {
+func TestRow(t *testing.T) {
 	for what, want := range map[string]struct {
 		good, bad int
 		tests     string
@@ -44,24 +43,24 @@ func TestHalving(t *testing.T) {
 		"gbbbbbbb":  {0, 1, "bb"},
 		"ggg-----b": {2, 8, "gg"},
 	} {
-		h, tests := solve(what)
-		if h.good != want.good || h.bad != want.bad || tests != want.tests {
-			t.Errorf("%s: good %d, bad %d after %q; want %d, %d after %q", what, h.good, h.bad, tests, want.good, want.bad, want.tests)
+		r, tests := solve(what)
+		if r.good != want.good || r.bad != want.bad || tests != want.tests {
+			t.Errorf("%s: good %d, bad %d after %q; want %d, %d after %q", what, r.good, r.bad, tests, want.good, want.bad, want.tests)
 		}
 	}
 }
 
-// Whatever the row: the answer is right, nothing that could have been told is left between, and there are no more tests than
+// Whatever the row: the answer is right, nothing that could have been decided is left between, and there are no more tests than
 // the logarithm of what could be tested, and those that showed nothing.
-func TestHalvingAnyRow(t *testing.T) {
+func TestAnyRow(t *testing.T) {
 	for seed := range uint64(3000) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		n := 2 + r.IntN(60)
-		turn := 1 + r.IntN(n-1)
-		what, hopeful := []byte{}, 0 // points that are there, whether or not they will tell anything
+		breaks := 1 + r.IntN(n-1)
+		what, hopeful := []byte{}, 0 // points that are there, whether or not they will show anything
 		for i := range n {
 			c := byte('g')
-			if i >= turn {
+			if i >= breaks {
 				c = 'b'
 			}
 			if i > 0 && i < n-1 && r.IntN(3) == 0 {
@@ -76,20 +75,20 @@ func TestHalvingAnyRow(t *testing.T) {
 		if what[h.good] != 'g' || what[h.bad] != 'b' {
 			t.Fatalf("%s: good %d, bad %d", what, h.good, h.bad)
 		}
-		for _, i := range h.between() {
+		for i := h.good + 1; i < h.bad; i++ {
 			if what[i] == 'g' || what[i] == 'b' {
 				t.Fatalf("%s: %d is left between %d and %d", what, i, h.good, h.bad)
 			}
 		}
-		if told := len(tests) - strings.Count(tests, "?"); told > bits.Len(uint(hopeful)) {
-			t.Fatalf("%s: %q are %d tests for %d points", what, tests, told, hopeful)
+		if decided := len(tests) - strings.Count(tests, "?"); decided > bits.Len(uint(hopeful)) {
+			t.Fatalf("%s: %q are %d tests for %d points", what, tests, decided, hopeful)
 		}
 	}
 }
 
 func TestToGo(t *testing.T) {
 	for n, want := range map[int]int{2: 0, 3: 1, 4: 2, 5: 2, 9: 3, 10: 4} {
-		if got := newHalving(make([]Point, n)).toGo(); got != want {
+		if got := (&row{points: make([]point, n), bad: n - 1}).toGo(); got != want {
 			t.Errorf("%d points: %d tests to go, want %d", n, got, want)
 		}
 	}
@@ -99,14 +98,14 @@ func target(release, version, suite string) kernels.Target {
 	return kernels.Target{Release: release, Version: version, Suite: suite, Flavour: "amd64", Source: "debian:" + suite}
 }
 
-func TestPointsBetween(t *testing.T) {
+func TestRowBetween(t *testing.T) {
 	res := kernels.Resolution{Targets: []kernels.Target{
 		target("6.1.9-a", "6.1.9", "old"), target("6.12.10-o", "6.12.10", "old"), target("6.12.9-o", "6.12.9", "old"), target("6.12.9-n", "6.12.9", "new"),
 		target("7.2-n", "7.2", "new"), target("7.3-n", "7.3", "new"), target("5.10.1-o", "5.10.1", "old")},
 		Incomplete: []*kernels.IncompleteError{{Release: "6.16.3-n", Version: "6.16.3", Err: errors.New("no headers")},
 			{Release: "6.12.10-x", Version: "6.12.10", Err: errors.New("no headers")}, {Release: "7.2~rc1-n", Version: "7.2~rc1", Err: errors.New("no headers")}}}
 	var got []string
-	for _, p := range pointsBetween(res, target("6.1.9-a", "6.1.9", "other"), target("7.3-n", "7.3", "new")) {
+	for _, p := range rowBetween(res, pointOf(target("6.1.9-a", "6.1.9", "other")), pointOf(target("7.3-n", "7.3", "new"))).points {
 		got = append(got, p.Release+strings.Repeat("!", min(len(p.Missing), 1)))
 	}
 	want := "6.1.9-a 6.12.9-n 6.12.10-o 6.16.3-n! 7.2~rc1-n! 7.2-n 7.3-n"

@@ -1,27 +1,23 @@
-package harness
+package bisect
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // The ends of the last run are believed, and need no test; where the source is another by now, they are not.
 func TestBisectFromTheLastRun(t *testing.T) {
-	f, _ := bisecting(t, 17)
-	f.spec.Kernels = Selectors("debian:x@1.3", "debian:x@1.14", "debian:x@1.20", "debian:x@1.30")
-	if _, err := f.run(t, t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	found, err := f.Bisect(t.Context(), Search{Spec: f.spec})
+	f := bisecting(t, 17)
+	f.spec.Kernels = selectors("debian:x@1.3", "debian:x@1.14", "debian:x@1.20", "debian:x@1.30")
+	f.run(t)
+	found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,13 +31,11 @@ func TestBisectFromTheLastRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.events = nil
-	found, err = f.Bisect(t.Context(), Search{Spec: f.spec})
+	found, err = Find(t.Context(), f.Harness, Search{Spec: f.spec})
 	if err != nil || found.Bad.Version != "1.17" || len(found.Steps) < 5 {
 		t.Errorf("%+v, %v", found, err)
 	}
-	if !slices.ContainsFunc(f.events, func(e results.Event) bool {
-		return e.Kind == results.EventNotice && strings.Contains(e.Text, "another state")
-	}) {
+	if !strings.Contains(f.notices(), "another state") {
 		t.Error("nobody said why the last run was not used")
 	}
 }
@@ -63,18 +57,18 @@ func TestEndsThatAreNone(t *testing.T) {
 		"no selector at all": {broken: 17, bad: "debian", usage: true, says: "selector"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, _ := bisecting(t, c.broken)
-			found, err := f.Bisect(t.Context(), Search{Spec: f.spec, Good: c.good, Bad: c.bad})
-			var usage *UsageError
-			if err == nil || errors.As(err, &usage) != c.usage || errors.Is(err, ErrNothingMatched) != c.nothing || !strings.Contains(err.Error(), c.says) {
+			f := bisecting(t, c.broken)
+			found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec, Good: c.good, Bad: c.bad})
+			var usage *harness.UsageError
+			if err == nil || errors.As(err, &usage) != c.usage || errors.Is(err, harness.ErrNothingMatched) != c.nothing || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%+v, %v", found, err)
 			}
 		})
 	}
 }
 
-func TestTurn(t *testing.T) {
-	suites := []Suite{{Name: "a"}, {Name: "b"}}
+func TestEndsIn(t *testing.T) {
+	suites := []harness.Suite{{Name: "a"}, {Name: "b"}}
 	rec := func(version, suite string, s results.Status) results.Record {
 		return results.Record{Target: results.Target{Release: version, Version: version, Source: "debian:x"}, Suite: suite, Status: s, Stage: results.StageTest}
 	}
@@ -91,15 +85,15 @@ func TestTurn(t *testing.T) {
 		"all green":        {[]results.Record{rec("1", "a", "PASS")}, ""},
 		"only new is good": {[]results.Record{rec("1", "a", "FAIL"), rec("2", "a", "PASS")}, ""},
 	} {
-		good, bad, ok := turn(c.records, suites)
+		good, bad, ok := endsIn(c.records, suites)
 		if got := strings.TrimSpace(good.Release + " " + bad.Release); ok != (c.want != "") || ok && got != c.want {
 			t.Errorf("%s: got %q %v; want %q", name, got, ok, c.want)
 		}
 	}
 }
 
-// One line and the right kind of error, whatever the last run came to; what it says is not told as a turn where it is none.
-func TestBisectFromAMatrixWithoutATurn(t *testing.T) {
+// One line and the right kind of error, whatever the results of the last run.
+func TestBisectFromAMatrixWithoutEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		breaks  func(i int) bool
 		fetch   int // a kernel that cannot be had
@@ -108,8 +102,8 @@ func TestBisectFromAMatrixWithoutATurn(t *testing.T) {
 		says    string
 		between string
 	}{
-		"all green":                {breaks: func(int) bool { return false }, is: ErrNothingMatched, says: "works on both 1.3-amd64 and 1.30-amd64"},
-		"all red":                  {breaks: func(int) bool { return true }, is: ErrNothingMatched, says: "fails on both 1.3-amd64"},
+		"all green":                {breaks: func(int) bool { return false }, is: harness.ErrNothingMatched, says: "works on both 1.3-amd64 and 1.30-amd64"},
+		"all red":                  {breaks: func(int) bool { return true }, is: harness.ErrNothingMatched, says: "fails on both 1.3-amd64"},
 		"mended, not broken":       {breaks: func(i int) bool { return i < 17 }, usage: true, says: "fails on 1.3-amd64 and works on 1.30-amd64"},
 		"the newest is not there":  {breaks: func(i int) bool { return i < 17 }, fetch: 30, is: ErrUntestable, says: "1.30-amd64 is no end to bisect from"},
 		"red, green, and red":      {breaks: func(i int) bool { return i < 5 || i > 22 }, between: "1.22 1.23"},
@@ -117,34 +111,24 @@ func TestBisectFromAMatrixWithoutATurn(t *testing.T) {
 		"the green end comes last": {breaks: func(i int) bool { return i == 14 }, between: "1.13 1.14"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, src := bisecting(t, 99)
-			works := f.make
-			f.make = func(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
-				var i int
-				fmt.Sscanf(r.Tree.Target.Version, "1.%d", &i)
-				if c.breaks(i) {
-					return nil, &kbuild.Error{Code: results.CodeBuildError, Reason: "fifo.c:1: no"}
-				}
-				return works(ctx, r)
-			}
-			src.fetch = func(_ context.Context, target kernels.Target) error {
+			f := bisecting(t, 99)
+			f.breaks = c.breaks
+			f.fetch = func(target kernels.Target) error {
 				if c.fetch > 0 && target.Version == fmt.Sprintf("1.%d", c.fetch) {
 					return kernels.ErrUnavailable
 				}
 				return nil
 			}
-			f.spec.Kernels = Selectors("debian:x@1.3", "debian:x@1.14", "debian:x@1.30")
-			if _, err := f.run(t, t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			found, err := f.Bisect(t.Context(), Search{Spec: f.spec})
+			f.spec.Kernels = selectors("debian:x@1.3", "debian:x@1.14", "debian:x@1.30")
+			f.run(t)
+			found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec})
 			if c.between != "" {
 				if err != nil || found.Good.Version+" "+found.Bad.Version != c.between {
 					t.Errorf("%+v, %v; want %s", found, err, c.between)
 				}
 				return
 			}
-			var usage *UsageError
+			var usage *harness.UsageError
 			if err == nil || errors.As(err, &usage) != c.usage || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%v; want %s", err, c.says)
 			}

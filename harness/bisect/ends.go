@@ -1,4 +1,4 @@
-package harness
+package bisect
 
 import (
 	"cmp"
@@ -8,13 +8,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/explain"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // ends are a kernel on which the module works and a newer one on which it does not. Those of the last run are believed, if it
-// was of the same source; any others are tested, the bad one first: it tells how far the good one has to come.
-func (b *bisection) ends(ctx context.Context) (good, bad step, err error) {
+// was of the same source; any others are tested, the bad one first: it decides how far the good one has to come.
+func (b *search) ends(ctx context.Context) (good, bad point, err error) {
 	if b.Good == "" && b.Bad == "" {
 		if good, bad, ok := b.earlier(); ok {
 			b.build = bad.Stage == results.StageBuild
@@ -28,37 +30,47 @@ func (b *bisection) ends(ctx context.Context) (good, bad step, err error) {
 	if bad, err = b.test(ctx, pointOf(newest)); err != nil {
 		return good, bad, err
 	}
-	b.told(bad)
+	b.report(bad.Step)
 	if bad.Outcome == results.Untestable {
-		return good, bad, b.check(bad, bad)
+		return good, bad, noEnd(bad)
 	}
 	b.build = bad.Outcome == results.Bad && bad.Stage == results.StageBuild
 	if good, err = b.test(ctx, pointOf(oldest)); err != nil {
 		return good, bad, err
 	}
-	b.told(good)
-	return good, bad, b.check(good, bad)
+	b.report(good.Step)
+	return good, bad, check(good, bad)
 }
 
-// check says what is wrong with the ends, if anything is.
-func (b *bisection) check(good, bad step) error {
+// check says what is wrong with two ends that were tested, if anything is.
+func check(good, bad point) error {
 	switch {
-	case good.Outcome == results.Untestable || bad.Outcome == results.Untestable:
-		s := good
-		if bad.Outcome == results.Untestable {
-			s = bad
-		}
-		return fmt.Errorf("%w: %s is no end to bisect from: %s; name another with --good or --bad", ErrUntestable, s.Release, s.Reason)
+	case good.Outcome == results.Untestable:
+		return noEnd(good)
+	case good.Outcome == results.Bad && bad.Outcome == results.Bad:
+		return nothingBetween(fmt.Sprintf("fails on both %s (at %s: %s) and %s (at %s: %s)", good.Release, good.Stage, good.Reason, bad.Release, bad.Stage, bad.Reason))
 	case good.Outcome == bad.Outcome:
-		return errSameEnds(good, bad)
+		return nothingBetween(fmt.Sprintf("works on both %s and %s", good.Release, bad.Release))
 	case good.Outcome == results.Bad:
-		return &UsageError{fmt.Errorf("the module fails on %s and works on %s: bisect finds where it stopped to work, not where it began", good.Release, bad.Release)}
+		return usage("the module fails on %s and works on %s: bisect finds where it stopped working, not where it began", good.Release, bad.Release)
 	}
 	return nil
 }
 
+func noEnd(p point) error {
+	return fmt.Errorf("%w: %s is no end to bisect from: %s; name another with --good or --bad", ErrUntestable, p.Release, p.Reason)
+}
+
+func nothingBetween(what string) error {
+	return fmt.Errorf("%w: the module %s, so there is no first bad release between them; name others with --good and --bad", harness.ErrNothingMatched, what)
+}
+
+func usage(format string, args ...any) error {
+	return &harness.UsageError{Err: fmt.Errorf(format, args...)}
+}
+
 // named are the ends that were given; of one that was not, the oldest or the newest of the kernels of a run, of one flavour.
-func (b *bisection) named(ctx context.Context) (oldest, newest kernels.Target, err error) {
+func (b *search) named(ctx context.Context) (oldest, newest kernels.Target, err error) {
 	olds, err := b.candidates(ctx, "--good", b.Good)
 	if err != nil {
 		return oldest, newest, err
@@ -71,7 +83,7 @@ func (b *bisection) named(ctx context.Context) (oldest, newest kernels.Target, e
 	}
 	oldest, newest = endsOf(olds, news, b.Good == "" && b.Bad != "")
 	if results.CompareVersions(oldest.Version, newest.Version) >= 0 {
-		return oldest, newest, &UsageError{fmt.Errorf("%s is not older than %s: the good kernel comes first", Label(oldest), Label(newest))}
+		return oldest, newest, usage("%s is not older than %s: the good kernel comes first", harness.Label(oldest), harness.Label(newest))
 	}
 	_, err = b.lister(oldest, newest)
 	return oldest, newest, err
@@ -100,20 +112,20 @@ func endsOf(olds, news []kernels.Target, byNewest bool) (oldest, newest kernels.
 }
 
 // candidates resolves a selector to its kernel, or all kernels of the run to those that can be tested, oldest first.
-func (b *bisection) candidates(ctx context.Context, flag, selector string) ([]kernels.Target, error) {
-	p := Plan{Spec: b.Spec}
+func (b *search) candidates(ctx context.Context, flag, selector string) ([]kernels.Target, error) {
+	p := harness.Plan{Spec: b.Spec}
 	if selector != "" {
 		sel, err := kernels.ParseSelector(selector)
 		if err != nil {
-			return nil, &UsageError{err}
+			return nil, usage("%w", err)
 		}
 		p.Spec.Kernels, p.Spec.Required = []kernels.Selector{sel}, nil
 	}
-	if err := b.resolve(ctx, &p); err != nil {
+	if err := b.h.Resolve(ctx, &p); err != nil {
 		return nil, err
 	}
 	for _, n := range p.Notices {
-		b.event(results.Event{Kind: results.EventNotice, Text: n})
+		b.h.Notice(n)
 	}
 	switch n := len(p.Targets); {
 	case n == 0:
@@ -123,34 +135,34 @@ func (b *bisection) candidates(ctx context.Context, flag, selector string) ([]ke
 	}
 	var names []string
 	for _, t := range p.Targets {
-		names = append(names, Label(t))
+		names = append(names, harness.Label(t))
 	}
-	return nil, &UsageError{fmt.Errorf("%s takes one kernel, and %s is %d: %s", flag, selector, len(names), strings.Join(names, ", "))}
+	return nil, usage("%s takes one kernel, and %s is %d: %s", flag, selector, len(names), strings.Join(names, ", "))
 }
 
-// earlier takes the ends from the last run, if it was of the same source: the oldest kernel on which it failed, and the newest
+// earlier are the ends of the last run, if it was of the same source: the oldest kernel on which it failed, and the newest
 // one before it on which it passed.
-func (b *bisection) earlier() (good, bad step, ok bool) {
+func (b *search) earlier() (good, bad point, ok bool) {
 	res, err := results.Read(filepath.Join(b.Spec.Out, results.FileName))
 	if err != nil {
 		return good, bad, false
 	}
-	good, bad, ok = turn(res.Records, b.plan.Suites)
+	good, bad, ok = endsIn(res.Records, b.plan.Suites)
 	if ok && res.Module.SourceDigest != b.plan.Module.SourceDigest {
-		b.event(results.Event{Kind: results.EventNotice, Text: "the last run in " + b.Spec.Out + " was of another state of the source, so its results are not used"})
+		b.h.Notice("the last run in " + b.Spec.Out + " was of another state of the source, so its results are not used")
 		return good, bad, false
 	}
 	good.Results, bad.Results = b.Spec.Out, b.Spec.Out
 	return good, bad, ok
 }
 
-// turn finds in the records of a run the first pair of ends of one flavour, in the order of the matrix.
-func turn(records []results.Record, suites []Suite) (good, bad step, ok bool) {
+// endsIn finds in the records of a run the first pair of ends of one flavour, in the order of the matrix.
+func endsIn(records []results.Record, suites []harness.Suite) (good, bad point, ok bool) {
 	type kind struct{ arch, flavour string }
 	var order []kind
 	rows := map[kind]map[string][]results.Record{}
 	for _, rec := range records {
-		wanted := slices.ContainsFunc(suites, func(s Suite) bool { return s.Name == rec.Suite })
+		wanted := slices.ContainsFunc(suites, func(s harness.Suite) bool { return s.Name == rec.Suite })
 		if !wanted || rec.Target.Profile != "" || !strings.HasPrefix(rec.Target.Source, "debian:") {
 			continue
 		}
@@ -162,30 +174,30 @@ func turn(records []results.Record, suites []Suite) (good, bad step, ok bool) {
 		rows[k][rec.Target.Release] = append(rows[k][rec.Target.Release], rec)
 	}
 	for _, k := range order {
-		if good, bad, ok = turnOf(rows[k]); ok {
+		if good, bad, ok = firstPair(rows[k]); ok {
 			return good, bad, true
 		}
 	}
-	return step{}, step{}, false
+	return point{}, point{}, false
 }
 
-// turnOf is turn for kernels of one flavour, by release.
-func turnOf(rows map[string][]results.Record) (good, bad step, ok bool) {
-	var steps []step
+// firstPair is endsIn for kernels of one flavour, by release.
+func firstPair(rows map[string][]results.Record) (good, bad point, ok bool) {
+	var points []point
 	for _, records := range rows {
-		t := records[0].Target
-		end := kernels.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Source: t.Source}
-		steps = append(steps, stepOf(records).at(pointOf(end)))
+		p := pointOf(explain.Target(records[0].Target))
+		p.judge(records)
+		points = append(points, p)
 	}
-	slices.SortFunc(steps, func(a, b step) int {
+	slices.SortFunc(points, func(a, b point) int {
 		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(a.Release, b.Release))
 	})
-	for _, s := range steps {
+	for _, p := range points {
 		switch {
-		case s.Outcome == results.Good:
-			good = s
-		case s.Outcome == results.Bad && good.Release != "" && results.CompareVersions(good.Version, s.Version) < 0:
-			return good, s, true // one that fails before any passed is too old for the module, which is another question
+		case p.Outcome == results.Good:
+			good = p
+		case p.Outcome == results.Bad && good.Release != "" && results.CompareVersions(good.Version, p.Version) < 0:
+			return good, p, true // one that fails before any passed is too old for the module, which is another question
 		}
 	}
 	return good, bad, false

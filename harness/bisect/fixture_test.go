@@ -1,0 +1,224 @@
+package bisect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/vm/vmtest"
+)
+
+func TestMain(m *testing.M) {
+	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { play(g, len(frames)) })
+	// A module that fails on every kernel from 1.N on.
+	vmtest.Register("fails-from", func(g *vmtest.Guest, args ...string) {
+		var minor, from int
+		fmt.Sscanf(planned(g, "release"), "1.%d", &minor)
+		fmt.Sscanf(args[0], "%d", &from)
+		if minor < from {
+			play(g, len(frames))
+			return
+		}
+		play(g, 8)
+		g.End("guest-reset")
+	})
+	vmtest.Main(m)
+}
+
+// frames are what a guest reports in which everything passes.
+var frames = []wire.Frame{
+	{Kind: wire.KindHello},
+	{Kind: wire.KindTaint, Stage: "boot"},
+	{Kind: wire.KindStage, Stage: "load"},
+	{Kind: wire.KindLoad, Module: "fifo"},
+	{Kind: wire.KindStage, Stage: "load", Done: true},
+	{Kind: wire.KindStage, Stage: "test"},
+	{Kind: wire.KindPlan, Specs: []wire.Spec{{Name: "one"}}},
+	{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: "one"}},
+	{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
+	{Kind: wire.KindSuiteEnd},
+	{Kind: wire.KindStage, Stage: "test", Done: true},
+	{Kind: wire.KindStage, Stage: "unload"},
+	{Kind: wire.KindUnload, Module: "fifo"},
+	{Kind: wire.KindStage, Stage: "unload", Done: true},
+	{Kind: wire.KindEnd},
+}
+
+// play sends the first n frames, with the markers that belong to them on the console.
+func play(g *vmtest.Guest, n int) {
+	nonce := planned(g, "nonce")
+	w := wire.NewWriter(g.Report, nonce)
+	for _, f := range frames[:n] {
+		if f.Kind == wire.KindHello {
+			f.Release = planned(g, "release")
+		}
+		if f.Kind == wire.KindStage {
+			fmt.Fprintf(g.Console, "[    1.000000] %s\n", wire.Marker(nonce, wire.Mark{Stage: f.Stage, Done: f.Done}))
+		}
+		if err := w.Write(f); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// planned is a field of the plan in a guest's image.
+func planned(g *vmtest.Guest, field string) string {
+	image, err := os.ReadFile(g.Arg("-initrd"))
+	if err != nil {
+		panic(err)
+	}
+	return string(regexp.MustCompile(`"` + field + `": "([^"]*)"`).FindSubmatch(image)[1])
+}
+
+// archive is a source of kernels 1.0 to 1.40, some of which it lacks.
+type archive struct {
+	dir     string // of every tree
+	missing []int
+	fetch   func(kernels.Target) error // before each is fetched; nil: all can be
+}
+
+const newest = 40
+
+func kernel(minor int) kernels.Target {
+	return kernels.Target{Release: fmt.Sprintf("1.%d-amd64", minor), Version: fmt.Sprintf("1.%d", minor), Arch: "x86_64", Flavour: "amd64", Source: "debian:all", Packages: []kernels.Package{{Name: "p"}}}
+}
+
+func (a *archive) Resolve(_ context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+	var minor int
+	if _, err := fmt.Sscanf(sel.Version, "1.%d", &minor); err != nil || minor > newest {
+		return kernels.Resolution{}, fmt.Errorf("%w: %s", kernels.ErrNoMatch, sel)
+	}
+	return kernels.Resolution{Targets: []kernels.Target{kernel(minor)}}, nil
+}
+
+func (a *archive) Releases(context.Context, string) (res kernels.Resolution, err error) {
+	for minor := range newest + 1 {
+		t := kernel(minor)
+		if slices.Contains(a.missing, minor) {
+			res.Incomplete = append(res.Incomplete, &kernels.IncompleteError{Release: t.Release, Version: t.Version, Err: errors.New("no headers")})
+			continue
+		}
+		res.Targets = append(res.Targets, t)
+	}
+	return res, nil
+}
+
+func (a *archive) Fetch(_ context.Context, t kernels.Target, _ func(kernels.Progress)) (*kernels.Tree, error) {
+	if a.fetch != nil {
+		if err := a.fetch(t); err != nil {
+			return nil, err
+		}
+	}
+	return &kernels.Tree{Target: t, Dir: a.dir, Image: filepath.Join(a.dir, "vmlinuz"), Modules: a.dir, Digest: "sha256:" + t.Release}, nil
+}
+
+// fixture is a harness whose kernels, compiler and guests are fake.
+type fixture struct {
+	*harness.Harness
+	*archive
+	spec   harness.Spec
+	breaks func(minor int) bool // on which kernels the module does not build
+	builds atomic.Int32
+	events []results.Event
+}
+
+// bisecting is a fixture in which the module builds on every kernel older than 1.BROKEN.
+func bisecting(t *testing.T, broken int, missing ...int) *fixture {
+	t.Helper()
+	vmtest.Install(t, "call pass\npoweroff\n")
+	dir := t.TempDir()
+	for path, text := range map[string]string{"driver/Kbuild": "obj-m := fifo.o\n", "driver/fifo.c": "int fifo;\n", "kernel/vmlinuz": "image", "kernel/modules.dep": ""} {
+		write(t, filepath.Join(dir, path), text)
+	}
+	f := &fixture{archive: &archive{dir: filepath.Join(dir, "kernel"), missing: missing}, breaks: func(minor int) bool { return minor >= broken }}
+	var err error
+	f.Harness, err = harness.New(harness.Options{CacheDir: filepath.Join(dir, "cache"), Events: func(e results.Event) { f.events = append(f.events, e) }, Fakes: harness.Fakes{
+		Sources: map[string]harness.Source{"debian": f.archive}, Build: f.build,
+		Compile: func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) },
+		Base: func(_ context.Context, opt initramfs.Options) error {
+			return os.WriteFile(opt.Out, []byte("base"), 0o644)
+		},
+		Probe: func(context.Context, vm.ProbeConfig) (vm.Verdict, error) {
+			return vm.Verdict{Accel: vm.Accel{Name: "tcg", CPU: "max"}}, nil
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.spec = harness.Spec{Module: filepath.Join(dir, "driver"), Kernels: selectors("debian:x@1.0", "debian:x@1.40"), Suites: []string{harness.Lifecycle}, Out: filepath.Join(dir, "out")}
+	return f
+}
+
+func (f *fixture) build(_ context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
+	f.builds.Add(1)
+	var minor int
+	fmt.Sscanf(r.Tree.Target.Version, "1.%d", &minor)
+	if f.breaks(minor) {
+		return nil, &kbuild.Error{Code: results.CodeBuildError, Reason: "fifo.c:1: implicit declaration of function 'gone'"}
+	}
+	kbuildFile, err := os.ReadFile(filepath.Join(r.Source, "Kbuild"))
+	if err != nil {
+		return nil, err
+	}
+	name := string(bytes.TrimSuffix(bytes.TrimPrefix(kbuildFile, []byte("obj-m := ")), []byte(".o\n")))
+	path := filepath.Join(r.Dir, name+".ko")
+	return &kbuild.Artifact{Modules: []kbuild.Module{{Name: name, Path: path, Version: "1.0"}}}, os.WriteFile(path, []byte("ko"), 0o644)
+}
+
+// run is one run of the fixture's kernels, not a bisection.
+func (f *fixture) run(t *testing.T) {
+	t.Helper()
+	p, err := f.Plan(t.Context(), f.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Run(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *fixture) notices() string {
+	var all strings.Builder
+	for _, e := range f.events {
+		if e.Kind == results.EventNotice {
+			fmt.Fprintln(&all, e.Text)
+		}
+	}
+	return all.String()
+}
+
+func selectors(texts ...string) (all []kernels.Selector) {
+	for _, text := range texts {
+		sel, err := kernels.ParseSelector(text)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, sel)
+	}
+	return all
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

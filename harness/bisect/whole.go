@@ -1,0 +1,49 @@
+package bisect
+
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// add takes the results of one kernel, in a folder of that name, to those of the others.
+func (b *search) add(res *results.Results, folder string) {
+	b.whole.Schema, b.whole.Run, b.whole.Module = res.Schema, res.Run, res.Module
+	move := func(a *results.Artifacts) {
+		for _, path := range []*string{&a.BuildLog, &a.Console, &a.SuiteLog, &a.Specs} {
+			if *path != "" {
+				*path = filepath.Join(folder, *path)
+			}
+		}
+	}
+	for _, rec := range res.Records {
+		move(&rec.Artifacts)
+		rec.Tries = slices.Clone(rec.Tries)
+		for i := range rec.Tries {
+			move(&rec.Tries[i].Artifacts)
+		}
+		b.whole.Records = append(b.whole.Records, rec)
+	}
+}
+
+// write puts the results of all tests together, so that they can be read as one matrix. Ends that were known from an earlier
+// run are in it without their artifacts, which lie there.
+func (b *search) write(ends ...point) error {
+	if len(b.whole.Records) == 0 {
+		return nil
+	}
+	for _, end := range ends {
+		if rec := end.record; end.Results == b.Spec.Out {
+			rec.Artifacts, rec.Tries, rec.InTreeRun = results.Artifacts{}, nil, nil
+			b.whole.Records = append(b.whole.Records, rec)
+		}
+	}
+	slices.SortStableFunc(b.whole.Records, func(a, b results.Record) int {
+		return cmp.Or(results.CompareVersions(a.Target.Version, b.Target.Version), cmp.Compare(a.Target.Release, b.Target.Release))
+	})
+	b.h.HoldClaims(b.plan, &b.whole)
+	b.whole.Finish()
+	return b.whole.Write(filepath.Join(b.Spec.Out, dir, results.FileName))
+}
