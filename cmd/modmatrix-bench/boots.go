@@ -56,7 +56,7 @@ func (b *bench) pair(ctx context.Context, r *rig, do task, what string) (row Row
 	return row, hellos, nil
 }
 
-// build sets a build of ours beside the make that it runs, in the same root, in turn.
+// build sets our build beside the make that it runs, in the same root, in turn.
 func (b *bench) build(ctx context.Context, r *rig) ([]Row, error) {
 	ours, bare, err := measure.InTurn(b.pairs,
 		func() (float64, error) { return b.ourMake(ctx, r) },

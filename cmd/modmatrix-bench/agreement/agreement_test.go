@@ -42,7 +42,7 @@ func TestParseNames(t *testing.T) {
 
 func TestVerdicts(t *testing.T) {
 	for exit, want := range map[int]Verdict{0: ok, 77: skip, 10: fail, 7: fail, 6: fail, 5: fail, 8: fail, 1: fail, 13: broken, 21: broken, 3: broken, 137: broken, 127: broken} {
-		if got := theirsOf(exit); got != want {
+		if got := dkmsVerdict(exit); got != want {
 			t.Errorf("exit code %d is %s; want %s", exit, got, want)
 		}
 	}
@@ -56,7 +56,7 @@ func TestVerdicts(t *testing.T) {
 		{errors.New("the root has no make"), broken},
 		{fmt.Errorf("x: %w", kernels.ErrUnavailable), broken},
 	} {
-		if got := oursOf(c.err).Verdict; got != c.want {
+		if got := modmatrixSide(c.err).Verdict; got != c.want {
 			t.Errorf("%v is %s; want %s", c.err, got, c.want)
 		}
 	}
@@ -90,12 +90,12 @@ func sample() Report {
 		return Side{Verdict: v, Seconds: seconds, Reason: reason, Modules: modules}
 	}
 	return Report{Schema: schema, DKMS: "3.2.2", Kernels: []string{"6.1.0-56-amd64", "7.3.4-amd64"}, Cells: []Cell{
-		{Package: "a 1", Kernel: "6.1.0-56-amd64", Theirs: s(ok, 2, "", "a"), Ours: s(ok, 1, "", "a")},
-		{Package: "a 1", Kernel: "7.3.4-amd64", Theirs: s(fail, 1, "exit code 10"), Ours: s(broken, 1, "lacks libfoo"), Known: "the root"},
-		{Package: "b 2", Kernel: "6.1.0-56-amd64", Theirs: s(ok, 2, "", "b"), Ours: s(fail, 3, "build-error: b.c:1: no")},
+		{Package: "a 1", Kernel: "6.1.0-56-amd64", DKMS: s(ok, 2, "", "a"), Modmatrix: s(ok, 1, "", "a")},
+		{Package: "a 1", Kernel: "7.3.4-amd64", DKMS: s(fail, 1, "exit code 10"), Modmatrix: s(broken, 1, "lacks libfoo"), Known: "the root"},
+		{Package: "b 2", Kernel: "6.1.0-56-amd64", DKMS: s(ok, 2, "", "b"), Modmatrix: s(fail, 3, "build-error: b.c:1: no")},
 		{Package: "b 2", Kernel: "7.3.4-amd64", Left: "not begun within 1s"},
-		{Package: "c 3", Kernel: "6.1.0-56-amd64", Theirs: s(ok, 4, "", "c", "d"), Ours: s(ok, 1, "", "c")},
-		{Package: "c 3", Kernel: "7.3.4-amd64", Theirs: s(ok, 2, "", "c"), Ours: s(ok, 4, "", "c")},
+		{Package: "c 3", Kernel: "6.1.0-56-amd64", DKMS: s(ok, 4, "", "c", "d"), Modmatrix: s(ok, 1, "", "c")},
+		{Package: "c 3", Kernel: "7.3.4-amd64", DKMS: s(ok, 2, "", "c"), Modmatrix: s(ok, 4, "", "c")},
 	}}
 }
 
@@ -135,19 +135,19 @@ func TestTook(t *testing.T) {
 	good, cached := Side{Verdict: ok, Seconds: 4}, Side{Verdict: ok, Seconds: 1, Cached: true}
 	pairs := []Pair{{2, 9}, {8, 1}, {5, 3}}
 	for _, c := range []struct {
-		cell         Cell
-		theirs, ours float64
-		fair         bool
+		cell            Cell
+		dkms, modmatrix float64
+		fair            bool
 	}{
-		{Cell{Theirs: good, Ours: good}, 4, 4, true},
-		{Cell{Theirs: cached, Ours: good}, 1, 4, false},
-		{Cell{Theirs: good, Ours: cached}, 4, 1, false},
-		{Cell{Theirs: cached, Ours: cached, Pairs: pairs}, 5, 3, true},
-		{Cell{Theirs: good, Ours: good, Left: "interrupted"}, 0, 0, false},
-		{Cell{Theirs: Side{Verdict: fail}, Ours: Side{Verdict: fail}}, 0, 0, false},
+		{Cell{DKMS: good, Modmatrix: good}, 4, 4, true},
+		{Cell{DKMS: cached, Modmatrix: good}, 1, 4, false},
+		{Cell{DKMS: good, Modmatrix: cached}, 4, 1, false},
+		{Cell{DKMS: cached, Modmatrix: cached, Pairs: pairs}, 5, 3, true},
+		{Cell{DKMS: good, Modmatrix: good, Left: "interrupted"}, 0, 0, false},
+		{Cell{DKMS: Side{Verdict: fail}, Modmatrix: Side{Verdict: fail}}, 0, 0, false},
 	} {
-		if theirs, ours, fair := c.cell.took(); theirs != c.theirs || ours != c.ours || fair != c.fair {
-			t.Errorf("%+v: %v, %v, %v", c.cell, theirs, ours, fair)
+		if dkms, modmatrix, fair := c.cell.took(); dkms != c.dkms || modmatrix != c.modmatrix || fair != c.fair {
+			t.Errorf("%+v: %v, %v, %v", c.cell, dkms, modmatrix, fair)
 		}
 	}
 }
@@ -155,17 +155,17 @@ func TestTook(t *testing.T) {
 func TestKnownIsOnlyWhatIsAllowed(t *testing.T) {
 	const lacks = "the root for 6.1 lacks libfoo, which the package depends on; without, no"
 	for _, c := range []struct {
-		theirs, ours Verdict
-		reason       string
-		known        bool
+		dkms, modmatrix Verdict
+		reason          string
+		known           bool
 	}{
 		{fail, broken, lacks, true}, {fail, broken, "build for 6.1: the root lacks a program that the build runs: python3", true},
 		{fail, broken, "the disk is full", false}, {ok, broken, lacks, false}, {ok, fail, "", false}, {fail, ok, "", false},
 		{ok, skip, "", false}, {skip, ok, "", false},
 	} {
-		got := why(Cell{Theirs: Side{Verdict: c.theirs}, Ours: Side{Verdict: c.ours, Reason: c.reason}})
+		got := why(Cell{DKMS: Side{Verdict: c.dkms}, Modmatrix: Side{Verdict: c.modmatrix, Reason: c.reason}})
 		if (got != "") != c.known {
-			t.Errorf("dkms %s and ours %s, %s: %q", c.theirs, c.ours, c.reason, got)
+			t.Errorf("dkms %s and modmatrix %s, %s: %q", c.dkms, c.modmatrix, c.reason, got)
 		}
 	}
 }
@@ -207,7 +207,7 @@ func TestTheirsIsAskedOnce(t *testing.T) {
 	what := subject{deb, &dkms.Package{Name: "foo", Version: "1"}}
 	for i := range 2 {
 		began := time.Now()
-		s, err := c.theirs(t.Context(), what, tree)
+		s, err := c.askDKMS(t.Context(), what, tree)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +220,7 @@ func TestTheirsIsAskedOnce(t *testing.T) {
 	}
 	write("package/usr/src/foo-1/exit", "0")
 	deb.SHA256 = "another"
-	if s, err := c.theirs(t.Context(), what, tree); err != nil || s.Verdict != ok || s.Cached || len(s.Modules) != 1 || s.Modules[0] != "foo" {
+	if s, err := c.askDKMS(t.Context(), what, tree); err != nil || s.Verdict != ok || s.Cached || len(s.Modules) != 1 || s.Modules[0] != "foo" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "store/agreement/*/dkms")); len(left) > 0 {

@@ -39,45 +39,45 @@ func (s Side) line() string {
 // Pair is the time of both builds of one cell, one right after the other, in seconds. Processor time is not known: the
 // processes of a sandbox are not children of this one.
 type Pair struct {
-	Theirs float64 `json:"dkms"`
-	Ours   float64 `json:"modmatrix"`
+	DKMS      float64 `json:"dkms"`
+	Modmatrix float64 `json:"modmatrix"`
 }
 
 // Seconds are the samples of both sides.
-func Seconds(pairs []Pair) (theirs, ours []float64) {
+func Seconds(pairs []Pair) (dkms, modmatrix []float64) {
 	for _, p := range pairs {
-		theirs, ours = append(theirs, p.Theirs), append(ours, p.Ours)
+		dkms, modmatrix = append(dkms, p.DKMS), append(modmatrix, p.Modmatrix)
 	}
-	return theirs, ours
+	return dkms, modmatrix
 }
 
 // Cell is one package and one kernel.
 type Cell struct {
-	Package string `json:"package"` // with its version
-	Kernel  string `json:"kernel"`  // release
-	Theirs  Side   `json:"dkms"`
-	Ours    Side   `json:"modmatrix"`
-	Pairs   []Pair `json:"pairs,omitempty"` // of further builds, where times are asked for
-	Known   string `json:"known,omitempty"` // why they differ, where that is as it should be
-	Left    string `json:"left,omitempty"`  // why it was not compared
+	Package   string `json:"package"` // with its version
+	Kernel    string `json:"kernel"`  // release
+	DKMS      Side   `json:"dkms"`
+	Modmatrix Side   `json:"modmatrix"`
+	Pairs     []Pair `json:"pairs,omitempty"` // of further builds, where times are asked for
+	Known     string `json:"known,omitempty"` // why they differ, where that is as it should be
+	Left      string `json:"left,omitempty"`  // why it was not compared
 }
 
 // same reports whether both decided the same, and built the same modules.
 func (c Cell) same() bool {
-	return c.Theirs.Verdict == c.Ours.Verdict && slices.Equal(c.Theirs.Modules, c.Ours.Modules)
+	return c.DKMS.Verdict == c.Modmatrix.Verdict && slices.Equal(c.DKMS.Modules, c.Modmatrix.Modules)
 }
 
 // took is the time of a cell on both sides, in seconds; false where the two cannot be compared: it did not succeed, or was not
 // built now.
-func (c Cell) took() (theirs, ours float64, fair bool) {
-	if c.Left != "" || !c.same() || c.Ours.Verdict != ok {
+func (c Cell) took() (dkms, modmatrix float64, fair bool) {
+	if c.Left != "" || !c.same() || c.Modmatrix.Verdict != ok {
 		return 0, 0, false
 	}
 	if len(c.Pairs) == 0 {
-		return c.Theirs.Seconds, c.Ours.Seconds, !c.Theirs.Cached && !c.Ours.Cached
+		return c.DKMS.Seconds, c.Modmatrix.Seconds, !c.DKMS.Cached && !c.Modmatrix.Cached
 	}
-	dkms, modmatrix := Seconds(c.Pairs)
-	return measure.Median(dkms), measure.Median(modmatrix), true
+	byDKMS, byModmatrix := Seconds(c.Pairs)
+	return measure.Median(byDKMS), measure.Median(byModmatrix), true
 }
 
 // String is the cell while the comparison runs.
@@ -86,7 +86,7 @@ func (c Cell) String() string {
 	if c.Left != "" {
 		return head + "not compared: " + c.Left
 	}
-	return head + c.word() + fmt.Sprintf(" (dkms %.1f s, modmatrix %.1f s)", c.Theirs.Seconds, c.Ours.Seconds)
+	return head + c.word() + fmt.Sprintf(" (dkms %.1f s, modmatrix %.1f s)", c.DKMS.Seconds, c.Modmatrix.Seconds)
 }
 
 // word is the cell in the table: the verdict, or both where they differ; with a mark where that is known.
@@ -95,11 +95,11 @@ func (c Cell) word() string {
 	case c.Left != "":
 		return "-"
 	case c.same():
-		return string(c.Ours.Verdict)
+		return string(c.Modmatrix.Verdict)
 	case c.Known != "":
-		return fmt.Sprintf("%s/%s*", c.Theirs.Verdict, c.Ours.Verdict)
+		return fmt.Sprintf("%s/%s*", c.DKMS.Verdict, c.Modmatrix.Verdict)
 	}
-	return fmt.Sprintf("%s/%s!", c.Theirs.Verdict, c.Ours.Verdict)
+	return fmt.Sprintf("%s/%s!", c.DKMS.Verdict, c.Modmatrix.Verdict)
 }
 
 // story is the paragraph on a cell in which both differ; empty on others.
@@ -111,14 +111,14 @@ func (c Cell) story() string {
 	if c.Known != "" {
 		mark = "known: " + c.Known
 	}
-	return fmt.Sprintf("%s · %s: %s\n  dkms       %s\n  modmatrix  %s\n", c.Package, c.Kernel, mark, c.Theirs.line(), c.Ours.line())
+	return fmt.Sprintf("%s · %s: %s\n  dkms       %s\n  modmatrix  %s\n", c.Package, c.Kernel, mark, c.DKMS.line(), c.Modmatrix.line())
 }
 
 // known is a difference that is as it should be.
 type known struct {
-	theirs, ours Verdict
-	reason       string // part of ours
-	why          string
+	dkms, modmatrix Verdict
+	reason          string // part of that of modmatrix
+	why             string
 }
 
 // allowed are the differences that we stand by. Each says whose verdict is the better one, and why.
@@ -132,7 +132,7 @@ var allowed = []known{
 // why returns the reason of a difference that is known, else nothing.
 func why(c Cell) string {
 	for _, k := range allowed {
-		if k.theirs == c.Theirs.Verdict && k.ours == c.Ours.Verdict && strings.Contains(c.Ours.Reason, k.reason) {
+		if k.dkms == c.DKMS.Verdict && k.modmatrix == c.Modmatrix.Verdict && strings.Contains(c.Modmatrix.Reason, k.reason) {
 			return k.why
 		}
 	}

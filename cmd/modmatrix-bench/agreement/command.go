@@ -18,7 +18,7 @@ func Command(say func(format string, args ...any)) *cobra.Command {
 		Use:   "agreement [PACKAGE[/SUITE]…]",
 		Short: "Compare the verdicts of modmatrix and dkms on the -dkms packages of Debian",
 		Long: "Compare the verdicts of modmatrix and dkms on the -dkms packages of Debian.\n\n" +
-			"Without PACKAGE, a list of packages that are small and of all kinds. Verdicts are kept in the store, ours until this program changes.",
+			"Without PACKAGE, a list of packages that are small and of all kinds. Verdicts are kept in the store, those of modmatrix until this program changes.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Packages = args

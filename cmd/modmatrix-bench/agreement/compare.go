@@ -37,7 +37,7 @@ type comparison struct {
 	store  *store.Store
 	source *debian.Source
 	tool   *debian.Deb // dkms
-	self   string      // digest of this program: another one may come to another verdict
+	self   string      // digest of this program: another one may decide otherwise
 	work   string
 	trees  []*kernels.Tree
 }
@@ -160,16 +160,16 @@ func (c *comparison) compare(ctx context.Context, one *Cell, s subject, tree *ke
 	if err != nil {
 		return err
 	}
-	if one.Theirs, err = c.theirs(ctx, s, tree); err != nil {
+	if one.DKMS, err = c.askDKMS(ctx, s, tree); err != nil {
 		return fmt.Errorf("dkms: %w", err)
 	}
-	if one.Ours, err = c.ours(ctx, s, tree); err != nil {
+	if one.Modmatrix, err = c.askModmatrix(ctx, s, tree); err != nil {
 		return fmt.Errorf("modmatrix: %w", err)
 	}
 	switch {
 	case !one.same():
 		one.Known = why(*one)
-	case c.Pairs > 0 && one.Ours.Verdict == ok:
+	case c.Pairs > 0 && one.Modmatrix.Verdict == ok:
 		if one.Pairs, err = c.pairs(ctx, s, tree); err != nil {
 			return fmt.Errorf("times: %w", err)
 		}
@@ -194,13 +194,13 @@ func (c *comparison) pairs(ctx context.Context, s subject, tree *kernels.Tree) (
 			return time.Since(began).Seconds(), err
 		}
 	}
-	theirs, ours, err := measure.InTurn(c.Pairs, timed(c.runDKMS), timed(c.build))
+	dkms, modmatrix, err := measure.InTurn(c.Pairs, timed(c.runDKMS), timed(c.runModmatrix))
 	if err != nil {
 		return nil, err
 	}
-	pairs := make([]Pair, len(ours))
+	pairs := make([]Pair, len(modmatrix))
 	for i := range pairs {
-		pairs[i] = Pair{theirs[i], ours[i]}
+		pairs[i] = Pair{dkms[i], modmatrix[i]}
 	}
 	return pairs, nil
 }

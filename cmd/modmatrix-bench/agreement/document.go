@@ -193,9 +193,9 @@ func cellTable(cells grid[Cell]) string {
 	_, counts, _ := strings.Cut(r.summary(), ": ")
 	return fmt.Sprintf("%s.\n\n%s.\n\n%s", counts, strings.ReplaceAll(r.times(), "times: ", "Times: "), cells.markdown(func(c Cell, n *notes) string {
 		if c.same() {
-			return string(c.Ours.Verdict)
+			return string(c.Modmatrix.Verdict)
 		}
-		return fmt.Sprintf("**%s/%s** %s", c.Theirs.Verdict, c.Ours.Verdict, n.mark(cmp.Or(c.Known, "not explained")))
+		return fmt.Sprintf("**%s/%s** %s", c.DKMS.Verdict, c.Modmatrix.Verdict, n.mark(cmp.Or(c.Known, "not explained")))
 	}))
 }
 

@@ -38,7 +38,7 @@ func TestDocument(t *testing.T) {
 		Records: []results.Record{record("6.12.117+deb13-amd64", results.Fail, results.StageLoad, results.CodeOops, "as it was once")}})
 	old := sample()
 	old.Cells = old.Cells[2:3]
-	old.Cells[0].Ours.Verdict = skip
+	old.Cells[0].Modmatrix.Verdict = skip
 	compared := save("old.json", old)
 	again := save("new.json", sample())
 	doc := filepath.Join(dir, "M.md")

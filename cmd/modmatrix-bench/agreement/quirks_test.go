@@ -95,7 +95,7 @@ var quirks = []struct {
 	{"needs another", "BUILD_DEPENDS[0]=other\n", nil, broken},
 }
 
-// TestRealQuirks compares the real dkms with ours on all of them, in the root of a real kernel with its tree.
+// TestRealQuirks compares the real dkms with modmatrix on all of them, in the root of a real kernel with its tree.
 func TestRealQuirks(t *testing.T) {
 	if os.Getenv("MODMATRIX_REAL") == "" {
 		t.Skip("needs the archive: MODMATRIX_REAL=1")
@@ -115,17 +115,17 @@ func TestRealQuirks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			theirs, err := c.runDKMS(t.Context(), t.TempDir(), subject{deb, pkg}, tree)
+			byDKMS, err := c.runDKMS(t.Context(), t.TempDir(), subject{deb, pkg}, tree)
 			if err != nil {
 				t.Fatal(err)
 			}
-			ours, err := c.build(t.Context(), t.TempDir(), subject{deb, pkg}, tree)
+			byModmatrix, err := c.runModmatrix(t.Context(), t.TempDir(), subject{deb, pkg}, tree)
 			if err != nil {
 				t.Fatal(err)
 			}
-			slices.Sort(ours.Modules)
-			if theirs.Verdict != q.want || ours.Verdict != q.want || !slices.Equal(theirs.Modules, ours.Modules) {
-				t.Errorf("want %s\ndkms      %s\nmodmatrix %s", q.want, theirs.line(), ours.line())
+			slices.Sort(byModmatrix.Modules)
+			if byDKMS.Verdict != q.want || byModmatrix.Verdict != q.want || !slices.Equal(byDKMS.Modules, byModmatrix.Modules) {
+				t.Errorf("want %s\ndkms      %s\nmodmatrix %s", q.want, byDKMS.line(), byModmatrix.line())
 			}
 		})
 	}

@@ -107,7 +107,7 @@ func (r *Report) count() counts {
 		case c.Left != "":
 			n.left++
 		case c.same():
-			n.same[c.Ours.Verdict]++
+			n.same[c.Modmatrix.Verdict]++
 		case c.Known != "":
 			n.known++
 		default:
@@ -126,10 +126,10 @@ func (r *Report) summary() string {
 
 // times compares what both sides took, over the cells for which that is fair.
 func (r *Report) times() string {
-	var ratios, theirs, ours []float64
+	var ratios, dkms, modmatrix []float64
 	for _, c := range r.Cells {
 		if a, b, fair := c.took(); fair {
-			ratios, theirs, ours = append(ratios, b/a), append(theirs, a), append(ours, b)
+			ratios, dkms, modmatrix = append(ratios, b/a), append(dkms, a), append(modmatrix, b)
 		}
 	}
 	if len(ratios) == 0 {
@@ -137,5 +137,5 @@ func (r *Report) times() string {
 	}
 	r.Ratio = measure.Median(ratios)
 	return fmt.Sprintf("times: %d builds side by side: dkms %.1f s in all, median %.1f s; modmatrix %.1f s, median %.1f s; modmatrix by dkms, median %.2f",
-		len(ratios), measure.Sum(theirs), measure.Median(theirs), measure.Sum(ours), measure.Median(ours), r.Ratio)
+		len(ratios), measure.Sum(dkms), measure.Median(dkms), measure.Sum(modmatrix), measure.Median(modmatrix), r.Ratio)
 }

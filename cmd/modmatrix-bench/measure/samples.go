@@ -1,4 +1,4 @@
-// Package measure is what the benchmark and the comparison with dkms share: samples and what they come to, the machine that
+// Package measure is what the benchmark and the comparison with dkms share: samples and their medians, the machine that
 // they were taken on, and the file they are saved in. It must never know what is measured.
 package measure
 
@@ -41,9 +41,9 @@ func Median(samples []float64) float64 {
 }
 
 // Ratio of two medians; zero when either side was not measured.
-func Ratio(ours, theirs []float64) float64 {
-	if b := Median(theirs); b != 0 {
-		return Median(ours) / b
+func Ratio(one, other []float64) float64 {
+	if b := Median(other); b != 0 {
+		return Median(one) / b
 	}
 	return 0
 }

@@ -55,16 +55,16 @@ func (c *comparison) once(ctx context.Context, key []string, title string, ask f
 	return s, err
 }
 
-// ours builds the package as a run of modmatrix does, unless this very program did before.
-func (c *comparison) ours(ctx context.Context, s subject, tree *kernels.Tree) (Side, error) {
+// askModmatrix builds the package as a run does, unless this very program did before.
+func (c *comparison) askModmatrix(ctx context.Context, s subject, tree *kernels.Tree) (Side, error) {
 	key := []string{"modmatrix v1", c.self, s.deb.SHA256, tree.Digest, tree.Root.Digest}
 	return c.once(ctx, key, "modmatrix build of "+s.deb.Name+" "+s.deb.Version+" for "+tree.Target.Release, func(ctx context.Context, dir string) (Side, error) {
-		return c.build(ctx, dir, s, tree)
+		return c.runModmatrix(ctx, dir, s, tree)
 	})
 }
 
-// build leaves the log of the build in dir, and nothing else.
-func (c *comparison) build(ctx context.Context, dir string, s subject, tree *kernels.Tree) (Side, error) {
+// runModmatrix leaves the log of the build in dir, and nothing else.
+func (c *comparison) runModmatrix(ctx context.Context, dir string, s subject, tree *kernels.Tree) (Side, error) {
 	source := filepath.Join(dir, "source")
 	log, err := os.Create(filepath.Join(dir, logFile))
 	if err == nil {
@@ -88,7 +88,7 @@ func (c *comparison) build(ctx context.Context, dir string, s subject, tree *ker
 	if ctx.Err() != nil {
 		return Side{}, ctx.Err()
 	}
-	side := oursOf(err)
+	side := modmatrixSide(err)
 	side.Seconds = time.Since(began).Seconds()
 	if err == nil {
 		side.Modules = installedNames(conf, art)
@@ -96,8 +96,8 @@ func (c *comparison) build(ctx context.Context, dir string, s subject, tree *ker
 	return side, nil
 }
 
-// oursOf is what the product's error means.
-func oursOf(err error) Side {
+// modmatrixSide is what the product's error means.
+func modmatrixSide(err error) Side {
 	var excluded *dkms.SkipError
 	var fault *kbuild.Error
 	switch {

@@ -31,8 +31,8 @@ var meanings = map[int]string{
 // notItsVerdict are the codes that are the caller's fault, not the package's.
 var notItsVerdict = map[int]bool{3: true, 12: true, 13: true, 15: true, 16: true, 21: true, 126: true, 127: true}
 
-// theirsOf is what an exit code of dkms means.
-func theirsOf(exit int) Verdict {
+// dkmsVerdict is what an exit code of dkms means.
+func dkmsVerdict(exit int) Verdict {
 	switch {
 	case exit == 0:
 		return ok
@@ -49,15 +49,15 @@ const (
 	outputFile = "said" // what dkms wrote to its terminal
 )
 
-// theirs has dkms build the package, or finds its verdict of before.
-func (c *comparison) theirs(ctx context.Context, s subject, tree *kernels.Tree) (Side, error) {
+// askDKMS has dkms build the package, or finds its verdict of before.
+func (c *comparison) askDKMS(ctx context.Context, s subject, tree *kernels.Tree) (Side, error) {
 	key := []string{"dkms v2", s.deb.SHA256, c.tool.SHA256, tree.Digest, tree.Root.Digest}
 	return c.once(ctx, key, "dkms build of "+s.deb.Name+" "+s.deb.Version+" for "+tree.Target.Release, func(ctx context.Context, dir string) (Side, error) {
 		return c.runDKMS(ctx, dir, s, tree)
 	})
 }
 
-// runDKMS runs the real `dkms build` as a package's postinst does, in the sandbox that ours builds in. Its output is left in dir.
+// runDKMS runs the real `dkms build` as a package's postinst does, in the sandbox that a run builds in. Its output is left in dir.
 func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *kernels.Tree) (Side, error) {
 	name, version, err := identity(ctx, s.pkg, tree)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *k
 	if err != nil {
 		return Side{}, fmt.Errorf("run dkms: %w", err)
 	}
-	side := Side{Verdict: theirsOf(exit), Seconds: time.Since(began).Seconds()}
+	side := Side{Verdict: dkmsVerdict(exit), Seconds: time.Since(began).Seconds()}
 	built := filepath.Join(state, name, version)
 	installed := filepath.Join(built, tree.Target.Release, tree.Target.Arch)
 	log := readLog(filepath.Join(built, "build"), filepath.Join(installed, "log"))
