@@ -15,6 +15,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 // output is the folder that a run writes: results.json, matrix.md, journal.jsonl and cells/RELEASE/SUITE/.
@@ -161,7 +162,7 @@ func (o *output) write(res *results.Results, finished bool) error {
 	var md strings.Builder
 	err := res.Write(filepath.Join(o.dir, results.FileName))
 	if err == nil {
-		err = results.Markdown(&md, res)
+		err = report.Markdown(&md, res)
 	}
 	if err == nil {
 		err = writeFile(filepath.Join(o.dir, matrixFile), []byte(md.String()))

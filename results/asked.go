@@ -21,16 +21,16 @@ func (a Asked) check() error {
 	return nil
 }
 
-// command is what a command like the one that was asked with starts with, for the caller to append to.
-func (a Asked) command() []string {
+// Command is what a command like the one that was asked with starts with, for the caller to append to.
+func (a Asked) Command() []string {
 	if len(a.Words) == 0 {
 		return []string{"modmatrix", "run"}
 	}
 	return slices.Concat([]string{"modmatrix"}, a.Words)
 }
 
-// suite is what to give --suite for a suite of that name.
-func (a Asked) suite(name string) string {
+// Suite is what to give --suite for a suite of that name.
+func (a Asked) Suite(name string) string {
 	if given, ok := a.Suites[name]; ok {
 		return given
 	}

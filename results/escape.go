@@ -43,7 +43,7 @@ func Plain(s string) string {
 	if cut {
 		b.WriteString(" …")
 	}
-	return disarm(strings.TrimSpace(b.String()))
+	return Disarm(strings.TrimSpace(b.String()))
 }
 
 // blank are letters and marks that print nothing: a combining joiner, the fillers of Hangul, an empty Braille cell.
@@ -52,9 +52,9 @@ const blank = "\u034f\u115f\u1160\u2800\u3164\uffa0"
 // shows says whether a reader sees r, and r does nothing else.
 func shows(r rune) bool { return strconv.IsPrint(r) && !strings.ContainsRune(blank, r) }
 
-// disarm breaks up what CI systems take for commands in a log: "::" at the start of a line (GitHub), "##[", "##vso["
+// Disarm breaks up what CI systems take for commands in a log: "::" at the start of a line (GitHub), "##[", "##vso["
 // and "##teamcity[" anywhere (GitHub's older form, Azure, TeamCity).
-func disarm(s string) string {
+func Disarm(s string) string {
 	s = strings.ReplaceAll(s, "##", `#\x23`)
 	if strings.HasPrefix(s, "::") {
 		return `\x3a` + s[1:]
@@ -62,48 +62,16 @@ func disarm(s string) string {
 	return s
 }
 
-// code makes foreign text a code span of GitHub's markdown, in which nothing else has a meaning: no HTML, no link,
-// no emphasis, no @mention (GFM §6.3, code spans). The fence is longer than any run of backticks in the text.
-func code(s string) string {
-	s = Plain(s)
-	if s == "" {
-		return ""
-	}
-	longest, run := 0, 0
-	for _, r := range s {
-		run++
-		if r != '`' {
-			run = 0
-		}
-		longest = max(longest, run)
-	}
-	fence := strings.Repeat("`", longest+1)
-	if longest > 0 {
-		return fence + " " + s + " " + fence
-	}
-	return fence + s + fence
-}
-
-// cellCode is code within a table, where a bar ends the cell even inside of a code span (GFM §4.10, tables).
-// A backslash of the text itself is kept away from the bar, lest it escapes our own.
-func cellCode(s string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(code(s), `\|`, `\ |`), "|", `\|`)
-}
-
-// shellQuote makes s one word of a POSIX shell.
-func shellQuote(s string) string {
-	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
-	if s != "" && strings.Trim(s, safe) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// ShellLine makes a command of words, which a terminal shows and a shell reads back as they are.
+// ShellLine makes a command of words, which a terminal shows and a shell reads back as they are, but for what does not print.
+// (syntax.Quote of mvdan.cc/sh leaves "!" open to the history of whoever pastes it, and quotes every NAME=VALUE.)
 func ShellLine(words ...string) string {
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
 	var quoted []string
 	for _, w := range words {
-		quoted = append(quoted, shellQuote(Plain(w)))
+		if w = Plain(w); w == "" || strings.Trim(w, safe) != "" {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		quoted = append(quoted, w)
 	}
 	return strings.Join(quoted, " ")
 }

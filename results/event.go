@@ -33,6 +33,9 @@ const (
 	StateFailed   State = "failed"   // Text says why in one line
 )
 
+// UnitBytes is the Unit of an event that counts bytes.
+const UnitBytes = "bytes"
+
 // EventSchema names the format of events written as JSON Lines.
 const EventSchema = "modmatrix.event/v1"
 
@@ -50,7 +53,7 @@ type Event struct {
 	Text    string        `json:"text,omitempty"`
 	Done    int64         `json:"done,omitempty"`  // of Unit while fetching, specs while testing
 	Total   int64         `json:"total,omitempty"` // zero when it is not known
-	Unit    string        `json:"unit,omitempty"`  // while fetching: "bytes", or what else is counted
+	Unit    string        `json:"unit,omitempty"`  // while fetching: UnitBytes, or what else is counted
 	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
 	Left    time.Duration `json:"left_ns,omitempty"` // of the whole run, by earlier runs; zero when it is not known
 	Cells   []Cell        `json:"cells,omitempty"`

@@ -154,7 +154,7 @@ func (r *Results) Write(path string) error {
 func (r *Results) JSON(w io.Writer) error {
 	doc := *r
 	doc.Schema, doc.Records = Schema, []Record{}
-	doc.Summary, doc.Untested = r.count(), r.untested()
+	doc.Summary, doc.Untested = r.count(), r.WhyUntested()
 	frame, err := indented(doc, "")
 	if err != nil {
 		return err

@@ -3,39 +3,7 @@ package results
 import (
 	"cmp"
 	"slices"
-	"strings"
 )
-
-// Label names a target in a matrix: the release, with +PROFILE where it has one. A target that was never resolved
-// has no release, and is named by its selector.
-func (t Target) Label() string {
-	switch {
-	case t.Release == "":
-		return t.Source
-	case t.Profile == "":
-		return t.Release
-	}
-	return t.Release + "+" + t.Profile
-}
-
-// key tells targets apart. What is only known once the tree is there (compiler, digest) is no part of it.
-func (t Target) key() Target {
-	t.ConfigDigest, t.Compiler = "", ""
-	return t
-}
-
-// compareTargets puts the oldest version first, and what was never resolved last.
-func compareTargets(a, b Target) int {
-	return cmp.Or(
-		cmp.Compare(boolInt(a.Version == ""), boolInt(b.Version == "")),
-		CompareVersions(a.Version, b.Version),
-		CompareVersions(a.Release, b.Release),
-		strings.Compare(a.Flavour, b.Flavour),
-		strings.Compare(a.Profile, b.Profile),
-		strings.Compare(a.Arch, b.Arch),
-		strings.Compare(a.Source, b.Source),
-	)
-}
 
 // Finish brings the records into the order of the matrix, targets by version and suites as they first appear, and
 // adds them up. It is called once, when every planned cell has its record.
@@ -49,7 +17,7 @@ func (r *Results) Finish() {
 	slices.SortStableFunc(r.Records, func(a, b Record) int {
 		return cmp.Or(compareTargets(a.Target, b.Target), cmp.Compare(place[a.Suite], place[b.Suite]))
 	})
-	r.Schema, r.Summary, r.Untested = Schema, r.count(), r.untested()
+	r.Schema, r.Summary, r.Untested = Schema, r.count(), r.WhyUntested()
 }
 
 // count adds the statuses up; every status has a number, also where it is zero.
@@ -64,43 +32,43 @@ func (r *Results) count() map[Status]int {
 	return sum
 }
 
-// grid is the matrix as a reader sees it: every target with every suite, no hole anywhere.
-type grid struct {
-	suites []string // in the order of the records
-	rows   []row
+// Matrix is what records add up to: every target with every suite, no hole anywhere.
+type Matrix struct {
+	Suites []string // in the order of the records
+	Rows   []Row    // the oldest version first
 }
 
-// row is one target with a record for each suite.
-type row struct {
-	target Target
-	cells  []Record
+// Row is one target with a record for each suite, in the order of Matrix.Suites.
+type Row struct {
+	Target Target
+	Cells  []Record
 }
 
-// grid fills the rectangle of targets and suites. A cell without a record is a MISS: absence is never PASS.
-func (r *Results) grid() grid {
-	var g grid
+// Matrix fills the rectangle of targets and suites. A cell without a record is a MISS: absence is never PASS.
+func (r *Results) Matrix() Matrix {
+	var m Matrix
 	at := map[Target]int{}
 	for _, rec := range r.Records {
-		if !slices.Contains(g.suites, rec.Suite) {
-			g.suites = append(g.suites, rec.Suite)
+		if !slices.Contains(m.Suites, rec.Suite) {
+			m.Suites = append(m.Suites, rec.Suite)
 		}
 		if _, ok := at[rec.Target.key()]; !ok {
-			at[rec.Target.key()] = len(g.rows)
-			g.rows = append(g.rows, row{target: rec.Target})
+			at[rec.Target.key()] = len(m.Rows)
+			m.Rows = append(m.Rows, Row{Target: rec.Target})
 		}
 	}
-	for i := range g.rows {
-		for _, s := range g.suites {
-			g.rows[i].cells = append(g.rows[i].cells, Record{Target: g.rows[i].target, Suite: s, Status: Miss,
+	for i := range m.Rows {
+		for _, s := range m.Suites {
+			m.Rows[i].Cells = append(m.Rows[i].Cells, Record{Target: m.Rows[i].Target, Suite: s, Status: Miss,
 				Reason: "there is no record of this cell"})
 		}
 	}
 	for _, rec := range r.Records {
 		rec.Status = rec.Status.known()
-		g.rows[at[rec.Target.key()]].cells[slices.Index(g.suites, rec.Suite)] = rec
+		m.Rows[at[rec.Target.key()]].Cells[slices.Index(m.Suites, rec.Suite)] = rec
 	}
-	slices.SortStableFunc(g.rows, func(a, b row) int { return compareTargets(a.target, b.target) })
-	return g
+	slices.SortStableFunc(m.Rows, func(a, b Row) int { return compareTargets(a.Target, b.Target) })
+	return m
 }
 
 // known gives s, or what stands for a status that is none: a cell that nobody judged did not run, and a word that
@@ -115,10 +83,10 @@ func (s Status) known() Status {
 	return Error
 }
 
-// status is the roll-up over the row.
-func (w row) status() Status {
+// Status is the roll-up over the row.
+func (w Row) Status() Status {
 	var s Status
-	for _, c := range w.cells {
+	for _, c := range w.Cells {
 		s = s.Worse(c.Status)
 	}
 	return s
@@ -135,11 +103,11 @@ const (
 // that nobody knows as ERROR, and no record at all is not a pass.
 func (r *Results) ExitCode() int {
 	worst := Miss
-	for i, w := range r.grid().rows {
+	for i, w := range r.Matrix().Rows {
 		if i == 0 {
 			worst = ""
 		}
-		worst = worst.Worse(w.status())
+		worst = worst.Worse(w.Status())
 	}
 	switch worst {
 	case Pass, Skip:

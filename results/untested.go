@@ -6,17 +6,14 @@ import (
 	"strings"
 )
 
-// nothingTested heads the line that tells of a matrix without a single test, which must not look like success.
-const nothingTested = "NOTHING WAS TESTED"
-
-// untested says why no cell at all was tested, and what to do about it, in one line; empty where one was, or should have been.
-func (r *Results) untested() string {
+// WhyUntested says why no cell at all was tested, and what to do about it, in one line; empty where one was, or should have been.
+func (r *Results) WhyUntested() string {
 	var reasons []string
 	for _, rec := range r.Records {
 		if rec.Status != Skip {
 			return ""
 		}
-		why := rec.why()
+		why := rec.Why()
 		if rec.Target.Release != "" { // what is said of each kernel by its name is one reason
 			why = strings.ReplaceAll(why, rec.Target.Release, "the kernel")
 		}
@@ -32,8 +29,12 @@ func (r *Results) untested() string {
 		cells = fmt.Sprintf("all %d cells were skipped", n)
 	}
 	more := ""
-	if n := len(reasons) - 1; n > 0 {
-		more = fmt.Sprintf(" (and %s)", plural(n, "other reason"))
+	switch n := len(reasons) - 1; n {
+	case 0:
+	case 1:
+		more = " (and 1 other reason)"
+	default:
+		more = fmt.Sprintf(" (and %d other reasons)", n)
 	}
 	return fmt.Sprintf("%s: %s%s; %s", cells, reasons[0], more, skipCure(r.Records[0]))
 }
@@ -49,4 +50,15 @@ func skipCure(rec Record) string {
 		return "choose kernels that its specs are for with -k, or other specs with --focus or --suite"
 	}
 	return "choose kernels that the module is for with -k"
+}
+
+// Why is the reason in one line; a record without one is described by its code, and is never silent.
+func (rec Record) Why() string {
+	switch {
+	case rec.Reason != "":
+		return Plain(rec.Reason)
+	case rec.Code != "":
+		return Plain(string(rec.Code))
+	}
+	return string(rec.Status) + " without a reason"
 }

@@ -4,16 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/bisect"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 func bisectCommand(a *app) *cobra.Command {
@@ -56,12 +52,12 @@ for "skip"; 130 interrupted. The results of every kernel that was tested lie bel
 }
 
 func (a *app) bisect(ctx context.Context, search bisect.Search) error {
-	w := a.watchQuietly()
+	w := a.watchSteps()
 	defer w.close()
 	if !a.quiet {
-		search.Report = func(s results.Step) { fmt.Fprintln(a.Stderr, stepLine(s)) }
+		search.Report = func(s results.Step) { fmt.Fprintln(a.Stderr, report.Step(s)) }
 	}
-	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
+	h, err := a.harness(w)
 	if err != nil {
 		return err
 	}
@@ -73,7 +69,7 @@ func (a *app) bisect(ctx context.Context, search bisect.Search) error {
 	if a.json {
 		err = json.NewEncoder(results.PlainJSON(a.Stdout)).Encode(found)
 	} else {
-		err = showBisection(a.Stdout, found, search.Spec.Module)
+		err = report.Bisection(a.Stdout, found, search.Spec.Module)
 	}
 	if err != nil {
 		return fmt.Errorf("show what was found: %w", err)
@@ -82,142 +78,4 @@ func (a *app) bisect(ctx context.Context, search bisect.Search) error {
 		return verdict(exitTrouble)
 	}
 	return nil
-}
-
-// watchQuietly tells of what takes long, and of notices: each kernel gets its line when it is through.
-func (a *app) watchQuietly() watcher {
-	switch {
-	case a.quiet:
-		return silence{}
-	case a.verbose:
-		return newTextLines(a.Stderr, true)
-	}
-	return longOnly{newTextLines(a.Stderr, false), map[string]bool{}}
-}
-
-// longOnly is textLines without what goes as it should, and with each notice once: every kernel is a run of its own.
-type longOnly struct {
-	*textLines
-	told map[string]bool
-}
-
-func (l longOnly) event(e results.Event) {
-	if e.Kind == results.EventNotice {
-		if !l.told[e.Text] {
-			l.told[e.Text] = true
-			l.textLines.event(e)
-		}
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.note(e, time.Now())
-}
-
-// stepLine says what came of one kernel.
-func stepLine(s results.Step) string {
-	line := fmt.Sprintf("%-28s  %-10s  %s", results.Plain(s.Release), s.Outcome, results.Seconds(s.Elapsed))
-	if s.ToGo > 0 {
-		line += fmt.Sprintf("  %s to go", plural(s.ToGo, "test"))
-	}
-	if s.Outcome != results.Good {
-		line += "  " + results.Plain(s.Reason)
-	}
-	return line
-}
-
-func showBisection(w io.Writer, b *results.Bisection, module string) error {
-	var out strings.Builder
-	title := strings.TrimSpace(b.Module.Name + " " + b.Module.Version)
-	fmt.Fprintf(&out, "%s · %s tested\n\n", results.Plain(title), plural(len(b.Steps), "kernel"))
-	fmt.Fprintf(&out, "first bad  %s (last good %s)\n", results.Plain(b.Bad.Release), results.Plain(b.Good.Release))
-	if n := len(b.Between); n > 0 {
-		fmt.Fprintf(&out, "  but the first bad one may be older: between them, %s cannot be tested:\n", plural(n, "release"))
-		for _, line := range grouped(b.Between) {
-			fmt.Fprintf(&out, "    %s\n", line)
-		}
-	}
-	fmt.Fprintf(&out, "  %s    %s\n", b.Bad.Stage, results.Plain(b.Bad.Reason))
-	writeChanges(&out, b.Changes, b.Good.Release, b.Bad.Release)
-	if b.Bad.Results != "" {
-		fmt.Fprintf(&out, "  see      %s\n", results.ShellLine("modmatrix", "explain", b.Bad.Release, "-o", b.Folder))
-	}
-	if b.Broke() {
-		fmt.Fprintf(&out, "  again    %s\n", results.ShellLine("modmatrix", "bisect", module, "--good", b.Good.Selector, "--bad", b.Bad.Selector))
-	}
-	_, err := io.WriteString(w, out.String())
-	return err
-}
-
-// grouped says why releases cannot be tested, those with one reason in one line.
-func grouped(steps []results.Step) []string {
-	var lines []string
-	var reasons []string
-	names := map[string][]string{}
-	for _, s := range steps {
-		reason := strings.ReplaceAll(s.Reason, s.Release, "it")
-		if i := strings.Index(reason, ": "); s.Missing != "" && i >= 0 {
-			reason = reason[:i]
-		}
-		if names[reason] == nil {
-			reasons = append(reasons, reason)
-		}
-		names[reason] = append(names[reason], s.Release)
-	}
-	for _, reason := range reasons {
-		n := names[reason]
-		which := n[0]
-		if len(n) > 1 {
-			which += " … " + n[len(n)-1]
-		}
-		lines = append(lines, results.Plain(fmt.Sprintf("%s (%d): %s", which, len(n), reason)))
-	}
-	return lines
-}
-
-// writeChanges shows what two kernels declare of the names at fault. Names that neither knows are shown where there is nothing
-// else: they come from a package's own probes.
-func writeChanges(w io.Writer, changes []results.Change, good, bad string) {
-	seen := slices.ContainsFunc(changes, func(c results.Change) bool { return c.What != results.DeclUnseen })
-	for _, c := range changes {
-		if !seen || c.What != results.DeclUnseen {
-			writeChange(w, c, good, bad)
-		}
-	}
-}
-
-// writeChange shows what two kernels declare of one name.
-func writeChange(w io.Writer, c results.Change, good, bad string) {
-	if c.What == results.DeclUnseen {
-		fmt.Fprintf(w, "  %s: neither kernel declares it in a way that can be seen\n", results.Plain(c.Ident.String()))
-		return
-	}
-	fmt.Fprintf(w, "  %s is %s\n", results.Plain(c.Ident.String()), differs[c.What])
-	for _, side := range []struct {
-		release string
-		decl    *results.Decl
-	}{{good, c.Old}, {bad, c.New}} {
-		text := "not declared"
-		switch {
-		case side.decl != nil:
-			text = side.decl.Text + "  (" + declaredAt(side.decl) + ")"
-		case side.release == bad && c.Holds != nil:
-			text = c.Holds.Text + " has no such member  (" + declaredAt(c.Holds) + ")"
-		}
-		fmt.Fprintf(w, "    %-24s %s\n", results.Plain(side.release), results.Plain(text))
-	}
-	if c.Ident.Hint != "" {
-		fmt.Fprintf(w, "    the compiler asks whether %s was meant\n", results.Plain(c.Ident.Hint))
-	}
-}
-
-// differs are the ways in which two kernels differ in a name, as one says them of the second.
-var differs = map[results.Difference]string{results.DeclAdded: "new", results.DeclRemoved: "gone", results.DeclChanged: "declared in another way",
-	results.DeclMoved: "in another header", results.DeclSame: "declared as it was"}
-
-func declaredAt(d *results.Decl) string {
-	if d.Line == 0 {
-		return d.File
-	}
-	return fmt.Sprintf("%s:%d", d.File, d.Line)
 }

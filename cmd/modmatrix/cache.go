@@ -10,6 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 func cacheCommand(a *app) *cobra.Command {
@@ -85,7 +86,7 @@ is 3 if something that should go could not.`,
 
 // collect lets the store make room and says what it freed, also when the user ended it halfway.
 func (a *app) collect(ctx context.Context, lim store.Limits) error {
-	h, err := a.open(harness.Options{Tool: toolName()})
+	h, err := a.harness(silence{})
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (a *app) collect(ctx context.Context, lim store.Limits) error {
 				return err
 			}
 		} else if !a.quiet {
-			fmt.Fprintf(a.Stdout, "%s  %s  %s\n", e.Kind, title(e), megabytes(e.Disk))
+			fmt.Fprintf(a.Stdout, "%s  %s  %s\n", e.Kind, title(e), report.Bytes(e.Disk))
 		}
 	}
 	a.tellHeld(c.Held)
@@ -116,7 +117,7 @@ func (a *app) collect(ctx context.Context, lim store.Limits) error {
 		if lim.DryRun {
 			verb = "would free"
 		}
-		fmt.Fprintf(a.Stdout, "%s %s: %s\n", verb, megabytes(sum), entryCount(len(c.Gone)))
+		fmt.Fprintf(a.Stdout, "%s %s: %s\n", verb, report.Bytes(sum), entryCount(len(c.Gone)))
 	}
 	switch {
 	case err != nil:
@@ -137,7 +138,7 @@ func (a *app) tellHeld(held []store.Entry) {
 		}
 	}
 	if len(held) > 0 {
-		fmt.Fprintf(a.Stderr, "note  what %s pins stays: %s of %s (--keep-locked=false deletes them, too)\n", harness.LockName, entryCount(len(held)), megabytes(sum))
+		fmt.Fprintf(a.Stderr, "note  what %s pins stays: %s of %s (--keep-locked=false deletes them, too)\n", harness.LockName, entryCount(len(held)), report.Bytes(sum))
 	}
 }
 
@@ -162,7 +163,7 @@ type damage struct {
 }
 
 func (a *app) verifyStore(ctx context.Context) error {
-	h, err := a.open(harness.Options{Tool: toolName()})
+	h, err := a.harness(silence{})
 	if err != nil {
 		return err
 	}

@@ -7,19 +7,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 // listStore shows what the store holds of kinds, nil being everything, with the reason that why gives.
 func (a *app) listStore(kinds []string, why func(store.Entry) string) error {
-	h, err := a.open(harness.Options{Tool: toolName()})
+	h, err := a.harness(silence{})
 	if err != nil {
 		return err
 	}
@@ -43,11 +42,13 @@ func (a *app) listStore(kinds []string, why func(store.Entry) string) error {
 		}
 		return nil
 	}
-	showEntries(a.Stdout, entries, why)
+	if err := showEntries(a.Stdout, entries, why); err != nil {
+		return err
+	}
 	sum := sumOf(entries)
-	fmt.Fprintf(a.Stdout, "%s in %s: %s\n", entryCount(len(entries)), results.Plain(h.Store().Dir()), megabytes(sum))
+	fmt.Fprintf(a.Stdout, "%s in %s: %s\n", entryCount(len(entries)), results.Plain(h.Store().Dir()), report.Bytes(sum))
 	if all > sum {
-		fmt.Fprintf(a.Stdout, "everything there takes %s: modmatrix cache ls\n", megabytes(all))
+		fmt.Fprintf(a.Stdout, "everything there takes %s: modmatrix cache ls\n", report.Bytes(all))
 	}
 	if shared := h.Store().Shared(); shared != "" {
 		fmt.Fprintf(a.Stdout, "what is in %s is used as well, and never removed from here\n", results.Plain(shared))
@@ -63,14 +64,12 @@ func sumOf(entries []store.Entry) (bytes int64) {
 	return bytes
 }
 
-func showEntries(out io.Writer, entries []store.Entry, why func(store.Entry) string) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer w.Flush()
-	row := func(columns ...string) { fmt.Fprintln(w, strings.Join(columns, "\t")) }
-	row("KIND", "WHAT", "SIZE", "USED", "WHY IT IS KEPT")
+func showEntries(out io.Writer, entries []store.Entry, why func(store.Entry) string) error {
+	rows := [][]string{{"KIND", "WHAT", "SIZE", "USED", "WHY IT IS KEPT"}}
 	for _, e := range entries {
-		row(results.Plain(e.Kind), title(e), megabytes(e.Disk), humanize.Time(e.Used), results.Plain(why(e)))
+		rows = append(rows, []string{e.Kind, title(e), report.Bytes(e.Disk), humanize.Time(e.Used), why(e)})
 	}
+	return report.Columns(out, "", rows)
 }
 
 // worth says what an entry of a kind spares the next run.
@@ -135,8 +134,6 @@ func entryCount(n int) string {
 	}
 	return fmt.Sprintf("%d entries", n)
 }
-
-func megabytes(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
 // byteSize is a flag for a number of bytes; negative where it was not given.
 type byteSize int64

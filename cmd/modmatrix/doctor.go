@@ -1,14 +1,10 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"text/tabwriter"
-
 	"github.com/spf13/cobra"
 
-	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 func doctorCommand(a *app) *cobra.Command {
@@ -20,7 +16,7 @@ or names the cure. The exit code is 0 if a run can work, and 2 if not.`,
 		Example: "  modmatrix doctor",
 		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := a.open(harness.Options{Tool: toolName()})
+			h, err := a.harness(silence{})
 			if err != nil {
 				return err
 			}
@@ -33,31 +29,21 @@ or names the cure. The exit code is 0 if a run can work, and 2 if not.`,
 }
 
 func (a *app) showChecks(checks []results.Check) error {
-	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-	enc := json.NewEncoder(a.Stdout)
-	well := true
+	if !a.json {
+		if err := report.Checks(a.Stdout, checks); err != nil {
+			return err
+		}
+	}
+	var code error
 	for _, c := range checks {
-		well = well && c.OK
 		if a.json {
-			if err := enc.Encode(c); err != nil {
+			if err := a.encode(c); err != nil {
 				return err
 			}
-			continue
 		}
-		mark := "ok"
 		if !c.OK {
-			mark = "MISSING"
-		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", results.Plain(c.Name), mark, results.Plain(c.Text))
-		if c.Cure != "" {
-			fmt.Fprintf(w, "  \t\t→ %s\n", results.Plain(c.Cure))
+			code = verdict(exitUsage)
 		}
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if !well {
-		return verdict(exitUsage)
-	}
-	return nil
+	return code
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/explain"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 func explainCommand(a *app) *cobra.Command {
@@ -67,7 +68,7 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 	if err != nil {
 		return err
 	}
-	h, err := a.open(harness.Options{Tool: toolName()})
+	h, err := a.harness(silence{})
 	if err != nil {
 		return err
 	}
@@ -75,33 +76,14 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
+	switch {
+	case a.json:
 		return json.NewEncoder(results.PlainJSON(a.Stdout)).Encode(found)
-	}
-	if len(found) == 0 {
+	case len(found) == 0:
 		fmt.Fprintf(a.Stdout, "every cell passed (%d); name one to see how: %s\n", len(res.Records), strings.Join(releasesOf(res), ", "))
 	}
 	width, _, _ := terminal(a.Stdout.file)
-	for i := 0; i < len(found); {
-		if i > 0 {
-			fmt.Fprintln(a.Stdout)
-		}
-		e, suites := found[i], []string{}
-		for ; i < len(found) && (len(suites) == 0 || oneBuild(e, found[i])); i++ {
-			suites = append(suites, found[i].Record.Suite)
-		}
-		e.Record.Suite = strings.Join(suites, ", ")
-		if err := showExplanation(a.Stdout, e, width); err != nil {
-			return fmt.Errorf("show explanation: %w", err)
-		}
-	}
-	return nil
-}
-
-// oneBuild tells that two cells ended at the same, of what all suites of a kernel share.
-func oneBuild(a, b results.Explanation) bool {
-	ra, rb := a.Record, b.Record
-	return a.Label == b.Label && ra.Stage == rb.Stage && ra.Code == rb.Code && ra.Reason == rb.Reason && (ra.Stage == results.StageFetch || ra.Stage == results.StageBuild)
+	return report.Explain(a.Stdout, found, width)
 }
 
 // chosenCells are the cells of a kernel, of one suite if one is named; without a kernel, all that did not pass.

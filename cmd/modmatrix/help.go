@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 // helpWidth is how wide help is at most.
@@ -33,7 +33,7 @@ func reflowed(text string, width int) string {
 	var paragraphs []string
 	for p := range strings.SplitSeq(text, "\n\n") {
 		if !strings.Contains(p, "\n ") {
-			p = results.Wrapped(strings.ReplaceAll(p, "\n", " "), width, 0)
+			p = report.Wrap(strings.ReplaceAll(p, "\n", " "), width, 0)
 		}
 		paragraphs = append(paragraphs, p)
 	}

@@ -96,7 +96,7 @@ MODMATRIX_DEBIAN_SECURITY_MIRROR. MODMATRIX_SHARED names the store of another us
 
 func (a *app) fetch(ctx context.Context, spec harness.Spec) error {
 	w := a.watch(ctx)
-	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
+	h, err := a.harness(w)
 	if err != nil {
 		w.close()
 		return err
@@ -150,7 +150,7 @@ func (a *app) update(ctx context.Context, flags config.Flags, cfg config.Config)
 	}
 	old, damaged := config.ReadLock(path)
 	w := a.watch(ctx)
-	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
+	h, err := a.harness(w)
 	if err != nil {
 		w.close()
 		return err
@@ -171,12 +171,10 @@ func (a *app) update(ctx context.Context, flags config.Flags, cfg config.Config)
 // showChanges says what an update of the lock came to.
 func (a *app) showChanges(resolved []kernels.Resolution, damaged bool, changes []string) {
 	for _, res := range resolved {
-		for _, n := range res.Notices {
-			fmt.Fprintln(a.Stderr, "note  "+results.Plain(n))
-		}
+		a.note(res.Notices...)
 	}
 	if damaged {
-		fmt.Fprintln(a.Stderr, "note  the lock was damaged and is written anew")
+		a.note("the lock was damaged and is written anew")
 	}
 	if len(changes) == 0 {
 		changes = []string{"nothing changed"}

@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 // redraw is how often a live view is drawn, however many events there are in between.
@@ -22,7 +23,7 @@ type live struct {
 	color bool
 
 	mu       sync.Mutex
-	board    *board
+	board    *report.Board
 	notices  []string // to be left behind above the view
 	stopping bool
 	drawn    []string // the lines on the terminal, cursor below the last
@@ -34,9 +35,8 @@ type live struct {
 // newLive starts the view on out. It reads no keys and handles no signals: Ctrl-C is the run's business, and ctx
 // tells the view of it.
 func newLive(ctx context.Context, out *output, color bool) *live {
-	l := &live{out: out, color: color, board: newBoard(), done: make(chan struct{}), ended: make(chan struct{}),
+	l := &live{out: out, color: color, board: report.NewBoard(time.Now()), done: make(chan struct{}), ended: make(chan struct{}),
 		size: func() (int, int) { w, h, _ := terminal(out.file); return w, h }}
-	l.board.began = time.Now()
 	_, _ = io.WriteString(out, ansi.HideCursor)
 	go l.loop(ctx)
 	return l
@@ -66,10 +66,10 @@ func (l *live) event(e results.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e.Kind == results.EventNotice {
-		l.notices = append(l.notices, "note  "+results.Plain(e.Text))
+		l.notices = append(l.notices, report.Note(e.Text))
 		return
 	}
-	l.board.add(e)
+	l.board.Add(e)
 }
 
 // draw replaces what is on the terminal in one write, so that it does not flicker. A terminal that cannot be written
@@ -79,7 +79,7 @@ func (l *live) draw(now time.Time) {
 	defer l.mu.Unlock()
 	width, height := l.size()
 	text := l.erase(width)
-	view := l.board.view(frame{width: width, height: height, now: now, color: l.color, stopping: l.stopping})
+	view := l.board.View(report.Frame{Width: width, Height: height, Now: now, Color: l.color, Stopping: l.stopping})
 	_, _ = io.WriteString(l.out, text+view)
 	l.drawn = strings.Split(strings.TrimSuffix(view, "\n"), "\n")
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +11,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 func planCommand(a *app) *cobra.Command {
@@ -43,7 +42,7 @@ boots nothing. It takes the flags of run, also those that only matter to what it
 func (a *app) plan(ctx context.Context, spec harness.Spec) error {
 	w := a.watch(ctx)
 	defer w.close()
-	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
+	h, err := a.harness(w)
 	if err != nil {
 		return err
 	}
@@ -65,48 +64,34 @@ func (a *app) plan(ctx context.Context, spec harness.Spec) error {
 }
 
 func (a *app) showPlan(st *store.Store, p *harness.Plan) error {
-	var suites []string
-	for _, s := range p.Suites {
-		suites = append(suites, results.Plain(s.Name))
-	}
-	fmt.Fprintf(a.Stdout, "%s · %s: %s × %s\n\n", results.Plain(p.Module.Name), plural(len(p.Cells()), "cell"),
-		plural(len(p.Targets)+len(p.Unresolved), "kernel"), strings.Join(suites, ", "))
-	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  KERNEL\tFROM\tDOWNLOAD")
+	var kernels []report.Planned
 	for _, t := range p.Targets {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", results.Plain(harness.Label(t)), results.Plain(t.Source), download(st, t))
+		kernels = append(kernels, report.Planned{Kernel: harness.Label(t), From: t.Source, Download: download(st, t)})
 	}
 	for _, u := range p.Unresolved {
-		fmt.Fprintf(w, "  %s\t%s\tMISS\n", results.Plain(u.Label()), results.Plain(u.Selector))
+		kernels = append(kernels, report.Planned{Kernel: u.Label(), From: u.Selector, Download: string(results.Miss)})
 	}
-	if err := w.Flush(); err != nil {
+	if err := report.Plan(a.Stdout, p.Module.Name, p.Cells(), kernels); err != nil {
 		return err
 	}
 	for _, u := range p.Unresolved {
 		fmt.Fprintf(a.Stderr, "MISS  %s\n", results.Plain(u.Reason))
 	}
-	for _, n := range p.Notices {
-		fmt.Fprintf(a.Stderr, "note  %s\n", results.Plain(n))
-	}
+	a.note(p.Notices...)
 	return nil
 }
 
 // download says how much of a kernel is to be downloaded.
 func download(st *store.Store, t kernels.Target) string {
+	var size int64
+	for _, p := range t.Packages {
+		size += p.Size
+	}
 	switch {
 	case harness.Stored(st, t):
 		return "in the store"
-	case downloadSize(t) == 0:
+	case size == 0:
 		return "–"
 	}
-	return megabytes(downloadSize(t))
-}
-
-// downloadSize is what the kernel's packages weigh, in bytes, if none of them is in the store.
-func downloadSize(t kernels.Target) int64 {
-	var sum int64
-	for _, p := range t.Packages {
-		sum += p.Size
-	}
-	return sum
+	return report.Bytes(size)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 func reportCommand(a *app) *cobra.Command {
@@ -68,11 +69,11 @@ func (a *app) report(form, out string, args []string) error {
 	case a.json:
 		err = oneLine(a.Stdout, res)
 	case form == "md":
-		err = results.Markdown(a.Stdout, res)
+		err = report.Markdown(a.Stdout, res)
 	case form == "json":
 		err = res.JSON(a.Stdout)
 	default:
-		err = results.Text(a.Stdout, res, a.textOptions(dir, 0))
+		err = report.Text(a.Stdout, res, a.textOptions(dir, 0))
 	}
 	if err != nil {
 		return fmt.Errorf("show results: %w", err)

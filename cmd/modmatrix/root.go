@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/modmatrix/modmatrix/harness/config"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 // app is one invocation: its surroundings, and the flags that all verbs share.
@@ -119,5 +120,5 @@ func argCount(n int) string {
 	if n == 0 {
 		return "no argument"
 	}
-	return "at most " + plural(n, "argument")
+	return "at most " + report.Plural(n, "argument")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 func runCommand(a *app) *cobra.Command {
@@ -107,7 +108,7 @@ func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 		fmt.Fprintln(a.Stderr, "note  modmatrix run --resume goes on from here")
 	}
 	if !a.json {
-		_ = results.Text(a.Stdout, res, a.textOptions(spec.Out, time.Since(began))) // run tells of what could not be written
+		_ = report.Text(a.Stdout, res, a.textOptions(spec.Out, time.Since(began))) // run tells of what could not be written
 	}
 	if err != nil {
 		return err
@@ -125,7 +126,7 @@ func noneInFocus(res *results.Results, focus string) bool {
 }
 
 func planAndRun(ctx context.Context, a *app, spec harness.Spec, w watcher) (*results.Results, error) {
-	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
+	h, err := a.harness(w)
 	if err != nil {
 		return nil, err
 	}
@@ -138,8 +139,8 @@ func planAndRun(ctx context.Context, a *app, spec harness.Spec, w watcher) (*res
 }
 
 // textOptions are how this invocation shows a matrix on stdout, whose files lie in dir.
-func (a *app) textOptions(dir string, elapsed time.Duration) results.TextOptions {
-	opt := results.TextOptions{Color: a.coloured(a.Stdout.file), Dir: dir, Elapsed: elapsed}
+func (a *app) textOptions(dir string, elapsed time.Duration) report.Options {
+	opt := report.Options{Color: a.coloured(a.Stdout.file), Dir: dir, Elapsed: elapsed}
 	if width, _, ok := terminal(a.Stdout.file); ok {
 		opt.Width = width
 	}

@@ -43,7 +43,7 @@ is the newest of the kernels that run would take. Leaving the shell ends the gue
 func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
 	w := a.watch(ctx)
 	defer w.close()
-	h, err := a.open(harness.Options{Events: w.event, Tool: toolName()})
+	h, err := a.harness(w)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -52,19 +51,4 @@ func suiteName(given string) string {
 		return filepath.Base(given)
 	}
 	return filepath.Base(abs)
-}
-
-// clock writes seconds as a stopwatch does: 0:38, 12:05, 1:02:03.
-func clock(seconds int) string {
-	if seconds < 3600 {
-		return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
-	}
-	return fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }

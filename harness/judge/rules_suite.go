@@ -14,7 +14,7 @@ func specFailed(e Evidence) (verdict, bool) {
 	n := count(e.specs)
 	switch {
 	case failed.Name != "":
-		reason := fmt.Sprintf("%q: %s", failed.Name, Gist(failed.Message))
+		reason := fmt.Sprintf("%q: %s", failed.Name, results.Headline(failed.Message))
 		if failed.Location != "" {
 			reason += " (" + failed.Location + ")"
 		}
@@ -25,7 +25,7 @@ func specFailed(e Evidence) (verdict, bool) {
 	case len(e.Guest.Nodes) > 0:
 		node := e.Guest.Nodes[0]
 		return verdict{results.Fail, results.StageTest, results.CodeSpecFailed,
-			fmt.Sprintf("%s failed: %s", node.Node, Gist(node.Message))}, true
+			fmt.Sprintf("%s failed: %s", node.Node, results.Headline(node.Message))}, true
 	}
 	return verdict{}, false
 }
@@ -111,8 +111,8 @@ func exited(g *Guest) string {
 func lastWords(output string) string {
 	for line := range strings.Lines(output) {
 		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
-			return clip(strings.TrimSpace(line))
+			return results.Clip(strings.TrimSpace(line))
 		}
 	}
-	return clip(LastLine(output))
+	return results.Clip(LastLine(output))
 }

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"slices"
@@ -7,44 +7,35 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// board is what a live view knows of a run. It is fed with events and drawn by view; it never looks at a clock.
-type board struct {
+// Board is what a live view knows of a run. It is fed with events and drawn by View; it never looks at a clock. It keeps the
+// score of a cell and not its record: a record with all its specs, for every cell, is more than a long run should hold.
+type Board struct {
 	module string
 	suites []string
 	rows   []*boardRow
-	began  time.Time // of the first event
-	ends   time.Time // of the run, as it was last foretold; zero when it was not
+	began  time.Time
+	ends   time.Time // of the run, as it was last estimated; zero when it was not
 	cells  int
 	judged map[results.Status]int
 }
 
 // boardRow is one target.
 type boardRow struct {
-	label  string
-	stages map[results.Stage]*boardStage // fetch and build, which all suites share
-	cells  []*boardCell                  // in the order of board.suites
-	failed bool                          // a cell of it is FAIL, ERROR or MISS
+	label        string
+	fetch, build boardStage   // which all suites share
+	cells        []*boardCell // in the order of Board.suites
+	failed       bool         // a cell of it is FAIL, ERROR or MISS
 }
 
 // boardCell is one suite on the target.
 type boardCell struct {
 	suite string
 	boardStage
-	stage   results.Stage // the last one that was heard of
-	verdict *boardVerdict // nil until it is judged
-}
+	stage results.Stage // the last one that an event named
 
-// boardVerdict is what a board shows of a record: a record with all its specs, for every cell, is more than a long run should hold.
-type boardVerdict struct {
-	status results.Status
-	score  string         // as a matrix shows it
-	colour results.Status // of the score
-	reason string
-}
-
-func verdictOf(rec *results.Record) *boardVerdict {
-	score, colour := rec.Score()
-	return &boardVerdict{status: rec.Status, score: score, colour: colour, reason: results.Plain(rec.Reason)}
+	verdict results.Status // empty until it is judged
+	score   tableCell      // as a matrix shows it
+	reason  string
 }
 
 // boardStage is how far a stage is.
@@ -57,15 +48,13 @@ type boardStage struct {
 	unit        string // of what is fetched
 }
 
-func newBoard() *board {
-	return &board{judged: map[results.Status]int{}}
+// NewBoard is the board of a run that began then.
+func NewBoard(began time.Time) *Board {
+	return &Board{began: began, judged: map[results.Status]int{}}
 }
 
-// add takes an event in. What it does not know it ignores: an event must never be able to end a run.
-func (b *board) add(e results.Event) {
-	if b.began.IsZero() {
-		b.began = e.Time
-	}
+// Add brings the board up to date. An event that it does not know changes nothing: none must be able to end a run.
+func (b *Board) Add(e results.Event) {
 	if e.Kind == results.EventPlan || e.Kind == results.EventRecord {
 		b.ends = time.Time{}
 		if e.Left > 0 {
@@ -80,24 +69,24 @@ func (b *board) add(e results.Event) {
 	case results.EventRecord:
 		row := b.row(e.Target)
 		if c := row.cell(e.Suite); c != nil && e.Record != nil {
-			if c.verdict == nil {
+			if c.verdict == "" {
 				b.judged[e.Record.Status]++
 			}
-			c.verdict = verdictOf(e.Record)
+			c.verdict, c.score, c.reason = e.Record.Status, suiteCell(*e.Record), results.Plain(e.Record.Reason)
 			row.failed = row.failed || e.Record.Status != results.Pass && e.Record.Status != results.Skip
 		}
 	}
 }
 
 // plan lays the rows out. A plan without a module only fetches, and has no cells to judge.
-func (b *board) plan(e results.Event) {
+func (b *Board) plan(e results.Event) {
 	b.module = e.Text
 	if b.module != "" {
 		b.cells = len(e.Cells)
-	}
-	for _, c := range e.Cells {
-		if b.module != "" && !slices.Contains(b.suites, c.Suite) {
-			b.suites = append(b.suites, c.Suite)
+		for _, c := range e.Cells {
+			if !slices.Contains(b.suites, c.Suite) {
+				b.suites = append(b.suites, c.Suite)
+			}
 		}
 	}
 	for _, c := range e.Cells {
@@ -106,13 +95,11 @@ func (b *board) plan(e results.Event) {
 }
 
 // row finds the row of a target, and makes one for a target that no plan has named (kernels fetch has no plan).
-func (b *board) row(label string) *boardRow {
-	for _, r := range b.rows {
-		if r.label == label {
-			return r
-		}
+func (b *Board) row(label string) *boardRow {
+	if i := slices.IndexFunc(b.rows, func(r *boardRow) bool { return r.label == label }); i >= 0 {
+		return b.rows[i]
 	}
-	r := &boardRow{label: label, stages: map[results.Stage]*boardStage{results.StageFetch: {}, results.StageBuild: {}}}
+	r := &boardRow{label: label}
 	for _, s := range b.suites {
 		r.cells = append(r.cells, &boardCell{suite: s})
 	}
@@ -121,25 +108,28 @@ func (b *board) row(label string) *boardRow {
 }
 
 func (r *boardRow) cell(suite string) *boardCell {
-	for _, c := range r.cells {
-		if c.suite == suite {
-			return c
-		}
+	if i := slices.IndexFunc(r.cells, func(c *boardCell) bool { return c.suite == suite }); i >= 0 {
+		return r.cells[i]
 	}
 	return nil
 }
 
 func (r *boardRow) add(e results.Event) {
-	if s, shared := r.stages[e.Stage]; shared {
-		s.add(e)
-		return
+	switch e.Stage {
+	case results.StageFetch:
+		r.fetch.add(e)
+	case results.StageBuild:
+		r.build.add(e)
+	default:
+		if c := r.cell(e.Suite); c != nil {
+			c.add(e)
+		}
 	}
-	c := r.cell(e.Suite)
-	if c == nil {
-		return
-	}
+}
+
+func (c *boardCell) add(e results.Event) {
 	if e.Guest != "" && e.Kind == results.EventStage && c.stage == results.StageTest {
-		return // another guest of the cell is where this one was before: the specs of all tell how far it is
+		return // another guest of the cell is where this one was before: the specs of all say how far it is
 	}
 	if c.stage != e.Stage {
 		c.stage = e.Stage
@@ -153,10 +143,10 @@ func (r *boardRow) add(e results.Event) {
 		c.state = results.StateProgress
 		return
 	}
-	text, done, total := c.text, c.done, c.total
+	specs := c.boardStage
 	c.boardStage.add(e)
 	if e.Stage == results.StageTest {
-		c.text, c.done, c.total = text, done, total
+		c.text, c.done, c.total = specs.text, specs.done, specs.total
 	}
 }
 
@@ -168,7 +158,7 @@ func (s *boardStage) add(e results.Event) {
 	s.done, s.total, s.unit = e.Done, e.Total, e.Unit
 }
 
-// ended tells whether nothing more will come of the stage.
+// ended says whether no more events of the stage will come.
 func (s *boardStage) ended() bool {
 	return s.state == results.StateDone || s.state == results.StateCached || s.state == results.StateFailed
 }
@@ -186,19 +176,20 @@ const (
 )
 
 func (r *boardRow) phase() phase {
-	judged := 0
+	judged, started := 0, false
 	for _, c := range r.cells {
-		if c.verdict != nil {
+		if c.verdict != "" {
 			judged++
+		} else if c.state != "" {
+			started = true
 		}
 	}
-	fetch, build := r.stages[results.StageFetch], r.stages[results.StageBuild]
-	switch {
-	case r.failed && judged == len(r.cells):
+	switch all := judged == len(r.cells); {
+	case r.failed && all:
 		return phaseFailed
-	case len(r.cells) > 0 && judged == len(r.cells), len(r.cells) == 0 && fetch.ended():
+	case len(r.cells) > 0 && all, len(r.cells) == 0 && r.fetch.ended():
 		return phasePassed
-	case fetch.busy(), build.busy(), slices.ContainsFunc(r.cells, func(c *boardCell) bool { return c.state != "" && c.verdict == nil }):
+	case r.fetch.busy(), r.build.busy(), started:
 		return phaseBusy
 	}
 	return phaseWaiting

@@ -1,9 +1,6 @@
-package main
+package report
 
 import (
-	"bytes"
-	"context"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,21 +15,19 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
 var (
 	dawn    = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	targets = []string{"5.10.0-46-amd64", "6.1.0-56-amd64", "6.12.107+deb13-amd64", "7.2.12+deb13-amd64", "7.3.4+deb13-amd64", "debian:sid"}
 )
 
 // midway is a board with a row in every phase of its life, half a minute into the run.
-func midway() *board {
-	b := newBoard()
+func midway() *Board {
+	b := NewBoard(dawn.Add(time.Second))
 	at := dawn
 	tell := func(e results.Event) {
 		at = at.Add(time.Second)
 		e.Time = at
-		b.add(e)
+		b.Add(e)
 	}
 	stage := func(target, suite string, stage results.Stage, state results.State) results.Event {
 		return results.Event{Kind: results.EventStage, Target: target, Suite: suite, Stage: stage, State: state, Elapsed: 2300 * time.Millisecond}
@@ -70,11 +65,11 @@ func midway() *board {
 
 // A kernel on which everything was skipped does not look as if it had passed.
 func TestASkippedRowIsNoSuccess(t *testing.T) {
-	b := newBoard()
+	b := NewBoard(dawn.Add(time.Second))
 	cell := results.Cell{Target: "6.1", Suite: "lifecycle"}
-	b.add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{cell}})
-	b.add(results.Event{Kind: results.EventRecord, Target: cell.Target, Suite: cell.Suite, Record: &results.Record{Status: results.Skip, Reason: "not for it"}})
-	view := b.view(frame{width: 80, height: 24, now: dawn})
+	b.Add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{cell}})
+	b.Add(results.Event{Kind: results.EventRecord, Target: cell.Target, Suite: cell.Suite, Record: &results.Record{Status: results.Skip, Reason: "not for it"}})
+	view := b.View(Frame{Width: 80, Height: 24, Now: dawn})
 	if !strings.Contains(view, "– 6.1") || strings.Contains(view, "✓") || !strings.Contains(view, "1 skip") {
 		t.Error(view)
 	}
@@ -82,33 +77,33 @@ func TestASkippedRowIsNoSuccess(t *testing.T) {
 
 // A shell has no suite, and while its guest boots, there is something to be seen all the same.
 func TestTheBoardTellsHowFarAShellIs(t *testing.T) {
-	b := newBoard()
-	b.add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{{Target: "6.1"}}})
+	b := NewBoard(dawn.Add(time.Second))
+	b.Add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{{Target: "6.1"}}})
 	words := []string{"building", "booting", "loading"}
 	for i, stage := range []results.Stage{results.StageBuild, results.StageBoot, results.StageLoad} {
 		want := words[i]
-		b.add(results.Event{Kind: results.EventStage, Target: "6.1", Stage: stage, State: results.StateStart})
-		if view := b.view(frame{width: 80, height: 24, now: dawn}); !strings.Contains(view, want) {
+		b.Add(results.Event{Kind: results.EventStage, Target: "6.1", Stage: stage, State: results.StateStart})
+		if view := b.View(Frame{Width: 80, Height: 24, Now: dawn}); !strings.Contains(view, want) {
 			t.Errorf("no %s in\n%s", want, view)
 		}
-		b.add(results.Event{Kind: results.EventStage, Target: "6.1", Stage: stage, State: results.StateDone})
+		b.Add(results.Event{Kind: results.EventStage, Target: "6.1", Stage: stage, State: results.StateDone})
 	}
 }
 
 // A run of many cells is as long as it is large: a board has its score of each, and not its record.
 func TestBoardLetsRecordsGo(t *testing.T) {
-	b := newBoard()
-	b.add(results.Event{Kind: results.EventPlan, Text: "mydriver", Cells: []results.Cell{{Target: targets[0], Suite: "lifecycle"}}})
+	b := NewBoard(dawn.Add(time.Second))
+	b.Add(results.Event{Kind: results.EventPlan, Text: "mydriver", Cells: []results.Cell{{Target: targets[0], Suite: "lifecycle"}}})
 	rec := &results.Record{Status: results.Fail, Stage: results.StageTest, Code: results.CodeSpecFailed, Reason: "a is not b",
 		Specs: []results.Spec{{Name: "a", Status: results.Pass}, {Name: "b", Status: results.Fail}}}
 	told := weak.Make(rec)
-	b.add(results.Event{Kind: results.EventRecord, Target: targets[0], Suite: "lifecycle", Record: rec})
+	b.Add(results.Event{Kind: results.EventRecord, Target: targets[0], Suite: "lifecycle", Record: rec})
 	rec = nil
 	runtime.GC()
 	if told.Value() != nil {
 		t.Error("the record is still held")
 	}
-	if view := b.view(frame{width: 120, now: dawn}); !strings.Contains(view, "1/2") || !strings.Contains(view, "a is not b") {
+	if view := b.View(Frame{Width: 120, Now: dawn}); !strings.Contains(view, "1/2") || !strings.Contains(view, "a is not b") {
 		t.Errorf("it shows\n%s", view)
 	}
 }
@@ -117,8 +112,8 @@ func TestBoardFitsEveryTerminal(t *testing.T) {
 	b := midway()
 	for _, size := range [][2]int{{120, 40}, {80, 24}, {60, 24}, {40, 24}, {20, 10}, {80, 11}} {
 		name := fmt.Sprintf("%dx%d.txt", size[0], size[1])
-		f := frame{width: size[0], height: size[1], now: dawn.Add(30 * time.Second)}
-		got := b.view(f)
+		f := Frame{Width: size[0], Height: size[1], Now: dawn.Add(30 * time.Second)}
+		got := b.View(f)
 		path := filepath.Join("testdata", "board", name)
 		if *update {
 			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -132,8 +127,8 @@ func TestBoardFitsEveryTerminal(t *testing.T) {
 		if got != string(want) {
 			t.Errorf("%s differs (go test -update writes it anew):\n%s", path, got)
 		}
-		f.color = true
-		coloured := b.view(f)
+		f.Color = true
+		coloured := b.View(f)
 		if ansi.Strip(coloured) != got {
 			t.Errorf("%s: colours change more than colours:\n%q", name, coloured)
 		}
@@ -149,7 +144,7 @@ func TestBoardFitsEveryTerminal(t *testing.T) {
 }
 
 func TestBoardSurvivesEventsThatNobodyPlanned(t *testing.T) {
-	b := newBoard()
+	b := NewBoard(dawn.Add(time.Second))
 	for _, e := range []results.Event{
 		{Kind: results.EventRecord, Target: "6.1.0", Suite: "unknown"},
 		{Kind: results.EventRecord, Target: "6.1.0", Suite: "unknown", Record: &results.Record{Status: results.Fail}},
@@ -158,29 +153,8 @@ func TestBoardSurvivesEventsThatNobodyPlanned(t *testing.T) {
 		{Kind: "surprise"},
 		{Kind: results.EventFinished},
 	} {
-		b.add(e)
-		b.view(frame{width: 80, height: 24, now: dawn})
-		b.view(frame{})
-	}
-}
-
-func TestLiveViewLeavesOnlyNoticesBehind(t *testing.T) {
-	var out bytes.Buffer
-	l := &live{out: &out, board: midway(), size: func() (int, int) { return 80, 24 }, done: make(chan struct{}), ended: make(chan struct{})}
-	ctx, cancel := context.WithCancel(t.Context())
-	go l.loop(ctx)
-	l.draw(dawn.Add(30 * time.Second))
-	l.event(results.Event{Kind: results.EventNotice, Text: "guests are emulated\x1b[2J"})
-	l.draw(dawn.Add(31 * time.Second))
-	lines := len(l.drawn)
-	cancel()
-	l.close()
-	l.close()
-	text := out.String()
-	if !strings.Contains(text, ansi.CursorUp(lines)+"\r"+ansi.EraseScreenBelow+`note  guests are emulated\x1b[2J`+"\n") {
-		t.Errorf("the notice does not take the place of the view: %q", text)
-	}
-	if !strings.HasSuffix(text, ansi.EraseScreenBelow+ansi.ShowCursor) {
-		t.Errorf("the terminal is not given back: %q", text[max(0, len(text)-80):])
+		b.Add(e)
+		b.View(Frame{Width: 80, Height: 24, Now: dawn})
+		b.View(Frame{})
 	}
 }

@@ -1,7 +1,6 @@
-package main
+package report
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -11,17 +10,14 @@ import (
 
 // What takes long is told of every ten seconds, with how far it is, and no longer once it has ended.
 func TestLongStagesAreToldOf(t *testing.T) {
-	var out bytes.Buffer
-	lines := &textLines{w: &out}
+	var lines Progress
 	start := time.Now()
 	said := func(after time.Duration, events ...results.Event) string {
 		t.Helper()
-		out.Reset()
 		for _, e := range events {
-			lines.note(e, start.Add(after))
+			lines.Add(e, start.Add(after))
 		}
-		lines.tellOfLong(start.Add(after))
-		return strings.Join(strings.Fields(out.String()), " ")
+		return strings.Join(strings.Fields(strings.Join(lines.Long(start.Add(after)), " ")), " ")
 	}
 	stage := func(s results.Stage, state results.State) results.Event {
 		e := results.Event{Kind: results.EventStage, Target: "6.1", Stage: s, State: state}
@@ -62,38 +58,20 @@ func TestLongStagesAreToldOf(t *testing.T) {
 // What is fetched is told of by what is counted, on a terminal as well.
 func TestTheBoardTellsWhatIsFetched(t *testing.T) {
 	for unit, want := range map[string]string{"bytes": "34 MB of 80 MB linux", "objects": "34000000 of 80000000 objects linux", "": "42% linux"} {
-		b := newBoard()
-		b.add(results.Event{Kind: results.EventPlan, Cells: []results.Cell{{Target: "6.1", Suite: "fifo"}}})
-		b.add(results.Event{Kind: results.EventStage, Target: "6.1", Stage: results.StageFetch, State: results.StateProgress, Text: "linux", Done: 34e6, Total: 80e6, Unit: unit})
-		if got := b.view(frame{width: 120, height: 20, now: time.Now()}); !strings.Contains(got, want) {
+		b := NewBoard(dawn)
+		b.Add(results.Event{Kind: results.EventPlan, Cells: []results.Cell{{Target: "6.1", Suite: "fifo"}}})
+		b.Add(results.Event{Kind: results.EventStage, Target: "6.1", Stage: results.StageFetch, State: results.StateProgress, Text: "linux", Done: 34e6, Total: 80e6, Unit: unit})
+		if got := b.View(Frame{Width: 120, Height: 20, Now: time.Now()}); !strings.Contains(got, want) {
 			t.Errorf("%q: no %q in\n%s", unit, want, got)
 		}
 	}
 }
 
-// A line tells what goes on, once it goes on for long, and is gone when it is over.
-func TestWhatIsBusySaysSo(t *testing.T) {
-	var out bytes.Buffer
-	b := &busy{out: &out, width: 24, text: "looking", timer: time.NewTimer(time.Hour)}
-	b.with("reading entry 1")
-	if out.Len() > 0 {
-		t.Errorf("too early: %q", &out)
-	}
-	b.show()
-	b.with("reading entry 2: trees, 6.1")
-	b.done()
-	b.show()
-	b.done()
-	if got, want := out.String(), "\r\x1b[Kreading entry 1 …\r\x1b[Kreading entry 2: trees…\r\x1b[K"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
 // How long a run still takes is no figure of tenths.
 func TestWhatIsLeftIsARoughGuess(t *testing.T) {
-	b := newBoard()
-	b.add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{{Target: "6.1", Suite: "fifo"}}, Left: 6 * time.Second, Time: dawn})
-	if view := b.view(frame{width: 80, height: 24, now: dawn}); !strings.Contains(view, "0/1 cells · about 0:06 left") {
+	b := NewBoard(dawn)
+	b.Add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{{Target: "6.1", Suite: "fifo"}}, Left: 6 * time.Second, Time: dawn})
+	if view := b.View(Frame{Width: 80, Height: 24, Now: dawn}); !strings.Contains(view, "0/1 cells · about 0:06 left") {
 		t.Error(view)
 	}
 }

@@ -1,4 +1,4 @@
-package judge
+package results
 
 import (
 	"regexp"
@@ -6,32 +6,33 @@ import (
 	"strings"
 )
 
-// maxGist bounds what a reason quotes of a suite, in bytes.
-const maxGist = 240
+// maxMessage bounds what a reason quotes of a suite, in bytes.
+const maxMessage = 240
 
-// gomegaOpens matches the line with which Gomega begins to tell of a failure, before or below the words of who asked for it.
+// gomegaOpens matches the line with which Gomega begins to describe a failure, before or below the words of whoever asked for it.
 var gomegaOpens = regexp.MustCompile(`^(?:Expected|Unexpected error:|Expected success, but got an error:|Timed out after .*|Failed after .*)$`)
 
 // gomegaType matches what Gomega says of a value before it shows it.
 var gomegaType = regexp.MustCompile(`^    <[^<>]*>: ?`)
 
-// Gist puts the message of a failed spec into one line: its first, but where Gomega spreads a sentence over several
+// Headline puts the message of a failed spec into one line: its first, but where Gomega spreads a sentence over several
 // ("Expected", a value, "to equal", a value) all of them, without the types of the values.
-func Gist(message string) string {
+func Headline(message string) string {
 	message, _, _ = strings.Cut(message, "\nand then failed: ")
 	lines := strings.Split(message, "\n")
 	opens := slices.IndexFunc(lines[:min(len(lines), 2)], gomegaOpens.MatchString)
 	if opens < 0 {
-		return clip(FirstLine(message))
+		first, _, _ := strings.Cut(strings.TrimSpace(message), "\n")
+		return Clip(strings.TrimSpace(first))
 	}
 	text := sentence(lines[opens:])
 	if opens == 1 {
 		text = strings.TrimSuffix(lines[0], ":") + ": " + text
 	}
-	return clip(text)
+	return Clip(text)
 }
 
-// sentence joins what Gomega says. An error has its words first and then its insides, in braces, which repeat them.
+// sentence joins the lines of Gomega. An error has its words first and then its insides, in braces, which repeat them.
 func sentence(lines []string) string {
 	var words []string
 	insides := false
@@ -48,9 +49,10 @@ func sentence(lines []string) string {
 	return strings.NewReplacer("[ ", "[", ", ]", "]").Replace(strings.Join(words, " "))
 }
 
-func clip(text string) string {
-	if len(text) <= maxGist {
+// Clip shortens what a reason quotes.
+func Clip(text string) string {
+	if len(text) <= maxMessage {
 		return text
 	}
-	return strings.ToValidUTF8(text[:maxGist], "") + "…"
+	return strings.ToValidUTF8(text[:maxMessage], "") + "…"
 }

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"bytes"
@@ -27,14 +27,16 @@ func TestForeignTextIsDefused(t *testing.T) {
 			events = append(events, results.Event{Kind: results.EventStage, Target: s, Suite: s, Stage: results.Stage(s), State: state, Text: s, Elapsed: time.Second})
 		}
 		var lines, doc bytes.Buffer
-		text, data := &textLines{w: &lines, verbose: true}, jsonLines{enc: json.NewEncoder(results.PlainJSON(&doc))}
-		live := newBoard()
+		text, data := &Progress{Verbose: true}, json.NewEncoder(results.PlainJSON(&doc))
+		live := NewBoard(time.Now())
 		for _, e := range events {
-			text.event(e)
-			data.event(e)
-			live.add(e)
+			lines.WriteString(text.Add(e, time.Now()) + "\n")
+			if err := data.Encode(e); err != nil {
+				t.Fatal(err)
+			}
+			live.Add(e)
 		}
-		view := live.view(frame{width: 100, height: 30, now: time.Now()})
+		view := live.View(Frame{Width: 100, Height: 30, Now: time.Now()})
 		for who, said := range map[string]string{"lines": lines.String(), "json": doc.String(), "view": view} {
 			for _, r := range said {
 				if r != '\n' && !unicode.IsPrint(r) {

@@ -1,6 +1,9 @@
-package main
+package report
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestAnExplanationFitsTheTerminal(t *testing.T) {
 	for _, c := range []struct {
@@ -13,7 +16,9 @@ func TestAnExplanationFitsTheTerminal(t *testing.T) {
 		{"look at /a/path-without/any-blank/that-is/longer-than/the-terminal", 30, "look at\n            /a/path-without/any-blank/that-is/longer-than/the-terminal"},
 		{"the guest hangs during load: ::error file=a.c", 30, "the guest hangs during load:\n            \\x3a:error file=a.c"},
 	} {
-		if got := indented(c.text, c.width); got != c.want {
+		out := explanation{width: c.width + labelRoom}
+		out.line("reason", c.text)
+		if got := strings.TrimSuffix(strings.TrimPrefix(out.String(), "  reason    "), "\n"); got != c.want {
 			t.Errorf("%d columns: %q, want %q", c.width, got, c.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package results
+package report
 
 import (
 	"slices"
@@ -7,10 +7,12 @@ import (
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // colours are the basic ones, which every terminal shows in its own scheme.
-var colours = map[Status]string{Pass: "2", Fail: "1", Error: "5", Miss: "3", Skip: "8"}
+var colours = map[results.Status]string{results.Pass: "2", results.Fail: "1", results.Error: "5", results.Miss: "3", results.Skip: "8"}
 
 // causeRoom is the least width that a cause is worth being shown in; with less it gets a line of its own.
 const causeRoom = 24
@@ -28,7 +30,7 @@ const ownColumns = 3
 type tableCell struct {
 	text   string
 	more   string // what is left out where there is no room for it
-	status Status
+	status results.Status
 }
 
 func (c tableCell) full() string {
@@ -39,31 +41,39 @@ func (c tableCell) full() string {
 }
 
 // tableOf lays the matrix out: kernel, build, load, one column for each suite, and the cause.
-func tableOf(g grid) [][]tableCell {
-	load := slices.ContainsFunc(g.rows, reachedGuest) || comparesInTree(g)
+func tableOf(m results.Matrix) [][]tableCell {
+	inTree := comparesInTree(m)
+	load := inTree || slices.ContainsFunc(m.Rows, reachedGuest)
 	head := []tableCell{{text: "KERNEL"}, {text: "BUILD"}}
-	theirs := inTreeHeads(g)
 	if load {
 		head = append(head, tableCell{text: "LOAD"})
-		for _, s := range g.suites {
-			head = append(head, tableCell{text: Plain(s)})
+		for _, s := range m.Suites {
+			head = append(head, tableCell{text: results.Plain(s)})
 		}
-		head = append(head, theirs...)
+		if inTree {
+			for _, s := range m.Suites {
+				head = append(head, tableCell{text: "in-tree " + results.Plain(s)})
+			}
+		}
 	}
 	lines := [][]tableCell{append(head, tableCell{})}
 	last := ""
-	for _, w := range g.rows {
-		line := []tableCell{{text: Plain(w.target.Label())}, buildCell(w)}
+	for _, w := range m.Rows {
+		line := []tableCell{{text: results.Plain(w.Target.Label())}, buildCell(w)}
 		if load {
 			line = append(line, loadCell(w))
-			for _, rec := range w.cells {
+			for _, rec := range w.Cells {
 				line = append(line, suiteCell(rec))
 			}
-			line = append(line, inTreeCells(w)[:len(theirs)]...)
+			if inTree {
+				for _, rec := range w.Cells {
+					line = append(line, inTreeCell(rec))
+				}
+			}
 		}
-		cause := w.cause()
+		cause := cause(w)
 		shown := tableCell{text: cause}
-		if w.status() != Skip { // of a SKIP, nothing is said but here
+		if w.Status() != results.Skip { // of a SKIP, nothing is said but here
 			shown.text = clip(cause, causeMax)
 		}
 		if cause != "" && cause == last {
@@ -77,8 +87,8 @@ func tableOf(g grid) [][]tableCell {
 
 // drawTable writes the table in opt.Width columns. Where they are too few, causes get lines of their own, then the columns
 // say less, and in the end some stand below the others: no verdict is ever cut off.
-func drawTable(g grid, opt TextOptions) string {
-	view := tableOf(g)
+func drawTable(m results.Matrix, opt Options) string {
+	view := tableOf(m)
 	last := len(view[0]) - 1
 	parts, causes := [][][]tableCell{view}, make([]string, len(view))
 	w := widths(view)
@@ -204,12 +214,4 @@ func render(view [][]tableCell, color bool) []string {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
 	return lines
-}
-
-// clip cuts a line to width columns, with an ellipsis; zero leaves it alone.
-func clip(line string, width int) string {
-	if width <= 0 {
-		return line
-	}
-	return ansi.Truncate(line, width, "…")
 }

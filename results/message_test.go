@@ -1,9 +1,9 @@
-package judge
+package results
 
 import "testing"
 
 // The messages are what Gomega 1.44 writes.
-func TestGist(t *testing.T) {
+func TestHeadline(t *testing.T) {
 	for message, want := range map[string]string{
 		"":                  "",
 		"no answer\nat all": "no answer",
@@ -17,7 +17,7 @@ func TestGist(t *testing.T) {
 			"        msg: \"load module x: file exists\",\n        err: <syscall.Errno>0x11,\n    }\nand then failed: bring x back\nExpected": "bring x back: Expected success, but got an error: load module x: file exists",
 		"Unexpected error:\n    <*errors.errorString | 0x2332f2030bc0>: \n    boom\n    {s: \"boom\"}\noccurred": `Unexpected error: boom {s: "boom"} occurred`,
 	} {
-		if got := Gist(message); got != want {
+		if got := Headline(message); got != want {
 			t.Errorf("%q:\n got %q\nwant %q", message, got, want)
 		}
 	}

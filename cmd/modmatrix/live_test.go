@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/report"
+)
+
+func TestLiveViewLeavesOnlyNoticesBehind(t *testing.T) {
+	dawn := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	board := report.NewBoard(dawn)
+	board.Add(results.Event{Kind: results.EventPlan, Text: "mydriver", Cells: []results.Cell{{Target: "6.1", Suite: "lifecycle"}}, Time: dawn})
+	var out bytes.Buffer
+	l := &live{out: &out, board: board, size: func() (int, int) { return 80, 24 }, done: make(chan struct{}), ended: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	go l.loop(ctx)
+	l.draw(dawn.Add(30 * time.Second))
+	l.event(results.Event{Kind: results.EventNotice, Text: "guests are emulated\x1b[2J"})
+	l.draw(dawn.Add(31 * time.Second))
+	lines := len(l.drawn)
+	cancel()
+	l.close()
+	l.close()
+	text := out.String()
+	if !strings.Contains(text, ansi.CursorUp(lines)+"\r"+ansi.EraseScreenBelow+`note  guests are emulated\x1b[2J`+"\n") {
+		t.Errorf("the notice does not take the place of the view: %q", text)
+	}
+	if !strings.HasSuffix(text, ansi.EraseScreenBelow+ansi.ShowCursor) {
+		t.Errorf("the terminal is not given back: %q", text[max(0, len(text)-80):])
+	}
+}
+
+// A line tells what goes on, once it goes on for long, and is gone when it is over.
+func TestWhatIsBusySaysSo(t *testing.T) {
+	var out bytes.Buffer
+	b := &busy{out: &out, width: 24, text: "looking", timer: time.NewTimer(time.Hour)}
+	b.with("reading entry 1")
+	if out.Len() > 0 {
+		t.Errorf("too early: %q", &out)
+	}
+	b.show()
+	b.with("reading entry 2: trees, 6.1")
+	b.done()
+	b.show()
+	b.done()
+	if got, want := out.String(), "\r\x1b[Kreading entry 1 …\r\x1b[Kreading entry 2: trees…\r\x1b[K"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

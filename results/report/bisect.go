@@ -1,0 +1,113 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// Step is the outcome of one kernel of a bisection in one line.
+func Step(s results.Step) string {
+	line := fmt.Sprintf("%-28s  %-10s  %s", results.Plain(s.Release), s.Outcome, Seconds(s.Elapsed))
+	if s.ToGo > 0 {
+		line += "  " + Plural(s.ToGo, "test") + " to go"
+	}
+	if s.Outcome != results.Good {
+		line += "  " + results.Plain(s.Reason)
+	}
+	return line
+}
+
+// Bisection writes where a module, given as that on the command line, first fails, and what changed there.
+func Bisection(w io.Writer, b *results.Bisection, module string) error {
+	var out strings.Builder
+	title := strings.TrimSpace(b.Module.Name + " " + b.Module.Version)
+	fmt.Fprintf(&out, "%s · %s tested\n\n", results.Plain(title), Plural(len(b.Steps), "kernel"))
+	fmt.Fprintf(&out, "first bad  %s (last good %s)\n", results.Plain(b.Bad.Release), results.Plain(b.Good.Release))
+	if n := len(b.Between); n > 0 {
+		fmt.Fprintf(&out, "  but the first bad one may be older: between them, %s cannot be tested:\n", Plural(n, "release"))
+		for _, line := range untestable(b.Between) {
+			fmt.Fprintf(&out, "    %s\n", line)
+		}
+	}
+	fmt.Fprintf(&out, "  %s    %s\n", b.Bad.Stage, results.Plain(b.Bad.Reason))
+	writeChanges(&out, b.Changes, b.Good.Release, b.Bad.Release)
+	if b.Bad.Results != "" {
+		fmt.Fprintf(&out, "  see      %s\n", results.ShellLine("modmatrix", "explain", b.Bad.Release, "-o", b.Folder))
+	}
+	if b.Broke() {
+		fmt.Fprintf(&out, "  again    %s\n", results.ShellLine("modmatrix", "bisect", module, "--good", b.Good.Selector, "--bad", b.Bad.Selector))
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// untestable says why releases cannot be tested, those with one reason in one line.
+func untestable(steps []results.Step) (lines []string) {
+	var reasons []string
+	names := map[string][]string{}
+	for _, s := range steps {
+		reason := strings.ReplaceAll(s.Reason, s.Release, "it")
+		if i := strings.Index(reason, ": "); s.Missing != "" && i >= 0 {
+			reason = reason[:i]
+		}
+		if names[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		names[reason] = append(names[reason], s.Release)
+	}
+	for _, reason := range reasons {
+		n := names[reason]
+		which := n[0]
+		if len(n) > 1 {
+			which += " … " + n[len(n)-1]
+		}
+		lines = append(lines, results.Plain(fmt.Sprintf("%s (%d): %s", which, len(n), reason)))
+	}
+	return lines
+}
+
+// writeChanges shows what two kernels declare of the names at fault. Names that neither knows are shown where there is nothing
+// else: they come from a package's own probes.
+func writeChanges(w io.Writer, changes []results.Change, good, bad string) {
+	unseen := func(c results.Change) bool { return c.What == results.DeclUnseen }
+	if seen := slices.DeleteFunc(slices.Clone(changes), unseen); len(seen) > 0 {
+		changes = seen
+	}
+	for _, c := range changes {
+		if unseen(c) {
+			fmt.Fprintf(w, "  %s: neither kernel declares it in a way that can be seen\n", results.Plain(c.Ident.String()))
+			continue
+		}
+		fmt.Fprintf(w, "  %s is %s\n", results.Plain(c.Ident.String()), differs[c.What])
+		older, newer := declared(c.Old), declared(c.New)
+		if c.New == nil && c.Holds != nil {
+			newer = c.Holds.Text + " has no such member  " + at(c.Holds)
+		}
+		fmt.Fprintf(w, "    %-24s %s\n    %-24s %s\n", results.Plain(good), results.Plain(older), results.Plain(bad), results.Plain(newer))
+		if c.Ident.Hint != "" {
+			fmt.Fprintf(w, "    the compiler asks whether %s was meant\n", results.Plain(c.Ident.Hint))
+		}
+	}
+}
+
+// differs are the ways in which two kernels differ in a name, as one says them of the second.
+var differs = map[results.Difference]string{results.DeclAdded: "new", results.DeclRemoved: "gone", results.DeclChanged: "declared in another way",
+	results.DeclMoved: "in another header", results.DeclSame: "declared as it was"}
+
+func declared(d *results.Decl) string {
+	if d == nil {
+		return "not declared"
+	}
+	return d.Text + "  " + at(d)
+}
+
+func at(d *results.Decl) string {
+	if d.Line == 0 {
+		return "(" + d.File + ")"
+	}
+	return fmt.Sprintf("(%s:%d)", d.File, d.Line)
+}

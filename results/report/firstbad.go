@@ -1,0 +1,79 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// firstBad is where a module stops working within one series of kernels.
+type firstBad struct {
+	good, bad results.Row // the last that passed, and the first after it that failed
+	kind      string      // of the series, where there are several
+}
+
+// firstBads finds where a module stops working: for each kind of kernels, the first one on which it failed, if it passed on
+// one before that and on none behind it.
+func firstBads(m results.Matrix) (found []firstBad) {
+	type kind struct{ arch, flavour, profile string }
+	var order []kind
+	series := map[kind][]results.Row{}
+	for _, w := range m.Rows {
+		k := kind{w.Target.Arch, w.Target.Flavour, w.Target.Profile}
+		if series[k] == nil {
+			order = append(order, k)
+		}
+		series[k] = append(series[k], w)
+	}
+	for _, k := range order {
+		if b, ok := firstBadOf(series[k]); ok {
+			if len(order) > 1 {
+				b.kind = strings.Trim(results.Plain(k.flavour+"+"+k.profile), "+")
+			}
+			found = append(found, b)
+		}
+	}
+	return found
+}
+
+// firstBadOf leaves alone a kernel that failed before any passed: it is too old for the module, which is another question.
+func firstBadOf(rows []results.Row) (b firstBad, ok bool) {
+	for _, w := range rows {
+		switch s := w.Status(); {
+		case s == results.Pass && ok:
+			return firstBad{}, false
+		case s == results.Pass:
+			b.good = w
+		case s == results.Fail && !ok && b.good.Cells != nil:
+			b.bad, ok = w, true
+		}
+	}
+	return b, ok && b.good.Target.Version != b.bad.Target.Version
+}
+
+// bisect is the command that finds the first bad release among those that the archive holds in between; empty where no archive
+// does. It asks only for the suites that failed; a module that was not built needs none, but the kernels on which it was built
+// do: there the first has to be enough.
+func (b firstBad) bisect(asked results.Asked) string {
+	for _, end := range []results.Target{b.good.Target, b.bad.Target} {
+		if end.Profile != "" || !strings.HasPrefix(end.Source, "debian:") {
+			return ""
+		}
+	}
+	words := asked.Command()
+	words[1] = "bisect"
+	words = append(words, "--good", b.good.Target.Selector(), "--bad", b.bad.Target.Selector())
+	var suites []string
+	for _, rec := range b.bad.Cells {
+		if rec.Status == results.Fail && !shared(rec) {
+			suites = append(suites, rec.Suite)
+		}
+	}
+	if len(suites) == 0 {
+		suites = []string{b.bad.Cells[0].Suite}
+	}
+	for _, s := range suites {
+		words = append(words, "--suite", asked.Suite(s))
+	}
+	return results.ShellLine(words...)
+}

@@ -1,0 +1,113 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// Markdown writes the matrix for a merge request or a job summary, in GitHub's dialect (which GitLab reads as well).
+// All foreign text stands in code spans, where nothing has a meaning.
+func Markdown(w io.Writer, r *results.Results) error {
+	out := bufio.NewWriter(w)
+	m := r.Matrix()
+	fmt.Fprintf(out, "### %s\n\n", code(r.Module.Name+" "+r.Module.Version))
+	line := Plural(len(m.Rows), "kernel")
+	for i, s := range suiteNames(m.Suites) {
+		line += []string{" × ", ", "}[min(i, 1)] + code(s)
+	}
+	if accel := r.Run.Host.Accelerator; accel != "" {
+		line += " on " + code(accel)
+	}
+	fmt.Fprintf(out, "%s: **%s**\n\n", line, totals(m, 0))
+	if why := r.WhyUntested(); why != "" {
+		fmt.Fprintf(out, "**%s**: %s\n\n", nothingTested, code(why))
+	}
+	if len(m.Rows) > 0 {
+		writeMarkdownTable(out, tableOf(m))
+	}
+	for _, e := range entries(m, r.Run.Asked, "") {
+		writeMarkdown(out, e)
+	}
+	return out.Flush()
+}
+
+// writeMarkdownTable writes the table; the words in its middle are our own and need no code span.
+func writeMarkdownTable(out io.Writer, view [][]tableCell) {
+	for i, line := range view {
+		var cells []string
+		for col, c := range line {
+			foreign := col == 0 || col == len(line)-1
+			if i == 0 {
+				foreign = col >= ownColumns
+			}
+			text := c.full()
+			switch {
+			case i == 0 && col == len(line)-1:
+				text = "CAUSE"
+			case foreign:
+				text = cellCode(text)
+			}
+			if c.status == results.Fail {
+				text = "**" + text + "**"
+			}
+			cells = append(cells, text)
+		}
+		fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | "))
+		if i == 0 {
+			fmt.Fprintf(out, "|%s\n", strings.Repeat(" --- |", len(line)))
+		}
+	}
+}
+
+func writeMarkdown(out io.Writer, e entry) {
+	switch {
+	case e.first != nil:
+		fmt.Fprintf(out, "\n- first bad: %s, last good: %s", code(e.first.bad.Target.Version), code(e.first.good.Target.Version))
+		if e.first.kind != "" {
+			fmt.Fprintf(out, ", of %s", code(e.first.kind))
+		}
+		fmt.Fprintln(out)
+	case e.about == "":
+		fmt.Fprintf(out, "\n- **%s** %s\n", e.status, code(e.text))
+	default:
+		fmt.Fprintf(out, "\n- %s: %s\n", e.about, code(e.text))
+	}
+	for _, d := range e.details {
+		if d.label == "also" {
+			d.label = "also on"
+		}
+		fmt.Fprintf(out, "  - %s: %s\n", d.label, code(d.text))
+	}
+}
+
+// code makes foreign text a code span of GitHub's markdown, in which nothing else has a meaning: no HTML, no link,
+// no emphasis, no @mention (GFM §6.3, code spans). The fence is longer than any run of backticks in the text.
+func code(s string) string {
+	s = results.Plain(s)
+	if s == "" {
+		return ""
+	}
+	longest, run := 0, 0
+	for _, r := range s {
+		run++
+		if r != '`' {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	fence := strings.Repeat("`", longest+1)
+	if longest > 0 {
+		return fence + " " + s + " " + fence
+	}
+	return fence + s + fence
+}
+
+// cellCode is code within a table, where a bar ends the cell even inside of a code span (GFM §4.10, tables).
+// A backslash of the text itself is kept away from the bar, lest it escapes our own.
+func cellCode(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(code(s), `\|`, `\ |`), "|", `\|`)
+}

@@ -1,0 +1,122 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// Options say how Text writes. The zero value is plain text of any width, as for a file.
+type Options struct {
+	Color   bool
+	Width   int           // columns of the terminal; zero: lines may be of any length
+	Dir     string        // the folder of results.json as the reader would type it; paths are shown below it
+	Elapsed time.Duration // of the whole run; zero is not shown
+}
+
+// Text writes the matrix as a person reads it: a table, the totals, and for every fault one line of cause with the
+// log that shows it and the command that runs the cell again.
+func Text(w io.Writer, r *results.Results, opt Options) error {
+	out := bufio.NewWriter(w)
+	m := r.Matrix()
+	fmt.Fprintf(out, "%s\n\n", clip(header(r, m), opt.Width))
+	if len(m.Rows) > 0 {
+		out.WriteString(drawTable(m, opt))
+	}
+	fmt.Fprintf(out, "%s\n", totals(m, opt.Elapsed))
+	if why := r.WhyUntested(); why != "" {
+		fmt.Fprintf(out, "%s\n", loud(Wrap(nothingTested+": "+results.Plain(why), opt.Width-2, 2), opt.Color))
+	}
+	for _, e := range entries(m, r.Run.Asked, opt.Dir) {
+		writeText(out, e, opt.Width)
+	}
+	return out.Flush()
+}
+
+func writeText(out io.Writer, e entry, width int) {
+	if !e.follows {
+		fmt.Fprintln(out)
+	}
+	if e.first != nil {
+		fmt.Fprintln(out, e.first.line(e.details))
+		return
+	}
+	lead := map[string]string{"note": "note  ", "in tree": "in tree    "}[e.about]
+	fmt.Fprintf(out, "%s%s\n", lead, Wrap(e.text, width-2, 2))
+	for _, d := range e.details {
+		fmt.Fprintf(out, "   %-7s  %s\n", d.label, d.text)
+	}
+}
+
+// line says where the module stopped working, and how to find out more.
+func (b firstBad) line(more []detail) string {
+	line := fmt.Sprintf("first bad  %s (last good %s)", results.Plain(b.bad.Target.Version), results.Plain(b.good.Target.Version))
+	if b.kind != "" {
+		line += " · " + b.kind
+	}
+	for _, d := range more {
+		line += ": " + d.text
+	}
+	return line
+}
+
+// loud makes a line stand out, where there are colours.
+func loud(line string, color bool) string {
+	if !color {
+		return line
+	}
+	return lipgloss.NewStyle().Bold(true).Foreground(lipgloss.Color(colours[results.Miss])).Render(line)
+}
+
+// header says what was validated against how much, and on what.
+func header(r *results.Results, m results.Matrix) string {
+	line := strings.TrimSpace(results.Plain(r.Module.Name)+" "+results.Plain(r.Module.Version)) + " · " + size(len(m.Rows), m.Suites)
+	if accel := results.Plain(r.Run.Host.Accelerator); accel != "" {
+		line += " · " + accel
+	}
+	return line
+}
+
+// size is how many kernels there are, by which suites.
+func size(kernels int, suites []string) string {
+	text := Plural(kernels, "kernel")
+	if names := suiteNames(suites); len(names) > 0 {
+		text += " × " + strings.Join(names, ", ")
+	}
+	return text
+}
+
+// totals counts targets by the worst that happened to them.
+func totals(m results.Matrix, elapsed time.Duration) string {
+	count := map[results.Status]int{}
+	for _, w := range m.Rows {
+		count[w.Status()]++
+	}
+	line := Plural(count[results.Pass], "kernel") + " passes"
+	if count[results.Pass] != 1 {
+		line = strings.TrimSuffix(line, "es")
+	}
+	for _, t := range []struct {
+		status    results.Status
+		one, many string
+	}{{results.Fail, "fails", "fail"}, {results.Error, "broke", "broke"}, {results.Miss, "did not run", "did not run"}, {results.Skip, "skipped", "skipped"}} {
+		switch n := count[t.status]; n {
+		case 0:
+		case 1:
+			line += ", 1 " + t.one
+		default:
+			line += ", " + strconv.Itoa(n) + " " + t.many
+		}
+	}
+	if elapsed > 0 {
+		line += " · " + Seconds(elapsed)
+	}
+	return line
+}
