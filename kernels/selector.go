@@ -125,6 +125,15 @@ func (s Selector) String() string {
 	return b.String()
 }
 
+// MarshalText is String.
+func (s Selector) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText is ParseSelector.
+func (s *Selector) UnmarshalText(text []byte) (err error) {
+	*s, err = ParseSelector(string(text))
+	return err
+}
+
 // selectorParser eats text from the left and keeps the first error.
 type selectorParser struct {
 	text string

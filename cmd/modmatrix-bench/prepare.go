@@ -32,7 +32,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	}
 	if len(b.selectors) == 0 {
 		for _, s := range config.DefaultKernels {
-			b.selectors = append(b.selectors, s+"/cloud-amd64")
+			b.selectors = append(b.selectors, s.String()+"/cloud-amd64")
 		}
 	}
 	b.say("bench: warming up %s", strings.Join(b.selectors, ", "))

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/harness/explain"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/report"
@@ -102,7 +103,7 @@ func chosenCells(res *results.Results, args []string) ([]results.Cell, error) {
 		return cells, nil
 	}
 	if len(kernel) == 0 {
-		return nil, usage("no kernel %q in these results%s", args[0], hint(args[0], releasesOf(res), "they have "+strings.Join(releasesOf(res), ", ")))
+		return nil, usage("no kernel %q in these results%s", args[0], config.Hint(args[0], releasesOf(res), "they have "+strings.Join(releasesOf(res), ", ")))
 	}
 	var suites []string
 	for _, c := range kernel {
@@ -112,7 +113,7 @@ func chosenCells(res *results.Results, args []string) ([]results.Cell, error) {
 		suites = append(suites, c.Suite)
 	}
 	if len(cells) == 0 {
-		return nil, usage("no suite %q on %s%s", args[1], args[0], hint(args[1], suites, "there are "+strings.Join(suites, ", ")))
+		return nil, usage("no suite %q on %s%s", args[1], args[0], config.Hint(args[1], suites, "there are "+strings.Join(suites, ", ")))
 	}
 	return cells, nil
 }

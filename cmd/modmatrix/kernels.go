@@ -144,10 +144,7 @@ func (a *app) update(ctx context.Context, flags config.Flags, cfg config.Config)
 	if err != nil {
 		return err
 	}
-	selectors, err := cfg.Selectors()
-	if err != nil {
-		return err
-	}
+	selectors := cfg.Selectors()
 	old, damaged := config.ReadLock(path)
 	w := a.watch(ctx)
 	h, err := a.harness(w)

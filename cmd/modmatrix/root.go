@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,7 +79,7 @@ func noVerb(cmd *cobra.Command, args []string) error {
 			verbs = append(verbs, c.Name())
 		}
 	}
-	return usage("unknown command %q for %s%s", args[0], cmd.CommandPath(), hint(args[0], verbs, "see "+cmd.CommandPath()+" --help"))
+	return usage("unknown command %q for %s%s", args[0], cmd.CommandPath(), config.Hint(args[0], verbs, "see "+cmd.CommandPath()+" --help"))
 }
 
 // flagError puts a mistake in the flags into one line with a cure.
@@ -95,15 +94,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if short := missing.GetSpecifiedShortnames(); short != "" {
 		word = "-" + missing.GetSpecifiedName()
 	}
-	return usage("unknown flag %s for %s%s", word, cmd.CommandPath(), hint(word, known, "see "+cmd.CommandPath()+" --help"))
-}
-
-// hint names the nearest of known, or else says otherwise.
-func hint(word string, known []string, otherwise string) string {
-	if near := config.DidYouMean(word, known); near != "" {
-		return fmt.Sprintf(" — did you mean %q?", near)
-	}
-	return "; " + otherwise
+	return usage("unknown flag %s for %s%s", word, cmd.CommandPath(), config.Hint(word, known, "see "+cmd.CommandPath()+" --help"))
 }
 
 // atMost allows up to n arguments.

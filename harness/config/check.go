@@ -26,7 +26,7 @@ var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct fie
 
 // typeNames are Go's types in the words of who writes the file.
 var typeNames = map[string]string{"int": "a whole number", "string": "a text in quotes", "bool": "true or false",
-	"[]string": "a list of texts", "map[string]string": "a table of texts", "config.Duration": "a text like \"10m\"",
+	"[]string": "a list of texts", "[]kernels.Selector": "a list of texts", "kernels.Selector": "a text in quotes", "map[string]string": "a table of texts", "config.Duration": "a text like \"10m\"",
 	"config.Guest": "a table", "config.Debian": "a table"}
 
 func oneLine(s string) string {
@@ -41,7 +41,7 @@ func unknownKey(e *toml.DecodeError) error {
 	line, _ := e.Position()
 	key := strings.Join(e.Key(), ".")
 	hint := "; known are " + strings.Join(configKeys, ", ")
-	near := DidYouMean(key, configKeys)
+	near := nearest(key, configKeys)
 	if i := slices.IndexFunc(configKeys, func(known string) bool { return lastName(known) == lastName(key) }); i >= 0 {
 		near = configKeys[i] // it stands in the wrong table
 	}

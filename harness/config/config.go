@@ -18,10 +18,12 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// DefaultKernels are the selectors of a run that names none: the newest kernel of every Debian series still in use.
-var DefaultKernels = []string{"debian:bullseye", "debian:bookworm", "debian:trixie", "debian:trixie-backports"}
+// DefaultKernels are those of a run that names none: the newest kernel of every Debian series still in use.
+var DefaultKernels = []kernels.Selector{{Source: "debian", Name: "bullseye"}, {Source: "debian", Name: "bookworm"}, {Source: "debian", Name: "trixie"},
+	{Source: "debian", Name: "trixie-backports"}}
 
 // maxConfig bounds the file, in bytes; a real one has a screenful.
 const maxConfig = 1 << 20
@@ -29,19 +31,19 @@ const maxConfig = 1 << 20
 // Config is modmatrix.toml. What the file leaves out is as Default has it. The comments are written into the file that
 // init makes.
 type Config struct {
-	Kernels    []string `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour. debian:all is the newest of every series, host the kernel that\nruns here, and dir:PATH one that was built by hand. A table instead, [kernels], names sets: default = […] is what a run\ntakes, NAME = […] what -k @NAME takes, and required = […] what must not be missing."`
-	Suites     []string `toml:"suites" comment:"What to run on each of them: \"lifecycle\" (load, check, unload, several times), which fits every module,\nand folders of Ginkgo suites, relative to this file."`
-	Params     []string `toml:"params,commented" comment:"Parameters given to the module whenever it is loaded, as \"name=value\"."`
-	Make       []string `toml:"make,commented" comment:"Variables added to the command line of make, as \"NAME=VALUE\"."`
-	Out        string   `toml:"out,commented" comment:"Folder for results.json, matrix.md and the logs, relative to this file. What an earlier run left in it is replaced."`
-	Jobs       int      `toml:"jobs,commented" comment:"How many builds and guests run at once, 0 to 1024; 0 is one for each CPU."`
-	RequireKVM bool     `toml:"require_kvm,commented" comment:"Refuse to fall back to emulation, which is slower and hides timing."`
-	Guest      Guest    `toml:"guest" comment:"The virtual machine."`
-	Debian     Debian   `toml:"debian" comment:"Where Debian's kernels come from."`
+	Kernels    []kernels.Selector `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour. debian:all is the newest of every series, host the kernel that\nruns here, and dir:PATH one that was built by hand. A table instead, [kernels], names sets: default = […] is what a run\ntakes, NAME = […] what -k @NAME takes, and required = […] what must not be missing."`
+	Suites     []string           `toml:"suites" comment:"What to run on each of them: \"lifecycle\" (load, check, unload, several times), which fits every module,\nand folders of Ginkgo suites, relative to this file."`
+	Params     []string           `toml:"params,commented" comment:"Parameters given to the module whenever it is loaded, as \"name=value\"."`
+	Make       []string           `toml:"make,commented" comment:"Variables added to the command line of make, as \"NAME=VALUE\"."`
+	Out        string             `toml:"out,commented" comment:"Folder for results.json, matrix.md and the logs, relative to this file. What an earlier run left in it is replaced."`
+	Jobs       int                `toml:"jobs,commented" comment:"How many builds and guests run at once, 0 to 1024; 0 is one for each CPU."`
+	RequireKVM bool               `toml:"require_kvm,commented" comment:"Refuse to fall back to emulation, which is slower and hides timing."`
+	Guest      Guest              `toml:"guest" comment:"The virtual machine."`
+	Debian     Debian             `toml:"debian" comment:"Where Debian's kernels come from."`
 
 	// Sets and Required come from a table [kernels], whose key default is Kernels then.
-	Sets     map[string][]string `toml:"-"` // by name; -k @NAME takes one
-	Required []string            `toml:"-"` // selectors whose kernels must not be missing
+	Sets     map[string][]kernels.Selector `toml:"-"` // by name; -k @NAME takes one
+	Required []kernels.Selector            `toml:"-"` // those whose kernels must not be missing
 
 	// Lock is the path of the lock beside the file; empty where neither can be.
 	Lock string `toml:"-"`

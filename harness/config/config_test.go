@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/kernels"
 )
 
 var updateConfig = flag.Bool("update-config", false, "write testdata/modmatrix.toml anew")
@@ -186,7 +185,7 @@ func TestFlagsWin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := harness.Spec{Module: dir, Kernels: []kernels.Selector{{Source: "debian", Name: "trixie"}}, Params: []string{"card=2", "debug=0"}, Make: []string{"W=1"}, Jobs: 3,
+	want := harness.Spec{Module: dir, Kernels: sel("debian:trixie"), Params: []string{"card=2", "debug=0"}, Make: []string{"W=1"}, Jobs: 3,
 		Suites:  []string{dir + "/elsewhere/third", dir + "/suites/second", dir + "/suites/first"},
 		Timeout: time.Minute, Out: "there", MemoryMiB: 256, CPUs: 1}
 	if !reflect.DeepEqual(s, want) {
@@ -242,11 +241,7 @@ func TestNothingGivenIsTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	selectors, err := parse(DefaultKernels)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := harness.Spec{Module: ".", Kernels: selectors, Suites: []string{harness.Lifecycle}, Out: "modmatrix-out", Timeout: 10 * time.Minute,
+	want := harness.Spec{Module: ".", Kernels: DefaultKernels, Suites: []string{harness.Lifecycle}, Out: "modmatrix-out", Timeout: 10 * time.Minute,
 		MemoryMiB: 256, CPUs: 1}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got\n%+v, want\n%+v", s, want)
@@ -256,7 +251,7 @@ func TestNothingGivenIsTheFile(t *testing.T) {
 func TestDidYouMean(t *testing.T) {
 	known := []string{"kernels", "suites", "jobs", "lifecycle"}
 	for word, want := range map[string]string{"kernls": "kernels", "lifecicle": "lifecycle", "job": "jobs", "out": "", "jbos": "jobs", "": "", "x": ""} {
-		if got := DidYouMean(word, known); got != want {
+		if got := nearest(word, known); got != want {
 			t.Errorf("%q: got %q, want %q", word, got, want)
 		}
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,19 +28,17 @@ type Lock struct {
 
 // Pinned is what one selector resolved to.
 type Pinned struct {
-	Selector   string                     `json:"selector"`
+	Selector   kernels.Selector           `json:"selector"`
 	Targets    []kernels.Target           `json:"targets"`
 	Incomplete []*kernels.IncompleteError `json:"incomplete,omitempty"`
 }
 
-// Pin makes the lock of what selectors resolved to.
+// Pin makes the lock of what selectors resolved to, each once and in the order of the file.
 func Pin(selectors []kernels.Selector, resolved []kernels.Resolution) Lock {
 	l := Lock{Schema: LockSchema}
 	for i, sel := range selectors {
-		l.Selectors = append(l.Selectors, Pinned{sel.String(), resolved[i].Targets, resolved[i].Incomplete})
+		l.Selectors = append(l.Selectors, Pinned{sel, resolved[i].Targets, resolved[i].Incomplete})
 	}
-	slices.SortStableFunc(l.Selectors, func(a, b Pinned) int { return cmp.Compare(a.Selector, b.Selector) })
-	l.Selectors = slices.CompactFunc(l.Selectors, func(a, b Pinned) bool { return a.Selector == b.Selector })
 	return l
 }
 
@@ -72,12 +69,7 @@ func parseLock(data []byte) (Lock, error) {
 	if l.Schema != LockSchema {
 		return Lock{}, fmt.Errorf("schema %q is not %s", l.Schema, LockSchema)
 	}
-	for i, p := range l.Selectors {
-		sel, err := kernels.ParseSelector(p.Selector)
-		if err != nil {
-			return Lock{}, err
-		}
-		l.Selectors[i].Selector = sel.String()
+	for _, p := range l.Selectors {
 		if len(p.Targets)+len(p.Incomplete) == 0 {
 			return Lock{}, fmt.Errorf("%s is pinned to nothing", p.Selector)
 		}
@@ -105,16 +97,6 @@ func (l Lock) Write(path string) error {
 	return nil
 }
 
-// resolution is what selector is pinned to, if it is.
-func (l Lock) resolution(selector string) (kernels.Resolution, bool) {
-	for _, p := range l.Selectors {
-		if p.Selector == selector {
-			return kernels.Resolution{Targets: p.Targets, Incomplete: p.Incomplete}, true
-		}
-	}
-	return kernels.Resolution{}, false
-}
-
 // resolutions is what the lock pins, by selector; nil where it pins nothing.
 func (l Lock) resolutions() map[string]kernels.Resolution {
 	if len(l.Selectors) == 0 {
@@ -122,17 +104,22 @@ func (l Lock) resolutions() map[string]kernels.Resolution {
 	}
 	all := map[string]kernels.Resolution{}
 	for _, p := range l.Selectors {
-		all[p.Selector] = kernels.Resolution{Targets: p.Targets, Incomplete: p.Incomplete}
+		all[p.Selector.String()] = p.resolution()
 	}
 	return all
+}
+
+func (p Pinned) resolution() kernels.Resolution {
+	return kernels.Resolution{Targets: p.Targets, Incomplete: p.Incomplete}
 }
 
 // Changes says, one line for each selector, what is not the same in l as it was in old.
 func (l Lock) Changes(old Lock) []string {
 	var lines []string
+	earlier, kept := old.resolutions(), l.resolutions()
 	for _, p := range l.Selectors {
-		was, pinned := old.resolution(p.Selector)
-		now := releases(kernels.Resolution{Targets: p.Targets, Incomplete: p.Incomplete})
+		was, pinned := earlier[p.Selector.String()]
+		now := releases(p.resolution())
 		switch before := releases(was); {
 		case !pinned:
 			lines = append(lines, fmt.Sprintf("%s: %s", p.Selector, now))
@@ -143,8 +130,8 @@ func (l Lock) Changes(old Lock) []string {
 		}
 	}
 	for _, p := range old.Selectors {
-		if _, kept := l.resolution(p.Selector); !kept {
-			lines = append(lines, p.Selector+": no longer asked for")
+		if _, ok := kept[p.Selector.String()]; !ok {
+			lines = append(lines, fmt.Sprintf("%s: no longer asked for", p.Selector))
 		}
 	}
 	return lines

@@ -1,7 +1,17 @@
 package config
 
-// DidYouMean returns the one of known that is nearest to word, if it is near enough to be a typo, and "" otherwise.
-func DidYouMean(word string, known []string) string {
+import "fmt"
+
+// Hint completes an error about an unknown word: it proposes the nearest of known, or else says otherwise.
+func Hint(word string, known []string, otherwise string) string {
+	if near := nearest(word, known); near != "" {
+		return fmt.Sprintf(" — did you mean %q?", near)
+	}
+	return "; " + otherwise
+}
+
+// nearest returns the one of known that is nearest to word, if it is near enough to be a typo, and "" otherwise.
+func nearest(word string, known []string) string {
 	best, least := "", 1+max(len(word)/3, 1)
 	for _, k := range known {
 		if d := distance(word, k); d < least {

@@ -14,7 +14,7 @@ func (l Lock) Pins(e store.Entry) (selector string) {
 	for _, p := range l.Selectors {
 		for _, t := range p.Targets {
 			if pins(t, e) {
-				return p.Selector
+				return p.Selector.String()
 			}
 		}
 	}

@@ -16,8 +16,8 @@ func TestLockPinsTreesAndTheirRoots(t *testing.T) {
 	other.RootPkgs = []string{"gcc-13"}
 	compiled := kernels.Target{Release: "6.18.0+kasan", Source: "git:/src/linux", Suite: "trixie", RootPkgs: []string{"gcc-14"}}
 	onHost := kernels.Target{Release: "6.6.1", Source: "host"}
-	l := Lock{Selectors: []Pinned{{Selector: "debian:bookworm", Targets: []kernels.Target{pinned}}, {Selector: "git:/src/linux+kasan", Targets: []kernels.Target{compiled}},
-		{Selector: "host", Targets: []kernels.Target{onHost}}}}
+	l := Lock{Selectors: []Pinned{{Selector: sel("debian:bookworm")[0], Targets: []kernels.Target{pinned}}, {Selector: sel("git:/src/linux+kasan")[0], Targets: []kernels.Target{compiled}},
+		{Selector: sel("host")[0], Targets: []kernels.Target{onHost}}}}
 	for _, c := range []struct{ kind, id, want string }{
 		{"trees", debian.TreeID(pinned), "debian:bookworm"},
 		{"roots", debian.RootID(pinned), "debian:bookworm"},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -22,7 +23,7 @@ const (
 // setsFile is modmatrix.toml with a table [kernels] in place of the list.
 type setsFile struct {
 	Config
-	Kernels map[string][]string `toml:"kernels"`
+	Kernels map[string][]kernels.Selector `toml:"kernels"`
 }
 
 // hasSets reports whether kernels is a table in a document that may be malformed otherwise.
@@ -38,7 +39,7 @@ func hasSets(data []byte) bool {
 // config is the file as if it had a list.
 func (f setsFile) config() Config {
 	c := f.Config
-	c.Sets = map[string][]string{}
+	c.Sets = map[string][]kernels.Selector{}
 	for name, selectors := range f.Kernels {
 		switch name {
 		case setDefault:
@@ -56,9 +57,9 @@ var setName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
 // checkKernels says what is wrong with the selectors, in the order of the file.
 func (c Config) checkKernels(lines map[string]int) error {
-	lists := map[string][]string{"kernels": c.Kernels}
+	lists := map[string][]kernels.Selector{"kernels": c.Kernels}
 	if lines["kernels."+setDefault] > 0 {
-		lists = map[string][]string{"kernels." + setDefault: c.Kernels}
+		lists = map[string][]kernels.Selector{"kernels." + setDefault: c.Kernels}
 	}
 	if lines["kernels."+setRequired] > 0 {
 		lists["kernels."+setRequired] = c.Required
@@ -75,54 +76,43 @@ func (c Config) checkKernels(lines map[string]int) error {
 		if len(lists[key]) == 0 {
 			return fmt.Errorf("%d: %s: name at least one kernel, or leave the key out", lines[key], key)
 		}
-		for _, k := range lists[key] {
-			if _, err := kernels.ParseSelector(k); err != nil {
-				return fmt.Errorf("%d: %s: %w", lines[key], key, err)
-			}
-		}
 	}
 	return nil
 }
 
 // selectors are those that a command line names, in which @NAME stands for a set of the file; without any, the default and what
 // is required besides.
-func (c Config) selectors(given []string) ([]kernels.Selector, error) {
+func (c Config) selectors(given []string) (all []kernels.Selector, err error) {
 	if len(given) == 0 {
-		return parse(c.alsoRequired())
+		return c.alsoRequired(), nil
 	}
-	var all []string
 	for _, text := range given {
-		name, isSet := strings.CutPrefix(text, "@")
-		if !isSet {
-			all = append(all, text)
-			continue
+		set := make([]kernels.Selector, 1)
+		if name, isSet := strings.CutPrefix(text, "@"); isSet {
+			set, err = c.set(name)
+		} else {
+			set[0], err = kernels.ParseSelector(text)
 		}
-		set, err := c.set(name)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range set {
-			if !slices.Contains(all, s) {
-				all = append(all, s)
-			}
-		}
-	}
-	return parse(all)
-}
-
-func parse(texts []string) ([]kernels.Selector, error) {
-	var all []kernels.Selector
-	for _, text := range texts {
-		sel, err := kernels.ParseSelector(text)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, sel)
+		all = with(all, set)
 	}
 	return all, nil
 }
 
-func (c Config) set(name string) ([]string, error) {
+// with is list with what more has besides.
+func with(list, more []kernels.Selector) []kernels.Selector {
+	list = slices.Clone(list)
+	for _, sel := range more {
+		if !slices.ContainsFunc(list, func(s kernels.Selector) bool { return s.String() == sel.String() }) {
+			list = append(list, sel)
+		}
+	}
+	return list
+}
+
+func (c Config) set(name string) ([]kernels.Selector, error) {
 	switch name {
 	case setDefault:
 		return c.alsoRequired(), nil
@@ -134,29 +124,21 @@ func (c Config) set(name string) ([]string, error) {
 	if set, ok := c.Sets[name]; ok {
 		return set, nil
 	}
-	known := append(slices.Sorted(maps.Keys(c.Sets)), setDefault)
-	if near := DidYouMean(name, known); near != "" {
-		return nil, fmt.Errorf("unknown set of kernels @%s — did you mean \"@%s\"?", name, near)
+	var known []string
+	for _, name := range append(slices.Sorted(maps.Keys(c.Sets)), setDefault) {
+		known = append(known, "@"+name)
 	}
-	return nil, fmt.Errorf("unknown set of kernels @%s; %s has @%s", name, harness.ConfigName, strings.Join(known, ", @"))
+	return nil, fmt.Errorf("unknown set of kernels @%s%s", name, Hint("@"+name, known, harness.ConfigName+" has "+strings.Join(known, ", ")))
 }
 
-func (c Config) alsoRequired() []string {
-	all := slices.Clone(c.Kernels)
-	for _, s := range c.Required {
-		if !slices.Contains(all, s) {
-			all = append(all, s)
-		}
-	}
-	return all
-}
+func (c Config) alsoRequired() []kernels.Selector { return with(c.Kernels, c.Required) }
 
 // Selectors are all that the file names, sorted, each once: what a Lock pins.
-func (c Config) Selectors() ([]kernels.Selector, error) {
+func (c Config) Selectors() []kernels.Selector {
 	all := c.alsoRequired()
 	for _, set := range c.Sets {
-		all = append(all, set...)
+		all = with(all, set)
 	}
-	slices.Sort(all)
-	return parse(slices.Compact(all))
+	slices.SortFunc(all, func(a, b kernels.Selector) int { return cmp.Compare(a.String(), b.String()) })
+	return all
 }

@@ -56,9 +56,7 @@ func (c Config) merge(flags Flags) (harness.Spec, error) {
 	if s.Kernels, err = c.selectors(flags.Kernels); err != nil {
 		return s, err
 	}
-	if s.Required, err = parse(c.Required); err != nil {
-		return s, err
-	}
+	s.Required = c.Required
 	if len(flags.Suites) == 0 {
 		s.Suites = c.Suites
 		return s, nil
@@ -146,9 +144,5 @@ func (c Config) suite(module, name string) (string, error) {
 			return dir, nil
 		}
 	}
-	hint := "; known by name: " + strings.Join(slices.Compact(known), ", ")
-	if near := DidYouMean(name, known); near != "" {
-		hint = fmt.Sprintf(" — did you mean %q?", near)
-	}
-	return "", fmt.Errorf("unknown suite %q: no such folder%s", name, hint)
+	return "", fmt.Errorf("unknown suite %q: no such folder%s", name, Hint(name, known, "known by name: "+strings.Join(slices.Compact(known), ", ")))
 }
