@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollInterval is how often a wait looks again.
+// pollInterval is the time between two looks while waiting.
 const pollInterval = 10 * time.Millisecond
 
-// Device is an open device node whose calls are the driver's own: each Read is one read(2), each Write one write(2),
-// and what the driver answers comes back as it is.
+// Device is an open device node: each Read is one read(2), each Write one write(2), and the driver's result is returned as
+// it is.
 //
-// An os.File is not that. Where the driver has a poll function, os.Open puts the file into non-blocking mode and Go
-// waits in epoll: a driver's blocking read would never be tried, and EAGAIN never seen.
+// An os.File differs: where the driver has a poll function, os.Open puts the file into non-blocking mode and Go waits in
+// epoll. A driver's blocking read would never be tried, and EAGAIN never seen.
 type Device struct {
 	fd   int
 	path string
@@ -39,7 +39,7 @@ func OpenDevice(path string, flags int) (*Device, error) {
 // Fd is the file descriptor, for ioctl and mmap. It is -1 once the device is closed.
 func (d *Device) Fd() int { return d.fd }
 
-// Read is one read(2). At the end of a file it gives io.EOF. The error wraps the driver's unix.Errno.
+// Read is one read(2). At the end of a file it returns io.EOF. The error wraps the driver's unix.Errno.
 func (d *Device) Read(p []byte) (int, error) {
 	n, err := unix.Read(d.fd, p)
 	switch {
@@ -51,7 +51,7 @@ func (d *Device) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write is one write(2): it may take less than p, and then there is no error although io.Writer asks for one.
+// Write is one write(2). Unlike io.Writer requires, a short write is no error.
 // The error wraps the driver's unix.Errno.
 func (d *Device) Write(p []byte) (int, error) {
 	n, err := unix.Write(d.fd, p)
@@ -61,8 +61,8 @@ func (d *Device) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Poll is one poll(2): it waits until one of the events, as unix.POLLIN|unix.POLLOUT, is there and returns those that
-// are. After timeout it returns 0 and no error.
+// Poll is one poll(2): it waits for one of the events, as unix.POLLIN|unix.POLLOUT, and returns those that are set. After
+// timeout it returns 0 and no error.
 func (d *Device) Poll(events int16, timeout time.Duration) (int16, error) {
 	deadline := time.Now().Add(timeout)
 	for {
@@ -91,8 +91,8 @@ func (d *Device) Close() error {
 	return nil
 }
 
-// WaitForDevice waits until path, as "/dev/fifo", is a device node. Where the kernel has made the device and devtmpfs
-// no node for it, it makes the node by the numbers in sysfs.
+// WaitForDevice waits until path, as "/dev/fifo", is a device node. Where the kernel has the device but devtmpfs no node, it
+// creates the node from the numbers in sysfs.
 func WaitForDevice(path string, timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	for {
@@ -101,9 +101,9 @@ func WaitForDevice(path string, timeout time.Duration) error {
 			return nil
 		}
 		if err == nil {
-			return fmt.Errorf("wait for device: %s is there and is no device node", path)
+			return fmt.Errorf("wait for device: %s exists and is no device node", path)
 		}
-		// devtmpfs has made its node before the numbers show in sysfs (Linux drivers/base/core.c, device_add).
+		// devtmpfs creates its node before the numbers are in sysfs (Linux drivers/base/core.c, device_add).
 		err = makeNode(path, "/sys/class")
 		if err == nil || errors.Is(err, fs.ErrExist) {
 			return nil
@@ -118,7 +118,7 @@ func WaitForDevice(path string, timeout time.Duration) error {
 	}
 }
 
-// makeNode makes the node at path from CLASS/NAME/dev under classes, fs.ErrNotExist when no class has it.
+// makeNode creates path from CLASS/NAME/dev under classes. The error is fs.ErrNotExist when no class has it.
 func makeNode(path, classes string) error {
 	name := strings.ReplaceAll(strings.TrimPrefix(path, "/dev/"), "/", "!") // as sysfs spells a slash in a name
 	found, err := filepath.Glob(filepath.Join(classes, "*", globQuote(name), "dev"))

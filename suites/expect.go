@@ -10,8 +10,8 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// ExpectSplat says that the running spec is about to make the kernel report a fault on purpose: one whose title matches
-// pattern, a Go regular expression that need not match all of it. Call it before the deed.
+// ExpectSplat announces that the running spec makes the kernel report a fault on purpose: one whose title matches pattern,
+// a Go regular expression that need not match all of it. Call it before the fault.
 //
 //	It("warns of a second owner", func() {
 //		suites.ExpectSplat("WARNING in fifo_claim")
@@ -19,16 +19,16 @@ import (
 //	})
 //
 // Titles read as results and modmatrix explain show them, such as "WARNING in fifo_claim" or "KASAN: slab-use-after-free
-// in fifo_read". The fault is expected once, or count times where that is given, from the call to the end of the spec.
-// So many of that title fail nothing, and the taint that they leave, such as W, is excused with them. One more is a
-// fault like any other, and one fewer fails the suite on this kernel: a check that no longer strikes is broken. Where a
-// fault comes late, from a timer or a work queue, wait for it in the kernel log before the spec ends.
+// in fifo_read". The fault is expected once, or count times, from the call to the end of the spec. That many fail nothing,
+// nor does the taint that they set, such as W. One more is a fault like any other, and one fewer fails the suite on this
+// kernel: a check that no longer triggers is broken. Where a fault comes late, from a timer or a work queue, wait for it in
+// the kernel log before the spec ends.
 //
-// A fault that ends the kernel cannot be expected: modmatrix lets every oops panic. A spec that is bound to the config
-// of its kernel, such as KASAN, asks KernelConfig first.
+// A fault that ends the kernel cannot be expected: in modmatrix every oops panics. A spec that depends on the kernel's
+// config, such as KASAN, checks KernelConfig first.
 //
-// The spec fails at once where the pattern is empty or is none, where count is below one, and where there is no running
-// spec to hold to it. Outside of a modmatrix guest nobody watches the kernel, and nothing happens.
+// The spec fails at once where the pattern is empty or invalid, where count is below one, and where no spec is running.
+// Outside of a modmatrix guest nobody watches the kernel, and nothing happens.
 func ExpectSplat(pattern string, count ...int) {
 	times, err := splatCount(pattern, count)
 	switch {
@@ -41,11 +41,11 @@ func ExpectSplat(pattern string, count ...int) {
 	}
 	spec := wire.Spec{Name: ginkgo.CurrentSpecReport().FullText()}
 	if err := host.Write(wire.Frame{Kind: wire.KindExpect, Spec: &spec, Text: pattern, Count: times}); err != nil {
-		ginkgo.Fail("ExpectSplat: "+err.Error(), 1) // else the fault would be held against the module
+		ginkgo.Fail("ExpectSplat: "+err.Error(), 1) // else the fault would be the module's
 	}
 }
 
-// splatCount checks what ExpectSplat was given.
+// splatCount checks ExpectSplat's arguments.
 func splatCount(pattern string, count []int) (int, error) {
 	if pattern == "" {
 		return 0, fmt.Errorf("the pattern is empty, and would match every fault")

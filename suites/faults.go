@@ -1,11 +1,14 @@
 package suites
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// faultStarts are the words by which a line starts the report of a fault; "…" stands for anything. The host reads the
-// whole console with a far longer list and decides; this one is for specs that want to fail beside the line that did it.
+// faultStarts are what the first line of a fault's report contains; "…" stands for anything. The host decides by the whole
+// console and a far longer list; this one is for specs that want to fail where the fault was caused.
 var faultStarts = []string{
-	// Memory, and what watches over it.
+	// Memory.
 	"BUG: ", "UBSAN: ", "BUG … Poison", "BUG … Redzone", "BUG … Object ", "Objects remaining in", "objects remaining in",
 	"still has objects", "detected buffer overflow in", "Kernel memory overwrite attempt", "Kernel memory exposure attempt",
 	"stack-protector: ", "corrupted stack end", "Trying to vfree", "Trying to free", "list_add corruption", "list_del corruption",
@@ -24,31 +27,22 @@ var faultStarts = []string{
 	"proc_dir_entry … already registered", "remove_proc_entry: removing non-empty", "nobody cared", "init suspiciously returned",
 }
 
-// notFaults are words of lines that look like a fault and are none.
+// notFaults are in lines that look like a fault and are none.
 var notFaults = []string{
 	"lockdep is turned off", "Stall ended before state dump",
 	"general protection fault ip:", // a process's own (Linux arch/x86/kernel/traps.c)
 }
 
-// isFault tells whether line starts the report of a fault.
+// isFault says whether line starts the report of a fault.
 func isFault(line string) bool {
-	for _, words := range notFaults {
-		if strings.Contains(line, words) {
-			return false
-		}
-	}
-	for _, words := range faultStarts {
-		if hasWords(line, words) {
-			return true
-		}
-	}
-	return false
+	return !slices.ContainsFunc(notFaults, func(words string) bool { return strings.Contains(line, words) }) &&
+		slices.ContainsFunc(faultStarts, func(words string) bool { return hasWords(line, words) })
 }
 
-// hasWords tells whether line holds the parts of words between "…" in their order, the first at the start of a word:
+// hasWords says whether line contains the parts of words between "…" in their order, the first at the start of a word:
 // "DEBUG: " is no "BUG: ".
 func hasWords(line, words string) bool {
-	first, rest, more := strings.Cut(words, "…")
+	first, rest, _ := strings.Cut(words, "…")
 	for from := 0; ; {
 		at := strings.Index(line[from:], first)
 		if at < 0 {
@@ -56,20 +50,17 @@ func hasWords(line, words string) bool {
 		}
 		at += from
 		from = at + len(first)
-		if at > 0 && isLetter(line[at-1]) {
-			continue
+		if at == 0 || !isLetter(line[at-1]) {
+			return hasRest(line[from:], rest)
 		}
-		return !more || hasRest(line[from:], rest)
 	}
 }
 
-func hasRest(line, words string) bool {
+func hasRest(line, words string) (found bool) {
 	for part := range strings.SplitSeq(words, "…") {
-		_, after, found := strings.Cut(line, part)
-		if !found {
+		if _, line, found = strings.Cut(line, part); !found {
 			return false
 		}
-		line = after
 	}
 	return true
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/modmatrix/modmatrix/suites/procfs"
 )
 
-// ReadSysfs is the text of a file under /sys without the newline at its end: ReadSysfs("class/misc/fifo/fill").
-// The parts of the path may be given apart. When the driver refuses, the error wraps its unix.Errno.
+// ReadSysfs returns a file under /sys without the newline at its end: ReadSysfs("class/misc/fifo/fill"). The path may be
+// given in parts. When the driver refuses, the error wraps its unix.Errno.
 func ReadSysfs(path ...string) (string, error) { return readText("/sys", path) }
 
 // WriteSysfs writes value to a file under /sys in one write, as a driver's store function wants it.
@@ -31,11 +31,11 @@ func WriteSysfs(value string, path ...string) error {
 	return nil
 }
 
-// ErrNoDebugfs says that debugfs is not there: the kernel has none, or it could not be mounted.
+// ErrNoDebugfs says that the kernel has no debugfs, or that it could not be mounted.
 var ErrNoDebugfs = errors.New("no debugfs at /sys/kernel/debug")
 
-// ReadDebugfs is the text of a file in debugfs without the newline at its end. The path is seen from its root.
-// The error is ErrNoDebugfs on a kernel without it: reason enough to Skip.
+// ReadDebugfs returns a file in debugfs, by its path in there, without the newline at its end. The error is ErrNoDebugfs on
+// a kernel without it: a reason to Skip.
 func ReadDebugfs(path ...string) (string, error) {
 	var fs unix.Statfs_t
 	const root = "/sys/kernel/debug"
@@ -45,27 +45,27 @@ func ReadDebugfs(path ...string) (string, error) {
 	return readText(root, path)
 }
 
-// ReadProc is the text of a file under /proc without the newline at its end: ReadProc("sys/kernel/tainted").
+// ReadProc returns a file under /proc without the newline at its end: ReadProc("sys/kernel/tainted").
 func ReadProc(path ...string) (string, error) { return readText("/proc", path) }
 
 func readText(root string, path []string) (string, error) {
 	// Not os.ReadFile: kernfs can poll, so Go would wait for ever on a driver that answers EAGAIN.
 	f, err := OpenDevice(filepath.Join(root, filepath.Join(path...)), unix.O_RDONLY)
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", strings.TrimPrefix(root, "/"), err)
+	var text []byte
+	if err == nil {
+		defer f.Close()
+		text, err = io.ReadAll(f)
 	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", strings.TrimPrefix(root, "/"), err)
 	}
 	return strings.TrimSuffix(string(text), "\n"), nil
 }
 
-// ProcModules reads /proc/modules: every module that is loaded, or about to be, or on its way out.
+// ProcModules reads /proc/modules: the modules that are loaded, loading or unloading.
 func ProcModules() ([]procfs.Module, error) { return readProc("/proc/modules", procfs.ParseModules) }
 
-// ProcDevices reads /proc/devices: the major numbers that drivers hold.
+// ProcDevices reads /proc/devices: the registered major numbers.
 func ProcDevices() (procfs.Devices, error) { return readProc("/proc/devices", procfs.ParseDevices) }
 
 // ProcInterrupts reads /proc/interrupts.

@@ -2,6 +2,7 @@ package suites
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,15 +10,15 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 )
 
-// filteredOut says why Ginkgo's filters keep spec from running in suite, "" when none does. Ginkgo itself gives no
-// reason, so they are asked again (ginkgo internal/focus.go, ApplyFocusToSpecs).
+// filteredOut says why Ginkgo's filters exclude spec from suite, "" when none does. Ginkgo itself reports no reason, so the
+// filters are applied again (ginkgo internal/focus.go, ApplyFocusToSpecs).
 func filteredOut(suite types.Report, spec types.SpecReport) string {
-	for _, ask := range []func(types.Report, types.SpecReport) string{wrongLabels, wrongVersion, wrongName, wrongFile} {
-		if why := ask(suite, spec); why != "" {
+	for _, filter := range []func(types.Report, types.SpecReport) string{wrongLabels, wrongVersion, wrongName, wrongFile} {
+		if why := filter(suite, spec); why != "" {
 			return why
 		}
 	}
-	// No report says which specs are marked, so this is what remains. Such a suite never passes: Ginkgo ends it with 197.
+	// No report says which specs are focused, so this remains. Such a suite never passes: Ginkgo exits with 197.
 	if suite.SuiteHasProgrammaticFocus {
 		return "not in focus: the suite holds specs marked with FIt, FDescribe or Focus, and no others run"
 	}
@@ -48,7 +49,7 @@ func wrongVersion(suite types.Report, spec types.SpecReport) string {
 		return fmt.Sprintf("not for this kernel: for %s, and this is %s", strings.Join(constraints, ", "), versionOf("", version))
 	}
 	for _, components := range []map[string][]string{suite.SuiteComponentSemVerConstraints, spec.ComponentSemVerConstraints()} {
-		for _, name := range sortedKeys(components) {
+		for _, name := range slices.Sorted(maps.Keys(components)) {
 			if !filter(name, components[name]) {
 				return fmt.Sprintf("not for this %s: for %s, and this is %s", name, strings.Join(components[name], ", "), versionOf(name, version))
 			}
@@ -57,7 +58,7 @@ func wrongVersion(suite types.Report, spec types.SpecReport) string {
 	return ""
 }
 
-// versionOf picks the version of a component out of a filter like "6.1.176, kernel=6.1.176"; "" is the one without a name.
+// versionOf is the version of a component in a filter like "6.1.176, kernel=6.1.176"; "" is the one without a name.
 func versionOf(component, filter string) string {
 	for part := range strings.SplitSeq(filter, ",") {
 		name, version, named := strings.Cut(strings.TrimSpace(part), "=")
@@ -93,13 +94,4 @@ func wrongFile(suite types.Report, spec types.SpecReport) string {
 		return "not chosen: its file matches the skip " + strings.Join(skip, ", ")
 	}
 	return ""
-}
-
-func sortedKeys(m map[string][]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

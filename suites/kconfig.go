@@ -13,29 +13,28 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// ErrNoKernelConfig says that nothing tells how the kernel was configured: it has no /proc/config.gz, and no config came
-// with the payload.
+// ErrNoKernelConfig says that the kernel's configuration is not known: there is no /proc/config.gz, and no config in the
+// payload.
 var ErrNoKernelConfig = errors.New("the kernel's configuration is not known")
 
-// configPath is where the host may put the target's .config: few distributions build /proc/config.gz in.
+// configPath is where the host may put the target's .config: few distributions enable /proc/config.gz.
 const configPath = wire.PayloadDir + "/config"
 
-// KernelConfig is the value of a configuration symbol, given with or without CONFIG_: "y", "m", a number, a text without
-// its quotes, and "" for one that is not set. The error is ErrNoKernelConfig where nobody knows.
-func KernelConfig(symbol string) (string, error) {
+// KernelConfig is the value of a configuration symbol, with or without CONFIG_: "y", "m", a number, a string without its
+// quotes, and "" for one that is not set. The error is ErrNoKernelConfig where the configuration is not known.
+func KernelConfig(symbol string) (value string, err error) {
 	text, err := openConfig("/proc/config.gz", configPath)
-	if err != nil {
-		return "", fmt.Errorf("read kernel config: %w", err)
+	if err == nil {
+		defer text.Close()
+		value, err = configValue(text, symbol)
 	}
-	defer text.Close()
-	value, err := configValue(text, symbol)
 	if err != nil {
 		return "", fmt.Errorf("read kernel config: %w", err)
 	}
 	return value, nil
 }
 
-// openConfig opens the running kernel's own word, and the host's file where there is none.
+// openConfig opens the kernel's own, else the host's file.
 func openConfig(own, given string) (io.ReadCloser, error) {
 	f, err := os.Open(own)
 	if err == nil {

@@ -11,15 +11,14 @@ import (
 	"github.com/modmatrix/modmatrix/suites/procfs"
 )
 
-// ErrLogOverrun says that the kernel wrote more than its log holds before it was read: messages are lost, and nothing
-// can be said of what was not in it.
+// ErrLogOverrun says that messages were overwritten before they were read: the log is incomplete.
 var ErrLogOverrun = errors.New("kernel log: messages were overwritten before they were read")
 
-// kmsgRecordMax is more than the longest record that one read gives (CONSOLE_EXT_LOG_MAX, Linux kernel/printk).
+// kmsgRecordMax is above the longest record, in bytes (CONSOLE_EXT_LOG_MAX, Linux kernel/printk).
 const kmsgRecordMax = 16 << 10
 
-// KernelLog is what the kernel has said since the log was opened. Only the kernel's own messages are in it: what
-// processes write to /dev/kmsg is left out, so nothing can forge a fault or hide behind one. Safe for concurrent use.
+// KernelLog is what the kernel has logged since it was opened. What processes write to /dev/kmsg is left out, so nothing can
+// forge a fault. Safe for concurrent use.
 type KernelLog struct {
 	mu      sync.Mutex
 	fd      int
@@ -28,7 +27,7 @@ type KernelLog struct {
 	overrun bool
 }
 
-// OpenKernelLog opens the kernel's log at now. Open it in a BeforeEach and close it with DeferCleanup(log.Close).
+// OpenKernelLog opens the kernel's log at its end. Open it in a BeforeEach and close it with DeferCleanup(log.Close).
 func OpenKernelLog() (*KernelLog, error) {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -41,7 +40,7 @@ func OpenKernelLog() (*KernelLog, error) {
 }
 
 // Records are the kernel's messages since the log was opened, oldest first. The error is ErrLogOverrun when some are
-// missing; those that were read are given nevertheless.
+// missing; those that were read are returned nevertheless.
 func (l *KernelLog) Records() ([]procfs.KmsgRecord, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +54,7 @@ func (l *KernelLog) Records() ([]procfs.KmsgRecord, error) {
 				return l.records, ErrLogOverrun
 			}
 			return l.records, nil
-		case unix.EPIPE: // overwritten; the next read goes on with the oldest that is left
+		case unix.EPIPE: // overwritten; the next read returns the oldest that is left
 			l.overrun = true
 			continue
 		case unix.EINTR:
@@ -73,8 +72,7 @@ func (l *KernelLog) Records() ([]procfs.KmsgRecord, error) {
 	}
 }
 
-// Lines are the lines of the kernel's messages since the log was opened, without time and level: a message of several
-// lines gives several. The errors are those of Records.
+// Lines are the lines of Records' messages, without time and level. The errors are those of Records.
 func (l *KernelLog) Lines() ([]string, error) {
 	records, err := l.Records()
 	var lines []string
@@ -87,5 +85,5 @@ func (l *KernelLog) Lines() ([]string, error) {
 // Close closes the log.
 func (l *KernelLog) Close() error { return unix.Close(l.fd) }
 
-// String keeps a failure message short; see the matchers for one that shows the lines.
+// String is short: in a failure, the matchers show the lines.
 func (l *KernelLog) String() string { return "kernel log" }

@@ -10,17 +10,17 @@ import (
 // shownLines bounds the lines of the log that a failure message shows.
 const shownLines = 40
 
-// HaveNoFault is a Gomega matcher: it fails when a *KernelLog tells of a fault since it was opened, such as an oops, a
-// warning, or a word of lockdep or of a sanitizer.
+// HaveNoFault is a Gomega matcher: it fails when a *KernelLog has a fault since it was opened, such as an oops, a warning, or
+// a report of lockdep or of a sanitizer.
 //
 //	AfterEach(func() { Expect(log).To(suites.HaveNoFault()) })
 func HaveNoFault() *LogMatcher {
 	m := &LogMatcher{shown: aroundFault}
 	m.match = func(lines []string) bool {
-		m.want = "to tell of no fault"
+		m.want = "to have no fault"
 		at := slices.IndexFunc(lines, isFault)
 		if at >= 0 {
-			m.want += fmt.Sprintf(", and it says %q", lines[at]) // in the first line, which is what a matrix shows
+			m.want += fmt.Sprintf(", and it has %q", lines[at]) // in the first line, which is what a matrix shows
 		}
 		return at < 0
 	}
@@ -28,7 +28,7 @@ func HaveNoFault() *LogMatcher {
 }
 
 // ContainKernelLine is a Gomega matcher: it succeeds when a line of a *KernelLog contains a string or matches a
-// *regexp.Regexp. Printk is not always at once; Eventually(log).Should(…) waits for it.
+// *regexp.Regexp. Printk may be late; Eventually(log).Should(…) waits for it.
 func ContainKernelLine(pattern any) *LogMatcher {
 	contains := func(string) bool { return false }
 	m := &LogMatcher{want: fmt.Sprintf("to contain a line with %q", fmt.Sprint(pattern)), shown: lastLines}
@@ -40,14 +40,7 @@ func ContainKernelLine(pattern any) *LogMatcher {
 	default:
 		m.err = fmt.Errorf("ContainKernelLine takes a string or a *regexp.Regexp, not %T", pattern)
 	}
-	m.match = func(lines []string) bool {
-		for _, line := range lines {
-			if contains(line) {
-				return true
-			}
-		}
-		return false
-	}
+	m.match = func(lines []string) bool { return slices.ContainsFunc(lines, contains) }
 	return m
 }
 
@@ -60,7 +53,7 @@ type LogMatcher struct {
 	lines []string
 }
 
-// Match implements Gomega's types.GomegaMatcher. A log of which lines are lost matches nothing and is an error.
+// Match implements Gomega's types.GomegaMatcher. A log with lost lines is an error.
 func (m *LogMatcher) Match(actual any) (bool, error) {
 	if m.err != nil {
 		return false, m.err

@@ -16,7 +16,7 @@ import (
 // ErrNotLoaded says that a module is not in /proc/modules.
 var ErrNotLoaded = errors.New("module is not loaded")
 
-// KernelModule is a module by its name; whether it is loaded is asked of the kernel each time. See Module.
+// KernelModule is a module by its name; its methods ask the kernel each time. See Module.
 type KernelModule struct{ name string }
 
 // Module returns the module of that name, as it stands in /proc/modules. It need not be loaded, nor exist: that shows
@@ -44,7 +44,7 @@ func (m *KernelModule) Name() string { return m.name }
 // String is the module's name, so that failures read well.
 func (m *KernelModule) String() string { return m.name }
 
-// Planned is the module as it stands in the plan: its file, the parameters PID 1 gave it, those it declares.
+// Planned is the module in the plan: its file, the parameters that PID 1 passes, and those that it declares.
 func (m *KernelModule) Planned() (wire.Module, error) {
 	plan, err := Plan()
 	if err != nil {
@@ -58,29 +58,33 @@ func (m *KernelModule) Planned() (wire.Module, error) {
 	return wire.Module{}, fmt.Errorf("module %s is not under test: the plan does not name it", m.name)
 }
 
-// Load loads the module with exactly these parameters, each "name=value". When the kernel refuses, the error wraps its
-// unix.Errno; the reason in words is in the kernel log. Modules it depends on must be loaded before.
+// Load loads the module with exactly these parameters, each "name=value" as in modmatrix.toml. When the kernel refuses, the
+// error wraps its unix.Errno; the reason is in the kernel log. Modules it depends on must be loaded before.
 func (m *KernelModule) Load(params ...string) error {
-	planned, err := m.Planned()
-	if err != nil {
-		return fmt.Errorf("load module: %w", err)
-	}
 	line, err := wire.JoinParams(params)
-	if err != nil {
-		return fmt.Errorf("load module %s: %w", m.name, err)
+	if err == nil {
+		err = m.finit(line)
 	}
-	f, err := os.Open(planned.Path)
 	if err != nil {
-		return fmt.Errorf("load module %s: %w", m.name, err)
-	}
-	defer f.Close()
-	if err := unix.FinitModule(int(f.Fd()), line, 0); err != nil {
-		return fmt.Errorf("load module %s with %q: %w", m.name, line, err)
+		return fmt.Errorf("load module %s with %q: %w", m.name, params, err)
 	}
 	return nil
 }
 
-// LoadAsPlanned loads the module with the parameters that PID 1 gives it. The errors are those of Load.
+func (m *KernelModule) finit(params string) error {
+	planned, err := m.Planned()
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(planned.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.FinitModule(int(f.Fd()), params, 0)
+}
+
+// LoadAsPlanned loads the module with the plan's parameters. The errors are those of Load.
 func (m *KernelModule) LoadAsPlanned() error {
 	planned, err := m.Planned()
 	if err != nil {
@@ -89,9 +93,9 @@ func (m *KernelModule) LoadAsPlanned() error {
 	return m.Load(planned.Params...)
 }
 
-// Unload unloads the module. It does not wait for users to go: the error then wraps unix.EWOULDBLOCK; it wraps
-// unix.EBUSY for a module without an exit function, which can never be unloaded, and unix.ENOENT for one that is not
-// loaded (Linux kernel/module/main.c, delete_module).
+// Unload unloads the module. The error wraps unix.EWOULDBLOCK for one that is in use, for Unload does not wait; unix.EBUSY
+// for one without an exit function, which cannot be unloaded; and unix.ENOENT for one that is not loaded
+// (Linux kernel/module/main.c, delete_module).
 func (m *KernelModule) Unload() error {
 	if err := unix.DeleteModule(m.name, unix.O_NONBLOCK); err != nil {
 		return fmt.Errorf("unload module %s: %w", m.name, err)
@@ -99,13 +103,14 @@ func (m *KernelModule) Unload() error {
 	return nil
 }
 
-// Restore brings the module back to how PID 1 left it, whatever a spec did: loaded, with the planned parameters.
-// Use it as DeferCleanup(module.Restore) after the spec has unloaded it. The errors are those of Unload and Load.
+// Restore reloads the module as PID 1 had loaded it. Use it as DeferCleanup(module.Restore) after the spec has unloaded it.
+// The errors are those of Unload and Load.
 func (m *KernelModule) Restore() error {
-	if err := m.Unload(); err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("restore: %w", err)
+	err := m.Unload()
+	if err == nil || errors.Is(err, unix.ENOENT) {
+		err = m.LoadAsPlanned()
 	}
-	if err := m.LoadAsPlanned(); err != nil {
+	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	return nil
@@ -134,13 +139,13 @@ func (m *KernelModule) State() (string, error) {
 	return info.State, err
 }
 
-// Loaded tells whether the module is loaded and live.
+// Loaded says whether the module is loaded and live.
 func (m *KernelModule) Loaded() (bool, error) {
 	state, err := m.State()
 	return state == "Live", err
 }
 
-// RefCount is the number of users the module has: open files, mounts, other modules. -1 where the kernel does not count.
+// RefCount is the number of the module's users: open files, mounts, other modules. -1 where the kernel does not count.
 func (m *KernelModule) RefCount() (int, error) {
 	info, err := m.Info()
 	return info.RefCount, err
@@ -152,14 +157,14 @@ func (m *KernelModule) Holders() ([]string, error) {
 	return slices.Sorted(slices.Values(info.Holders)), err
 }
 
-// Taint is the letters of /sys/module/NAME/taint: what this module alone taints the kernel with. Empty for nothing.
+// Taint is the letters of /sys/module/NAME/taint: the flags by which this module taints the kernel. Empty for none.
 func (m *KernelModule) Taint() (string, error) { return ReadSysfs("module", m.name, "taint") }
 
 // Version is MODULE_VERSION. A module without one has no such file, and the error is fs.ErrNotExist.
 func (m *KernelModule) Version() (string, error) { return ReadSysfs("module", m.name, "version") }
 
 // Param is the value of a parameter as the kernel shows it: "Y" for a true bool. A parameter that is declared with mode
-// 0 has no file, and the error is fs.ErrNotExist; one that is not for reading gives fs.ErrPermission.
+// 0 has no file, and the error is fs.ErrNotExist; for one that is not readable it is fs.ErrPermission.
 func (m *KernelModule) Param(name string) (string, error) {
 	return ReadSysfs("module", m.name, "parameters", name)
 }
@@ -169,5 +174,5 @@ func (m *KernelModule) SetParam(name, value string) error {
 	return WriteSysfs(value, "module", m.name, "parameters", name)
 }
 
-// Dir is the module's folder in sysfs. It exists as long as the module is loaded.
+// Dir is the module's folder in sysfs, which exists while the module is loaded.
 func (m *KernelModule) Dir() string { return filepath.Join("/sys/module", m.name) }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// The types of parameters, as .modinfo names them, whose values the kernel itself reads and shows
-// (Linux kernel/params.c). A module may declare others, of which only it knows what they take.
+// The types of parameters, as in .modinfo, that the kernel itself parses and shows (Linux kernel/params.c). The values of
+// other types only their module knows.
 var (
 	numberTypes = []string{"byte", "hexint", "short", "ushort", "int", "uint", "long", "ulong", "ullong"}
 	boolTypes   = []string{"bool", "invbool"}
@@ -16,15 +16,15 @@ var (
 
 const arrayType = "array of "
 
-// ParamRefusesWords tells whether a parameter of that type cannot be a word like "garbage": the kernel then refuses to
-// load the module with EINVAL before any of its code runs.
+// ParamRefusesWords says whether a parameter of that type cannot be a word like "garbage": the kernel then refuses to load
+// the module with EINVAL before any of its code runs.
 func ParamRefusesWords(kind string) bool {
 	kind = strings.TrimPrefix(kind, arrayType)
 	return slices.Contains(numberTypes, kind) || slices.Contains(boolTypes, kind)
 }
 
-// SameParam tells whether shown, as read from sysfs, is how the kernel shows a parameter of that type that was given as
-// given: 0x10 and 16 are the same number, 1 and Y the same bool. It is not known for types that only a module knows.
+// SameParam says whether shown, as read from sysfs, is the value given to a parameter of that type: 0x10 and 16 are the
+// same number, 1 and Y the same bool. known is false for types that only their module knows.
 func SameParam(kind, given, shown string) (same, known bool) {
 	given = unquote(given)
 	element, isArray := strings.CutPrefix(kind, arrayType)
@@ -35,7 +35,7 @@ func SameParam(kind, given, shown string) (same, known bool) {
 	if len(b) < len(a) {
 		return false, true
 	}
-	for i := range a { // shown may have more: all of an array, where the module keeps no count
+	for i := range a { // shown may have more: the whole array, where the module has no count
 		if same, known := sameValue(element, a[i], b[i]); !same || !known {
 			return same, known
 		}
@@ -57,7 +57,7 @@ func sameValue(kind, given, shown string) (same, known bool) {
 	return false, false
 }
 
-// unquote takes off the quotes around a value, as the kernel does (Linux lib/cmdline.c, next_arg).
+// unquote removes the quotes around a value, as the kernel does (Linux lib/cmdline.c, next_arg).
 func unquote(value string) string {
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		return value[1 : len(value)-1]
@@ -83,7 +83,7 @@ func parseNumber(text string) (uint64, error) {
 	return n, err
 }
 
-// isTrue reads a bool as kstrtobool does. A bool that is given without a value is true.
+// isTrue reads a bool as kstrtobool does. A bool without a value is true.
 func isTrue(text string) bool {
 	return text == "" || strings.ContainsAny(text[:1], "1yYtT") || len(text) > 1 && strings.EqualFold(text[:2], "on")
 }

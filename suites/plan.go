@@ -11,46 +11,45 @@ import (
 	"github.com/onsi/ginkgo/v2"
 
 	"github.com/modmatrix/modmatrix/results/wire"
-	_ "github.com/modmatrix/modmatrix/results/wire/calm" // a guest is emulated more often than not
+	_ "github.com/modmatrix/modmatrix/results/wire/calm" // for guests on an emulated processor
 )
 
-// ErrNoPlan says that this process has no plan to go by: it does not run in a modmatrix guest.
+// ErrNoPlan says that this process does not run in a modmatrix guest.
 var ErrNoPlan = errors.New("not in a modmatrix guest")
 
-// inGuest is true when PID 1 of a guest started this process to run its specs. It is read before openPipe takes the
-// variable out of the environment.
+// inGuest is true when PID 1 of a guest started this process to run its specs. It is read before openPipe unsets the
+// variable.
 var inGuest = os.Getenv(wire.EnvReportFD) != ""
 
 var readPlan = sync.OnceValues(func() (wire.Plan, error) { return openPlan(wire.PlanPath) })
 
-// Plan is what the host planned for this guest: the target it believes to have booted, and the modules under test with
-// the parameters given and declared. Outside of a guest the error is ErrNoPlan.
+// Plan is the host's plan for this guest: the target, and the modules under test with the parameters given and declared.
+// Outside of a guest the error is ErrNoPlan.
 func Plan() (wire.Plan, error) { return readPlan() }
 
 func openPlan(path string) (wire.Plan, error) {
+	var plan wire.Plan
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return wire.Plan{}, fmt.Errorf("read plan: %w", ErrNoPlan)
+		err = ErrNoPlan
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &plan)
 	}
 	if err != nil {
 		return wire.Plan{}, fmt.Errorf("read plan: %w", err)
 	}
-	var plan wire.Plan
-	if err := json.Unmarshal(text, &plan); err != nil {
-		return wire.Plan{}, fmt.Errorf("read plan: %s: %w", path, err)
-	}
 	return plan, nil
 }
 
-// RequireGuest skips the running spec outside of a modmatrix guest, where it would load modules into the kernel of the
-// machine it is typed on. In a guest it makes sure that there is a plan and fails the spec if not: a guest without one
-// is broken, and must not look like a suite with nothing to do. Use it as BeforeEach(suites.RequireGuest).
+// RequireGuest skips the running spec outside of a modmatrix guest, where it would load modules into this machine's own
+// kernel. In a guest without a plan, which is broken, it fails the spec. Use it as BeforeEach(suites.RequireGuest).
 func RequireGuest() {
 	_, err := Plan()
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrNoPlan) && !inGuest:
-		ginkgo.Skip("runs in a modmatrix guest only: it would work on the kernel of this machine", 1)
+		ginkgo.Skip("runs in a modmatrix guest only: it would change the kernel of this machine", 1)
 	default:
 		ginkgo.Fail(err.Error(), 1)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// findTime is how long the kernel may take to find a device that was plugged in, or to take one down that was pulled.
-// An emulated kernel on a busy host needs a second for a USB device.
+// findTime is how long the kernel may take to find a device that was plugged in, or to remove one that was pulled. An
+// emulated kernel on a busy host needs a second for a USB device.
 const findTime = 30 * time.Second
 
 // Plugs are the names of the devices that can be plugged in: those that modmatrix.toml declares under [guest.plug],
@@ -25,20 +25,20 @@ func Plugs() ([]string, error) {
 	return slices.Sorted(slices.Values(plan.Plugs)), err
 }
 
-// plugged are the devices that Plug brought, as paths in sysfs, by name.
+// plugged are the devices that Plug added, as paths in sysfs, by name.
 var plugged = struct {
 	sync.Mutex
 	devices map[string][]string
 }{devices: map[string][]string{}}
 
 // Plug plugs in the device that modmatrix.toml declares under that name in [guest.plug], and waits until the kernel has
-// found it: it is in /sys/bus, and a driver is about to be asked to take it. Wait for that with
+// found it: it is in /sys/bus, and is about to be probed. Wait for a driver to bind it with
 //
 //	Expect(suites.Plug("kbd")).To(Succeed())
 //	Eventually(suites.Module("mykbd").Devices, "15s").Should(HaveLen(1))
 //
-// The error says why it is not there: there is no such name, it is plugged in already, QEMU refuses it, or the kernel did
-// not find it. A device that a suite leaves plugged in is pulled at the suite's end, before the modules are unloaded.
+// It fails where there is no such name, where the device is plugged in already, where QEMU refuses it, or where the kernel
+// does not find it. A device that a suite leaves plugged in is pulled before the modules are unloaded.
 func Plug(name string) error {
 	plugged.Lock()
 	defer plugged.Unlock()
@@ -53,14 +53,13 @@ func Plug(name string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("plug in %s: it is in, and the kernel has found no device for %v: is its bus driven, as USB is by xhci_pci?", name, findTime)
+			return fmt.Errorf("plug in %s: it is plugged in, but the kernel has found no device in %v: is there a driver for its bus, as xhci_pci for USB?", name, findTime)
 		}
 	}
 }
 
-// Unplug pulls the device, as a hand would that does not ask before, and waits until the kernel has taken it down: the
-// driver has returned from its remove function. The error says why it is not gone: it was not plugged in, or remove does
-// not end.
+// Unplug pulls the device without notice, as a user would, and waits until the kernel has removed it: the driver has
+// returned from its remove function. It fails where the device was not plugged in, or where remove hangs.
 func Unplug(name string) error {
 	plugged.Lock()
 	defer plugged.Unlock()
@@ -70,14 +69,14 @@ func Unplug(name string) error {
 	there := func(path string) bool { _, err := os.Lstat(path); return err == nil }
 	for deadline := time.Now().Add(findTime); slices.ContainsFunc(plugged.devices[name], there); time.Sleep(pollInterval) {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("pull %s: it is out, and the kernel still has %s after %v: has the driver not returned from remove?", name, strings.Join(plugged.devices[name], ", "), findTime)
+			return fmt.Errorf("pull %s: it is pulled, but the kernel still has %s after %v: does the driver's remove hang?", name, strings.Join(plugged.devices[name], ", "), findTime)
 		}
 	}
 	delete(plugged.devices, name)
 	return nil
 }
 
-// askHost waits until the host has done it.
+// askHost returns when the host has done or refused it.
 func askHost(kind wire.Kind, name string) error {
 	if host == nil {
 		return fmt.Errorf("%s %s: %w", kind, name, ErrNoPlan)
@@ -87,11 +86,11 @@ func askHost(kind wire.Kind, name string) error {
 
 // busDevices are the devices of all buses.
 func busDevices() []string {
-	found, _ := filepath.Glob("/sys/bus/*/devices/*") // the pattern is good
+	found, _ := filepath.Glob("/sys/bus/*/devices/*") // only a bad pattern is an error
 	return found
 }
 
-// Drivers are the drivers that the module has registered, as "pci:edu". There are none while it is not loaded.
+// Drivers are the drivers that the module has registered, such as "pci:edu"; none while it is not loaded.
 func (m *KernelModule) Drivers() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(m.Dir(), "drivers"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -107,7 +106,7 @@ func (m *KernelModule) Drivers() ([]string, error) {
 	return names, nil
 }
 
-// Devices are the devices that the module's drivers have taken, as paths in /sys/devices, sorted.
+// Devices are the devices that are bound to the module's drivers, as paths in /sys/devices, sorted.
 func (m *KernelModule) Devices() ([]string, error) {
 	drivers, err := m.Drivers()
 	if err != nil {
@@ -122,7 +121,7 @@ func (m *KernelModule) Devices() ([]string, error) {
 		}
 		for _, e := range entries {
 			path, err := filepath.EvalSymlinks(filepath.Join(dir, e.Name()))
-			if err == nil && e.Type() == fs.ModeSymlink && strings.HasPrefix(path, "/sys/devices/") { // not its module, nor a file
+			if err == nil && e.Type() == fs.ModeSymlink && strings.HasPrefix(path, "/sys/devices/") { // not the link to its module
 				devices = append(devices, path)
 			}
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// The report nodes are declared here, so that importing this package is all a suite has to do: Ginkgo adds nodes that
-// are declared while packages are initialised to the top of whatever suite the process runs.
+// The report nodes are declared here, so that a suite only has to import this package: Ginkgo adds nodes that are declared
+// while packages are initialised to the top of the suite.
 func init() {
 	pipe, err := openPipe()
 	if err != nil {
@@ -32,10 +32,10 @@ func init() {
 	ginkgo.ReportAfterSuite("report to PID 1", r.afterSuite)
 }
 
-// host is the way to PID 1; nil outside of a guest, and where a suite is only asked for its specs.
+// host is the pipe to PID 1; nil outside of a guest, and in a dry run.
 var host frameWriter
 
-// openPipe returns the pipes that PID 1 gave this process, nil when it gave none: then nothing is reported.
+// openPipe returns the pipes to PID 1, nil when there are none: then nothing is reported.
 func openPipe() (*wire.PipeWriter, error) {
 	if os.Getenv(wire.EnvReportFD) == "" {
 		return nil, nil
@@ -51,7 +51,7 @@ func openPipe() (*wire.PipeWriter, error) {
 	return wire.NewPipeWriter(frames, acks), nil
 }
 
-// openFD returns the file whose descriptor the environment names, and keeps both from processes that a spec starts.
+// openFD returns the file whose descriptor the environment names. Child processes inherit neither.
 func openFD(env string) (io.ReadWriter, error) {
 	fd, err := strconv.Atoi(os.Getenv(env))
 	if err != nil || fd <= 2 {
@@ -61,26 +61,25 @@ func openFD(env string) (io.ReadWriter, error) {
 	return os.NewFile(uintptr(fd), env), os.Unsetenv(env)
 }
 
-// frameWriter is what a reporter needs of wire.PipeWriter. Write returns when the frame has left the guest.
+// frameWriter is a *wire.PipeWriter: Write returns when the frame has left the guest.
 type frameWriter interface {
 	Write(wire.Frame) error
 }
 
-// reporter streams what Ginkgo does, as it does it. Errors of the pipe are ignored: PID 1 is gone or has given this
-// process up, and nobody is left to be told.
+// reporter streams what Ginkgo does, as it does it. Errors of the pipe are ignored: PID 1 has abandoned this process.
 type reporter struct {
 	pipe    frameWriter
 	suite   types.Report      // as it was before the first spec: filters, labels
-	streams []types.SpecState // what was sent as the end of each spec, in the order they ended; withheld for nothing
+	streams []types.SpecState // the end that was sent of each spec, in their order; withheld for none
 }
 
-// withheld stands for a spec that was skipped for a reason not yet known.
+// withheld is for a spec that was skipped for a reason not yet known.
 const withheld = types.SpecStateInvalid
 
 func (r *reporter) beforeSuite(suite types.Report) { r.suite = suite }
 
-// beforeEach sends the start of a spec. It returns before the spec's first line runs and after PID 1 has passed the
-// start on, so a spec that takes the kernel down is known by name.
+// beforeEach sends the start of a spec. PID 1 has passed it on before the spec's first line runs, so a spec that crashes the
+// kernel is known by name.
 func (r *reporter) beforeEach(spec types.SpecReport) {
 	if r.suite.SuiteConfig.DryRun || spec.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
 		return
@@ -88,19 +87,18 @@ func (r *reporter) beforeEach(spec types.SpecReport) {
 	_ = r.pipe.Write(wire.Frame{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: spec.FullText()}})
 }
 
-// afterEach sends the end of a spec, except for one that was skipped and nothing says why: the suite was interrupted or
-// aborted, or it was skipped as a whole. Ginkgo tells only at the end; see afterSuite.
+// afterEach sends the end of a spec, except for one that was skipped for an unknown reason: the suite was interrupted or
+// aborted, or was skipped as a whole. Ginkgo reports that only at the end; see afterSuite.
 func (r *reporter) afterEach(spec types.SpecReport) {
 	if r.suite.SuiteConfig.DryRun {
 		return
 	}
 	end := specFrame(spec)
 	if spec.State == types.SpecStateSkipped && end.Message == "" {
-		end.Message = filteredOut(r.suite, spec)
-	}
-	if spec.State == types.SpecStateSkipped && end.Message == "" {
-		r.streams = append(r.streams, withheld)
-		return
+		if end.Message = filteredOut(r.suite, spec); end.Message == "" {
+			r.streams = append(r.streams, withheld)
+			return
+		}
 	}
 	r.streams = append(r.streams, spec.State)
 	r.end(end)
@@ -110,8 +108,8 @@ func (r *reporter) end(spec wire.Spec) {
 	_ = r.pipe.Write(wire.Frame{Kind: wire.KindSpecEnd, Spec: &spec})
 }
 
-// afterSuite sends what only the end of the suite shows: failures outside of specs, and why specs were skipped.
-// A spec that never ran because the suite was cut short stays without an end, and so counts as missing.
+// afterSuite sends what is known only at the end: failures outside of specs, and why specs were skipped. A spec that never
+// ran because the suite was cut short gets no end, and so counts as missing.
 func (r *reporter) afterSuite(suite types.Report) {
 	if suite.SuiteConfig.DryRun {
 		return
@@ -140,7 +138,7 @@ func (r *reporter) afterSuite(suite types.Report) {
 	}
 }
 
-// amend corrects the end of a spec that was sent as state before Ginkgo was done with it.
+// amend corrects the end of a spec that was sent as state before it was final.
 func (r *reporter) amend(report types.SpecReport, state types.SpecState, skipped string) {
 	switch {
 	case state == withheld && report.State == types.SpecStateSkipped && skipped != "":
@@ -152,7 +150,7 @@ func (r *reporter) amend(report types.SpecReport, state types.SpecState, skipped
 	}
 }
 
-// suiteError sends a node that failed outside of a spec. Others send nothing.
+// suiteError sends a node outside of a spec, if it failed.
 func (r *reporter) suiteError(report types.SpecReport) {
 	if !report.Failed() {
 		return
@@ -166,7 +164,7 @@ func (r *reporter) suiteError(report types.SpecReport) {
 	_ = r.pipe.Write(wire.Frame{Kind: wire.KindSuiteError, Spec: &failed})
 }
 
-// specFrame is what the wire carries of report.
+// specFrame is report as a frame carries it.
 func specFrame(report types.SpecReport) wire.Spec {
 	s := wire.Spec{
 		Name:       report.FullText(),
@@ -185,14 +183,14 @@ func specFrame(report types.SpecReport) wire.Spec {
 	return s
 }
 
-// failureText is the message of a failure, with the panic behind it and the line where a spec hung.
+// failureText is the message of a failure, with its panic and the line where a spec hung.
 func failureText(f types.Failure) string {
 	text := f.Message
 	if f.ForwardedPanic != "" {
 		text += "\n" + f.ForwardedPanic
 	}
 	for _, call := range f.ProgressReport.SpecGoroutine().Stack {
-		if call.Highlight { // Ginkgo marks the calls in the suite's own files
+		if call.Highlight { // a call in the suite's own files
 			return fmt.Sprintf("%s\nwhile at %s:%d", text, call.Filename, call.Line)
 		}
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -65,8 +66,11 @@ func middle(s string, limit int) string {
 }
 
 // escapes are the sequences that a terminal obeys (ECMA-48 §5.3, §5.4, §5.6): control sequences; strings up to BEL or ST,
-// but only on one line, so that an unfinished one hides no more than that; and two-character ones.
-var escapes = regexp.MustCompile(`\x1b(?:\[[ -?]*[@-~]?|[\]P^_X](?:[^\x07\x1b\r\n]|\x1b+[^\x07\x1b\\\r\n])*\x1b*[\x07\\]?|[ -~])?`)
+// but only on one line, so that an unfinished one hides no more than that; and two-character ones. Most processes never
+// need it, and compiling it is slow on an emulated processor.
+var escapes = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\x1b(?:\[[ -?]*[@-~]?|[\]P^_X](?:[^\x07\x1b\r\n]|\x1b+[^\x07\x1b\\\r\n])*\x1b*[\x07\\]?|[ -~])?`)
+})
 
 // scrub removes from s what a terminal, a browser or an XML reader might obey instead of show: escape sequences, control
 // characters, bidirectional marks, bytes that are not UTF-8. Line ends become \n.
@@ -83,7 +87,7 @@ func scrub(s string) string {
 			return -1
 		}
 		return r
-	}, escapes.ReplaceAllString(s, ""))
+	}, escapes().ReplaceAllString(s, ""))
 }
 
 // plain is the fast path: ASCII that needs no scrubbing, as nearly all text is.

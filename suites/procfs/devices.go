@@ -14,7 +14,7 @@ type Device struct {
 	Name  string
 }
 
-// Devices is /proc/devices: the registered majors, in the kernel's order. A major may stand there more than once.
+// Devices is /proc/devices: the registered majors, in the kernel's order. A major may be there more than once.
 type Devices struct {
 	Char  []Device
 	Block []Device

@@ -9,8 +9,8 @@ import (
 
 // Interrupt is one line of /proc/interrupts.
 type Interrupt struct {
-	Name   string   // the number, or the short name of one the architecture keeps for itself, as "NMI"
-	Counts []uint64 // one for each online CPU; a single one for counters of the whole machine, as "ERR"
+	Name   string   // the number, or the short name of one of the architecture's own, such as "NMI"
+	Counts []uint64 // one for each online CPU; a single one for counters of the whole machine, such as "ERR"
 	Desc   string   // chip, hardware number, trigger and actions as the kernel prints them; may be empty
 }
 
@@ -23,9 +23,9 @@ func (i Interrupt) Total() uint64 {
 	return sum
 }
 
-// HasAction tells whether name is one of the handlers that share the interrupt: the devname given to request_irq.
+// HasAction says whether name is one of the handlers that share the interrupt: the devname of request_irq.
 func (i Interrupt) HasAction(name string) bool {
-	// The actions end the line, separated by ", "; what stands before the first is the chip and the trigger.
+	// The actions are at the end of the line, separated by ", ", behind the chip and the trigger.
 	if i.Desc == name || strings.HasSuffix(i.Desc, " "+name) {
 		return true
 	}

@@ -9,26 +9,17 @@ import (
 
 // Region is one line of /proc/iomem or /proc/ioports: a range of addresses and who claimed it.
 type Region struct {
-	Start, End uint64 // both belong to the range; both are zero when the reader may not see addresses
+	Start, End uint64 // inclusive; both are zero when the reader may not see addresses
 	Name       string
-	Depth      int // 0 for the outermost; a region lies within the nearest one before it of lesser depth
+	Depth      int // 0 for the outermost; a region is inside of the nearest one before it of lesser depth
 }
 
 // ParseRegions reads /proc/iomem or /proc/ioports (Linux kernel/resource.c, r_show).
 func ParseRegions(r io.Reader) ([]Region, error) {
-	var regions []Region
-	err := eachLine(r, "resource list", func(_ int, line string) error {
-		region, err := parseRegion(line)
-		regions = append(regions, region)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return regions, nil
+	return parseLines(r, "resource list", parseRegion)
 }
 
-// parseRegion reads "  000a0000-000bffff : PCI Bus 0000:00"; two spaces stand for each level.
+// parseRegion reads "  000a0000-000bffff : PCI Bus 0000:00"; two spaces a level.
 func parseRegion(line string) (Region, error) {
 	text := strings.TrimLeft(line, " ")
 	addresses, name, ok := strings.Cut(text, " : ")

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// KmsgRecord is one message of the kernel log, as a single read of /dev/kmsg gives it
+// KmsgRecord is one message of the kernel log, as a single read of /dev/kmsg returns it
 // (Linux Documentation/ABI/testing/dev-kmsg).
 type KmsgRecord struct {
-	Facility int    // 0 is the kernel; whatever user space writes has another
+	Facility int    // 0 is the kernel; messages of user space have another
 	Level    int    // 0 emergency … 3 error, 4 warning … 7 debug
 	Seq      uint64 // counts every message since boot; a gap means that messages were overwritten
 	Micros   uint64 // microseconds since boot

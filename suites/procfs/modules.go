@@ -13,7 +13,7 @@ type Module struct {
 	Size      uint64   // bytes of code and data
 	RefCount  int      // users of any kind; -1 when the kernel cannot unload modules and does not count
 	Holders   []string // modules that use this one
-	Permanent bool     // has an init and no exit function, so it can never be unloaded
+	Permanent bool     // has an init and no exit function: cannot be unloaded
 	State     string   // "Live", "Loading" or "Unloading"
 	Address   uint64   // zero when the kernel hides it
 	Taints    string   // letters, as in "OE"; "+" and "-" when it is loading or unloading; empty for none
@@ -21,16 +21,7 @@ type Module struct {
 
 // ParseModules reads /proc/modules.
 func ParseModules(r io.Reader) ([]Module, error) {
-	var modules []Module
-	err := eachLine(r, "/proc/modules", func(_ int, line string) error {
-		m, err := parseModule(line)
-		modules = append(modules, m)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return modules, nil
+	return parseLines(r, "/proc/modules", parseModule)
 }
 
 // parseModule reads "fifo 16384 0 - Live 0xffffffffc0a4f000 (OE)".
