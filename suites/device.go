@@ -6,9 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -91,72 +88,19 @@ func (d *Device) Close() error {
 	return nil
 }
 
-// WaitForDevice waits until path, as "/dev/fifo", is a device node. Where the kernel has the device but devtmpfs no node, it
-// creates the node from the numbers in sysfs.
+// WaitForDevice waits until path, as "/dev/fifo", is a device node: devtmpfs creates it for a driver's device.
 func WaitForDevice(path string, timeout time.Duration) error {
-	deadline := time.Now().Add(timeout)
-	for {
+	for deadline := time.Now().Add(timeout); ; time.Sleep(pollInterval) {
 		info, err := os.Stat(path)
-		if err == nil && info.Mode()&fs.ModeDevice != 0 {
+		switch {
+		case err == nil && info.Mode()&fs.ModeDevice != 0:
 			return nil
-		}
-		if err == nil {
+		case err == nil:
 			return fmt.Errorf("wait for device: %s exists and is no device node", path)
-		}
-		// devtmpfs creates its node before the numbers are in sysfs (Linux drivers/base/core.c, device_add).
-		err = makeNode(path, "/sys/class")
-		if err == nil || errors.Is(err, fs.ErrExist) {
-			return nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		case !errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("wait for device: %w", err)
+		case time.Now().After(deadline):
+			return fmt.Errorf("wait for device: no %s after %v", path, timeout)
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("wait for device: no %s after %v, neither from devtmpfs nor in /sys/class", path, timeout)
-		}
-		time.Sleep(pollInterval)
 	}
-}
-
-// makeNode creates path from CLASS/NAME/dev under classes. The error is fs.ErrNotExist when no class has it.
-func makeNode(path, classes string) error {
-	name := strings.ReplaceAll(strings.TrimPrefix(path, "/dev/"), "/", "!") // as sysfs spells a slash in a name
-	found, err := filepath.Glob(filepath.Join(classes, "*", globQuote(name), "dev"))
-	if err != nil || len(found) == 0 {
-		return fs.ErrNotExist
-	}
-	text, err := os.ReadFile(found[0])
-	if err != nil {
-		return err
-	}
-	dev, err := parseDev(string(text))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", found[0], err)
-	}
-	mode := uint32(unix.S_IFCHR | 0o600)
-	if filepath.Base(filepath.Dir(filepath.Dir(found[0]))) == "block" {
-		mode = unix.S_IFBLK | 0o600
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	if err := unix.Mknod(path, mode, int(dev)); err != nil {
-		return &fs.PathError{Op: "mknod", Path: path, Err: err}
-	}
-	return nil
-}
-
-// parseDev reads "10:125\n" as sysfs shows a device number.
-func parseDev(text string) (uint64, error) {
-	major, minor, ok := strings.Cut(strings.TrimSpace(text), ":")
-	a, err1 := strconv.ParseUint(major, 10, 32)
-	b, err2 := strconv.ParseUint(minor, 10, 32)
-	if !ok || err1 != nil || err2 != nil {
-		return 0, fmt.Errorf("want MAJOR:MINOR, not %q", text)
-	}
-	return unix.Mkdev(uint32(a), uint32(b)), nil
-}
-
-func globQuote(name string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
 }

@@ -3,7 +3,6 @@ package suites
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -57,37 +56,5 @@ func TestWaitForDevice(t *testing.T) {
 	writeFile(t, plain, "")
 	if err := WaitForDevice(plain, time.Hour); err == nil || !strings.Contains(err.Error(), "no device node") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestMakeNode(t *testing.T) {
-	dir := t.TempDir()
-	classes, node := filepath.Join(dir, "class"), filepath.Join(dir, "null")
-	if err := makeNode(node, classes); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v", err)
-	}
-	device := filepath.Join(classes, "mem", strings.ReplaceAll(node, "/", "!"))
-	if err := os.MkdirAll(device, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, filepath.Join(device, "dev"), "1:3\n")
-	err := makeNode(node, classes)
-	if errors.Is(err, fs.ErrPermission) {
-		t.Skip("may not make device nodes: " + err.Error())
-	}
-	var stat unix.Stat_t
-	if err := errors.Join(err, unix.Stat(node, &stat)); err != nil || stat.Rdev != unix.Mkdev(1, 3) || stat.Mode&unix.S_IFMT != unix.S_IFCHR {
-		t.Errorf("got %x %o, %v", stat.Rdev, stat.Mode, err)
-	}
-}
-
-func TestParseDev(t *testing.T) {
-	if got, err := parseDev("10:125\n"); err != nil || got != unix.Mkdev(10, 125) {
-		t.Errorf("got %d, %v", got, err)
-	}
-	for _, text := range []string{"", "10", ":", "10:x", "-1:2", "99999999999:1"} {
-		if got, err := parseDev(text); err == nil {
-			t.Errorf("%q gives %d", text, got)
-		}
 	}
 }

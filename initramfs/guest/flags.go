@@ -10,7 +10,7 @@ import (
 )
 
 // suiteFlags are the arguments of a suite process: the target selects the specs, the rest makes runs repeatable. The
-// plan's come last and win, but its label filter is combined with the target's.
+// plan's come last and win.
 func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 	flags := []string{
 		"--ginkgo.seed=1", "--ginkgo.no-color",
@@ -18,25 +18,19 @@ func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 		"--ginkgo.timeout=" + timeout(s).String(),
 		"--ginkgo.grace-period=2s",
 	}
-	filters := []string{labelFilter("arch", target.Arch), labelFilter("flavour", target.Flavour)}
-	for _, arg := range s.Args {
-		name, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		switch {
-		case name == "ginkgo.label-filter":
-			filters = append(filters, value)
-			continue
-		case name == "ginkgo.focus" && len(s.Only) > 0: // several of them would add up
-			continue
+	var labels []string
+	for _, l := range [][2]string{{"arch", target.Arch}, {"flavour", target.Flavour}} {
+		if filter := labelFilter(l[0], l[1]); filter != "" {
+			labels = append(labels, filter)
 		}
-		flags = append(flags, arg)
 	}
-	if filter := allOf(filters); filter != "" {
-		flags = append(flags, "--ginkgo.label-filter="+filter)
+	if len(labels) > 0 {
+		flags = append(flags, "--ginkgo.label-filter="+strings.Join(labels, " && "))
 	}
 	if filter := versionFilter(target.Version); filter != "" {
 		flags = append(flags, "--ginkgo.sem-ver-filter="+filter)
 	}
-	return flags
+	return append(flags, s.Args...)
 }
 
 // focus is the flag by which only the specs run that the plan names. Ginkgo matches it against the suite's title and the
@@ -72,18 +66,7 @@ func labelFilter(key, value string) string {
 	if value == "" || strings.ContainsAny(value, "&|!,(){}/: ") { // Ginkgo's operators
 		return ""
 	}
-	return fmt.Sprintf("%s: isEmpty || %s: containsAny %s", key, key, value)
-}
-
-// allOf joins filters with "and".
-func allOf(filters []string) string {
-	var parts []string
-	for _, f := range filters {
-		if strings.TrimSpace(f) != "" {
-			parts = append(parts, "("+f+")")
-		}
-	}
-	return strings.Join(parts, " && ")
+	return fmt.Sprintf("(%s: isEmpty || %s: containsAny %s)", key, key, value)
 }
 
 // numbers are the leading numbers of a version. What follows a hyphen would make it a pre-release, which no ordinary

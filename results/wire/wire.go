@@ -5,10 +5,7 @@
 // The guest is not trusted: whatever comes out of it is bounded here, and judged elsewhere.
 package wire
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // Paths in the guest, fixed so that suites, PID 1 and the host agree on them.
 const (
@@ -32,10 +29,6 @@ const NonceArg = "modmatrix.nonce="
 
 // SeedSize is the number of random bytes in the Seed of a plan.
 const SeedSize = 64
-
-// SuiteGrace is the time after a suite's timeout by which PID 1 is through with its process: it was asked for its state,
-// terminated, killed, and abandoned if it does not die.
-const SuiteGrace = 15 * time.Second
 
 // The stages that frames and markers name, as package results spells them.
 const (
