@@ -52,7 +52,7 @@ func TestRealPlugs(t *testing.T) {
 // TestRealBadRemove holds that what a driver does wrong when its device is pulled fails at the spec that pulled it.
 func TestRealBadRemove(t *testing.T) {
 	needReal(t)
-	const spec = "takes a device that is plugged in, and lets it go when it is pulled"
+	const spec = "binds a device that is plugged in, and releases it when it is pulled"
 	for _, tt := range []struct {
 		name, old, new string
 		code           results.Code

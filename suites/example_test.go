@@ -10,7 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/suites"
 )
 
-// A module refuses a parameter, says why in the kernel log, and is brought back for the specs that follow.
+// A module refuses a parameter and logs why. It is loaded again for the specs that follow.
 func ExampleModule() {
 	var log *suites.KernelLog
 	BeforeEach(func() {
@@ -30,9 +30,9 @@ func ExampleModule() {
 	})
 }
 
-// Each call goes to the driver as it stands: a read that finds nothing says EAGAIN and does not wait in Go's runtime.
+// Each call is a system call: a read of an empty device fails with EAGAIN and does not wait in Go's runtime.
 func ExampleOpenDevice() {
-	It("does not wait on a descriptor with O_NONBLOCK", func() {
+	It("does not block on a descriptor with O_NONBLOCK", func() {
 		Expect(suites.WaitForDevice("/dev/fifo", 5*time.Second)).To(Succeed())
 		device, err := suites.OpenDevice("/dev/fifo", unix.O_RDONLY|unix.O_NONBLOCK)
 		Expect(err).NotTo(HaveOccurred())
@@ -42,7 +42,7 @@ func ExampleOpenDevice() {
 	})
 }
 
-// A spec that needs what not every kernel has asks for it, and says what is missing where it is.
+// A spec that needs what not every kernel has checks for it, and says what is missing.
 func ExampleKernelConfig() {
 	It("reports its memory to debugfs", func() {
 		if value, err := suites.KernelConfig("DEBUG_FS"); err == nil && value != "y" {

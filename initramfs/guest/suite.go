@@ -182,11 +182,11 @@ func (p *process) await(limit time.Duration, stuck func()) exit {
 	start, note := time.Now(), ""
 	for _, step := range escalation {
 		if p.endsWithin(limit + step.after - time.Since(start)) {
-			return exit{p.status.ExitStatus(), signalName(p.status), note}
+			return exit{p.status.ExitStatus(), unix.SignalName(p.status.Signal()), note}
 		}
 		switch {
 		case step.signal == 0:
-			return exit{-1, "SIGKILL", fmt.Sprintf("the process does not die after its timeout of %v; it sleeps in %s", limit, p.sleepsIn())}
+			return exit{-1, "SIGKILL", fmt.Sprintf("the process does not die after its timeout of %v: %s", limit, stuckProcess("/proc", p.pid))}
 		case step.group:
 			stuck()
 			_ = syscall.Kill(-p.pid, step.signal)
@@ -196,20 +196,4 @@ func (p *process) await(limit time.Duration, stuck func()) exit {
 		note = fmt.Sprintf("timeout of %v passed", limit)
 	}
 	return exit{} // unreachable: the last step returns
-}
-
-// sleepsIn is the kernel function that p sleeps in.
-func (p *process) sleepsIn() string {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", p.pid))
-	if err != nil || len(text) == 0 {
-		return "an unknown place"
-	}
-	return string(text)
-}
-
-func signalName(s syscall.WaitStatus) string {
-	if !s.Signaled() {
-		return ""
-	}
-	return unix.SignalName(s.Signal())
 }

@@ -1,7 +1,6 @@
-// Package lifecycle is the suite that is run for every module without a word of configuration: the module is there and
-// shows what it was given, goes when it is told to, leaves nothing behind, comes again, and takes no harm from being
-// asked to load with nonsense.
+// Package lifecycle is the suite that is run for every module without any configuration: the module is loaded and shows its
+// parameters, unloads, leaves nothing behind, loads again, and refuses invalid parameters without harm.
 //
-// It knows no more of a module than the plan says and must never depend on what the module does. The specs stand in its
-// test files; a package of several modules is treated as a whole, loaded in its order and unloaded in the reverse.
+// It knows only what the plan says of a module and must never depend on what the module does. The specs are in its test
+// files; a package of several modules is loaded in its order and unloaded in reverse.
 package lifecycle

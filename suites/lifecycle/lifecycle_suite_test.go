@@ -19,12 +19,12 @@ func TestLifecycle(t *testing.T) {
 	RunSpecs(t, "lifecycle")
 }
 
-// What the suite knows from its start, for the specs that look back at all of it.
+// Set before the first spec.
 var (
 	modules     []*suites.KernelModule // in load order
 	kernelLog   *suites.KernelLog
 	logError    error
-	taintAtDawn suites.Taint
+	taintBefore suites.Taint
 )
 
 var _ = BeforeSuite(func() {
@@ -34,25 +34,25 @@ var _ = BeforeSuite(func() {
 	}
 	Expect(modules).NotTo(BeEmpty(), "the plan names no module under test")
 	kernelLog, logError = suites.OpenKernelLog()
-	taintAtDawn, err = suites.KernelTaint()
+	taintBefore, err = suites.KernelTaint()
 	Expect(err).NotTo(HaveOccurred())
 })
 
-// ensureLoaded brings every module back that a spec before has unloaded, or failed to load, so that the next spec tells
-// of itself. It is a node of its own: as a helper, its failures would lie in Ginkgo's code, which calls it.
+// ensureLoaded reloads the modules that the spec before has left unloaded, so that specs do not depend on each other. It is
+// no GinkgoHelper: its failures would be located in Ginkgo's code, which calls it.
 func ensureLoaded() {
 	for _, module := range modules {
 		state, err := module.State()
 		Expect(err).NotTo(HaveOccurred())
 		if state == "" {
-			Expect(module.LoadAsPlanned()).To(Succeed(), "bring %s back, which %s", module, notTakenBack)
+			Expect(module.LoadAsPlanned()).To(Succeed(), "reload %s, which %s", module, loadedBefore)
 			continue
 		}
 		Expect(state).To(Equal("Live"), "%s is stuck: its init or exit function does not return", module)
 	}
 }
 
-// unloadAll unloads the modules, the last loaded first. The spec is skipped where that cannot be asked for.
+// unloadAll unloads the modules, the last loaded first. The spec is skipped where they cannot be unloaded.
 func unloadAll() {
 	GinkgoHelper()
 	skipUnlessUnloadable()
@@ -60,10 +60,10 @@ func unloadAll() {
 		err := module.Unload()
 		Expect(err).NotTo(HaveOccurred(), func() string { return whyItStays(module, err) })
 	}
-	listen()
+	readLog()
 }
 
-// whyItStays says what keeps a module that does not unload.
+// whyItStays says why a module does not unload.
 func whyItStays(module *suites.KernelModule, refused error) string {
 	info, err := module.Info()
 	if !errors.Is(refused, unix.EWOULDBLOCK) || err != nil {
@@ -72,30 +72,29 @@ func whyItStays(module *suites.KernelModule, refused error) string {
 	if len(info.Holders) > 0 {
 		return fmt.Sprintf("%s does not unload: %s is loaded and uses it", module, strings.Join(info.Holders, ", "))
 	}
-	return fmt.Sprintf("%s does not unload, since its reference count is %d: what is taken, such as by try_module_get, must be given back", module, info.RefCount)
+	return fmt.Sprintf("%s does not unload, since its reference count is %d: each try_module_get needs its module_put", module, info.RefCount)
 }
 
-// notTakenBack is why a module that was loaded before does not load.
-const notTakenBack = "loaded before: what has it not taken back since? The kernel log has the kernel's own reason"
+const loadedBefore = "loaded before: what does its exit function not undo? The kernel log has the kernel's reason"
 
 // loadAll loads the modules with the parameters of the plan.
 func loadAll() {
 	GinkgoHelper()
 	for _, module := range modules {
-		Expect(module.LoadAsPlanned()).To(Succeed(), "%s %s", module, notTakenBack)
+		Expect(module.LoadAsPlanned()).To(Succeed(), "%s %s", module, loadedBefore)
 	}
-	listen()
+	readLog()
 }
 
-// listen takes in what the kernel has said so far. A driver that tells much at each load says more in the course of the
-// suite than the kernel's log holds, 128 KiB on many. What went wrong with it shows when the log is looked at.
-func listen() {
+// readLog reads the kernel log so far: a driver that logs much at each load would overrun it, 128 KiB on many kernels, in the
+// course of the suite. Its errors are reported by the spec that checks the log.
+func readLog() {
 	if logError == nil {
 		_, _ = kernelLog.Records()
 	}
 }
 
-// skipUnlessUnloadable skips the spec for modules that were never meant to go.
+// skipUnlessUnloadable skips the spec for modules that cannot be unloaded.
 func skipUnlessUnloadable() {
 	GinkgoHelper()
 	for _, module := range modules {

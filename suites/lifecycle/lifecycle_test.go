@@ -14,7 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/suites"
 )
 
-// rounds is how often the modules come and go in the spec that wears them out.
+// rounds is how often the modules are reloaded in one spec.
 const rounds = 10
 
 var _ = Describe("lifecycle", func() {
@@ -28,7 +28,7 @@ var _ = Describe("lifecycle", func() {
 		}
 	})
 
-	It("shows itself under /sys/module", func() {
+	It("appears under /sys/module", func() {
 		for _, module := range modules {
 			Expect(module.Dir()).To(BeADirectory())
 			Expect(suites.ReadSysfs("module", module.Name(), "initstate")).To(Equal("live"), module.Name())
@@ -55,7 +55,7 @@ var _ = Describe("lifecycle", func() {
 		}
 	})
 
-	It("taints the kernel only with what it is", func() {
+	It("sets no bad taint flag of its own", func() {
 		for _, module := range modules {
 			letters, err := module.Taint()
 			Expect(err).NotTo(HaveOccurred())
@@ -63,7 +63,7 @@ var _ = Describe("lifecycle", func() {
 			if strings.Contains(letters, "P") {
 				note(module, "its licence is not compatible with the GPL (P)")
 			}
-			Expect(intersection(letters, suites.BadTaint.String())).To(BeEmpty(), "%s taints the kernel with what no module may", module)
+			Expect(intersection(letters, suites.BadTaint.String())).To(BeEmpty(), "%s has a taint flag that means a fault", module)
 		}
 	})
 
@@ -88,12 +88,12 @@ var _ = Describe("lifecycle", func() {
 		}
 	})
 
-	It("gives back its device numbers", func() {
+	It("releases its device numbers", func() {
 		unloadAll()
 		before := deviceNumbers()
 		loadAll()
 		unloadAll()
-		Expect(added(before, deviceNumbers())).To(BeEmpty(), "exit does not give back every number that init registers")
+		Expect(added(before, deviceNumbers())).To(BeEmpty(), "exit does not release every number that init registers")
 	})
 
 	It("loads again", func() {
@@ -113,47 +113,47 @@ var _ = Describe("lifecycle", func() {
 		}
 	})
 
-	It("leaves no more behind with every round", func() {
+	It("leaves nothing behind each time it is loaded", func() {
 		unloadAll()
 		before := traces()
 		loadAll()
 		unloadAll()
-		// What the kernel takes down asynchronously, after a last reference, may need a moment.
-		Eventually(func() []string { return added(before, traces()) }, "3s").Should(BeEmpty(), "exit does not take back what init makes")
+		// The kernel may remove things late, with their last reference.
+		Eventually(func() []string { return added(before, traces()) }, "3s").Should(BeEmpty(), "exit does not undo what init does")
 	})
 
 	It("refuses garbage for a parameter", func() {
-		victim, param := garbageTaker()
+		target, param := typedParam()
 		unloadAll()
-		for _, module := range modules[:slices.Index(modules, victim)] {
+		for _, module := range modules[:slices.Index(modules, target)] {
 			Expect(module.LoadAsPlanned()).To(Succeed())
 		}
-		Expect(victim.Load(param.Name+"=garbage")).To(MatchError(unix.EINVAL),
+		Expect(target.Load(param.Name+"=garbage")).To(MatchError(unix.EINVAL),
 			"%s is declared as %s: what sets it must refuse a word with EINVAL", param.Name, param.Type)
-		Expect(victim.State()).To(BeEmpty(), "%s is there although its load was refused", victim)
+		Expect(target.State()).To(BeEmpty(), "%s is there although its load was refused", target)
 	})
 
 	It("loads after a load that was refused", func() {
-		victim, param := garbageTaker()
+		target, param := typedParam()
 		unloadAll()
 		for _, module := range modules {
-			if module == victim {
+			if module == target {
 				Expect(module.Load(param.Name+"=garbage")).NotTo(Succeed(), "%s is declared as %s, and takes a word", param.Name, param.Type)
 			}
-			Expect(module.LoadAsPlanned()).To(Succeed(), "%s was refused before, for a bad parameter: what was not taken back then?", module)
+			Expect(module.LoadAsPlanned()).To(Succeed(), "%s was refused before, for a bad parameter: what was not undone then?", module)
 		}
-		Expect(victim.State()).To(Equal("Live"))
+		Expect(target.State()).To(Equal("Live"))
 	})
 
-	It("stays while another of its modules needs it", func() {
+	It("cannot be unloaded while another of its modules uses it", func() {
 		skipUnlessUnloadable()
 		held := heldByAnother()
 		Expect(held.Unload()).To(MatchError(unix.EWOULDBLOCK))
 		Expect(held.State()).To(Equal("Live"))
 	})
 
-	It("takes a device that is plugged in, and lets it go when it is pulled", func() {
-		before := taken()
+	It("binds a device that is plugged in, and releases it when it is pulled", func() {
+		before := bound()
 		for _, name := range declared() {
 			for n := range plugRounds {
 				round(n, []string{name}, func() {
@@ -165,19 +165,19 @@ var _ = Describe("lifecycle", func() {
 		skipUnlessDrives()
 	})
 
-	It("unloads while devices are plugged in, and takes them when it is loaded again", func() {
-		names, before := declared(), taken()
+	It("unloads while devices are plugged in, and binds them when it is loaded again", func() {
+		names, before := declared(), bound()
 		skipUnlessUnloadable()
 		for n := range plugRounds {
 			round(n, names, func() {
 				for _, name := range names {
 					plugIn(name)
 				}
-				had := taken() // perhaps not all yet, of a device with several parts
+				had := bound() // perhaps not all yet, of a device with several parts
 				unloadAll()
 				loadAll()
-				Eventually(func() []string { return added(taken(), had) }, takeTime).Should(BeEmpty(),
-					"taken when they were plugged in, and not when the module is loaded after them")
+				Eventually(func() []string { return added(bound(), had) }, bindTime).Should(BeEmpty(),
+					"bound when they were plugged in, but not when the module is loaded after them")
 				pullAll(names, before)
 			})
 		}
@@ -185,32 +185,32 @@ var _ = Describe("lifecycle", func() {
 	})
 
 	It("leaves nothing behind of a device that was pulled", func() {
-		names, before := declared(), taken()
+		names, before := declared(), bound()
 		seen := traces()
 		for _, name := range names {
 			plugIn(name)
 		}
 		pullAll(names, before)
-		Eventually(func() []string { return added(seen, traces()) }, "3s").Should(BeEmpty(), "remove does not take back what probe makes")
+		Eventually(func() []string { return added(seen, traces()) }, "3s").Should(BeEmpty(), "remove does not undo what probe does")
 		skipUnlessDrives()
 	})
 
-	It("sets no bad bit in the kernel's taint", func() {
+	It("sets no bad taint flag of the kernel", func() {
 		now, err := suites.KernelTaint()
 		Expect(err).NotTo(HaveOccurred())
-		Expect(now.Since(taintAtDawn).Bad()).To(BeZero(), "the taint is %s, and was %s when the suite began: the kernel log tells of the fault", now, taintAtDawn)
+		Expect(now.Since(taintBefore).Bad()).To(BeZero(), "the taint is %s, and was %s when the suite began: the kernel log has the fault", now, taintBefore)
 	})
 
 	It("causes no fault in the kernel log", func() {
 		Expect(logError).NotTo(HaveOccurred())
 		if _, err := kernelLog.Records(); errors.Is(err, suites.ErrLogOverrun) {
-			Skip("the module says more at once than the kernel's log holds: only the host, which reads the console, can tell")
+			Skip("the module logs more at once than the kernel's log holds: only the host, which reads the console, can check it")
 		}
 		Expect(kernelLog).To(suites.HaveNoFault())
 	})
 })
 
-// intersection is the letters of a that are in b as well.
+// intersection is the letters that are in a and in b.
 func intersection(a, b string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(b, r) {

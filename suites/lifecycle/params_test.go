@@ -15,7 +15,7 @@ import (
 	"github.com/modmatrix/modmatrix/suites"
 )
 
-// checkGiven compares what the module was given with what it shows, and counts the parameters it could compare.
+// checkGiven compares the parameters that the module was given with those that it shows, and counts them.
 func checkGiven(module *suites.KernelModule) int {
 	GinkgoHelper()
 	planned, err := module.Planned()
@@ -57,7 +57,7 @@ func readDeclared(module *suites.KernelModule) int {
 	return checked
 }
 
-// canRead tells whether the module declares the parameter to be read in sysfs, and notes why not.
+// canRead says whether the parameter is readable in sysfs, and notes why not.
 func canRead(module *suites.KernelModule, name string) bool {
 	GinkgoHelper()
 	info, err := os.Stat(filepath.Join(module.Dir(), "parameters", name))
@@ -67,15 +67,14 @@ func canRead(module *suites.KernelModule, name string) bool {
 	}
 	Expect(err).NotTo(HaveOccurred())
 	if info.Mode().Perm()&0o444 == 0 {
-		note(module, "%s is for writing only", name)
+		note(module, "%s is write-only", name)
 		return false
 	}
 	return true
 }
 
-// garbageTaker is a module with a parameter that cannot be the word "garbage", and the parameter. The spec is skipped
-// where there is none.
-func garbageTaker() (*suites.KernelModule, wire.Param) {
+// typedParam returns a module and its parameter that cannot be the word "garbage". The spec is skipped where there is none.
+func typedParam() (*suites.KernelModule, wire.Param) {
 	GinkgoHelper()
 	for _, module := range modules {
 		planned, err := module.Planned()

@@ -12,7 +12,7 @@ import (
 
 const (
 	plugRounds = 3     // how often each device comes and goes
-	takeTime   = "15s" // for a driver to take a device, or to let go of it
+	bindTime   = "15s" // for a driver to bind a device, or to release it
 )
 
 // declared are the names of the devices that can be plugged in. The spec is skipped where there are none.
@@ -26,36 +26,29 @@ func declared() []string {
 	return names
 }
 
-// plugIn plugs in a device, and waits until a driver of the modules has it. It is pulled at the spec's end if the spec
-// does not get there.
+// plugIn plugs in a device, and waits until a driver of the modules has bound it. A spec that fails has it pulled.
 func plugIn(name string) {
 	GinkgoHelper()
-	before := len(taken())
+	before := len(bound())
 	Expect(suites.Plug(name)).To(Succeed())
-	DeferCleanup(func() { _ = suites.Unplug(name) }) // which only says that it is out, where it is
+	DeferCleanup(func() { _ = suites.Unplug(name) }) // an error where it is pulled already
 	if drives() {
-		Eventually(func() int { return len(taken()) }, takeTime).Should(BeNumerically(">", before),
-			"%s is plugged in, and no driver of the module takes it: is it in the driver's table of ids? What is for others is not to be declared", name)
+		Eventually(func() int { return len(bound()) }, bindTime).Should(BeNumerically(">", before),
+			"%s is plugged in, but no driver of the module binds it: is it in the driver's id table? A device for other drivers must not be declared", name)
 	}
 }
 
-// pull pulls a device, and waits until no driver of the modules has it.
-func pull(name string) {
-	GinkgoHelper()
-	Expect(suites.Unplug(name)).To(Succeed())
-}
-
-// pullAll pulls devices, after which the modules have none that they did not have before.
+// pullAll pulls devices, and waits until the modules' drivers have released them.
 func pullAll(names, before []string) {
 	GinkgoHelper()
 	for _, name := range names {
-		pull(name)
+		Expect(suites.Unplug(name)).To(Succeed())
 	}
-	Eventually(func() []string { return added(before, taken()) }, takeTime).Should(BeEmpty(), "still taken by the module, after %s was pulled", strings.Join(names, ", "))
+	Eventually(func() []string { return added(before, bound()) }, bindTime).Should(BeEmpty(), "still bound to the module, after %s was pulled", strings.Join(names, ", "))
 }
 
-// taken are the devices that drivers of the modules have.
-func taken() []string {
+// bound are the devices that are bound to drivers of the modules.
+func bound() []string {
 	GinkgoHelper()
 	var all []string
 	for _, module := range modules {
@@ -66,7 +59,7 @@ func taken() []string {
 	return all
 }
 
-// drives tells whether the modules have registered a driver.
+// drives says whether the modules have registered a driver.
 func drives() bool {
 	GinkgoHelper()
 	for _, module := range modules {
@@ -79,15 +72,15 @@ func drives() bool {
 	return false
 }
 
-// skipUnlessDrives ends a spec in which devices came and went, but nobody can say whether the module cared.
+// skipUnlessDrives ends a spec that could not check whether the module binds the devices.
 func skipUnlessDrives() {
 	GinkgoHelper()
 	if !drives() {
-		Skip("registers no driver: the devices came and went without harm, and whether it takes them only a suite of its own can tell")
+		Skip("registers no driver: the devices were plugged in and pulled without harm, and only a suite of its own can check whether it uses them")
 	}
 }
 
-// round says in the output of the spec what goes on.
+// round names a round in the output of the spec.
 func round(n int, names []string, f func()) {
 	By(fmt.Sprintf("%s, round %d of %d", strings.Join(names, ", "), n+1, plugRounds), f)
 }

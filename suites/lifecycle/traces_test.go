@@ -13,7 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/suites/procfs"
 )
 
-// places are patterns of what a module adds while it is loaded and must take back when it goes.
+// places are patterns of what a module may add while it is loaded, and must remove when it is unloaded.
 var places = []string{
 	"/dev/*",
 	"/proc/[^0-9]*", "/proc/driver/*", "/proc/fs/*",
@@ -22,7 +22,7 @@ var places = []string{
 	"/sys/firmware/*", "/sys/fs/*", "/sys/kernel/*", "/sys/kernel/debug/*", "/sys/module/*",
 }
 
-// traces are the names of everything that modules leave behind where it can be seen.
+// traces are the names of everything there.
 func traces() []string {
 	GinkgoHelper()
 	var seen []string
@@ -48,8 +48,8 @@ func traces() []string {
 	return seen
 }
 
-// deviceNumbers are the major numbers that drivers hold, with their names. A number that is asked for dynamically and
-// not given back shows when another is taken at the next load.
+// deviceNumbers are the registered major numbers, with their names. A dynamic number that was not released shows when the
+// next load gets another one.
 func deviceNumbers() []string {
 	GinkgoHelper()
 	devices, err := suites.ProcDevices()

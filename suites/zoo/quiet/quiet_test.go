@@ -18,7 +18,7 @@ func TestQuiet(t *testing.T) {
 	RunSpecs(t, "quiet")
 }
 
-var _ = It("lets the module alone", func() {
+var _ = It("leaves the module alone", func() {
 	suites.RequireGuest()
 	modules, err := suites.Modules()
 	Expect(err).NotTo(HaveOccurred())

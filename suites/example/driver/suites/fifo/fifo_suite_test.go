@@ -1,8 +1,8 @@
-// Package fifo_test holds the specs of the example driver: a suite as a driver's author would write it, and the place
-// to look up how one is written. It lies in the driver's own folder, so that both are sent and reviewed together.
+// Package fifo_test has the specs of the example driver: a suite as a driver's author would write it, to start from. It is in
+// the driver's own folder, so that both are sent and reviewed together.
 //
-// It is an ordinary Ginkgo suite. modmatrix compiles it once, runs it in a guest of each kernel as root, and has loaded
-// the module before. Run by hand with go test it skips every spec.
+// It is an ordinary Ginkgo suite. modmatrix compiles it once and runs it as root in a guest of each kernel, where the module
+// is loaded. Run by go test it skips every spec.
 package fifo_test
 
 import (
@@ -26,17 +26,16 @@ const (
 	sysfsDir        = "class/misc/fifo"
 	defaultCapacity = 4096
 
-	// soon is long enough for anything that should happen at once, on an emulated CPU that others keep busy.
+	// soon is enough for anything that should happen at once, on an emulated CPU of a busy host.
 	soon = 10 * time.Second
-	// aWhile is how long a call must stay blocked to be called blocked. Too short, it proves less; never does it fail
-	// a good driver.
+	// aWhile is how long a call must block to count as blocked. A shorter time proves less, but fails no good driver.
 	aWhile = 50 * time.Millisecond
 )
 
 var fifo = suites.Module("fifo")
 
-// Each spec starts with the module as PID 1 loaded it, an empty buffer, and a kernel log that begins here. Whatever a
-// spec changes it puts back with DeferCleanup, beside the line that changes it.
+// Each spec starts with the module as PID 1 loaded it, an empty buffer, and a kernel log that begins here. What a spec
+// changes it restores with DeferCleanup, beside the line that changes it.
 var _ = BeforeEach(func() {
 	kernelLog = nil
 	suites.RequireGuest()
@@ -50,8 +49,8 @@ var _ = BeforeEach(func() {
 	kernelLog = log
 })
 
-// A driver that does its work and warns while doing it does not pass. The host looks at the whole console as well; here
-// the failure stands beside the spec.
+// A driver that works but causes warnings does not pass. The host checks the whole console as well; here the failure is
+// that of the spec.
 var _ = AfterEach(func() {
 	if kernelLog != nil {
 		Expect(kernelLog).To(suites.HaveNoFault())
@@ -60,8 +59,8 @@ var _ = AfterEach(func() {
 
 var kernelLog *suites.KernelLog
 
-// open opens the device for the running spec. It is a suites.Device and no os.File, because the specs are about single
-// calls: whether this read blocks, what that write answers.
+// open opens the device for the running spec: a suites.Device and no os.File, because the specs are about single system
+// calls: whether this read blocks, what that write returns.
 func open(flags int) *suites.Device {
 	GinkgoHelper()
 	device, err := suites.OpenDevice(devicePath, flags)
@@ -81,16 +80,16 @@ func reload(params ...string) {
 
 func drain() error { return suites.WriteSysfs("1", sysfsDir, "drain") }
 
-// fill is the number of bytes in the buffer, as the driver tells it.
+// fill is the number of bytes in the buffer, as the driver reports it.
 func fill() (string, error) { return suites.ReadSysfs(sysfsDir, "fill") }
 
-// write writes one record, which must go in whole.
+// write writes one record, whole.
 func write(device *suites.Device, record []byte) {
 	GinkgoHelper()
 	Expect(device.Write(record)).To(Equal(len(record)))
 }
 
-// read reads once, and returns what came.
+// read reads once, at most size bytes.
 func read(device *suites.Device, size int) []byte {
 	GinkgoHelper()
 	buffer := make([]byte, size)
@@ -99,20 +98,20 @@ func read(device *suites.Device, size int) []byte {
 	return buffer[:n]
 }
 
-// answer is what a call gave back that was made in the background.
-type answer struct {
+// result is that of a call in the background.
+type result struct {
 	n   int
 	err error
 }
 
-// background makes a call that may block, and gives its answer when it comes.
-func background(call func([]byte) (int, error), buffer []byte) <-chan answer {
-	answers := make(chan answer, 1)
+// background makes a call that may block, and sends its result when it returns.
+func background(call func([]byte) (int, error), buffer []byte) <-chan result {
+	results := make(chan result, 1)
 	go func() {
 		n, err := call(buffer)
-		answers <- answer{n, err}
+		results <- result{n, err}
 	}()
-	return answers
+	return results
 }
 
 const nonblocking = unix.O_RDWR | unix.O_NONBLOCK

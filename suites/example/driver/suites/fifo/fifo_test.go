@@ -15,11 +15,11 @@ import (
 	"github.com/modmatrix/modmatrix/suites"
 )
 
-// Names of specs are read by people who do not have the source at hand: in a matrix, in a mail, under a patch series.
-// "reading gives back the bytes that were written" says what broke; "test read 1" does not.
+// Names of specs are read without the source: in a matrix, in a mail, under a patch series. "reading returns the bytes that
+// were written" says what broke; "test read 1" does not.
 var _ = Describe("reading", func() {
-	It("gives back the bytes that were written", func() {
-		// Every value a byte can have, twice, in an order that a shifted or a swapped byte shows in.
+	It("returns the bytes that were written", func() {
+		// Every value of a byte, twice, in an order in which shifted or swapped bytes are noticed.
 		record := make([]byte, 512)
 		for i := range record {
 			record[i] = byte(i * 7)
@@ -34,7 +34,7 @@ var _ = Describe("reading", func() {
 		}
 	})
 
-	It("gives what fits and keeps the rest", func() {
+	It("returns what fits and keeps the rest", func() {
 		device := open(nonblocking)
 		write(device, []byte("first and last"))
 		Expect(read(device, 5)).To(BeEquivalentTo("first"))
@@ -43,19 +43,19 @@ var _ = Describe("reading", func() {
 		Expect(fill()).To(Equal("0"))
 	})
 
-	It("waits on an empty buffer until something is written", func() {
+	It("blocks on an empty buffer until something is written", func() {
 		reader, writer := open(unix.O_RDONLY), open(unix.O_WRONLY)
 		buffer := make([]byte, 10)
-		answers := background(reader.Read, buffer)
+		results := background(reader.Read, buffer)
 
-		// That the read has not come back yet is half of the spec: without it, a read that returns 0 at once would do.
-		Consistently(answers, aWhile).ShouldNot(Receive())
+		// That the read blocks is half of the spec: without it, a read that returns 0 at once would pass.
+		Consistently(results, aWhile).ShouldNot(Receive())
 		write(writer, []byte("wake up"))
-		Eventually(answers, soon).Should(Receive(Equal(answer{n: 7})))
+		Eventually(results, soon).Should(Receive(Equal(result{n: 7})))
 		Expect(buffer[:7]).To(BeEquivalentTo("wake up"))
 	})
 
-	It("does not wait on a descriptor with O_NONBLOCK", func() {
+	It("does not block on a descriptor with O_NONBLOCK", func() {
 		_, err := open(nonblocking).Read(make([]byte, 1))
 		Expect(err).To(MatchError(unix.EAGAIN))
 	})
@@ -69,20 +69,20 @@ var _ = Describe("writing", func() {
 		Expect(err).To(MatchError(unix.EAGAIN))
 		Expect(fill()).To(Equal(fmt.Sprint(defaultCapacity - 10)))
 
-		write(device, make([]byte, 10)) // and the last byte of the buffer can be used
+		write(device, make([]byte, 10)) // the last byte of the buffer can be used
 		Expect(fill()).To(Equal(fmt.Sprint(defaultCapacity)))
 	})
 
-	It("waits for room until something is read", func() {
+	It("blocks on a full buffer until something is read", func() {
 		writer, reader := open(unix.O_WRONLY), open(unix.O_RDONLY)
 		write(writer, make([]byte, defaultCapacity))
-		answers := background(writer.Write, []byte("next"))
+		results := background(writer.Write, []byte("next"))
 
-		Consistently(answers, aWhile).ShouldNot(Receive())
+		Consistently(results, aWhile).ShouldNot(Receive())
 		Expect(read(reader, 3)).To(HaveLen(3)) // not yet enough
-		Consistently(answers, aWhile).ShouldNot(Receive())
+		Consistently(results, aWhile).ShouldNot(Receive())
 		Expect(read(reader, 1)).To(HaveLen(1))
-		Eventually(answers, soon).Should(Receive(Equal(answer{n: 4})))
+		Eventually(results, soon).Should(Receive(Equal(result{n: 4})))
 	})
 
 	It("refuses a record that can never fit", func() {
@@ -91,9 +91,9 @@ var _ = Describe("writing", func() {
 		Expect(fill()).To(Equal("0"))
 	})
 
-	It("keeps the records of two writers apart and loses none", func() {
-		// A race shows itself only sometimes. Many small records through a small buffer make the writers meet often;
-		// the sum at the end does not depend on luck: every record must have come, whole and in its writer's order.
+	It("does not mix or lose the records of two writers", func() {
+		// A race happens only sometimes. Many small records through a small buffer make it likely; the check at the end
+		// does not depend on luck: every record must have arrived, whole and in its writer's order.
 		const count, size = 200, 24
 		reload("capacity=64")
 		reader := open(unix.O_RDONLY)
@@ -110,7 +110,7 @@ var _ = Describe("writing", func() {
 		var stream bytes.Buffer
 		for stream.Len() < 2*count*size {
 			// A lost record must fail the spec, not hang it.
-			Expect(reader.Poll(unix.POLLIN, soon)).NotTo(BeZero(), "%d of %d bytes came", stream.Len(), 2*count*size)
+			Expect(reader.Poll(unix.POLLIN, soon)).NotTo(BeZero(), "%d of %d bytes arrived", stream.Len(), 2*count*size)
 			stream.Write(read(reader, 1024))
 		}
 		writers.Wait()
@@ -126,7 +126,7 @@ var _ = Describe("writing", func() {
 })
 
 var _ = Describe("polling", func() {
-	It("tells what would not wait", func() {
+	It("reports what would not block", func() {
 		device := open(nonblocking)
 		Expect(device.Poll(unix.POLLIN|unix.POLLOUT, 0)).To(BeEquivalentTo(unix.POLLOUT))
 		write(device, []byte("x"))
@@ -136,7 +136,7 @@ var _ = Describe("polling", func() {
 	})
 
 	It("is woken by a write", func() {
-		// A driver that forgets to wake its pollers passes every spec that asks with a timeout of zero.
+		// A driver that forgets to wake its pollers passes every spec that polls with a timeout of zero.
 		reader, writer := open(unix.O_RDONLY), open(unix.O_WRONLY)
 		events := make(chan int16, 1)
 		go func() {
@@ -152,47 +152,47 @@ var _ = Describe("polling", func() {
 })
 
 var _ = Describe("draining", func() {
-	It("empties the buffer and lets waiting writers go on", func() {
+	It("empties the buffer and wakes waiting writers", func() {
 		writer := open(unix.O_WRONLY)
 		write(writer, make([]byte, defaultCapacity))
-		answers := background(writer.Write, []byte("next"))
-		Consistently(answers, aWhile).ShouldNot(Receive())
+		results := background(writer.Write, []byte("next"))
+		Consistently(results, aWhile).ShouldNot(Receive())
 
 		Expect(drain()).To(Succeed())
-		Eventually(answers, soon).Should(Receive(Equal(answer{n: 4})))
+		Eventually(results, soon).Should(Receive(Equal(result{n: 4})))
 		Expect(fill()).To(Equal("4"))
 	})
 
-	It("refuses a word that is no yes or no", func() {
+	It("refuses a value that is not a boolean", func() {
 		Expect(suites.WriteSysfs("perhaps", sysfsDir, "drain")).To(MatchError(unix.EINVAL))
 	})
 })
 
 var _ = Describe("the module", func() {
-	It("stays while its device is open", func() {
+	It("cannot be unloaded while its device is open", func() {
 		device := open(unix.O_RDWR)
 		Expect(fifo.RefCount()).To(Equal(1))
-		// delete_module(2) gives EWOULDBLOCK and not EBUSY for a module that is in use.
+		// delete_module(2) fails with EWOULDBLOCK, not EBUSY, for a module that is in use.
 		Expect(fifo.Unload()).To(MatchError(unix.EWOULDBLOCK))
 
 		Expect(device.Close()).To(Succeed())
 		Expect(fifo.RefCount()).To(Equal(0))
 	})
 
-	It("takes its device along when it goes", func() {
+	It("removes its device when it is unloaded", func() {
 		Expect(fifo.Unload()).To(Succeed())
 		DeferCleanup(fifo.Restore)
 		_, err := os.Stat("/sys/" + sysfsDir)
 		Expect(err).To(MatchError(os.ErrNotExist))
 	})
 
-	// One spec for each row. The row's name is part of the spec's, so that each stands by itself in the matrix.
+	// One spec for each row. The row's name is part of the spec's, so that each has its own row in the matrix.
 	DescribeTable("refuses a capacity",
 		func(capacity string) {
 			Expect(fifo.Unload()).To(Succeed())
 			DeferCleanup(fifo.Restore)
 			Expect(fifo.Load("capacity=" + capacity)).To(MatchError(unix.EINVAL))
-			// An errno alone sends the user to the source. The driver should say what it wants, and this holds it to it.
+			// An errno alone sends the user to the source: the driver must log what is wrong.
 			Eventually(kernelLog, soon).Should(suites.ContainKernelLine("fifo: capacity must be a power of two"))
 		},
 		Entry("of 0", "0"),
@@ -201,7 +201,7 @@ var _ = Describe("the module", func() {
 		Entry("of 131072, above the most", "131072"),
 	)
 
-	DescribeTable("takes a capacity",
+	DescribeTable("accepts a capacity",
 		func(capacity int) {
 			reload(fmt.Sprintf("capacity=%d", capacity))
 			Expect(fifo.Param("capacity")).To(Equal(fmt.Sprint(capacity)))
@@ -223,10 +223,10 @@ var _ = Describe("the module", func() {
 		Expect(read(device, 100)).To(BeEquivalentTo("456789abcdefghij"))
 	})
 
-	// A spec for some kernels only. modmatrix gives Ginkgo the kernel's version, X.Y.Z; on others the spec is reported
-	// as skipped, with the constraint as its reason. Where a feature can be asked for, ask for it and Skip: distributions
-	// carry features back to old versions.
-	It("can be found by the inode in fdinfo", SemVerConstraint(">= 5.14.0"), func() {
+	// A spec for some kernels only. modmatrix passes the kernel's version, X.Y.Z, to Ginkgo; on others the spec is reported
+	// as skipped, with the constraint as its reason. Where a feature can be detected, detect it and Skip: distributions
+	// backport features.
+	It("shows its inode in fdinfo", SemVerConstraint(">= 5.14.0"), func() {
 		// Linux, "procfs/dmabuf: add inode number to /proc/*/fdinfo" (in v5.14)
 		device := open(unix.O_RDONLY)
 		var stat unix.Stat_t
