@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
@@ -27,7 +28,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	b.driver = exampleDriver(b.source)
-	if b.h, err = harness.New(harness.Options{Tool: "modmatrix-bench", Events: b.notice}); err != nil {
+	if b.h, err = harness.New(harness.Options{Tool: "modmatrix-bench", Events: notices(b.say)}); err != nil {
 		return err
 	}
 	if len(b.selectors) == 0 {
@@ -63,9 +64,13 @@ func (b *bench) spec(module string) config.Flags {
 	return config.Flags{Kernels: b.selectors, Spec: harness.Spec{Module: module, Suites: []string{harness.Lifecycle}, Out: filepath.Join(b.temp, "out")}}
 }
 
-func (b *bench) notice(e results.Event) {
-	if e.Kind == results.EventNotice {
-		b.say("       %s", e.Text)
+// notices passes notices of the harness on to say, the same one once.
+func notices(say func(string, ...any)) func(results.Event) {
+	var shown sync.Map
+	return func(e results.Event) {
+		if _, again := shown.LoadOrStore(e.Text, true); e.Kind == results.EventNotice && !again {
+			say("       %s", e.Text)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ type soak struct {
 	say       func(format string, args ...any)
 
 	good, bad *subject
-	shown     sync.Map // notices that were passed on
+	notice    func(results.Event)
 }
 
 // deviation is what a soak looks for.
@@ -58,6 +58,7 @@ func (s *soak) run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	s.notice = notices(s.say)
 	s.good = &subject{name: "good", module: exampleDriver(source)}
 	s.bad = &subject{name: "bad", module: filepath.Join(source, "suites", "zoo", "null_init")}
 	began := time.Now()
@@ -110,13 +111,6 @@ func (s *soak) once(ctx context.Context, c *subject) error {
 		return fmt.Errorf("%d records, not one: name one kernel", len(res.Records))
 	}
 	return c.compare(res.Records[0])
-}
-
-// notice passes notices of the harness on, the same one once.
-func (s *soak) notice(e results.Event) {
-	if _, again := s.shown.LoadOrStore(e.Text, true); e.Kind == results.EventNotice && !again {
-		s.say("       %s", e.Text)
-	}
 }
 
 // verdict is everything in a record that must be the same each time.

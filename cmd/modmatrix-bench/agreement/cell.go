@@ -91,15 +91,16 @@ func (c Cell) String() string {
 
 // word is the cell in the table: the verdict, or both where they differ; with a mark where that is known.
 func (c Cell) word() string {
-	switch {
-	case c.Left != "":
+	switch kind := c.kind(); kind {
+	case isLeft:
 		return "-"
-	case c.same():
-		return string(c.Modmatrix.Verdict)
-	case c.Known != "":
+	case isKnown:
 		return fmt.Sprintf("%s/%s*", c.DKMS.Verdict, c.Modmatrix.Verdict)
+	case isUnknown:
+		return fmt.Sprintf("%s/%s!", c.DKMS.Verdict, c.Modmatrix.Verdict)
+	default:
+		return string(kind)
 	}
-	return fmt.Sprintf("%s/%s!", c.DKMS.Verdict, c.Modmatrix.Verdict)
 }
 
 // story is the paragraph on a cell in which both differ; empty on others.

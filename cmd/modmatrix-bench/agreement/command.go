@@ -13,7 +13,6 @@ var defaultKernels = []string{"debian:bullseye", "debian:bookworm", "debian:book
 // Command compares; say reports its progress.
 func Command(say func(format string, args ...any)) *cobra.Command {
 	o := Options{Say: say}
-	var out string
 	cmd := &cobra.Command{
 		Use:   "agreement [PACKAGE[/SUITE]…]",
 		Short: "Compare the verdicts of modmatrix and dkms on the -dkms packages of Debian",
@@ -22,14 +21,15 @@ func Command(say func(format string, args ...any)) *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Packages = args
-			return compareAndSave(cmd.Context(), os.Stdout, o, out)
+			_, err := Compare(cmd.Context(), os.Stdout, o)
+			return err
 		},
 	}
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.Kernels, "kernel", "k", defaultKernels, "`SELECTOR` of kernels of Debian; may be repeated")
 	f.StringVarP(&o.Suite, "suite", "s", "trixie", "`SUITE` of packages that name none")
 	f.StringVar(&o.DKMS, "dkms", "trixie", "`SUITE` that dkms is from")
-	f.StringVarP(&out, "output", "o", "", "`FILE` for all of it as JSON")
+	f.StringVarP(&o.Output, "output", "o", "", "`FILE` for all of it as JSON")
 	f.IntVarP(&o.Jobs, "jobs", "j", 2, "`N` compilers at once in each build")
 	f.IntVar(&o.Pairs, "pairs", 0, "time `N` further builds of each cell on both sides, in turn")
 	f.DurationVar(&o.Timeout, "timeout", 15*time.Minute, "`TIME` for one build of either side")

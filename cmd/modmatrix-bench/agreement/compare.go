@@ -25,6 +25,7 @@ type Options struct {
 	Kernels  []string // selectors
 	Suite    string   // of packages that name none
 	DKMS     string   // suite that dkms is from
+	Output   string   // file for the report as JSON; empty: none
 	Jobs     int      // compilers at once in each build
 	Pairs    int      // further builds of each cell on both sides, which are timed
 	Timeout  time.Duration
@@ -71,15 +72,7 @@ func Compare(ctx context.Context, w io.Writer, o Options) (*Report, error) {
 		r.Kernels = append(r.Kernels, t.Target.Release)
 	}
 	r.Cells = c.all(ctx, names)
-	return r, errors.Join(r.table(w), ctx.Err(), r.verdict())
-}
-
-func compareAndSave(ctx context.Context, w io.Writer, o Options, file string) error {
-	r, err := Compare(ctx, w, o)
-	if r == nil {
-		return err
-	}
-	return errors.Join(err, measure.Save(file, r))
+	return r, errors.Join(r.table(w), measure.Save(o.Output, r), ctx.Err(), r.verdict())
 }
 
 // prepare opens the store, and obtains dkms and the kernels.

@@ -3,6 +3,7 @@ package agreement
 import (
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func (d Difference) Error() string {
 
 // verdict is the error for the whole.
 func (r *Report) verdict() error {
-	if n := r.count().unknown; n > 0 {
+	if n := r.count()[isUnknown]; n > 0 {
 		return Difference{n}
 	}
 	return nil
@@ -73,55 +74,51 @@ func (r *Report) table(w io.Writer) error {
 	return err
 }
 
-// left lists what was not compared, once for each reason.
+// left lists what was not compared, by reason.
 func (r *Report) left() (lines []string) {
-	var reasons []string
-	of := map[string][]string{}
+	packages := map[string][]string{}
 	for _, c := range r.Cells {
-		if c.Left == "" {
-			continue
-		}
-		if of[c.Left] == nil {
-			reasons = append(reasons, c.Left)
-		}
-		if !slices.Contains(of[c.Left], c.Package) {
-			of[c.Left] = append(of[c.Left], c.Package)
+		if c.Left != "" && !slices.Contains(packages[c.Left], c.Package) {
+			packages[c.Left] = append(packages[c.Left], c.Package)
 		}
 	}
-	for _, why := range reasons {
-		lines = append(lines, fmt.Sprintf("not compared: %s: %s\n", why, strings.Join(of[why], ", ")))
+	for _, why := range slices.Sorted(maps.Keys(packages)) {
+		lines = append(lines, fmt.Sprintf("not compared: %s: %s\n", why, strings.Join(packages[why], ", ")))
 	}
 	return lines
 }
 
-// counts are cells by kind.
-type counts struct {
-	same                 map[Verdict]int
-	known, unknown, left int
+// The kinds of cells beside those in which both decided the same, which count by their Verdict.
+const (
+	isKnown   Verdict = "known"
+	isUnknown Verdict = "unknown"
+	isLeft    Verdict = "left"
+)
+
+func (c Cell) kind() Verdict {
+	switch {
+	case c.Left != "":
+		return isLeft
+	case c.same():
+		return c.Modmatrix.Verdict
+	case c.Known != "":
+		return isKnown
+	}
+	return isUnknown
 }
 
-func (r *Report) count() counts {
-	n := counts{same: map[Verdict]int{}}
+func (r *Report) count() map[Verdict]int {
+	n := map[Verdict]int{}
 	for _, c := range r.Cells {
-		switch {
-		case c.Left != "":
-			n.left++
-		case c.same():
-			n.same[c.Modmatrix.Verdict]++
-		case c.Known != "":
-			n.known++
-		default:
-			n.unknown++
-		}
+		n[c.kind()]++
 	}
 	return n
 }
 
 func (r *Report) summary() string {
 	n := r.count()
-	same := n.same[ok] + n.same[fail] + n.same[skip] + n.same[broken]
 	return fmt.Sprintf("dkms %s: %d cells compared: %d the same (%d ok, %d fail, %d skip, %d broken), %d differ as is known (*), %d differ otherwise (!); %d not compared (-)",
-		r.DKMS, len(r.Cells)-n.left, same, n.same[ok], n.same[fail], n.same[skip], n.same[broken], n.known, n.unknown, n.left)
+		r.DKMS, len(r.Cells)-n[isLeft], n[ok]+n[fail]+n[skip]+n[broken], n[ok], n[fail], n[skip], n[broken], n[isKnown], n[isUnknown], n[isLeft])
 }
 
 // times compares what both sides took, over the cells for which that is fair.
