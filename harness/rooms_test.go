@@ -14,8 +14,8 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
-// TestRealRooms gives the rooms below what their own real tests need, and runs them: they cannot fetch a kernel
-// themselves, for no room knows another.
+// TestRealRooms gives the rooms below what their own real tests need, and runs them: most cannot fetch a
+// kernel themselves, for no room knows another.
 func TestRealRooms(t *testing.T) {
 	needReal(t)
 	h, err := harness.New(harness.Options{})
@@ -41,6 +41,10 @@ func TestRealRooms(t *testing.T) {
 		{"vm", "Real|Template|Clone", []string{"MODMATRIX_TEST_KERNELS=" + strings.Join(images, ":")}},
 		{"vm/vmtest", "Real", []string{"MODMATRIX_TEST_KERNELS=" + first.Image}},
 		{"kernels/kbuild", "Real", []string{"MODMATRIX_TEST_TREES=" + writeTrees(t, trees), "MODMATRIX_TEST_SOURCES=" + driver}},
+		{"kernels/api", "Real", []string{"MODMATRIX_TEST_TREES=" + writeTrees(t, append(trees, fetchReal(t, source, harness.Selectors("debian:trixie-backports")[0])))}},
+		{"kernels/debian", "Real", nil}, // these three fetch theirs from the archive, into the same store
+		{"kernels/dir", "Real", nil},
+		{"kernels/host", "Real", nil},
 		{"initramfs", "Build|Boot|Clones", []string{"MODMATRIX_TEST_BUILD=1", "MODMATRIX_TEST_KERNEL=" + first.Image, "MODMATRIX_TEST_MODULE=" + plainModules(t, first, "dummy"),
 			"MODMATRIX_TEST_CHANNELS=" + plainModules(t, first, "virtio_pci", "virtio_blk"),
 			"MODMATRIX_TEST_ZOO=" + builtZoo(t, first, "thread_left", "slab_left", "class_left", "init_fails_late", "no_exit", "sleep_init")}},
@@ -75,7 +79,7 @@ func fetchReal(t *testing.T, source *debian.Source, sel kernels.Selector) *kerne
 	return tree
 }
 
-// writeTrees writes what the tests of kbuild read of trees.
+// writeTrees writes what the tests of kbuild and api read of trees.
 func writeTrees(t *testing.T, trees []*kernels.Tree) string {
 	t.Helper()
 	type entry struct {
