@@ -8,13 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness/bisect"
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/report"
 )
 
 func bisectCommand(a *app) *cobra.Command {
 	var s specFlags
-	var good, bad string
+	var search bisect.Search
 	cmd := &cobra.Command{
 		Use:   "bisect [MODULE]",
 		Short: "Find the first release on which the module fails",
@@ -34,21 +35,29 @@ for "skip"; 130 interrupted. The results of every kernel that was tested lie bel
   modmatrix bisect -k debian:all          # between the oldest and the newest that there is`,
 		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			spec, err := s.spec(cmd, args)
-			if err != nil {
+			var err error
+			if search.Spec, err = s.spec(cmd, args); err != nil {
 				return err
 			}
-			return a.bisect(cmd.Context(), bisect.Search{Spec: spec, Good: good, Bad: bad})
+			return a.bisect(cmd.Context(), search)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&good, "good", "", "`SELECTOR` of a kernel on which the module works")
-	f.StringVar(&bad, "bad", "", "`SELECTOR` of a newer one on which it does not")
+	f.Func("good", "`SELECTOR` of a kernel on which the module works", parsedInto(&search.Good))
+	f.Func("bad", "`SELECTOR` of a newer one on which it does not", parsedInto(&search.Bad))
 	s.whichKernels(cmd)
 	s.whichSuites(cmd)
 	s.whatToRun(cmd)
 	s.output(cmd)
 	return cmd
+}
+
+// parsedInto returns what takes the value of a flag that is a selector.
+func parsedInto(to **kernels.Selector) func(string) error {
+	return func(text string) error {
+		*to = new(kernels.Selector)
+		return (*to).UnmarshalText([]byte(text))
+	}
 }
 
 func (a *app) bisect(ctx context.Context, search bisect.Search) error {

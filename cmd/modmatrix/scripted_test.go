@@ -115,7 +115,7 @@ func (s *scripted) play(ctx context.Context, in io.Reader) error {
 
 // Bisect gives what bisection.json holds, and tells of its steps.
 func (s *scripted) Bisect(_ context.Context, search bisect.Search) (*results.Bisection, error) {
-	if search.Bad == "debian:nothing" {
+	if search.Bad != nil && search.Bad.Name == "nothing" {
 		return nil, fmt.Errorf("%w: %s", harness.ErrNothingMatched, search.Bad)
 	}
 	data, err := os.ReadFile("bisection.json")

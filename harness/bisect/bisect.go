@@ -22,8 +22,8 @@ import (
 // Search says what to bisect. It is plain data but for Report.
 type Search struct {
 	Spec   harness.Spec       // the module and how it is run; of Kernels, the oldest and the newest are the ends where nothing else names them
-	Good   string             // selector of one kernel on which it works; empty: as the last run in Spec.Out says, else the oldest of Kernels
-	Bad    string             // likewise, where it fails; else the newest
+	Good   *kernels.Selector  // of one kernel on which it works; nil: as the last run in Spec.Out says, else the oldest of Kernels
+	Bad    *kernels.Selector  // likewise, where it fails; else the newest
 	Report func(results.Step) // called with each test that ended; nil: nobody listens
 }
 

@@ -34,7 +34,7 @@ func TestBisect(t *testing.T) {
 // The archive lacks the kernels around the turn: the answer is a range, and that is no trouble of ours.
 func TestBisectToARange(t *testing.T) {
 	f := bisecting(t, 17, 15, 16, 17, 30)
-	found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec, Good: "debian:x@1.3", Bad: "debian:x@1.38"})
+	found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec, Good: selector("debian:x@1.3"), Bad: selector("debian:x@1.38")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestBisectInterrupted(t *testing.T) {
 // What fails in the guest is looked for with guests, and what fails to build without.
 func TestBisectBootsOnlyWhereItMust(t *testing.T) {
 	f := bisecting(t, 17)
-	found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec, Good: "debian:x@1.15", Bad: "debian:x@1.18"})
+	found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec, Good: selector("debian:x@1.15"), Bad: selector("debian:x@1.18")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestBisectLeavesTheKernelsOwnCopyAlone(t *testing.T) {
 	write(t, filepath.Join(f.dir, "modules.dep"), "hello.ko:\n")
 	write(t, filepath.Join(f.spec.Module, "Kbuild"), "obj-m := hello.o\n")
 	f.spec.CompareInTree = true
-	found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec, Good: "debian:x@1.15", Bad: "debian:x@1.18"})
+	found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec, Good: selector("debian:x@1.15"), Bad: selector("debian:x@1.18")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 // ends are a kernel on which the module works and a newer one on which it does not. Those of the last run are believed, if it
 // was of the same source; any others are tested, the bad one first: it decides how far the good one has to come.
 func (b *search) ends(ctx context.Context) (good, bad point, err error) {
-	if b.Good == "" && b.Bad == "" {
+	if b.Good == nil && b.Bad == nil {
 		if good, bad, ok := b.earlier(); ok {
 			b.build = bad.Stage == results.StageBuild
 			return good, bad, nil
@@ -76,12 +76,12 @@ func (b *search) named(ctx context.Context) (oldest, newest kernels.Target, err 
 		return oldest, newest, err
 	}
 	news := olds
-	if b.Bad != "" || b.Good != "" {
+	if b.Bad != nil || b.Good != nil {
 		if news, err = b.candidates(ctx, "--bad", b.Bad); err != nil {
 			return oldest, newest, err
 		}
 	}
-	oldest, newest = endsOf(olds, news, b.Good == "" && b.Bad != "")
+	oldest, newest = endsOf(olds, news, b.Good == nil && b.Bad != nil)
 	if results.CompareVersions(oldest.Version, newest.Version) >= 0 {
 		return oldest, newest, usage("%s is not older than %s: the good kernel comes first", harness.Label(oldest), harness.Label(newest))
 	}
@@ -112,14 +112,10 @@ func endsOf(olds, news []kernels.Target, byNewest bool) (oldest, newest kernels.
 }
 
 // candidates resolves a selector to its kernel, or all kernels of the run to those that can be tested, oldest first.
-func (b *search) candidates(ctx context.Context, flag, selector string) ([]kernels.Target, error) {
+func (b *search) candidates(ctx context.Context, flag string, selector *kernels.Selector) ([]kernels.Target, error) {
 	p := harness.Plan{Spec: b.Spec}
-	if selector != "" {
-		sel, err := kernels.ParseSelector(selector)
-		if err != nil {
-			return nil, usage("%w", err)
-		}
-		p.Spec.Kernels, p.Spec.Required = []kernels.Selector{sel}, nil
+	if selector != nil {
+		p.Spec.Kernels, p.Spec.Required = []kernels.Selector{*selector}, nil
 	}
 	if err := b.h.Resolve(ctx, &p); err != nil {
 		return nil, err
@@ -130,7 +126,7 @@ func (b *search) candidates(ctx context.Context, flag, selector string) ([]kerne
 	switch n := len(p.Targets); {
 	case n == 0:
 		return nil, fmt.Errorf("%w: %s", ErrUntestable, p.Unresolved[0].Reason)
-	case selector == "" || n == 1:
+	case selector == nil || n == 1:
 		return p.Targets, nil
 	}
 	var names []string

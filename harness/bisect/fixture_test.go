@@ -213,6 +213,14 @@ func selectors(texts ...string) (all []kernels.Selector) {
 	return all
 }
 
+// selector parses a text; nil where there is none.
+func selector(text string) *kernels.Selector {
+	if text == "" {
+		return nil
+	}
+	return &selectors(text)[0]
+}
+
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
