@@ -58,7 +58,7 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 	if key == "" {
 		return rec, false
 	}
-	dir, hit := c.run.store.Look("cells", key)
+	dir, hit := c.run.h.store.Look("cells", key)
 	if !hit {
 		return rec, false
 	}
@@ -72,7 +72,7 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 	}
 	said, _ := os.ReadFile(filepath.Join(dir, cellSuiteLog)) // most suites print nothing
 	rec.Cached = true
-	rec.Artifacts, err = c.run.out.keep(c.folder(1), c.built.log, console, string(said), rec.Specs)
+	rec.Artifacts, err = c.run.records.out.keep(c.folder(1), c.built.log, console, string(said), rec.Specs)
 	return rec, err == nil
 }
 
@@ -82,7 +82,7 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 	if key == "" || ctx.Err() != nil || rec.Status != results.Pass && rec.Status != results.Skip || rec.Artifacts.Console == "" {
 		return
 	}
-	_, _, err := c.run.store.Fill(ctx, "cells", key, func(dir string) error {
+	_, _, err := c.run.h.store.Fill(ctx, "cells", key, func(dir string) error {
 		data, err := json.Marshal(rec)
 		if err != nil {
 			return err
@@ -98,13 +98,13 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 				return err
 			}
 		}
-		return copyFile(filepath.Join(dir, cellConsole), filepath.Join(c.run.out.dir, rec.Artifacts.Console))
+		return copyFile(filepath.Join(dir, cellConsole), filepath.Join(c.run.records.out.dir, rec.Artifacts.Console))
 	})
 	if err == nil {
 		err = c.rememberSpecs(ctx, g)
 	}
 	if err != nil {
-		c.run.notice("the cache: " + err.Error())
+		c.run.h.notice("the cache: " + err.Error())
 	}
 }
 
@@ -125,7 +125,7 @@ func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
 	if g == nil || len(g.Planned) == 0 {
 		return nil
 	}
-	_, _, err := c.run.store.Fill(ctx, "specs", c.specsKey(c.suite), func(dir string) error {
+	_, _, err := c.run.h.store.Fill(ctx, "specs", c.specsKey(c.suite), func(dir string) error {
 		data, err := json.Marshal(knownSpecs{g.Title, g.Planned})
 		if err != nil {
 			return err
@@ -137,7 +137,7 @@ func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
 
 // knownSpecs gives what the suite planned on this kernel before; the zero value when nobody knows.
 func (c *cell) knownSpecs(suite string) (known knownSpecs) {
-	dir, hit := c.run.store.Look("specs", c.specsKey(suite))
+	dir, hit := c.run.h.store.Look("specs", c.specsKey(suite))
 	if !hit {
 		return known
 	}

@@ -49,7 +49,7 @@ func (c *cell) life(ctx context.Context) results.Record {
 			return tries.sum(c.spec())
 		}
 		if !passed(rec) {
-			c.run.notice(fmt.Sprintf("%s: attempt %d: %s %s; trying again", c.name(), len(tries), rec.Status, rec.Reason))
+			c.run.h.notice(fmt.Sprintf("%s: attempt %d: %s %s; trying again", c.name(), len(tries), rec.Status, rec.Reason))
 		}
 		parts, key = again(parts), "" // what passes at another attempt is not what a cache should answer with
 	}
@@ -69,7 +69,7 @@ func (c *cell) runGuest(ctx context.Context, t *template, p *part) {
 	if wasInterrupted(ctx, ctx.Err()) && (e.Guest == nil || !e.Guest.End) {
 		e.Interrupted = true
 	}
-	p.rec, p.log, p.guest = c.run.judge(e), out.log, e.Guest
+	p.rec, p.log, p.guest = c.run.h.judge(e), out.log, e.Guest
 	p.rec.InTree = c.built.inTree
 	if out.restored > 0 {
 		p.rec.Timings.Boot, p.rec.Timings.Restore = 0, out.restored.Milliseconds()
@@ -149,10 +149,10 @@ func (c *cell) keep(ctx context.Context, key string, n int, whole part) results.
 	if whole.guest != nil {
 		printed = whole.guest.Output
 	}
-	artifacts, err := c.run.out.keep(c.folder(n), c.built.log, whole.log, printed, rec.Specs)
+	artifacts, err := c.run.records.out.keep(c.folder(n), c.built.log, whole.log, printed, rec.Specs)
 	if err != nil { // what cannot be shown is no verdict
-		c.run.written(err)
-		rec = c.run.judge(judge.Evidence{Trouble: &judge.Blame{Stage: results.StageShutdown, Code: results.CodeInfra, Reason: "its artifacts could not be kept: " + err.Error()}})
+		c.run.records.written(err)
+		rec = c.run.h.judge(judge.Evidence{Trouble: &judge.Blame{Stage: results.StageShutdown, Code: results.CodeInfra, Reason: "its artifacts could not be kept: " + err.Error()}})
 	}
 	rec.Artifacts = artifacts
 	c.remember(ctx, key, rec, whole.guest)
@@ -162,9 +162,9 @@ func (c *cell) keep(ctx context.Context, key string, n int, whole part) results.
 // folder is where the artifacts of attempt n go. Those of the kernel's own copy lie within the folder of the module's cell.
 func (c *cell) folder(n int) string {
 	if !c.counterpart {
-		return c.run.out.cell(c.about, c.suite, n)
+		return c.run.records.out.cell(c.about, c.suite, n)
 	}
-	dir := filepath.Join(c.run.out.cell(c.about, c.suite, 1), "in-tree")
+	dir := filepath.Join(c.run.records.out.cell(c.about, c.suite, 1), "in-tree")
 	if n > 1 {
 		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", n))
 	}
@@ -186,6 +186,6 @@ func (c *cell) name() string { return Label(c.tree.Target) + " " + c.suite + c.m
 // taken for the module's. Its result is in the record.
 func (c *cell) event(e results.Event) {
 	if !c.counterpart {
-		c.run.event(e)
+		c.run.h.event(e)
 	}
 }

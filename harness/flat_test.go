@@ -49,9 +49,9 @@ func manyCells(t *testing.T, f *fixture, n int) *run {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.cleanUp)
-	r.stop = func(cause error) { t.Errorf("stopped: %v", cause) }
+	r.records.stop = func(cause error) { t.Errorf("stopped: %v", cause) }
 	for _, target := range p.Targets {
-		r.know(Label(target), About(target))
+		r.records.know(Label(target), About(target))
 	}
 	return r
 }
@@ -65,7 +65,7 @@ func TestFinishedCellsAreNotHeldInMemory(t *testing.T) {
 	cells := r.plan.Cells()
 	record := func(some []results.Cell) int64 {
 		for _, c := range some {
-			r.record(c, heavy(c))
+			r.records.record(c, heavy(c))
 		}
 		return held()
 	}
@@ -75,22 +75,22 @@ func TestFinishedCellsAreNotHeldInMemory(t *testing.T) {
 	if grown := many - few; grown > 3*n*perCell {
 		t.Errorf("%d finished cells more take %d bytes more, %d each", 3*n, grown, grown/(3*n))
 	}
-	if err := r.out.log.Close(); err != nil { // it is killed
+	if err := r.records.out.log.Close(); err != nil { // it is killed
 		t.Fatal(err)
 	}
 	f.spec.Resume = true
 	r = manyCells(t, f, 4*n)
-	r.tellTakenUp()
+	r.records.reportEarlier()
 	if after := held(); after-many > 4*n*planned {
 		t.Errorf("%d cells that were taken over take %d bytes beside their plan", 4*n-1, after-many)
 	}
 	record(cells[4*n-1:])
-	res, err := r.finish(t.Context())
+	res, err := r.records.finish(t.Context())
 	if err != nil || len(res.Records) != 4*n {
 		t.Fatalf("%d records, %v", len(res.Records), err)
 	}
 	for i, c := range cells {
-		if want := placed(heavy(c), c.Suite, r.targets[c.Target]); !reflect.DeepEqual(res.Records[i], want) {
+		if want := placed(heavy(c), c.Suite, r.records.targets[c.Target]); !reflect.DeepEqual(res.Records[i], want) {
 			t.Fatalf("cell %d came back as\n%+v\nnot\n%+v", i, res.Records[i], want)
 		}
 	}
@@ -99,18 +99,18 @@ func TestFinishedCellsAreNotHeldInMemory(t *testing.T) {
 // A cell whose record the journal could not take, or lost, is none that passed.
 func TestACellThatIsNotInTheJournal(t *testing.T) {
 	for name, lose := range map[string]func(r *run) error{
-		"not written": func(r *run) error { delete(r.done, r.plan.Cells()[1]); return nil },
-		"lost":        func(r *run) error { return r.out.log.Reset(r.head()) },
+		"not written": func(r *run) error { delete(r.records.done, r.plan.Cells()[1]); return nil },
+		"lost":        func(r *run) error { return r.records.out.log.Reset(r.records.head()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := manyCells(t, newFixture(t, ""), 2)
 			for _, c := range r.plan.Cells() {
-				r.record(c, judge.Judge(judge.Evidence{Built: true, BuildOnly: true}))
+				r.records.record(c, judge.Judge(judge.Evidence{Built: true, BuildOnly: true}))
 			}
 			if err := lose(r); err != nil {
 				t.Fatal(err)
 			}
-			res, err := r.finish(t.Context())
+			res, err := r.records.finish(t.Context())
 			if err != nil || res.Records[1].Status != results.Miss || res.ExitCode() != results.ExitTrouble {
 				t.Errorf("%v\n%s", err, summary(res))
 			}
@@ -133,11 +133,11 @@ func TestATargetThatIsThroughIsLetGo(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancelCause(t.Context())
-		r.stop = stop
+		r.records.stop = stop
 		for _, target := range p.Targets {
 			r.target(ctx, target)
 		}
-		res, err := r.finish(ctx)
+		res, err := r.records.finish(ctx)
 		if err != nil || slices.ContainsFunc(res.Records, func(rec results.Record) bool { return rec.Artifacts.Console == "" }) {
 			t.Errorf("%s: %v\n%s", isolate, err, summary(res))
 		}

@@ -52,7 +52,7 @@ func (c *cell) session(ctx context.Context, t *template, do task, payload initra
 	boot.Stage = results.StageBoot
 	c.stage(boot, results.StateStart, "", 0)
 	began := time.Now()
-	limits := c.run.deadlines(c.spec(), c.tree.Target)
+	limits := c.run.h.deadlines(c.spec(), c.tree.Target)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	up := time.AfterFunc(limits.whole, func() { cancel(fmt.Errorf("QEMU did not come up in %v", limits.whole)) })

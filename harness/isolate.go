@@ -57,7 +57,7 @@ func (c *cell) parts(ctx context.Context, t *template) []*part {
 			return []*part{{}} // its guest shows what is wrong with the suite
 		}
 		if err := c.rememberSpecs(ctx, listing); err != nil {
-			c.run.notice("the cache: " + err.Error())
+			c.run.h.notice("the cache: " + err.Error())
 		}
 	}
 	all := &tally{planned: known.Specs}
@@ -244,7 +244,7 @@ func (c *cell) uncached(t *template) []string {
 		other := *c
 		other.suite = s.Name
 		key := other.cacheKey(t)
-		if _, hit := c.run.store.Look("cells", key); key == "" || !hit {
+		if _, hit := c.run.h.store.Look("cells", key); key == "" || !hit {
 			names = append(names, s.Name)
 		}
 	}

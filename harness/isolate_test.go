@@ -30,7 +30,7 @@ func TestEventsTellTheGuestsOfACellApart(t *testing.T) {
 	h := &Harness{tell: func(e results.Event) { events = append(events, e) }}
 	all := &tally{planned: make([]wire.Spec, 2)}
 	for _, name := range []string{"a", "b"} {
-		c := cell{run: &run{Harness: h}, tree: &kernels.Tree{Target: kernels.Target{Release: "6.1"}}, suite: "fifo"}
+		c := cell{run: &run{h: h}, tree: &kernels.Tree{Target: kernels.Target{Release: "6.1"}}, suite: "fifo"}
 		do := task{part: &part{only: []string{name}, tally: all}}
 		boot := c.progress(do)
 		boot.Stage = results.StageBoot

@@ -15,41 +15,41 @@ import (
 // kernelFact begins the name of the fact that says what a label of the matrix was resolved to.
 const kernelFact = "the kernel "
 
-// takeOver keeps the records of an earlier run of the same module whose kernels are what they were, whatever their status,
+// adopt keeps the records of an earlier run of the same module whose kernels are what they were, whatever their status,
 // so that only the others are run. What was recorded on a kernel that no selector names any more holds as well, and stays. It
 // gives an error, and takes nothing, where the records rest on something else than this run's would.
-func (r *run) takeOver(log results.Log) error {
+func (rs *records) adopt(log results.Log) error {
 	if log.Head == nil {
-		r.notice("--new: no run is recorded in " + r.plan.Spec.Out + ", so every kernel is new")
+		rs.h.notice("--new: no run is recorded in " + rs.plan.Spec.Out + ", so every kernel is new")
 		return nil
 	}
 	was, rest := kernelFacts(log.Head.Facts)
-	if err := differ(rest, r.facts()); err != nil {
+	if err := differ(rest, rs.facts()); err != nil {
 		return err
 	}
-	r.sort(log.Records, was)
-	if len(r.earlier) == 0 {
-		r.notice("--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run")
+	rs.pick(log.Records, was)
+	if len(rs.earlier) == 0 {
+		rs.h.notice("--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run")
 		return nil
 	}
-	r.tellOfNew(log)
-	r.verdict.Accel = vm.Accel{Name: log.Head.Run.Host.Accelerator, CPU: log.Head.Run.Host.CPUModel}
-	if len(r.fresh(log)) == 0 { // then it is that run, which has come to its end
-		r.id, r.started = log.Head.Run.ID, log.Head.Run.Started
-		r.module.Name, r.module.Version = log.Head.Module.Name, log.Head.Module.Version
+	rs.noticeNew(log)
+	rs.verdict.Accel = vm.Accel{Name: log.Head.Run.Host.Accelerator, CPU: log.Head.Run.Host.CPUModel}
+	if len(rs.fresh(log)) == 0 { // then it is that run, which has come to its end
+		rs.id, rs.started = log.Head.Run.ID, log.Head.Run.Started
+		rs.module.Name, rs.module.Version = log.Head.Module.Name, log.Head.Module.Version
 		return nil
 	}
-	r.mark(results.Kept{Run: log.Head.Run.ID, Started: log.Head.Run.Started})
+	rs.mark(results.Kept{Run: log.Head.Run.ID, Started: log.Head.Run.Started})
 	return nil
 }
 
 // sort keeps the records that hold, whether they are asked for now or not, with the facts that the latter rest on.
-func (r *run) sort(recs []results.Record, was map[string]string) {
+func (rs *records) pick(recs []results.Record, was map[string]string) {
 	planned, now := map[results.Cell]bool{}, map[string]string{}
-	for _, c := range r.plan.Cells() {
+	for _, c := range rs.plan.Cells() {
 		planned[c] = true
 	}
-	for _, t := range r.plan.Targets {
+	for _, t := range rs.plan.Targets {
 		now[Label(t)] = targetDigest(t)
 	}
 	for _, rec := range recs {
@@ -57,44 +57,44 @@ func (r *run) sort(recs []results.Record, was map[string]string) {
 		before, resolved := was[c.Target]
 		digest, asked := now[c.Target]
 		switch {
-		case !resolved, asked && digest != before, !r.out.has(rec.Files()):
+		case !resolved, asked && digest != before, !rs.out.has(rec.Files()):
 		case planned[c]:
-			r.done[c], r.earlier[c] = true, rec
+			rs.done[c], rs.earlier[c] = true, rec
 		default:
-			r.others = append(r.others, c)
-			r.earlier[c] = rec
+			rs.others = append(rs.others, c)
+			rs.earlier[c] = rec
 		}
 		if resolved && !asked {
-			r.addFact(results.Fact{Name: kernelFact + c.Target, Value: before})
+			rs.addFact(results.Fact{Name: kernelFact + c.Target, Value: before})
 		}
 	}
 }
 
-func (r *run) addFact(f results.Fact) {
-	if !slices.Contains(r.rests, f) {
-		r.rests = append(r.rests, f)
+func (rs *records) addFact(f results.Fact) {
+	if !slices.Contains(rs.rests, f) {
+		rs.rests = append(rs.rests, f)
 	}
 }
 
 // fresh lists the rows that --new is to run: those that lack a record. A selector that could not be resolved then, and cannot
 // now, is not new.
-func (r *run) fresh(log results.Log) []string {
+func (rs *records) fresh(log results.Log) []string {
 	var labels []string
-	for _, label := range r.plan.labels() {
+	for _, label := range rs.plan.labels() {
 		missed := func(rec results.Record) bool { return rec.Target.Label() == label && rec.Status == results.Miss }
-		resolved := slices.ContainsFunc(r.plan.Targets, func(t kernels.Target) bool { return Label(t) == label })
-		if len(r.todo(label)) > 0 && (resolved || !slices.ContainsFunc(log.Records, missed)) {
+		resolved := slices.ContainsFunc(rs.plan.Targets, func(t kernels.Target) bool { return Label(t) == label })
+		if len(rs.todo(label)) > 0 && (resolved || !slices.ContainsFunc(log.Records, missed)) {
 			labels = append(labels, label)
 		}
 	}
 	return labels
 }
 
-// tellOfNew says which kernels are run, which keep their records, and what is left undone by that.
-func (r *run) tellOfNew(log results.Log) {
+// noticeNew says which kernels are run, which keep their records, and what is left undone by that.
+func (rs *records) noticeNew(log results.Log) {
 	var kept []string
 	var open, gone int
-	for _, rec := range r.kept() {
+	for _, rec := range rs.kept() {
 		if label := rec.Target.Label(); !slices.Contains(kept, label) {
 			kept = append(kept, label)
 		}
@@ -103,13 +103,13 @@ func (r *run) tellOfNew(log results.Log) {
 		}
 	}
 	for _, rec := range log.Records {
-		if !r.out.has(rec.Files()) {
+		if !rs.out.has(rec.Files()) {
 			gone++
 		}
 	}
-	fresh := r.fresh(log)
+	fresh := rs.fresh(log)
 	tell := func(format string, args ...any) {
-		r.notice("--new: " + fmt.Sprintf(format, args...))
+		rs.h.notice("--new: " + fmt.Sprintf(format, args...))
 	}
 	if len(fresh) == 0 {
 		tell("no kernel is new since the run of %s: its matrix holds", dateOf(log.Head))
@@ -125,38 +125,38 @@ func (r *run) tellOfNew(log results.Log) {
 }
 
 // mark notes on the kept records which run they are of; one that was kept before stays of the run that made it.
-func (r *run) mark(of results.Kept) {
-	for c, rec := range r.earlier {
+func (rs *records) mark(of results.Kept) {
+	for c, rec := range rs.earlier {
 		if rec.Kept == nil {
 			rec.Kept = &of
-			r.earlier[c] = rec
+			rs.earlier[c] = rec
 		}
 	}
 }
 
 // kept lists the records that are taken from an earlier run: those that are asked for in the order of the plan, then the
 // others in the order in which they came about.
-func (r *run) kept() []results.Record {
+func (rs *records) kept() []results.Record {
 	var recs []results.Record
-	for _, c := range append(r.plan.Cells(), r.others...) {
-		if rec, ok := r.earlier[c]; ok {
+	for _, c := range append(rs.plan.Cells(), rs.others...) {
+		if rec, ok := rs.earlier[c]; ok {
 			recs = append(recs, rec)
 		}
 	}
 	return recs
 }
 
-// goneOn tells --resume of a record that no cell of the plan asks for, which --new kept: it stays kept.
-func (r *run) goneOn(rec results.Record, was map[string]string) bool {
+// keepBeside tells --resume of a record that no cell of the plan asks for, which --new kept: it stays kept.
+func (rs *records) keepBeside(rec results.Record, was map[string]string) bool {
 	digest, resolved := was[rec.Target.Label()]
 	if rec.Kept == nil || !resolved {
 		return false
 	}
 	c := results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
-	r.others = append(r.others, c)
-	r.earlier[c] = rec
-	if !slices.Contains(r.plan.labels(), rec.Target.Label()) {
-		r.addFact(results.Fact{Name: kernelFact + rec.Target.Label(), Value: digest})
+	rs.others = append(rs.others, c)
+	rs.earlier[c] = rec
+	if !slices.Contains(rs.plan.labels(), rec.Target.Label()) {
+		rs.addFact(results.Fact{Name: kernelFact + rec.Target.Label(), Value: digest})
 	}
 	return true
 }
@@ -177,11 +177,11 @@ func kernelFacts(facts []results.Fact) (byLabel map[string]string, rest []result
 func dateOf(h *results.Head) string { return h.Run.Started.Local().Format(time.DateTime) }
 
 // earlierRun is how this run takes over what the folder of results holds: by --resume, by --new, or not at all.
-func (r *run) earlierRun(log results.Log, broken error) error {
-	flag, take := "--resume", r.takeUp
-	switch s := r.plan.Spec; {
+func (rs *records) earlierRun(log results.Log, broken error) error {
+	flag, take := "--resume", rs.resume
+	switch s := rs.plan.Spec; {
 	case s.New:
-		flag, take = "--new", r.takeOver
+		flag, take = "--new", rs.adopt
 	case !s.Resume:
 		return nil
 	}
@@ -195,9 +195,9 @@ func (r *run) earlierRun(log results.Log, broken error) error {
 }
 
 // otherAccelerator refuses to mix records from under two accelerators.
-func (r *run) otherAccelerator(before, now string) error {
+func (rs *records) otherAccelerator(before, now string) error {
 	flag := "--resume"
-	if r.plan.Spec.New {
+	if rs.plan.Spec.New {
 		flag = "--new"
 	}
 	return &UsageError{errors.New(flag + ": the run that is there had the accelerator " + before + ", and this machine has " + now + "; without " + flag + ", the run is made anew")}

@@ -19,7 +19,7 @@ func (c *cell) payload(do task) (initramfs.Payload, error) {
 	t := c.tree.Target
 	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: do.shell, List: do.list,
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed(),
-		Plugs: plugNames(c.spec().Plugs), PatienceMS: (c.run.deadlines(c.spec(), t).call / 3).Milliseconds(), SettleMS: do.settle.Milliseconds()}
+		Plugs: plugNames(c.spec().Plugs), PatienceMS: (c.run.h.deadlines(c.spec(), t).call / 3).Milliseconds(), SettleMS: do.settle.Milliseconds()}
 	files, err := c.addKernelModules(&plan, do)
 	if err != nil {
 		return initramfs.Payload{}, err
@@ -45,7 +45,7 @@ func (c *cell) spec() Spec { return c.run.plan.Spec }
 
 // wireSuite is what the guest is told of a suite.
 func (c *cell) wireSuite(name string, do task) wire.Suite {
-	s := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.run.deadlines(c.spec(), c.tree.Target)).Milliseconds()}
+	s := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.run.h.deadlines(c.spec(), c.tree.Target)).Milliseconds()}
 	if !do.part.whole() {
 		s.Only = do.part.only
 	} else if c.spec().Focus != "" {

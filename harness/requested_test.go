@@ -223,7 +223,7 @@ func TestGivenIsOfTheTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cell{run: &run{Harness: f.Harness, plan: &Plan{}}, tree: tree}
+	c := &cell{run: &run{h: f.Harness, plan: &Plan{}}, tree: tree}
 	c.built.Modules = []kbuild.Module{{Name: "fifo"}}
 	g := judge.NewGuest("n")
 	for _, name := range []string{"../../../etc/passwd", "*", "fifo", "char-major-7", "crypto-ecb", "crypto-ecb", "huge"} {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
@@ -17,8 +16,8 @@ import (
 
 // open opens the folder of results and begins its journal, or goes on with the one that is there. After a *UsageError,
 // nothing in the folder was changed.
-func (r *run) open() (err error) {
-	out, log, broken := openOutput(r.plan.Spec.Out)
+func (rs *records) open() (err error) {
+	out, log, broken := openOutput(rs.plan.Spec.Out)
 	if out == nil {
 		return broken
 	}
@@ -27,47 +26,47 @@ func (r *run) open() (err error) {
 			_ = out.log.Close()
 		}
 	}()
-	r.out = out
-	if err := r.earlierRun(log, broken); err != nil {
+	rs.out = out
+	if err := rs.earlierRun(log, broken); err != nil {
 		return err
 	}
-	r.tellOfEarlier(log)
-	kept := r.kept()
+	rs.noticeEarlier(log)
+	kept := rs.kept()
 	err = out.sweep(kept)
 	switch {
 	case err != nil:
-	case r.plan.Spec.New && log.Head != nil && r.id == log.Head.Run.ID: // nothing is new, and all of it is there
-	case r.plan.Spec.New && len(kept) > 0:
-		err = out.log.Restart(r.head(), kept)
+	case rs.plan.Spec.New && log.Head != nil && rs.id == log.Head.Run.ID: // nothing is new, and all of it is there
+	case rs.plan.Spec.New && len(kept) > 0:
+		err = out.log.Restart(rs.head(), kept)
 	case len(kept) > 0:
-		err = out.log.Begin(r.head())
+		err = out.log.Begin(rs.head())
 	default:
-		err = out.log.Reset(r.head())
+		err = out.log.Reset(rs.head())
 	}
-	return out.trouble(err, len(r.plan.Cells()))
+	return out.trouble(err, len(rs.plan.Cells()))
 }
 
-// tellOfEarlier says what becomes of the run that the folder holds.
-func (r *run) tellOfEarlier(log results.Log) {
+// noticeEarlier says what becomes of the run that the folder holds.
+func (rs *records) noticeEarlier(log results.Log) {
 	judged, text := 0, ""
 	for _, rec := range log.Records {
 		if final(rec) {
 			judged++
 		}
 	}
-	switch n := len(r.done); {
-	case r.plan.Spec.New: // takeOver told
+	switch n := len(rs.done); {
+	case rs.plan.Spec.New: // adopt told
 		return
 	case n > 0:
-		text = fmt.Sprintf("going on with the run of %s: %d of %d cells are judged", r.started.Local().Format(time.DateTime), n, len(r.plan.Cells()))
-	case r.plan.Spec.Resume:
-		text = "--resume: no cell is judged in " + r.plan.Spec.Out + ", so the run begins anew"
+		text = fmt.Sprintf("going on with the run of %s: %d of %d cells are judged", rs.started.Local().Format(time.DateTime), n, len(rs.plan.Cells()))
+	case rs.plan.Spec.Resume:
+		text = "--resume: no cell is judged in " + rs.plan.Spec.Out + ", so the run begins anew"
 	case judged > 0 && !log.Finished:
-		text = fmt.Sprintf("an unfinished run with %d judged cells was in %s, and is replaced: --resume would have gone on with it", judged, r.plan.Spec.Out)
+		text = fmt.Sprintf("an unfinished run with %d judged cells was in %s, and is replaced: --resume would have gone on with it", judged, rs.plan.Spec.Out)
 	default:
 		return
 	}
-	r.notice(text)
+	rs.h.notice(text)
 }
 
 // final tells a verdict about the module, which another run would only repeat. What went wrong on our side, or was never
@@ -79,125 +78,67 @@ func final(rec results.Record) bool {
 	return rec.Status == results.Pass || rec.Status == results.Fail || rec.Status == results.Skip
 }
 
-// takeUp takes over what an earlier run of the same question has judged. It gives an error, and takes nothing, where the
+// resume takes over what an earlier run of the same question has judged. It gives an error, and takes nothing, where the
 // question was another one, or where something would be lost.
-func (r *run) takeUp(log results.Log) error {
+func (rs *records) resume(log results.Log) error {
 	if log.Head == nil {
 		return nil
 	}
-	if err := differ(log.Head.Facts, r.facts()); err != nil {
+	if err := differ(log.Head.Facts, rs.facts()); err != nil {
 		return err
 	}
 	planned := map[results.Cell]bool{}
-	for _, c := range r.plan.Cells() {
+	for _, c := range rs.plan.Cells() {
 		planned[c] = true
 	}
 	was, _ := kernelFacts(log.Head.Facts)
 	for _, rec := range log.Records {
 		c := results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
 		switch {
-		case !planned[c] && r.goneOn(rec, was):
+		case !planned[c] && rs.keepBeside(rec, was):
 		case !final(rec):
 		case !planned[c]:
-			return fmt.Errorf("the run in %s also judged %s with %s, which is not asked for now", r.plan.Spec.Out, c.Target, c.Suite)
-		case r.out.has(rec.Files()):
-			r.done[c], r.earlier[c] = true, rec
+			return fmt.Errorf("the run in %s also judged %s with %s, which is not asked for now", rs.plan.Spec.Out, c.Target, c.Suite)
+		case rs.out.has(rec.Files()):
+			rs.done[c], rs.earlier[c] = true, rec
 		}
 	}
-	if len(r.done) == 0 {
+	if len(rs.done) == 0 {
 		return nil
 	}
-	r.id, r.started = log.Head.Run.ID, log.Head.Run.Started
-	r.module.Name, r.module.Version = log.Head.Module.Name, log.Head.Module.Version
-	r.verdict.Accel = vm.Accel{Name: log.Head.Run.Host.Accelerator, CPU: log.Head.Run.Host.CPUModel}
+	rs.id, rs.started = log.Head.Run.ID, log.Head.Run.Started
+	rs.module.Name, rs.module.Version = log.Head.Module.Name, log.Head.Module.Version
+	rs.verdict.Accel = vm.Accel{Name: log.Head.Run.Host.Accelerator, CPU: log.Head.Run.Host.CPUModel}
 	return nil
 }
 
-// tellTakenUp shows the records that were taken over, as if they had just come. From then on only the journal has them.
-func (r *run) tellTakenUp() {
-	for _, c := range r.plan.Cells() {
-		if rec, ok := r.earlier[c]; ok {
-			r.know(c.Target, rec.Target)
-			r.event(results.Event{Kind: results.EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
+// reportEarlier shows the records that were taken over, as if they had just come. From then on only the journal has them.
+func (rs *records) reportEarlier() {
+	for _, c := range rs.plan.Cells() {
+		if rec, ok := rs.earlier[c]; ok {
+			rs.know(c.Target, rec.Target)
+			rs.h.event(results.Event{Kind: results.EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: rs.left()})
 		}
 	}
-	r.earlier = nil
-}
-
-// todo lists the suites that a target is still to be run with.
-func (r *run) todo(label string) []Suite {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var left []Suite
-	for _, s := range r.plan.Suites {
-		if !r.done[results.Cell{Target: label, Suite: s.Name}] {
-			left = append(left, s)
-		}
-	}
-	return left
-}
-
-// head is what the journal says of this run, as far as it is known.
-func (r *run) head() results.Head {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return results.Head{Run: r.about(), Module: r.module, Facts: r.facts()}
-}
-
-// about is the run as results.json has it.
-func (r *run) about() results.Run {
-	return results.Run{ID: r.id, Started: r.started.UTC(), Tool: r.tool, PlanDigest: r.plan.Digest(), Asked: r.plan.Spec.Asked,
-		Host: results.Host{Arch: vm.HostArch(), Accelerator: r.verdict.Accel.Name, CPUModel: r.verdict.Accel.CPU, QEMU: r.qemu}}
-}
-
-// settle notes what runs the guests of this run. Records from under another accelerator are none of the same run.
-func (r *run) settle(v vm.Verdict) {
-	r.mu.Lock()
-	before := r.verdict.Accel.Name
-	r.verdict = v
-	r.mu.Unlock()
-	if now := v.Accel.Name; before != "" && now != "" && now != before {
-		r.stop(r.otherAccelerator(before, now))
-		return
-	}
-	r.noteHead()
-}
-
-// noteHead writes the head again when something was learned that a run which goes on would have to learn anew.
-func (r *run) noteHead() {
-	if r.out != nil { // there is none where only a shell was asked for
-		r.written(r.out.log.Begin(r.head()))
-	}
-}
-
-// written takes the outcome of writing to the folder of results. What cannot be written down need not be found out: the
-// run is stopped.
-func (r *run) written(err error) {
-	if err == nil {
-		return
-	}
-	r.mu.Lock()
-	left := len(r.plan.Cells()) - len(r.done)
-	r.mu.Unlock()
-	r.stop(r.out.trouble(err, left))
+	rs.earlier = nil
 }
 
 // facts are what the records of this run rest on. Records hold for another run as long as none of the facts that both
 // have differs: another kernel more is no reason to run the first one again.
-func (r *run) facts() []results.Fact {
+func (rs *records) facts() []results.Fact {
 	facts := []results.Fact{
-		{Name: "modmatrix", Value: r.tool + ", judgement " + judge.Version},
+		{Name: "modmatrix", Value: rs.h.tool + ", judgement " + judge.Version},
 		{Name: "the architecture", Value: vm.HostArch()},
-		{Name: "QEMU", Value: r.qemu},
-		{Name: "the module's source", Value: r.plan.Module.SourceDigest},
+		{Name: "QEMU", Value: rs.qemu},
+		{Name: "the module's source", Value: rs.plan.Module.SourceDigest},
 	}
-	facts = append(facts, r.plan.decided()...)
-	for _, t := range r.plan.Targets {
+	facts = append(facts, rs.plan.decided()...)
+	for _, t := range rs.plan.Targets {
 		facts = append(facts, results.Fact{Name: kernelFact + Label(t), Value: targetDigest(t)})
 	}
-	facts = append(facts, r.rests...)
-	for _, suite := range r.plan.Suites {
-		facts = append(facts, results.Fact{Name: "the suite " + suite.Name, Value: r.suites[suite.Name].sum})
+	facts = append(facts, rs.rests...)
+	for _, suite := range rs.plan.Suites {
+		facts = append(facts, results.Fact{Name: "the suite " + suite.Name, Value: rs.suites[suite.Name].sum})
 	}
 	return facts
 }
@@ -240,22 +181,4 @@ func brief(value string) string {
 		return value[:12] + "…"
 	}
 	return fmt.Sprintf("%q", value)
-}
-
-// learn takes the module's name and version from the first .ko that was built: the folder's name was a guess.
-func (r *run) learn(modules []kbuild.Module) {
-	if len(modules) == 0 {
-		return
-	}
-	last := modules[len(modules)-1] // in load order: what the others are there for
-	r.mu.Lock()
-	before := r.module
-	if r.module.Version == "" {
-		r.module.Name, r.module.Version = last.Name, last.Version
-	}
-	learned := r.module != before
-	r.mu.Unlock()
-	if learned {
-		r.noteHead()
-	}
 }

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"sync"
 	"time"
@@ -18,36 +17,21 @@ import (
 
 // run is one Run under way.
 type run struct {
-	*Harness
+	h       *Harness
 	plan    *Plan
 	work    string // private to this run
 	cleanUp func() // removes work
-	out     *output
-	suites  map[string]compiled // by name
 	cpu     *slots
 	times   *durations
-	jobs    int
 	net     *semaphore.Weighted
-	id      string
-	started time.Time
-	qemu    string
 	pool    *pool
 	builder *builder
-	stop    context.CancelCauseFunc // ends the run for an infrastructure error
-	full    sync.Once               // the user knows of a full disk
+	suites  map[string]compiled // by name
+	records *records
+	full    sync.Once // the user knows of a full disk
 
 	mu      sync.Mutex
-	done    map[results.Cell]bool           // planned, and judged: the record is in the journal, and nowhere else until the end
-	others  []results.Cell                  // whose records of an earlier run are kept, though the plan does not ask for them
-	rests   []results.Fact                  // what those rest on
-	earlier map[results.Cell]results.Record // all that are kept of an earlier run, until they are told
-	targets map[string]results.Target       // by label, as far as they are known
-	sharing map[string]*shared              // by label, where suites share a guest
-	verdict vm.Verdict
-	module  results.Module
-
-	expected map[results.Cell]time.Duration // by earlier runs
-	toGo     time.Duration                  // the sum of expected over the cells without a record
+	sharing map[string]*shared // by label, where suites share a guest
 }
 
 // Run carries a plan out and writes everything below Spec.Out. Every planned cell has a record in what it returns, and
@@ -65,22 +49,14 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		return nil, err
 	}
 	defer r.cleanUp()
-	r.stop = stop
-	r.expect()
-	h.event(results.Event{Kind: results.EventPlan, Cells: p.Cells(), Text: p.Module.Name, Left: r.left()})
+	r.records.stop = stop
+	r.records.begin()
 	for _, n := range p.Notices {
 		h.notice(n)
 	}
-	for _, t := range p.Targets {
-		r.know(Label(t), About(t))
-	}
-	for _, u := range p.Unresolved {
-		r.know(u.Label(), results.Target{Release: u.Label(), Version: u.Version, Source: u.Selector})
-	}
-	r.tellTakenUp()
 	var wg sync.WaitGroup
 	for _, t := range p.Targets {
-		if len(r.todo(Label(t))) > 0 {
+		if len(r.records.todo(Label(t))) > 0 {
 			wg.Go(func() { r.target(ctx, t) })
 		}
 	}
@@ -90,7 +66,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	wg.Wait()
 	r.times.save()
 	r.trim()
-	return r.finish(ctx)
+	return r.records.finish(ctx)
 }
 
 // begin does all that can go wrong before anything is run.
@@ -109,7 +85,8 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 			return nil, err
 		}
 	}
-	if err := r.open(); err != nil {
+	r.records.suites = r.suites
+	if err := r.records.open(); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -119,11 +96,10 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	var err error
 	n := jobs(p.Spec, p.Targets...)
-	r := &run{Harness: h, plan: p, id: rand.Text(), started: time.Now(), module: p.Module,
-		done: make(map[results.Cell]bool, len(p.Cells())), earlier: map[results.Cell]results.Record{}, targets: map[string]results.Target{}, sharing: map[string]*shared{}, expected: map[results.Cell]time.Duration{},
-		times: openDurations(h.store.Dir()), jobs: n, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches)}
+	times := openDurations(h.store.Dir())
+	r := &run{h: h, plan: p, times: times, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches), records: newRecords(h, p, times, n), sharing: map[string]*shared{}}
 	if !p.Spec.BuildOnly {
-		if r.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
+		if r.records.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
 			return nil, &UsageError{err}
 		}
 		if err = tryDevices(ctx, p.Spec); err != nil {
@@ -134,7 +110,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 		return nil, err
 	}
 	r.builder = &builder{h: h, plan: p, work: r.work, cpu: r.cpu, times: r.times, infra: r.infra}
-	if r.pool, err = newPool(ctx, h, p.Spec, r.work, r.qemu, r.cpu, r.settle); err != nil {
+	if r.pool, err = newPool(ctx, h, p.Spec, r.work, r.records.qemu, r.cpu, r.records.settle); err != nil {
 		r.cleanUp()
 		return nil, err
 	}
@@ -146,100 +122,11 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 func (r *run) trim() {
 	limit, err := store.Max()
 	if err == nil {
-		_, err = r.store.Trim(limit)
+		_, err = r.h.store.Trim(limit)
 	}
 	if err != nil {
-		r.notice("the cache: " + err.Error())
+		r.h.notice("the cache: " + err.Error())
 	}
-}
-
-// know notes what a row of the matrix is about.
-func (r *run) know(label string, about results.Target) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.targets[label] = about
-}
-
-// record writes down what came of a cell. What could not be written down is not known: the run ends, and the cell is MISS.
-func (r *run) record(c results.Cell, rec results.Record) {
-	r.mu.Lock()
-	rec = missingIsError(rec, r.plan.required[c.Target])
-	rec = placed(rec, c.Suite, r.targets[c.Target])
-	r.mu.Unlock()
-	if err := r.out.log.Append(rec); err != nil {
-		r.written(err)
-		return
-	}
-	r.mu.Lock()
-	r.done[c] = true
-	r.toGo -= r.expected[c]
-	r.mu.Unlock()
-	r.event(results.Event{Kind: results.EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: r.left()})
-}
-
-// expect foretells each cell by what it took before.
-func (r *run) expect() {
-	for _, c := range r.plan.Cells() {
-		if r.done[c] {
-			continue
-		}
-		r.expected[c] = r.times.of(durationKey(r.plan, c))
-		r.toGo += r.expected[c]
-	}
-}
-
-// left is how long the cells without a record will take, if they take what they took before.
-func (r *run) left() time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.toGo / time.Duration(r.jobs)
-}
-
-// finish accounts for every planned cell and writes the results.
-func (r *run) finish(ctx context.Context) (*results.Results, error) {
-	res := &results.Results{Schema: results.Schema, Run: r.about(), Module: r.module}
-	var err error
-	if res.Records, err = r.records(ctx); err != nil {
-		return nil, errors.Join(err, r.out.log.Close())
-	}
-	if !r.plan.part {
-		r.HoldClaims(r.plan, res)
-	}
-	res.Finish()
-	if err = r.out.write(res, ctx.Err() == nil); err == nil {
-		r.event(results.Event{Kind: results.EventFinished, Results: res})
-	}
-	if cause := context.Cause(ctx); cause != nil {
-		return res, cause
-	}
-	return res, r.out.trouble(err, 0)
-}
-
-// records reads back from the journal what came of all planned cells, and then of those that are kept besides. A cell without
-// a record is MISS.
-func (r *run) records(ctx context.Context) ([]results.Record, error) {
-	log, err := r.out.log.Log()
-	if err != nil {
-		return nil, err
-	}
-	place := map[results.Cell]int{}
-	for i, rec := range log.Records {
-		place[results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}] = i
-	}
-	var all []results.Record
-	for _, c := range r.plan.Cells() {
-		rec := r.judge(judge.Evidence{Interrupted: ctx.Err() != nil})
-		if i, ok := place[c]; ok && r.done[c] {
-			rec = log.Records[i]
-		}
-		all = append(all, placed(rec, c.Suite, r.targets[c.Target])) // every cell of a row says the same of it, whenever it was recorded
-	}
-	for _, c := range r.others {
-		if i, ok := place[c]; ok {
-			all = append(all, log.Records[i])
-		}
-	}
-	return all, nil
 }
 
 // wasInterrupted tells an end that the user asked for from one that came about by itself.

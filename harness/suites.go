@@ -53,10 +53,10 @@ func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
 	digest, err := initramfs.SuiteDigest(ctx, dir)
 	if err != nil { // then there is nothing to find it by, and compiling tells why
 		out := filepath.Join(r.work, s.Name+".test")
-		return out, r.compile(ctx, dir, out)
+		return out, r.h.compile(ctx, dir, out)
 	}
-	entry, _, err := r.store.Fill(ctx, "suites", strings.TrimPrefix(digest, "sha256:"), func(dst string) error {
-		if err := r.compile(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
+	entry, _, err := r.h.store.Fill(ctx, "suites", strings.TrimPrefix(digest, "sha256:"), func(dst string) error {
+		if err := r.h.compile(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
 			return err
 		}
 		return title(dst, "suite "+s.Name)

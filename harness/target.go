@@ -32,7 +32,7 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	fetched := time.Since(began)
 	about := About(t)
 	about.ConfigDigest, about.Compiler = tree.Config.Digest(), tree.Root.Compiler
-	r.know(label, about)
+	r.records.know(label, about)
 	if lacking != "" {
 		r.judgeAll(label, judge.Evidence{Lacking: lacking})
 		return
@@ -57,14 +57,14 @@ func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Targe
 	}
 	built := r.builder.build(ctx, tree, sync.OnceFunc(func() { close(compiling) }))
 	close(compiled)
-	r.learn(built.Modules)
+	r.records.learn(built.Modules)
 	own := r.builder.counterpart(ctx, tree, &built)
 	if len(built.Modules) == 0 && own == nil {
 		unneeded()
 	}
-	for _, s := range r.todo(Label(tree.Target)) {
+	for _, s := range r.records.todo(Label(tree.Target)) {
 		wg.Go(func() {
-			r.record(results.Cell{Target: Label(tree.Target), Suite: s.Name}, r.both(ctx, cell{run: r, tree: tree, about: about, suite: s.Name, built: built}, own, fetched))
+			r.records.record(results.Cell{Target: Label(tree.Target), Suite: s.Name}, r.both(ctx, cell{run: r, tree: tree, about: about, suite: s.Name, built: built}, own, fetched))
 		})
 	}
 	wg.Wait()
@@ -113,23 +113,23 @@ func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error
 	}
 	defer r.net.Release(1)
 	ev := results.Event{Kind: results.EventStage, Target: Label(t), Stage: results.StageFetch}
-	r.stage(ev, results.StateStart, "", 0)
+	r.h.stage(ev, results.StateStart, "", 0)
 	began := time.Now()
 	progress := func(p kernels.Progress) {
 		e := ev
 		e.State, e.Text, e.Done, e.Total, e.Unit = results.StateProgress, p.What, p.Done, p.Total, p.Unit
-		r.event(e)
+		r.h.event(e)
 	}
-	tree, err := r.sources(r.plan.Spec)[source].Fetch(ctx, t, progress)
+	tree, err := r.h.sources(r.plan.Spec)[source].Fetch(ctx, t, progress)
 	if err == nil {
 		tree, err = r.builder.furnish(ctx, tree, progress)
 	}
 	if err != nil {
-		r.stage(ev, results.StateFailed, err.Error(), time.Since(began))
+		r.h.stage(ev, results.StateFailed, err.Error(), time.Since(began))
 		return nil, err
 	}
 	tree.KeepModules()
-	r.stage(ev, results.StateDone, "", time.Since(began))
+	r.h.stage(ev, results.StateDone, "", time.Since(began))
 	return tree, nil
 }
 
@@ -145,8 +145,8 @@ func (r *run) release(tree *kernels.Tree) {
 
 // judgeAll records every cell of a target by what is known of all of them.
 func (r *run) judgeAll(label string, e judge.Evidence) {
-	for _, s := range r.todo(label) {
-		r.record(results.Cell{Target: label, Suite: s.Name}, r.judge(e))
+	for _, s := range r.records.todo(label) {
+		r.records.record(results.Cell{Target: label, Suite: s.Name}, r.h.judge(e))
 	}
 }
 

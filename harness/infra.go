@@ -37,9 +37,9 @@ func (o *output) trouble(err error, left int) error {
 // infra is what an infrastructure error means for a cell. A full disk is reported once more where nobody overlooks it: all
 // cells that follow are likely to meet it.
 func (r *run) infra(stage results.Stage, err error) *judge.Blame {
-	err = r.store.WithCure(err, "")
+	err = r.h.store.WithCure(err, "")
 	if store.IsFull(err) {
-		r.full.Do(func() { r.notice(err.Error()) })
+		r.full.Do(func() { r.h.notice(err.Error()) })
 	}
 	return &judge.Blame{Stage: stage, Code: results.CodeInfra, Reason: err.Error()}
 }

@@ -1,0 +1,225 @@
+package harness
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/modmatrix/modmatrix/harness/judge"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm"
+)
+
+// records are what the cells of one run come to: the records of an earlier run that still hold, and new ones. A record
+// that was written lies in the journal, and nowhere else until the end: memory does not grow with them.
+type records struct {
+	h      *Harness
+	plan   *Plan
+	out    *output
+	qemu   string              // its version; empty: no guest is started
+	suites map[string]compiled // by name
+	times  *durations
+	jobs   int
+	stop   context.CancelCauseFunc // ends the run for an infrastructure error
+
+	mu      sync.Mutex
+	id      string
+	started time.Time
+	module  results.Module
+	verdict vm.Verdict                      // what runs the guests, as far as it is known
+	targets map[string]results.Target       // by label, as far as they are known
+	done    map[results.Cell]bool           // planned, and recorded
+	earlier map[results.Cell]results.Record // all that are kept of an earlier run, until they were reported
+	others  []results.Cell                  // of these, the cells that the plan does not ask for
+	rests   []results.Fact                  // what the others rest on
+
+	expected map[results.Cell]time.Duration // by earlier runs
+	toGo     time.Duration                  // the sum of expected over the cells without a record
+}
+
+func newRecords(h *Harness, p *Plan, times *durations, jobs int) *records {
+	return &records{h: h, plan: p, times: times, jobs: jobs, id: rand.Text(), started: time.Now(), module: p.Module,
+		targets: map[string]results.Target{}, done: make(map[results.Cell]bool, len(p.Cells())),
+		earlier: map[results.Cell]results.Record{}, expected: map[results.Cell]time.Duration{}}
+}
+
+// begin reports what is planned, and what is known of it by an earlier run.
+func (rs *records) begin() {
+	rs.expect()
+	rs.h.event(results.Event{Kind: results.EventPlan, Cells: rs.plan.Cells(), Text: rs.plan.Module.Name, Left: rs.left()})
+	for _, t := range rs.plan.Targets {
+		rs.know(Label(t), About(t))
+	}
+	for _, u := range rs.plan.Unresolved {
+		rs.know(u.Label(), results.Target{Release: u.Label(), Version: u.Version, Source: u.Selector})
+	}
+	rs.reportEarlier()
+}
+
+// know notes what a row of the matrix is about.
+func (rs *records) know(label string, about results.Target) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.targets[label] = about
+}
+
+// todo lists the suites that a target is still to be run with.
+func (rs *records) todo(label string) []Suite {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	var left []Suite
+	for _, s := range rs.plan.Suites {
+		if !rs.done[results.Cell{Target: label, Suite: s.Name}] {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+// record writes down what came of a cell. What could not be written down is not known: the run ends, and the cell is MISS.
+func (rs *records) record(c results.Cell, rec results.Record) {
+	rs.mu.Lock()
+	rec = missingIsError(rec, rs.plan.required[c.Target])
+	rec = placed(rec, c.Suite, rs.targets[c.Target])
+	rs.mu.Unlock()
+	if err := rs.out.log.Append(rec); err != nil {
+		rs.written(err)
+		return
+	}
+	rs.mu.Lock()
+	rs.done[c] = true
+	rs.toGo -= rs.expected[c]
+	rs.mu.Unlock()
+	rs.h.event(results.Event{Kind: results.EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: rs.left()})
+}
+
+// written takes the outcome of writing to the folder of results. What cannot be written down need not be found out: the
+// run is stopped.
+func (rs *records) written(err error) {
+	if err == nil {
+		return
+	}
+	rs.mu.Lock()
+	left := len(rs.plan.Cells()) - len(rs.done)
+	rs.mu.Unlock()
+	rs.stop(rs.out.trouble(err, left))
+}
+
+// expect foretells each cell by what it took before.
+func (rs *records) expect() {
+	for _, c := range rs.plan.Cells() {
+		if rs.done[c] {
+			continue
+		}
+		rs.expected[c] = rs.times.of(durationKey(rs.plan, c))
+		rs.toGo += rs.expected[c]
+	}
+}
+
+// left is how long the cells without a record will take, if they take what they took before.
+func (rs *records) left() time.Duration {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.toGo / time.Duration(rs.jobs)
+}
+
+// learn takes the module's name and version from the first .ko that was built: the folder's name was a guess.
+func (rs *records) learn(modules []kbuild.Module) {
+	if len(modules) == 0 {
+		return
+	}
+	last := modules[len(modules)-1] // in load order: what the others are there for
+	rs.mu.Lock()
+	before := rs.module
+	if rs.module.Version == "" {
+		rs.module.Name, rs.module.Version = last.Name, last.Version
+	}
+	learned := rs.module != before
+	rs.mu.Unlock()
+	if learned {
+		rs.noteHead()
+	}
+}
+
+// settle notes what runs the guests of this run. Records from under another accelerator are none of the same run.
+func (rs *records) settle(v vm.Verdict) {
+	rs.mu.Lock()
+	before := rs.verdict.Accel.Name
+	rs.verdict = v
+	rs.mu.Unlock()
+	if now := v.Accel.Name; before != "" && now != "" && now != before {
+		rs.stop(rs.otherAccelerator(before, now))
+		return
+	}
+	rs.noteHead()
+}
+
+// head is what the journal says of this run, as far as it is known.
+func (rs *records) head() results.Head {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return results.Head{Run: rs.about(), Module: rs.module, Facts: rs.facts()}
+}
+
+// noteHead writes the head again when something was learned that a run which goes on would have to learn anew.
+func (rs *records) noteHead() {
+	if rs.out != nil { // there is none where only a shell was asked for
+		rs.written(rs.out.log.Begin(rs.head()))
+	}
+}
+
+// about is the run as results.json has it.
+func (rs *records) about() results.Run {
+	return results.Run{ID: rs.id, Started: rs.started.UTC(), Tool: rs.h.tool, PlanDigest: rs.plan.Digest(), Asked: rs.plan.Spec.Asked,
+		Host: results.Host{Arch: vm.HostArch(), Accelerator: rs.verdict.Accel.Name, CPUModel: rs.verdict.Accel.CPU, QEMU: rs.qemu}}
+}
+
+// finish accounts for every planned cell and writes the results.
+func (rs *records) finish(ctx context.Context) (*results.Results, error) {
+	res := &results.Results{Schema: results.Schema, Run: rs.about(), Module: rs.module}
+	var err error
+	if res.Records, err = rs.all(ctx); err != nil {
+		return nil, errors.Join(err, rs.out.log.Close())
+	}
+	if !rs.plan.part {
+		rs.h.HoldClaims(rs.plan, res)
+	}
+	res.Finish()
+	if err = rs.out.write(res, ctx.Err() == nil); err == nil {
+		rs.h.event(results.Event{Kind: results.EventFinished, Results: res})
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return res, cause
+	}
+	return res, rs.out.trouble(err, 0)
+}
+
+// records reads back from the journal what came of all planned cells, and then of those that are kept besides. A cell without
+// a record is MISS.
+func (rs *records) all(ctx context.Context) ([]results.Record, error) {
+	log, err := rs.out.log.Log()
+	if err != nil {
+		return nil, err
+	}
+	place := map[results.Cell]int{}
+	for i, rec := range log.Records {
+		place[results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}] = i
+	}
+	var all []results.Record
+	for _, c := range rs.plan.Cells() {
+		rec := rs.h.judge(judge.Evidence{Interrupted: ctx.Err() != nil})
+		if i, ok := place[c]; ok && rs.done[c] {
+			rec = log.Records[i]
+		}
+		all = append(all, placed(rec, c.Suite, rs.targets[c.Target])) // every cell of a row says the same of it, whenever it was recorded
+	}
+	for _, c := range rs.others {
+		if i, ok := place[c]; ok {
+			all = append(all, log.Records[i])
+		}
+	}
+	return all, nil
+}
