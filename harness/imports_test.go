@@ -50,7 +50,7 @@ var house = []room{
 	{path: "suites", floor: 1, reason: "is imported by strangers and runs in the guest: it must stay light", beside: "suites/procfs", only: "results/wire results/wire/calm suites/procfs"},
 	{path: "suites/procfs", floor: 1, reason: "files under /proc, for suites", only: "nothing"},
 	{path: "suites/lifecycle", floor: 1, reason: "the built-in suite, written as anybody's", only: "suites suites/procfs results/wire"},
-	{path: "suites/zoo/quiet", floor: 1, reason: "a suite that lets the module alone", only: "suites"},
+	{path: "suites/zoo/quiet", floor: 1, reason: "a suite that leaves the module alone", only: "suites"},
 	{path: "suites/example/driver/suites/fifo", floor: 1, reason: "a suite as a stranger writes it", only: "suites"},
 
 	{path: "harness/judge", floor: 2, reason: "evidence in, record out: pure, so that a verdict can be repeated from what was written down", only: "results results/wire vm/console"},

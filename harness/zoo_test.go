@@ -19,7 +19,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// The zoo is a folder of modules that go wrong, with what the record of each must say; its README tells how to read it.
+// The zoo is a folder of faulty modules with the verdict that each must get; see its README.
 const zooDir = "../suites/zoo"
 
 // zooWant is what a record must say.
@@ -32,8 +32,8 @@ type zooWant struct {
 	Skip   string         `json:"skip"`   // why nothing can be expected
 }
 
-// zooAnimal is an expect.json.
-type zooAnimal struct {
+// zooModule is an expect.json.
+type zooModule struct {
 	zooWant
 	Needs     []string   `json:"needs"`
 	Otherwise *zooWant   `json:"otherwise"`
@@ -50,8 +50,8 @@ type zooAnimal struct {
 	Timeout int      `json:"timeout"` // seconds
 }
 
-// wants gives all that the animal expects anywhere.
-func (a *zooAnimal) wants() []zooWant {
+// wants returns all expectations of the module.
+func (a *zooModule) wants() []zooWant {
 	all := []zooWant{a.zooWant}
 	if a.Otherwise != nil {
 		all = append(all, *a.Otherwise)
@@ -62,8 +62,8 @@ func (a *zooAnimal) wants() []zooWant {
 	return all
 }
 
-// on is what the animal expects on a kernel.
-func (a *zooAnimal) on(tree *kernels.Tree) zooWant {
+// on is the expectation on a kernel.
+func (a *zooModule) on(tree *kernels.Tree) zooWant {
 	for _, v := range a.Versions {
 		if (v.From == "" || results.CompareVersions(tree.Target.Version, v.From) >= 0) &&
 			(v.Before == "" || results.CompareVersions(tree.Target.Version, v.Before) < 0) && has(tree, v.Needs) {
@@ -76,7 +76,7 @@ func (a *zooAnimal) on(tree *kernels.Tree) zooWant {
 	return a.zooWant
 }
 
-// has tells whether the kernel has, of each line of needs, one of the symbols.
+// has says whether the kernel has, of each line of needs, one of the symbols.
 func has(tree *kernels.Tree, needs []string) bool {
 	for _, need := range needs {
 		if !slices.ContainsFunc(strings.Split(need, "|"), tree.Config.Enabled) {
@@ -86,7 +86,7 @@ func has(tree *kernels.Tree, needs []string) bool {
 	return true
 }
 
-// differs says how rec is not what was wanted; empty when it is.
+// differs says how rec differs from the expectation; empty when it does not.
 func (w zooWant) differs(rec results.Record) string {
 	note := func(n string) bool { return regexp.MustCompile(w.Note).MatchString(n) }
 	switch {
@@ -114,30 +114,30 @@ func verdictText(status results.Status, stage results.Stage, code results.Code) 
 	return fmt.Sprintf("%s@%s %s", status, stage, code)
 }
 
-// zoo reads every animal, by name.
-func zoo(t *testing.T) map[string]*zooAnimal {
+// zoo reads every module, by name.
+func zoo(t *testing.T) map[string]*zooModule {
 	t.Helper()
 	files, _ := filepath.Glob(filepath.Join(zooDir, "*", "Kbuild"))
-	animals := map[string]*zooAnimal{}
+	modules := map[string]*zooModule{}
 	for _, file := range files {
 		dir := filepath.Dir(file)
 		data, err := os.ReadFile(filepath.Join(dir, "expect.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := &zooAnimal{}
+		a := &zooModule{}
 		strict := json.NewDecoder(bytes.NewReader(data))
 		strict.DisallowUnknownFields()
 		if err := strict.Decode(a); err != nil {
 			t.Errorf("%s: %v", filepath.Base(dir), err)
 			continue
 		}
-		animals[filepath.Base(dir)] = a
+		modules[filepath.Base(dir)] = a
 	}
-	if len(animals) == 0 {
+	if len(modules) == 0 {
 		t.Fatal("the zoo is empty")
 	}
-	return animals
+	return modules
 }
 
 func TestZooFolders(t *testing.T) {
@@ -147,7 +147,7 @@ func TestZooFolders(t *testing.T) {
 			t.Errorf("%s: no %s.c with a comment that says what goes wrong (%v)", name, name, err)
 		}
 		if len(a.Needs) == 0 && a.Otherwise != nil {
-			t.Errorf("%s: otherwise than what? It needs nothing", name)
+			t.Errorf("%s: otherwise without needs", name)
 		}
 		for _, w := range a.wants() {
 			if err := w.check(); err != nil {
@@ -157,7 +157,7 @@ func TestZooFolders(t *testing.T) {
 	}
 }
 
-// check holds that w is in our words.
+// check requires known words and valid expressions.
 func (w zooWant) check() error {
 	for _, expr := range []string{w.Reason, w.Note} {
 		if _, err := regexp.Compile(expr); err != nil {
@@ -172,20 +172,20 @@ func (w zooWant) check() error {
 	return nil
 }
 
-// TestZoo runs every animal on kernels of four generations. ZOO_ONLY is a regular expression that chooses animals, and
+// TestZoo runs every module on kernels of four generations. ZOO_ONLY is a regular expression that selects modules, and
 // ZOO_KERNELS a list of selectors. How many run at once is go test's own -parallel.
 func TestZoo(t *testing.T) {
-	tour(t, cmp.Or(os.Getenv("ZOO_ONLY"), "."), "debian:bullseye", "debian:bookworm", "debian:trixie", "debian:trixie-backports")
+	runZoo(t, cmp.Or(os.Getenv("ZOO_ONLY"), "."), "debian:bullseye", "debian:bookworm", "debian:trixie", "debian:trixie-backports")
 }
 
-// TestRealZoo runs those that tell most in little time: a fault in each stage, a hang, residue, and three that are fine.
+// TestRealZoo runs the most useful in little time: a fault in each stage, a hang, residue, and three that are fine.
 func TestRealZoo(t *testing.T) {
-	tour(t, "^(good|asks_for_module|harmless_words|null_timer|warn_exit|chrdev_left|init_fails|loop_irqs_off)$",
+	runZoo(t, "^(good|asks_for_module|harmless_words|null_timer|warn_exit|chrdev_left|init_fails|loop_irqs_off)$",
 		"debian:bookworm/cloud-amd64", "debian:trixie/cloud-amd64")
 }
 
-// tour runs the animals that only names, and shows what was expected and what came in one table.
-func tour(t *testing.T, only string, selectors ...string) {
+// runZoo runs the modules that match only, and shows their verdicts in one table.
+func runZoo(t *testing.T, only string, selectors ...string) {
 	if os.Getenv("MODMATRIX_REAL") == "" {
 		t.Skip("boots real kernels: set MODMATRIX_REAL=1")
 	}
@@ -196,10 +196,10 @@ func tour(t *testing.T, only string, selectors ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	animals := zoo(t)
-	k := newKeeper(t, selectors)
-	k.h.limits = func(s Spec) deadlines { return animals[filepath.Base(s.Module)].patience() }
-	for name, a := range animals {
+	modules := zoo(t)
+	k := newZooRun(t, selectors)
+	k.h.limits = func(s Spec) deadlines { return modules[filepath.Base(s.Module)].patience() }
+	for name, a := range modules {
 		if chosen.MatchString(name) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -210,38 +210,37 @@ func tour(t *testing.T, only string, selectors ...string) {
 	t.Cleanup(func() { t.Log("\n" + k.table()) })
 }
 
-// keeper runs animals, and keeps what came of them.
-type keeper struct {
+// zooRun runs modules of the zoo, and keeps their verdicts.
+type zooRun struct {
 	h     *Harness
 	trees []*kernels.Tree // by version
 	names map[*kernels.Tree]string
 
 	mu   sync.Mutex
-	rows map[string][]string // by animal: one cell for each tree
+	rows map[string][]string // by module: one cell for each tree
 }
 
-// zooSlack is how much later than its deadline a guest may be given up on a machine that others keep busy: it is asked
-// where it is, and killed, and the next needs a processor first.
+// zooSlack is how much later than its deadline a guest may be killed on a busy machine.
 const zooSlack = 90 * time.Second
 
-// patience is how long a guest of the animal may take.
-func (a *zooAnimal) patience() deadlines {
+// patience is how long a guest of the module may take.
+func (a *zooModule) patience() deadlines {
 	d := limits(Spec{})
 	if a.Timeout > 0 {
 		d.silent = time.Duration(a.Timeout) * time.Second
-		d.call = d.silent + 10*time.Second // what falls silent is told from what does not come back
+		d.call = d.silent + 10*time.Second // a silent guest, not a call that does not return
 	}
 	return d
 }
 
-// newKeeper obtains the kernels that the selectors name.
-func newKeeper(t *testing.T, texts []string) *keeper {
+// newZooRun obtains the kernels that the selectors name.
+func newZooRun(t *testing.T, texts []string) *zooRun {
 	t.Helper()
 	h, err := New(Options{Tool: "modmatrix zoo"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{h: h, names: map[*kernels.Tree]string{}, rows: map[string][]string{}}
+	k := &zooRun{h: h, names: map[*kernels.Tree]string{}, rows: map[string][]string{}}
 	for _, selector := range texts {
 		spec := Spec{Module: filepath.Join(zooDir, "good"), Kernels: Selectors(selector), Suites: []string{Lifecycle}}
 		plan, err := h.Plan(t.Context(), spec)
@@ -261,8 +260,8 @@ func newKeeper(t *testing.T, texts []string) *keeper {
 	return k
 }
 
-// show runs one animal on every kernel of which it expects something.
-func (k *keeper) show(t *testing.T, name string, a *zooAnimal) {
+// show runs one module on every kernel for which it has an expectation.
+func (k *zooRun) show(t *testing.T, name string, a *zooModule) {
 	row := make([]string, len(k.trees))
 	for i, tree := range k.trees {
 		want := a.on(tree)
@@ -285,7 +284,7 @@ func (k *keeper) show(t *testing.T, name string, a *zooAnimal) {
 	k.rows[name] = row
 }
 
-func (k *keeper) run(t *testing.T, name string, a *zooAnimal, selector string) results.Record {
+func (k *zooRun) run(t *testing.T, name string, a *zooModule, selector string) results.Record {
 	t.Helper()
 	suite := filepath.Join(zooDir, cmp.Or(a.Suite, "quiet"))
 	if a.Suite == Lifecycle {
@@ -307,7 +306,7 @@ func (k *keeper) run(t *testing.T, name string, a *zooAnimal, selector string) r
 	return res.Records[0]
 }
 
-// zooOut is where a run of an animal leaves its results: below ZOO_OUT for who wants to look at them.
+// zooOut is the folder for the results of a run: below ZOO_OUT, if set.
 func zooOut(t *testing.T, selector string) string {
 	if dir := os.Getenv("ZOO_OUT"); dir != "" {
 		return filepath.Join(dir, filepath.Base(t.Name()), strings.NewReplacer(":", "-", "/", "-").Replace(selector))
@@ -315,8 +314,8 @@ func zooOut(t *testing.T, selector string) string {
 	return t.TempDir()
 }
 
-// checkTime holds that no guest outlives its deadline.
-func (k *keeper) checkTime(t *testing.T, rec results.Record, a *zooAnimal) {
+// checkTime requires that no guest outlives its deadline.
+func (k *zooRun) checkTime(t *testing.T, rec results.Record, a *zooModule) {
 	d := a.patience()
 	most := d.whole
 	if rec.Code == results.CodeHang {
@@ -329,7 +328,7 @@ func (k *keeper) checkTime(t *testing.T, rec results.Record, a *zooAnimal) {
 }
 
 // table shows what came, and what was expected where that is not the same.
-func (k *keeper) table() string {
+func (k *zooRun) table() string {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "MODULE")

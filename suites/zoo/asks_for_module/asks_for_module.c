@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Nothing goes wrong: init needs a digest that the kernel loads by itself when somebody asks for it. */
+/* Nothing goes wrong: init needs a digest that the kernel loads on request. */
 #include <crypto/hash.h>
 #include <linux/err.h>
 #include <linux/module.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit keeps the device number that init took. */
+/* exit does not release the device number that init registered. */
 #include <linux/module.h>
 #include <linux/fs.h>
 

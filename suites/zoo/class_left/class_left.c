@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit keeps the device class that init made. */
+/* exit does not destroy the device class that init created. */
 #include <linux/module.h>
 #include <linux/device.h>
 #include <linux/err.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit keeps the folder in debugfs that init made. */
+/* exit does not remove the folder in debugfs that init created. */
 #include <linux/module.h>
 #include <linux/debugfs.h>
 

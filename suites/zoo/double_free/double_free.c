@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init frees the same memory twice in a row. */
+/* init frees the same memory twice. */
 #include <linux/module.h>
 #include <linux/slab.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init claims in the kernel log that all is well, in every dialect, and fails. */
+/* init claims in the kernel log that all is well, in many forms, and fails. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A module that is as it should be: a device, a parameter that can be read, and an exit that undoes what init did. */
+/* A correct module: a device, a parameter that can be read, and an exit that undoes what init did. */
 #include <linux/module.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

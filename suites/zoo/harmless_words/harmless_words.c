@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Says in its log what faults look like in the middle of a sentence, and does nothing wrong. */
+/* Logs the words of faults in the middle of sentences, and does nothing wrong. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)

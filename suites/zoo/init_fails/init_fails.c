@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init says why and fails. */
+/* init logs why and fails. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)
 {
-	pr_err("init_fails: no animal found\n");
+	pr_err("init_fails: no device found\n");
 	return -ENODEV;
 }
 

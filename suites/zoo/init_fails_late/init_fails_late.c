@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init fails and keeps what it had registered by then. */
+/* init fails and does not undo what it had registered. */
 #include <linux/module.h>
 #include <linux/fs.h>
 
@@ -11,7 +11,7 @@ static int __init zoo_init(void)
 
 	if (ret)
 		return ret;
-	pr_err("init_fails_late: no animal found\n");
+	pr_err("init_fails_late: no device found\n");
 	return -ENODEV;
 }
 

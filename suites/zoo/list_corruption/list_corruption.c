@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init takes the same element out of a list twice. */
+/* init deletes the same list element twice. */
 #include <linux/module.h>
 #include <linux/list.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init takes two locks in one order and then in the other. Only lockdep sees that. */
+/* init takes two locks in one order and then in the other. Only lockdep detects that. */
 #include <linux/module.h>
 #include <linux/mutex.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init takes all memory there is, page by page. */
+/* init allocates all memory there is, page by page. */
 #include <linux/module.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init forgets what it allocated. Only a kernel with kmemleak sees that. */
+/* init leaks memory. Only a kernel with kmemleak detects that. */
 #include <linux/module.h>
 #include <linux/slab.h>
 

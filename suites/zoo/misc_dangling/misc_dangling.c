@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit keeps the misc device that init registered, and with the module goes what the kernel holds of it. */
+/* exit does not deregister the misc device that init registered, whose memory is freed with the module. */
 #include <linux/module.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

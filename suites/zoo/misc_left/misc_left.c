@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit keeps the misc device that init registered. What the kernel holds of it stays valid. */
+/* exit does not deregister the misc device that init registered. The memory that the kernel keeps of it stays valid. */
 #include <linux/module.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Calls a function that no kernel has, and has modpost only warn of it, so that make succeeds. */
+/* Calls a function that no kernel has, and makes modpost only warn about it, so that make succeeds. */
 #include <linux/module.h>
 
 extern int zoo_nowhere(void);

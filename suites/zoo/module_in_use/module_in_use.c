@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init takes a reference on its own module, so that it can never go. */
+/* init takes a reference on its own module, so that it cannot be unloaded. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)

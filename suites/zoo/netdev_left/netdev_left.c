@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit keeps the network device that init registered. */
+/* exit does not unregister the network device that init registered. */
 #include <linux/module.h>
 #include <linux/etherdevice.h>
 #include <linux/netdevice.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* There is no exit, so the module can never go. */
+/* There is no exit, so the module cannot be unloaded. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The same as null_exit, under the suite that unloads by itself: the fault strikes in its spec. */
+/* The same as null_exit, under the suite that unloads by itself: the fault happens in its spec. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init panics in its own words. */
+/* init panics with a message of its own. */
 #include <linux/module.h>
 #include <linux/kernel.h>
 

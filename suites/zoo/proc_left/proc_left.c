@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit keeps the entry in /proc that init made. */
+/* exit does not remove the entry in /proc that init created. */
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init drops a reference more than there are. */
+/* init drops more references than there are. */
 #include <linux/module.h>
 #include <linux/refcount.h>
 

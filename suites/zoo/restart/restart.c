@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init restarts the machine, without a word. */
+/* init restarts the machine and logs nothing. */
 #include <linux/module.h>
 #include <linux/reboot.h>
 

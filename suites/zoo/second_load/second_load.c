@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit forgets an entry in /proc, so that the second load fails. */
+/* exit does not remove an entry in /proc, so that the second load fails. */
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 

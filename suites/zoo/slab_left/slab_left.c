@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit keeps the slab cache that init made. */
+/* exit does not destroy the slab cache that init created. */
 #include <linux/module.h>
 #include <linux/slab.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init sleeps with bottom halves disabled, which no kernel can overlook. */
+/* init sleeps with bottom halves disabled, which every kernel detects. */
 #include <linux/module.h>
 #include <linux/bottom_half.h>
 #include <linux/delay.h>

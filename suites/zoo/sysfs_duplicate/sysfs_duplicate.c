@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init makes the same file in sysfs twice, and does not care that it cannot. */
+/* init creates the same file in sysfs twice, and ignores the error. */
 #include <linux/module.h>
 #include <linux/kobject.h>
 #include <linux/sysfs.h>

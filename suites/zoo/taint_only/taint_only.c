@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init taints the kernel with W and says nothing of why. */
+/* init taints the kernel with W and logs nothing. */
 #include <linux/module.h>
 #include <linux/kernel.h>
 

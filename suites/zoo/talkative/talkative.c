@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Nothing goes wrong: it says 12 KiB at each load, and in the course of a suite more than the kernel's log holds. */
+/* Nothing goes wrong: it logs 12 KiB at each load, and in the course of a suite more than the kernel's log holds. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit leaves a kernel thread behind, which runs in the module's code, and that is gone. */
+/* exit leaves a kernel thread behind, which runs in the module's code, which is freed. */
 #include <linux/module.h>
 #include <linux/delay.h>
 #include <linux/err.h>

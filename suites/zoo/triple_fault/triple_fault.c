@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init takes the interrupt table away and then interrupts: the CPU gives up. */
+/* init loads an empty interrupt table and then interrupts: a triple fault. */
 #include <linux/module.h>
 #include <asm/desc.h>
 

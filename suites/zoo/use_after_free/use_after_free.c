@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init reads memory that it has freed. Only a kernel with KASAN sees that. */
+/* init reads memory that it has freed. Only a kernel with KASAN detects that. */
 #include <linux/module.h>
 #include <linux/slab.h>
 

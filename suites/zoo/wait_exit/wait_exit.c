@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit waits for what never comes. */
+/* exit waits for a completion that never comes. */
 #include <linux/module.h>
 #include <linux/completion.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init warns, and goes on as if nothing were. */
+/* init warns, and goes on. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)

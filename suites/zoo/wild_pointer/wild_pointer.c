@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init writes through a pointer that no address can be: a general protection fault. */
+/* init writes through a non-canonical pointer: a general protection fault. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)

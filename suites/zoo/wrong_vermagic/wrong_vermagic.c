@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Says that it was built for another kernel, before the truth. */
+/* Claims in .modinfo, before the real entry, to be built for another kernel. */
 #include <linux/module.h>
 
 /* What modpost adds comes behind it, and the kernel believes the first. */
