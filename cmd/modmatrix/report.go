@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,22 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/report"
 )
+
+// form is one of the forms that results are shown in.
+type form struct {
+	name, short string
+	write       func(a *app, res *results.Results, dir string) error
+}
+
+var forms = []form{
+	{"text", "The matrix, as run shows it", func(a *app, res *results.Results, dir string) error {
+		return report.Text(a.Stdout, res, a.textOptions(dir, 0))
+	}},
+	{"md", "The matrix as markdown, for a merge request or a job summary", func(a *app, res *results.Results, _ string) error {
+		return report.Markdown(a.Stdout, res)
+	}},
+	{"json", "The document, checked", func(a *app, res *results.Results, _ string) error { return res.JSON(a.Stdout) }},
+}
 
 func reportCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -26,34 +43,32 @@ func reportCommand(a *app) *cobra.Command {
   modmatrix report md -o nightly > "$GITHUB_STEP_SUMMARY"
   modmatrix report json nightly/results.json`,
 		Args: noVerb,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage("report needs a form: text, md or json")
-		},
 	}
-	forms := []struct{ name, short string }{
-		{"text", "The matrix, as run shows it"},
-		{"md", "The matrix as markdown, for a merge request or a job summary"},
-		{"json", "The document, checked"},
-	}
+	var names []string
 	for _, f := range forms {
 		var out string
 		sub := &cobra.Command{
 			Use:     f.name + " [PATH]",
 			Short:   f.short,
-			Long:    f.short + ".\n\nPATH is a folder of results or a results.json. The exit code is what the matrix comes to: 0, 1 or 3.",
+			Long:    f.short + ".\n\nPATH is a folder of results or a results.json. The exit code is that of the matrix: 0, 1 or 3.",
 			Example: fmt.Sprintf("  modmatrix report %s\n  modmatrix report %s nightly/results.json", f.name, f.name),
 			Args:    atMost(1),
 			RunE: func(_ *cobra.Command, args []string) error {
-				return a.report(f.name, out, args)
+				return a.report(f, out, args)
 			},
 		}
 		sub.Flags().StringVarP(&out, "output", "o", "", "`DIR` of the results (default modmatrix-out)")
 		cmd.AddCommand(sub)
+		names = append(names, f.name)
+	}
+	cmd.RunE = func(*cobra.Command, []string) error {
+		last := len(names) - 1
+		return usage("report needs a form: %s or %s", strings.Join(names[:last], ", "), names[last])
 	}
 	return cmd
 }
 
-func (a *app) report(form, out string, args []string) error {
+func (a *app) report(f form, out string, args []string) error {
 	if len(args) > 0 && out != "" {
 		return usage("give the results as PATH or with -o, not both")
 	}
@@ -65,15 +80,10 @@ func (a *app) report(form, out string, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case a.json:
+	if a.json {
 		err = oneLine(a.Stdout, res)
-	case form == "md":
-		err = report.Markdown(a.Stdout, res)
-	case form == "json":
-		err = res.JSON(a.Stdout)
-	default:
-		err = report.Text(a.Stdout, res, a.textOptions(dir, 0))
+	} else {
+		err = f.write(a, res, dir)
 	}
 	if err != nil {
 		return fmt.Errorf("show results: %w", err)
