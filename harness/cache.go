@@ -104,7 +104,7 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 		err = c.rememberSpecs(ctx, g)
 	}
 	if err != nil {
-		c.run.h.notice("the cache: " + err.Error())
+		c.run.h.Notice("the cache: " + err.Error())
 	}
 }
 

@@ -49,7 +49,7 @@ func (c *cell) life(ctx context.Context) results.Record {
 			return tries.sum(c.spec())
 		}
 		if !passed(rec) {
-			c.run.h.notice(fmt.Sprintf("%s: attempt %d: %s %s; trying again", c.name(), len(tries), rec.Status, rec.Reason))
+			c.run.h.Notice(fmt.Sprintf("%s: attempt %d: %s %s; trying again", c.name(), len(tries), rec.Status, rec.Reason))
 		}
 		parts, key = again(parts), "" // what passes at another attempt is not what a cache should answer with
 	}

@@ -2,16 +2,13 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/modmatrix/modmatrix/initramfs"
-	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
@@ -88,42 +85,4 @@ func (h *Harness) checkDisk() (string, error) {
 		return "", fmt.Errorf("%s: a first run needs about %d GiB; MODMATRIX_CACHE names another folder", text, minFree>>30)
 	}
 	return text, nil
-}
-
-// Fetch resolves spec's kernels and obtains them all, and tells with events how far it is. The targets that were
-// obtained come back even with an error.
-func (h *Harness) Fetch(ctx context.Context, spec Spec) ([]kernels.Target, error) {
-	p := &Plan{Spec: spec, Suites: []Suite{{Name: Lifecycle}}}
-	if err := h.Resolve(ctx, p); err != nil {
-		return nil, err
-	}
-	for _, n := range p.Notices {
-		h.event(results.Event{Kind: results.EventNotice, Text: n})
-	}
-	h.event(results.Event{Kind: results.EventPlan, Cells: p.Cells()})
-	p.Spec.BuildOnly, p.Spec.Module = true, "."
-	r, err := h.prepare(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	defer r.cleanUp()
-	var got []kernels.Target
-	var errs []error
-	for _, u := range p.Unresolved {
-		errs = append(errs, errors.New(u.Reason))
-	}
-	failed := make([]error, len(p.Targets))
-	var wg sync.WaitGroup
-	for i, t := range p.Targets {
-		wg.Go(func() { _, failed[i] = r.fetch(ctx, t) })
-	}
-	wg.Wait()
-	for i, t := range p.Targets {
-		if failed[i] != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", Label(t), failed[i]))
-			continue
-		}
-		got = append(got, t)
-	}
-	return got, errors.Join(errs...)
 }

@@ -94,11 +94,6 @@ func (h *Harness) event(e results.Event) {
 	h.tell(e)
 }
 
-// notice reports something that the user should know.
-func (h *Harness) notice(text string) {
-	h.event(results.Event{Kind: results.EventNotice, Text: text})
-}
-
 // stage reports that ev's stage is in state.
 func (h *Harness) stage(ev results.Event, state results.State, text string, took time.Duration) {
 	ev.State, ev.Text, ev.Elapsed = state, text, took

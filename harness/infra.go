@@ -39,7 +39,7 @@ func (o *output) trouble(err error, left int) error {
 func (r *run) infra(stage results.Stage, err error) *judge.Blame {
 	err = r.h.store.WithCure(err, "")
 	if store.IsFull(err) {
-		r.full.Do(func() { r.h.notice(err.Error()) })
+		r.full.Do(func() { r.h.Notice(err.Error()) })
 	}
 	return &judge.Blame{Stage: stage, Code: results.CodeInfra, Reason: err.Error()}
 }

@@ -57,7 +57,7 @@ func (c *cell) parts(ctx context.Context, t *template) []*part {
 			return []*part{{}} // its guest shows what is wrong with the suite
 		}
 		if err := c.rememberSpecs(ctx, listing); err != nil {
-			c.run.h.notice("the cache: " + err.Error())
+			c.run.h.Notice("the cache: " + err.Error())
 		}
 	}
 	all := &tally{planned: known.Specs}

@@ -20,7 +20,7 @@ const kernelFact = "the kernel "
 // gives an error, and takes nothing, where the records rest on something else than this run's would.
 func (rs *records) adopt(log results.Log) error {
 	if log.Head == nil {
-		rs.h.notice("--new: no run is recorded in " + rs.plan.Spec.Out + ", so every kernel is new")
+		rs.h.Notice("--new: no run is recorded in " + rs.plan.Spec.Out + ", so every kernel is new")
 		return nil
 	}
 	was, rest := kernelFacts(log.Head.Facts)
@@ -29,7 +29,7 @@ func (rs *records) adopt(log results.Log) error {
 	}
 	rs.pick(log.Records, was)
 	if len(rs.earlier) == 0 {
-		rs.h.notice("--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run")
+		rs.h.Notice("--new: no kernel is what it was in the run of " + dateOf(log.Head) + ", so all are run")
 		return nil
 	}
 	rs.noticeNew(log)
@@ -109,7 +109,7 @@ func (rs *records) noticeNew(log results.Log) {
 	}
 	fresh := rs.fresh(log)
 	tell := func(format string, args ...any) {
-		rs.h.notice("--new: " + fmt.Sprintf(format, args...))
+		rs.h.Notice("--new: " + fmt.Sprintf(format, args...))
 	}
 	if len(fresh) == 0 {
 		tell("no kernel is new since the run of %s: its matrix holds", dateOf(log.Head))

@@ -58,7 +58,7 @@ func (p *pool) makeBase(ctx context.Context) (string, error) {
 		return "", err
 	}
 	dir, _, err := p.h.store.Fill(ctx, "bases", strings.TrimPrefix(digest, "sha256:"), func(dir string) error {
-		p.h.notice("building the guest image (once; under a minute)")
+		p.h.Notice("building the guest image (once; under a minute)")
 		temp, err := os.MkdirTemp(p.work, "base-")
 		if err != nil {
 			return err
@@ -105,7 +105,7 @@ func (g *machine) end() {
 // of no use is discarded, so that the next run makes it anew.
 func (p *pool) start(ctx context.Context, t *template, payload initramfs.Payload, term io.ReadWriter) (*machine, error) {
 	if t.dir == "" {
-		t.noticed.Do(func() { p.h.notice(t.label + " has no template, so each of its guests boots: " + t.why) })
+		t.noticed.Do(func() { p.h.Notice(t.label + " has no template, so each of its guests boots: " + t.why) })
 		return p.boot(ctx, t, payload, term)
 	}
 	if term == nil {
@@ -117,7 +117,7 @@ func (p *pool) start(ctx context.Context, t *template, payload initramfs.Payload
 	if err == nil || !errors.Is(err, vm.ErrTemplate) {
 		return g, err
 	}
-	p.h.notice(t.label + ": " + err.Error() + "; booting instead")
+	p.h.Notice(t.label + ": " + err.Error() + "; booting instead")
 	_ = p.drop(t)
 	return p.boot(ctx, t, payload, term)
 }

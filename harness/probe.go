@@ -36,7 +36,7 @@ func (p *pool) probeOnce(ctx context.Context, settled func(vm.Verdict)) func(ker
 		done = true
 		settled(verdict)
 		if failure == nil && verdict.Reason != "" {
-			p.h.notice(verdict.Reason)
+			p.h.Notice(verdict.Reason)
 		}
 		return verdict, failure
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/claims"
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
@@ -222,4 +223,16 @@ func (rs *records) all(ctx context.Context) ([]results.Record, error) {
 		}
 	}
 	return all, nil
+}
+
+// HoldClaims holds what the module's source says of kernel versions against res.
+func (h *Harness) HoldClaims(p *Plan, res *results.Results) {
+	var notices []string
+	var err error
+	if res.Module.Claims, notices, err = claims.Of(p.in.module.Source, res.Records); err != nil {
+		notices = []string{"what the source says of kernel versions is not known: " + err.Error()}
+	}
+	for _, n := range notices {
+		h.Notice(n)
+	}
 }

@@ -66,7 +66,7 @@ func (rs *records) noticeEarlier(log results.Log) {
 	default:
 		return
 	}
-	rs.h.notice(text)
+	rs.h.Notice(text)
 }
 
 // final tells a verdict about the module, which another run would only repeat. What went wrong on our side, or was never

@@ -6,10 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/modmatrix/modmatrix/harness/judge"
-
 	"golang.org/x/sync/semaphore"
 
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
@@ -52,7 +51,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	r.records.stop = stop
 	r.records.begin()
 	for _, n := range p.Notices {
-		h.notice(n)
+		h.Notice(n)
 	}
 	var wg sync.WaitGroup
 	for _, t := range p.Targets {
@@ -125,7 +124,7 @@ func (r *run) trim() {
 		_, err = r.h.store.Trim(limit)
 	}
 	if err != nil {
-		r.h.notice("the cache: " + err.Error())
+		r.h.Notice("the cache: " + err.Error())
 	}
 }
 

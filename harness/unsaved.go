@@ -36,7 +36,7 @@ func (p *pool) knownUnsaved(key string, now time.Time) error {
 		}
 	}
 	if err := p.h.store.Remove(store.Entry{Kind: unsavedKind, ID: key}); err != nil {
-		p.h.notice("the cache: " + err.Error())
+		p.h.Notice("the cache: " + err.Error())
 	}
 	return nil
 }
@@ -54,6 +54,6 @@ func (p *pool) noteUnsaved(ctx context.Context, tree *kernels.Tree, key string, 
 		return os.WriteFile(filepath.Join(dir, unsavedFile), []byte(why), 0o644)
 	})
 	if err != nil {
-		p.h.notice("the cache: " + err.Error())
+		p.h.Notice("the cache: " + err.Error())
 	}
 }

@@ -1,4 +1,4 @@
-package harness
+package claims
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ func TestConditions(t *testing.T) {
 		"#if MY_LINUX_VERSION_CODE < KERNEL_VERSION(1, 2, 3)\n":                                           "",
 	} {
 		var got []string
-		for _, c := range conditions("a.c", []byte(source)) {
+		for _, c := range conditions("a.c", source) {
 			got = append(got, fmt.Sprintf("%s %s %s", c.Where, c.Op, c.Version))
 		}
 		if strings.Join(got, ", ") != want {
@@ -36,7 +36,7 @@ func TestConditions(t *testing.T) {
 func FuzzConditions(f *testing.F) {
 	f.Add([]byte("#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 15, 0)\n#elif \\\nLINUX_VERSION_CODE != KERNEL_VERSION(9999,0,1)"))
 	f.Fuzz(func(t *testing.T, source []byte) {
-		for _, c := range conditions("a.c", source) {
+		for _, c := range conditions("a.c", string(source)) {
 			if _, ok := code(c.Version); !ok || strings.Count(c.Version, ".") != 2 || strings.ContainsAny(c.Where, "\n\x1b") {
 				t.Errorf("%+v", c)
 			}
@@ -94,13 +94,13 @@ func TestClaims(t *testing.T) {
 		"a failure that is no claim":  {nil, conds[1:2], "6.1.1=FAIL 6.12.1=PASS", &results.Claims{Varied: 1, First: "6.12.1", Last: "6.12.1"}},
 		"what was not run is no fail": {conf, nil, "5.10.1=MISS 6.1.1=PASS", &results.Claims{Min: "5.10", First: "6.1.1", Last: "6.1.1"}},
 	} {
-		if got := claims(said{conf: tt.conf, conditions: tt.conds}, recordsOf(tt.records)); !reflect.DeepEqual(got, tt.want) {
+		if got := hold(source{conf: tt.conf, conditions: tt.conds}, recordsOf(tt.records)); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, tt.want)
 		}
 	}
 }
 
-func TestReadClaims(t *testing.T) {
+func TestRead(t *testing.T) {
 	dir, outside := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{
 		dir + "/a.c": "#if LINUX_VERSION_CODE < KERNEL_VERSION(4,15,0)\n#endif\n", dir + "/sub/b.h": "#if LINUX_VERSION_CODE > KERNEL_VERSION(6,0,0)\n#endif\n",
@@ -118,12 +118,12 @@ func TestReadClaims(t *testing.T) {
 	if err := os.Symlink(outside+"/d.c", dir+"/d.c"); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readClaims(dir)
+	got, err := read(dir)
 	all := got.conditions
 	if err != nil || !strings.Contains(string(got.conf), "MAX=6.2") || len(all) != 2 || all[0].Where != "a.c:1" || all[1].Where != "sub/b.h:1" {
 		t.Errorf("%+v %v", got, err)
 	}
-	lines := claimNotices(claims(got, recordsOf("6.1.1=FAIL 6.0.1=PASS 5.15.1=PASS")))
+	lines := noticesOf(hold(got, recordsOf("6.1.1=FAIL 6.0.1=PASS 5.15.1=PASS")))
 	want := []string{"dkms.conf lets it be built for 6.1.1-x, where it fails; it passes from 5.15.1 to 6.0.1",
 		`META:2 says "Linux-Minimum: 4.18", and it fails on 6.1.1-x`,
 		`BUILD_EXCLUSIVE_KERNEL_MAX="6.1" would say what was measured: it passes on 6.0.1 and fails on 6.1.1`,
@@ -135,14 +135,14 @@ func TestReadClaims(t *testing.T) {
 }
 
 func TestMetaBounds(t *testing.T) {
-	got := metaBounds([]byte("Meta: 1\nName: zfs\nVersion: 2.2.7\nLinux-Maximum: 6.12\r\nLinux-Minimum: 4.18\nLinux-Minimum: x\n  # Linux-Minimum: 1.2\n"))
+	got := metaBounds("Meta: 1\nName: zfs\nVersion: 2.2.7\nLinux-Maximum: 6.12\r\nLinux-Minimum: 4.18\nLinux-Minimum: x\n  # Linux-Minimum: 1.2\n")
 	if len(got) != 2 || got[0].Max != "6.12" || got[1].Min != "4.18" || got[1].Where != "META:5" || got[0].Text != "Linux-Maximum: 6.12" {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestHoldMeta(t *testing.T) {
-	tried := builtRecords(recordsOf("5.10.1=PASS 6.1.5=PASS 6.8.9=FAIL 6.8.9=FAIL 6.12.1=FAIL"))
+	tried := built(recordsOf("5.10.1=PASS 6.1.5=PASS 6.8.9=FAIL 6.8.9=FAIL 6.12.1=FAIL"))
 	for _, tt := range []struct{ low, high, want string }{
 		{"5.4", "6.8", "true 6.8.9-x"}, {"5.4", "6.7", "true "}, {"6.8", "", "true 6.8.9-x 6.12.1-x"}, {"", "5.9", "false "},
 		{"6.1", "6.1", "true "}, {"6.8.10", "6.8.12", "false "}, {"", "", "true 6.8.9-x 6.12.1-x"},

@@ -1,0 +1,48 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// Fetch resolves spec's kernels and obtains them all, with events that say how far it is. The targets that were obtained come
+// back even with an error.
+func (h *Harness) Fetch(ctx context.Context, spec Spec) (got []kernels.Target, err error) {
+	p := &Plan{Spec: spec, Suites: []Suite{{Name: Lifecycle}}}
+	if err := h.Resolve(ctx, p); err != nil {
+		return nil, err
+	}
+	for _, n := range p.Notices {
+		h.Notice(n)
+	}
+	h.event(results.Event{Kind: results.EventPlan, Cells: p.Cells()})
+	p.Spec.BuildOnly, p.Spec.Module = true, "."
+	r, err := h.prepare(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer r.cleanUp()
+	failed := make([]error, len(p.Targets))
+	var wg sync.WaitGroup
+	for i, t := range p.Targets {
+		wg.Go(func() { _, failed[i] = r.fetch(ctx, t) })
+	}
+	wg.Wait()
+	var errs []error
+	for _, u := range p.Unresolved {
+		errs = append(errs, errors.New(u.Reason))
+	}
+	for i, t := range p.Targets {
+		if failed[i] == nil {
+			got = append(got, t)
+		} else {
+			errs = append(errs, fmt.Errorf("%s: %w", Label(t), failed[i]))
+		}
+	}
+	return got, errors.Join(errs...)
+}
