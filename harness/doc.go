@@ -18,5 +18,7 @@
 // pure, with the judge.Evidence of each cell. The data flows one way: Spec → Plan → Tree → Artifact → image → Guest and
 // console → judge.Evidence → Record → results.Results.
 //
+// Beside it, harness/config merges modmatrix.toml, modmatrix.lock and flags to a Spec.
+//
 // On the third floor, cmd/modmatrix turns flags into a Spec, and Events and Results into what a person reads.
 package harness

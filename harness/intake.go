@@ -53,8 +53,8 @@ func (p *Plan) Close() {
 	}
 }
 
-// takeIn opens the module and what it depends on.
-func (h *Harness) takeIn(ctx context.Context, spec Spec) (in intake, err error) {
+// openPackages opens the module and what it depends on.
+func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err error) {
 	defer func() {
 		if err != nil && in.release != nil {
 			in.release()

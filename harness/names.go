@@ -7,14 +7,14 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// renamer is a source that can call a kernel by a name that no other of its version has.
+// renamer is a source that has a second name for a kernel, which no other of its version has.
 type renamer interface {
-	Apart(t kernels.Target) (kernels.Target, bool)
+	Renamed(t kernels.Target) (kernels.Target, bool)
 }
 
-// setApart has those of targets that follow the first ones called something else where another one before them has their name,
-// as far as their source can, and tells so.
-func setApart(targets []kernels.Target, first int, sources map[string]Source) (notes []string) {
+// renameDoubles renames those of targets from first on whose name another one before them has, as far as their source can. The
+// notes say which.
+func renameDoubles(targets []kernels.Target, first int, sources map[string]Source) (notes []string) {
 	for i, t := range targets[first:] {
 		before := targets[:first+i]
 		other := slices.IndexFunc(before, func(o kernels.Target) bool { return Label(o) == Label(t) && !slices.Equal(o.Packages, t.Packages) })
@@ -23,7 +23,7 @@ func setApart(targets []kernels.Target, first int, sources map[string]Source) (n
 		if other < 0 || !ok {
 			continue
 		}
-		renamed, ok := source.Apart(t)
+		renamed, ok := source.Renamed(t)
 		if !ok {
 			continue
 		}
@@ -36,7 +36,7 @@ func setApart(targets []kernels.Target, first int, sources map[string]Source) (n
 	return notes
 }
 
-// namesakes tells of kernels that have the name of another one, and will have no row.
+// namesakes are notes on kernels that have the name of another one, and will have no row.
 func namesakes(targets []kernels.Target) []string {
 	var notes []string
 	first := map[string]kernels.Target{}

@@ -33,7 +33,7 @@ func TestEveryNameHasOneRow(t *testing.T) {
 // marking is a source that knows other names.
 type marking struct{ Source }
 
-func (marking) Apart(t kernels.Target) (kernels.Target, bool) {
+func (marking) Renamed(t kernels.Target) (kernels.Target, bool) {
 	if strings.Contains(t.Release, "-t") {
 		return t, false
 	}
@@ -41,15 +41,15 @@ func (marking) Apart(t kernels.Target) (kernels.Target, bool) {
 	return t, true
 }
 
-// TestNamesakesAreSetApart: of two tarballs of one version each has a row, whatever came before.
-func TestNamesakesAreSetApart(t *testing.T) {
+// TestDoublesAreRenamed: of two tarballs of one version each has a row, whatever came before.
+func TestDoublesAreRenamed(t *testing.T) {
 	target := func(source, release, sum string) kernels.Target {
 		return kernels.Target{Source: source, Release: release, Version: "6.12.3", Packages: []kernels.Package{{Name: "linux", SHA256: sum}}}
 	}
 	targets := []kernels.Target{target("tar:/a", "6.12.3", "a"), target("tar:/b", "6.12.3", "b"), target("tar:/b2", "6.12.3", "b"),
 		target("tar:/a2", "6.12.3", "a"), target("dir:/d", "6.12.3", "d")}
 	sources := map[string]Source{"tar": marking{}, "dir": nil}
-	notes := setApart(targets, 0, sources)
+	notes := renameDoubles(targets, 0, sources)
 	var labels []string
 	for _, t := range targets {
 		labels = append(labels, Label(t))
@@ -60,7 +60,7 @@ func TestNamesakesAreSetApart(t *testing.T) {
 	if len(notes) != 2 || notes[0] != "tar:/b is another 6.12.3 than tar:/a, and is called 6.12.3-tb" {
 		t.Errorf("%q", notes)
 	}
-	if again := setApart(targets, 2, sources); len(again) != 0 {
+	if again := renameDoubles(targets, 2, sources); len(again) != 0 {
 		t.Errorf("again: %q", again)
 	}
 	if left := namesakes(targets); len(left) != 1 || !strings.HasPrefix(left[0], "dir:/d ") {

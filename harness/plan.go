@@ -104,7 +104,7 @@ func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
 
 // PlanModule is Plan without any kernel.
 func (h *Harness) PlanModule(ctx context.Context, spec Spec) (*Plan, error) {
-	in, err := h.takeIn(ctx, spec)
+	in, err := h.openPackages(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 			}
 		}
 		p.add(text, res)
-		p.Notices = append(p.Notices, setApart(p.Targets, targets, sources)...)
+		p.Notices = append(p.Notices, renameDoubles(p.Targets, targets, sources)...)
 		if slices.ContainsFunc(p.Spec.Required, func(r kernels.Selector) bool { return r.String() == text }) {
 			p.require(p.Targets[targets:], p.Unresolved[open:])
 		}
@@ -46,7 +46,7 @@ func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 	return p.worthRunning()
 }
 
-// Ask asks for the kernels that each selector names today, in their order and whatever spec pins, as a run of spec would ask for them.
+// Ask returns what each selector names today, in the order given and whatever spec pins; the sources are those of a run of spec.
 // An error that wraps ErrNothingMatched says that one names none; what cannot be resolved is an error as well.
 func (h *Harness) Ask(ctx context.Context, spec Spec, selectors []kernels.Selector) ([]kernels.Resolution, error) {
 	var all []kernels.Resolution
@@ -154,7 +154,7 @@ func (p *Plan) stillUnresolved() []Unresolved {
 	return left
 }
 
-// worthRunning asks for one kernel at least that is known by name: a matrix of nothing but unanswered questions helps nobody.
+// worthRunning requires one kernel at least that is known by name: a matrix of nothing but unanswered questions helps nobody.
 func (p *Plan) worthRunning() error {
 	known := func(u Unresolved) bool { return u.Release != "" }
 	switch {

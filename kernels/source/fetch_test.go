@@ -208,7 +208,7 @@ func TestChangesAreSaidAloud(t *testing.T) {
 }
 
 // TestApart: of two sources of one version each becomes a kernel of its own name.
-func TestApart(t *testing.T) {
+func TestRenamed(t *testing.T) {
 	s, _ := newSource(t, Config{})
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, fakeKernel))
 	dir := repository(t, fakeKernel)
@@ -222,11 +222,11 @@ func TestApart(t *testing.T) {
 			t.Fatal(err)
 		}
 		plain := res.Targets[0]
-		target, ok := s.Apart(plain)
+		target, ok := s.Renamed(plain)
 		if !ok || plain.Release != "6.12.3" || !strings.HasPrefix(target.Release, "6.12.3"+mark) || len(target.Release) != len("6.12.3-t")+12 {
 			t.Errorf("%s: %s, %v", selector, target.Release, ok)
 		}
-		if again, ok := s.Apart(target); ok {
+		if again, ok := s.Renamed(target); ok {
 			t.Errorf("%s: %s is marked twice: %s", selector, target.Release, again.Release)
 		}
 		one, err := s.Fetch(t.Context(), plain, nil)
@@ -238,7 +238,7 @@ func TestApart(t *testing.T) {
 			t.Errorf("%s: %+v, %v", selector, other, err)
 		}
 	}
-	if _, ok := s.Apart(kernels.Target{Source: "dir:/x", Release: "6.12.3"}); ok {
+	if _, ok := s.Renamed(kernels.Target{Source: "dir:/x", Release: "6.12.3"}); ok {
 		t.Error("the kernel of a folder was called something else")
 	}
 }

@@ -120,9 +120,9 @@ func (o origin) suffix(release string) string {
 	return ""
 }
 
-// Apart gives t, a target of Resolve, the release that it has where another kernel of its version is in the same matrix: one that
-// tells its source. It is false for what is no such target, and for what is told apart already.
-func (s *Source) Apart(t kernels.Target) (kernels.Target, bool) {
+// Renamed returns t, a target of Resolve, with the release that it has where another kernel of its version is in the same matrix: one
+// that holds a mark of its source. It is false for what is no such target, and for what has the mark already.
+func (s *Source) Renamed(t kernels.Target) (kernels.Target, bool) {
 	o, err := originOf(t)
 	if err != nil || o.suffix(t.Release) != "" {
 		return t, false
