@@ -134,7 +134,7 @@ func (c *cell) queued(ctx context.Context, t *template, do task) (outcome, error
 	}
 	defer r.cpu.release()
 	began := time.Now()
-	out, err := c.start(ctx, t, do)
+	out, err := (&session{c, do}).run(ctx, t, nil)
 	out.took = time.Since(began)
 	if len(do.suites) == 1 && !do.list && do.part.whole() {
 		r.times.note(key, out.took)
@@ -178,6 +178,11 @@ func (c *cell) mark() string {
 	}
 	return ""
 }
+
+func (c *cell) spec() Spec { return c.run.plan.Spec }
+
+// limits are how long a guest of the cell may take.
+func (c *cell) limits() deadlines { return c.run.h.deadlines(c.spec(), c.tree.Target) }
 
 // name is what the user knows the cell by.
 func (c *cell) name() string { return Label(c.tree.Target) + " " + c.suite + c.mark() }

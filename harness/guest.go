@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
-	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
@@ -35,45 +34,44 @@ type outcome struct {
 	err      error         // infrastructure trouble
 }
 
-// start runs one guest to its end. An error is infrastructure trouble; what the guest showed up to it is there all the same.
-func (c *cell) start(ctx context.Context, t *template, do task) (outcome, error) {
-	payload, err := c.payload(do)
-	if err != nil {
-		return outcome{}, err
-	}
-	out := outcome{rounds: judge.NewRounds(payload.Plan.Nonce, do.suites...)}
-	err = c.session(ctx, t, do, payload, nil, &out)
-	return out, err
+// session is one guest with its task.
+type session struct {
+	cell *cell
+	task task
 }
 
-// session runs a guest with payload, and fills in what it shows.
-func (c *cell) session(ctx context.Context, t *template, do task, payload initramfs.Payload, term io.ReadWriter, out *outcome) error {
-	boot := c.progress(do)
-	boot.Stage = results.StageBoot
-	c.stage(boot, results.StateStart, "", 0)
+// run runs the guest to its end. An error is infrastructure trouble; what the guest showed up to it is there all the same.
+func (s *session) run(ctx context.Context, t *template, term io.ReadWriter) (out outcome, err error) {
+	payload, err := s.payload()
+	if err != nil {
+		return out, err
+	}
+	nonce := payload.Plan.Nonce
+	boot := s.progress(results.StageBoot)
+	s.stage(boot, results.StateStart, "", 0)
 	began := time.Now()
-	limits := c.run.h.deadlines(c.spec(), c.tree.Target)
+	limits := s.cell.limits()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	up := time.AfterFunc(limits.whole, func() { cancel(fmt.Errorf("QEMU did not come up in %v", limits.whole)) })
-	m, err := c.run.pool.start(ctx, t, payload, term)
+	m, err := s.cell.run.pool.start(ctx, t, payload, term)
 	up.Stop()
+	out.rounds = judge.NewRounds(nonce, s.task.suites...)
 	if err != nil {
-		c.stage(boot, results.StateFailed, err.Error(), time.Since(began))
-		return err
+		s.stage(boot, results.StateFailed, err.Error(), time.Since(began))
+		return out, err
 	}
 	defer m.end()
 	if m.clone {
 		out.before = len(t.console)
 	}
-	nonce := payload.Plan.Nonce
 	dog := newWatchdog(limits, giveUp(m.Process, m.log, nonce, limits.ask))
 	plugs := newPlugServer(ctx, m.Process, nonce)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		hello := c.listen(wire.NewReader(m.frames), out.rounds, do, began, func(f wire.Frame, g *judge.Guest) {
-			dog.heard(judge.StageOf(g), c.callsLeft(g))
+		hello := s.listen(wire.NewReader(m.frames), out.rounds, began, func(f wire.Frame, g *judge.Guest) {
+			dog.heard(judge.StageOf(g), s.callsLeft(g))
 			plugs.ask(f)
 		})
 		if m.clone {
@@ -87,28 +85,27 @@ func (c *cell) session(ctx context.Context, t *template, do task, payload initra
 	plugs.close()
 	out.end = dog.stop()
 	out.end.Reason, out.end.Stderr = string(ended.Reason), judge.LastLine(ended.Stderr)
-	out.log = m.log.Bytes()
-	out.cut = m.log.Dropped() > 0
-	if err != nil && ctx.Err() == nil && out.end.Late == "" {
-		return err
+	out.log, out.cut = m.log.Bytes(), m.log.Dropped() > 0
+	if ctx.Err() != nil || out.end.Late != "" {
+		err = nil // it was ended, and that is no trouble
 	}
-	return nil
+	return out, err
 }
 
-// progress is the event that says how far a guest of the cell is, without its stage.
-func (c *cell) progress(do task) results.Event {
-	return results.Event{Kind: results.EventStage, Target: Label(c.tree.Target), Suite: c.suite, Guest: do.part.name()}
+// progress is the event that says how far the guest is.
+func (s *session) progress(stage results.Stage) results.Event {
+	return results.Event{Kind: results.EventStage, Target: Label(s.cell.tree.Target), Suite: s.cell.suite, Guest: s.task.part.name(), Stage: stage}
 }
 
 // stage reports that ev's stage is in state.
-func (c *cell) stage(ev results.Event, state results.State, text string, took time.Duration) {
+func (s *session) stage(ev results.Event, state results.State, text string, took time.Duration) {
 	ev.State, ev.Text, ev.Elapsed = state, text, took
-	c.event(ev)
+	s.cell.event(ev)
 }
 
 // listen folds frames into r until the guest falls silent, calls heard with each, and reports them as events. It returns
 // the time until the guest said hello.
-func (c *cell) listen(frames *wire.Reader, r *judge.Rounds, do task, began time.Time, heard func(wire.Frame, *judge.Guest)) (hello time.Duration) {
+func (s *session) listen(frames *wire.Reader, r *judge.Rounds, began time.Time, heard func(wire.Frame, *judge.Guest)) (hello time.Duration) {
 	for {
 		f, err := frames.Next()
 		if err != nil {
@@ -120,21 +117,19 @@ func (c *cell) listen(frames *wire.Reader, r *judge.Rounds, do task, began time.
 		heard(f, r.Current())
 		if f.Kind == wire.KindHello {
 			hello = time.Since(began)
-			ev := c.progress(do)
-			ev.Stage = results.StageBoot
-			c.stage(ev, results.StateDone, "", hello)
+			s.stage(s.progress(results.StageBoot), results.StateDone, "", hello)
 			continue
 		}
-		c.report(f, r.Current(), do)
+		s.report(f, r.Current())
 	}
 }
 
 // callsLeft counts the modules that g has still to load or unload in its stage. What a stage does besides, such as a search
 // for lost memory, takes the time that it takes.
-func (c *cell) callsLeft(g *judge.Guest) int {
+func (s *session) callsLeft(g *judge.Guest) int {
 	switch judge.StageOf(g) {
 	case results.StageLoad:
-		return max(1, len(c.built.Modules)-len(g.Loads))
+		return max(1, len(s.cell.built.Modules)-len(g.Loads))
 	case results.StageUnload:
 		return len(g.Loads) - len(g.Unloads)
 	}
@@ -142,9 +137,9 @@ func (c *cell) callsLeft(g *judge.Guest) int {
 }
 
 // report sends the event that f stands for, if it is one of progress.
-func (c *cell) report(f wire.Frame, g *judge.Guest, do task) {
-	ev := c.progress(do)
-	ev.Suite, ev.Stage = cmp.Or(f.Suite, c.suite), results.Stage(f.Stage)
+func (s *session) report(f wire.Frame, g *judge.Guest) {
+	ev := s.progress(results.Stage(f.Stage))
+	ev.Suite = cmp.Or(f.Suite, s.cell.suite)
 	took := time.Duration(g.Took[ev.Stage]) * time.Millisecond
 	switch f.Kind {
 	case wire.KindStage:
@@ -152,7 +147,7 @@ func (c *cell) report(f wire.Frame, g *judge.Guest, do task) {
 		if f.Done {
 			state = results.StateDone
 		}
-		c.stage(ev, state, "", took)
+		s.stage(ev, state, "", took)
 	case wire.KindSpecStart, wire.KindSpecEnd:
 		if f.Spec == nil {
 			return
@@ -163,9 +158,9 @@ func (c *cell) report(f wire.Frame, g *judge.Guest, do task) {
 			ev.State = results.StateDone
 		}
 		ev.Text, ev.Done, ev.Total = f.Spec.Name, int64(len(g.Specs)), int64(len(g.Planned))
-		if !do.part.whole() {
-			ev.Done, ev.Total = do.part.tally.count(ended)
+		if !s.task.part.whole() {
+			ev.Done, ev.Total = s.task.part.tally.count(ended)
 		}
-		c.event(ev)
+		s.cell.event(ev)
 	}
 }

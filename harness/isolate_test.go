@@ -31,15 +31,13 @@ func TestEventsTellTheGuestsOfACellApart(t *testing.T) {
 	all := &tally{planned: make([]wire.Spec, 2)}
 	for _, name := range []string{"a", "b"} {
 		c := cell{run: &run{h: h}, tree: &kernels.Tree{Target: kernels.Target{Release: "6.1"}}, suite: "fifo"}
-		do := task{part: &part{only: []string{name}, tally: all}}
-		boot := c.progress(do)
-		boot.Stage = results.StageBoot
-		c.stage(boot, results.StateStart, "", 0)
+		guest := session{&c, task{part: &part{only: []string{name}, tally: all}}}
+		guest.stage(guest.progress(results.StageBoot), results.StateStart, "", 0)
 		g := judge.NewGuest("")
 		spec := &wire.Spec{Name: name}
-		c.report(wire.Frame{Kind: wire.KindStage, Stage: "load"}, g, do)
-		c.report(wire.Frame{Kind: wire.KindSpecStart, Spec: spec}, g, do)
-		c.report(wire.Frame{Kind: wire.KindSpecEnd, Spec: spec}, g, do)
+		guest.report(wire.Frame{Kind: wire.KindStage, Stage: "load"}, g)
+		guest.report(wire.Frame{Kind: wire.KindSpecStart, Spec: spec}, g)
+		guest.report(wire.Frame{Kind: wire.KindSpecEnd, Spec: spec}, g)
 	}
 	var got []string
 	for _, e := range events {

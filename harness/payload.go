@@ -15,67 +15,65 @@ import (
 )
 
 // payload is what a guest gets for its task: the plan, and every file that it names.
-func (c *cell) payload(do task) (initramfs.Payload, error) {
-	t := c.tree.Target
-	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: do.shell, List: do.list,
+func (s *session) payload() (initramfs.Payload, error) {
+	t := s.cell.tree.Target
+	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: s.task.shell, List: s.task.list,
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed(),
-		Plugs: plugNames(c.spec().Plugs), PatienceMS: (c.run.h.deadlines(c.spec(), t).call / 3).Milliseconds(), SettleMS: do.settle.Milliseconds()}
-	files, err := c.addKernelModules(&plan, do)
+		Plugs: plugNames(s.cell.spec().Plugs), PatienceMS: (s.cell.limits().call / 3).Milliseconds(), SettleMS: s.task.settle.Milliseconds()}
+	files, err := s.addKernelModules(&plan)
 	if err != nil {
 		return initramfs.Payload{}, err
 	}
-	if !do.bare {
-		files = append(files, c.addModules(&plan)...)
+	if !s.task.bare {
+		files = append(files, s.addModules(&plan)...)
 	}
-	for i, name := range do.suites {
-		suite := c.wireSuite(name, do)
+	for i, name := range s.task.suites {
+		suite := s.wireSuite(name)
 		if i > 0 {
 			suite.Path += fmt.Sprintf("-%d", i+1)
 		}
 		plan.Suites = append(plan.Suites, suite)
-		files = append(files, initramfs.File{Guest: suite.Path, Host: c.run.suites[name].path, Mode: 0o755})
+		files = append(files, initramfs.File{Guest: suite.Path, Host: s.cell.run.suites[name].path, Mode: 0o755})
 	}
-	if c.tree.DotFile != "" && !do.bare {
-		files = append(files, initramfs.File{Guest: wire.PayloadDir + "/config", Host: c.tree.DotFile, Mode: 0o644})
+	if s.cell.tree.DotFile != "" && !s.task.bare {
+		files = append(files, initramfs.File{Guest: wire.PayloadDir + "/config", Host: s.cell.tree.DotFile, Mode: 0o644})
 	}
 	return initramfs.Payload{Plan: plan, Files: files}, nil
 }
 
-func (c *cell) spec() Spec { return c.run.plan.Spec }
-
 // wireSuite is what the guest is told of a suite.
-func (c *cell) wireSuite(name string, do task) wire.Suite {
-	s := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(c.run.h.deadlines(c.spec(), c.tree.Target)).Milliseconds()}
-	if !do.part.whole() {
-		s.Only = do.part.only
-	} else if c.spec().Focus != "" {
-		s.Args = []string{"--ginkgo.focus=" + c.spec().Focus}
+func (s *session) wireSuite(name string) wire.Suite {
+	w := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(s.cell.limits()).Milliseconds()}
+	if !s.task.part.whole() {
+		w.Only = s.task.part.only
+	} else if s.cell.spec().Focus != "" {
+		w.Args = []string{"--ginkgo.focus=" + s.cell.spec().Focus}
 	}
-	if !c.spec().NoCache && !do.list || s.Only != nil {
-		known := c.knownSpecs(name)
-		s.Known, s.Title = known.Specs, known.Title
+	if !s.cell.spec().NoCache && !s.task.list || w.Only != nil {
+		known := s.cell.knownSpecs(name)
+		w.Known, w.Title = known.Specs, known.Title
 	}
-	return s
+	return w
 }
 
 // addKernelModules puts those of the kernel's own modules into plan that are wanted beside the modules under test and that
 // they depend on, and gives the files. Without the modules under test, what is wanted beside them is there all the same.
-func (c *cell) addKernelModules(plan *wire.Plan, do task) ([]initramfs.File, error) {
+func (s *session) addKernelModules(plan *wire.Plan) ([]initramfs.File, error) {
 	var files []initramfs.File
-	names := c.run.kernelModules()
+	names := s.cell.run.kernelModules()
 	switch {
-	case do.bare:
-	case c.counterpart: // the kernel knows what its own modules need, softly too
-		names = append(names, moduleNamesOf(c.built.Modules)...)
+	case s.task.bare:
+	case s.cell.counterpart: // the kernel knows what its own modules need, softly too
+		names = append(names, moduleNamesOf(s.cell.built.Modules)...)
 	default:
-		names = append(names, foreign(slices.Concat(c.built.depends, c.built.Modules))...)
+		names = append(names, foreign(slices.Concat(s.cell.built.depends, s.cell.built.Modules))...)
 	}
-	deps, err := c.tree.Closure(names...)
+	deps, err := s.cell.tree.Closure(names...)
 	if err != nil {
 		return nil, err
 	}
 	for _, host := range deps {
-		if c.counterpart && slices.Contains(moduleNamesOf(c.built.Modules), kernels.ModuleName(host)) {
+		if s.cell.counterpart && slices.Contains(moduleNamesOf(s.cell.built.Modules), kernels.ModuleName(host)) {
 			continue // it is loaded as what is tested
 		}
 		file, err := kernelFile(host)
@@ -85,10 +83,10 @@ func (c *cell) addKernelModules(plan *wire.Plan, do task) ([]initramfs.File, err
 		plan.Dependencies = append(plan.Dependencies, file.Guest)
 		files = append(files, file)
 	}
-	if do.part == nil { // nothing was asked for yet
+	if s.task.part == nil { // nothing was asked for yet
 		return files, nil
 	}
-	return c.addRequested(plan, files, do.part.requested)
+	return s.addRequested(plan, files, s.task.part.requested)
 }
 
 // kernelFile is the kernel's own module at host as a file of a guest.
@@ -99,15 +97,15 @@ func kernelFile(host string) (initramfs.File, error) {
 }
 
 // addModules puts the modules under test, and the packages that they build upon, into plan, and gives the files.
-func (c *cell) addModules(plan *wire.Plan) (files []initramfs.File) {
-	for i, m := range c.built.depends {
+func (s *session) addModules(plan *wire.Plan) (files []initramfs.File) {
+	for i, m := range s.cell.built.depends {
 		guest := fmt.Sprintf("%s/depends/%d-%s.ko", wire.ModuleDir, i, m.Name)
 		plan.Dependencies = append(plan.Dependencies, guest)
 		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
 	}
-	for _, m := range c.built.Modules {
+	for _, m := range s.cell.built.Modules {
 		guest := wire.ModuleDir + "/" + m.Name + ".ko"
-		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, c.spec().Params), Declared: declared(m)})
+		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, s.cell.spec().Params), Declared: declared(m)})
 		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
 	}
 	return files
@@ -165,4 +163,27 @@ func seed() []byte {
 	b := make([]byte, wire.SeedSize)
 	rand.Read(b) // never fails
 	return b
+}
+
+// addRequested puts what the kernel asked for into plan, and the files of it that are not there yet behind files.
+func (s *session) addRequested(plan *wire.Plan, files []initramfs.File, req requested) ([]initramfs.File, error) {
+	paths, err := s.cell.tree.Closure(req.modules...)
+	if err != nil {
+		return nil, err
+	}
+	for _, host := range paths {
+		if s.cell.brings(kernels.ModuleName(host)) {
+			continue
+		}
+		file, err := kernelFile(host)
+		if err != nil {
+			return nil, err
+		}
+		plan.Given = append(plan.Given, file.Guest)
+		if !slices.ContainsFunc(files, func(f initramfs.File) bool { return f.Guest == file.Guest }) {
+			files = append(files, file)
+		}
+	}
+	plan.Asked = req.names
+	return files, nil
 }

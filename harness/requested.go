@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
@@ -96,29 +95,6 @@ func (c *cell) fits(names []string) bool {
 		size += info.Size()
 	}
 	return err == nil && size <= maxRequestedBytes
-}
-
-// addRequested puts what the kernel asked for into plan, and the files of it that are not there yet behind files.
-func (c *cell) addRequested(plan *wire.Plan, files []initramfs.File, req requested) ([]initramfs.File, error) {
-	paths, err := c.tree.Closure(req.modules...)
-	if err != nil {
-		return nil, err
-	}
-	for _, host := range paths {
-		if c.brings(kernels.ModuleName(host)) {
-			continue
-		}
-		file, err := kernelFile(host)
-		if err != nil {
-			return nil, err
-		}
-		plan.Given = append(plan.Given, file.Guest)
-		if !slices.ContainsFunc(files, func(f initramfs.File) bool { return f.Guest == file.Guest }) {
-			files = append(files, file)
-		}
-	}
-	plan.Asked = req.names
-	return files, nil
 }
 
 // requestNotes say what the kernel asked for, and whether it got it.

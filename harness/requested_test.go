@@ -240,7 +240,7 @@ func TestGivenIsOfTheTree(t *testing.T) {
 		t.Error("the same is given twice, or nothing is")
 	}
 	var plan wire.Plan
-	files, err := c.addKernelModules(&plan, task{part: a})
+	files, err := (&session{c, task{part: a}}).addKernelModules(&plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestGivenIsOfTheTree(t *testing.T) {
 		t.Errorf("given %s, want %s; %d files, dependencies %q", got, want, len(files), plan.Dependencies)
 	}
 	bare := wire.Plan{}
-	if files, err := c.addKernelModules(&bare, task{bare: true}); err != nil || len(files)+len(bare.Given)+len(bare.Asked) > 0 {
+	if files, err := (&session{c, task{bare: true}}).addKernelModules(&bare); err != nil || len(files)+len(bare.Given)+len(bare.Asked) > 0 {
 		t.Errorf("the kernel alone is given %q: %v", bare.Given, err)
 	}
 }

@@ -39,13 +39,8 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 	if t.err != nil {
 		return t.err
 	}
-	do := task{shell: true}
-	payload, err := c.payload(do)
+	out, err := (&session{&c, task{shell: true}}).run(ctx, t, term)
 	if err != nil {
-		return err
-	}
-	out := outcome{rounds: judge.NewRounds(payload.Plan.Nonce)}
-	if err := c.session(ctx, t, do, payload, term, &out); err != nil {
 		return err
 	}
 	if !out.rounds.Current().Hello {
