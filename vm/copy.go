@@ -1,11 +1,11 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,16 +13,14 @@ import (
 // copiers copy the bytes of a guest's channels, each in a goroutine of its own, until QEMU's death ends them.
 type copiers struct {
 	conns    []net.Conn
+	done     chan error // of each of conns
 	console  *countedConn
 	terminal io.ReadWriter
 	input    chan struct{} // closed when nothing more is read from terminal
-	wg       sync.WaitGroup
-	mu       sync.Mutex
-	errs     []error
 }
 
 func startCopiers(m *Machine, ch *channels) *copiers {
-	c := &copiers{terminal: m.Terminal, input: make(chan struct{}), console: &countedConn{Conn: ch.console.ours}}
+	c := &copiers{terminal: m.Terminal, input: make(chan struct{}), console: &countedConn{Conn: ch.console.ours}, done: make(chan error, 3)}
 	c.drain("console", m.Console, c.console)
 	c.drain("report", m.Report, ch.report.ours)
 	if m.Terminal != nil {
@@ -39,46 +37,37 @@ func startCopiers(m *Machine, ch *channels) *copiers {
 // reads would stop at its next write.
 func (c *copiers) drain(name string, w io.Writer, conn net.Conn) {
 	c.conns = append(c.conns, conn)
-	c.wg.Go(func() {
+	go func() {
 		defer conn.Close()
-		if w != nil {
-			to := &errWriter{w: w}
-			if _, err := io.Copy(to, conn); err == nil || to.err == nil {
-				return // a read error is the guest's end, as EOF is
-			}
-			c.fail(fmt.Errorf("write %s: %w", name, to.err))
+		to := &errWriter{w: cmp.Or[io.Writer](w, io.Discard)}
+		io.Copy(to, conn)
+		if to.err != nil { // else it was a read error, which is the guest's end, as EOF is
+			io.Copy(io.Discard, conn)
+			to.err = fmt.Errorf("write %s: %w", name, to.err)
 		}
-		io.Copy(io.Discard, conn)
-	})
-}
-
-func (c *copiers) fail(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.errs = append(c.errs, err)
+		c.done <- to.err
+	}()
 }
 
 // wait returns when the last bytes were written, or after limit with an error.
 func (c *copiers) wait(limit time.Duration) error {
 	c.stopInput()
-	idle := make(chan struct{})
-	go func() {
-		c.wg.Wait()
-		close(idle)
-	}()
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-idle:
-	case <-timer.C:
+	late := time.After(limit)
+	var errs []error
+	for range c.conns {
+		select {
+		case err := <-c.done:
+			errs = append(errs, err)
+			continue
+		case <-late:
+		}
 		for _, conn := range c.conns {
 			conn.Close()
 		}
-		c.fail(fmt.Errorf("the writer of a channel did not return within %v after the guest's end", limit))
+		errs = append(errs, fmt.Errorf("the writer of a channel did not return within %v after the guest's end", limit))
+		break
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return errors.Join(c.errs...)
+	return errors.Join(errs...)
 }
 
 // stopInput ends the read from the terminal if it can have a deadline. Otherwise the read goes on until the next key is

@@ -27,7 +27,9 @@ func TestStuckWriter(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	close(release)
-	p.wg.Wait()
+	if err := <-p.done; err != nil {
+		t.Error(err)
+	}
 	ch.close()
 }
 

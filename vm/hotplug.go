@@ -127,37 +127,12 @@ func (m *Machine) declared(name string) (Plug, error) {
 // plugged are the devices that are plugged into a guest.
 type plugged struct {
 	turn    sync.Mutex // one device comes or goes at a time
-	mu      sync.Mutex
-	removed map[string]chan struct{} // by QEMU's id; closed when the guest has released the device
-}
-
-// add returns the channel of a device that is plugged in, and whether it was not before.
-func (s *plugged) add(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.removed[id] != nil {
-		return false
-	}
-	if s.removed == nil {
-		s.removed = map[string]chan struct{}{}
-	}
-	s.removed[id] = make(chan struct{})
-	return true
-}
-
-// channel is closed when the device is removed; nil where it is not plugged in.
-func (s *plugged) channel(id string) <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.removed[id]
+	removed sync.Map   // by QEMU's id, of chan struct{}; closed when the guest has released the device
 }
 
 func (s *plugged) remove(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c := s.removed[id]; c != nil {
-		close(c)
-		delete(s.removed, id)
+	if c, ok := s.removed.LoadAndDelete(id); ok {
+		close(c.(chan struct{}))
 	}
 }
 
@@ -197,7 +172,7 @@ func (p *Process) Plug(ctx context.Context, name string) error {
 	p.plugged.turn.Lock()
 	defer p.plugged.turn.Unlock()
 	id := plugPrefix + name
-	if !p.plugged.add(id) {
+	if _, exists := p.plugged.removed.LoadOrStore(id, make(chan struct{})); exists {
 		return fmt.Errorf("%s is plugged in already", name)
 	}
 	if err := p.hotplug(ctx, "device_add "+d.row()); err != nil {
@@ -216,8 +191,8 @@ func (p *Process) Unplug(ctx context.Context, name string, timeout time.Duration
 	p.plugged.turn.Lock()
 	defer p.plugged.turn.Unlock()
 	id := plugPrefix + name
-	removed := p.plugged.channel(id)
-	if removed == nil {
+	removed, ok := p.plugged.removed.Load(id)
+	if !ok {
 		return fmt.Errorf("%s is not plugged in", name)
 	}
 	if err := p.hotplug(ctx, "device_del "+id); err != nil {
@@ -226,7 +201,7 @@ func (p *Process) Unplug(ctx context.Context, name string, timeout time.Duration
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
-	case <-removed:
+	case <-removed.(chan struct{}):
 		return nil
 	case <-timer.C:
 		return fmt.Errorf("unplug %s: the guest has not released it after %v", name, timeout)

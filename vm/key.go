@@ -12,8 +12,8 @@ import (
 
 // TemplateKey is a digest of all that must be equal between a template and its clones: the content of the kernel and the
 // initramfs, every argument of QEMU but for paths, the drive's size, and qemu, the version (QEMUVersion). With KVM also
-// this host's processor and kernel, which the guest has seen. Of a file whose size and time stay the same the content is
-// read once in the life of this process.
+// this host's processor and kernel, which the guest has seen. A file is read once in the life of this process, unless
+// its size or time changes.
 func (m *Machine) TemplateKey(qemu string) (string, error) {
 	if err := m.Validate(); err != nil {
 		return "", err
@@ -45,7 +45,7 @@ func (m *Machine) TemplateKey(qemu string) (string, error) {
 	return fmt.Sprintf("%x", sha256.Sum256(text)), err
 }
 
-// withoutPaths are QEMU's arguments with a word in place of each path and of what lies behind the ports.
+// withoutPaths are QEMU's arguments with a word in place of each path and backend.
 func (m *Machine) withoutPaths() []string {
 	plain := *m
 	for path, name := range map[*string]string{&plain.Kernel: "kernel", &plain.Initrd: "initrd", &plain.Drive: "drive"} {
@@ -56,15 +56,15 @@ func (m *Machine) withoutPaths() []string {
 	return plain.argv(backends{console: "c", report: "r", terminal: "t", monitor: "m"}, &ramFile{path: "ram", shared: true})
 }
 
-// digests remembers the digests of files that were read.
-var digests digestCache
+// digests are those of files that were read.
+var digests = digestCache{known: map[fileVersion]string{}}
 
 type digestCache struct {
 	mu    sync.Mutex
 	known map[fileVersion]string
 }
 
-// fileVersion stands for a file's content.
+// fileVersion identifies a file's content.
 type fileVersion struct {
 	path string
 	size int64
@@ -76,29 +76,25 @@ func (c *digestCache) of(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
 	version := fileVersion{path, info.Size(), info.ModTime()}
 	c.mu.Lock()
-	defer c.mu.Unlock() // also while reading: those who ask for the same file would all read it
+	defer c.mu.Unlock() // also while reading: others who need the same file would all read it
 	if digest, ok := c.known[version]; ok {
 		return digest, nil
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", err
 	}
-	digest := fmt.Sprintf("%x", h.Sum(nil))
-	if c.known == nil {
-		c.known = map[fileVersion]string{}
-	}
-	c.known[version] = digest
-	return digest, nil
+	c.known[version] = fmt.Sprintf("%x", h.Sum(nil))
+	return c.known[version], nil
 }

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -159,33 +160,24 @@ func sumSparse(path string) (part, error) {
 	}
 }
 
-// sumBlock is what the checksum of a memory looks at in one piece: a page.
+// sumBlock is the unit of a memory's checksum: a page.
 const sumBlock = 4096
 
 var zeroBlock [sumBlock]byte
 
 // sumExtent adds the blocks from begin to end.
 func (p *part) sumExtent(f *os.File, begin, end int64) error {
-	buf := make([]byte, 256*sumBlock)
-	var offset [8]byte
-	for begin < end {
-		n, err := f.ReadAt(buf[:min(int64(len(buf)), end-begin)], begin)
-		if n == 0 && err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
+	in := bufio.NewReaderSize(io.NewSectionReader(f, begin, end-begin), 256*sumBlock)
+	block := make([]byte, sumBlock)
+	for ; begin < end; begin += sumBlock {
+		n, err := io.ReadFull(in, block[:min(sumBlock, end-begin)])
+		if err != nil {
 			return err
 		}
-		for at := 0; at < n; at += sumBlock {
-			block := buf[at:min(at+sumBlock, n)]
-			if bytes.Equal(block, zeroBlock[:len(block)]) {
-				continue
-			}
-			binary.LittleEndian.PutUint64(offset[:], uint64(begin)+uint64(at))
-			p.CRC32 = crc32.Update(p.CRC32, castagnoli, offset[:])
-			p.CRC32 = crc32.Update(p.CRC32, castagnoli, block)
+		if !bytes.Equal(block[:n], zeroBlock[:n]) {
+			p.CRC32 = crc32.Update(p.CRC32, castagnoli, binary.LittleEndian.AppendUint64(nil, uint64(begin)))
+			p.CRC32 = crc32.Update(p.CRC32, castagnoli, block[:n])
 		}
-		begin += int64(n)
 	}
 	return nil
 }

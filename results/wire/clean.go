@@ -21,7 +21,7 @@ func (f *Frame) clean() {
 	for _, s := range []*string{&f.Nonce, &f.Suite, &f.Release, &f.Stage, &f.Module, &f.Signal} {
 		*s = line(*s)
 	}
-	f.Text = middle(scrub(f.Text), maxText)
+	f.Text = middle(Scrub(f.Text), maxText)
 	if f.Spec != nil {
 		spec := f.Spec.Cleaned()
 		f.Spec = &spec
@@ -41,14 +41,14 @@ func (s Spec) Cleaned() Spec {
 	for _, text := range []*string{&s.Name, &s.Group, &s.State, &s.Node, &s.Location} {
 		*text = line(*text)
 	}
-	s.Message = middle(scrub(s.Message), maxMessage)
-	s.Output = middle(scrub(s.Output), maxText)
+	s.Message = middle(Scrub(s.Message), maxMessage)
+	s.Output = middle(Scrub(s.Output), maxText)
 	return s
 }
 
 // line returns s as a name: scrubbed, bounded and on one line.
 func line(s string) string {
-	s = scrub(s)
+	s = Scrub(s)
 	if strings.ContainsAny(s, "\n\t") {
 		s = strings.Join(strings.Fields(s), " ")
 	}
@@ -74,7 +74,7 @@ var escapes = sync.OnceValue(func() *regexp.Regexp {
 
 // scrub removes from s what a terminal, a browser or an XML reader might obey instead of show: escape sequences, control
 // characters, bidirectional marks, bytes that are not UTF-8. Line ends become \n.
-func scrub(s string) string {
+func Scrub(s string) string {
 	if plain(s) {
 		return s
 	}

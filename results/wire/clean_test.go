@@ -25,8 +25,8 @@ func TestScrub(t *testing.T) {
 		"bom\ufeff\ufffe":                "bom",
 		"größe 漢字 🙂":                     "größe 漢字 🙂",
 	} {
-		if got := scrub(in); got != want {
-			t.Errorf("scrub(%q) = %q, want %q", in, got, want)
+		if got := Scrub(in); got != want {
+			t.Errorf("Scrub(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func Marker(nonce string, m Mark) string {
 // ParseMarker finds the mark in a line of the console, behind the kernel's own prefix. It returns false for a line without
 // one, and for marks of another nonce.
 func ParseMarker(text, nonce string) (Mark, bool) {
-	_, text, found := strings.Cut(scrub(text), "modmatrix "+nonce+": ")
+	_, text, found := strings.Cut(Scrub(text), "modmatrix "+nonce+": ")
 	if !found || nonce == "" {
 		return Mark{}, false
 	}

@@ -9,29 +9,23 @@ type Severity int
 const (
 	Fail  Severity = iota + 1 // a fault of the kernel or of a module in it
 	Warn                      // a fault by default; a project may allow it
-	Note                      // worth telling, decides nothing
+	Note                      // worth a line, decides nothing
 	Infra                     // the guest could not be run as planned; says nothing of the module
 )
 
-// String gives the word for s; an invalid severity gives "invalid".
+// String returns the word for s, "invalid" for an invalid severity.
 func (s Severity) String() string {
-	switch s {
-	case Fail:
-		return "fail"
-	case Warn:
-		return "warn"
-	case Note:
-		return "note"
-	case Infra:
-		return "infra"
+	words := []string{Fail: "fail", Warn: "warn", Note: "note", Infra: "infra"}
+	if s < Fail || s > Infra {
+		return "invalid"
 	}
-	return "invalid"
+	return words[s]
 }
 
 // Fault reports whether s counts against the kernel under test unless someone allowed it.
 func (s Severity) Fault() bool { return s == Fail || s == Warn }
 
-// The kinds of splats: a closed list, in the order of Kinds.
+// The kinds of splats: a closed list.
 const (
 	KindOops       = "oops"        // a trap in kernel mode: page fault, general protection, divide error …
 	KindBug        = "bug"         // BUG(), a Rust panic, or a line that begins with BUG: and has no better kind
@@ -69,15 +63,7 @@ const (
 	KindBoot       = "boot"        // no root, no init, no initramfs
 )
 
-// Kinds lists every kind, for documentation and validation.
-var Kinds = []string{
-	KindOops, KindBug, KindPanic, KindWarn, KindKASAN, KindKFENCE, KindKMSAN, KindKCSAN, KindUBSAN, KindSLUB,
-	KindBadPage, KindFortify, KindUsercopy, KindList, KindStack, KindCFI, KindODEBUG, KindLockdep, KindRCU,
-	KindAtomic, KindSpinlock, KindSoftLockup, KindHardLockup, KindStall, KindHungTask, KindRefcount, KindLeak,
-	KindDriverCore, KindModuleLoad, KindTrace, KindCrit, KindAlloc, KindOOM, KindBoot,
-}
-
-// codeOf says how a cell is coded for a kind. A kind that is missing here is coded CodeOops.
+// codeOf is the code of a cell with a splat of the kind. A kind that is missing here has CodeOops.
 var codeOf = map[string]results.Code{
 	KindPanic:      results.CodePanic,
 	KindWarn:       results.CodeWarn,
@@ -107,7 +93,6 @@ var codeOf = map[string]results.Code{
 	KindBoot:       results.CodeInfra,
 }
 
-// code gives the results.Code for a kind.
 func code(kind string) results.Code {
 	if c, ok := codeOf[kind]; ok {
 		return c

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/modmatrix/modmatrix/results/wire"
 )
 
 // maxLine bounds what is read of one line. A printk record holds about 1000 bytes
@@ -121,56 +121,12 @@ func syslogHost(b []byte) ([]byte, bool) {
 	return b[i+len(" kernel: "):], true
 }
 
-// printable makes text of raw bytes that is safe to show: no escape sequences, no control characters,
-// nothing that changes the direction of text, no invalid UTF-8, at most maxLine bytes.
+// printable makes text of raw bytes that is safe to show, on one line of at most maxLine bytes.
 func printable(raw []byte) string {
-	raw = raw[:min(len(raw), maxLine)]
-	if plain(raw) {
-		return strings.TrimRight(string(raw), " ")
-	}
-	var out strings.Builder
-	for i := 0; i < len(raw); {
-		if n := escapeLen(raw[i:]); n > 0 {
-			i += n
-			continue
-		}
-		r, n := utf8.DecodeRune(raw[i:])
-		switch {
-		case r == '\t':
-			out.WriteByte(' ')
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r):
-		default:
-			out.WriteRune(r) // an invalid byte becomes U+FFFD
-		}
-		i += n
-	}
-	return strings.TrimRight(clip(out.String(), maxLine), " ")
+	text := strings.ReplaceAll(string(raw[:min(len(raw), maxLine)]), "\r", "")
+	return strings.TrimRight(clip(oneLine.Replace(wire.Scrub(text)), maxLine), " ")
 }
 
-// plain reports whether b is printable ASCII throughout, as nearly all lines are.
-func plain(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// escapeLen is the length of an ANSI control sequence at the start of b, zero when there is none.
-func escapeLen(b []byte) int {
-	if b[0] != 0x1b || len(b) < 2 {
-		return 0
-	}
-	if b[1] != '[' {
-		return 2
-	}
-	for i := 2; i < len(b); i++ {
-		if b[i] >= 0x40 && b[i] <= 0x7e {
-			return i + 1
-		}
-	}
-	return len(b)
-}
+var oneLine = strings.NewReplacer("\t", " ", "\n", " ")
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 
@@ -20,27 +21,22 @@ var (
 func Reason(log []byte, module string) string {
 	module = wire.ModuleName(module)
 	var loader, own string
-	for pos := 0; pos < len(log); {
-		sp := readLine(log, pos)
-		pos = max(nextLine(log, sp.end), sp.start+1)
+	for sp := range lines(log, 0) {
 		if sp.User || sp.Text == "" || taintNotice.MatchString(sp.Text) {
 			continue
 		}
 		name := namedModule(sp.Text)
-		switch h, ok := classify(sp, func() span { return span{} }); {
+		switch h, ok := classify(log, sp); {
 		case ok && h.kind == KindModuleLoad && loader == "" && (name == "" || name == module):
 			loader = sp.Text
 		case name == module || strings.HasPrefix(wire.ModuleName(sp.Text), module+" "):
 			own = sp.Text
 		}
 	}
-	if loader != "" {
-		return loader
-	}
-	return own
+	return cmp.Or(loader, own)
 }
 
-// namedModule gives the module that a line is about, with underscores; empty when it names none.
+// namedModule returns the module that a line is about, with underscores; empty when it names none.
 func namedModule(text string) string {
 	m := namedRE.FindStringSubmatch(text)
 	if m == nil {

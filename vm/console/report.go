@@ -1,30 +1,31 @@
 package console
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 )
 
 // report is a header and the lines that the kernel printed with it.
 type report struct {
-	head   header
-	start  int
-	end    int    // of the last line that is part of it
-	lines  []span // its lines, the first one included
-	told   []int  // starts of lines with a header of their own that this report has taken in
-	panic  string // what the panic said that ended it
-	detail string // "Read" or "Write"
-	warned bool   // a WARNING of the same event was taken in
-	bare   bool   // the processor was at an address without a symbol
-	last   string // the module that was unloaded last
-	traces traces
+	head     header
+	start    int
+	end      int    // of the last line that is part of it
+	lines    []span // its lines, the first one included
+	absorbed []int  // starts of further headers among them
+	panic    string // what the panic said that ended it
+	detail   string // "Read" or "Write"
+	warned   bool   // a WARNING of the same event was absorbed
+	bare     bool   // the processor was at an address without a symbol
+	last     string // the module that was unloaded last
+	traces   traces
 }
 
 // reader follows one report through the log.
 type reader struct {
 	report
 	log   []byte // up to where the report may reach
-	hit   int    // end of the next needle
+	hit   int    // end of the next literal
 	quiet int    // lines since the last one that looked like a report's
 	cut   bool   // the report began with "cut here": a better header names it
 }
@@ -34,16 +35,12 @@ func readReport(log []byte, head header) report {
 	r := reader{log: log[:min(len(log), head.start+maxBytes)], hit: -1, cut: head.is(generic)}
 	r.report = report{head: head, start: head.start, end: head.end, lines: []span{head.span}}
 	r.traces.begin(head)
-	if m := panicText(head); m != "" {
-		r.panic = m
-	}
+	r.panic = panicText(head)
 	if head.is(single) {
 		return r.report
 	}
-	for pos := nextLine(r.log, head.end); pos < len(r.log) && len(r.lines) < maxReport && r.quiet <= maxQuiet; {
-		sp := readLine(r.log, pos)
-		pos = max(nextLine(r.log, sp.end), sp.start+1)
-		if r.owns(sp) && !r.take(sp) {
+	for sp := range lines(r.log, nextLine(r.log, head.end)) {
+		if len(r.lines) >= maxReport || r.quiet > maxQuiet || r.owns(sp) && !r.take(sp) {
 			break
 		}
 	}
@@ -97,22 +94,20 @@ func (r *reader) note(text string) {
 // keep says that the report reaches at least to the end of sp.
 func (r *reader) keep(sp span) { r.end, r.quiet = sp.end, 0 }
 
-// header classifies a line of the body if there is a needle in it.
+// header classifies a line of the body if there is a literal in it.
 func (r *reader) header(sp span) (header, bool) {
 	if r.hit >= 0 && r.hit <= sp.start || r.hit == -1 {
-		if r.hit = r.next(sp.start); r.hit < 0 {
+		if r.hit = allLiterals.next(r.log, sp.start); r.hit < 0 {
 			r.hit = len(r.log) + 1
 		}
 	}
 	if r.hit > sp.end {
 		return header{}, false
 	}
-	return classify(sp, func() span { return readLine(r.log, nextLine(r.log, sp.end)) })
+	return classify(r.log, sp)
 }
 
-func (r *reader) next(from int) int { return finder.next(r.log, from) }
-
-// absorbs reports whether h tells of the same event as the report that is open.
+// absorbs reports whether h is of the same event as the report that is open.
 func (r *reader) absorbs(h header) bool {
 	switch {
 	case h.is(mute) || h.kind == KindTrace:
@@ -154,14 +149,12 @@ func (r *reader) early() bool {
 	return len(r.lines) < maxHead && !r.traces.begun(r.head.is(direct))
 }
 
-// absorb takes in h, which may know better than "cut here" what happened.
+// absorb adds h to the report. After a mere "cut here" it becomes the header.
 func (r *reader) absorb(h header) {
-	r.told = append(r.told, h.start)
+	r.absorbed = append(r.absorbed, h.start)
 	r.lines = append(r.lines, h.span)
 	r.keep(h.span)
-	if m := panicText(h); m != "" && r.panic == "" {
-		r.panic = m
-	}
+	r.panic = cmp.Or(r.panic, panicText(h))
 	r.warned = r.warned || isWarning(h) || isWarning(r.head)
 	if r.cut && r.early() && h.rank < r.head.rank && !h.is(mute) {
 		r.head = h
@@ -175,7 +168,7 @@ func (r *reader) absorb(h header) {
 // isWarning reports whether h is a WARN_ON that the kernel has survived.
 func isWarning(h header) bool { return h.kind == KindWarn && !h.is(generic) }
 
-// panicText gives the words of a panic line, empty for any other.
+// panicText returns the words of a panic line, empty for any other.
 func panicText(h header) string {
 	_, text, ok := strings.Cut(h.Text, "Kernel panic - not syncing")
 	if !ok {

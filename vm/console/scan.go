@@ -7,12 +7,12 @@ const (
 	maxReport = 500     // lines of one report
 	maxBytes  = 1 << 18 // of the log that one report may reach over, lines of others included
 	maxQuiet  = 20      // lines that belong to no report end it
-	maxHead   = 12      // lines from the header to the stack trace, in which further headers tell of the same event
+	maxHead   = 12      // lines from the header to the stack trace, in which further headers are of the same event
 	panicNear = 1 << 16 // bytes after a splat in which a panic is its consequence
 )
 
 // Scan returns the splats of a kernel log in the order in which they start, at most 1000 faults and 1000 others.
-// A panic that follows a fault is no splat of its own: it is told in Splat.Panic of the fault.
+// A panic that follows a fault is no splat of its own: its text is in Splat.Panic of the fault.
 func Scan(log []byte) []Splat {
 	var out []Splat
 	var faults int
@@ -40,22 +40,12 @@ func Scan(log []byte) []Splat {
 	return out
 }
 
-// ContainsFault reports whether Scan would find a splat of severity Fail or Warn. It stops at the first one.
-func ContainsFault(log []byte) bool {
-	found := false
-	walk(log, func(r report, _ int) bool {
-		found = r.head.severity.Fault()
-		return !found
-	})
-	return found
-}
-
 // walk yields every report of log with its line number until yield returns false.
 func walk(log []byte, yield func(report, int) bool) {
-	told := map[int]bool{} // starts of lines that a report before them has taken in
-	lines := lineCounter{log: log, line: 1}
+	absorbed := map[int]bool{} // starts of headers that an earlier report has absorbed
+	counter := lineCounter{log: log, line: 1}
 	for at := 0; ; {
-		hit := finder.next(log, at)
+		hit := allLiterals.next(log, at)
 		if hit < 0 {
 			return
 		}
@@ -69,22 +59,22 @@ func walk(log []byte, yield func(report, int) bool) {
 			continue
 		}
 		at = max(sp.end, hit)
-		if told[sp.start] {
-			delete(told, sp.start)
+		if absorbed[sp.start] {
+			delete(absorbed, sp.start)
 			continue
 		}
-		head, ok := classify(sp, func() span { return readLine(log, nextLine(log, sp.end)) })
+		head, ok := classify(log, sp)
 		if !ok {
 			continue
 		}
 		r := readReport(log, head)
-		for _, start := range r.told {
-			told[start] = true
+		for _, start := range r.absorbed {
+			absorbed[start] = true
 		}
 		if head.is(mute) {
 			continue
 		}
-		if !yield(r, lines.at(r.start)) {
+		if !yield(r, counter.at(r.start)) {
 			return
 		}
 	}

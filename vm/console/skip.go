@@ -1,14 +1,17 @@
 package console
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Frames that many bugs share say nothing of any of them. The lists below hold function names without their leading
 // underscores; "x*" is every name that begins with x, "*x" one that ends in it, "*x*" one that holds it.
 
 // names is a list of that sort.
 type names struct {
-	exact                    map[string]bool
-	prefixes, suffixes, part []string
+	exact                     map[string]bool
+	prefixes, suffixes, parts []string
 }
 
 func newNames(lists ...string) names {
@@ -17,7 +20,7 @@ func newNames(lists ...string) names {
 		head, tail := strings.HasPrefix(word, "*"), strings.HasSuffix(word, "*")
 		switch word = strings.Trim(word, "*"); {
 		case head && tail:
-			n.part = append(n.part, word)
+			n.parts = append(n.parts, word)
 		case head:
 			n.suffixes = append(n.suffixes, word)
 		case tail:
@@ -30,31 +33,14 @@ func newNames(lists ...string) names {
 }
 
 // has reports whether the list names a function. In a module only whole names count: what a module calls
-// "check_ring" is its own, however the kernel's checkers are called.
+// "check_ring" is its own, whatever the kernel's checkers are called.
 func (n names) has(f Frame) bool {
 	name := strings.TrimLeft(f.Function, "_")
-	switch {
-	case n.exact[name]:
-		return true
-	case f.Module != "":
-		return false
+	anyOf := func(list []string, matches func(name, word string) bool) bool {
+		return slices.ContainsFunc(list, func(word string) bool { return matches(name, word) })
 	}
-	for _, p := range n.prefixes {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
-	}
-	for _, s := range n.suffixes {
-		if strings.HasSuffix(name, s) {
-			return true
-		}
-	}
-	for _, p := range n.part {
-		if strings.Contains(name, p) {
-			return true
-		}
-	}
-	return false
+	return n.exact[name] || f.Module == "" &&
+		(anyOf(n.prefixes, strings.HasPrefix) || anyOf(n.suffixes, strings.HasSuffix) || anyOf(n.parts, strings.Contains))
 }
 
 // skipped reports whether a frame is never the guilty one.

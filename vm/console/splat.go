@@ -7,7 +7,7 @@ import (
 
 // Splat is one thing the kernel complained about.
 type Splat struct {
-	Kind        string       // one of Kinds
+	Kind        string       // one of the Kind constants
 	Code        results.Code // how a cell is coded for it
 	Severity    Severity     // how much it weighs
 	Title       string       // kind and guilty function without numbers, at most 120 bytes; the same bug gets the same title
@@ -29,7 +29,7 @@ type Frame struct {
 	Function string // without compiler suffixes such as .isra.0
 	Symbol   string // as the kernel prints it, which is how the object file has it; empty when the trace names no place in it
 	Offset   uint64 // into the function; zero also when the trace does not tell
-	Size     uint64 // of the function in bytes; zero when the trace does not tell
+	Size     uint64 // of the function in bytes; zero when the trace does not say
 	Module   string // empty for the kernel itself
 	Reliable bool   // false for the frames that the unwinder only guesses at, printed with "?"
 	PC       bool   // Offset is where the processor was; else it is where a call returns to

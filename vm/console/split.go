@@ -1,6 +1,9 @@
 package console
 
-import "bytes"
+import (
+	"bytes"
+	"iter"
+)
 
 // span is one line of the log as the kernel meant it. A console shows one record after another, but other writers cut
 // in, and line ends get lost: a time stamp in the middle of a physical line begins a line of its own.
@@ -32,6 +35,19 @@ func readLine(log []byte, start int) span {
 	end := lineEnd(log, start)
 	raw := log[start:end]
 	return span{start: start, end: end, Line: Clean(bytes.TrimRight(raw, "\r"))}
+}
+
+// lines yields the lines of log from the one that begins at pos.
+func lines(log []byte, pos int) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		for pos < len(log) {
+			sp := readLine(log, pos)
+			pos = max(nextLine(log, sp.end), sp.start+1)
+			if !yield(sp) {
+				return
+			}
+		}
+	}
 }
 
 // nextLine returns the offset at which the line after the one that ends at end begins.

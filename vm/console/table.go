@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// signature announces one sort of report. A line that holds the needle, matches the pattern and is not spared is its
+// signature announces one sort of report. A line that holds the literal, matches the pattern and is not spared is its
 // header. The first signature that fits a line names it, so the table goes from the special to the general.
 type signature struct {
-	needle   string // in every header; at least four bytes
-	pattern  string // regular expression on the cleaned text; empty: the needle is enough
+	literal  string // in every header; at least four bytes
+	pattern  string // regular expression on the cleaned text; empty: the literal is enough
 	kind     string
 	severity Severity
 	title    string // expanded with the pattern's groups; " in FUNCTION" follows; empty: the kind's name
@@ -24,7 +24,7 @@ type flags uint
 const (
 	single  flags = 1 << iota // one line, without a report behind it
 	tail                      // belongs to the report before it, when there is one
-	mute                      // no fault, but a stack trace follows that must not be taken for one
+	mute                      // no fault, but a stack trace follows that must not be read as one
 	generic                   // gives way to any other header in the lines up to the stack trace
 	user                      // the same words are used of a process; see userTrap
 	whole                     // the title is complete, no function follows
@@ -55,8 +55,8 @@ func isSpared(text string) bool {
 // signatures is the whole table, special before general, compiled.
 var signatures = compile(memoryTable, faultTable, lockTable, hangTable, driverTable, moduleTable, warnTable, bannerTable, muteTable, bootTable, genericTable)
 
-// finder looks for all needles of the table.
-var finder = newNeedles(needleTexts(signatures))
+// allLiterals are those of the whole table.
+var allLiterals = newLiterals(signatures)
 
 func compile(tables ...[]signature) []*signature {
 	var all []*signature
@@ -72,14 +72,6 @@ func compile(tables ...[]signature) []*signature {
 	return all
 }
 
-func needleTexts(sigs []*signature) []string {
-	texts := make([]string, len(sigs))
-	for i, s := range sigs {
-		texts[i] = s.needle
-	}
-	return texts
-}
-
 // header is a line together with the signature that it fits.
 type header struct {
 	span
@@ -87,13 +79,13 @@ type header struct {
 	rank int // index into signatures: lower is more special
 }
 
-// classify finds the signature of a line. The line after it is given for the banner signatures.
-func classify(sp span, next func() span) (header, bool) {
+// classify finds the signature of a line of log.
+func classify(log []byte, sp span) (header, bool) {
 	if sp.User || isSpared(sp.Text) {
 		return header{}, false
 	}
 	for rank, s := range signatures {
-		if s.fits(sp, next) {
+		if s.fits(log, sp) {
 			return header{sp, s, rank}, true
 		}
 	}
@@ -101,18 +93,18 @@ func classify(sp span, next func() span) (header, bool) {
 }
 
 // fits reports whether sp is a header of s.
-func (s *signature) fits(sp span, next func() span) bool {
+func (s *signature) fits(log []byte, sp span) bool {
 	switch {
 	case s.kind == KindCrit:
 		return sp.Level >= 0 && sp.Level <= 2 && sp.Text != ""
-	case !strings.Contains(sp.Text, s.needle):
+	case !strings.Contains(sp.Text, s.literal):
 		return false
 	case s.re != nil && !s.re.MatchString(sp.Text):
 		return false
 	case s.is(user) && userTrap.MatchString(sp.Text):
 		return false
 	case s.is(banner):
-		return taintLine.MatchString(next().Text)
+		return taintLine.MatchString(readLine(log, nextLine(log, sp.end)).Text)
 	}
 	return true
 }
