@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,64 +11,58 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// frames follows the report of a guest.
+// frames reads the report of a guest.
 type frames struct {
-	in    *io.PipeWriter
-	read  chan wire.Frame
-	done  chan struct{}
-	guest *judge.Guest // complete once done is closed
+	out   *io.PipeReader
+	in    *io.PipeWriter // what the guest writes to
+	read  *wire.Reader
+	guest *judge.Guest // of the frames that were read
 }
 
 func newFrames(nonce string) *frames {
 	out, in := io.Pipe()
-	f := &frames{in: in, read: make(chan wire.Frame, 1<<12), done: make(chan struct{}), guest: judge.NewGuest(nonce)}
-	go func() {
-		defer close(f.done)
-		for r := wire.NewReader(out); ; {
-			frame, err := r.Next()
-			if err != nil {
-				out.CloseWithError(err) // the writer must not wait
-				return
-			}
-			if f.guest.Add(frame) {
-				select {
-				case f.read <- frame:
-				default: // nobody waits for this one any more
-				}
-			}
-		}
-	}()
-	return f
+	return &frames{out, in, wire.NewReader(out), judge.NewGuest(nonce)}
 }
 
-// await returns when a frame that fits has come; its error is how the guest ended before.
-func (f *frames) await(p *vm.Process, fits func(wire.Frame) bool) error {
+// until reads up to a frame that fits; the rest stays to be read.
+func (f *frames) until(p *vm.Process, fits func(wire.Frame) bool) error {
+	go func() {
+		p.Wait()
+		f.in.Close()
+	}()
 	for {
-		select {
-		case frame := <-f.read:
-			if fits(frame) {
-				return nil
-			}
-		case <-p.Done():
+		frame, err := f.read.Next()
+		if err != nil {
+			f.out.CloseWithError(err) // the guest must not wait for a reader
+			p.Kill()
 			out, _ := p.Wait()
-			return fmt.Errorf("the guest ended too early, by %s", out.Reason)
+			return fmt.Errorf("the guest ended too early, by %s: %w", out.Reason, err)
+		}
+		if f.guest.Add(frame) && fits(frame) {
+			return nil
 		}
 	}
 }
 
-// end waits until the whole report is in guest.
-func (f *frames) end() {
-	f.in.Close()
-	<-f.done
-}
-
-// wellDone returns what is wrong with a guest that was to end by itself. Only what worked may be timed.
-func (f *frames) wellDone(out vm.Outcome, do task) error {
+// rest reads all that is left, until the guest has ended. Its error is what is wrong with a guest that was to end by itself:
+// only what worked may be timed.
+func (f *frames) rest(p *vm.Process, do task) error {
+	for {
+		frame, err := f.read.Next()
+		if err != nil {
+			f.out.CloseWithError(err)
+			break
+		}
+		f.guest.Add(frame)
+	}
+	out, err := p.Wait()
 	g, want := f.guest, 0
 	if do == pass {
 		want = 1
 	}
 	switch {
+	case err != nil:
+		return err
 	case out.Reason != vm.GuestShutdown:
 		return fmt.Errorf("the guest ended by %s", out.Reason)
 	case !g.Hello || !g.End || g.Lost || len(g.Trouble) > 0:
@@ -75,10 +70,14 @@ func (f *frames) wellDone(out vm.Outcome, do task) error {
 	case min(len(g.Loads), 1) != want || len(g.Unloads) != len(g.Loads):
 		return fmt.Errorf("the guest loaded %d modules and unloaded %d", len(g.Loads), len(g.Unloads))
 	}
+	var failed []error
 	for _, call := range append(g.Loads, g.Unloads...) {
 		if call.Errno != 0 {
-			return fmt.Errorf("load or unload %s in the guest: %w", call.Module, call)
+			failed = append(failed, fmt.Errorf("load or unload %s in the guest: %w", call.Module, call))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
+
+// discard reads the rest for nobody.
+func (f *frames) discard() { go io.Copy(io.Discard, f.out) }

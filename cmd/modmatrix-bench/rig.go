@@ -52,7 +52,6 @@ func (r *rig) ready(ctx context.Context) error {
 	}
 	began := time.Now()
 	m, frames := r.machine, newFrames("bench")
-	defer frames.end()
 	m.Report = frames.in
 	p, err := m.StartTemplate(ctx, template)
 	if err != nil {
@@ -60,7 +59,8 @@ func (r *rig) ready(ctx context.Context) error {
 	}
 	defer p.Wait()
 	defer p.Kill()
-	if err = frames.await(p, func(f wire.Frame) bool { return f.Kind == wire.KindReady }); err == nil {
+	if err = frames.until(p, func(f wire.Frame) bool { return f.Kind == wire.KindReady }); err == nil {
+		frames.discard()
 		err = p.Save(ctx)
 	}
 	if err != nil {
@@ -128,21 +128,19 @@ func (r *rig) guest(ctx context.Context, do task, start func(context.Context, *v
 	began := time.Now()
 	payload := r.payload(do)
 	m, frames := r.machine, newFrames(payload.Plan.Nonce)
-	defer frames.end()
 	m.Report = frames.in
 	p, err := start(ctx, &m, file, payload)
 	if err != nil {
 		return t, err
 	}
 	defer p.Kill()
-	if err := frames.await(p, func(f wire.Frame) bool { return f.Kind == wire.KindHello }); err != nil {
+	if err := frames.until(p, func(f wire.Frame) bool { return f.Kind == wire.KindHello }); err != nil {
 		return t, err
 	}
 	t.hello = time.Since(began).Seconds()
-	out, err := p.Wait()
+	err = frames.rest(p, do)
 	t.whole = time.Since(began).Seconds()
-	frames.end()
-	return t, errors.Join(err, frames.wellDone(out, do))
+	return t, err
 }
 
 // hold starts n clones, each with the driver loaded, and reads the memory of all of them while they idle.
@@ -189,20 +187,19 @@ func (r *rig) holdOne(ctx context.Context) (end func(), err error) {
 		p, err = m.Restore(ctx, r.template)
 	}
 	if err != nil {
-		frames.end()
 		return nil, err
 	}
 	end = func() {
 		p.Kill()
 		typist.Close()
 		p.Wait()
-		frames.end()
 		os.Remove(m.Drive)
 	}
 	loaded := func(f wire.Frame) bool { return f.Kind == wire.KindStage && f.Stage == wire.StageLoad && f.Done }
-	if err := frames.await(p, loaded); err != nil {
+	if err := frames.until(p, loaded); err != nil {
 		end()
 		return nil, err
 	}
+	frames.discard()
 	return end, nil
 }
