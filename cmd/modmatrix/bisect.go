@@ -45,10 +45,7 @@ for "skip"; 130 interrupted. The results of every kernel that was tested lie bel
 	f := cmd.Flags()
 	f.Func("good", "`SELECTOR` of a kernel on which the module works", parsedInto(&search.Good))
 	f.Func("bad", "`SELECTOR` of a newer one on which it does not", parsedInto(&search.Bad))
-	s.whichKernels(cmd)
-	s.whichSuites(cmd)
-	s.whatToRun(cmd)
-	s.output(cmd)
+	s.ofRun(cmd)
 	return cmd
 }
 

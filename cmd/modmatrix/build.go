@@ -26,9 +26,6 @@ was built, and whose .ko is proven to be for that kernel, is a PASS. It takes th
 			return a.carryOut(cmd.Context(), spec)
 		},
 	}
-	s.whichKernels(cmd)
-	s.whichSuites(cmd)
-	s.whatToRun(cmd)
-	s.output(cmd)
+	s.ofRun(cmd)
 	return cmd
 }

@@ -96,9 +96,8 @@ func TestAgainIsTheSameQuestion(t *testing.T) {
 func TestFieldsOfSpecNameTheFlagsOfRun(t *testing.T) {
 	var s specFlags
 	cmd := &cobra.Command{}
-	for _, add := range []func(*cobra.Command){s.whichKernels, s.whichSuites, s.whatToRun, s.output, s.earlierRun} {
-		add(cmd)
-	}
+	s.ofRun(cmd)
+	s.earlierRun(cmd)
 	named := map[string]bool{}
 	for _, flag := range harness.SpecFlags() {
 		named[flag.Name] = true

@@ -32,10 +32,7 @@ boots nothing. It takes the flags of run, also those that only matter to what it
 			return a.plan(cmd.Context(), spec)
 		},
 	}
-	s.whichKernels(cmd)
-	s.whichSuites(cmd)
-	s.whatToRun(cmd)
-	s.output(cmd)
+	s.ofRun(cmd)
 	return cmd
 }
 

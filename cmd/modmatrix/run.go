@@ -52,10 +52,7 @@ that no selector names any more too. Where nothing is new, it says so, and its e
 			return a.carryOut(cmd.Context(), spec)
 		},
 	}
-	s.whichKernels(cmd)
-	s.whichSuites(cmd)
-	s.whatToRun(cmd)
-	s.output(cmd)
+	s.ofRun(cmd)
 	s.earlierRun(cmd)
 	return cmd
 }

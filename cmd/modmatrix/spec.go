@@ -32,39 +32,30 @@ func (s *specFlags) whichGuest(cmd *cobra.Command) {
 	f.BoolVar(&s.RequireKVM, "require-kvm", false, "refuse to fall back to emulation")
 }
 
-// whatToRun adds the flags of the verbs that put suites through guests.
-func (s *specFlags) whatToRun(cmd *cobra.Command) {
+// ofRun adds the flags of run, which plan, build and bisect take as well, so that only the verb need be changed.
+func (s *specFlags) ofRun(cmd *cobra.Command) {
+	s.whichKernels(cmd)
 	s.whichGuest(cmd)
 	f := cmd.Flags()
+	f.StringArrayVar(&s.Suites, "suite", nil, "`SUITE` to run, a folder or a name; may be repeated (default lifecycle)")
+	f.StringVar(&s.Focus, "focus", "", "only specs whose name matches the regular expression `RE`")
 	f.StringArrayVar(&s.Plugs, "plug", nil, "`NAME=ROW` of a stand-in that is not there at boot, e.g. kbd=usb-kbd, which suites plug in and pull; may be repeated")
 	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
-	f.BoolVar(&s.DeferInTree, "defer-in-tree", false, "skip a kernel that brings the module itself, no older than this one")
-	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")
-	f.BoolVar(&s.CompareInTree, "compare-in-tree", false, "where a kernel brings a module of that name itself, run the suites with its copy as well, and show both")
-	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
-	f.IntVar(&s.Count, "count", 0, "`N` guests for each cell, one after the other; the worst decides")
 	f.StringVar(&s.Isolate, "isolate", "", "`WHAT` gets a fresh guest: suite, spec, or none, where suites share one (default suite)")
+	f.IntVar(&s.Count, "count", 0, "`N` guests for each cell, one after the other; the worst decides")
+	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
+	f.BoolVar(&s.DeferInTree, "defer-in-tree", false, "skip a kernel that brings the module itself, no older than this one")
+	f.BoolVar(&s.CompareInTree, "compare-in-tree", false, "where a kernel brings a module of that name itself, run the suites with its copy as well, and show both")
+	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")
+	f.StringVarP(&s.Out, "output", "o", "", "`DIR` for results and logs (default "+harness.OutName+")")
+	f.IntVarP(&s.Jobs, "jobs", "j", 0, "`N` builds and guests at once (default: one for each CPU)")
 }
 
-// earlierRun adds the flags that say what becomes of what the folder of results holds.
+// earlierRun adds the flags that say what becomes of the run that the folder of results holds.
 func (s *specFlags) earlierRun(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&s.Resume, "resume", false, "go on with the run that the folder of results holds, after it was killed or interrupted")
 	f.BoolVar(&s.New, "new", false, "run only the kernels that are not what they were in the run that the folder of results holds")
-}
-
-// whichSuites adds the flags of the verbs that run suites.
-func (s *specFlags) whichSuites(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringArrayVar(&s.Suites, "suite", nil, "`SUITE` to run, a folder or a name; may be repeated (default lifecycle)")
-	f.StringVar(&s.Focus, "focus", "", "only specs whose name matches the regular expression `RE`")
-}
-
-// output adds the flags of the verbs that write results.
-func (s *specFlags) output(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVarP(&s.Out, "output", "o", "", "`DIR` for results and logs (default modmatrix-out)")
-	f.IntVarP(&s.Jobs, "jobs", "j", 0, "`N` builds and guests at once (default: one for each CPU)")
 }
 
 // spec merges the flags with the configuration of the module's folder.
