@@ -68,8 +68,8 @@ func kernelsFetch(a *app) *cobra.Command {
 		Use:   "fetch SELECTOR…",
 		Short: "Get kernels, and the roots their modules are built in, ready for later",
 		Long: `Fetch downloads kernels, two at a time, and makes the roots that their modules are built in, so that a run can be
---offline. A download that is cut off or killed goes on where it stopped the next time; what nobody goes on with for a
-week, modmatrix cache gc removes. What could be had is listed, also when something could not.
+--offline. A download that was cut off continues where it stopped the next time; what nobody continues for a week,
+modmatrix cache gc removes. What was obtained is listed, even if something else was not.
 
 The archive is the one that this host's own apt knows, and apt goes there as it always does: through the proxy, with the
 credentials, timeouts and retries of its configuration (Acquire::http::Proxy in /etc/apt/apt.conf.d, or http_proxy).
@@ -116,7 +116,7 @@ func kernelsUpdate(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "update [MODULE]",
 		Short: "Pin in modmatrix.lock what the selectors name today",
-		Long: `Update resolves every selector of modmatrix.toml anew and writes what came of it into modmatrix.lock beside it: release,
+		Long: `Update resolves every selector of modmatrix.toml anew and writes the result into modmatrix.lock beside it: releases,
 packages, versions and SHA-256, and no address. From then on a run takes these kernels, until the next update, whose
 output says what changed. Without the file every run takes the newest.`,
 		Example: `  modmatrix kernels update
@@ -165,7 +165,7 @@ func (a *app) update(ctx context.Context, flags config.Flags, cfg config.Config)
 	return nil
 }
 
-// showChanges says what an update of the lock came to.
+// showChanges prints the result of an update of the lock.
 func (a *app) showChanges(resolved []kernels.Resolution, damaged bool, changes []string) {
 	for _, res := range resolved {
 		a.note(res.Notices...)

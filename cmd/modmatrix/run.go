@@ -27,13 +27,13 @@ default: the newest kernel of every Debian series, and the built-in suite lifecy
 The folder of results holds results.json, matrix.md and the logs of every cell. With --json, every event is a line of
 JSON on stdout, and the last one carries the results.
 
-A run that was killed, interrupted, or cut short by the power can be gone on with: --resume, with the same arguments,
-takes over what was judged (PASS, FAIL, SKIP) and runs the rest, which includes what was ERROR or MISS. It refuses where
-the module, a suite, a kernel, an argument or this tool is not what it was; further kernels and suites may be added.
+A run that was killed or interrupted can be continued: --resume, with the same arguments, keeps what was judged (PASS,
+FAIL, SKIP) and runs the rest, which includes what was ERROR or MISS. It refuses where the module, a suite, a kernel, an
+argument or this tool has changed; kernels and suites may be added.
 
-When a new kernel appeared, run --new runs what is new: the kernels that the selectors did not name in the recorded run, or
-name in another build. All other records are kept as they were, with the run that they are of, and those of kernels
-that no selector names any more too. Where nothing is new, it says so, and its exit code is that of the kept matrix.`,
+When a new kernel appeared, --new runs what is new: the kernels that the selectors did not name in the recorded run, or
+name in another build. All other records are kept with the run that they come from, even those of kernels that no
+selector names any more. Where nothing is new, it says so, and its exit code is that of the kept matrix.`,
 		Example: `  modmatrix run
   modmatrix run -k debian:bookworm -k debian:trixie@6.12.43
   modmatrix run --resume                  # after it was killed or interrupted
@@ -57,7 +57,7 @@ that no selector names any more too. Where nothing is new, it says so, and its e
 	return cmd
 }
 
-// asked says how a run of spec was asked for: with the flags that were given, and what the configuration says stays there.
+// asked is the command line of a run of spec, with the flags that were given. What the configuration says stays there.
 func asked(cmd *cobra.Command, args []string, spec harness.Spec) results.Asked {
 	words := append([]string{cmd.Name()}, args...)
 	for _, flag := range harness.SpecFlags() {
@@ -74,7 +74,7 @@ func asked(cmd *cobra.Command, args []string, spec harness.Spec) results.Asked {
 	return how
 }
 
-// flagWords give f the value that it has.
+// flagWords are the words of a command line that give f its value.
 func flagWords(f *pflag.Flag) (words []string) {
 	name := "--" + f.Name
 	if list, ok := f.Value.(pflag.SliceValue); ok {

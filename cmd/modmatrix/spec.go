@@ -54,8 +54,8 @@ func (s *specFlags) ofRun(cmd *cobra.Command) {
 // earlierRun adds the flags that say what becomes of the run that the folder of results holds.
 func (s *specFlags) earlierRun(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&s.Resume, "resume", false, "go on with the run that the folder of results holds, after it was killed or interrupted")
-	f.BoolVar(&s.New, "new", false, "run only the kernels that are not what they were in the run that the folder of results holds")
+	f.BoolVar(&s.Resume, "resume", false, "continue the run that the folder of results holds, after it was killed or interrupted")
+	f.BoolVar(&s.New, "new", false, "run only the kernels that are new or changed since the run that the folder of results holds")
 }
 
 // spec merges the flags with the configuration of the module's folder.
