@@ -19,7 +19,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// built is what came of building the module for one target. All suites of the target share it.
+// built is the result of building the module for one target. All suites of the target share it.
 type built struct {
 	product
 	inTree   []results.InTree
@@ -44,7 +44,7 @@ type builder struct {
 }
 
 // build makes the module for tree, or takes it from the store when the same source was built there before.
-// Only what was proven good is kept: a failure costs little to repeat, and a repeat is what its author wants. begun is
+// Only what was proven good is kept: a failure costs little to repeat, and its author wants the repeat. begun is
 // called when the compiler is about to run.
 func (bd *builder) build(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	label := Label(tree.Target)
@@ -89,16 +89,16 @@ func (bd *builder) buildInTime(ctx context.Context, tree *kernels.Tree, begun fu
 	b := bd.buildOrReuse(timed, tree, begun)
 	if context.Cause(timed) == errTooLong && len(b.Modules) == 0 {
 		b.fault, b.excluded = nil, ""
-		b.trouble = &judge.Blame{Stage: results.StageBuild, Code: results.CodeTimeout, Reason: fmt.Sprintf("the build was not through after %v", limit)}
+		b.trouble = &judge.Blame{Stage: results.StageBuild, Code: results.CodeTimeout, Reason: fmt.Sprintf("the build did not end within %v", limit)}
 	}
 	return b
 }
 
-// buildOrReuse gives what came of building for tree.
+// buildOrReuse returns the result of building for tree.
 func (bd *builder) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	b := built{log: filepath.Join(bd.work, "build-"+Label(tree.Target)+".log")}
 	err := bd.obtain(ctx, tree, begun, &b)
-	if _, none := os.Stat(b.log); none != nil { // nothing was begun, so nothing was said
+	if _, none := os.Stat(b.log); none != nil { // nothing was begun, so nothing was logged
 		b.log = ""
 	}
 	var fault *kbuild.Error
@@ -147,7 +147,7 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 	return bd.compareInTree(tree, b)
 }
 
-// compareInTree looks what the kernel brings of the module itself, and gives way to it where that is wanted.
+// compareInTree compares the modules with the kernel's own copies, which are preferred where that is wanted.
 func (bd *builder) compareInTree(tree *kernels.Tree, b *built) (err error) {
 	if b.inTree, err = inTree(tree, b.Modules); err != nil {
 		return err

@@ -53,7 +53,7 @@ func addFile(w io.Writer, path string) bool {
 	return err == nil && n > 0
 }
 
-// recall gives the record of the same cell as it was judged before, with its artifacts written anew.
+// recall returns the record of the same cell as it was judged before, with its artifacts written anew.
 func (c *cell) recall(key string) (rec results.Record, ok bool) {
 	if key == "" {
 		return rec, false
@@ -135,7 +135,7 @@ func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
 	return err
 }
 
-// knownSpecs gives what the suite planned on this kernel before; the zero value when nobody knows.
+// knownSpecs returns what the suite planned on this kernel before; the zero value when nobody knows.
 func (c *cell) knownSpecs(suite string) (known knownSpecs) {
 	dir, hit := c.run.h.store.Look("specs", c.specsKey(suite))
 	if !hit {

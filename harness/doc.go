@@ -1,5 +1,5 @@
 // Package harness is the only place that knows the whole story: it plans which cells there are, runs each of them
-// through fetch, build, boot, load, test and unload, and judges what came of it.
+// through fetch, build, boot, load, test and unload, and judges the outcome.
 //
 // # A tour of the house, from the ground up
 //

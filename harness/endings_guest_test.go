@@ -67,7 +67,7 @@ var (
 	theTeller  *teller
 )
 
-// listenTo gives the guest that goes on between the statements of a script.
+// listenTo returns the guest that goes on between the statements of a script.
 func listenTo(g *vmtest.Guest) *teller {
 	tellerOnce.Do(func() {
 		path := g.Drive()
@@ -136,7 +136,7 @@ func (l *line) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-// stretch gives the same frame with so many bytes of JSON, most of them blanks.
+// stretch returns the same frame with so many bytes of JSON, most of them blanks.
 func stretch(b []byte, size int) []byte {
 	const header, sum = 12, 4 // see package wire
 	text := b[header : len(b)-sum]
@@ -208,7 +208,7 @@ func note(path string) int {
 	return int(info.Size())
 }
 
-// framesOf gives the frames of a step that is made of frames.
+// framesOf returns the frames of a step that is made of frames.
 func (t *teller) framesOf(verb, arg string) []wire.Frame {
 	spec := func(kind wire.Kind, state string) wire.Frame {
 		return wire.Frame{Kind: kind, Spec: &wire.Spec{Name: strings.ReplaceAll(arg, "_", " "), State: state}}

@@ -35,7 +35,7 @@ func held() int64 {
 // manyCells begins a run of n targets that are only built, with one suite.
 func manyCells(t *testing.T, f *fixture, n int) *run {
 	t.Helper()
-	f.spec.Kernels, f.spec.BuildOnly, f.tell = nil, true, nil
+	f.spec.Kernels, f.spec.BuildOnly, f.notify = nil, true, nil
 	for i := range n {
 		f.spec.Kernels = append(f.spec.Kernels, Selectors(fmt.Sprintf("debian:k%04d", i))...)
 	}

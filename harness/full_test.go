@@ -32,7 +32,7 @@ func smallDisk(t *testing.T, dir string, size int) {
 	})
 }
 
-// leaveFree fills the disk of dir up to so many bytes, and gives what makes the room again.
+// leaveFree fills the disk of dir up to so many bytes, and returns what makes the room again.
 func leaveFree(t *testing.T, dir string, bytes int) (path string) {
 	t.Helper()
 	path = filepath.Join(dir, "filler")
@@ -54,7 +54,7 @@ func leaveFree(t *testing.T, dir string, bytes int) (path string) {
 	return path
 }
 
-// isFullLine tells whether err is the one clear line on a full folder.
+// isFullLine reports whether err is the one clear line on a full folder.
 func isFullLine(err error, dir string) bool {
 	_, usage := errors.AsType[*UsageError](err)
 	return err != nil && !usage && store.IsFull(err) && !strings.Contains(err.Error(), "\n") &&

@@ -52,16 +52,16 @@ type Harness struct {
 	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
 	mu   sync.Mutex
-	tell func(results.Event)
+	notify func(results.Event)
 }
 
-// New opens the store and gives a Harness that works with it.
+// New opens the store and returns a Harness that works with it.
 func New(opt Options) (*Harness, error) {
 	st, err := store.Open(opt.CacheDir)
 	if err != nil {
 		return nil, err
 	}
-	h := &Harness{store: st, tool: opt.Tool, tell: opt.Events,
+	h := &Harness{store: st, tool: opt.Tool, notify: opt.Events,
 		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, judge: judge.Judge, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
@@ -87,11 +87,11 @@ func (h *Harness) Notice(text string) {
 func (h *Harness) event(e results.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.tell == nil {
+	if h.notify == nil {
 		return
 	}
 	e.Schema, e.Time = results.EventSchema, time.Now()
-	h.tell(e)
+	h.notify(e)
 }
 
 // stage reports that ev's stage is in state.

@@ -17,7 +17,7 @@ import (
 )
 
 // What a kernel brings of the module itself can be put through the same suites, in the place of the module (--compare-in-tree).
-// What comes of it stands beside the module's records and is no part of any verdict on the module.
+// Its result stands beside the module's records and is no part of any verdict on the module.
 
 // counterpart is the kernel's own copy of the module under test, ready to be loaded.
 type counterpart struct {
@@ -155,7 +155,7 @@ func unpackModule(dir, path string) (kbuild.Module, error) {
 	return kbuild.Inspect(file)
 }
 
-// takes tells whether one of modules declares the parameter that is given as NAME=VALUE.
+// takes reports whether one of modules declares the parameter that is given as NAME=VALUE.
 func takes(modules []kbuild.Module, param string) bool {
 	return slices.ContainsFunc(modules, func(m kbuild.Module) bool { return len(paramsFor(m, []string{param})) > 0 })
 }

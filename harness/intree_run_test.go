@@ -28,7 +28,7 @@ func helloKo(t *testing.T) []byte {
 	return data
 }
 
-// withTheirs gives the fixture's kernels modules of their own, and has the module that is built be called hello.
+// withTheirs returns the fixture's kernels modules of their own, and has the module that is built be called hello.
 func (f *fixture) withTheirs(t *testing.T, dep string, names ...string) {
 	t.Helper()
 	for _, name := range names {

@@ -27,7 +27,7 @@ func TestUnits(t *testing.T) {
 // Where each spec has a guest, an event names it, and counts the specs of all.
 func TestEventsTellTheGuestsOfACellApart(t *testing.T) {
 	var events []results.Event
-	h := &Harness{tell: func(e results.Event) { events = append(events, e) }}
+	h := &Harness{notify: func(e results.Event) { events = append(events, e) }}
 	all := &tally{planned: make([]wire.Spec, 2)}
 	for _, name := range []string{"a", "b"} {
 		c := cell{run: &run{h: h}, tree: &kernels.Tree{Target: kernels.Target{Release: "6.1"}}, suite: "fifo"}
@@ -80,7 +80,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// lineOf gives the nth line of log, from 1.
+// lineOf returns the nth line of log, from 1.
 func lineOf(log []byte, n int) string {
 	line := ""
 	for range n {

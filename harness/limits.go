@@ -14,7 +14,7 @@ import (
 // guestMiB is the memory of t's guests.
 func guestMiB(s Spec, t kernels.Target) int { return cmp.Or(s.MemoryMiB, minGuestMiB) + t.MoreMiB }
 
-// kernelArgs are what the kernel is told besides. Since v6.18 each processor keeps arrays of free objects, in which the
+// kernelArgs are further arguments of the kernel. Since v6.18 each processor keeps arrays of free objects, in which the
 // pointers of those that were handed out stay (Linux mm/slub.c, struct slab_sheaf): kmemleak finds them there, and takes
 // what a module lost for used. Caches with any check of their own have no such arrays.
 func kernelArgs(tree *kernels.Tree) []string {

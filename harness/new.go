@@ -17,7 +17,7 @@ const kernelFact = "the kernel "
 
 // adopt keeps the records of an earlier run of the same module whose kernels are what they were, whatever their status,
 // so that only the others are run. What was recorded on a kernel that no selector names any more holds as well, and stays. It
-// gives an error, and takes nothing, where the records rest on something else than this run's would.
+// returns an error, and takes nothing, where the records rest on something else than this run's would.
 func (rs *records) adopt(log results.Log) error {
 	if log.Head == nil {
 		rs.h.Notice("--new: no run is recorded in " + rs.plan.Spec.Out + ", so every kernel is new")
@@ -108,19 +108,19 @@ func (rs *records) noticeNew(log results.Log) {
 		}
 	}
 	fresh := rs.fresh(log)
-	tell := func(format string, args ...any) {
+	say := func(format string, args ...any) {
 		rs.h.Notice("--new: " + fmt.Sprintf(format, args...))
 	}
 	if len(fresh) == 0 {
-		tell("no kernel is new since the run of %s: its matrix holds", dateOf(log.Head))
+		say("no kernel is new since the run of %s: its matrix holds", dateOf(log.Head))
 	} else {
-		tell("new are %s; kept from the run of %s are %s", strings.Join(fresh, ", "), dateOf(log.Head), strings.Join(kept, ", "))
+		say("new are %s; kept from the run of %s are %s", strings.Join(fresh, ", "), dateOf(log.Head), strings.Join(kept, ", "))
 	}
 	if open > 0 {
-		tell("%d of the kept cells have no verdict on the module: --resume runs them again", open)
+		say("%d of the kept cells have no verdict on the module: --resume runs them again", open)
 	}
 	if gone > 0 {
-		tell("the files of %d cells are gone, and their records do not count", gone)
+		say("the files of %d cells are gone, and their records do not count", gone)
 	}
 }
 
@@ -146,7 +146,7 @@ func (rs *records) kept() []results.Record {
 	return recs
 }
 
-// keepBeside tells --resume of a record that no cell of the plan asks for, which --new kept: it stays kept.
+// keepBeside reports to --resume a record that no cell of the plan asks for, which --new kept: it stays kept.
 func (rs *records) keepBeside(rec results.Record, was map[string]string) bool {
 	digest, resolved := was[rec.Target.Label()]
 	if rec.Kept == nil || !resolved {

@@ -87,7 +87,7 @@ func (o *output) sweep(kept []results.Record) error {
 	return nil
 }
 
-// has tells whether all files are there.
+// has reports whether all files are there.
 func (o *output) has(files []string) bool {
 	for _, name := range files {
 		info, err := os.Lstat(filepath.Join(o.dir, name))
@@ -98,7 +98,7 @@ func (o *output) has(files []string) bool {
 	return true
 }
 
-// cell gives the folder of a cell's artifacts, relative to dir. The first attempt at it has the cell's own folder, any
+// cell returns the folder of a cell's artifacts, relative to dir. The first attempt at it has the cell's own folder, any
 // other one a folder in there.
 func (o *output) cell(t results.Target, suite string, try int) string {
 	label := t.Release

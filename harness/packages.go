@@ -18,13 +18,13 @@ import (
 // symversFile is the Module.symvers of a build, in its entry of the store.
 const symversFile = "Module.symvers"
 
-// furnisher gives a tree a root with more in it; the source of Debian's kernels does, for every tree whose root is of a suite.
+// furnisher returns a tree with a root with more in it; the source of Debian's kernels does, for every tree whose root is of a suite.
 type furnisher interface {
 	Furnish(ctx context.Context, tree *kernels.Tree, needs []string, report func(kernels.Progress)) (*kernels.Tree, error)
 }
 
 // furnish sees to a root that has what the packages to build depend on, as far as the archive has it. What is lacking then is
-// told with what was built without.
+// reported with what was built without.
 func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(kernels.Progress)) (*kernels.Tree, error) {
 	if bd.plan.in.module == nil { // a kernel is fetched, and nothing is built for it
 		return tree, nil
@@ -82,7 +82,7 @@ func (bd *builder) dependencies(ctx context.Context, tree *kernels.Tree) (module
 	return modules, symbols, nil
 }
 
-// confOfOne gives what the module's dkms.conf says for tree, where no package was given that it builds upon; nil where it has
+// confOfOne returns what the module's dkms.conf says for tree, where no package was given that it builds upon; nil where it has
 // none, or some were given. That it needs some is an error that names them.
 func (bd *builder) confOfOne(ctx context.Context, tree *kernels.Tree) (*dkms.Conf, error) {
 	in := bd.plan.in

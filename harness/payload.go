@@ -41,7 +41,7 @@ func (s *session) payload() (initramfs.Payload, error) {
 	return initramfs.Payload{Plan: plan, Files: files}, nil
 }
 
-// wireSuite is what the guest is told of a suite.
+// wireSuite is what the guest gets to know of a suite.
 func (s *session) wireSuite(name string) wire.Suite {
 	w := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(s.cell.limits()).Milliseconds()}
 	if !s.task.part.whole() {
@@ -57,7 +57,7 @@ func (s *session) wireSuite(name string) wire.Suite {
 }
 
 // addKernelModules puts those of the kernel's own modules into plan that are wanted beside the modules under test and that
-// they depend on, and gives the files. Without the modules under test, what is wanted beside them is there all the same.
+// they depend on, and returns the files. Without the modules under test, what is wanted beside them is there all the same.
 func (s *session) addKernelModules(plan *wire.Plan) ([]initramfs.File, error) {
 	var files []initramfs.File
 	names := s.cell.run.kernelModules()
@@ -96,7 +96,7 @@ func kernelFile(host string) (initramfs.File, error) {
 	return initramfs.File{Guest: wire.ModuleDir + "/kernel/" + name + ".ko", Data: data, Mode: 0o644}, err
 }
 
-// addModules puts the modules under test, and the packages that they build upon, into plan, and gives the files.
+// addModules puts the modules under test, and the packages that they build upon, into plan, and returns the files.
 func (s *session) addModules(plan *wire.Plan) (files []initramfs.File) {
 	for i, m := range s.cell.built.depends {
 		guest := fmt.Sprintf("%s/depends/%d-%s.ko", wire.ModuleDir, i, m.Name)
@@ -128,7 +128,7 @@ func foreign(modules []kbuild.Module) []string {
 	return names
 }
 
-// paramsFor gives those of params that m declares: in a package of several modules each takes its own.
+// paramsFor returns those of params that m declares: in a package of several modules each takes its own.
 func paramsFor(m kbuild.Module, params []string) []string {
 	var out []string
 	for _, p := range params {
@@ -140,7 +140,7 @@ func paramsFor(m kbuild.Module, params []string) []string {
 	return out
 }
 
-// untaken says which of params none of modules declares, so that nobody takes a slip of the fingers for a test.
+// untaken says which of params none of modules declares, so that a typo is not taken for a test.
 func untaken(modules []kbuild.Module, params []string) (notes []string) {
 	for _, p := range params {
 		if name, _, _ := strings.Cut(p, "="); !takes(modules, p) {
@@ -158,7 +158,7 @@ func declared(m kbuild.Module) []wire.Param {
 	return out
 }
 
-// seed gives a guest's random generator what no other guest has.
+// seed is for a guest's random generator: no two guests have the same.
 func seed() []byte {
 	b := make([]byte, wire.SeedSize)
 	rand.Read(b) // never fails

@@ -16,7 +16,7 @@ import (
 )
 
 // Plan is a Spec resolved against the world: which module, which targets, which suites. It is plain data, and the
-// same Spec against the same world gives the same Plan.
+// same Spec against the same world returns the same Plan.
 type Plan struct {
 	Spec       Spec             `json:"-"`
 	Module     results.Module   `json:"module"`
@@ -26,7 +26,7 @@ type Plan struct {
 	Notices    []string         `json:"-"` // what the user should know of the choice
 
 	required map[string]bool // by label: a row that must not be missing
-	part     bool            // of a larger question: what its kernels have in common tells nothing
+	part     bool            // of a larger question: what its kernels have in common means nothing
 	in       intake
 }
 
@@ -36,7 +36,7 @@ type Suite struct {
 	Dir  string `json:"-"` // empty for the built-in one
 }
 
-// Unresolved is a selector that could not be resolved for a reason of ours; its cells are MISS.
+// Unresolved is a selector that could not be resolved for an infrastructure reason; its cells are MISS.
 type Unresolved struct {
 	Selector string `json:"selector"`
 	Release  string `json:"release,omitempty"` // where the kernel is known by name
@@ -87,7 +87,7 @@ func (p *Plan) Digest() string {
 }
 
 // Plan looks at the module and the suites and resolves the selectors; it builds and boots nothing.
-// It gives a *UsageError for a mistake of the caller, and an error that wraps ErrNothingMatched when a selector names
+// It returns a *UsageError for a mistake of the caller, and an error that wraps ErrNothingMatched when a selector names
 // no kernel or none could be resolved. What comes back must be closed.
 func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
 	p, err := h.PlanModule(ctx, spec)
@@ -139,7 +139,7 @@ func notSource(spec Spec) []string {
 	return slices.Compact(names)
 }
 
-// topBelow gives the name directly below dir under which path lies, if it lies there at all.
+// topBelow returns the name directly below dir under which path lies, if it lies there at all.
 func topBelow(dir, path string) (string, bool) {
 	absDir, err1 := filepath.Abs(dir)
 	absPath, err2 := filepath.Abs(path)

@@ -83,7 +83,7 @@ func newPlugServer(ctx context.Context, guest plugger, nonce string) *plugServer
 	return s
 }
 
-// ask takes in a frame; those that ask for nothing it does not know. It never waits.
+// ask takes a frame; other kinds are ignored. It never waits.
 func (s *plugServer) ask(f wire.Frame) {
 	if f.Kind != wire.KindPlug && f.Kind != wire.KindUnplug {
 		return
@@ -112,7 +112,7 @@ func (s *plugServer) serve(ctx context.Context, guest plugger, nonce string) {
 				answer.Text = err.Error()
 			}
 			if wire.NewWriter(guestWriter{guest}, nonce).Write(answer) != nil {
-				return // it does not listen, and nothing more can be told to it
+				return // it does not listen, so no answer reaches it
 			}
 		}
 	}

@@ -176,7 +176,7 @@ func (p *pool) restoreAhead(ctx context.Context, t *template) {
 	t.mu.Unlock()
 }
 
-// wake gives the paused clone its payload and lets it run, if there is one and it is in order.
+// wake returns the paused clone its payload and lets it run, if there is one and it is in order.
 func (t *template) wake(ctx context.Context, payload initramfs.Payload) (*machine, bool) {
 	g := t.takeSpare()
 	if g == nil {

@@ -168,7 +168,7 @@ func TestRealMutations(t *testing.T) {
 	}
 }
 
-// A run that is cut short gives every planned cell a record, and leaves no process and no work folder.
+// A run that is cut short returns every planned cell a record, and leaves no process and no work folder.
 func TestRealInterrupt(t *testing.T) {
 	needReal(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -14,7 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// records are what the cells of one run come to: the records of an earlier run that still hold, and new ones. A record
+// records are those of the cells of one run: the ones of an earlier run that still hold, and new ones. A record
 // that was written lies in the journal, and nowhere else until the end: memory does not grow with them.
 type records struct {
 	h      *Harness
@@ -80,7 +80,7 @@ func (rs *records) todo(label string) []Suite {
 	return left
 }
 
-// record writes down what came of a cell. What could not be written down is not known: the run ends, and the cell is MISS.
+// record writes down the record of a cell. What could not be written down is not known: the run ends, and the cell is MISS.
 func (rs *records) record(c results.Cell, rec results.Record) {
 	rs.mu.Lock()
 	rec = missingIsError(rec, rs.plan.required[c.Target])
@@ -109,7 +109,7 @@ func (rs *records) written(err error) {
 	rs.stop(rs.out.trouble(err, left))
 }
 
-// expect foretells each cell by what it took before.
+// expect estimates each cell by what it took before.
 func (rs *records) expect() {
 	for _, c := range rs.plan.Cells() {
 		if rs.done[c] {
@@ -145,7 +145,7 @@ func (rs *records) learn(modules []kbuild.Module) {
 	}
 }
 
-// settle notes what runs the guests of this run. Records from under another accelerator are none of the same run.
+// settle notes what runs the guests of this run. Records under another accelerator do not belong to the same run.
 func (rs *records) settle(v vm.Verdict) {
 	rs.mu.Lock()
 	before := rs.verdict.Accel.Name
@@ -165,7 +165,7 @@ func (rs *records) head() results.Head {
 	return results.Head{Run: rs.about(), Module: rs.module, Facts: rs.facts()}
 }
 
-// noteHead writes the head again when something was learned that a run which goes on would have to learn anew.
+// noteHead writes the head again when something was learned that a resumed run would have to learn again.
 func (rs *records) noteHead() {
 	if rs.out != nil { // there is none where only a shell was asked for
 		rs.written(rs.out.log.Begin(rs.head()))
@@ -198,7 +198,7 @@ func (rs *records) finish(ctx context.Context) (*results.Results, error) {
 	return res, rs.out.trouble(err, 0)
 }
 
-// records reads back from the journal what came of all planned cells, and then of those that are kept besides. A cell without
+// all reads the records of all planned cells back from the journal, and then those that are kept besides. A cell without
 // a record is MISS.
 func (rs *records) all(ctx context.Context) ([]results.Record, error) {
 	log, err := rs.out.log.Log()

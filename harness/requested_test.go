@@ -80,7 +80,7 @@ func (t *teller) lack(names, given []string) {
 	t.tell("loaded:5", "done:load", "taint:load=0", "end", "off")
 }
 
-// withModules gives the fixture's kernels a few modules beside those that are there.
+// withModules returns the fixture's kernels a few modules beside those that are there.
 func (f *fixture) withModules(t *testing.T) {
 	t.Helper()
 	old, err := os.ReadFile(filepath.Join(f.source.dir, "modules.dep"))

@@ -10,7 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
-// slabTrace begins what a guest tells of a slab cache that is left behind.
+// slabTrace begins a guest's report of a slab cache that is left behind.
 const slabTrace = "/sys/kernel/slab: "
 
 // dropForeignResidue leaves out of the residue what the kernel's own modules may have left, which were loaded for the one under test, or
@@ -31,7 +31,7 @@ func (c *cell) dropForeignResidue(e *judge.Evidence, p *part) {
 	})
 }
 
-// names tells whether a text stands in one of the modules' files. One that cannot be read is held to have it.
+// names reports whether a text stands in one of the modules' files. One that cannot be read is held to have it.
 func names(modules []kbuild.Module, text string) bool {
 	return slices.ContainsFunc(modules, func(m kbuild.Module) bool {
 		data, err := os.ReadFile(m.Path)

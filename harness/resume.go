@@ -14,7 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// open opens the folder of results and begins its journal, or goes on with the one that is there. After a *UsageError,
+// open opens the folder of results and begins its journal, or continues the one that is there. After a *UsageError,
 // nothing in the folder was changed.
 func (rs *records) open() (err error) {
 	out, log, broken := openOutput(rs.plan.Spec.Out)
@@ -55,7 +55,7 @@ func (rs *records) noticeEarlier(log results.Log) {
 		}
 	}
 	switch n := len(rs.done); {
-	case rs.plan.Spec.New: // adopt told
+	case rs.plan.Spec.New: // adopt reported it
 		return
 	case n > 0:
 		text = fmt.Sprintf("going on with the run of %s: %d of %d cells are judged", rs.started.Local().Format(time.DateTime), n, len(rs.plan.Cells()))
@@ -69,7 +69,7 @@ func (rs *records) noticeEarlier(log results.Log) {
 	rs.h.Notice(text)
 }
 
-// final tells a verdict about the module, which another run would only repeat. What went wrong on our side, or was never
+// final reports whether rec is a verdict about the module, which another run would only repeat. What went wrong on our side, or was never
 // run, is no verdict; and where the kernel's own copy was run beside it, of that either.
 func final(rec results.Record) bool {
 	if rec.InTreeRun != nil && !final(rec.InTreeRun.Record) {
@@ -78,7 +78,7 @@ func final(rec results.Record) bool {
 	return rec.Status == results.Pass || rec.Status == results.Fail || rec.Status == results.Skip
 }
 
-// resume takes over what an earlier run of the same question has judged. It gives an error, and takes nothing, where the
+// resume adopts what an earlier run of the same question has judged. It returns an error, and takes nothing, where the
 // question was another one, or where something would be lost.
 func (rs *records) resume(log results.Log) error {
 	if log.Head == nil {

@@ -272,8 +272,8 @@ func TestResumeAfterAnInterrupt(t *testing.T) {
 		return ctx.Err()
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	tell := f.tell
-	f.tell = func(e results.Event) {
+	tell := f.notify
+	f.notify = func(e results.Event) {
 		tell(e)
 		if e.Kind == results.EventRecord {
 			cancel()
@@ -282,7 +282,7 @@ func TestResumeAfterAnInterrupt(t *testing.T) {
 	if res, err := f.run(t, ctx); !errors.Is(err, context.Canceled) || res.Summary[results.Pass] != 1 {
 		t.Fatalf("%v\n%s", err, summary(res))
 	}
-	f.tell, f.source.fetch, f.events, f.spec.Resume = tell, nil, nil, true
+	f.notify, f.source.fetch, f.events, f.spec.Resume = tell, nil, nil, true
 	res, err := f.run(t, t.Context())
 	if n := f.begunGuests(); err != nil || res.ExitCode() != results.ExitPass || n != 1 {
 		t.Errorf("%d guests, %v\n%s", n, err, summary(res))

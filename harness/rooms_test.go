@@ -14,7 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
-// TestRealRooms gives the rooms below what their own real tests need, and runs them: most cannot fetch a
+// TestRealRooms returns the rooms below what their own real tests need, and runs them: most cannot fetch a
 // kernel themselves, for no room knows another.
 func TestRealRooms(t *testing.T) {
 	needReal(t)
@@ -101,7 +101,7 @@ func writeTrees(t *testing.T, trees []*kernels.Tree) string {
 	return path
 }
 
-// builtZoo builds modules of the zoo for tree, and gives the folder with them.
+// builtZoo builds modules of the zoo for tree, and returns the folder with them.
 func builtZoo(t *testing.T, tree *kernels.Tree, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -121,7 +121,7 @@ func builtZoo(t *testing.T, tree *kernels.Tree, names ...string) string {
 	return dir
 }
 
-// plainModules writes what the named modules of the kernel need, uncompressed, and gives the files in load order.
+// plainModules writes what the named modules of the kernel need, uncompressed, and returns the files in load order.
 func plainModules(t *testing.T, tree *kernels.Tree, names ...string) string {
 	t.Helper()
 	paths, err := tree.Closure(names...)

@@ -91,7 +91,7 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 	return r, nil
 }
 
-// prepare gives a run that can fetch, build and boot. Its cleanUp must be called.
+// prepare returns a run that can fetch, build and boot. Its cleanUp must be called.
 func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	var err error
 	n := jobs(p.Spec, p.Targets...)
@@ -117,7 +117,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	return r, nil
 }
 
-// trim keeps the store below its limit. That it could not is worth telling and no more.
+// trim keeps the store below its limit. That it could not is worth a notice and no more.
 func (r *run) trim() {
 	limit, err := store.Max()
 	if err == nil {
@@ -128,7 +128,7 @@ func (r *run) trim() {
 	}
 }
 
-// wasInterrupted tells an end that the user asked for from one that came about by itself.
+// wasInterrupted distinguishes an end that the user asked for from one that happened by itself.
 func wasInterrupted(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err()))
 }

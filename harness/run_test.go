@@ -135,7 +135,7 @@ func TestASuiteThatDoesNotCompileLeavesNothing(t *testing.T) {
 func TestInterruptGivesEveryCellARecord(t *testing.T) {
 	f := newFixture(t, "call until-spec\n")
 	ctx, cancel := context.WithCancel(t.Context())
-	f.tell = func(e results.Event) {
+	f.notify = func(e results.Event) {
 		if e.Kind == results.EventSpec {
 			cancel()
 		}

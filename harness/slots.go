@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// slots lets so many at once do heavy work, and the one with the longest way to go first: what is begun last should be
+// slots lets a number of workers do heavy work at once, the one with the most work left first: what begins last should be
 // short, or everybody waits for it at the end. Make it with newSlots.
 type slots struct {
 	mu      sync.Mutex
@@ -48,7 +48,7 @@ func (s *slots) acquire(ctx context.Context, ahead time.Duration) error {
 	return ctx.Err()
 }
 
-// release gives a slot back.
+// release returns a slot back.
 func (s *slots) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +56,7 @@ func (s *slots) release() {
 	s.hand()
 }
 
-// hand gives free slots to those who wait, the longest way to go first, then who came first.
+// hand returns free slots to those who wait, the most work left first, then who came first.
 func (s *slots) hand() {
 	for s.free > 0 && len(s.waiting) > 0 {
 		next := 0

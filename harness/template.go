@@ -161,7 +161,7 @@ func (p *pool) templateImage(ctx context.Context, tree *kernels.Tree, modules []
 	return filepath.Join(dir, "image.cpio"), err
 }
 
-// findOrMake gives the folder of a template, and whether it was made just now.
+// findOrMake returns the folder of a template, and whether it was made just now.
 func (p *pool) findOrMake(ctx context.Context, tree *kernels.Tree, t *template) (dir string, made bool, err error) {
 	key, err := p.templateKey(t)
 	if err != nil {

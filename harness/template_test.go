@@ -29,7 +29,7 @@ func playReady(g *vmtest.Guest, _ ...string) {
 	}
 }
 
-// withChannels gives the fixture's kernels the modules that a template needs.
+// withChannels returns the fixture's kernels the modules that a template needs.
 func (f *fixture) withChannels(t *testing.T) {
 	t.Helper()
 	for name, text := range map[string]string{"modules.dep": "virtio_pci.ko:\nvirtio_blk.ko:\n", "virtio_pci.ko": "pci", "virtio_blk.ko": "blk"} {

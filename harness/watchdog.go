@@ -13,7 +13,7 @@ import (
 )
 
 // deadlines are how long a guest may take. They are generous: a hang is cheap to wait for, a slow machine taken for
-// a hang is a lie. The guest's init sends a heartbeat every second, so silence is told from slowness.
+// a hang is a lie. The guest's init sends a heartbeat every second, so silence is distinguished from slowness.
 type deadlines struct {
 	boot   time.Duration // from power-on to the guest's hello
 	silent time.Duration // without any frame
@@ -40,7 +40,7 @@ func limits(s Spec) deadlines {
 	return d
 }
 
-// suiteTimeout leaves the guest time to end a suite by itself and tell about it. It is as long as a suite may need on a
+// suiteTimeout leaves the guest time to end a suite by itself and report it. It is as long as a suite may need on a
 // busy host only to list its specs, however short the deadline.
 func suiteTimeout(d deadlines) time.Duration {
 	whole := d.whole
@@ -107,7 +107,7 @@ func (w *watchdog) heard(stage results.Stage, calls int) {
 	}
 }
 
-// late tells whether a deadline has passed, and notes which; if not, when to look again.
+// late reports whether a deadline has passed, and notes which; if not, when to look again.
 func (w *watchdog) late(now time.Time) (again time.Duration, late bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -143,7 +143,7 @@ func (w *watchdog) deadlines() []deadline {
 	return all
 }
 
-// stop ends the watching and tells what was noted.
+// stop ends the watching and returns what was noted.
 func (w *watchdog) stop() judge.Ending {
 	close(w.done)
 	w.mu.Lock()
