@@ -51,7 +51,7 @@ type Harness struct {
 	judge    func(judge.Evidence) results.Record
 	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
-	mu   sync.Mutex
+	mu     sync.Mutex
 	notify func(results.Event)
 }
 
