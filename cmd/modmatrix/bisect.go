@@ -67,7 +67,7 @@ func (a *app) bisect(ctx context.Context, search bisect.Search) error {
 	if err != nil {
 		return err
 	}
-	found, err := h.Bisect(ctx, search)
+	found, err := bisect.Find(ctx, h, search)
 	w.close()
 	if err != nil {
 		return err

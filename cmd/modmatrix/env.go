@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/bisect"
-	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -22,32 +19,7 @@ type Env struct {
 	Args           []string // without the program's name
 	Stdin          *os.File
 	Stdout, Stderr *output
-	open           func(harness.Options) (engine, error)
-}
-
-// engine is what the verbs need of the harness.
-type engine interface {
-	Plan(context.Context, harness.Spec) (*harness.Plan, error)
-	Run(context.Context, *harness.Plan) (*results.Results, error)
-	Bisect(context.Context, bisect.Search) (*results.Bisection, error)
-	Sources(harness.Spec) map[string]harness.Source
-	Shell(context.Context, *harness.Plan, io.ReadWriter) error
-	Fetch(context.Context, harness.Spec) ([]kernels.Target, error)
-	Ask(context.Context, harness.Spec, []kernels.Selector) ([]kernels.Resolution, error)
-	Doctor(context.Context) []results.Check
-	Store() *store.Store
-}
-
-// realEngine is the harness with its clients.
-type realEngine struct{ *harness.Harness }
-
-func openReal(opt harness.Options) (engine, error) {
-	h, err := harness.New(opt)
-	return realEngine{h}, err
-}
-
-func (e realEngine) Bisect(ctx context.Context, s bisect.Search) (*results.Bisection, error) {
-	return bisect.Find(ctx, e.Harness, s)
+	fakes          harness.Fakes // for tests
 }
 
 // The exit codes. results has those that a matrix comes to: 0 all passed, 1 a FAIL, 3 no FAIL but ERROR or MISS.

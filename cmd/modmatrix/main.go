@@ -7,8 +7,5 @@ package main
 import "os"
 
 func main() {
-	os.Exit(run(Env{
-		Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr},
-		open: openReal,
-	}))
+	os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}}))
 }

@@ -22,20 +22,19 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
-// TestMain makes two commands of the test binary: modmatrix itself, and modmatrix-scripted, which is modmatrix over an
-// engine that plays what a folder holds instead of running anything.
+// TestMain makes three commands of the test binary: modmatrix itself, modmatrix-faked, whose kernels and compiler are fake, and
+// a QEMU that boots nothing.
 func TestMain(m *testing.M) {
-	command := func(open func(harness.Options) (engine, error)) func() {
+	registerGuests()
+	command := func(fakes harness.Fakes) func() {
 		return func() {
-			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, open: open}))
+			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes}))
 		}
 	}
-	testscript.Main(m, map[string]func(){
-		"modmatrix":          command(openReal),
-		"modmatrix-scripted": command(func(opt harness.Options) (engine, error) { return openScripted(opt) }),
-	})
+	testscript.Main(m, map[string]func(){"modmatrix": command(harness.Fakes{}), "modmatrix-faked": command(fakes()), "qemu-system-x86_64": vmtest.Command})
 }
 
 func TestScripts(t *testing.T) {
@@ -44,6 +43,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Setup: func(env *testscript.Env) error {
 		env.Setenv("MODMATRIX_CACHE", env.WorkDir+"/cache")
 		env.Setenv("GOFLAGS", "-mod=readonly")
+		env.Setenv(vmtest.ScriptEnv, env.WorkDir+"/guest")
+		env.Setenv("MODMATRIX_QEMU_USER", "0")
 		for _, name := range []string{"GOMODCACHE", "GOCACHE"} {
 			env.Setenv(name, goEnv(name))
 		}

@@ -46,8 +46,8 @@ func (a *app) watchSteps() watcher {
 }
 
 // harness opens the harness, with w to show what it does.
-func (a *app) harness(w watcher) (engine, error) {
-	return a.open(harness.Options{Events: w.event, Tool: toolName()})
+func (a *app) harness(w watcher) (*harness.Harness, error) {
+	return harness.New(harness.Options{Events: w.event, Tool: toolName(), Fakes: a.fakes})
 }
 
 type silence struct{}

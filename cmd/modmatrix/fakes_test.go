@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/vm/vmtest"
+)
+
+// fakes stand in the place of archives, compilers and the accelerator's probe. QEMU is that of vmtest: all else is real.
+func fakes() harness.Fakes {
+	sources := map[string]harness.Source{}
+	for _, name := range kernels.Sources {
+		sources[name] = archive{}
+	}
+	return harness.Fakes{Sources: sources, Build: fakeBuild,
+		Compile: func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) },
+		Base: func(_ context.Context, opt initramfs.Options) error {
+			return os.WriteFile(opt.Out, []byte("base"), 0o644)
+		},
+		Probe: func(context.Context, vm.ProbeConfig) (vm.Verdict, error) {
+			return vm.Verdict{Accel: vm.Accel{Name: "tcg", CPU: "max"}}, nil
+		}}
+}
+
+// archive has a kernel for every name but nothing and offline; its newest are those of releases.
+type archive struct{}
+
+var releases = []string{"5.10.262 debian:bullseye", "6.1.192 debian:bookworm", "6.12.43 debian:trixie", "6.12.90 debian:trixie",
+	"6.12.94 debian:trixie", "6.12.111 debian:trixie", "6.12.117 debian:trixie", "7.3.4 debian:trixie-backports"}
+
+func target(version, source string) kernels.Target {
+	return kernels.Target{Release: version + "-amd64", Version: version, Arch: "x86_64", Flavour: "amd64", Source: source, Packages: []kernels.Package{{Name: "p"}}}
+}
+
+func (archive) Resolve(_ context.Context, sel kernels.Selector) (res kernels.Resolution, err error) {
+	switch sel.Name {
+	case "nothing":
+		return res, fmt.Errorf("%w: %s", kernels.ErrNoMatch, sel)
+	case "offline":
+		return res, fmt.Errorf("%w: no network", kernels.ErrUnavailable)
+	case "panic":
+		panic("a bug of ours")
+	case "sid":
+		res.Notices = []string{"the index is old"}
+	}
+	source, _, _ := strings.Cut(sel.String(), "@")
+	t := target("6.1.0", source)
+	for _, r := range releases {
+		if version, at, _ := strings.Cut(r, " "); at == source {
+			t = target(version, source)
+		}
+	}
+	res.Targets = []kernels.Target{t}
+	return res, nil
+}
+
+// Releases is all that the archive has, two of them without headers.
+func (archive) Releases(context.Context, string) (res kernels.Resolution, err error) {
+	for _, r := range releases {
+		version, source, _ := strings.Cut(r, " ")
+		if t := target(version, source); version != "6.12.43" && version != "6.12.90" {
+			res.Targets = append(res.Targets, t)
+		} else {
+			res.Incomplete = append(res.Incomplete, &kernels.IncompleteError{Release: t.Release, Version: t.Version, Err: errors.New("it holds an image of " + t.Release + ", but not what modules are built with: x")})
+		}
+	}
+	return res, nil
+}
+
+func (archive) Fetch(_ context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
+	dir := filepath.Join(os.Getenv("MODMATRIX_CACHE"), "fake")
+	err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "vmlinuz"), []byte("image"), 0o644), os.WriteFile(filepath.Join(dir, "modules.dep"), nil, 0o644))
+	report(kernels.Progress{What: "download " + t.Release, Done: 1, Total: 2, Unit: kernels.Bytes})
+	return &kernels.Tree{Target: t, Dir: dir, Image: filepath.Join(dir, "vmlinuz"), Modules: dir, Digest: "sha256:" + t.Release}, err
+}
+
+// fakeBuild does what the file "compiler" in the module's folder says: "fails VERSION REASON" on kernels of that version and
+// newer ones, or it signals this process, once ("SIGNAL stop") or, listening to nobody, twice ("SIGNAL deaf").
+func fakeBuild(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
+	text, _ := os.ReadFile(filepath.Join(r.Source, "compiler"))
+	words := append(strings.SplitN(strings.TrimSpace(string(text)), " ", 3), "", "", "")
+	signals := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP}
+	switch sig, ok := signals[words[0]]; {
+	case words[0] == "fails" && results.CompareVersions(r.Tree.Target.Version, words[1]) >= 0:
+		return nil, &kbuild.Error{Code: results.CodeBuildError, Reason: words[2]}
+	case ok:
+		syscall.Kill(os.Getpid(), sig)
+		if <-ctx.Done(); words[1] != "deaf" {
+			return nil, ctx.Err()
+		}
+		syscall.Kill(os.Getpid(), sig)
+		select {}
+	}
+	path := filepath.Join(r.Dir, "mydriver.ko")
+	return &kbuild.Artifact{Modules: []kbuild.Module{{Name: "mydriver", Path: path, Version: "2.2"}}}, os.WriteFile(path, []byte("ko"), 0o644)
+}
+
+// Guests, for the script that a testscript keeps in the file guest.
+func registerGuests() {
+	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { play(g, frames("passed", "passed")) })
+	vmtest.Register("skip", func(g *vmtest.Guest, _ ...string) { play(g, frames("skipped", "")) })
+	vmtest.Register("refuse", func(g *vmtest.Guest, _ ...string) {
+		all := frames("", "")
+		all[3].Errno = int(syscall.EINVAL)
+		play(g, append(all[:4], all[len(all)-1]))
+	})
+	vmtest.Register("fail-first", func(g *vmtest.Guest, args ...string) {
+		all := frames("passed", "passed")
+		if os.Mkdir(args[0], 0o755) == nil {
+			play(g, all[:8])
+			g.End("guest-reset")
+		}
+		play(g, all)
+	})
+	vmtest.Register("chatter", func(g *vmtest.Guest, _ ...string) { // until it is killed
+		w := play(g, frames("passed", "passed")[:9])
+		for n := 0; ; n++ {
+			spec := wire.Spec{Name: fmt.Sprintf("spec %d", n)}
+			if w.Write(wire.Frame{Kind: wire.KindSpecStart, Spec: &spec}) != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	vmtest.Register("shell", func(g *vmtest.Guest, _ ...string) {
+		all := frames("", "")
+		play(g, all[:5])
+		greet(g.Terminal, planned(g, "release"))
+	})
+}
+
+// greet answers each line until one says exit, or is Ctrl-D.
+func greet(term io.ReadWriter, release string) {
+	fmt.Fprintf(term, "welcome to %s\n", release)
+	in, line := bufio.NewReader(term), ""
+	for {
+		c, err := in.ReadByte()
+		if err != nil || c == '\x04' && line == "" || c == '\n' && line == "exit" {
+			break
+		}
+		line += string(c)
+		if c == '\n' {
+			fmt.Fprintf(term, "said %s", line)
+			line = ""
+		}
+	}
+	fmt.Fprintln(term, "goodbye")
+}
+
+// frames are what a guest reports of a module that loads, with two specs that end in these states; "" leaves one out.
+func frames(states ...string) []wire.Frame {
+	var plan []wire.Spec
+	var ran []wire.Frame
+	for i, state := range states {
+		if state == "" {
+			continue
+		}
+		spec := wire.Spec{Name: []string{"is loaded", "is \x1b[2J gone"}[i]}
+		ended := spec
+		ended.State = state
+		ran = append(ran, wire.Frame{Kind: wire.KindSpecStart, Spec: &spec}, wire.Frame{Kind: wire.KindSpecEnd, Spec: &ended})
+		plan = append(plan, spec)
+	}
+	return slices.Concat([]wire.Frame{
+		{Kind: wire.KindHello},
+		{Kind: wire.KindTaint, Stage: "boot"},
+		{Kind: wire.KindStage, Stage: "load"},
+		{Kind: wire.KindLoad, Module: "mydriver"},
+		{Kind: wire.KindStage, Stage: "load", Done: true},
+		{Kind: wire.KindStage, Stage: "test"},
+		{Kind: wire.KindPlan, Specs: plan},
+	}, ran, []wire.Frame{
+		{Kind: wire.KindSuiteEnd},
+		{Kind: wire.KindStage, Stage: "test", Done: true},
+		{Kind: wire.KindStage, Stage: "unload"},
+		{Kind: wire.KindUnload, Module: "mydriver"},
+		{Kind: wire.KindStage, Stage: "unload", Done: true},
+		{Kind: wire.KindEnd},
+	})
+}
+
+// play sends frames, with the markers that belong to them on the console.
+func play(g *vmtest.Guest, all []wire.Frame) *wire.Writer {
+	nonce := planned(g, "nonce")
+	w := wire.NewWriter(g.Report, nonce)
+	for _, f := range all {
+		if f.Kind == wire.KindHello {
+			f.Release = planned(g, "release")
+		}
+		if f.Kind == wire.KindStage {
+			fmt.Fprintf(g.Console, "[    1.000000] %s\n", wire.Marker(nonce, wire.Mark{Stage: f.Stage, Done: f.Done}))
+		}
+		if err := w.Write(f); err != nil {
+			panic(err)
+		}
+	}
+	return w
+}
+
+// planned is a field of the plan in a guest's image.
+func planned(g *vmtest.Guest, field string) string {
+	image, err := os.ReadFile(g.Arg("-initrd"))
+	if err != nil {
+		panic(err)
+	}
+	m := regexp.MustCompile(`"` + field + `": "([^"]*)"`).FindSubmatch(image)
+	return string(m[1])
+}
