@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every test that needs something real is run by a target of the Makefile, or by TestRealRooms, which a target runs: a test
+// that always skips proves nothing.
+func TestRealTestsAreRun(t *testing.T) {
+	read := func(name string) string {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	makefile, rooms := read(filepath.Join(repository, "Makefile")), read(filepath.Join(repository, "harness/rooms_test.go"))
+	variable, found := regexp.MustCompile(`"(MODMATRIX_(?:REAL|TEST)[A-Z_]*)"`), 0
+	err := filepath.WalkDir(repository, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, "targets_test.go") {
+			return err
+		}
+		dir := strings.TrimPrefix(filepath.Dir(path), repository+"/")
+		for _, m := range variable.FindAllStringSubmatch(read(path), -1) {
+			if own[m[1]] != "" {
+				continue
+			}
+			found++
+			named := regexp.MustCompile(`(?m)^\t.*` + m[1] + `=.*\./` + dir + `$`).MatchString(makefile)
+			if !named && !(strings.Contains(rooms, `{"`+dir+`", `) && (m[1] == "MODMATRIX_REAL" || strings.Contains(rooms, m[1]+"="))) {
+				t.Errorf("%s asks for %s, and no target and no room of harness/rooms_test.go runs ./%s with it", path, m[1], dir)
+			}
+		}
+		return nil
+	})
+	if err != nil || found < 5 {
+		t.Errorf("%d tests that need something real were found: %v", found, err)
+	}
+}
+
+// own are variables that no target has to set.
+var own = map[string]string{
+	"MODMATRIX_TEST_BASE":      "a base image that is there already; without it the test builds one",
+	"MODMATRIX_TEST_INSTALLED": "TestRealInstalledKernel sets it for itself, in a namespace of its own",
+}
