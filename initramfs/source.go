@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"io/fs"
@@ -89,11 +88,6 @@ func isSource(dir string) error {
 	if path := modfile.ModulePath(text); path != modulePath {
 		return fmt.Errorf("its go.mod is that of module %q", path)
 	}
-	for _, sub := range initSources {
-		if _, err := os.Stat(filepath.Join(dir, sub)); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -122,7 +116,7 @@ func BaseDigest(ctx context.Context, source string) (string, error) {
 			return "", fmt.Errorf("read source of the guest: %w", err)
 		}
 	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
 }
 
 // hashFile writes the name, size and content of a file in dir to h.

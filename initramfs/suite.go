@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -72,7 +71,7 @@ func SuiteDigest(ctx context.Context, dir string) (string, error) {
 			}
 		}
 	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
+	return fmt.Sprintf("sha256:%x", sum.Sum(nil)), nil
 }
 
 // CompileSuite compiles the Ginkgo package in dir to a static test binary, out, that runs on every kernel. The package's

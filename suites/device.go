@@ -27,10 +27,19 @@ type Device struct {
 // OpenDevice opens a device node with the flags of open(2), as unix.O_RDWR|unix.O_NONBLOCK.
 func OpenDevice(path string, flags int) (*Device, error) {
 	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	d := &Device{fd, path}
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		return nil, d.wrap("open", err)
 	}
-	return &Device{fd, path}, nil
+	return d, nil
+}
+
+// wrap adds what was done to the driver's errno; nil stays nil.
+func (d *Device) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: d.path, Err: err}
 }
 
 // Fd is the file descriptor, for ioctl and mmap. It is -1 once the device is closed.
@@ -39,23 +48,17 @@ func (d *Device) Fd() int { return d.fd }
 // Read is one read(2). At the end of a file it returns io.EOF. The error wraps the driver's unix.Errno.
 func (d *Device) Read(p []byte) (int, error) {
 	n, err := unix.Read(d.fd, p)
-	switch {
-	case err != nil:
-		return 0, &fs.PathError{Op: "read", Path: d.path, Err: err}
-	case n == 0 && len(p) > 0:
+	if err == nil && n == 0 && len(p) > 0 {
 		return 0, io.EOF
 	}
-	return n, nil
+	return max(n, 0), d.wrap("read", err)
 }
 
 // Write is one write(2). Unlike io.Writer requires, a short write is no error.
 // The error wraps the driver's unix.Errno.
 func (d *Device) Write(p []byte) (int, error) {
 	n, err := unix.Write(d.fd, p)
-	if err != nil {
-		return 0, &fs.PathError{Op: "write", Path: d.path, Err: err}
-	}
-	return n, nil
+	return max(n, 0), d.wrap("write", err)
 }
 
 // Poll is one poll(2): it waits for one of the events, as unix.POLLIN|unix.POLLOUT, and returns those that are set. After
@@ -68,10 +71,7 @@ func (d *Device) Poll(events int16, timeout time.Duration) (int16, error) {
 		if err == unix.EINTR { // the Go runtime signals its threads, and poll is not restarted after a signal
 			continue
 		}
-		if err != nil {
-			return 0, &fs.PathError{Op: "poll", Path: d.path, Err: err}
-		}
-		return fds[0].Revents, nil
+		return fds[0].Revents, d.wrap("poll", err)
 	}
 }
 
@@ -80,12 +80,9 @@ func (d *Device) Close() error {
 	if d.fd < 0 {
 		return nil
 	}
-	fd := d.fd
+	err := unix.Close(d.fd)
 	d.fd = -1
-	if err := unix.Close(fd); err != nil {
-		return &fs.PathError{Op: "close", Path: d.path, Err: err}
-	}
-	return nil
+	return d.wrap("close", err)
 }
 
 // WaitForDevice waits until path, as "/dev/fifo", is a device node: devtmpfs creates it for a driver's device.

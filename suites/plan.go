@@ -1,7 +1,6 @@
 package suites
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,18 +27,11 @@ var readPlan = sync.OnceValues(func() (wire.Plan, error) { return openPlan(wire.
 func Plan() (wire.Plan, error) { return readPlan() }
 
 func openPlan(path string) (wire.Plan, error) {
-	var plan wire.Plan
-	text, err := os.ReadFile(path)
+	plan, err := wire.ReadPlan(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = ErrNoPlan
+		err = fmt.Errorf("read plan: %w", ErrNoPlan)
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &plan)
-	}
-	if err != nil {
-		return wire.Plan{}, fmt.Errorf("read plan: %w", err)
-	}
-	return plan, nil
+	return plan, err
 }
 
 // RequireGuest skips the running spec outside of a modmatrix guest, where it would load modules into this machine's own

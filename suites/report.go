@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,15 +38,12 @@ var host frameWriter
 
 // openPipe returns the pipes to PID 1, nil when there are none: then nothing is reported.
 func openPipe() (*wire.PipeWriter, error) {
-	if os.Getenv(wire.EnvReportFD) == "" {
+	if !inGuest {
 		return nil, nil
 	}
-	frames, err := openFD(wire.EnvReportFD)
-	if err != nil {
-		return nil, err
-	}
-	acks, err := openFD(wire.EnvAckFD)
-	if err != nil {
+	frames, err1 := openFD(wire.EnvReportFD)
+	acks, err2 := openFD(wire.EnvAckFD)
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
 	return wire.NewPipeWriter(frames, acks), nil
@@ -84,7 +82,7 @@ func (r *reporter) beforeEach(spec types.SpecReport) {
 	if r.suite.SuiteConfig.DryRun || spec.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
 		return
 	}
-	_ = r.pipe.Write(wire.Frame{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: spec.FullText()}})
+	r.send(wire.KindSpecStart, wire.Spec{Name: spec.FullText()})
 }
 
 // afterEach sends the end of a spec, except for one that was skipped for an unknown reason: the suite was interrupted or
@@ -101,11 +99,11 @@ func (r *reporter) afterEach(spec types.SpecReport) {
 		}
 	}
 	r.streams = append(r.streams, spec.State)
-	r.end(end)
+	r.send(wire.KindSpecEnd, end)
 }
 
-func (r *reporter) end(spec wire.Spec) {
-	_ = r.pipe.Write(wire.Frame{Kind: wire.KindSpecEnd, Spec: &spec})
+func (r *reporter) send(kind wire.Kind, spec wire.Spec) {
+	_ = r.pipe.Write(wire.Frame{Kind: kind, Spec: &spec})
 }
 
 // afterSuite sends what is known only at the end: failures outside of specs, and why specs were skipped. A spec that never
@@ -114,8 +112,7 @@ func (r *reporter) afterSuite(suite types.Report) {
 	if suite.SuiteConfig.DryRun {
 		return
 	}
-	spec := 0
-	skipped := ""
+	spec, skipped := 0, ""
 	for _, report := range suite.SpecReports {
 		if report.LeafNodeType != types.NodeTypeIt {
 			if report.State == types.SpecStateSkipped {
@@ -133,8 +130,7 @@ func (r *reporter) afterSuite(suite types.Report) {
 		return
 	}
 	for _, reason := range suite.SpecialSuiteFailureReasons {
-		failed := wire.Spec{Name: "Suite", Node: "Suite", State: types.SpecStateFailed.String(), Message: reason}
-		_ = r.pipe.Write(wire.Frame{Kind: wire.KindSuiteError, Spec: &failed})
+		r.send(wire.KindSuiteError, wire.Spec{Name: "Suite", Node: "Suite", State: types.SpecStateFailed.String(), Message: reason})
 	}
 }
 
@@ -144,7 +140,7 @@ func (r *reporter) amend(report types.SpecReport, state types.SpecState, skipped
 	case state == withheld && report.State == types.SpecStateSkipped && skipped != "":
 		end := specFrame(report)
 		end.Message = skipped
-		r.end(end)
+		r.send(wire.KindSpecEnd, end)
 	case report.Failed() && !state.Is(types.SpecStateFailureStates): // a report node of the suite's own failed
 		r.suiteError(report)
 	}
@@ -161,7 +157,7 @@ func (r *reporter) suiteError(report types.SpecReport) {
 		failed.Node = report.Failure.FailureNodeType.String()
 	}
 	failed.Name = strings.TrimSpace(failed.Node + " " + report.FullText())
-	_ = r.pipe.Write(wire.Frame{Kind: wire.KindSuiteError, Spec: &failed})
+	r.send(wire.KindSuiteError, failed)
 }
 
 // specFrame is report as a frame carries it.

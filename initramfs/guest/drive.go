@@ -31,9 +31,7 @@ func (g *guest) awaitPayload() {
 	g.frames = wire.NewWriter(g.port, bootNonce("/proc/cmdline"))
 	g.frames.Clock = g.clock
 	d, err := openDrive(drivePath, bufferPath)
-	if err != nil {
-		g.trouble = append(g.trouble, err.Error())
-	}
+	g.note(err)
 	for _, text := range g.trouble {
 		g.fail("%s", text)
 	}

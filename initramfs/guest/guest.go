@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -62,24 +61,26 @@ type guest struct {
 
 // setUp does everything that does not depend on the plan. A guest can be frozen behind it.
 func setUp() *guest {
-	g := &guest{kmsg: -1, reaper: newReaper(), events: openUevents()}
-	g.trouble = append(g.trouble, mountAll()...)
+	g := &guest{kmsg: -1, reaper: newReaper(), events: openUevents(), trouble: mountAll()}
 	calm.Down("/proc")
-	if fd, err := openKmsg(); err != nil {
-		g.trouble = append(g.trouble, err.Error())
-	} else {
-		g.kmsg = fd
-	}
-	g.trouble = append(g.trouble, loadBase(wire.BaseDir)...)
 	var err error
-	if g.requests, err = openRequests(requestDir); err != nil {
-		g.trouble = append(g.trouble, err.Error())
-	}
+	g.kmsg, err = openKmsg()
+	g.note(err)
+	g.trouble = append(g.trouble, loadBase(wire.BaseDir)...)
+	g.requests, err = openRequests(requestDir)
+	g.note(err)
 	if g.port, err = openPort(portPath); err != nil {
 		g.log("modmatrix: " + err.Error()) // the console is all that is left
 		powerOff()
 	}
 	return g
+}
+
+// note keeps an error until it can be reported.
+func (g *guest) note(err error) {
+	if err != nil {
+		g.trouble = append(g.trouble, err.Error())
+	}
 }
 
 // run carries out the plan.
@@ -109,7 +110,7 @@ func (g *guest) serveRequests() {
 
 // hello reads the plan, sets the clock, seeds the random numbers and reports that PID 1 is up.
 func (g *guest) hello() {
-	plan, err := readPlan(wire.PlanPath)
+	plan, err := wire.ReadPlan(wire.PlanPath)
 	if g.payloadErr != nil {
 		plan, err = wire.Plan{Nonce: plan.Nonce}, g.payloadErr
 	}
@@ -124,9 +125,7 @@ func (g *guest) hello() {
 	if err == nil && len(plan.Seed) > 0 {
 		err = reseed(plan.Seed)
 	}
-	if err != nil {
-		g.trouble = append(g.trouble, err.Error())
-	}
+	g.note(err)
 	g.send(wire.Frame{Kind: wire.KindHello, Release: g.release()})
 	for _, text := range g.trouble {
 		g.fail("%s", text)
@@ -136,9 +135,7 @@ func (g *guest) hello() {
 // release is uname -r.
 func (g *guest) release() string {
 	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		g.trouble = append(g.trouble, fmt.Sprintf("read the kernel's release: %v", err))
-	}
+	_ = unix.Uname(&u) // fails for bad pointers only
 	return unix.ByteSliceToString(u.Release[:])
 }
 
@@ -188,19 +185,6 @@ func (g *guest) send(f wire.Frame) {
 // fail reports what PID 1 could not do.
 func (g *guest) fail(format string, args ...any) {
 	g.send(wire.Frame{Kind: wire.KindTrouble, Text: fmt.Sprintf(format, args...)})
-}
-
-// readPlan reads the plan. With an error, only the nonce is set.
-func readPlan(path string) (wire.Plan, error) {
-	var plan wire.Plan
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &plan)
-	}
-	if err != nil {
-		return wire.Plan{Nonce: plan.Nonce}, fmt.Errorf("read plan: %w", err)
-	}
-	return plan, nil
 }
 
 // clock is the time for frames.

@@ -3,8 +3,6 @@ package guest
 import (
 	"io"
 	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,22 +39,6 @@ func TestOutputKeepsBothEnds(t *testing.T) {
 		}
 		if !c.whole && (all[:keepHead] != string(text[:keepHead]) || !strings.HasSuffix(all, string(text[c.size-keepTail:])) || !strings.Contains(all, "bytes left out")) {
 			t.Errorf("%d bytes: the ends are not kept", c.size)
-		}
-	}
-}
-
-func TestReadPlan(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "plan.json")
-	if plan, err := readPlan(path); err == nil || !reflect.DeepEqual(plan, wire.Plan{}) {
-		t.Errorf("%+v %v", plan, err)
-	}
-	for text, ok := range map[string]bool{`{"nonce":"n","time":5}`: true, `{"nonce":"n","time":"x"}`: false, "": false} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		plan, err := readPlan(path)
-		if ok != (err == nil) || ok && plan.Time != 5 || !ok && plan.Time != 0 {
-			t.Errorf("%q: %+v, %v", text, plan, err)
 		}
 	}
 }

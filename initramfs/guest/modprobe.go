@@ -51,25 +51,17 @@ func modprobe(dir string, args []string) int {
 
 // request passes name to PID 1, and waits for its acknowledgement.
 func request(dir, name string) {
-	acks, err := unix.Open(filepath.Join(dir, ackPipe), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	acks, err := os.OpenFile(filepath.Join(dir, ackPipe), os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}
-	names, err := unix.Open(filepath.Join(dir, namePipe), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	names, err := os.OpenFile(filepath.Join(dir, namePipe), os.O_WRONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}
-	if _, err := unix.Write(names, []byte(name+"\n")); err != nil { // atomic, being shorter than PIPE_BUF
-		return
-	}
-	for end := time.Now().Add(ackTime); time.Now().Before(end); {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(acks), Events: unix.POLLIN}}, int(ackTime.Milliseconds()))
-		if err != nil || n == 0 {
-			continue
-		}
-		if _, err := unix.Read(acks, make([]byte, 1)); err != unix.EAGAIN { // else another modprobe has taken it
-			return
-		}
+	if _, err := names.WriteString(name + "\n"); err == nil { // atomic, being shorter than PIPE_BUF
+		_ = acks.SetReadDeadline(time.Now().Add(ackTime))
+		_, _ = acks.Read(make([]byte, 1))
 	}
 }
 

@@ -106,12 +106,10 @@ func withoutSignals(p patience, f func()) {
 		f()
 	}()
 	if p.limit > 0 {
-		late := time.NewTimer(p.limit)
-		defer late.Stop()
 		select {
 		case <-done:
 			return
-		case <-late.C:
+		case <-time.After(p.limit):
 			p.late(<-thread)
 		}
 	}

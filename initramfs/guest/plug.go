@@ -46,15 +46,13 @@ func (g *guest) plug(f wire.Frame) (refused string) {
 
 // await returns the host's answer to the last request.
 func (h *hotplug) await() (refused string) {
-	late := time.NewTimer(answerTime)
-	defer late.Stop()
-	for {
+	for late := time.After(answerTime); ; {
 		select {
 		case f := <-h.answers:
 			if f.Count == h.count { // else it is to a request that has timed out
 				return f.Text
 			}
-		case <-late.C:
+		case <-late:
 			return fmt.Sprintf("the host gave no answer in %v", answerTime)
 		}
 	}

@@ -69,12 +69,10 @@ func (r *reaper) start(path string, argv []string, attr *syscall.ProcAttr) (*pro
 
 // endsWithin says whether p ends before d has passed.
 func (p *process) endsWithin(d time.Duration) bool {
-	t := time.NewTimer(max(d, 0))
-	defer t.Stop()
 	select {
 	case <-p.ended:
 		return true
-	case <-t.C:
+	case <-time.After(d):
 		return false
 	}
 }

@@ -79,11 +79,7 @@ func (r specReport) isSpec() bool { return r.LeafNodeType == "It" }
 
 // failed are the states that Ginkgo counts as failures (types.SpecStateFailureStates).
 func (r specReport) failed() bool {
-	switch r.State {
-	case "failed", "panicked", "timedout", "interrupted", "aborted":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"failed", "panicked", "timedout", "interrupted", "aborted"}, r.State)
 }
 
 // spec is r as a frame carries it.

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,17 +50,9 @@ func whereabouts(proc string, pid, tid int) string {
 		text, _ := os.ReadFile(filepath.Join(dir, name)) // not every kernel has each file, and the thread may be gone
 		return strings.TrimSpace(string(text))
 	}
-	who := fmt.Sprintf("%s (%d): ", read("comm"), tid)
-	if functions := parseStack(read("stack")); len(functions) > 0 {
-		return who + strings.Join(functions, " <- ")
-	}
-	if sleeps := read("wchan"); sleeps != "" && sleeps != "0" {
-		return who + sleeps
-	}
-	if state := threadState(read("status")); state != "" {
-		return who + state
-	}
-	return who + "gone"
+	stack := strings.Join(parseStack(read("stack")), " <- ")
+	place := cmp.Or(stack, strings.TrimPrefix(read("wchan"), "0"), threadState(read("status")), "gone")
+	return fmt.Sprintf("%s (%d): %s", read("comm"), tid, place)
 }
 
 // parseStack returns the functions in a stack file, the innermost first: "[<0>] msleep+0x2d/0x40", with " [fifo]" behind

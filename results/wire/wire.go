@@ -5,7 +5,12 @@
 // The guest is not trusted: whatever comes out of it is bounded here, and judged elsewhere.
 package wire
 
-import "strings"
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+)
 
 // Paths in the guest, fixed so that suites, PID 1 and the host agree on them.
 const (
@@ -64,6 +69,19 @@ type Plan struct {
 	// SettleMS is how many milliseconds the kernel gets after a suite and after unloading, so that faults of late timers
 	// and work still fall into the stage that started these; zero means the guest's default.
 	SettleMS int64 `json:"settle_ms,omitempty"`
+}
+
+// ReadPlan reads the plan at path. With an error, no more than the Nonce is set.
+func ReadPlan(path string) (Plan, error) {
+	var p Plan
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &p)
+	}
+	if err != nil {
+		return Plan{Nonce: p.Nonce}, fmt.Errorf("read plan: %w", err)
+	}
+	return p, nil
 }
 
 // Target is what a suite may know of the kernel it runs on.
