@@ -158,8 +158,8 @@ func TestMain(m *testing.M) {
 	if basePath != "" {
 		_ = os.RemoveAll(filepath.Dir(basePath))
 	}
-	if theIcebox.dir != "" {
-		_ = os.RemoveAll(theIcebox.dir)
+	if shared.dir != "" {
+		_ = os.RemoveAll(shared.dir)
 	}
 	os.Exit(code)
 }
@@ -319,7 +319,7 @@ func TestBootCrash(t *testing.T) {
 	t.Logf("whole: %v", b.whole)
 }
 
-// TestBootRefused gives the kernel a module that is none, behind a dependency that is fine and one that is there twice.
+// TestBootRefused loads a file that is no module, after a dependency that loads and one that is there twice.
 func TestBootRefused(t *testing.T) {
 	name := needKernel(t)
 	p := cell(t, name)
@@ -388,11 +388,11 @@ func checkSpecs(t *testing.T, b booted) {
 		if f.Spec.Name == "a spec fails" && f.Spec.Message != "as it should" {
 			t.Errorf("failure message %q", f.Spec.Message)
 		}
-		if f.Spec.Name == "a spec is untold" && f.Spec.Output != "captured\n" {
+		if f.Spec.Name == "a spec is unreported" && f.Spec.Output != "captured\n" {
 			t.Errorf("output of a spec %q", f.Spec.Output)
 		}
 	}
-	wantPlanned := []string{"a spec passes: ", "a spec fails: ", "a spec is untold: ", "a spec skips itself: ", "a spec is pending: pending",
+	wantPlanned := []string{"a spec passes: ", "a spec fails: ", "a spec is unreported: ", "a spec skips itself: ", "a spec is pending: pending",
 		"a spec panics: ", "a spec is for another machine: skipped", "a spec is for this machine and another: ",
 		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: ", "a spec expects a splat: ", "a spec leaves a process behind: ",
 		"hanging never ends: skipped", "crashing first floods: skipped", "crashing then takes the kernel down: skipped"}
@@ -405,7 +405,7 @@ func checkSpecs(t *testing.T, b booted) {
 	wantEnded := []string{"a spec passes: passed", "a spec fails: failed", "a spec skips itself: skipped", "a spec is pending: pending",
 		"a spec panics: panicked", "a spec is for another machine: skipped", "a spec is for this machine and another: passed",
 		"a spec is for later kernels: skipped", "a spec is for kernels of old and later: passed", "a spec expects a splat: passed", "a spec leaves a process behind: passed",
-		"hanging never ends: skipped", "a spec is untold: passed", "crashing first floods: skipped",
+		"hanging never ends: skipped", "a spec is unreported: passed", "crashing first floods: skipped",
 		"crashing then takes the kernel down: skipped"}
 	for _, c := range []struct{ got, want []string }{{planned, wantPlanned}, {ended, wantEnded}} {
 		slices.Sort(c.got)

@@ -26,23 +26,23 @@ func TestClonesRounds(t *testing.T) {
 	third.Name, third.Only, third.Title = "third", []string{"a spec passes"}, "boot"
 	third.Known = []wire.Spec{{Name: "a spec fails"}, {Name: "a spec passes"}}
 	p.Plan.Suites, p.Plan.Seed = []wire.Suite{first, second, third}, make([]byte, wire.SeedSize)
-	b := iced(t).thaw(t, "rounds", p).finish(t, time.Now())
+	b := frozen(t).clone(t, "rounds", p).finish(t, time.Now())
 	b.check(t)
-	var told []string
+	var events []string
 	for _, f := range b.frames {
 		switch f.Kind {
 		case wire.KindPlan:
-			told = append(told, fmt.Sprint(f.Suite, " plan ", f.Text, len(f.Specs)))
+			events = append(events, fmt.Sprint(f.Suite, " plan ", f.Text, len(f.Specs)))
 		case wire.KindStage:
 			if !f.Done {
-				told = append(told, f.Suite+" "+f.Stage)
+				events = append(events, f.Suite+" "+f.Stage)
 			}
 		case wire.KindSpecStart:
-			told = append(told, f.Suite+" "+f.Spec.Name)
+			events = append(events, f.Suite+" "+f.Spec.Name)
 		case wire.KindSpecEnd:
-			told = append(told, f.Suite+" "+f.Spec.Name+": "+f.Spec.State)
+			events = append(events, f.Suite+" "+f.Spec.Name+": "+f.Spec.State)
 		case wire.KindUnload, wire.KindLoad, wire.KindSuiteEnd:
-			told = append(told, fmt.Sprint(f.Suite, " ", f.Kind, " ", f.Errno))
+			events = append(events, fmt.Sprint(f.Suite, " ", f.Kind, " ", f.Errno))
 		case wire.KindTrouble, wire.KindResidue:
 			t.Errorf("%s: %s", f.Kind, f.Text)
 		}
@@ -53,8 +53,8 @@ func TestClonesRounds(t *testing.T) {
 		"second suite-end 0", "second unload", "second unload 0",
 		"third load", "third load 0", "third test", "third a spec passes", "third a spec passes: passed", "third suite-end 0", "third unload", "third unload 0",
 		" shutdown"}
-	if !slices.Equal(told, want) {
-		t.Errorf("told:\n%s\nwant:\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	if !slices.Equal(events, want) {
+		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(events, "\n"), strings.Join(want, "\n"))
 	}
 	var marks []string
 	for line := range strings.Lines(b.console) {
@@ -73,7 +73,7 @@ func TestClonesRounds(t *testing.T) {
 func TestClonesList(t *testing.T) {
 	p := cell(t, needKernel(t))
 	p.Plan.List, p.Plan.Seed = true, make([]byte, wire.SeedSize)
-	b := iced(t).thaw(t, "list", p).finish(t, time.Now())
+	b := frozen(t).clone(t, "list", p).finish(t, time.Now())
 	b.check(t)
 	if plans := b.of(wire.KindPlan); len(plans) != 1 || plans[0].Suite != "boot" || len(plans[0].Specs) != 15 {
 		t.Errorf("plans %v", plans)
@@ -97,7 +97,7 @@ func TestClonesOfTheZoo(t *testing.T) {
 	}
 	for name, want := range map[string]string{"thread_left": "kernel thread: zoo_left", "slab_left": "/sys/kernel/slab: zoo_cache", "class_left": "/sys/class: zoo_class", "init_fails_late": " zoo_late"} {
 		t.Run(name, func(t *testing.T) {
-			b := iced(t).thaw(t, name, load(name)).finish(t, time.Now())
+			b := frozen(t).clone(t, name, load(name)).finish(t, time.Now())
 			b.check(t)
 			if f := b.of(wire.KindResidue); !slices.ContainsFunc(f, func(f wire.Frame) bool { return strings.HasSuffix(f.Text, want) }) {
 				t.Errorf("residue %v, want %q", f, want)
@@ -111,7 +111,7 @@ func TestClonesOfTheZoo(t *testing.T) {
 		second.Name = "second"
 		p.Plan.Suites = []wire.Suite{suite, second}
 		p.Files = append(p.Files, cell(t, "no_exit").Files[1])
-		b := iced(t).thaw(t, "no_exit", p).finish(t, time.Now())
+		b := frozen(t).clone(t, "no_exit", p).finish(t, time.Now())
 		b.check(t)
 		if f := b.of(wire.KindUnload); len(f) != 1 || syscall.Errno(f[0].Errno) != syscall.EBUSY || f[0].Suite != "first" {
 			t.Errorf("unload: %v", f)
@@ -120,7 +120,7 @@ func TestClonesOfTheZoo(t *testing.T) {
 			t.Errorf("a round began with a module that was still there, or it is PID 1's fault: %v", f)
 		}
 	})
-	t.Run("sleep_init", func(t *testing.T) { checkStuck(t, iced(t).thaw(t, "sleep_init", load("sleep_init"))) })
+	t.Run("sleep_init", func(t *testing.T) { checkStuck(t, frozen(t).clone(t, "sleep_init", load("sleep_init"))) })
 }
 
 // checkStuck waits until a guest says where it is stuck, and that it still lives.

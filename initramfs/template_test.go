@@ -203,7 +203,7 @@ func TestBootFromDrive(t *testing.T) {
 	}
 }
 
-// TestClones freezes a guest and thaws it twice, each time with another payload.
+// TestClones freezes a guest and clones it twice, each time with another payload.
 func TestClones(t *testing.T) {
 	needKernel(t)
 	var drawn []string
@@ -212,7 +212,7 @@ func TestClones(t *testing.T) {
 		if i == 1 {
 			p.Plan.Suites[0].Known = []wire.Spec{{Name: "a spec passes"}, {Name: "a known spec", State: "skipped"}}
 		}
-		b := iced(t).thaw(t, fmt.Sprint("clone", i), p).finish(t, time.Now())
+		b := frozen(t).clone(t, fmt.Sprint("clone", i), p).finish(t, time.Now())
 		b.check(t)
 		if i == 0 {
 			checkSpecs(t, b)
@@ -228,29 +228,29 @@ func TestClones(t *testing.T) {
 	}
 }
 
-// icebox is a guest that was frozen when it was ready.
-type icebox struct{ dir, image, memory, state string }
+// template is a guest that was frozen when it was ready.
+type template struct{ dir, image, memory, state string }
 
-var theIcebox icebox // TestMain removes it
+var shared template // TestMain removes it
 
-// iced freezes a guest, once.
-func iced(t *testing.T) icebox {
+// frozen returns the template, which the first caller makes.
+func frozen(t *testing.T) template {
 	t.Helper()
-	if theIcebox.state == "" {
-		dir, err := os.MkdirTemp("", "modmatrix-icebox-") // it outlives the first test that needs it
+	if shared.state == "" {
+		dir, err := os.MkdirTemp("", "modmatrix-template-") // it outlives the first test that needs it
 		if err != nil {
 			t.Fatal(err)
 		}
-		theIcebox.dir = dir
-		i := icebox{dir, templateImage(t, dir), filepath.Join(dir, "memory"), filepath.Join(dir, "state")}
+		shared.dir = dir
+		i := template{dir, templateImage(t, dir), filepath.Join(dir, "memory"), filepath.Join(dir, "state")}
 		freeze(t, i)
-		theIcebox = i
+		shared = i
 	}
-	return theIcebox
+	return shared
 }
 
 // freeze boots a guest and saves it when it is ready.
-func freeze(t *testing.T, i icebox) {
+func freeze(t *testing.T, i template) {
 	t.Helper()
 	drive := filepath.Join(i.dir, "template")
 	if err := EmptyDrive(drive); err != nil {
@@ -270,8 +270,8 @@ func freeze(t *testing.T, i icebox) {
 	_ = m.cmd.Wait()
 }
 
-// thaw has a clone continue with its payload.
-func (i icebox) thaw(t *testing.T, name string, p Payload) *machine {
+// clone starts a clone with its payload.
+func (i template) clone(t *testing.T, name string, p Payload) *machine {
 	t.Helper()
 	drive := filepath.Join(i.dir, name)
 	if err := EmptyDrive(drive); err != nil {

@@ -38,7 +38,7 @@ func declare(fixture string) bool {
 	case "aborts":
 		Describe("aborting", Ordered, func() {
 			It("runs first", func() {})
-			It("gives up", func() { AbortSuite("the bus is gone") })
+			It("aborts", func() { AbortSuite("the bus is gone") })
 			It("never starts", func() {})
 		})
 	case "hangs":
@@ -110,10 +110,10 @@ func expects() {
 		It("warns", func() { suites.ExpectSplat("WARNING in fifo_(claim|free)") })
 		It("warns twice", func() { suites.ExpectSplat("WARNING", 2) })
 		It("does so before", func() {})
-		It("gives no pattern", func() { suites.ExpectSplat("") })
-		It("gives a bad pattern", func() { suites.ExpectSplat("WARNING (") })
-		It("gives no count", func() { suites.ExpectSplat("WARNING", 0) })
-		It("gives two counts", func() { suites.ExpectSplat("WARNING", 1, 2) })
+		It("has no pattern", func() { suites.ExpectSplat("") })
+		It("has a bad pattern", func() { suites.ExpectSplat("WARNING (") })
+		It("has no count", func() { suites.ExpectSplat("WARNING", 0) })
+		It("has two counts", func() { suites.ExpectSplat("WARNING", 1, 2) })
 	})
 }
 

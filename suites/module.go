@@ -19,8 +19,8 @@ var ErrNotLoaded = errors.New("module is not loaded")
 // KernelModule is a module by its name; its methods ask the kernel each time. See Module.
 type KernelModule struct{ name string }
 
-// Module returns the module of that name, as it stands in /proc/modules. It need not be loaded, nor exist: that shows
-// when it is asked something. So it may be called where a suite's tree is built.
+// Module returns the module of that name, as in /proc/modules. It need not be loaded, nor exist, so Module may be called while
+// the suite's tree is built.
 func Module(name string) *KernelModule {
 	return &KernelModule{wire.ModuleName(name)}
 }

@@ -26,8 +26,8 @@ spec-end "is skipped with its suite" skipped BeforeSuite: needs a sound card
 		{"abort", "aborts", nil, nil, `
 spec-start "aborting runs first"
 spec-end "aborting runs first" passed
-spec-start "aborting gives up"
-spec-end "aborting gives up" aborted the bus is gone
+spec-start "aborting aborts"
+spec-end "aborting aborts" aborted the bus is gone
 `, false},
 		{"expected splats", "expects", nil, nil, `
 spec-start "expecting warns"
@@ -39,14 +39,14 @@ spec-end "expecting warns twice" passed
 spec-start "expecting does so before"
 expect "expecting does so before" × 1 BUG: KASAN
 spec-end "expecting does so before" passed
-spec-start "expecting gives no pattern"
-spec-end "expecting gives no pattern" failed ExpectSplat: the pattern is empty, and would match every fault
-spec-start "expecting gives a bad pattern"
-spec-end "expecting gives a bad pattern" failed ExpectSplat: error parsing regexp: missing closing ): ` + "`WARNING (`" + `
-spec-start "expecting gives no count"
-spec-end "expecting gives no count" failed ExpectSplat: count is [0], want one number from 1 on
-spec-start "expecting gives two counts"
-spec-end "expecting gives two counts" failed ExpectSplat: count is [1 2], want one number from 1 on
+spec-start "expecting has no pattern"
+spec-end "expecting has no pattern" failed ExpectSplat: the pattern is empty, and would match every fault
+spec-start "expecting has a bad pattern"
+spec-end "expecting has a bad pattern" failed ExpectSplat: error parsing regexp: missing closing ): ` + "`WARNING (`" + `
+spec-start "expecting has no count"
+spec-end "expecting has no count" failed ExpectSplat: count is [0], want one number from 1 on
+spec-start "expecting has two counts"
+spec-end "expecting has two counts" failed ExpectSplat: count is [1 2], want one number from 1 on
 `, false},
 		{"a splat expected outside of specs", "expects", []string{"SUITES_TEST_EARLY=1"}, nil, `
 suite-error "BeforeSuite" failed ExpectSplat: no spec is running: call it in an It, or in a BeforeEach around it
@@ -65,14 +65,14 @@ spec-start "dying takes the process down"
 spec-start "dying passes before"
 spec-end "dying passes before" passed
 spec-start "dying takes the process down"
-`, true}, // which is why nobody believes the exit code alone
+`, true}, // which is why the exit code alone proves nothing
 		{"out of focus", "dies", nil, []string{"--ginkgo.focus=passes"}, `
 spec-start "dying passes before"
 spec-end "dying passes before" passed
 spec-end "dying takes the process down" skipped not chosen: its name does not match the focus passes
 spec-end "dying never starts" skipped not chosen: its name does not match the focus passes
 `, true},
-		{"hangs until told to end", "hangs", nil, []string{"--ginkgo.grace-period=1s"}, `
+		{"hangs until terminated", "hangs", nil, []string{"--ginkgo.grace-period=1s"}, `
 spec-start "hanging waits for ever"
 spec-end "hanging waits for ever" interrupted Interrupted by User
 suite-error "Suite" failed Interrupted by User

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// completeLast gives the lines that line can become when its last word is completed: to a command where the word is the
-// first, and to a path elsewhere.
+// completeLast returns line with its last word completed, in all possible ways: to a command where the word is the first, and
+// to a path elsewhere.
 func completeLast(line string) []string {
 	start := strings.LastIndexAny(line, " \t;|&<>=") + 1
 	before, word := line[:start], line[start:]
@@ -34,7 +34,7 @@ func entries(dir, base, prefix string) (names []string) {
 	if dir == "" {
 		dir = "."
 	}
-	list, _ := os.ReadDir(dir) // where it cannot be read, there is nothing to offer
+	list, _ := os.ReadDir(dir) // where it cannot be read, there are no completions
 	for _, e := range list {
 		if !strings.HasPrefix(e.Name(), base) {
 			continue

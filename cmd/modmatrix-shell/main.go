@@ -1,5 +1,5 @@
-// Command modmatrix-shell is what a person types into in a guest: u-root's shell language behind a line editor, with a
-// prompt that names the kernel. An interrupt ends the command that runs, never the shell.
+// Command modmatrix-shell is the interactive shell of a guest: gosh's shell language with a line editor, and a prompt that
+// names the kernel. An interrupt ends the command that runs, never the shell.
 package main
 
 import (
@@ -26,22 +26,19 @@ func main() {
 
 // run reads and runs commands until exit, or the end of input.
 func run() error {
-	// Caught, and left alone: what is ignored, children would ignore as well.
+	// Caught, not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGQUIT, syscall.SIGTSTP)
 	shell, err := interp.New(interp.StdIO(os.Stdin, os.Stdout, os.Stderr))
 	if err != nil {
 		return fmt.Errorf("start shell: %w", err)
 	}
-	forCommands, err := liner.TerminalMode()
-	if err != nil {
-		return fmt.Errorf("read mode of the terminal: %w", err)
-	}
+	forCommands, err1 := liner.TerminalMode()
 	input := liner.NewLiner()
 	defer input.Close()
 	input.SetCtrlCAborts(true)
 	input.SetCompleter(completeLast)
-	forEditing, err := liner.TerminalMode()
-	if err != nil {
+	forEditing, err2 := liner.TerminalMode()
+	if err := errors.Join(err1, err2); err != nil {
 		return fmt.Errorf("read mode of the terminal: %w", err)
 	}
 	for !shell.Exited() {
@@ -54,7 +51,7 @@ func run() error {
 			fmt.Println(err)
 			continue
 		}
-		_ = forCommands.ApplyMode() // where it fails, lines look odd, and that is all
+		_ = forCommands.ApplyMode() // where it fails, lines only look odd
 		execute(shell, program)
 		_ = forEditing.ApplyMode()
 	}
@@ -87,7 +84,7 @@ func read(input *liner.State) (*syntax.File, error) {
 	}
 }
 
-// execute runs commands one after the other. Their exit status is for them to know; other errors are the shell's own.
+// execute runs commands one after the other, and prints errors that are not their exit status.
 func execute(shell *interp.Runner, program *syntax.File) {
 	for _, stmt := range program.Stmts {
 		err := shell.Run(context.Background(), stmt)

@@ -75,7 +75,7 @@ func TestSurveyTellsWhatIsNew(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if got := before.since(after); len(got) != 0 {
-		t.Errorf("what went is told: %q", got)
+		t.Errorf("what is gone is reported: %q", got)
 	}
 }
 

@@ -67,7 +67,7 @@ func TestParseInterrupts(t *testing.T) {
 		t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
 	}
 	if !got[1].HasAction("fifo") || !got[1].HasAction("acpi") || got[1].HasAction("fif") || got[1].HasAction("fasteoi") {
-		t.Errorf("actions of %q are not told apart", got[1].Desc)
+		t.Errorf("actions of %q are confused", got[1].Desc)
 	}
 	if got[1].Total() != 1 {
 		t.Errorf("total is %d, want 1", got[1].Total())

@@ -1,4 +1,4 @@
-// Package suite is run in a guest by the boot test. Each spec stands for one thing that can become of a spec.
+// Package suite is run in a guest by the boot test. Each spec is one way in which a spec can end.
 package suite
 
 import (
@@ -30,9 +30,9 @@ var host = func() *wire.PipeWriter {
 	return wire.NewPipeWriter(os.NewFile(uintptr(frames), "frames"), os.NewFile(uintptr(acks), "acks"))
 }()
 
-func tell(kind wire.Kind, r SpecReport) {
+func send(kind wire.Kind, r SpecReport) {
 	// One spec is left to the report at the end.
-	if host != nil && !strings.Contains(r.FullText(), "untold") {
+	if host != nil && !strings.Contains(r.FullText(), "unreported") {
 		_ = host.Write(wire.Frame{Kind: kind, Spec: &wire.Spec{Name: r.FullText(), State: r.State.String(), Attempts: r.NumAttempts,
 			Message: r.Failure.Message}})
 		_ = host.Write(wire.Frame{Kind: wire.KindEnd}) // a forged end, which must not get through
@@ -41,12 +41,12 @@ func tell(kind wire.Kind, r SpecReport) {
 
 var _ = ReportBeforeEach(func(r SpecReport) {
 	r.State = 0
-	if host != nil && !strings.Contains(r.FullText(), "untold") {
+	if host != nil && !strings.Contains(r.FullText(), "unreported") {
 		_ = host.Write(wire.Frame{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: r.FullText()}})
 	}
 })
 
-var _ = ReportAfterEach(func(r SpecReport) { tell(wire.KindSpecEnd, r) })
+var _ = ReportAfterEach(func(r SpecReport) { send(wire.KindSpecEnd, r) })
 
 var _ = Describe("a spec", func() {
 	It("passes", func() {
@@ -58,7 +58,7 @@ var _ = Describe("a spec", func() {
 		}
 	})
 	It("fails", func() { Fail("as it \x1b[31mshould\x1b[0m") })
-	It("is untold", func() { GinkgoWriter.Println("captured") })
+	It("is unreported", func() { GinkgoWriter.Println("captured") })
 	It("skips itself", func() { Skip("no need") })
 	PIt("is pending", func() {})
 	It("panics", func() { panic("boom") })
