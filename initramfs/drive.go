@@ -58,13 +58,13 @@ func fillDrive(drive *os.File, p Payload) error {
 	if len(p.Plan.Seed) != wire.SeedSize {
 		return fmt.Errorf("the plan has a seed of %d bytes, not %d", len(p.Plan.Seed), wire.SeedSize)
 	}
-	plan, err := p.planFile()
+	files, err := p.withPlan()
 	if err != nil {
 		return err
 	}
 	var list []wire.DriveFile
 	seen, at := map[string]bool{}, int64(wire.DriveFiles)
-	for _, f := range inOrder(plan, p.Files) {
+	for _, f := range inOrder(files) {
 		if seen[f.Guest] {
 			return fmt.Errorf("payload has %s twice", f.Guest)
 		}
@@ -86,11 +86,10 @@ func fillDrive(drive *os.File, p Payload) error {
 	return err
 }
 
-// inOrder puts the plan first, since the guest needs its nonce to report anything, and the suite last: what comes last is
+// inOrder leaves the plan first, since the guest needs its nonce to report anything, and the suite last: what comes last is
 // the quickest to unpack.
-func inOrder(plan File, files []File) []File {
-	list := append([]File{plan}, files...)
-	slices.SortStableFunc(list[1:], func(a, b File) int {
+func inOrder(files []File) []File {
+	slices.SortStableFunc(files[1:], func(a, b File) int {
 		switch {
 		case a.Guest == wire.SuitePath:
 			return 1
@@ -99,7 +98,7 @@ func inOrder(plan File, files []File) []File {
 		}
 		return strings.Compare(a.Guest, b.Guest)
 	})
-	return list
+	return files
 }
 
 // writeFile writes f to the drive at an offset.

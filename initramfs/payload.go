@@ -36,23 +36,26 @@ const archiveEnd = 512
 
 // WriteImage writes base and behind it payload to out: whole or not at all.
 func WriteImage(out, base string, payload Payload) error {
-	return writeImage(out, base, func(w io.Writer) error { return WritePayload(w, payload) })
+	files, err := payload.withPlan()
+	if err != nil {
+		return err
+	}
+	return writeImage(out, base, files)
 }
 
 // WriteTemplateImage writes the image of a guest that is to be frozen: base and behind it only the kernel's own modules
 // that the guest's channels need, all under wire.BaseDir, and no plan. Such a guest waits for its payload on a drive.
 func WriteTemplateImage(out, base string, modules []File) error {
-	return writeImage(out, base, func(w io.Writer) error {
-		for _, m := range modules {
-			if !below(m.Guest, wire.BaseDir) {
-				return fmt.Errorf("template path %q is not under %s", m.Guest, wire.BaseDir)
-			}
+	for _, m := range modules {
+		if !below(m.Guest, wire.BaseDir) {
+			return fmt.Errorf("template path %q is not under %s", m.Guest, wire.BaseDir)
 		}
-		return writeArchive(w, slices.Clone(modules))
-	})
+	}
+	return writeImage(out, base, modules)
 }
 
-func writeImage(out, base string, archive func(io.Writer) error) error {
+// writeImage writes base and behind it an archive of files, which the kernel unpacks over it.
+func writeImage(out, base string, files []File) error {
 	in, err := os.Open(base)
 	if err != nil {
 		return fmt.Errorf("open base image: %w", err)
@@ -70,32 +73,24 @@ func writeImage(out, base string, archive func(io.Writer) error) error {
 	if err != nil {
 		return fmt.Errorf("copy base image: %w", err)
 	}
-	if err := archive(image); err != nil {
+	if err := writeArchive(image, files); err != nil {
 		return err
 	}
 	return replaceImage(image)
 }
 
-// WritePayload writes payload as an archive that the kernel unpacks over the base image: always the same bytes.
-func WritePayload(w io.Writer, p Payload) error {
-	plan, err := p.planFile()
-	if err != nil {
-		return err
-	}
-	return writeArchive(w, append(slices.Clone(p.Files), plan))
-}
-
-func (p Payload) planFile() (File, error) {
+// withPlan returns the plan as a file, and p's files behind it.
+func (p Payload) withPlan() ([]File, error) {
 	plan, err := json.MarshalIndent(p.Plan, "", " ")
 	if err != nil {
-		return File{}, fmt.Errorf("encode plan: %w", err)
+		return nil, fmt.Errorf("encode plan: %w", err)
 	}
-	return File{Guest: wire.PlanPath, Data: append(plan, '\n')}, nil
+	return append([]File{{Guest: wire.PlanPath, Data: append(plan, '\n')}}, p.Files...), nil
 }
 
-// writeArchive sorts files and writes them with their folders.
+// writeArchive writes files with their folders, sorted: the same files give the same bytes.
 func writeArchive(w io.Writer, files []File) error {
-	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Guest, b.Guest) })
+	files = slices.SortedFunc(slices.Values(files), func(a, b File) int { return strings.Compare(a.Guest, b.Guest) })
 	counted := &counter{w: w}
 	archive := cpio.Newc.Writer(counted)
 	dirs := map[string]bool{"/": true}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -22,7 +23,8 @@ func payloadOf(files ...File) Payload {
 func write(t *testing.T, p Payload) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := WritePayload(&b, p); err != nil {
+	files, err := p.withPlan()
+	if err := errors.Join(err, writeArchive(&b, files)); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -87,7 +89,8 @@ func TestBadPayloads(t *testing.T) {
 		"the plan": {Guest: wire.PlanPath}, "no host file": {Guest: "/payload/x", Host: "/none"}, "a folder": {Guest: "/payload/x", Host: "/"},
 		"a device": {Guest: "/payload/x", Host: "/dev/zero"},
 	} {
-		if err := WritePayload(io.Discard, payloadOf(f)); err == nil {
+		files, err := payloadOf(f).withPlan()
+		if err := errors.Join(err, writeArchive(io.Discard, files)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

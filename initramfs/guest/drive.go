@@ -141,11 +141,14 @@ func (d *drive) unpack(h wire.DriveHeader, root string) error {
 	}
 	at := int64(wire.DriveFiles)
 	for i, f := range files {
-		take := d.copy
+		unpack, path := d.copy, filepath.Join(root, f.Path)
 		if i == len(files)-1 && f.Size > bufferSize/2 && f.Size <= bufferSize {
-			take = d.keep
+			unpack = d.keep
 		}
-		if err := take(f, at, filepath.Join(root, f.Path)); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := unpack(f, at, path); err != nil {
 			return err
 		}
 		at += wire.Blocks(f.Size)
@@ -163,29 +166,22 @@ func (d *drive) keep(f wire.DriveFile, at int64, path string) error {
 	if xxhash.Sum64(content) != f.Sum {
 		return errors.New(f.Path + " is damaged")
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
 	return errors.Join(unix.Munmap(d.buf), d.file.Truncate(f.Size), d.file.Chmod(os.FileMode(f.Mode)), os.Rename(d.file.Name(), path))
 }
 
 // copy writes the file at an offset of the drive.
 func (d *drive) copy(f wire.DriveFile, at int64, path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, os.FileMode(f.Mode))
 	if err != nil {
 		return err
 	}
 	sum := xxhash.New()
-	for left := f.Size; left > 0 && err == nil; {
+	for end := at + f.Size; at < end && err == nil; {
 		var part []byte
-		if part, err = d.read(at, int(min(left, bufferSize))); err == nil {
-			_, _ = sum.Write(part)
-			_, err = out.Write(part)
+		if part, err = d.read(at, int(min(end-at, bufferSize))); err == nil {
+			_, err = io.MultiWriter(sum, out).Write(part)
 		}
-		left, at = left-int64(len(part)), at+int64(len(part))
+		at += int64(len(part))
 	}
 	if err == nil && sum.Sum64() != f.Sum {
 		err = errors.New(f.Path + " is damaged")

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -51,4 +52,46 @@ func (g *guest) taint(stage string) {
 		return
 	}
 	g.send(wire.Frame{Kind: wire.KindTaint, Stage: stage, Taint: bits})
+}
+
+// The kernel's default time to finish what a suite or unloading started: timers, delayed work, RCU callbacks. It is longer
+// after unloading: what runs late then jumps into freed code, and the guest must still be up to catch that.
+const (
+	settleTest   = 10 * time.Millisecond
+	settleUnload = 50 * time.Millisecond
+)
+
+// membarrierGlobal is MEMBARRIER_CMD_GLOBAL (include/uapi/linux/membarrier.h).
+const membarrierGlobal = 1
+
+// settle waits until the plan's time, or the default, has passed since began. The barrier lets all processors pass a
+// quiescent state first, so that RCU callbacks that were due are run (kernel/sched/membarrier.c; with one processor it
+// returns at once). Unloading has its own barrier (kernel/module/main.c, free_module).
+func (g *guest) settle(began time.Time, limit time.Duration) {
+	if g.plan.SettleMS > 0 {
+		limit = time.Duration(g.plan.SettleMS) * time.Millisecond
+	}
+	_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, membarrierGlobal, 0, 0) // where the kernel has it
+	time.Sleep(limit - time.Since(began))
+}
+
+// syncDisks is sync(2), unless a broken driver makes it hang.
+func syncDisks() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		unix.Sync()
+	}()
+	select {
+	case <-done:
+	case <-time.After(2 * time.Second):
+	}
+}
+
+// powerOff switches the guest off. It does not return, even where that fails.
+func powerOff() {
+	for {
+		_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+		time.Sleep(time.Second)
+	}
 }

@@ -116,32 +116,25 @@ type object struct {
 }
 
 var (
-	objectLine = regexp.MustCompile(`^unreferenced object (?:\([^)]*\) )?(0x[0-9a-f]+) \(size (\d+)\):`)
-	frameLine  = regexp.MustCompile(`^    (?:\[<[^>]*>\] )?(\S+)`)
+	objectLine = regexp.MustCompile(`^(?:\([^)]*\) )?(0x[0-9a-f]+) \(size (\d+)\):`)
+	frameLine  = regexp.MustCompile(`(?m)^    (?:\[<[^>]*>\] )?([^\s+]+)`)
 )
 
 // parseLeaks reads kmemleak's report: objects by address.
 func parseLeaks(text string) map[string]object {
 	found := map[string]object{}
-	at, tracing := "", false
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if m := objectLine.FindStringSubmatch(line); m != nil {
-			at, tracing = m[1], false
-			size, _ := strconv.Atoi(m[2])
-			found[at] = object{size: size}
+	for part := range strings.SplitSeq(text, "unreferenced object ") {
+		head := objectLine.FindStringSubmatch(part)
+		if head == nil {
 			continue
 		}
-		if strings.HasPrefix(line, "  backtrace") {
-			tracing = at != ""
-			continue
+		var o object
+		o.size, _ = strconv.Atoi(head[2])
+		_, trace, _ := strings.Cut(part, "\n  backtrace")
+		for _, m := range frameLine.FindAllStringSubmatch(trace, -1) {
+			o.frames = append(o.frames, m[1])
 		}
-		if m := frameLine.FindStringSubmatch(line); tracing && m != nil {
-			name, _, _ := strings.Cut(m[1], "+")
-			o := found[at]
-			o.frames = append(o.frames, name)
-			found[at] = o
-		}
+		found[head[1]] = o
 	}
 	return found
 }

@@ -30,31 +30,23 @@ const ueventBuffer = 4 << 20
 
 // openUevents begins to listen. A kernel without CONFIG_NET announces nothing.
 func openUevents() *uevents {
-	u := &uevents{fd: -1, buf: make([]byte, 16<<10), added: map[string]bool{}}
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
-	if err != nil {
-		return u
-	}
+	fd, _ := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, ueventBuffer)
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}); err != nil { // 1: the kernel's own
-		unix.Close(fd)
-		return u
-	}
-	u.fd = fd
-	return u
+	_ = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}) // 1: the kernel's own
+	return &uevents{fd: fd, buf: make([]byte, 16<<10), added: map[string]bool{}}
 }
 
 // drain reads what was announced.
 func (u *uevents) drain() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for u.fd >= 0 {
+	for {
 		n, _, err := unix.Recvfrom(u.fd, u.buf, 0)
 		switch err {
 		case nil:
 			u.apply(string(u.buf[:n]))
 		case unix.EINTR, unix.ENOBUFS: // some were lost
-		default: // EAGAIN: no more for now
+		default: // EAGAIN: no more for now; EBADF: no socket
 			return
 		}
 	}
