@@ -44,32 +44,19 @@ func wrongVersion(suite types.Report, spec types.SpecReport) string {
 	if version == "" || err != nil {
 		return ""
 	}
+	kernel, _, _ := strings.Cut(version, ",") // PID 1 sets "6.1.176, kernel=6.1.176"
 	constraints := slices.Concat(suite.SuiteSemVerConstraints, spec.SemVerConstraints())
 	if len(constraints) > 0 && !filter("", constraints) {
-		return fmt.Sprintf("not for this kernel: for %s, and this is %s", strings.Join(constraints, ", "), versionOf("", version))
+		return fmt.Sprintf("not for this kernel: for %s, and this is %s", strings.Join(constraints, ", "), kernel)
 	}
 	for _, components := range []map[string][]string{suite.SuiteComponentSemVerConstraints, spec.ComponentSemVerConstraints()} {
 		for _, name := range slices.Sorted(maps.Keys(components)) {
 			if !filter(name, components[name]) {
-				return fmt.Sprintf("not for this %s: for %s, and this is %s", name, strings.Join(components[name], ", "), versionOf(name, version))
+				return fmt.Sprintf("not for this %s: for %s, and this is %s", name, strings.Join(components[name], ", "), kernel)
 			}
 		}
 	}
 	return ""
-}
-
-// versionOf is the version of a component in a filter like "6.1.176, kernel=6.1.176"; "" is the one without a name.
-func versionOf(component, filter string) string {
-	for part := range strings.SplitSeq(filter, ",") {
-		name, version, named := strings.Cut(strings.TrimSpace(part), "=")
-		if !named {
-			name, version = "", name
-		}
-		if strings.TrimSpace(name) == component {
-			return strings.TrimSpace(version)
-		}
-	}
-	return filter
 }
 
 func wrongName(suite types.Report, spec types.SpecReport) string {

@@ -79,7 +79,7 @@ func (r *reporter) beforeSuite(suite types.Report) { r.suite = suite }
 // beforeEach sends the start of a spec. PID 1 has passed it on before the spec's first line runs, so a spec that crashes the
 // kernel is known by name.
 func (r *reporter) beforeEach(spec types.SpecReport) {
-	if r.suite.SuiteConfig.DryRun || spec.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
+	if spec.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
 		return
 	}
 	r.send(wire.KindSpecStart, wire.Spec{Name: spec.FullText()})
@@ -88,9 +88,6 @@ func (r *reporter) beforeEach(spec types.SpecReport) {
 // afterEach sends the end of a spec, except for one that was skipped for an unknown reason: the suite was interrupted or
 // aborted, or was skipped as a whole. Ginkgo reports that only at the end; see afterSuite.
 func (r *reporter) afterEach(spec types.SpecReport) {
-	if r.suite.SuiteConfig.DryRun {
-		return
-	}
 	end := specFrame(spec)
 	if spec.State == types.SpecStateSkipped && end.Message == "" {
 		if end.Message = filteredOut(r.suite, spec); end.Message == "" {
@@ -102,16 +99,16 @@ func (r *reporter) afterEach(spec types.SpecReport) {
 	r.send(wire.KindSpecEnd, end)
 }
 
+// send sends nothing of a dry run, in which every spec passes.
 func (r *reporter) send(kind wire.Kind, spec wire.Spec) {
-	_ = r.pipe.Write(wire.Frame{Kind: kind, Spec: &spec})
+	if !r.suite.SuiteConfig.DryRun {
+		_ = r.pipe.Write(wire.Frame{Kind: kind, Spec: &spec})
+	}
 }
 
 // afterSuite sends what is known only at the end: failures outside of specs, and why specs were skipped. A spec that never
 // ran because the suite was cut short gets no end, and so counts as missing.
 func (r *reporter) afterSuite(suite types.Report) {
-	if suite.SuiteConfig.DryRun {
-		return
-	}
 	spec, skipped := 0, ""
 	for _, report := range suite.SpecReports {
 		if report.LeafNodeType != types.NodeTypeIt {
