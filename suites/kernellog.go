@@ -24,7 +24,7 @@ type KernelLog struct {
 	fd      int
 	read    func(fd int, p []byte) (int, error)
 	records []procfs.KmsgRecord
-	overrun bool
+	overrun error // ErrLogOverrun once messages are missing
 }
 
 // OpenKernelLog opens the kernel's log at its end. Open it in a BeforeEach and close it with DeferCleanup(log.Close).
@@ -50,12 +50,9 @@ func (l *KernelLog) Records() ([]procfs.KmsgRecord, error) {
 		switch err {
 		case nil:
 		case unix.EAGAIN: // no more for now
-			if l.overrun {
-				return l.records, ErrLogOverrun
-			}
-			return l.records, nil
+			return l.records, l.overrun
 		case unix.EPIPE: // overwritten; the next read returns the oldest that is left
-			l.overrun = true
+			l.overrun = ErrLogOverrun
 			continue
 		case unix.EINTR:
 			continue

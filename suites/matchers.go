@@ -15,42 +15,32 @@ const shownLines = 40
 //
 //	AfterEach(func() { Expect(log).To(suites.HaveNoFault()) })
 func HaveNoFault() *LogMatcher {
-	m := &LogMatcher{shown: aroundFault}
-	m.match = func(lines []string) bool {
-		m.want = "to have no fault"
-		at := slices.IndexFunc(lines, isFault)
-		if at >= 0 {
-			m.want += fmt.Sprintf(", and it has %q", lines[at]) // in the first line, which is what a matrix shows
-		}
-		return at < 0
-	}
-	return m
+	return &LogMatcher{want: "to have no fault", find: isFault, none: true}
 }
 
 // ContainKernelLine is a Gomega matcher: it succeeds when a line of a *KernelLog contains a string or matches a
 // *regexp.Regexp. Printk may be late; Eventually(log).Should(…) waits for it.
 func ContainKernelLine(pattern any) *LogMatcher {
-	contains := func(string) bool { return false }
-	m := &LogMatcher{want: fmt.Sprintf("to contain a line with %q", fmt.Sprint(pattern)), shown: lastLines}
+	m := &LogMatcher{want: fmt.Sprintf("to contain a line with %q", fmt.Sprint(pattern))}
 	switch p := pattern.(type) {
 	case string:
-		contains = func(line string) bool { return strings.Contains(line, p) }
+		m.find = func(line string) bool { return strings.Contains(line, p) }
 	case *regexp.Regexp:
-		contains = p.MatchString
+		m.find = p.MatchString
 	default:
 		m.err = fmt.Errorf("ContainKernelLine takes a string or a *regexp.Regexp, not %T", pattern)
 	}
-	m.match = func(lines []string) bool { return slices.ContainsFunc(lines, contains) }
 	return m
 }
 
 // LogMatcher is a Gomega matcher over a *KernelLog, or over lines given as []string.
 type LogMatcher struct {
-	match func(lines []string) bool
 	want  string
-	shown func(lines []string) []string // the lines that a failure message shows
+	find  func(line string) bool
+	none  bool // succeed where find finds no line
 	err   error
 	lines []string
+	at    int // of the line that find has found; -1 for none
 }
 
 // Match implements Gomega's types.GomegaMatcher. A log with lost lines is an error.
@@ -70,7 +60,8 @@ func (m *LogMatcher) Match(actual any) (bool, error) {
 	default:
 		return false, fmt.Errorf("want a *suites.KernelLog or []string, not %T", actual)
 	}
-	return m.match(m.lines), nil
+	m.at = slices.IndexFunc(m.lines, m.find)
+	return (m.at < 0) == m.none, nil
 }
 
 // FailureMessage implements Gomega's types.GomegaMatcher.
@@ -80,19 +71,11 @@ func (m *LogMatcher) FailureMessage(any) string { return m.message(m.want) }
 func (m *LogMatcher) NegatedFailureMessage(any) string { return m.message("not " + m.want) }
 
 func (m *LogMatcher) message(want string) string {
-	shown := m.shown(m.lines)
-	var b strings.Builder
-	fmt.Fprintf(&b, "Expected the kernel log %s. %d of its %d lines since it was opened:", want, len(shown), len(m.lines))
-	for _, line := range shown {
-		b.WriteString("\n  " + line)
+	shown := m.lines[max(0, len(m.lines)-shownLines):]
+	if m.none && m.at >= 0 {
+		want += fmt.Sprintf(", and it has %q", m.lines[m.at]) // in the first line, which is what a matrix shows
+		shown = m.lines[m.at:min(len(m.lines), m.at+shownLines)]
 	}
-	return b.String()
+	return fmt.Sprintf("Expected the kernel log %s. %d of its %d lines since it was opened:\n  %s",
+		want, len(shown), len(m.lines), strings.Join(shown, "\n  "))
 }
-
-// aroundFault are the lines from the first fault on.
-func aroundFault(lines []string) []string {
-	first := max(0, slices.IndexFunc(lines, isFault))
-	return lines[first:min(len(lines), first+shownLines)]
-}
-
-func lastLines(lines []string) []string { return lines[max(0, len(lines)-shownLines):] }

@@ -79,7 +79,7 @@ func (r *reporter) beforeSuite(suite types.Report) { r.suite = suite }
 // beforeEach sends the start of a spec. PID 1 has passed it on before the spec's first line runs, so a spec that crashes the
 // kernel is known by name.
 func (r *reporter) beforeEach(spec types.SpecReport) {
-	if spec.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
+	if spec.State.Is(types.SpecStateSkipped | types.SpecStatePending) {
 		return
 	}
 	r.send(wire.KindSpecStart, wire.Spec{Name: spec.FullText()})
