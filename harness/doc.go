@@ -1,24 +1,31 @@
-// Package harness is the only place that knows the whole story: it plans which cells there are, runs each of them
-// through fetch, build, boot, load, test and unload, and judges the outcome.
+// Package harness is the only place that knows the whole story: it plans which cells there are, and runs each of them
+// through fetch, build, boot, load, test and unload, and has the outcome judged.
 //
 // # A tour of the house, from the ground up
 //
-// On the ground floor lie words that everybody shares. Package results names what happened to a cell and adds records
-// up to a matrix; results/wire names what host and guest say to each other.
+// On the ground floor are the words that everybody shares. Package results names what happened to a cell and adds records
+// up to a matrix; results/report writes it for whoever reads it, and is the only one that draws. results/wire is what host
+// and guest say to each other.
 //
-// On the first floor, each folder does one thing and knows nothing of its neighbours. Package kernels turns a selector
-// into a target and a target into a tree, with one package for each kind of source below it (kernels/debian), and
-// kernels/kbuild builds an external module against a tree, in a sandbox, and proves the result. Package initramfs puts
-// the guest's image together; initramfs/guest is what runs in it as PID 1. Package vm is one QEMU, from its command
-// line to the reason it ended, and vm/console reads a kernel log for faults. Package suites is what the authors of
+// On the first floor, each room does one thing. Package kernels turns a selector into a target and a target into a tree,
+// with one package for each kind of source (kernels/debian, kernels/source, kernels/dir, kernels/host), and keeps what it
+// made in kernels/store, which knows nothing of kernels. kernels/kbuild builds a module against a tree, in a sandbox, and
+// proves the result; kernels/dkms has a package built as dkms would; kernels/api compares what two trees declare. Package
+// initramfs puts the guest's image together; initramfs/guest is what runs in it as PID 1. Package vm is one QEMU, from its
+// command line to the reason it ended, and vm/console reads a kernel log for faults. Package suites is what the authors of
 // suites import, with the built-in suites beside it.
 //
-// On the second floor, here, these meet. A Spec says what is wanted; Plan resolves it into targets and cells, and is
-// pure but for asking the sources what there is; Run carries the plan out, target by target, and calls judge.Judge, which is
-// pure, with the judge.Evidence of each cell. The data flows one way: Spec → Plan → Tree → Artifact → image → Guest and
-// console → judge.Evidence → Record → results.Results.
+// On the second floor, these meet. harness/config makes a Spec of modmatrix.toml, modmatrix.lock and flags. Plan resolves it
+// into targets and cells, and Run carries the plan out, target by target; cell.go is a cell's life from top to bottom.
+// harness/judge makes a record of the evidence of a cell, and imports nothing that could have an effect; harness/claims
+// holds what the source says of kernel versions against the records. The clients of runs are harness/bisect, for which each
+// test is a Run, and harness/explain, which reads what runs left: they know this package, and it does not know them.
 //
-// Beside it, harness/config merges modmatrix.toml, modmatrix.lock and flags to a Spec.
+// The data flows one way, and nothing comes back up:
 //
-// On the third floor, cmd/modmatrix turns flags into a Spec, and Events and Results into what a person reads.
+//	flags, files → Spec → Plan → Tree → Artifact → image → Guest and console → judge.Evidence → Record → results.Results
+//
+// On the third floor, cmd/modmatrix has a file for each verb: flags in, one call, one view, an exit code.
+//
+// A test holds the floors, package by package: see house in imports_test.go.
 package harness

@@ -83,8 +83,8 @@ type listed struct {
 
 func (p listed) path() string { return strings.TrimPrefix(p.ImportPath, module) }
 
-// ours are those of imports that are of this project, without its name.
-func ours(imports []string) (paths []string) {
+// within are those of imports that are of this project, without its name.
+func within(imports []string) (paths []string) {
 	for _, imp := range imports {
 		if path, ok := strings.CutPrefix(imp, module); ok {
 			paths = append(paths, path)
@@ -156,7 +156,7 @@ func TestEveryPackageHasARow(t *testing.T) {
 // Tests may use what stands beside: a test with a real kernel needs one from somewhere.
 func TestImportsGoDown(t *testing.T) {
 	eachPackage(t, func(p listed, r room) {
-		for _, imp := range ours(p.Imports) {
+		for _, imp := range within(p.Imports) {
 			if floorOf(imp) >= r.floor && !slices.Contains(strings.Fields(r.beside), imp) {
 				t.Errorf("%s (floor %d) imports %s (floor %d)", r.path, r.floor, imp, floorOf(imp))
 			}
@@ -167,7 +167,7 @@ func TestImportsGoDown(t *testing.T) {
 				t.Errorf("%s imports %s outside of its tests", r.path, imp)
 			}
 		}
-		for _, imp := range ours(slices.Concat(p.TestImports, p.XTestImports)) {
+		for _, imp := range within(slices.Concat(p.TestImports, p.XTestImports)) {
 			if floorOf(imp) > r.floor {
 				t.Errorf("tests of %s (floor %d) import %s (floor %d)", r.path, r.floor, imp, floorOf(imp))
 			}
@@ -179,8 +179,13 @@ func TestImportsGoDown(t *testing.T) {
 func TestRowsAllowNoMoreThanIsUsed(t *testing.T) {
 	eachPackage(t, func(p listed, r room) {
 		for _, other := range strings.Fields(r.beside) {
-			if !slices.Contains(ours(p.Imports), other) {
+			if !slices.Contains(within(p.Imports), other) {
 				t.Errorf("%s may import %s, and does not", r.path, other)
+			}
+		}
+		for _, other := range strings.Fields(r.only) {
+			if other != "nothing" && !slices.Contains(within(slices.Concat(p.Imports, p.TestImports, p.XTestImports)), other) {
+				t.Errorf("%s may import %s alone, and does not", r.path, other)
 			}
 		}
 		if starts := slices.Contains(p.Imports, "os/exec"); starts != (r.starts != "") {

@@ -24,8 +24,8 @@ which it does not, until nothing is left between them. Where it fails to build, 
 
 The ends are those of the last run in the folder of results: the oldest kernel that failed, and the newest before it
 that passed. Else they are --good and --bad, and where one is not given, the oldest and the newest of the kernels that run
-would take (-k names others). Releases of which the archive holds only a part cannot be tested: where they lie just at the turn, the answer
-is a range.
+would take (-k names others). Releases of which the archive holds only a part cannot be tested: where they lie just before the first bad one, the
+answer is a range.
 
 Exit codes: 0 found, or as near as the archive allows; 2 usage, as where --good fails; 3 the infrastructure broke on a
 release that would have narrowed it down; 4 nothing fails, or everything; 125 an end cannot be tested, which git bisect run takes

@@ -118,7 +118,7 @@ func chosenCells(res *results.Results, args []string) ([]results.Cell, error) {
 	return cells, nil
 }
 
-// inTreeFailed tells of a cell in which the kernel's own copy of the module did not pass, which is a finding and no failure.
+// inTreeFailed reports whether it is a cell in which the kernel's own copy of the module did not pass, which is a finding and no failure.
 func inTreeFailed(rec results.Record) bool {
 	return rec.InTreeRun != nil && rec.InTreeRun.Record.Status != results.Pass && rec.InTreeRun.Record.Status != results.Skip
 }

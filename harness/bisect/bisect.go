@@ -24,7 +24,7 @@ type Search struct {
 	Spec   harness.Spec       // the module and how it is run; of Kernels, the oldest and the newest are the ends where nothing else names them
 	Good   *kernels.Selector  // of one kernel on which it works; nil: as the last run in Spec.Out says, else the oldest of Kernels
 	Bad    *kernels.Selector  // likewise, where it fails; else the newest
-	Report func(results.Step) // called with each test that ended; nil: nobody listens
+	Report func(results.Step) // called with each test that ended; may be nil
 }
 
 // ErrUntestable says that an end of a bisection could not be tested, so that there is nothing to search between (exit code

@@ -31,7 +31,7 @@ func TestBisect(t *testing.T) {
 	}
 }
 
-// The archive lacks the kernels around the turn: the answer is a range, and that is no trouble of ours.
+// The archive lacks the kernels around the first bad one: the answer is a range, and nothing broke.
 func TestBisectToARange(t *testing.T) {
 	f := bisecting(t, 17, 15, 16, 17, 30)
 	found, err := Find(t.Context(), f.Harness, Search{Spec: f.spec, Good: selector("debian:x@1.3"), Bad: selector("debian:x@1.38")})

@@ -61,7 +61,7 @@ func (r *row) note(i int, p point) {
 	}
 }
 
-// between are the points of which nobody knows on which side they are: the answer is exact where there are none.
+// between are the points that could not be tested: the answer is exact where there are none.
 func (r *row) between() []point { return r.points[r.good+1 : r.bad] }
 
 // toGo is how many tests there will be at most, if all of them are conclusive.
@@ -83,7 +83,7 @@ func rowBetween(res kernels.Resolution, good, bad point) *row {
 	sameRoot := func(t, end kernels.Target) bool {
 		return t.Suite == end.Suite && slices.Equal(t.RootPkgs, end.RootPkgs)
 	}
-	strange := func(p point) int {
+	changes := func(p point) int {
 		switch {
 		case p.Missing != "":
 			return 3
@@ -95,7 +95,7 @@ func rowBetween(res kernels.Resolution, good, bad point) *row {
 		return 2
 	}
 	slices.SortStableFunc(middle, func(a, b point) int {
-		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(strange(a), strange(b)))
+		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(changes(a), changes(b)))
 	})
 	middle = slices.CompactFunc(middle, func(a, b point) bool { return a.Version == b.Version })
 	return &row{points: slices.Concat([]point{good}, middle, []point{bad}), bad: len(middle) + 1}

@@ -1,14 +1,13 @@
 package bisect
 
 import (
-	"cmp"
 	"path/filepath"
 	"slices"
 
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// add takes the results of one kernel, in a folder of that name, to those of the others.
+// add adds the results of one kernel, which lie in folder, to those of the others.
 func (b *search) add(res *results.Results, folder string) {
 	b.whole.Schema, b.whole.Run, b.whole.Module = res.Schema, res.Run, res.Module
 	move := func(a *results.Artifacts) {
@@ -40,9 +39,6 @@ func (b *search) write(ends ...point) error {
 			b.whole.Records = append(b.whole.Records, rec)
 		}
 	}
-	slices.SortStableFunc(b.whole.Records, func(a, b results.Record) int {
-		return cmp.Or(results.CompareVersions(a.Target.Version, b.Target.Version), cmp.Compare(a.Target.Release, b.Target.Release))
-	})
 	b.h.HoldClaims(b.plan, &b.whole)
 	b.whole.Finish()
 	return b.whole.Write(filepath.Join(b.Spec.Out, dir, results.FileName))

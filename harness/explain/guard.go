@@ -68,8 +68,8 @@ func comment(version string, c results.Change, d *results.Decl) string {
 }
 
 // changedAt is the version that lies between two others, and how sure that is. Mainline changes its interfaces from one series to
-// the next, and a point release is as sure where it follows right on the other. Anywhere else nobody here knows which version it
-// was: then bound has question marks in it, for the author to fill in.
+// the next, and a point release is as sure where it follows right on the other. Anywhere else the version is not known: then
+// bound has question marks in it, for the author to fill in.
 func changedAt(older, newer string) (bound, remark string, known bool) {
 	o, n := numbers(older), numbers(newer)
 	unknown := fmt.Sprintf("changed somewhere between %s and %s; in which version is not known here", older, newer)
