@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm/vmtest"
+)
+
+// TestDocumentedCommands runs every command line that the documents show. Kernels, compiler and guests are fake;
+// where the document shows what modmatrix prints of real ones, it must print just that of their stored results.
+func TestDocumentedCommands(t *testing.T) {
+	ran := 0
+	for _, file := range documents(t) {
+		for _, c := range commandsOf(t, file) {
+			t.Run(c.where+"/"+c.line, func(t *testing.T) {
+				for _, words := range wordsOf(t, c.line) {
+					ran++
+					c.try(t, words)
+				}
+			})
+		}
+	}
+	if ran < 50 {
+		t.Errorf("only %d commands were found: has the form of the documents changed?", ran)
+	}
+}
+
+// wordsOf are the simple commands of a line.
+func wordsOf(t *testing.T, line string) (all [][]string) {
+	t.Helper()
+	file, err := syntax.NewParser().Parse(strings.NewReader(line), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	syntax.Walk(file, func(n syntax.Node) bool {
+		call, ok := n.(*syntax.CallExpr)
+		if !ok {
+			return true
+		}
+		var words []string
+		for _, w := range call.Args {
+			word, err := expand.Literal(nil, w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			words = append(words, word)
+		}
+		all = append(all, words)
+		return true
+	})
+	return all
+}
+
+func (c shown) try(t *testing.T, words []string) {
+	switch words[0] {
+	case "modmatrix":
+		c.run(t, words[1:])
+	case "make":
+		c.make(t, words[1:])
+	case "go":
+		c.goTool(t, words)
+	case "cd", "head":
+	default:
+		t.Errorf("%s: no test knows what to do with %s", c.line, words[0])
+	}
+}
+
+// goTool holds that the package is there, and the test that is run.
+func (c shown) goTool(t *testing.T, words []string) {
+	dir := words[slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "./") })]
+	files, err := filepath.Glob(filepath.Join(repository, dir, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: no package in %s", c.line, dir)
+	}
+	if i := slices.Index(words, "-run"); i > 0 {
+		for _, file := range files {
+			if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), "\nfunc "+words[i+1]+"(") {
+				return
+			}
+		}
+		t.Errorf("%s: there is no %s in %s", c.line, words[i+1], dir)
+	}
+}
+
+// make holds that the target is there, and that its output is that of the results.
+func (c shown) make(t *testing.T, words []string) {
+	makefile, err := os.ReadFile(filepath.Join(repository, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range words {
+		if !strings.Contains(word, "=") && !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(word)+`:`).Match(makefile) {
+			t.Errorf("%s: there is no target %s", c.line, word)
+		}
+	}
+	if c.results != "" && c.output != "" {
+		c.run(t, []string{"report", "text", "results.json"})
+	}
+}
+
+// run runs modmatrix in a folder that holds a module and results.
+func (c shown) run(t *testing.T, args []string) {
+	dir := t.TempDir()
+	module := filepath.Join(dir, "mydriver")
+	if err := os.CopyFS(module, os.DirFS("testdata/docs/mydriver")); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{".", "modmatrix-out", "out"} {
+		path := filepath.Join(module, folder, results.FileName)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, documented(t, c.results), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if args[0] == "init" { // which overwrites nothing
+		if err := errors.Join(os.Remove(filepath.Join(module, "modmatrix.toml")), os.RemoveAll(filepath.Join(module, "suites"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if args[0] == "run" && c.output != "" { // what it shows is that of real kernels, which are stored
+		args = []string{"report", "text"}
+	}
+	if args[0] == "bisect" {
+		if err := os.WriteFile(filepath.Join(module, "compiler"), []byte("fails 6.12 a.c:7: implicit declaration"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, before := range prepared(args) {
+		faked(t, dir, before)
+	}
+	if args[0] == "run" && !slices.Contains(args, "--resume") && !slices.Contains(args, "--new") { // plan takes the same, see TestTheFlagsOfRunFitTheOtherVerbs
+		args[0] = "plan"
+	}
+	out, code := faked(t, dir, args)
+	want := 0
+	if args[0] == "report" {
+		res, err := results.Read(filepath.Join(module, results.FileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = res.ExitCode()
+	}
+	if args[0] == "doctor" { // which may miss something here
+		want = code
+	}
+	if code != want {
+		t.Fatalf("%s: exit code %d, not %d", c.line, code, want)
+	}
+	if c.output != "" {
+		c.compare(t, out)
+	}
+}
+
+// prepared are the commands that the reader of a document has run before.
+func prepared(args []string) (before [][]string) {
+	if slices.Contains(args, "--locked") {
+		before = append(before, []string{"kernels", "update"})
+	}
+	if i := slices.Index(args, "--resume"); i >= 0 {
+		before = append(before, slices.Delete(slices.Clone(args), i, i+1))
+	}
+	return before
+}
+
+// faked runs modmatrix over fake kernels in the module's folder below dir.
+func faked(t *testing.T, dir string, args []string) (stdout string, code int) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	guest := filepath.Join(dir, "guest")
+	script := "call pass\npoweroff\n"
+	if args[0] == "shell" {
+		script = "call shell\npoweroff\n"
+	}
+	if err := os.WriteFile(guest, []byte(script), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, "modmatrix-faked", args...)
+	cmd.Dir, cmd.Stdin = filepath.Join(dir, "mydriver"), strings.NewReader("exit\n")
+	cmd.Env = append(os.Environ(), "MODMATRIX_CACHE="+filepath.Join(dir, "cache"), "MODMATRIX_QEMU_USER=0", vmtest.ScriptEnv+"="+guest)
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		t.Logf("modmatrix %q: %s", args, exit.Stderr)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// took is the time of a whole run, which is another one in every run.
+var took = regexp.MustCompile(`(?m)^(\d+ kernels? pass.*) · [^·\n]+$`)
+
+// compare holds what is shown against what is printed; a line of … stands for any lines.
+func (c shown) compare(t *testing.T, printed string) {
+	printed, c.output = took.ReplaceAllString(printed, "$1"), took.ReplaceAllString(c.output, "$1")
+	var pattern strings.Builder
+	for line := range strings.Lines(c.output) {
+		if strings.TrimSpace(line) == "…" {
+			pattern.WriteString(`(?s:.*?)`)
+		} else {
+			pattern.WriteString(regexp.QuoteMeta(line))
+		}
+	}
+	if !regexp.MustCompile(`^` + pattern.String() + `\s*$`).MatchString(printed) {
+		t.Errorf("%s: %s shows\n%s\nand it prints\n%s", c.line, c.where, c.output, printed)
+	}
+}
+
+// documented are the stored results of that name.
+func documented(t *testing.T, name string) []byte {
+	t.Helper()
+	if name == "" {
+		name = "any"
+	}
+	data, err := os.ReadFile(filepath.Join("testdata/docs", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
