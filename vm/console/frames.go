@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	maxFrames = 64 // frames that are kept of one trace
-	maxAlien  = 8  // lines of others that may cut into a trace without ending it
+	maxFrames  = 64 // frames that are kept of one trace
+	maxForeign = 8  // lines of other tasks that may interrupt a trace without ending it
 )
 
 var (
@@ -27,13 +27,13 @@ var (
 
 // traces gathers the stack traces of one report.
 type traces struct {
-	top    Frame // where it happened, as the header or the registers say
-	fromPC bool  // top comes from the registers
-	hint   Frame // a function named in passing
-	runs   []run
-	open   bool // the last run goes on
-	alien  int  // lines since its last frame that may be another's
-	marked bool // the next run was announced
+	top     Frame // where it happened, as the header or the registers say
+	fromPC  bool  // top comes from the registers
+	hint    Frame // a function named in passing
+	runs    []run
+	open    bool // the last run goes on
+	foreign int  // lines since its last frame that may be another report's
+	marked  bool // the next run was announced
 }
 
 // run is one stack trace.
@@ -79,7 +79,7 @@ func (t *traces) add(text string) bool {
 		t.open = false
 		return true
 	}
-	if t.alien++; t.alien > maxAlien {
+	if t.foreign++; t.foreign > maxForeign {
 		t.open = false
 	}
 	return false
@@ -115,15 +115,15 @@ func (t *traces) push(f Frame) {
 		t.runs = append(t.runs, run{marked: t.marked})
 		t.open, t.marked = true, false
 	}
-	t.alien = 0
+	t.foreign = 0
 	last := &t.runs[len(t.runs)-1]
 	if len(last.frames) < maxFrames {
 		last.frames = append(last.frames, f)
 	}
 }
 
-// main is the trace that tells of the fault: the first that was announced, or the first of all when that is where
-// reports of the kind have it.
+// main is the trace of the fault: the first that was announced, or the first of all where reports of the kind begin with
+// it.
 func (t *traces) main(first bool) []Frame {
 	if len(t.runs) == 0 {
 		return nil
@@ -138,7 +138,7 @@ func (t *traces) main(first bool) []Frame {
 	return t.runs[0].frames
 }
 
-// find gives the frame of a function in whichever trace has it.
+// find returns the frame of a function from the first trace that has it.
 func (t *traces) find(function string) Frame {
 	for _, r := range t.runs {
 		for _, f := range r.frames {

@@ -21,8 +21,8 @@ var (
 // maxInterrupt is how deep in a trace the interrupt that noticed a hang may lie.
 const maxInterrupt = 40
 
-// belowAnchor finds the work that a hanging CPU was at: in the first trace that tells, the frames from the one
-// that an anchor called. The frames of the interrupt that noticed the hang are left out.
+// belowAnchor finds the work that a hanging CPU was at: in the first trace with an anchor, the frames from the
+// one that the anchor called. The frames of the interrupt that noticed the hang are left out.
 func belowAnchor(runs []run) []Frame {
 	for _, r := range runs {
 		frames := interrupted(r.frames)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -26,8 +27,8 @@ type Line struct {
 func Clean(raw []byte) Line {
 	l := Line{Level: -1}
 	rest := bytes.TrimLeft(raw, "\r\x00")
-	if after, ok := syslogHost(rest); ok {
-		rest = after
+	if len(rest) > 0 && rest[0] >= 'A' && rest[0] <= 'Z' {
+		rest = rest[len(syslogRE.Find(rest)):]
 	}
 	if n, level, user := levelPrefix(rest); n > 0 {
 		l.Level, l.User = level, user
@@ -36,9 +37,9 @@ func Clean(raw []byte) Line {
 	if n := stampLen(rest); n > 0 {
 		l.Stamp = true
 		rest = rest[n:]
-		if n, caller := callerPrefix(rest); n > 0 {
-			l.Caller = caller
-			rest = rest[n:]
+		if m := callerRE.FindSubmatch(rest); m != nil {
+			l.Caller = string(m[1])
+			rest = rest[len(m[0]):]
 		}
 		rest = bytes.TrimPrefix(rest, []byte(" "))
 	}
@@ -46,79 +47,35 @@ func Clean(raw []byte) Line {
 	return l
 }
 
+var (
+	levelRE = regexp.MustCompile(`^<(\d{1,4})>`)
+	// stampRE is a time stamp "[%5lu.%06lu]" (print_time in Linux kernel/printk/printk.c).
+	stampRE = regexp.MustCompile(`^\[[ \d]{4,18}\d\.\d{6}\]`)
+	// callerRE is "[  T123]" or "[    C1]" (print_caller in Linux kernel/printk/printk.c).
+	callerRE = regexp.MustCompile(`^\[ *([TC]\d+)\]`)
+	// syslogRE is what a log file has before a line of the kernel: "Nov 22 11:25:00 host kernel: ".
+	syslogRE = regexp.MustCompile(`^[A-Z].. .. ..:..:.. (?:[^\[<]{0,80} )?kernel: `)
+)
+
 // levelPrefix reads "<N>" of console_msg_format=syslog: N is facility*8+level, and facility 0 is the kernel.
 func levelPrefix(b []byte) (n, level int, user bool) {
-	if len(b) < 3 || b[0] != '<' {
+	if len(b) == 0 || b[0] != '<' {
 		return 0, -1, false
 	}
-	end := bytes.IndexByte(b[:min(len(b), 6)], '>')
-	if end < 2 {
+	m := levelRE.FindSubmatch(b)
+	if m == nil {
 		return 0, -1, false
 	}
-	v, err := strconv.ParseUint(string(b[1:end]), 10, 16)
-	if err != nil {
-		return 0, -1, false
-	}
-	return end + 1, int(v & 7), v>>3 != 0
+	v, _ := strconv.Atoi(string(m[1])) // at most four digits
+	return len(m[0]), v & 7, v>>3 != 0
 }
 
-// stampLen is the length of a time stamp "[%5lu.%06lu]" at the start of b (print_time in Linux kernel/printk/printk.c),
-// zero when there is none.
+// stampLen is the length of the time stamp at the start of b, zero when there is none.
 func stampLen(b []byte) int {
-	if len(b) < 14 || b[0] != '[' {
+	if len(b) < 14 || b[0] != '[' || b[1] != ' ' && !isDigit(b[1]) {
 		return 0
 	}
-	i := 1
-	for i < len(b) && b[i] == ' ' {
-		i++
-	}
-	digits := i
-	for i < len(b) && isDigit(b[i]) {
-		i++
-	}
-	if i == digits || i < 6 || i > 20 || len(b) < i+8 || b[i] != '.' || b[i+7] != ']' {
-		return 0
-	}
-	for _, c := range b[i+1 : i+7] {
-		if !isDigit(c) {
-			return 0
-		}
-	}
-	return i + 8
-}
-
-// callerPrefix reads "[  T123]" or "[    C1]" (print_caller in Linux kernel/printk/printk.c).
-func callerPrefix(b []byte) (int, string) {
-	if len(b) < 4 || b[0] != '[' {
-		return 0, ""
-	}
-	end := bytes.IndexByte(b[:min(len(b), 24)], ']')
-	if end < 0 {
-		return 0, ""
-	}
-	id := bytes.TrimLeft(b[1:end], " ")
-	if len(id) < 2 || id[0] != 'T' && id[0] != 'C' {
-		return 0, ""
-	}
-	for _, c := range id[1:] {
-		if !isDigit(c) {
-			return 0, ""
-		}
-	}
-	return end + 1, string(id)
-}
-
-// syslogHost cuts "Nov 22 11:25:00 host kernel: " off the line of a log file.
-func syslogHost(b []byte) ([]byte, bool) {
-	if len(b) < 24 || b[3] != ' ' || b[6] != ' ' || b[9] != ':' || b[12] != ':' || b[0] < 'A' || b[0] > 'Z' {
-		return nil, false
-	}
-	head := b[:min(len(b), 120)]
-	i := bytes.Index(head, []byte(" kernel: "))
-	if i < 0 {
-		return nil, false
-	}
-	return b[i+len(" kernel: "):], true
+	return len(stampRE.Find(b))
 }
 
 // printable makes text of raw bytes that is safe to show, on one line of at most maxLine bytes.

@@ -18,7 +18,7 @@ type Splat struct {
 	Gone        string       // the module unloaded last, when the processor ran into code that no module has any more; usually empty
 	Where       string       // file:line as the header names it; empty when it names none
 	Panic       string       // the panic's own words, when the kernel went down with this splat
-	Frames      []Frame      // the report's main stack trace, innermost first, at most 64; doubtful frames included
+	Frames      []Frame      // the report's main stack trace, innermost first, at most 64; unreliable frames included
 	Start, End  int          // byte offsets into the log: first byte of its first line, end of its last line
 	Line        int          // 1-based number of the line in which it starts
 	Excerpt     string       // its first lines, cleaned, at most 4 KiB
@@ -28,7 +28,7 @@ type Splat struct {
 type Frame struct {
 	Function string // without compiler suffixes such as .isra.0
 	Symbol   string // as the kernel prints it, which is how the object file has it; empty when the trace names no place in it
-	Offset   uint64 // into the function; zero also when the trace does not tell
+	Offset   uint64 // into the function; zero also when the trace does not say
 	Size     uint64 // of the function in bytes; zero when the trace does not say
 	Module   string // empty for the kernel itself
 	Reliable bool   // false for the frames that the unwinder only guesses at, printed with "?"

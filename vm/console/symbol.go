@@ -44,7 +44,7 @@ func symbolByte(text string, i int) bool {
 	return false
 }
 
-// hexAt reads hexadecimal digits; more than fit give the maximum.
+// hexAt reads hexadecimal digits; for more than fit it returns the maximum.
 func hexAt(text string) (uint64, string) {
 	end := 0
 	for end < len(text) && strings.IndexByte("0123456789abcdef", text[end]) >= 0 {
@@ -54,13 +54,13 @@ func hexAt(text string) (uint64, string) {
 	return v, text[end:]
 }
 
-// pcWords are how a line begins that tells the program counter, of the kernel (code segment 10 on x86).
+// pcWords are how a line begins that shows the program counter, of the kernel (code segment 10 on x86).
 var pcWords = []string{
 	"RIP: 0010:", "RIP: e030:", "RIP  [", "RIP [", "IP: ", "EIP: ", "EIP is at ", "IP is at ", "PC is at ", "pc : ", "epc : ",
 	"NIP ", "Krnl PSW", "--- interrupt:",
 }
 
-// readFrame reads a line of a trace, or one that tells the program counter.
+// readFrame reads a line of a trace, or one that shows the program counter.
 func readFrame(text string) (f Frame, pc, ok bool) {
 	if f, start, ok := symbolAt(text); ok {
 		trimmed := strings.TrimLeft(text, " ")

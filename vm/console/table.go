@@ -25,7 +25,7 @@ const (
 	single  flags = 1 << iota // one line, without a report behind it
 	tail                      // belongs to the report before it, when there is one
 	mute                      // no fault, but a stack trace follows that must not be read as one
-	generic                   // gives way to any other header in the lines up to the stack trace
+	generic                   // is replaced by any other header in the lines up to the stack trace
 	user                      // the same words are used of a process; see userTrap
 	whole                     // the title is complete, no function follows
 	spread                    // other CPUs print parts of the report

@@ -3,7 +3,7 @@ package console
 // at is how a WARNING names its place, old ("CPU: 0 PID: 1 at lib/x.c:1") and new, since 6.19 ("lib/x.c:1 at").
 const at = `WARNING: (?:CPU: \d+ PID: -?\d+ )?(?:at )?`
 
-// warnTable holds WARN_ON in all its forms. Some checkers complain through it: the file tells, if their own line is lost.
+// warnTable holds WARN_ON in all its forms. Some checkers warn through it: the file shows which, if their own line is lost.
 var warnTable = []signature{
 	{literal: "WARNING: ", pattern: at + `\S*kernel/locking/lockdep\.c:\d+`, kind: KindLockdep, severity: Fail, title: "WARNING: locking bug"},
 	{literal: "WARNING: ", pattern: at + `\S*lib/refcount\.c:\d+`, kind: KindRefcount, severity: Fail, title: "refcount_t"},

@@ -63,7 +63,7 @@ func (r *report) code() results.Code {
 // raceRE are the two sides of a data race, which KCSAN sorts; their traces come in any order.
 var raceRE = regexp.MustCompile(` in (\w[\w.]*)(?:\+\S+)?(?: \[\S+\])? / (\w[\w.]*)`)
 
-// kept are the frames that tell one bug from another, innermost first.
+// kept are the frames that identify the bug, innermost first.
 func (r *report) kept(frames []Frame) []Frame {
 	if hangs[r.head.kind] {
 		if h := belowAnchor(r.traces.runs); len(h) > 0 {
@@ -90,7 +90,7 @@ func (r *report) kept(frames []Frame) []Frame {
 	return append([]Frame{top}, kept...)
 }
 
-// keep drops the doubtful frames and those that many bugs share.
+// keep drops the unreliable frames and those that many bugs share.
 func keep(frames []Frame) []Frame {
 	var out []Frame
 	for _, f := range frames {
@@ -156,27 +156,26 @@ var whereRE = regexp.MustCompile(`[\w./+-]+\.(?:c|h|S|rs|cpp):\d+`)
 
 func whereOf(text string) string { return strings.TrimPrefix(whereRE.FindString(text), "./") }
 
-var (
-	scrubSource = regexp.MustCompile(`([\w./-]+\.(?:c|h|S|rs)):\d+(?::\d+)?`)
-	scrubOffset = regexp.MustCompile(`\+0x[0-9a-f]+/0x[0-9a-f]+`)
-	scrubAddr   = regexp.MustCompile(`\b(?:0x[0-9a-f]+|[0-9a-f]{8,})\b`)
-	scrubCPU    = regexp.MustCompile(`CPU#?\d+`)
-	scrubTask   = regexp.MustCompile(`\b[\w./:-]+[/:]\d+\b`)
-	scrubNumber = regexp.MustCompile(`\b\d+\b`)
-	scrubBraces = regexp.MustCompile(`\{[^}]*\}|\[[^\]]*\]`)
-	scrubSpace  = regexp.MustCompile(`\s+`)
-)
+// scrubs replace what differs between two sightings of one bug.
+var scrubs = []struct {
+	re *regexp.Regexp
+	by string
+}{
+	{regexp.MustCompile(`\{[^}]*\}|\[[^\]]*\]`), ""},
+	{regexp.MustCompile(`([\w./-]+\.(?:c|h|S|rs)):\d+(?::\d+)?`), "$1:LINE"},
+	{regexp.MustCompile(`\+0x[0-9a-f]+/0x[0-9a-f]+`), ""},
+	{regexp.MustCompile(`\b(?:0x[0-9a-f]+|[0-9a-f]{8,})\b`), "ADDR"},
+	{regexp.MustCompile(`CPU#?\d+`), "CPU"},
+	{regexp.MustCompile(`\b[\w./:-]+[/:]\d+\b`), "TASK"},
+	{regexp.MustCompile(`\b\d+\b`), "NUM"},
+	{regexp.MustCompile(`\s+`), " "},
+}
 
-// scrub takes out of a text what differs between two sightings of one bug.
 func scrub(text string) string {
-	text = scrubBraces.ReplaceAllString(text, "")
-	text = scrubSource.ReplaceAllString(text, "$1:LINE")
-	text = scrubOffset.ReplaceAllString(text, "")
-	text = scrubAddr.ReplaceAllString(text, "ADDR")
-	text = scrubCPU.ReplaceAllString(text, "CPU")
-	text = scrubTask.ReplaceAllString(text, "TASK")
-	text = scrubNumber.ReplaceAllString(text, "NUM")
-	return strings.TrimRight(strings.TrimSpace(scrubSpace.ReplaceAllString(text, " ")), ":,. ")
+	for _, s := range scrubs {
+		text = s.re.ReplaceAllString(text, s.by)
+	}
+	return strings.TrimRight(strings.TrimSpace(text), ":,. ")
 }
 
 // clip cuts a text to at most n bytes, between characters.
