@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// channel is one way between QEMU and us: a socket pair that QEMU inherits one end of. It has no name that could be
-// too long, guessed, or left behind, and no connection that could be missed.
+// channel connects QEMU and us: a socket pair of which QEMU inherits one end. It has no name that could be too long,
+// guessed, or left behind, and there is no connection to wait for.
 type channel struct {
 	ours   net.Conn
 	theirs *os.File
 }
 
-// newChannel opens a pair; both ends are closed on exec but for the one that is handed over.
+// newChannel opens a pair; both ends are closed on exec but for the one that QEMU inherits.
 func newChannel(name string) (channel, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -34,14 +34,14 @@ func newChannel(name string) (channel, error) {
 // sendBuffer is room for some 5000 bytes of a serial port.
 const sendBuffer = 4 << 20
 
-// widen makes room on QEMU's end of a serial port for what a guest says while a busy host keeps us from reading. QEMU sends
-// each byte of it by itself, and the kernel counts three quarters of a kilobyte for that: 278 fill a socket. A guest's kernel
-// waits 10 ms for a full port, and then writes over the 16 bytes in it (Linux drivers/tty/serial/8250/8250_port.c,
-// wait_for_lsr). Only root gets all that is asked for, others get twice what they had.
+// widen enlarges the send buffer of QEMU's end of a serial port, for what a guest prints while a busy host keeps us from
+// reading. QEMU sends each byte by itself, and the kernel counts three quarters of a kilobyte for it: 278 fill a socket. A
+// guest's kernel waits 10 ms for a full port, and then overwrites the 16 bytes in it (Linux
+// drivers/tty/serial/8250/8250_port.c, wait_for_lsr). Only root gets the whole buffer, others twice the default.
 func (c channel) widen() {
 	theirs, err := c.theirs.SyscallConn()
 	if err != nil {
-		return // it has the room that it has
+		return // it keeps the default
 	}
 	_ = theirs.Control(func(fd uintptr) {
 		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
@@ -50,7 +50,7 @@ func (c channel) widen() {
 	})
 }
 
-// channels are all the ways of one guest.
+// channels are those of one guest.
 type channels struct {
 	console, report, terminal, monitor channel
 }
@@ -58,36 +58,30 @@ type channels struct {
 // firstExtra is the descriptor number of the first of exec.Cmd's ExtraFiles.
 const firstExtra = 3
 
-// openChannels opens every channel, or none. The third port leads nowhere unless a terminal is wanted.
-func openChannels(terminal bool) (c *channels, b backends, err error) {
-	c = &channels{}
-	defer func() {
-		if err != nil {
-			c.close()
-		}
-	}()
-	b.terminal = "null"
-	fd := firstExtra
-	open := func(name string, ch *channel, backend *string) {
-		if err != nil {
-			return
-		}
-		if *ch, err = newChannel(name); err == nil {
-			*backend = fmt.Sprintf("socket,fd=%d", fd)
-			fd++
-		}
+// openChannels opens every channel, or none. The third port has a null backend unless a terminal is wanted.
+func openChannels(terminal bool) (*channels, backends, error) {
+	c, b := &channels{}, backends{terminal: "null"}
+	type end struct {
+		name    string
+		channel *channel
+		backend *string
 	}
-	open("monitor", &c.monitor, &b.monitor)
-	open("console", &c.console, &b.console)
-	open("report", &c.report, &b.report)
+	ends := []end{{"monitor", &c.monitor, &b.monitor}, {"console", &c.console, &b.console}, {"report", &c.report, &b.report}}
 	if terminal {
-		open("terminal", &c.terminal, &b.terminal)
+		ends = append(ends, end{"terminal", &c.terminal, &b.terminal})
 	}
-	if err == nil { // and not the monitor: its answers would come behind all the events that find room
-		c.console.widen()
-		c.report.widen()
+	for i, e := range ends {
+		var err error
+		if *e.channel, err = newChannel(e.name); err != nil {
+			c.close()
+			return nil, b, err
+		}
+		*e.backend = fmt.Sprintf("socket,fd=%d", firstExtra+i)
 	}
-	return c, b, err
+	// The monitor keeps its small buffer: its answers would come behind all the events that find room.
+	c.console.widen()
+	c.report.widen()
+	return c, b, nil
 }
 
 func (c *channels) all() []channel {
@@ -108,16 +102,16 @@ func (c *channels) files() (files []*os.File) {
 	return files
 }
 
-// handedOver closes our copies of QEMU's ends: from now on its death is the end of every channel.
-func (c *channels) handedOver() {
+// closeTheirs closes our copies of QEMU's ends: from now on its death is EOF on every channel.
+func (c *channels) closeTheirs() {
 	for _, ch := range c.all() {
 		ch.theirs.Close()
 	}
 }
 
 func (c *channels) close() {
+	c.closeTheirs()
 	for _, ch := range c.all() {
 		ch.ours.Close()
-		ch.theirs.Close()
 	}
 }

@@ -22,7 +22,7 @@ func TestStuckWriter(t *testing.T) {
 	if _, err := ch.console.theirs.WriteString("x"); err != nil {
 		t.Fatal(err)
 	}
-	ch.handedOver()
+	ch.closeTheirs()
 	if err := p.wait(20 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "did not return") {
 		t.Errorf("got %v", err)
 	}
@@ -80,7 +80,7 @@ func TestTerminalIsGivenBack(t *testing.T) {
 	}
 	person, terminal := net.Pipe()
 	p := startCopiers(&Machine{Terminal: terminal}, ch)
-	ch.handedOver()
+	ch.closeTheirs()
 	if err := p.wait(time.Minute); err != nil {
 		t.Error(err)
 	}

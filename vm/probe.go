@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,9 +23,9 @@ const ProbeTimeout = 5 * time.Second
 // kvmDevice is a variable for the tests alone.
 var kvmDevice = "/dev/kvm"
 
-// ladder is what is tried under KVM, best first. The host's processor as it is shows the kernel most; leaving out
-// arch-capabilities helps where the host promises registers that KVM then refuses to set (QEMU aborts on it).
-var ladder = []Accel{
+// candidates are tried under KVM, best first. The host's own processor shows the kernel most; without arch-capabilities it
+// works on hosts that announce registers which KVM then refuses to set (QEMU aborts).
+var candidates = []Accel{
 	{Name: "kvm", CPU: "host"},
 	{Name: "kvm", CPU: "host,-arch-capabilities"},
 	{Name: "kvm", CPU: "max"},
@@ -35,13 +36,13 @@ type ProbeConfig struct {
 	Arch   string   // uname -m
 	Kernel string   // host path of a stock kernel's image
 	Initrd string   // host path of an initramfs
-	Args   []string // further kernel words
+	Args   []string // further words of the kernel's command line
 	Marker string   // text that the console or the report shows once user space runs; it must not be empty
 
 	Timeout    time.Duration // for all of KVM together; zero means ProbeTimeout
-	CacheDir   string        // folder of earlier verdicts; empty for none
-	Again      bool          // do not believe an earlier verdict
-	RequireKVM bool          // give an error that wraps ErrNoKVM rather than a verdict for TCG
+	CacheDir   string        // folder of earlier verdicts; empty: they are not kept
+	Again      bool          // ignore an earlier verdict
+	RequireKVM bool          // return an error that wraps ErrNoKVM rather than a verdict for TCG
 }
 
 // Verdict is the accelerator to use, and why it is not a better one.
@@ -52,10 +53,10 @@ type Verdict struct {
 	Cached bool   `json:"-"`                // an earlier probe found it
 }
 
-// Probe finds the best accelerator that really boots a kernel here. That /dev/kvm is there and opens, and even that
-// QEMU starts with it, proves nothing: on some hosts every stock kernel then hangs, or QEMU aborts. So each way of
-// using KVM boots the kernel to the marker, all at once, under one short deadline. TCG is not tried, as it needs
-// nothing of the host.
+// Probe finds the best accelerator that really boots a kernel here. That /dev/kvm can be opened, and even that QEMU starts
+// with it, proves nothing: on some hosts every stock kernel then hangs, or QEMU aborts. So each way of using KVM boots the
+// kernel to the marker, all at once, under one short deadline. TCG is not tried, as it needs nothing of the host. The error
+// wraps ErrNoQEMU where there is none.
 func Probe(ctx context.Context, c ProbeConfig) (Verdict, error) {
 	if c.Marker == "" {
 		return Verdict{}, errors.New("probe without a marker: silence would prove an accelerator good")
@@ -79,8 +80,7 @@ func Probe(ctx context.Context, c ProbeConfig) (Verdict, error) {
 	return v, nil
 }
 
-// Known gives the verdict that Probe would give for arch without booting anything; ok is false where it would have to
-// boot. cacheDir is ProbeConfig's. The error wraps ErrNoQEMU where there is none.
+// Known returns the verdict of Probe for arch if it takes no boot; ok is false where Probe would have to boot. cacheDir is ProbeConfig's. The error wraps ErrNoQEMU where there is none.
 func Known(ctx context.Context, arch, cacheDir string) (v Verdict, ok bool, err error) {
 	version, err := QEMUVersion(ctx, arch)
 	if err != nil {
@@ -98,7 +98,7 @@ func Known(ctx context.Context, arch, cacheDir string) (v Verdict, ok bool, err 
 	return v, ok, nil
 }
 
-// tryKVM believes an earlier verdict, or climbs the ladder and remembers what it found.
+// tryKVM returns an earlier verdict, or tries the candidates and keeps what it found.
 func (c ProbeConfig) tryKVM(ctx context.Context, v Verdict) (Verdict, error) {
 	key, err := newVerdictKey(v.QEMU)
 	if err != nil {
@@ -107,7 +107,7 @@ func (c ProbeConfig) tryKVM(ctx context.Context, v Verdict) (Verdict, error) {
 	if known, ok := key.load(c.CacheDir); ok && !c.Again {
 		return known, nil
 	}
-	v, booted, err := climb(ctx, c, v)
+	v, booted, err := c.tryCandidates(ctx, v)
 	if err != nil || !booted {
 		return v, err
 	}
@@ -135,35 +135,29 @@ func kvmAccess(arch string) string {
 	return err.Error()
 }
 
-// climb boots on every rung at once and takes the best that works, or leaves v with the reason why none does. It also
-// says whether that took a boot: what is found out at once need not be remembered.
-func climb(ctx context.Context, c ProbeConfig, v Verdict) (_ Verdict, booted bool, _ error) {
-	timeout := c.Timeout
-	if timeout == 0 {
-		timeout = ProbeTimeout
-	}
-	limited, cancel := context.WithTimeout(ctx, timeout)
+// tryCandidates boots with all of them at once and returns v with the best that works, or with the reason why none does;
+// and whether that took a boot: what is found without one need not be kept.
+func (c ProbeConfig) tryCandidates(ctx context.Context, v Verdict) (_ Verdict, booted bool, _ error) {
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, ProbeTimeout))
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	rungs := make([]chan error, len(ladder))
-	for i, accel := range ladder {
-		rungs[i] = make(chan error, 1)
-		wg.Go(func() { rungs[i] <- boots(limited, c, accel) })
+	results := make([]chan error, len(candidates))
+	for i, accel := range candidates {
+		results[i] = make(chan error, 1)
+		wg.Go(func() { results[i] <- c.boot(limited, accel) })
 	}
 	var first error
-	for i, rung := range rungs {
-		err := <-rung
+	for i, result := range results {
+		err := <-result
 		if err == nil {
-			v.Accel = ladder[i]
+			v.Accel = candidates[i]
 			return v, true, nil
 		}
 		booted = booted || errors.Is(err, errNoMarker)
-		if first == nil {
-			first = err
-		}
+		first = cmp.Or(first, err)
 	}
-	if ctx.Err() != nil { // given up by the caller: nothing was found out
+	if ctx.Err() != nil { // cancelled by the caller: nothing was found
 		return Verdict{}, false, context.Cause(ctx)
 	}
 	v.Reason = "kvm is there, but boots no stock kernel"
@@ -173,15 +167,13 @@ func climb(ctx context.Context, c ProbeConfig, v Verdict) (_ Verdict, booted boo
 	return v, booted, nil
 }
 
-// errNoMarker says that a guest ran and never came to the marker.
+// errNoMarker says that a guest ran and never printed the marker.
 var errNoMarker = errors.New("the guest did not come up")
 
-// boots starts one guest, and returns nil once the marker has come.
-func boots(ctx context.Context, c ProbeConfig, accel Accel) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	came := make(chan struct{})
-	found := sync.OnceFunc(func() { close(came) })
+// boot starts one guest, and returns nil once it has printed the marker.
+func (c ProbeConfig) boot(ctx context.Context, accel Accel) error {
+	printed := make(chan struct{})
+	found := sync.OnceFunc(func() { close(printed) })
 	m := c.machine(accel)
 	m.Console, m.Report = &watcher{text: c.Marker, found: found}, &watcher{text: c.Marker, found: found}
 	p, err := m.Start(ctx)
@@ -189,13 +181,13 @@ func boots(ctx context.Context, c ProbeConfig, accel Accel) error {
 		return err
 	}
 	select {
-	case <-came:
+	case <-printed:
 	case <-p.Done():
 	}
 	p.Kill()
 	p.Wait()
 	select {
-	case <-came:
+	case <-printed:
 		return nil
 	default:
 		return errNoMarker
@@ -206,7 +198,7 @@ func (c ProbeConfig) machine(accel Accel) *Machine {
 	return &Machine{Arch: c.Arch, Kernel: c.Kernel, Initrd: c.Initrd, Args: c.Args, Accel: accel}
 }
 
-// watcher is a writer that calls found when text went through it, in however many pieces.
+// watcher is a writer that calls found when text was written to it, in however many pieces.
 type watcher struct {
 	text  string
 	found func()

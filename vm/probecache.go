@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refusalAge is how long a verdict against KVM is believed: a host that was too busy for the probe's deadline must not
-// be without KVM for ever.
+// refusalAge is how long a verdict against KVM is used: a host that was too busy for the probe's deadline must not be
+// without KVM for ever.
 const refusalAge = 24 * time.Hour
 
 // verdictKey is everything that a verdict depends on.
@@ -22,7 +22,7 @@ type verdictKey struct {
 	Release  string `json:"host_kernel"` // uname -r
 	CPUModel string `json:"cpu_model"`
 	QEMU     string `json:"qemu"`
-	Choices  string `json:"choices"` // what this version of us chooses from
+	Choices  string `json:"choices"` // what this version of modmatrix chooses from
 }
 
 func newVerdictKey(qemu string) (verdictKey, error) {
@@ -34,7 +34,7 @@ func newVerdictKey(qemu string) (verdictKey, error) {
 	if err != nil {
 		return verdictKey{}, fmt.Errorf("read processor's model: %w", err)
 	}
-	return verdictKey{Release: unix.ByteSliceToString(name.Release[:]), CPUModel: cpuModel(string(cpu)), QEMU: qemu, Choices: fmt.Sprint(ladder, Accel{})}, nil
+	return verdictKey{Release: unix.ByteSliceToString(name.Release[:]), CPUModel: cpuModel(string(cpu)), QEMU: qemu, Choices: fmt.Sprint(candidates, Accel{})}, nil
 }
 
 // cpuModel finds the model's name in /proc/cpuinfo; it is empty where the architecture has no such line.
@@ -47,33 +47,26 @@ func cpuModel(cpuinfo string) string {
 	return ""
 }
 
-// entry is the file of a verdict. The key stands in it for a person to read, and to be compared.
+// entry is the file of a verdict. The key is in it for people, and to be compared.
 type entry struct {
 	Key     verdictKey `json:"key"`
 	Verdict Verdict    `json:"verdict"`
 	Found   time.Time  `json:"found"`
 }
 
-func (k verdictKey) path(dir string) (string, error) {
+func (k verdictKey) path(dir string) string {
 	text, err := json.Marshal(k)
 	if err != nil {
-		return "", err
+		panic(err) // strings alone
 	}
-	return filepath.Join(dir, fmt.Sprintf("accelerator-%x.json", sha256.Sum256(text))), nil
+	return filepath.Join(dir, fmt.Sprintf("accelerator-%x.json", sha256.Sum256(text)))
 }
 
-// load returns the earlier verdict, if there is one that can be read, is of this very key, and is to be believed.
+// load returns the earlier verdict, if there is one that can be read, has this very key, and is not too old.
 func (k verdictKey) load(dir string) (Verdict, bool) {
-	path, err := k.path(dir)
-	if dir == "" || err != nil {
-		return Verdict{}, false
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return Verdict{}, false
-	}
 	var e entry
-	if json.Unmarshal(text, &e) != nil || e.Key != k || !e.Verdict.valid() {
+	text, err := os.ReadFile(k.path(dir))
+	if dir == "" || err != nil || json.Unmarshal(text, &e) != nil || e.Key != k || !e.Verdict.valid() {
 		return Verdict{}, false
 	}
 	if age := time.Since(e.Found); e.Verdict.Reason != "" && (age < 0 || age > refusalAge) {
@@ -83,15 +76,10 @@ func (k verdictKey) load(dir string) (Verdict, bool) {
 	return e.Verdict, true
 }
 
-// valid refuses what climb would not have found.
+// valid reports whether v can come from a probe.
 func (v Verdict) valid() bool {
-	switch v.Accel.Name {
-	case "kvm":
-		return v.Accel.CPU != "" && v.Reason == ""
-	case "tcg":
-		return v.Accel.CPU != "" && v.Reason != ""
-	}
-	return false
+	usesKVM := v.Accel.Name == "kvm" && v.Reason == ""
+	return v.Accel.CPU != "" && (usesKVM || v.Accel.Name == "tcg" && v.Reason != "")
 }
 
 // store keeps the verdict for later.
@@ -99,18 +87,14 @@ func (k verdictKey) store(dir string, v Verdict) error {
 	if dir == "" {
 		return nil
 	}
-	path, err := k.path(dir)
-	if err != nil {
-		return err
-	}
 	text, err := json.MarshalIndent(entry{Key: k, Verdict: v, Found: time.Now().UTC()}, "", "  ")
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		err = renameio.WriteFile(k.path(dir), text, 0o600)
+	}
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("keep accelerator's verdict: %w", err)
-	}
-	if err := renameio.WriteFile(path, text, 0o600); err != nil {
 		return fmt.Errorf("keep accelerator's verdict: %w", err)
 	}
 	return nil

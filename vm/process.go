@@ -84,7 +84,7 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 		ch.close()
 		return nil, fmt.Errorf("start %s: %w", archs[m.Arch].binary, err)
 	}
-	ch.handedOver()
+	ch.closeTheirs()
 	p.copiers = startCopiers(m, ch)
 	if err := p.connect(ctx, ch, run); err != nil {
 		return nil, err
