@@ -24,14 +24,14 @@ var archs = map[string]arch{
 		binary: "qemu-system-x86_64",
 		pkg:    "qemu-system-x86",
 		// q35: without KVM two seconds faster than the default machine, whose ACPI tables are slow to interpret.
-		// The real-time clock stays, as a kernel waits a second for one that it expects.
+		// The real-time clock stays, as a kernel without one waits a second for it.
 		machine:    "q35",
 		console:    "ttyS0",
 		maxCmdline: 2048,
 		kernel: []string{
-			"unknown_nmi_panic", // what Diagnose sends makes a processor tell its stack (arch/x86/kernel/nmi.c)
-			// The early test whether the timer ticks counts loops, and panics on a host that did not get round to it; under
-			// hypervisors that it knows a kernel leaves it out by itself (arch/x86/kernel/apic/io_apic.c, timer_irq_works).
+			"unknown_nmi_panic", // the interrupt that Diagnose sends makes a processor print its stack (arch/x86/kernel/nmi.c)
+			// The early test whether the timer ticks counts loops, and panics on a host that is too busy; under hypervisors that
+			// it knows a kernel omits the test by itself (arch/x86/kernel/apic/io_apic.c, timer_irq_works).
 			"no_timer_check",
 		},
 	},

@@ -10,16 +10,16 @@ import (
 // randomised layout are touched.
 var kernelWords = []string{
 	"panic=-1",             // a panic ends the guest at once (with -no-reboot): no waiting for a deadline
-	"oops=panic",           // nothing that runs after an oops is evidence; this also stops a storm of them
+	"oops=panic",           // nothing that runs after an oops is evidence; this also stops a flood of them
 	"ignore_loglevel",      // every line of the log is evidence
 	"printk.time=1",        // lines carry their time, whatever the configuration says
 	"printk.devkmsg=on",    // what PID 1 writes to /dev/kmsg is not rate-limited
 	"8250.nr_uarts=4",      // kernels built with fewer would hide the report and the terminal
-	"sysrq_always_enabled", // Diagnose may press keys on the console (drivers/tty/sysrq.c); nobody else can
+	"sysrq_always_enabled", // Diagnose may send keys on the console (drivers/tty/sysrq.c)
 }
 
-// emulatedWords give an emulated kernel on a busy host the patience that the host lacks: a guest that was not scheduled
-// for half a minute is no fault of its kernel. Locks that never let go are found all the same, later.
+// emulatedWords raise the time limits of an emulated kernel: that a busy host did not schedule the guest for half a minute
+// is no fault of its kernel. Locks that are never released are found all the same, later.
 var emulatedWords = []string{
 	"watchdog_thresh=55",                 // soft lockup after 110 s, not 20 (kernel/watchdog.c; 60 is the most)
 	"rcupdate.rcu_cpu_stall_timeout=120", // not 21 (kernel/rcu/update.c)
@@ -37,8 +37,8 @@ func (m *Machine) cmdline() string {
 	return strings.Join(append(words, m.Args...), " ")
 }
 
-// checkWords refuses what the kernel's parser would take for something else (Linux lib/cmdline.c next_arg): it ends
-// a word at a blank outside of double quotes, and knows no escapes.
+// checkWords refuses what the kernel's parser would split or join (Linux lib/cmdline.c next_arg): it ends a word at a blank
+// outside of double quotes, and knows no escapes.
 func checkWords(words []string) error {
 	for _, word := range words {
 		quoted := false

@@ -32,23 +32,23 @@ type Machine struct {
 	// write to; empty for none.
 	Drive string
 
-	// Devices are stand-ins for hardware, each a row of QEMU's -device, in order; see CheckDevice.
+	// Devices are emulated devices, each a row of QEMU's -device, in order; see CheckDevice.
 	Devices []string
 
-	// Plugs are stand-ins that are not there at boot: Process.Plug brings them.
+	// Plugs are emulated devices that are absent at boot; see Process.Plug.
 	Plugs []Plug
 
-	// Console gets the first serial port: the kernel log. Report gets the second: the frames of the guest's PID 1.
-	// Each is written by one goroutine. A slow writer slows the guest; a failing one does not, and Wait tells of it.
-	// Nil drops the bytes.
+	// Console gets the output of the first serial port, the kernel log, and Report that of the second, the frames of the
+	// guest's PID 1. Each is written by one goroutine. A slow writer slows the guest; a failing one does not, and Wait
+	// returns its error. Nil drops the bytes.
 	Console, Report io.Writer
 
-	// Terminal is joined to the third serial port in both directions; nil for none. After the guest's end one Read
-	// may still be pending on a Terminal that has no read deadline.
+	// Terminal is connected to the third serial port in both directions; nil for none. After the guest's end one Read may
+	// still be pending on a Terminal that has no read deadline.
 	Terminal io.ReadWriter
 
-	// Paused leaves the processor still: Start and Restore return when all is there, and Resume lets it run. Until
-	// then the content of Drive may change.
+	// Paused keeps the processor stopped: Start and Restore return when QEMU is ready, and Resume starts the processor.
+	// Until then the content of Drive may change.
 	Paused bool
 }
 
@@ -58,28 +58,23 @@ type Accel struct {
 	CPU  string `json:"cpu"`  // QEMU's -cpu; empty means max under KVM, and EmulatedCPU under TCG
 }
 
-// EmulatedCPU is the processor that TCG emulates: every feature that it can, but for one. With ERMS a kernel clears and
+// EmulatedCPU is the processor that TCG emulates: every feature that it can but one. With ERMS a kernel clears and
 // copies pages with REP STOSB and MOVSB (Linux arch/x86/lib/clear_page_64.S, copy_64.S), which TCG carries out byte by
 // byte: clearing 12 MB took 170 to 400 ms with it, and 52 to 59 ms without.
 const EmulatedCPU = "max,-erms"
 
-// String gives both halves in one word, e.g. "kvm+host".
+// String returns both in one word, e.g. "kvm+host".
 func (a Accel) String() string {
 	a = a.orDefault()
 	return a.Name + "+" + a.CPU
 }
 
 func (a Accel) orDefault() Accel {
-	if a.Name == "" {
-		a.Name = "tcg"
-	}
-	switch {
-	case a.CPU != "":
-	case a.Name == "tcg":
+	a.Name = cmp.Or(a.Name, "tcg")
+	if a.CPU == "" && a.Name == "tcg" {
 		a.CPU = EmulatedCPU
-	default:
-		a.CPU = "max"
 	}
+	a.CPU = cmp.Or(a.CPU, "max")
 	return a
 }
 
@@ -110,7 +105,7 @@ func (m *Machine) Validate() error {
 	return m.checkFiles()
 }
 
-// checkFiles looks at the files first, as QEMU's own words for a missing one name neither the file nor the cure.
+// checkFiles looks at the files first, as QEMU's error for a missing one does not name it.
 func (m *Machine) checkFiles() error {
 	for _, path := range []string{m.Kernel, m.Initrd} {
 		if path == "" {

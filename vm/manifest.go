@@ -16,18 +16,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrTemplate says that a template is damaged, not whole, or one of another machine. The cure is to discard its folder
-// and to make it anew.
-var ErrTemplate = errors.New("template of no use")
+// ErrTemplate says that a template is damaged, incomplete, or of another machine: remove its folder and make it again.
+var ErrTemplate = errors.New("unusable template")
 
 // manifestSchema changes with the meaning of anything in the files of a template.
 const manifestSchema = "modmatrix.template/v1"
 
-// manifest is what a template says of itself.
+// manifest describes a template.
 type manifest struct {
 	Schema string `json:"schema"`
 	Key    string `json:"key"`
-	QEMU   string `json:"qemu"` // for a person to read: the key has it
+	QEMU   string `json:"qemu"` // for people: the key covers it
 	RAM    part   `json:"ram"`
 	State  part   `json:"state"`
 }
@@ -35,7 +34,7 @@ type manifest struct {
 // part is a file of a template.
 type part struct {
 	Size  int64  `json:"size"`
-	CRC32 uint32 `json:"crc32c"` // of the memory only those blocks that are not zero, each behind its offset
+	CRC32 uint32 `json:"crc32c"` // of the memory only the blocks that are not zero, each after its offset
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -66,7 +65,7 @@ func (t *template) seal(version string, state part) error {
 	return renameio.WriteFile(t.path(templateManifest), append(text, '\n'), 0o600)
 }
 
-// readManifest reads the manifest of the template in dir and sees whether its files have their sizes.
+// readManifest reads the manifest of the template in dir and checks the sizes of its files.
 func readManifest(dir string) (manifest, error) {
 	var m manifest
 	text, err := os.ReadFile(filepath.Join(dir, templateManifest))
@@ -91,7 +90,7 @@ func readManifest(dir string) (manifest, error) {
 	return m, nil
 }
 
-// readState returns the state of the devices, if it is whole.
+// readState returns the state of the devices, if its checksum is right.
 func (m manifest) readState(dir string) ([]byte, error) {
 	if m.State.Size > maxState {
 		return nil, fmt.Errorf("%w: a state of %d bytes", ErrTemplate, m.State.Size)
@@ -112,8 +111,8 @@ func damaged(name string, is, should part) error {
 	return fmt.Errorf("%w: %s is damaged: checksum %08x, should be %08x", ErrTemplate, name, is.CRC32, should.CRC32)
 }
 
-// VerifyTemplate reads the template in dir, all of it but the holes in its memory, and compares checksums: some tens of
-// milliseconds, worth it once before a row of clones. The error wraps ErrTemplate where the template is to blame.
+// VerifyTemplate reads the template in dir, except for the holes in its memory, and compares checksums. It takes some tens of
+// milliseconds: call it once before a series of clones. The error wraps ErrTemplate where the template is damaged.
 func VerifyTemplate(dir string) error {
 	m, err := readManifest(dir)
 	if err != nil {
@@ -129,8 +128,8 @@ func VerifyTemplate(dir string) error {
 	return damaged(templateRAM, ram, m.RAM)
 }
 
-// sumSparse describes a file with holes, whose bytes it does not read. Only blocks that are not zero count, as a hole may
-// become a block of zeroes when a file is copied, or the file system rounds.
+// sumSparse describes a file with holes, which it does not read. Only blocks that are not zero count, as a hole may become a
+// block of zeroes when a file is copied, or the file system rounds.
 func sumSparse(path string) (part, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 )
 
 // TemplateConsole is the file of a template with what its console printed before it was saved: the beginning of every
-// clone's story, which the clone itself does not print again.
+// clone's log, which the clone itself does not print again.
 const TemplateConsole = "console.log"
 
-// The other files of a template. It is whole when it has a manifest, which is written last.
+// The other files of a template. It is complete when it has a manifest, which is written last.
 const (
 	templateRAM      = "ram"
 	templateState    = "state"
@@ -26,7 +26,7 @@ const (
 const (
 	// saveTimeout bounds saving, which takes 40 ms.
 	saveTimeout = 30 * time.Second
-	// maxState bounds the state of the devices, of which there is not half a megabyte. What is larger holds the memory.
+	// maxState bounds the state of the devices, which is less than half a megabyte. A larger one holds the memory too.
 	maxState = 32 << 20
 )
 
@@ -37,11 +37,11 @@ type template struct {
 	console *BoundedLog
 
 	mu   sync.Mutex
-	kept bool // Save has what it needs: the guest's end is not the end of the files
+	kept bool // by Save: the files stay when the guest ends
 }
 
-// StartTemplate is Start for a guest that Save can make a template: its memory lies in a file in dir, which is made if
-// it is not there and must hold no template yet. A guest that ends without having been saved takes its file with it.
+// StartTemplate is Start for a guest that Save can make a template: its memory is a file in dir, which is created if needed
+// and must hold no template yet. If the guest ends without Save, the file is removed.
 func (m *Machine) StartTemplate(ctx context.Context, dir string) (*Process, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (m *Machine) StartTemplate(ctx context.Context, dir string) (*Process, erro
 
 func (t *template) path(name string) string { return filepath.Join(t.dir, name) }
 
-// makeRAM makes the memory's file, one large hole: what the guest never touches takes no room.
+// makeRAM creates the memory's file as one large hole: what the guest never touches takes no room.
 func (t *template) makeRAM() error {
 	if err := os.MkdirAll(t.dir, 0o700); err != nil {
 		return err
@@ -88,14 +88,14 @@ func (m *Machine) memoryBytes() int64 {
 	return int64(orDefault(m.MemoryMiB, DefaultMemoryMiB)) << 20
 }
 
-// discard removes every file of the template, the one that makes it one first.
+// discard removes every file of the template, the manifest first.
 func (t *template) discard() {
 	for _, name := range []string{templateManifest, templateState, templateRAM, TemplateConsole} {
 		os.Remove(t.path(name))
 	}
 }
 
-// ended is told of the guest's end.
+// ended is called when the guest has ended.
 func (t *template) ended() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,11 +104,10 @@ func (t *template) ended() {
 	}
 }
 
-// Save ends a guest that StartTemplate started and leaves a template in its folder, from which Restore makes clones
-// that go on where it stood. The files are not forced to the disk, which would take longer than all the rest; after a
-// crash of this host VerifyTemplate tells whether they got there. They may be removed, but never written to: clones read
-// them as long as they run. On an error the guest is dead and no file is left; it wraps ErrUnsaved where to try again is
-// of no use.
+// Save ends a guest that StartTemplate started and leaves a template in its folder, from which Restore starts clones that
+// continue where it stopped. The files are not synced to the disk, which would take longer than all the rest; after a crash
+// of this host VerifyTemplate finds what is missing. They may be removed, but never written to: clones read them as long as
+// they run. After an error the guest is dead and no file is left; it wraps ErrUnsaved if trying again is useless.
 func (p *Process) Save(ctx context.Context) error {
 	if p.template == nil {
 		return errors.New("save guest: it was not started as a template")
@@ -168,24 +167,24 @@ func (p *Process) freeze(ctx context.Context) (part, error) {
 	return sum.part, unsaved(err)
 }
 
-// migrate runs one of QEMU's migration commands to its end, for a guest whose memory is in a file: it does not go the
-// way of the state. carry reads or writes the state, and may close the connection; ctx ends it as well.
+// migrate runs one of QEMU's migration commands to its end, for a guest whose memory is in a file and not part of the state.
+// carry reads or writes the state, and may close the connection; so does the end of ctx.
 func (p *Process) migrate(ctx context.Context, command string, carry func(net.Conn) error) error {
 	shared := map[string]any{"capabilities": []any{map[string]any{"capability": "x-ignore-shared", "state": true}}}
 	if _, err := p.monitor.Exec(ctx, "migrate-set-capabilities", shared); err != nil {
 		return err
 	}
-	way, err := newChannel("state")
+	state, err := newChannel("state")
 	if err != nil {
 		return err
 	}
-	defer way.ours.Close()
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	stop := context.AfterFunc(ctx, func() { way.ours.Close() })
+	defer state.ours.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() { state.ours.Close() })
 	defer stop()
-	err = p.monitor.pass(ctx, "state", way.theirs)
-	way.theirs.Close() // QEMU has its own
+	err = p.monitor.pass(ctx, "state", state.theirs)
+	state.theirs.Close() // QEMU has its own
 	if err == nil {
 		_, err = p.monitor.Exec(ctx, command, map[string]string{"uri": "fd:state"})
 	}
@@ -194,22 +193,22 @@ func (p *Process) migrate(ctx context.Context, command string, carry func(net.Co
 	}
 	carried := make(chan error, 1)
 	go func() {
-		err := carry(way.ours)
+		err := carry(state.ours)
 		if err != nil {
-			giveUp(err) // QEMU may wait for us for ever
+			cancel(err) // QEMU may wait for us for ever
 		}
 		carried <- err
 	}()
 	if err := p.migrated(ctx); err != nil {
-		way.ours.Close()
+		state.ours.Close()
 		<-carried
 		return err
 	}
 	return <-carried
 }
 
-// pollEvery is how often QEMU is asked for a migration's end. It has events for it, but an answer takes less than a
-// tenth of a millisecond.
+// pollEvery is how often QEMU is asked whether a migration has ended. It has events for that, but an answer takes less than
+// a tenth of a millisecond.
 const pollEvery = time.Millisecond
 
 // migrated returns when the migration is over, with an error if it failed.

@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// UserEnv names the environment variable that says as whom QEMU runs where we are root: "UID" or "UID:GID". Root may
-// be named as well; then a guest that breaks out of QEMU is root.
+// UserEnv names the environment variable with the user that QEMU runs as if we are root: "UID" or "UID:GID". Root is allowed;
+// then a guest that breaks out of QEMU is root.
 const UserEnv = "MODMATRIX_QEMU_USER"
 
-// nobody is who QEMU runs as where nothing else is said: on every Linux the one who owns nothing.
+// nobody is the default: on every Linux the user that owns nothing.
 const nobody = 65534
 
 // user is who QEMU runs as, instead of us.
 type user struct{ uid, gid uint32 }
 
-// otherUser is who QEMU is to run as, nil for ourselves: only root can give up anything, and only to somebody that there
-// is in this user namespace.
+// otherUser is who QEMU is to run as, nil for ourselves: only root can change its user, and only to one that exists in this
+// user namespace.
 func otherUser() (*user, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -53,8 +53,8 @@ func parseUser(text string) (*user, error) {
 	return &user{uint32(uid), uint32(gid)}, nil
 }
 
-// mayBecome says whether this process is root enough to start another as u. In a container it may not be; what it calls
-// root is then an ordinary user outside.
+// mayBecome reports whether this process has the capabilities to start another as u. In a container it may not; its root is
+// then an ordinary user outside.
 func mayBecome(u *user) bool {
 	var caps [2]unix.CapUserData
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -67,7 +67,7 @@ func mayBecome(u *user) bool {
 	return caps[0].Effective&needed == needed && err == nil && err2 == nil && mapped(string(uids), u.uid) && mapped(string(gids), u.gid)
 }
 
-// mapped says whether a user namespace knows id (user_namespaces(7), uid_map).
+// mapped reports whether a user namespace has id (user_namespaces(7), uid_map).
 func mapped(table string, id uint32) bool {
 	for line := range strings.Lines(table) {
 		var first, outside, count uint32
@@ -78,7 +78,7 @@ func mapped(table string, id uint32) bool {
 	return false
 }
 
-// become makes a process that attr is for run as u. It keeps no group but the one that KVM's device is for.
+// become makes a process with attr run as u, in no group but that of KVM's device.
 func (u *user) become(attr *syscall.SysProcAttr, accel Accel) {
 	attr.Credential = &syscall.Credential{Uid: u.uid, Gid: u.gid}
 	if accel.Name != "kvm" {
@@ -95,13 +95,13 @@ const (
 	allUse    = 0o006
 )
 
-// mayUse says whether QEMU may open KVM's device, which it keeps the group of.
+// mayUse reports whether QEMU may open KVM's device, whose group it is in.
 func (u *user) mayUse(device *os.File) bool {
 	info, err := device.Stat()
 	return err == nil && (info.Mode()&groupUses == groupUses || info.Mode()&allUse == allUse)
 }
 
-// mayRead says whether u may read an open file, by its mode alone.
+// mayRead reports whether u may read an open file, by its mode alone.
 func (u *user) mayRead(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {
