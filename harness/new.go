@@ -12,9 +12,6 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// kernelFact begins the name of the fact that says what a label of the matrix was resolved to.
-const kernelFact = "the kernel "
-
 // adopt keeps the records of an earlier run of the same module whose kernels are what they were, whatever their status,
 // so that only the others are run. What was recorded on a kernel that no selector names any more holds as well, and stays. It
 // returns an error, and takes nothing, where the records rest on something else than this run's would.
@@ -43,7 +40,7 @@ func (rs *records) adopt(log results.Log) error {
 	return nil
 }
 
-// sort keeps the records that hold, whether they are asked for now or not, with the facts that the latter rest on.
+// pick keeps the records that hold, whether they are asked for now or not, with the facts that the latter rest on.
 func (rs *records) pick(recs []results.Record, was map[string]string) {
 	planned, now := map[results.Cell]bool{}, map[string]string{}
 	for _, c := range rs.plan.Cells() {
@@ -159,19 +156,6 @@ func (rs *records) keepBeside(rec results.Record, was map[string]string) bool {
 		rs.addFact(results.Fact{Name: kernelFact + rec.Target.Label(), Value: digest})
 	}
 	return true
-}
-
-// kernelFacts splits facts into what each label was resolved to, and the rest.
-func kernelFacts(facts []results.Fact) (byLabel map[string]string, rest []results.Fact) {
-	byLabel = map[string]string{}
-	for _, f := range facts {
-		if label, ok := strings.CutPrefix(f.Name, kernelFact); ok {
-			byLabel[label] = f.Value
-		} else {
-			rest = append(rest, f)
-		}
-	}
-	return byLabel, rest
 }
 
 func dateOf(h *results.Head) string { return h.Run.Started.Local().Format(time.DateTime) }

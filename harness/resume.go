@@ -1,15 +1,9 @@
 package harness
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/modmatrix/modmatrix/harness/judge"
-	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -121,64 +115,4 @@ func (rs *records) reportEarlier() {
 		}
 	}
 	rs.earlier = nil
-}
-
-// facts are what the records of this run rest on. Records hold for another run as long as none of the facts that both
-// have differs: another kernel more is no reason to run the first one again.
-func (rs *records) facts() []results.Fact {
-	facts := []results.Fact{
-		{Name: "modmatrix", Value: rs.h.tool + ", judgement " + judge.Version},
-		{Name: "the architecture", Value: vm.HostArch()},
-		{Name: "QEMU", Value: rs.qemu},
-		{Name: "the module's source", Value: rs.plan.Module.SourceDigest},
-	}
-	facts = append(facts, rs.plan.decided()...)
-	for _, t := range rs.plan.Targets {
-		facts = append(facts, results.Fact{Name: kernelFact + Label(t), Value: targetDigest(t)})
-	}
-	facts = append(facts, rs.rests...)
-	for _, suite := range rs.plan.Suites {
-		facts = append(facts, results.Fact{Name: "the suite " + suite.Name, Value: rs.suites[suite.Name].sum})
-	}
-	return facts
-}
-
-func targetDigest(t kernels.Target) string {
-	data, err := json.Marshal(t)
-	if err != nil {
-		panic(err) // plain data: cannot happen
-	}
-	return store.Digest(string(data))
-}
-
-// differ says which facts are not what they were.
-func differ(old, now []results.Fact) error {
-	was := map[string]string{}
-	for _, f := range old {
-		was[f.Name] = f.Value
-	}
-	var all []string
-	for _, f := range now {
-		if before, ok := was[f.Name]; ok && before != f.Value {
-			all = append(all, fmt.Sprintf("%s was %s and is %s", f.Name, brief(before), brief(f.Value)))
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	return errors.New("the run that is there was another one: " + strings.Join(all, ", "))
-}
-
-// brief shortens what nobody reads to the end.
-func brief(value string) string {
-	if value == "" {
-		return "none"
-	}
-	if hash, ok := strings.CutPrefix(value, "sha256:"); ok && len(hash) > 12 {
-		return hash[:12] + "…"
-	}
-	if len(value) == 64 && strings.Trim(value, "0123456789abcdef") == "" {
-		return value[:12] + "…"
-	}
-	return fmt.Sprintf("%q", value)
 }
