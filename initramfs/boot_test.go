@@ -233,7 +233,7 @@ func (b booted) check(t *testing.T) {
 
 func TestBoot(t *testing.T) {
 	name := needKernel(t)
-	b := boot(t, cell(t, name, "--ginkgo.label-filter=!hang && !crash"))
+	b := boot(t, cell(t, name, "--ginkgo.skip=hanging|crashing"))
 	b.check(t)
 	if trouble := b.of(wire.KindTrouble); len(trouble) != 0 {
 		t.Errorf("trouble: %v", trouble)
@@ -266,7 +266,7 @@ func TestBoot(t *testing.T) {
 // TestBootHang runs a spec that never ends: the guest must end it, say so, and still unload.
 func TestBootHang(t *testing.T) {
 	name := needKernel(t)
-	p := cell(t, name, "--ginkgo.label-filter=hang")
+	p := cell(t, name, "--ginkgo.focus=hanging")
 	p.Plan.Suites[0].TimeoutMS = 2000
 	b := boot(t, p)
 	b.check(t)
@@ -290,7 +290,7 @@ func TestBootHang(t *testing.T) {
 // TestBootCrash takes the kernel down within a spec: its name must have come out before.
 func TestBootCrash(t *testing.T) {
 	name := needKernel(t)
-	b := boot(t, cell(t, name, "--ginkgo.label-filter=crash"))
+	b := boot(t, cell(t, name, "--ginkgo.focus=crashing"))
 	starts, said := b.of(wire.KindSpecStart), 0
 	if len(starts) == 0 || starts[len(starts)-1].Spec.Name != "crashing then takes the kernel down" {
 		t.Fatalf("began: %v", starts)

@@ -177,7 +177,7 @@ func templateImage(t *testing.T, dir string) string {
 // seeded is the payload of a cell on a drive.
 func seeded(t *testing.T, seed byte) Payload {
 	t.Helper()
-	p := cell(t, needKernel(t), "--ginkgo.label-filter=!hang && !crash")
+	p := cell(t, needKernel(t), "--ginkgo.skip=hanging|crashing")
 	p.Plan.Seed = bytes.Repeat([]byte{seed}, wire.SeedSize)
 	return p
 }
