@@ -1,7 +1,6 @@
 package suites
 
 import (
-	"bufio"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -22,47 +21,38 @@ const configPath = wire.PayloadDir + "/config"
 
 // KernelConfig is the value of a configuration symbol, with or without CONFIG_: "y", "m", a number, a string without its
 // quotes, and "" for one that is not set. The error is ErrNoKernelConfig where the configuration is not known.
-func KernelConfig(symbol string) (value string, err error) {
-	text, err := openConfig("/proc/config.gz", configPath)
-	if err == nil {
-		defer text.Close()
-		value, err = configValue(text, symbol)
-	}
+func KernelConfig(symbol string) (string, error) {
+	text, err := readConfig("/proc/config.gz", configPath)
 	if err != nil {
 		return "", fmt.Errorf("read kernel config: %w", err)
 	}
-	return value, nil
+	return configValue(text, symbol), nil
 }
 
-// openConfig opens the kernel's own, else the host's file.
-func openConfig(own, given string) (io.ReadCloser, error) {
+// readConfig reads the kernel's own, else the host's file.
+func readConfig(own, given string) ([]byte, error) {
 	f, err := os.Open(own)
-	if err == nil {
-		unpacked, err := gzip.NewReader(f)
-		if err != nil {
-			return nil, errors.Join(err, f.Close())
+	if err != nil {
+		text, err := os.ReadFile(given)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = ErrNoKernelConfig
 		}
-		return struct {
-			io.Reader
-			io.Closer
-		}{unpacked, f}, nil
+		return text, err
 	}
-	f, err = os.Open(given)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNoKernelConfig
+	defer f.Close()
+	unpacked, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	return io.ReadAll(unpacked)
 }
 
-func configValue(text io.Reader, symbol string) (string, error) {
+func configValue(text []byte, symbol string) (value string) {
 	prefix := "CONFIG_" + strings.TrimPrefix(symbol, "CONFIG_") + "="
-	scan := bufio.NewScanner(text)
-	scan.Buffer(nil, 1<<20)
-	value := ""
-	for scan.Scan() {
-		if rest, ok := strings.CutPrefix(scan.Text(), prefix); ok {
-			value = strings.Trim(rest, `"`)
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, prefix); ok {
+			value = strings.Trim(rest, "\"\n")
 		}
 	}
-	return value, scan.Err()
+	return value
 }

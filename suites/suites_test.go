@@ -31,7 +31,7 @@ func TestKernelConfig(t *testing.T) {
 	const text = "# CONFIG_OFF is not set\nCONFIG_ON=y\nCONFIG_NAME=\"a b\"\nCONFIG_ONE=m\n"
 	dir := t.TempDir()
 	own, given := filepath.Join(dir, "config.gz"), filepath.Join(dir, "config")
-	if _, err := openConfig(own, given); !errors.Is(err, ErrNoKernelConfig) {
+	if _, err := readConfig(own, given); !errors.Is(err, ErrNoKernelConfig) {
 		t.Errorf("got %v", err)
 	}
 	writeFile(t, given, "CONFIG_ON=given\n")
@@ -50,23 +50,18 @@ func TestKernelConfig(t *testing.T) {
 		}
 	}
 	writeFile(t, own, "no gzip")
-	if _, err := openConfig(own, given); err == nil {
+	if _, err := readConfig(own, given); err == nil {
 		t.Error("takes a damaged file for a configuration")
 	}
 }
 
 func config(t *testing.T, own, given, symbol string) string {
 	t.Helper()
-	text, err := openConfig(own, given)
+	text, err := readConfig(own, given)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer text.Close()
-	value, err := configValue(text, symbol)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return value
+	return configValue(text, symbol)
 }
 
 // The modules of the machine that the tests run on are only looked at.

@@ -24,33 +24,37 @@ type Devices struct {
 func ParseDevices(r io.Reader) (Devices, error) {
 	var devices Devices
 	var list *[]Device
-	err := eachLine(r, "/proc/devices", func(_ int, line string) error {
-		switch line {
-		case "":
-			return nil
-		case "Character devices:":
+	_, err := parseLines(r, "/proc/devices", func(line string) (d Device, err error) {
+		switch {
+		case line == "":
+		case line == "Character devices:":
 			list = &devices.Char
-			return nil
-		case "Block devices:":
+		case line == "Block devices:":
 			list = &devices.Block
-			return nil
+		case list == nil:
+			err = errors.New("a device outside of the lists of character and block devices")
+		default:
+			if d, err = parseDevice(line); err == nil {
+				*list = append(*list, d)
+			}
 		}
-		if list == nil {
-			return errors.New("a device outside of the lists of character and block devices")
-		}
-		major, name, ok := strings.Cut(strings.TrimLeft(line, " "), " ")
-		if !ok {
-			return fmt.Errorf("want a major and a name, not %q", line)
-		}
-		n, err := strconv.Atoi(major)
-		if err != nil {
-			return fmt.Errorf("major: %w", err)
-		}
-		*list = append(*list, Device{n, name})
-		return nil
+		return d, err
 	})
 	if err != nil {
 		return Devices{}, err
 	}
 	return devices, nil
+}
+
+// parseDevice reads " 10 misc".
+func parseDevice(line string) (Device, error) {
+	major, name, ok := strings.Cut(strings.TrimLeft(line, " "), " ")
+	if !ok {
+		return Device{}, fmt.Errorf("want a major and a name, not %q", line)
+	}
+	n, err := strconv.Atoi(major)
+	if err != nil {
+		return Device{}, fmt.Errorf("major: %w", err)
+	}
+	return Device{n, name}, nil
 }

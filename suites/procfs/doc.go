@@ -15,32 +15,19 @@ import (
 // maxLine bounds one line. The longest real ones are in /proc/interrupts, some ten bytes for each possible CPU.
 const maxLine = 1 << 20
 
-// parseLines returns what parse makes of each line of r.
+// parseLines returns what parse makes of each line of r, and with an error nothing.
 func parseLines[T any](r io.Reader, file string, parse func(line string) (T, error)) (list []T, err error) {
-	err = eachLine(r, file, func(_ int, line string) error {
-		one, err := parse(line)
-		list = append(list, one)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return list, nil
-}
-
-// eachLine calls parse with every line of r and its number, counted from 1, until one returns an error.
-func eachLine(r io.Reader, file string, parse func(n int, line string) error) error {
 	scan := bufio.NewScanner(r)
 	scan.Buffer(make([]byte, 0, 4096), maxLine)
-	n := 0
 	for scan.Scan() {
-		n++
-		if err := parse(n, scan.Text()); err != nil {
-			return fmt.Errorf("read %s: line %d: %w", file, n, err)
+		one, err := parse(scan.Text())
+		if err != nil {
+			return nil, fmt.Errorf("read %s: line %d: %w", file, len(list)+1, err)
 		}
+		list = append(list, one)
 	}
 	if err := scan.Err(); err != nil {
-		return fmt.Errorf("read %s: line %d: %w", file, n+1, err)
+		return nil, fmt.Errorf("read %s: line %d: %w", file, len(list)+1, err)
 	}
-	return nil
+	return list, nil
 }

@@ -34,21 +34,15 @@ func (i Interrupt) HasAction(name string) bool {
 
 // ParseInterrupts reads /proc/interrupts (Linux kernel/irq/proc.c, show_interrupts).
 func ParseInterrupts(r io.Reader) ([]Interrupt, error) {
-	var interrupts []Interrupt
-	cpus := 0
-	err := eachLine(r, "/proc/interrupts", func(n int, line string) error {
-		if n == 1 {
+	cpus := -1
+	list, err := parseLines(r, "/proc/interrupts", func(line string) (Interrupt, error) {
+		if cpus < 0 {
 			cpus = len(strings.Fields(line))
-			return nil
+			return Interrupt{}, nil
 		}
-		i, err := parseInterrupt(line, cpus)
-		interrupts = append(interrupts, i)
-		return err
+		return parseInterrupt(line, cpus)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return interrupts, nil
+	return list[min(len(list), 1):], err // without the heading
 }
 
 func parseInterrupt(line string, cpus int) (Interrupt, error) {

@@ -36,7 +36,7 @@ func parseModule(line string) (Module, error) {
 		return Module{}, fmt.Errorf("size: %w", err)
 	}
 	if m.RefCount, err = parseRefCount(f[2]); err != nil {
-		return Module{}, err
+		return Module{}, fmt.Errorf("reference count: %w", err)
 	}
 	if m.Address, err = strconv.ParseUint(strings.TrimPrefix(f[5], "0x"), 16, 64); err != nil {
 		return Module{}, fmt.Errorf("address: %w", err)
@@ -60,9 +60,5 @@ func parseRefCount(s string) (int, error) {
 	if s == "-" { // without CONFIG_MODULE_UNLOAD
 		return -1, nil
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return 0, fmt.Errorf("reference count: %w", err)
-	}
-	return n, nil
+	return strconv.Atoi(s)
 }
