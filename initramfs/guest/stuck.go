@@ -86,19 +86,16 @@ func threadState(status string) string {
 // stuckProcess says where the thread of a process is that most likely keeps it from ending: one in uninterruptible sleep
 // before one that runs before any other.
 func stuckProcess(proc string, pid int) string {
-	worst, rank := pid, -1
+	worst, rank := pid, -2
 	for _, name := range entries(filepath.Join(proc, strconv.Itoa(pid), "task")) {
 		tid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
 		status, _ := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "task", name, "status"))
-		r := 0
-		switch state := threadState(string(status)); {
-		case strings.HasPrefix(state, "D"):
-			r = 2
-		case strings.HasPrefix(state, "R"):
-			r = 1
+		r := -1
+		if state := threadState(string(status)); state != "" {
+			r = strings.IndexByte("RD", state[0])
 		}
 		if r > rank || r == rank && tid < worst {
 			worst, rank = tid, r
