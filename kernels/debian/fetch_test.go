@@ -36,6 +36,7 @@ func resolved(t *testing.T, s *Source, text string) kernels.Target {
 // TestAllIsTheNewestOfEverySeries asks suites that share kernels, hold newer ones without headers, and are not there.
 func TestAllIsTheNewestOfEverySeries(t *testing.T) {
 	a := twoSuites(t)
+	a.without("bookworm-updates")
 	image := func(suite, release, version string) {
 		a.add(suite, deb{"linux-image-" + release, version, "amd64", "kmod", nil})
 	}
@@ -299,6 +300,7 @@ func (a *archive) resign(user string) {
 
 func TestMissingSuites(t *testing.T) {
 	a := twoSuites(t)
+	a.without("bookworm-updates")
 	s := a.source()
 	res, err := s.Resolve(t.Context(), selector(t, "debian:bookworm"))
 	if err != nil || !slices.Contains(res.Notices, "the archive has no bookworm-updates") {

@@ -12,6 +12,8 @@ import (
 // TestFullDiskOfARoot: mmdebstrap works in the folder for temporary files, and tar in the cache; each is told to make room where
 // there is none.
 func TestFullDiskOfARoot(t *testing.T) {
+	s := twoSuites(t).source()
+	target := resolved(t, s, "debian:bookworm")
 	const noTemp, noCache = "the folder for temporary files ", "the cache "
 	for name, c := range map[string]struct{ mmdebstrap, tar, want, not string }{
 		"dpkg in the temporary folder": {mmdebstrap: "dpkg: error processing archive: failed to write: No space left on device", want: noTemp, not: noCache},
@@ -20,14 +22,14 @@ func TestFullDiskOfARoot(t *testing.T) {
 		"neither":                      {mmdebstrap: "404", want: "404", not: " is full"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := twoSuites(t).source()
-			target := resolved(t, s, "debian:bookworm")
 			t.Setenv("FAKE_FAIL", c.mmdebstrap)
 			if c.tar != "" {
 				fake := "#!/bin/sh\necho '" + c.tar + "' >&2; exit 2\n"
-				if err := os.WriteFile(filepath.Join(filepath.Dir(os.Getenv("FAKE_LOG")), "tar"), []byte(fake), 0o755); err != nil {
+				bin := t.TempDir()
+				if err := os.WriteFile(filepath.Join(bin, "tar"), []byte(fake), 0o755); err != nil {
 					t.Fatal(err)
 				}
+				t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 			}
 			_, err := s.Fetch(t.Context(), target, nil)
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), c.not) || strings.Contains(err.Error(), "\n") {

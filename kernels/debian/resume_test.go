@@ -88,6 +88,10 @@ func (a *archive) halfOf(s *Source, target kernels.Target) (file string, whole [
 
 // TestCutDownloadGoesOn: the next run asks for the rest alone, and what comes of it is still checked.
 func TestCutDownloadGoesOn(t *testing.T) {
+	impatient(t)
+	a := twoSuites(t)
+	s := a.source()
+	target := resolved(t, s, "debian:bookworm")
 	for name, c := range map[string]struct {
 		meanwhile func(t *testing.T, file string, whole []byte)
 		asks      func(size int) []string
@@ -108,10 +112,6 @@ func TestCutDownloadGoesOn(t *testing.T) {
 		}, func(size int) []string { return []string{"bytes=" + strconv.Itoa(size/2) + "-"} }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			impatient(t)
-			a := twoSuites(t)
-			s := a.source()
-			target := resolved(t, s, "debian:bookworm")
 			file, whole := cutImage(t, a, s, target)
 			c.meanwhile(t, file, whole)
 			var r ranges
@@ -137,6 +137,9 @@ func TestCutDownloadGoesOn(t *testing.T) {
 				t.Error("left:", left)
 			}
 			nothingLeft(t, s)
+			if err := s.store.Remove(store.Entry{Kind: "trees", ID: TreeID(target)}); err != nil {
+				t.Fatal(err)
+			}
 		})
 	}
 }

@@ -75,7 +75,7 @@ func signer(t *testing.T) (home, keyring string) {
 	return shared.gpgHome, filepath.Join(shared.gpgHome, "keyring.gpg")
 }
 
-// twoSuites is an archive with a release, its security suite, no updates, and backports of the new layout.
+// twoSuites is an archive with a release, its security suite, empty updates, and backports of the new layout.
 func twoSuites(t *testing.T) *archive {
 	t.Helper()
 	a := newArchive(t)
@@ -87,6 +87,7 @@ func twoSuites(t *testing.T) *archive {
 		a.meta("bookworm-security", "6.1.0-56-amd64", "6.1.192-2")
 		a.kernel("bookworm-backports", "7.2.12+deb12-amd64", "7.2.12-1~bpo12+1")
 		a.meta("bookworm-backports", "7.2.12+deb12-amd64", "7.2.12-1~bpo12+1")
+		a.add("bookworm-updates") // where a suite is missing, apt is run again without it
 		a.publish()
 		var err error
 		if shared.dir, err = os.MkdirTemp("", "modmatrix-archive"); err == nil {
@@ -104,6 +105,15 @@ func twoSuites(t *testing.T) *archive {
 		a.debs[suite] = slices.Clone(debs)
 	}
 	return a
+}
+
+// without takes a suite out of the archive.
+func (a *archive) without(suite string) {
+	a.t.Helper()
+	delete(a.debs, suite)
+	if err := os.RemoveAll(filepath.Join(a.dir, "dists", suite)); err != nil {
+		a.t.Fatal(err)
+	}
 }
 
 func newArchive(t *testing.T) *archive {

@@ -208,16 +208,16 @@ func TestNoAddressIsTold(t *testing.T) {
 
 // TestTroubleWithARoot: mmdebstrap has an apt of its own, whose words are told as those of ours are.
 func TestTroubleWithARoot(t *testing.T) {
+	s := twoSuites(t).source()
+	target := resolved(t, s, "debian:bookworm")
 	for said, want := range map[string]string{
 		"Failed to fetch http://127.0.0.1:9/debian/dists/bookworm/InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - connect (111: Connection refused)": "make a root bookworm with gcc-12: the archive gives no index of bookworm: Could not connect to its server. - connect (111: Connection refused); MODMATRIX_DEBIAN_MIRROR",
 		"Failed to fetch http://127.0.0.1:9/debian/pool/main/m/make/make_4.3-4.1_amd64.deb  404  Not Found [IP: 127.0.0.1 9]":                                   "the archive's index names make_4.3-4.1_amd64.deb, and the archive has no such file any more",
 		"Failed to fetch http://127.0.0.1:9/debian/pool/main/m/make/make_4.3-4.1_amd64.deb  Connection timed out [IP: 127.0.0.1 9]":                             "download make_4.3-4.1_amd64.deb: Connection timed out; run it again",
 		"chroot failed": "make a root bookworm with gcc-12: mmdebstrap: chroot failed",
 	} {
-		a := twoSuites(t)
-		s := a.source()
 		t.Setenv("FAKE_FAIL", said)
-		_, err := s.Fetch(t.Context(), resolved(t, s, "debian:bookworm"), nil)
+		_, err := s.Fetch(t.Context(), target, nil)
 		oneLine(t, err, want)
 		nothingLeft(t, s)
 	}
