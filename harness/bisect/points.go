@@ -80,19 +80,17 @@ func rowBetween(res kernels.Resolution, good, bad point) *row {
 	middle = slices.DeleteFunc(middle, func(p point) bool {
 		return results.CompareVersions(p.Version, good.Version) <= 0 || results.CompareVersions(p.Version, bad.Version) >= 0
 	})
-	sameRoot := func(t, end kernels.Target) bool {
-		return t.Suite == end.Suite && slices.Equal(t.RootPkgs, end.RootPkgs)
-	}
-	changes := func(p point) int {
+	changes := func(p point) int { // how much more than the kernel is other than at an end
+		i := slices.IndexFunc([]point{bad, good}, func(end point) bool {
+			return p.target.Suite == end.target.Suite && slices.Equal(p.target.RootPkgs, end.target.RootPkgs)
+		})
 		switch {
 		case p.Missing != "":
 			return 3
-		case sameRoot(p.target, bad.target):
-			return 0
-		case sameRoot(p.target, good.target):
-			return 1
+		case i < 0:
+			return 2
 		}
-		return 2
+		return i
 	}
 	slices.SortStableFunc(middle, func(a, b point) int {
 		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(changes(a), changes(b)))
