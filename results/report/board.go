@@ -34,7 +34,7 @@ type boardCell struct {
 	stage results.Stage // the last one that an event named
 
 	verdict results.Status // empty until it is judged
-	score   tableCell      // as a matrix shows it
+	score   field          // as a matrix shows it
 	reason  string
 }
 

@@ -16,16 +16,16 @@ func (r *boardRow) name(f Frame) field {
 	name := ansi.Truncate(results.Plain(r.label), maxLabel, "…")
 	switch r.phase() {
 	case phaseBusy:
-		return field{f.spin() + " " + name, "busy"}
+		return field{text: f.spin() + " " + name, ink: "busy"}
 	case phaseFailed:
-		return field{"✗ " + name, "FAIL"}
+		return field{text: "✗ " + name, ink: "FAIL"}
 	case phasePassed:
 		if r.skipped() {
-			return field{never + " " + name, "dim"}
+			return field{text: never + " " + name, ink: "dim"}
 		}
-		return field{"✓ " + name, "PASS"}
+		return field{text: "✓ " + name, ink: "PASS"}
 	}
-	return field{waiting + " " + name, "dim"}
+	return field{text: waiting + " " + name, ink: "dim"}
 }
 
 // skipped says whether nothing was tested in the row: that is no success.
@@ -37,21 +37,21 @@ func (r *boardRow) skipped() bool {
 func (r *boardRow) stage(s *boardStage) field {
 	switch {
 	case s.state == results.StateDone && s.took >= 50*time.Millisecond:
-		return field{fmt.Sprintf("%.1fs", s.took.Seconds()), "plain"}
+		return field{text: fmt.Sprintf("%.1fs", s.took.Seconds())}
 	case s.state == results.StateDone:
-		return field{"ok", "plain"}
+		return field{text: "ok"}
 	case s.state == results.StateCached:
-		return field{"cached", "dim"}
+		return field{text: "cached", ink: "dim"}
 	case s.state == results.StateFailed:
-		return field{"FAIL", "FAIL"}
+		return field{text: "FAIL", ink: "FAIL"}
 	case s.state == results.StateProgress && s.total > 0:
-		return field{percent(s.done, s.total), "busy"}
+		return field{text: percent(s.done, s.total), ink: "busy"}
 	case s.state != "":
-		return field{"…", "busy"}
+		return field{text: "…", ink: "busy"}
 	case r.phase() == phaseFailed || r.phase() == phasePassed:
-		return field{never, "dim"}
+		return field{text: never, ink: "dim"}
 	}
-	return field{waiting, "dim"}
+	return field{text: waiting, ink: "dim"}
 }
 
 func percent(done, total int64) string {
@@ -61,19 +61,19 @@ func percent(done, total int64) string {
 // suite is one cell: its score once it is judged, and how far it is until then.
 func (r *boardRow) suite(i int) field {
 	if i >= len(r.cells) {
-		return field{waiting, "dim"}
+		return field{text: waiting, ink: "dim"}
 	}
 	c := r.cells[i]
 	switch {
 	case c.verdict != "":
 		short, _, _ := strings.Cut(c.score.full(), " ") // the colour says the rest
-		return field{short, string(c.score.status)}
+		return field{text: short, ink: c.score.ink}
 	case c.state == "":
-		return field{waiting, "dim"}
+		return field{text: waiting, ink: "dim"}
 	case c.stage == results.StageTest && c.total > 0:
-		return field{fmt.Sprintf("%d/%d", c.done, c.total), "busy"}
+		return field{text: fmt.Sprintf("%d/%d", c.done, c.total), ink: "busy"}
 	}
-	return field{string(c.stage), "busy"}
+	return field{text: string(c.stage), ink: "busy"}
 }
 
 // doing says what goes on in the row now, with how long it takes already; short names the suite in it.
@@ -89,10 +89,10 @@ func (r *boardRow) doing(f Frame, short bool) field {
 		case s.total > 0:
 			text = percent(s.done, s.total) + " " + text
 		}
-		return field{text + f.since(s), "plain"}
+		return field{text: text + f.since(s)}
 	}
 	if r.build.busy() {
-		return field{"building" + f.since(&r.build), "plain"}
+		return field{text: "building" + f.since(&r.build)}
 	}
 	for _, c := range r.cells {
 		if c.verdict == "" && c.state != "" && (c.busy() || !r.othersBusy(c)) {
@@ -122,7 +122,7 @@ func (c *boardCell) doing(f Frame, short, named bool) field {
 	if (named || short) && c.suite != "" {
 		text = results.Plain(c.suite) + " " + text
 	}
-	return field{text + f.since(&c.boardStage), "plain"}
+	return field{text: text + f.since(&c.boardStage)}
 }
 
 // outcome is the reason of the worst cell of the row, or with short the scores, which have no columns then.
@@ -139,13 +139,13 @@ func (r *boardRow) outcome(short bool) field {
 	}
 	switch {
 	case worst.verdict == results.Pass && short:
-		return field{strings.Join(scores, " "), "PASS"}
+		return field{text: strings.Join(scores, " "), ink: "PASS"}
 	case worst.verdict == results.Pass || worst.verdict == "":
 		return field{}
 	case short:
-		return field{strings.TrimSpace(string(worst.verdict) + " " + worst.reason), string(worst.verdict)}
+		return field{text: strings.TrimSpace(string(worst.verdict) + " " + worst.reason), ink: ink(worst.verdict)}
 	}
-	return field{worst.reason, string(worst.verdict)}
+	return field{text: worst.reason, ink: ink(worst.verdict)}
 }
 
 // since says how long a stage runs, from the third second on: what is over at once is not worth reading.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/modmatrix/modmatrix/results"
@@ -31,35 +30,11 @@ var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
 func (f Frame) spin() string { return string(spinner[int(f.Now.UnixMilli()/120)%len(spinner)]) }
 
-// ink is how a status or phase is coloured, in the terminal's own scheme.
-var ink = map[string]lipgloss.Style{
-	"dim":    lipgloss.NewStyle().Faint(true),
-	"head":   lipgloss.NewStyle().Bold(true),
-	"busy":   lipgloss.NewStyle().Foreground(lipgloss.Color("6")),
-	"PASS":   lipgloss.NewStyle().Foreground(lipgloss.Color("2")),
-	"FAIL":   lipgloss.NewStyle().Foreground(lipgloss.Color("1")),
-	"ERROR":  lipgloss.NewStyle().Foreground(lipgloss.Color("5")),
-	"MISS":   lipgloss.NewStyle().Foreground(lipgloss.Color("3")),
-	"SKIP":   lipgloss.NewStyle().Faint(true),
-	"notice": lipgloss.NewStyle().Foreground(lipgloss.Color("3")),
-}
-
-// field is a text with the name of its ink.
-type field struct{ text, ink string }
-
-func (f Frame) paint(x field) string {
-	style, ok := ink[x.ink]
-	if !f.Color || !ok || x.text == "" {
-		return x.text
-	}
-	return style.Render(x.text)
-}
-
 // View draws the board: a header, one line for each target that fits, and a footer. No line is wider than the frame.
 func (b *Board) View(f Frame) string {
 	lines := []string{""}
 	if b.module != "" {
-		lines = append(lines, f.paint(field{results.Plain(b.module) + " · " + size(len(b.rows), b.suites), "head"}), "")
+		lines = append(lines, paint(results.Plain(b.module)+" · "+size(len(b.rows), b.suites), "head", f.Color), "")
 	}
 	lines = append(lines, b.table(f)...)
 	lines = append(lines, "", b.footer(f))
@@ -70,37 +45,37 @@ func (b *Board) View(f Frame) string {
 }
 
 func (b *Board) footer(f Frame) string {
-	parts := []field{{clock(max(f.Now.Sub(b.began), 0)), "dim"}}
+	parts := []field{{text: clock(max(f.Now.Sub(b.began), 0)), ink: "dim"}}
 	judged := 0
 	var counts []field
 	for _, s := range results.Statuses {
 		if n := b.judged[s]; n > 0 {
 			judged += n
-			counts = append(counts, field{fmt.Sprintf("%d %s", n, strings.ToLower(string(s))), string(s)})
+			counts = append(counts, field{text: fmt.Sprintf("%d %s", n, strings.ToLower(string(s))), ink: ink(s)})
 		}
 	}
 	if b.cells > 0 {
-		parts = append(parts, field{fmt.Sprintf("%d/%d cells", judged, b.cells), "dim"})
+		parts = append(parts, field{text: fmt.Sprintf("%d/%d cells", judged, b.cells), ink: "dim"})
 	}
 	if left := b.ends.Sub(f.Now).Round(time.Second); left > 0 {
-		parts = append(parts, field{"about " + clock(left) + " left", "dim"})
+		parts = append(parts, field{text: "about " + clock(left) + " left", ink: "dim"})
 	}
 	parts = append(parts, counts...)
 	if f.Stopping {
-		parts = append(parts, field{"stopping; Ctrl-C again ends it at once", "notice"})
+		parts = append(parts, field{text: "stopping; Ctrl-C again ends it at once", ink: ink(results.Miss)})
 	}
 	var texts []string
 	for _, p := range parts {
-		texts = append(texts, f.paint(p))
+		texts = append(texts, paint(p.text, p.ink, f.Color))
 	}
-	return "  " + strings.Join(texts, f.paint(field{" · ", "dim"}))
+	return "  " + strings.Join(texts, paint(" · ", "dim", f.Color))
 }
 
 // table draws the rows with as many columns as the frame has room for.
 func (b *Board) table(f Frame) []string {
 	rows, hidden := b.visible(f.Height)
 	if len(rows) == 0 {
-		return []string{"  " + f.paint(field{f.spin(), "busy"}) + " planning"}
+		return []string{"  " + paint(f.spin(), "busy", f.Color) + " planning"}
 	}
 	var grid [][]field
 	var w []int
@@ -117,10 +92,10 @@ func (b *Board) table(f Frame) []string {
 	w[0] = min(w[0], max(f.Width-indent-nowRoom, 12+gap))
 	var lines []string
 	for _, line := range grid {
-		lines = append(lines, f.align(line, w))
+		lines = append(lines, align(line, w, f.Color))
 	}
 	if hidden != "" {
-		lines = append(lines, f.paint(field{"    " + hidden, "dim"}))
+		lines = append(lines, paint("    "+hidden, "dim", f.Color))
 	}
 	return lines
 }
@@ -139,7 +114,7 @@ func (b *Board) head(stages, suites bool) []field {
 	}
 	var fields []field
 	for _, n := range append(names, "") {
-		fields = append(fields, field{n, "head"})
+		fields = append(fields, field{text: n, ink: "head"})
 	}
 	return fields
 }
@@ -161,30 +136,17 @@ func (b *Board) line(f Frame, r *boardRow, stages, suites bool) []field {
 	return append(fields, r.doing(f, !suites))
 }
 
-// widths are those of all columns but the last, with the gap behind them. The labels of rows out of sight count too:
-// nothing jumps when they come into it.
+// widths are those of all columns but the last. The labels of rows out of sight count too: nothing jumps when they come into it.
 func (b *Board) widths(grid [][]field) []int {
-	w := make([]int, len(grid[0])-1)
-	for _, line := range grid {
-		for i := range w {
-			w[i] = max(w[i], ansi.StringWidth(line[i].text)+gap, stageRoom+gap)
-		}
+	w := widths(grid)
+	w = w[:len(w)-1]
+	for i := range w {
+		w[i] = max(w[i], stageRoom+gap)
 	}
 	for _, r := range b.rows {
 		w[0] = max(w[0], min(ansi.StringWidth(results.Plain(r.label)), maxLabel)+2+gap)
 	}
 	return w
-}
-
-// align pads every column to its width and cuts what is longer.
-func (f Frame) align(line []field, widths []int) string {
-	text := strings.Repeat(" ", indent)
-	for i, w := range widths {
-		x := line[i]
-		x.text = ansi.Truncate(x.text, w-gap, "…")
-		text += f.paint(x) + strings.Repeat(" ", w-ansi.StringWidth(x.text))
-	}
-	return strings.TrimRight(text+f.paint(line[len(line)-1]), " ")
 }
 
 // visible picks the rows to show in a terminal of that height, in their order, and says what is not there.

@@ -46,10 +46,10 @@ func atStages(w results.Row, stages ...results.Stage) (results.Status, bool) {
 	return s, s != ""
 }
 
-func buildCell(w results.Row) tableCell {
+func buildCell(w results.Row) field {
 	kept := keptBuild(w)
 	if s, ok := atStages(w, results.StageFetch, results.StageBuild); ok {
-		c := tableCell{text: string(s), status: s}
+		c := field{text: string(s), ink: ink(s)}
 		if kept {
 			c.more = keptMark
 		}
@@ -65,13 +65,13 @@ func buildCell(w results.Row) tableCell {
 	}
 	switch {
 	case !built:
-		return tableCell{text: never}
+		return field{text: never}
 	case kept:
-		return tableCell{text: keptMark}
+		return field{text: keptMark}
 	case took == 0:
-		return tableCell{text: cachedMark}
+		return field{text: cachedMark}
 	}
-	return tableCell{text: short(took)}
+	return field{text: short(took)}
 }
 
 // keptBuild tells whether all that is known of the row's build comes from an earlier run.
@@ -86,16 +86,16 @@ func keptBuild(w results.Row) bool {
 	return kept
 }
 
-func loadCell(w results.Row) tableCell {
+func loadCell(w results.Row) field {
 	if s, ok := atStages(w, results.StageBoot, results.StageLoad); ok {
-		return tableCell{text: string(s), status: s}
+		return field{text: string(s), ink: ink(s)}
 	}
 	for _, rec := range w.Cells {
 		if passed(rec, results.StageLoad) {
-			return tableCell{text: "ok", status: results.Pass}
+			return field{text: "ok", ink: ink(results.Pass)}
 		}
 	}
-	return tableCell{text: never}
+	return field{text: never}
 }
 
 // What marks a verdict that this run did not find itself.
@@ -105,7 +105,7 @@ const (
 )
 
 // suiteCell is scoreCell, which says so when the verdict is one of an earlier run.
-func suiteCell(rec results.Record) tableCell {
+func suiteCell(rec results.Record) field {
 	c := scoreCell(rec)
 	mark := ""
 	switch {
@@ -120,29 +120,29 @@ func suiteCell(rec results.Record) tableCell {
 }
 
 // scoreCell shows specs that passed out of those planned, unless the verdict is about something else.
-func scoreCell(rec results.Record) tableCell {
+func scoreCell(rec results.Record) field {
 	if stopped(rec, results.StageFetch, results.StageBuild, results.StageBoot, results.StageLoad) {
-		return tableCell{text: never}
+		return field{text: never}
 	}
 	count := countSpecs(rec)
 	score := fmt.Sprintf("%d/%d", count[results.Pass], len(rec.Specs))
 	switch {
 	case rec.Status == results.Pass && len(rec.Specs) == 0:
-		return tableCell{text: "ok", status: results.Pass}
+		return field{text: "ok", ink: ink(results.Pass)}
 	case rec.Status == results.Pass && count[results.Skip] > 0:
-		return tableCell{text: score, more: fmt.Sprintf("%d skipped", count[results.Skip]), status: results.Pass}
+		return field{text: score, more: fmt.Sprintf("%d skipped", count[results.Skip]), ink: ink(results.Pass)}
 	case rec.Status == results.Pass && count[results.Pass] == len(rec.Specs):
-		return tableCell{text: score, status: results.Pass}
+		return field{text: score, ink: ink(results.Pass)}
 	case rec.Status == results.Fail && rec.Code == results.CodeSpecFailed && count[results.Fail] > 0:
-		c := tableCell{text: fmt.Sprintf("%s  %d failed", score, count[results.Fail]), status: results.Fail}
+		c := field{text: fmt.Sprintf("%s  %d failed", score, count[results.Fail]), ink: ink(results.Fail)}
 		if count[results.Skip] > 0 {
 			c.more = fmt.Sprintf("%d skipped", count[results.Skip])
 		}
 		return c
 	case rec.Status == results.Pass: // a pass with specs that did not: our own mistake, and not to be shown in green
-		return tableCell{text: score + "  ?", status: results.Error}
+		return field{text: score + "  ?", ink: ink(results.Error)}
 	}
-	return tableCell{text: string(rec.Status), status: rec.Status}
+	return field{text: string(rec.Status), ink: ink(rec.Status)}
 }
 
 // cause is why the row is not a pass: the reason of its worst cell that the columns do not already tell.

@@ -17,9 +17,9 @@ func comparesInTree(m results.Matrix) bool {
 }
 
 // inTreeCell shows the result of the kernel's own copy in words that no verdict on the module is shown in, and in no colour.
-func inTreeCell(rec results.Record) tableCell {
+func inTreeCell(rec results.Record) field {
 	if rec.InTreeRun == nil {
-		return tableCell{text: never}
+		return field{text: never}
 	}
 	theirs := rec.InTreeRun.Record
 	count := countSpecs(theirs)
@@ -29,16 +29,16 @@ func inTreeCell(rec results.Record) tableCell {
 	}
 	switch theirs.Status {
 	case results.Pass:
-		return tableCell{text: "works" + score}
+		return field{text: "works" + score}
 	case results.Fail:
 		if theirs.Stage != results.StageTest || count[results.Pass] == len(theirs.Specs) {
 			score = " at " + string(theirs.Stage)
 		}
-		return tableCell{text: "broken" + score}
+		return field{text: "broken" + score}
 	case results.Skip:
-		return tableCell{text: "skipped"}
+		return field{text: "skipped"}
 	}
-	return tableCell{text: "not known"}
+	return field{text: "not known"}
 }
 
 // inTreeMatrix is m with the kernel's own copies in the place of the module. Where there is none, it is a SKIP.

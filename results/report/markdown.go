@@ -36,7 +36,7 @@ func Markdown(w io.Writer, r *results.Results) error {
 }
 
 // writeMarkdownTable writes the table; the words in its middle are our own and need no code span.
-func writeMarkdownTable(out io.Writer, view [][]tableCell) {
+func writeMarkdownTable(out io.Writer, view [][]field) {
 	for i, line := range view {
 		var cells []string
 		for col, c := range line {
@@ -51,7 +51,7 @@ func writeMarkdownTable(out io.Writer, view [][]tableCell) {
 			case foreign:
 				text = cellCode(text)
 			}
-			if c.status == results.Fail {
+			if c.ink == ink(results.Fail) {
 				text = "**" + text + "**"
 			}
 			cells = append(cells, text)

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/lipgloss/v2"
-
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -32,7 +30,7 @@ func Text(w io.Writer, r *results.Results, opt Options) error {
 	}
 	fmt.Fprintf(out, "%s\n", totals(m, opt.Elapsed))
 	if why := r.WhyUntested(); why != "" {
-		fmt.Fprintf(out, "%s\n", loud(Wrap(nothingTested+": "+results.Plain(why), opt.Width-2, 2), opt.Color))
+		fmt.Fprintf(out, "%s\n", paint(Wrap(nothingTested+": "+results.Plain(why), opt.Width-2, 2), "loud", opt.Color))
 	}
 	for _, e := range entries(m, r.Run.Asked, opt.Dir) {
 		writeText(out, e, opt.Width)
@@ -65,14 +63,6 @@ func (b firstBad) line(more []detail) string {
 		line += ": " + d.text
 	}
 	return line
-}
-
-// loud makes a line stand out, where there are colours.
-func loud(line string, color bool) string {
-	if !color {
-		return line
-	}
-	return lipgloss.NewStyle().Bold(true).Foreground(lipgloss.Color(colours[results.Miss])).Render(line)
 }
 
 // header says what was validated against how much, and on what.

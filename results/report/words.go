@@ -45,14 +45,6 @@ func Plural(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-// clip cuts a line to width columns, with an ellipsis; zero leaves it alone.
-func clip(line string, width int) string {
-	if width <= 0 {
-		return line
-	}
-	return ansi.Truncate(line, width, "…")
-}
-
 // Wrap breaks text at its blanks into lines of that width, all but the first behind indent blanks; a word that is longer
 // stays whole. Where width is zero or less, it breaks nothing.
 func Wrap(text string, width, indent int) string {
