@@ -50,8 +50,7 @@ with holes, such as the memory of a frozen guest, take less than their length.`,
 }
 
 func cacheGC(a *app) *cobra.Command {
-	var size, olderThan = byteSize(-1), age(-1)
-	var dry bool
+	var lim store.Limits
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Make room in the store",
@@ -63,24 +62,16 @@ is 3 if something that should go could not.`,
   modmatrix cache gc --max-size 20G --dry-run
   modmatrix cache gc --older-than 30d`,
 		Args: atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			lim := store.Limits{MaxBytes: int64(size), DryRun: dry}
-			if size < 0 {
-				var err error
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if lim.MaxBytes < 0 {
 				if lim.MaxBytes, err = store.Max(); err != nil {
 					return usage("%w", err)
 				}
 			}
-			if olderThan >= 0 {
-				lim.Before = olderThan.ago()
-			}
 			return a.collect(cmd.Context(), lim)
 		},
 	}
-	f := cmd.Flags()
-	f.Var(&size, "max-size", "bring the store below this `SIZE`: 20G, 500MiB; 0: no limit (default $MODMATRIX_CACHE_MAX, or 20GiB)")
-	f.Var(&olderThan, "older-than", "delete what was not used for this `TIME`, too: 30d, 12h")
-	f.BoolVar(&dry, "dry-run", false, "only say what would be deleted")
+	makeRoom(cmd.Flags(), &lim, "max-size", "older-than")
 	return cmd
 }
 

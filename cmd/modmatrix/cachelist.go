@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
 
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
@@ -129,51 +130,13 @@ func title(e store.Entry) string {
 }
 
 func entryCount(n int) string {
-	if n == 1 {
-		return "1 entry"
-	}
-	return fmt.Sprintf("%d entries", n)
-}
-
-// byteSize is a flag for a number of bytes; negative where it was not given.
-type byteSize int64
-
-func (b *byteSize) Type() string { return "size" }
-
-func (b *byteSize) String() string {
-	if *b < 0 {
-		return ""
-	}
-	return strconv.FormatInt(int64(*b), 10)
-}
-
-func (b *byteSize) Set(text string) error {
-	n, err := store.ParseSize(text)
-	*b = byteSize(n)
-	return err
+	return strings.Replace(report.Plural(n, "entry"), "entrys", "entries", 1)
 }
 
 const day = 24 * time.Hour
 
-// age is a flag for a time since something was used, which may be given in days; negative where it was not given.
-type age time.Duration
-
-func (g *age) Type() string { return "time" }
-
-func (g *age) String() string { return g.text() }
-
-func (g age) text() string {
-	switch d := time.Duration(g); {
-	case d < 0:
-		return ""
-	case d >= day && d%day == 0:
-		return fmt.Sprintf("%dd", d/day)
-	default:
-		return d.String()
-	}
-}
-
-func (g *age) Set(text string) error {
+// parseAge reads a time since something was used, which may be given in days.
+func parseAge(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		var n uint64
@@ -181,11 +144,22 @@ func (g *age) Set(text string) error {
 		d = time.Duration(n) * day
 	}
 	if err != nil || d < 0 {
-		return fmt.Errorf("%q is no time; write 30d or 12h", text)
+		return 0, fmt.Errorf("%q is no time; write 30d or 12h", text)
 	}
-	*g = age(d)
-	return nil
+	return d, nil
 }
 
-// ago is the moment before which something must have been used last to be as old.
-func (g age) ago() time.Time { return time.Now().Add(-time.Duration(g)) }
+// makeRoom adds the flags that say what a store is to lose. MaxBytes is -1 where no size is given.
+func makeRoom(f *pflag.FlagSet, lim *store.Limits, size, age string) {
+	lim.MaxBytes = -1
+	f.Func(size, "bring the store below this `SIZE`: 20G, 500MiB; 0: no limit"+map[string]string{"max-size": " (default $MODMATRIX_CACHE_MAX, or 20GiB)"}[size], func(text string) (err error) {
+		lim.MaxBytes, err = store.ParseSize(text)
+		return err
+	})
+	f.Func(age, "delete what was not used for this `TIME`: 30d, 12h", func(text string) error {
+		d, err := parseAge(text)
+		lim.Before = time.Now().Add(-d)
+		return err
+	})
+	f.BoolVar(&lim.DryRun, "dry-run", false, "only say what would be deleted")
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,20 +17,15 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
-// pruneAge is how long a kernel is kept that nobody uses, where nobody says otherwise.
-const pruneAge = age(30 * day)
-
-// pruning is what the flags of prune ask for.
-type pruning struct {
-	olderThan  age
-	max        byteSize
-	all        bool
-	dry        bool
-	keepLocked bool
-}
+// pruneAge is how long a kernel is kept that nobody uses, where nobody says otherwise; pruneDays is how the flags have it.
+const (
+	pruneAge  = 30 * day
+	pruneDays = "30d"
+)
 
 func kernelsPrune(a *app) *cobra.Command {
-	p := pruning{olderThan: -1, max: -1}
+	var lim store.Limits
+	var all, keepLocked bool
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "Delete kernels and roots that were not used for a while",
@@ -44,52 +40,47 @@ is 3 if something that should go could not. For all that the store holds there i
   modmatrix kernels prune --dry-run --max 5G
   modmatrix kernels prune --all`,
 		Args: atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), p, cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if all && (lim.MaxBytes >= 0 || !lim.Before.IsZero()) {
+				return usage("--all deletes everything: --older and --max say nothing beside it")
+			}
+			if all {
+				lim.Before = time.Now()
+			}
+			if keepLocked {
+				lock, there, err := lockHere()
+				switch {
+				case err != nil:
+					return err
+				case !there && cmd.Flags().Changed("keep-locked"):
+					return usage("--keep-locked: there is no %s in this folder; modmatrix kernels update writes one", harness.LockName)
+				}
+				lim.Keep = func(e store.Entry) bool { return lock.Pins(e) != "" }
+			}
+			return a.prune(cmd.Context(), lim)
+		},
 	}
 	f := cmd.Flags()
-	f.Var(&p.olderThan, "older", "delete what was not used for this `TIME`: 30d, 12h")
-	f.Var(&p.max, "max", "bring kernels and roots below this `SIZE` together: 5G, 500MiB; 0: no limit")
-	f.BoolVar(&p.all, "all", false, "delete all that no run uses")
-	f.BoolVar(&p.dry, "dry-run", false, "only say what would be deleted")
-	f.BoolVar(&p.keepLocked, "keep-locked", true, "keep what the modmatrix.lock in this folder pins; there must be one where this is given")
+	makeRoom(f, &lim, "max", "older")
+	f.BoolVar(&all, "all", false, "delete all that no run uses")
+	f.BoolVar(&keepLocked, "keep-locked", true, "keep what the modmatrix.lock in this folder pins; there must be one where this is given")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName { // as cache gc has them
-		switch name {
-		case "older-than":
-			name = "older"
-		case "max-size":
-			name = "max"
-		}
-		return pflag.NormalizedName(name)
+		return pflag.NormalizedName(strings.TrimSuffix(strings.TrimSuffix(name, "-than"), "-size"))
 	})
 	return cmd
 }
 
-func (a *app) prune(ctx context.Context, p pruning, given *pflag.FlagSet) error {
-	if p.all && (p.olderThan >= 0 || p.max >= 0) {
-		return usage("--all deletes everything: --older and --max say nothing beside it")
+// prune deletes nothing where neither an age nor a size was given: it only says what it would.
+func (a *app) prune(ctx context.Context, lim store.Limits) error {
+	asked := lim.MaxBytes >= 0 || !lim.Before.IsZero()
+	if !asked {
+		lim.Before = time.Now().Add(-pruneAge)
 	}
-	lock, there, err := lockHere()
-	switch {
-	case err != nil && p.keepLocked:
-		return err
-	case !there && p.keepLocked && given.Changed("keep-locked"):
-		return usage("--keep-locked: there is no %s in this folder; modmatrix kernels update writes one", harness.LockName)
-	}
-	lim := store.Limits{Kinds: kernelKinds, DryRun: p.dry, MaxBytes: max(int64(p.max), 0)}
-	switch {
-	case p.all:
-		lim.Before = time.Now()
-	case p.olderThan >= 0:
-		lim.Before = p.olderThan.ago()
-	case p.max < 0: // nobody said what to delete: nothing is
-		lim.Before, lim.DryRun = pruneAge.ago(), true
-	}
-	if p.keepLocked {
-		lim.Keep = func(e store.Entry) bool { return lock.Pins(e) != "" }
-	}
-	err = a.collect(ctx, lim)
-	if lim.DryRun && !p.dry && !a.json {
-		fmt.Fprintf(a.Stderr, "note  nothing was deleted: modmatrix kernels prune --older %s does\n", pruneAge.text())
+	dry := lim.DryRun
+	lim.Kinds, lim.DryRun, lim.MaxBytes = kernelKinds, dry || !asked, max(lim.MaxBytes, 0)
+	err := a.collect(ctx, lim)
+	if lim.DryRun && !dry && !a.json {
+		a.note("nothing was deleted: modmatrix kernels prune --older " + pruneDays + " does")
 	}
 	return err
 }
@@ -111,8 +102,8 @@ func whyKernel(e store.Entry, lock config.Lock) string {
 	if selector := lock.Pins(e); selector != "" {
 		return fmt.Sprintf("%s pins it (%s)", harness.LockName, selector)
 	}
-	if e.Used.Before(pruneAge.ago()) {
-		return "nothing keeps it: kernels prune --older " + pruneAge.text() + " deletes it"
+	if time.Since(e.Used) > pruneAge {
+		return "nothing keeps it: kernels prune --older " + pruneDays + " deletes it"
 	}
-	return "was used within " + pruneAge.text()
+	return "was used within " + pruneDays
 }
