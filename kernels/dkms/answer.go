@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/modmatrix/modmatrix/results/wire"
 )
 
 const (
@@ -134,13 +135,7 @@ func (v values) take(kind string, next func() (string, error)) error {
 
 // clean makes one short printable line of what a stranger wrote.
 func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || !utf8.ValidRune(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Join(strings.Fields(wire.Scrub(s)), " ")
 	if runes := []rune(s); len(runes) > 160 {
 		return string(runes[:159]) + "…"
 	}

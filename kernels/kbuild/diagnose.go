@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results/wire"
 )
 
 const (
@@ -198,28 +200,12 @@ func (f *finding) keep(line string) {
 	}
 }
 
-// clean takes out what has no place in a report: escape sequences, control characters, broken UTF-8.
+// clean takes out of a line what has no place in a report: escape sequences, control characters, broken UTF-8.
 func clean(line string) string {
-	line = strings.ToValidUTF8(line, "?")
-	if strings.ContainsRune(line, 0x1b) {
-		line = escapes.ReplaceAllString(line, "")
-	}
-	return strings.TrimRight(strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case r < ' ', r >= 0x7f && r < 0xa0, r > 0x600 && slices.Contains(bidi, r):
-			return -1
-		}
-		return r
-	}, line), " ")
+	return strings.TrimRight(oneLine.Replace(wire.Scrub(line)), " ")
 }
 
-// escapes are terminal sequences; bidi are the characters that turn the direction of text (Unicode UAX #9).
-var (
-	escapes = regexp.MustCompile(`\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])`)
-	bidi    = []rune{0x061c, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069}
-)
+var oneLine = strings.NewReplacer("\t", " ", "\n", "")
 
 // cut bounds a reason.
 func cut(reason string) string {
