@@ -14,9 +14,8 @@ import (
 
 // Guest is the guest that is played, and the QEMU around it.
 type Guest struct {
-	Args            []string  // QEMU's, without its name
-	Console, Report io.Writer // the first and second serial port
-	Terminal        io.ReadWriter
+	Args                      []string      // QEMU's, without its name
+	Console, Report, Terminal io.ReadWriter // the serial ports
 
 	qmp *server
 }
@@ -31,20 +30,19 @@ func (g *Guest) Arg(option string) string {
 	return ""
 }
 
-// End tells the monitor why the guest ended, and exits as QEMU does: with 0, whatever the reason. It does not return.
+// End reports on the monitor why the guest ended, and exits as QEMU does: with 0, whatever the reason. It does not return.
 func (g *Guest) End(reason string) error {
 	g.qmp.shutdown(reason)
 	os.Exit(0)
 	return nil
 }
 
-// Die is QEMU's own end, of which the monitor hears nothing; a negative code is a signal that nobody can catch. It does
-// not return.
+// Die is QEMU's own end, which the monitor does not report; a negative code is a signal, such as -9. It does not return.
 func (g *Guest) Die(code int, text string) {
 	fmt.Fprintln(os.Stderr, text)
 	if code < 0 {
 		syscall.Kill(os.Getpid(), syscall.Signal(-code))
-		select {} // until it strikes
+		select {} // until it arrives
 	}
 	os.Exit(code)
 }
@@ -93,7 +91,7 @@ func play(args []string) error {
 			todo = append(todo, s)
 		}
 	}
-	if err := g.plugIn(); err != nil {
+	if err := g.connect(); err != nil {
 		return err
 	}
 	return g.live(todo)
@@ -121,24 +119,18 @@ func (g *Guest) setUp(s statement) error {
 	return nil
 }
 
-// plugIn joins the ports to what the -chardev options say.
-func (g *Guest) plugIn() error {
-	for id, port := range map[string]*io.ReadWriter{"qmp": &g.qmp.conn, "terminal": &g.Terminal} {
+// connect connects the ports to the backends of the -chardev options.
+func (g *Guest) connect() error {
+	for id, port := range map[string]*io.ReadWriter{"qmp": &g.qmp.conn, "terminal": &g.Terminal, "console": &g.Console, "report": &g.Report} {
 		var err error
 		if *port, err = g.chardev(id); err != nil {
 			return err
 		}
 	}
-	console, err := g.chardev("console")
-	if err != nil {
-		return err
-	}
-	report, err := g.chardev("report")
-	g.Console, g.Report = console, report
-	return err
+	return nil
 }
 
-// chardev opens the backend of the -chardev option with this id, of those kinds that vm uses.
+// chardev opens the backend of the -chardev option with this id.
 func (g *Guest) chardev(id string) (io.ReadWriter, error) {
 	for i, arg := range g.Args {
 		if i == 0 || g.Args[i-1] != "-chardev" {
@@ -169,13 +161,13 @@ func (g *Guest) chardev(id string) (io.ReadWriter, error) {
 	return nothing{}, nil
 }
 
-// nothing is the null backend: it takes everything and never says a word.
+// nothing is the null backend: it discards everything and never sends a byte.
 type nothing struct{}
 
 func (nothing) Write(p []byte) (int, error) { return len(p), nil }
 func (nothing) Read([]byte) (int, error)    { select {} }
 
-// live serves the monitor and plays the guest once it is told to run. Without a monitor it runs at once.
+// live serves the monitor and plays the guest after its cont command. Without a monitor it runs at once.
 func (g *Guest) live(todo []statement) error {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM, syscall.SIGINT)

@@ -23,7 +23,7 @@ type server struct {
 	migration string   // of the script: fails or hangs, with a text behind it; empty for a good one
 	file      *os.File // that came with getfd
 	status    string   // of the guest, as query-status has it
-	migrated  string   // as query-migrate has it; empty before there is anything to tell
+	migrated  string   // as query-migrate has it; empty before a migration
 
 	hungUp atomic.Bool
 	turn   sync.Mutex // held while the guest's processor stands
@@ -76,20 +76,24 @@ func (s *server) serve(g *Guest) {
 		s.answer(g, command.Execute, command.Arguments)
 	}
 	if s.hungUp.Load() {
-		select {} // the guest goes on without us
+		select {} // the guest goes on without a monitor
 	}
-	os.Exit(1) // nobody is left to play for
+	os.Exit(1) // the test is gone
 }
 
-// answer does what the command asks, as far as there is something to do it to.
+// answer runs a command, as far as the fake can.
 func (s *server) answer(g *Guest, command string, args map[string]any) {
 	switch command {
 	case "qmp_capabilities":
 		s.send(`{"return": {}}`)
 		if s.flood {
-			go s.eventsForEver()
+			go func() {
+				for {
+					s.event("RTC_CHANGE", `{"offset": 0}`)
+				}
+			}()
 		}
-	case "system_powerdown", "migrate-set-capabilities", "getfd":
+	case "migrate-set-capabilities", "getfd":
 		s.send(`{"return": {}}`)
 	case "stop":
 		s.stop()
@@ -118,7 +122,7 @@ func (s *server) answer(g *Guest, command string, args map[string]any) {
 	}
 }
 
-// human answers the human monitor: it has devices that come and go, and registers.
+// human answers commands of the human monitor about devices and registers.
 func (s *server) human(line string) {
 	verb, rest, _ := strings.Cut(line, " ")
 	_, id, _ := strings.Cut(rest, "id=")
@@ -147,12 +151,6 @@ func (s *server) human(line string) {
 // shutdown is QEMU's last event.
 func (s *server) shutdown(reason string) {
 	s.event("SHUTDOWN", fmt.Sprintf(`{"guest": %t, "reason": %q}`, reason != "host-qmp-quit" && reason != "host-signal", reason))
-}
-
-func (s *server) eventsForEver() {
-	for {
-		s.event("RTC_CHANGE", `{"offset": 0}`)
-	}
 }
 
 func (s *server) event(name, data string) {

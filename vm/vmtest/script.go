@@ -17,13 +17,11 @@ type statement struct {
 	rest string
 }
 
-// verbs maps each statement of a guest to what it does.
+// verbs are the statements of a guest.
 var verbs = map[string]func(g *Guest, rest string) error{
 	"console":  func(g *Guest, rest string) error { return say(g.Console, rest+"\n") },
 	"console-": func(g *Guest, rest string) error { return say(g.Console, rest) },
 	"report":   func(g *Guest, rest string) error { return say(g.Report, rest+"\n") },
-	"report-":  func(g *Guest, rest string) error { return say(g.Report, rest) },
-	"file":     copyFile,
 	"flood":    flood,
 	"echo":     func(g *Guest, _ string) error { return g.echo() },
 	"sleep":    sleep,
@@ -66,7 +64,7 @@ func parse(script string) ([]statement, error) {
 	return list, nil
 }
 
-// holds says whether the statement is for a QEMU with these arguments.
+// holds reports whether the statement is for a QEMU with these arguments.
 func (s statement) holds(args []string) bool {
 	joined := strings.Join(args, " ")
 	for _, when := range s.when {
@@ -78,27 +76,13 @@ func (s statement) holds(args []string) bool {
 	return true
 }
 
-// isSetup tells QEMU's statements from the guest's.
+// isSetup reports whether the statement is QEMU's and not the guest's.
 func (s statement) isSetup() bool {
 	return setups[s.verb] || s.verb == "flood" && s.rest == "events"
 }
 
 func say(w io.Writer, text string) error {
 	_, err := io.WriteString(w, text)
-	return err
-}
-
-func copyFile(g *Guest, rest string) error {
-	port, path, _ := strings.Cut(rest, " ")
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if port == "report" {
-		_, err = g.Report.Write(content)
-	} else {
-		_, err = g.Console.Write(content)
-	}
 	return err
 }
 

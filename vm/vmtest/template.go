@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// state is what the fake saves of its devices, and without which it comes not to life again.
+// state is what the fake saves of its devices, and what a clone must get.
 const state = "state of a QEMU that boots nothing\n"
 
 // stop holds the guest before its next statement.
@@ -30,7 +30,7 @@ func (s *server) awaitTurn() {
 	defer s.turn.Unlock()
 }
 
-// cont lets the guest go on. One that waits for its state does so when it has it, which nobody here asks for.
+// cont lets the guest run, unless it still waits for its state.
 func (s *server) cont() {
 	if s.status == "running" || s.status == "inmigrate" {
 		return
@@ -40,7 +40,7 @@ func (s *server) cont() {
 	s.turn.Unlock()
 }
 
-// migrate sends or takes in the state, as the script wants it to end.
+// migrate sends or reads the state, or fails as the script says.
 func (s *server) migrate(g *Guest, command string) {
 	s.migrated = "active"
 	if s.file == nil || s.migration == "hangs" {
@@ -63,7 +63,7 @@ func (s *server) migrate(g *Guest, command string) {
 	s.status, s.migrated = "paused", "completed"
 }
 
-// save sends the state, and puts something into the memory that a checksum can be made of.
+// save sends the state, and writes something to the memory so that it has a checksum.
 func (s *server) save(g *Guest, fails bool) {
 	if fails {
 		s.migrated = "failed"
@@ -111,7 +111,7 @@ func (b *inbox) Read(p []byte) (int, error) {
 // Drive is the path of the file behind the drive, empty without one.
 func (g *Guest) Drive() string { return option(g.Arg("-blockdev"), "filename") }
 
-// IsClone says whether the guest comes from a template.
+// IsClone reports whether the guest was restored from a template.
 func (g *Guest) IsClone() bool { return g.Arg("-incoming") != "" }
 
 // object is a value of the -object option.
