@@ -53,6 +53,7 @@ func (c channel) widen() {
 // channels are those of one guest.
 type channels struct {
 	console, report, terminal, monitor channel
+	all                                []channel // that are open, in the order of QEMU's descriptors
 }
 
 // firstExtra is the descriptor number of the first of exec.Cmd's ExtraFiles.
@@ -76,6 +77,7 @@ func openChannels(terminal bool) (*channels, backends, error) {
 			c.close()
 			return nil, b, err
 		}
+		c.all = append(c.all, *e.channel)
 		*e.backend = fmt.Sprintf("socket,fd=%d", firstExtra+i)
 	}
 	// The monitor keeps its small buffer: its answers would come behind all the events that find room.
@@ -84,19 +86,9 @@ func openChannels(terminal bool) (*channels, backends, error) {
 	return c, b, nil
 }
 
-func (c *channels) all() []channel {
-	var open []channel
-	for _, ch := range []channel{c.monitor, c.console, c.report, c.terminal} {
-		if ch.ours != nil {
-			open = append(open, ch)
-		}
-	}
-	return open
-}
-
 // files are QEMU's ends, in the order of their descriptor numbers.
 func (c *channels) files() (files []*os.File) {
-	for _, ch := range c.all() {
+	for _, ch := range c.all {
 		files = append(files, ch.theirs)
 	}
 	return files
@@ -104,14 +96,14 @@ func (c *channels) files() (files []*os.File) {
 
 // closeTheirs closes our copies of QEMU's ends: from now on its death is EOF on every channel.
 func (c *channels) closeTheirs() {
-	for _, ch := range c.all() {
+	for _, ch := range c.all {
 		ch.theirs.Close()
 	}
 }
 
 func (c *channels) close() {
 	c.closeTheirs()
-	for _, ch := range c.all() {
+	for _, ch := range c.all {
 		ch.ours.Close()
 	}
 }

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"regexp"
 	"strconv"
 )
@@ -15,25 +14,19 @@ type Loss struct {
 // Complete reports whether nothing is known to be missing.
 func (l Loss) Complete() bool { return l.Dropped == 0 && l.Replayed == 0 }
 
-var droppedRE = regexp.MustCompile(`\*\* (\d{1,9}) printk messages dropped`)
+// noticeRE is one of the kernel's notices of lost records (Linux kernel/printk/printk.c).
+var noticeRE = regexp.MustCompile(`\*\* (?:(\d{1,9}) printk messages dropped|replaying previous printk message)`)
 
-// Lost reads the kernel's own notices of lost records: "** 12 printk messages dropped **" and
-// "** replaying previous printk message **" (Linux kernel/printk/printk.c).
+// Lost reads the kernel's own notices of lost records.
 func Lost(log []byte) Loss {
 	var loss Loss
-	for rest := log; ; {
-		i := bytes.Index(rest, []byte("** "))
-		if i < 0 {
-			return loss
-		}
-		rest = rest[i:]
-		head := rest[:min(len(rest), 64)]
-		if m := droppedRE.FindSubmatch(head); m != nil && bytes.HasPrefix(head, m[0]) {
-			n, _ := strconv.Atoi(string(m[1])) // at most nine digits
-			loss.Dropped += n
-		} else if bytes.HasPrefix(head, []byte("** replaying previous printk message")) {
+	for _, m := range noticeRE.FindAllSubmatch(log, -1) {
+		if m[1] == nil {
 			loss.Replayed++
+			continue
 		}
-		rest = rest[3:]
+		n, _ := strconv.Atoi(string(m[1])) // at most nine digits
+		loss.Dropped += n
 	}
+	return loss
 }

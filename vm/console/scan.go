@@ -1,6 +1,10 @@
 package console
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+	"iter"
+)
 
 const (
 	maxSplats = 1000    // faults, and as many others: a log with more has been judged long before its end
@@ -17,80 +21,61 @@ func Scan(log []byte) []Splat {
 	var out []Splat
 	var faults int
 	last := -1 // index of the latest fault
-	walk(log, func(r report, line int) bool {
+	line, counted := 1, 0
+	for r := range reports(log) {
 		fault := r.head.severity.Fault()
 		if !fault && len(out)-faults >= maxSplats {
-			return true
+			continue
 		}
+		line += bytes.Count(log[counted:max(counted, r.start)], []byte{'\n'})
+		counted = max(counted, r.start)
 		s := r.splat()
 		s.Line = line
 		if s.Kind == KindPanic && last >= 0 && s.Start-out[last].End <= panicNear {
-			if out[last].Panic == "" {
-				out[last].Panic = s.Panic
-			}
-			return true
+			out[last].Panic = cmp.Or(out[last].Panic, s.Panic)
+			continue
 		}
 		out = append(out, s)
 		if fault {
 			last = len(out) - 1
-			faults++
+			if faults++; faults == maxSplats {
+				break
+			}
 		}
-		return faults < maxSplats
-	})
+	}
 	return out
 }
 
-// walk yields every report of log with its line number until yield returns false.
-func walk(log []byte, yield func(report, int) bool) {
-	absorbed := map[int]bool{} // starts of headers that an earlier report has absorbed
-	counter := lineCounter{log: log, line: 1}
-	for at := 0; ; {
-		hit := allLiterals.next(log, at)
-		if hit < 0 {
-			return
-		}
-		at = hit
-		sp, ok := lineAt(log, hit)
-		if !ok { // in the middle of something endless: nothing before the next line can be the kernel's
-			if at = bytes.IndexAny(log[hit:], "\n["); at < 0 {
+// reports yields every report of log.
+func reports(log []byte) iter.Seq[report] {
+	return func(yield func(report) bool) {
+		absorbed := map[int]bool{} // starts of headers that an earlier report has absorbed
+		for at := allLiterals.next(log, 0); at >= 0; at = allLiterals.next(log, at) {
+			sp, ok := lineAt(log, at)
+			if !ok { // in the middle of something endless: nothing before the next line can be the kernel's
+				next := bytes.IndexAny(log[at:], "\n[")
+				if next < 0 {
+					return
+				}
+				at += next
+				continue
+			}
+			at = max(sp.end, at)
+			if absorbed[sp.start] {
+				delete(absorbed, sp.start)
+				continue
+			}
+			head, ok := classify(log, sp)
+			if !ok {
+				continue
+			}
+			r := readReport(log, head)
+			for _, start := range r.absorbed {
+				absorbed[start] = true
+			}
+			if !head.is(mute) && !yield(r) {
 				return
 			}
-			at += hit
-			continue
-		}
-		at = max(sp.end, hit)
-		if absorbed[sp.start] {
-			delete(absorbed, sp.start)
-			continue
-		}
-		head, ok := classify(log, sp)
-		if !ok {
-			continue
-		}
-		r := readReport(log, head)
-		for _, start := range r.absorbed {
-			absorbed[start] = true
-		}
-		if head.is(mute) {
-			continue
-		}
-		if !yield(r, counter.at(r.start)) {
-			return
 		}
 	}
-}
-
-// lineCounter turns growing offsets into line numbers without counting from the start each time.
-type lineCounter struct {
-	log    []byte
-	offset int
-	line   int
-}
-
-func (c *lineCounter) at(offset int) int {
-	if offset > c.offset {
-		c.line += bytes.Count(c.log[c.offset:offset], []byte{'\n'})
-		c.offset = offset
-	}
-	return c.line
 }
