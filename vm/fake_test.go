@@ -160,7 +160,7 @@ func TestStartTrouble(t *testing.T) {
 	}
 }
 
-// A flood of 100 MB is taken in, and costs no more memory than the bounds say.
+// A flood of 100 MB is read to its end, and costs no more memory than the bounds say.
 func TestFloodIsBounded(t *testing.T) {
 	const size = 100 << 20
 	m, console, _ := fake(t, "console first line\nflood console 104857600\nconsole last line\npoweroff")

@@ -69,7 +69,7 @@ func atoi(t *testing.T, s string) int {
 	return n
 }
 
-// orphanEnv makes this test binary start a guest from the kernel it names, tell the guest's process on standard
+// orphanEnv makes this test binary start a guest from the kernel it names, print the guest's process on standard
 // output, and wait to be killed.
 const orphanEnv = "VM_TEST_ORPHAN"
 
@@ -113,7 +113,7 @@ func TestAskedForDevicesDiesWithParent(t *testing.T) {
 	diesWithParent(t, qemu+pidSuffix)
 }
 
-// pidSuffix tells startOrphan to ask for devices, and where the process that is asked tells its number.
+// pidSuffix makes startOrphan ask for devices; the process that is asked writes its number to the file.
 const pidSuffix = ".pid"
 
 func diesWithParent(t *testing.T, orphan string) {

@@ -36,18 +36,15 @@ var plugName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
 
 // NeedsUSB reports whether p is plugged into the machine's own USB controller, for which the guest needs xhci_pci.
 func (p Plug) NeedsUSB() bool {
-	name, options, _ := strings.Cut(p.Row, ",")
-	// usb-ehci is a controller, on PCI
-	return !hasOption(options, "bus") && strings.HasPrefix(name, "usb-") && name != "usb-ehci"
+	name, _, _ := strings.Cut(p.Row, ",")
+	return !p.hasOption("bus") && strings.HasPrefix(name, "usb-") && name != "usb-ehci" // a controller, on PCI
 }
 
 // NeedsPCI reports whether p is plugged into a PCI Express port, for which the guest's kernel needs PCI hotplug.
-func (p Plug) NeedsPCI() bool {
-	_, options, _ := strings.Cut(p.Row, ",")
-	return !hasOption(options, "bus") && !p.NeedsUSB()
-}
+func (p Plug) NeedsPCI() bool { return !p.hasOption("bus") && !p.NeedsUSB() }
 
-func hasOption(options, key string) bool {
+func (p Plug) hasOption(key string) bool {
+	_, options, _ := strings.Cut(p.Row, ",")
 	for option := range strings.SplitSeq(options, ",") {
 		if name, _, _ := strings.Cut(option, "="); strings.EqualFold(name, key) {
 			return true
@@ -64,7 +61,7 @@ func (p Plug) Check() error {
 	if err := CheckDevice(p.Row); err != nil {
 		return err
 	}
-	if _, options, _ := strings.Cut(p.Row, ","); hasOption(options, "id") {
+	if p.hasOption("id") {
 		return fmt.Errorf("device %q: leave the id out: its name is %s", p.Row, p.Name)
 	}
 	return nil

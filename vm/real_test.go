@@ -112,7 +112,7 @@ func TestRealEnds(t *testing.T) {
 					t.Errorf("report is %q", report)
 				}
 				if act == "panic" && !strings.Contains(console.String(), "Kernel panic - not syncing: sysrq triggered crash") {
-					t.Errorf("console does not tell of the panic:\n%s", console)
+					t.Errorf("the console shows no panic:\n%s", console)
 				}
 			})
 		})

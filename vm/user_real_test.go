@@ -47,7 +47,7 @@ func TestRealUnprivileged(t *testing.T) {
 			t.Errorf("it knows %q, %v", env, err)
 		}
 		forbidden(t, ctx, c.Process)
-		diesWithParent(t, kernel) // a change of user makes a process forget it, if it was told before
+		diesWithParent(t, kernel) // a change of user clears PDEATHSIG if it was set before (prctl(2))
 	})
 }
 

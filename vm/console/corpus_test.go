@@ -21,6 +21,15 @@ var allKinds = []string{
 	KindDriverCore, KindModuleLoad, KindTrace, KindCrit, KindAlloc, KindOOM, KindBoot,
 }
 
+// String returns the word for s, "invalid" for an invalid severity.
+func (s Severity) String() string {
+	words := []string{Fail: "fail", Warn: "warn", Note: "note", Infra: "infra"}
+	if s < Fail || s > Infra {
+		return "invalid"
+	}
+	return words[s]
+}
+
 // corpusCase is one log of testdata: a line "=== what it shows", a header per expected splat, an empty line, the log.
 // A case that expects nothing has no headers.
 type corpusCase struct {

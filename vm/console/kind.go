@@ -13,15 +13,6 @@ const (
 	Infra                     // the guest could not be run as planned; says nothing of the module
 )
 
-// String returns the word for s, "invalid" for an invalid severity.
-func (s Severity) String() string {
-	words := []string{Fail: "fail", Warn: "warn", Note: "note", Infra: "infra"}
-	if s < Fail || s > Infra {
-		return "invalid"
-	}
-	return words[s]
-}
-
 // Fault reports whether s counts against the kernel under test unless someone allowed it.
 func (s Severity) Fault() bool { return s == Fail || s == Warn }
 

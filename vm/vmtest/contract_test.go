@@ -94,7 +94,7 @@ func TestRealKeepsTheContract(t *testing.T) {
 	}
 }
 
-// converse starts QEMU, whichever is first on PATH, gives it the commands one after the other, and tells all that it
+// converse starts QEMU, whichever is first on PATH, sends it the commands one after the other, and returns all that it
 // answered and how it ended.
 func converse(t *testing.T, args, do []string) string {
 	t.Helper()
@@ -179,7 +179,7 @@ func (k *talk) say(command string) {
 	})
 }
 
-// listen takes in one line, and says whether there was one.
+// listen reads one line, and reports whether there was one.
 func (k *talk) listen() bool {
 	if !k.in.Scan() {
 		return false
