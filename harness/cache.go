@@ -78,7 +78,7 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 
 // remember keeps a cell that passed or was skipped. A failure is looked at again and again while it is being mended, and
 // must come from the guest each time; and what went wrong on our side says nothing of the next time.
-func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *judge.Guest) {
+func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *judge.Guest, console []byte) {
 	if key == "" || ctx.Err() != nil || rec.Status != results.Pass && rec.Status != results.Skip || rec.Artifacts.Console == "" {
 		return
 	}
@@ -98,7 +98,7 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 				return err
 			}
 		}
-		return copyFile(filepath.Join(dir, cellConsole), filepath.Join(c.run.records.out.dir, rec.Artifacts.Console))
+		return os.WriteFile(filepath.Join(dir, cellConsole), console, 0o644)
 	})
 	if err == nil {
 		err = c.rememberSpecs(ctx, g)

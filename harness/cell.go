@@ -155,7 +155,7 @@ func (c *cell) keep(ctx context.Context, key string, n int, whole part) results.
 		rec = c.run.h.judge(judge.Evidence{Trouble: &judge.Blame{Stage: results.StageShutdown, Code: results.CodeInfra, Reason: "its artifacts could not be kept: " + err.Error()}})
 	}
 	rec.Artifacts = artifacts
-	c.remember(ctx, key, rec, whole.guest)
+	c.remember(ctx, key, rec, whole.guest, whole.log)
 	return rec
 }
 

@@ -92,7 +92,7 @@ func TestAFullFolderOfResults(t *testing.T) {
 		if err != nil || res.ExitCode() != results.ExitPass {
 			t.Errorf("%d pages were free, now there is room: %v\n%s", pages, err, summary(res))
 		}
-		for _, name := range []string{cellsDir, results.FileName, results.JournalName, matrixFile} {
+		for _, name := range []string{results.CellsName, results.FileName, results.JournalName, results.MatrixName} {
 			if err := os.RemoveAll(filepath.Join(f.spec.Out, name)); err != nil {
 				t.Fatal(err)
 			}

@@ -24,14 +24,17 @@ func (o *output) trouble(err error, left int) error {
 		return fmt.Errorf("write results: %w", err)
 	}
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	each := int64(usualCell)
 	if o.cells > 0 {
-		each = o.bytes / int64(o.cells)
+		each = max(each, o.bytes/int64(o.cells))
 	}
-	o.mu.Unlock()
-	need := max(each, usualCell) * int64(left+1)
+	return fullFolder(o.Path(), err, each*int64(left+1))
+}
+
+func fullFolder(dir string, err error, need int64) error {
 	return fmt.Errorf("the folder of results %s is full (%s free, about %s needed): make room and add --resume, or give another folder with -o: %w",
-		o.dir, store.Free(o.dir), humanize.IBytes(uint64(need)), err)
+		dir, store.Free(dir), humanize.IBytes(uint64(need)), err)
 }
 
 // infra is what an infrastructure error means for a cell. A full disk is reported once more where nobody overlooks it: all

@@ -54,7 +54,7 @@ func (rs *records) pick(recs []results.Record, was map[string]string) {
 		before, resolved := was[c.Target]
 		digest, asked := now[c.Target]
 		switch {
-		case !resolved, asked && digest != before, !rs.out.has(rec.Files()):
+		case !resolved, asked && digest != before, !rs.out.Has(rec.Files()):
 		case planned[c]:
 			rs.done[c], rs.earlier[c] = true, rec
 		default:
@@ -100,7 +100,7 @@ func (rs *records) noticeNew(log results.Log) {
 		}
 	}
 	for _, rec := range log.Records {
-		if !rs.out.has(rec.Files()) {
+		if !rs.out.Has(rec.Files()) {
 			gone++
 		}
 	}

@@ -92,7 +92,7 @@ func TestNewRunsOnlyWhatIsNew(t *testing.T) {
 				t.Errorf("%d guests, %s\ntold %s\nwant %d, %s", n, whose(res), told, c.guests, c.want)
 			}
 			for _, rec := range res.Records {
-				if !(&output{dir: f.spec.Out}).has(rec.Files()) || rec.Artifacts.Console == "" {
+				if !hasFiles(t, f.spec.Out, rec.Files()) || rec.Artifacts.Console == "" {
 					t.Errorf("%s: artifacts %+v", rec.Target.Release, rec.Artifacts)
 				}
 			}

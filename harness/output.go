@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ import (
 
 // output is the folder that a run writes: results.json, matrix.md, journal.jsonl and cells/RELEASE/SUITE/.
 type output struct {
-	dir string
+	*results.Folder
 	log *results.Journal
 
 	mu    sync.Mutex
@@ -28,30 +29,28 @@ type output struct {
 	bytes int64 // of all of them
 }
 
-// The files of a folder of results, beside the journal and the artifacts.
-const (
-	cellsDir   = "cells"
-	matrixFile = "matrix.md"
-)
-
-// openOutput makes the folder and opens its journal. Where there is an output, an error says why nothing of the journal
-// can be believed.
+// openOutput opens the folder, which it makes, and its journal. Where there is an output, an error says why nothing of the
+// journal can be believed.
 func openOutput(dir string) (*output, results.Log, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	folder, err := results.OpenFolder(dir)
+	if err != nil {
 		return nil, results.Log{}, notOpened(dir, err)
 	}
-	journal, log, err := results.OpenJournal(filepath.Join(dir, results.JournalName))
+	journal, log, err := folder.Journal()
 	if journal == nil {
-		return nil, results.Log{}, notOpened(dir, err)
+		return nil, results.Log{}, notOpened(dir, errors.Join(err, folder.Close()))
 	}
-	return &output{dir: dir, log: journal}, log, err
+	return &output{Folder: folder, log: journal}, log, err
 }
+
+// close closes the journal and the folder.
+func (o *output) close() error { return errors.Join(o.log.Close(), o.Folder.Close()) }
 
 // notOpened is a mistake of the caller, unless the disk is full.
 func notOpened(dir string, err error) error {
 	switch {
 	case store.IsFull(err):
-		return (&output{dir: dir}).trouble(err, 0)
+		return fullFolder(dir, err, usualCell)
 	case errors.Is(err, results.ErrBusy):
 		return &UsageError{fmt.Errorf("output folder %s: %w; wait for its end, or give another folder with -o", dir, results.ErrBusy)}
 	}
@@ -66,8 +65,8 @@ func (o *output) sweep(kept []results.Record) error {
 		keep[o.cell(rec.Target, rec.Suite, 1)] = true
 	}
 	var old []string
-	for _, pattern := range []string{results.FileName, matrixFile, "." + results.FileName + "*", "." + matrixFile + "*", cellsDir + "/*/*"} {
-		found, err := fs.Glob(os.DirFS(o.dir), pattern)
+	for _, pattern := range []string{results.FileName, results.MatrixName, "." + results.FileName + "*", "." + results.MatrixName + "*", results.CellsName + "/*/*"} {
+		found, err := fs.Glob(o.FS(), pattern)
 		if err != nil {
 			return err
 		}
@@ -77,25 +76,21 @@ func (o *output) sweep(kept []results.Record) error {
 		if keep[name] {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(o.dir, name)); err != nil {
+		if err := o.Remove(name); err != nil {
 			return fmt.Errorf("output folder: %w", err)
 		}
-		if filepath.Dir(filepath.Dir(name)) == cellsDir {
-			_ = os.Remove(filepath.Join(o.dir, filepath.Dir(name))) // where it is empty
+		if filepath.Dir(filepath.Dir(name)) == results.CellsName {
+			o.removeEmpty(path.Dir(name))
 		}
 	}
 	return nil
 }
 
-// has reports whether all files are there.
-func (o *output) has(files []string) bool {
-	for _, name := range files {
-		info, err := os.Lstat(filepath.Join(o.dir, name))
-		if err != nil || !info.Mode().IsRegular() {
-			return false
-		}
+// removeEmpty removes a folder without anything in it.
+func (o *output) removeEmpty(dir string) {
+	if left, err := fs.ReadDir(o.FS(), dir); err == nil && len(left) == 0 {
+		_ = o.Remove(dir)
 	}
-	return true
 }
 
 // cell returns the folder of a cell's artifacts, relative to dir. The first attempt at it has the cell's own folder, any
@@ -105,7 +100,7 @@ func (o *output) cell(t results.Target, suite string, try int) string {
 	if t.Profile != "" {
 		label += "+" + t.Profile
 	}
-	dir := filepath.Join(cellsDir, FileName(label), FileName(suite))
+	dir := filepath.Join(results.CellsName, FileName(label), FileName(suite))
 	if try > 1 {
 		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", try))
 	}
@@ -129,13 +124,13 @@ func FileName(s string) string {
 // keep writes a cell's artifacts into its folder; nil or empty ones are left out.
 func (o *output) keep(cell, buildLog string, console []byte, suite string, specs []results.Spec) (results.Artifacts, error) {
 	var a results.Artifacts
-	err := os.MkdirAll(filepath.Join(o.dir, cell), 0o755)
+	var err error
 	size := 0
 	put := func(path *string, name string, data []byte) {
 		if err != nil || len(data) == 0 {
 			return
 		}
-		if err = writeFile(filepath.Join(o.dir, cell, name), data); err == nil {
+		if err = o.WriteFile(filepath.Join(cell, name), data); err == nil {
 			*path = filepath.Join(cell, name)
 			size += len(data)
 		}
@@ -160,17 +155,17 @@ func (o *output) keep(cell, buildLog string, console []byte, suite string, specs
 // write puts the whole result beside the artifacts, each file whole or not at all, and closes the journal.
 func (o *output) write(res *results.Results, finished bool) error {
 	var md strings.Builder
-	err := res.Write(filepath.Join(o.dir, results.FileName))
+	err := res.Write(o.Folder)
 	if err == nil {
 		err = report.Markdown(&md, res)
 	}
 	if err == nil {
-		err = writeFile(filepath.Join(o.dir, matrixFile), []byte(md.String()))
+		err = o.WriteFile(results.MatrixName, []byte(md.String()))
 	}
 	if err == nil && finished {
 		err = o.log.Finish()
 	}
-	return errors.Join(err, o.log.Close())
+	return errors.Join(err, o.close())
 }
 
 func copyFile(dst, src string) error {

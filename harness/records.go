@@ -183,7 +183,7 @@ func (rs *records) finish(ctx context.Context) (*results.Results, error) {
 	res := &results.Results{Schema: results.Schema, Run: rs.about(), Module: rs.module}
 	var err error
 	if res.Records, err = rs.all(ctx); err != nil {
-		return nil, errors.Join(err, rs.out.log.Close())
+		return nil, errors.Join(err, rs.out.close())
 	}
 	if !rs.plan.part {
 		rs.h.HoldClaims(rs.plan, res)

@@ -17,7 +17,7 @@ func (rs *records) open() (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = out.log.Close()
+			_ = out.close()
 		}
 	}()
 	rs.out = out
@@ -93,7 +93,7 @@ func (rs *records) resume(log results.Log) error {
 		case !final(rec):
 		case !planned[c]:
 			return fmt.Errorf("the run in %s also judged %s with %s, which is not asked for now", rs.plan.Spec.Out, c.Target, c.Suite)
-		case rs.out.has(rec.Files()):
+		case rs.out.Has(rec.Files()):
 			rs.done[c], rs.earlier[c] = true, rec
 		}
 	}

@@ -93,7 +93,7 @@ func TestResumeAfterAnyByte(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(f.spec.Out, results.JournalName), journal[:cut], 0o644); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{results.FileName, matrixFile} {
+		for _, name := range []string{results.FileName, results.MatrixName} {
 			if err := os.Remove(filepath.Join(f.spec.Out, name)); err != nil {
 				t.Fatal(err)
 			}
@@ -221,7 +221,7 @@ func TestResumeRunsWhatIsNotJudged(t *testing.T) {
 		t.Errorf("a console that is gone, and another kernel: %d guests, %v\n%s", n, err, summary(res))
 	}
 	for _, rec := range res.Records {
-		if !(&output{dir: f.spec.Out}).has(rec.Files()) || rec.Artifacts.Console == "" {
+		if !hasFiles(t, f.spec.Out, rec.Files()) || rec.Artifacts.Console == "" {
 			t.Errorf("%s: artifacts %+v", rec.Target.Release, rec.Artifacts)
 		}
 	}

@@ -1,9 +1,7 @@
 package results
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,12 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/google/renameio/v2"
 )
-
-// FileName is what the document is called in a folder of results.
-const FileName = "results.json"
 
 // maxFile bounds results.json: ten thousand records with their excerpts are a tenth of it.
 const maxFile = 1 << 30 // 1 GiB
@@ -130,21 +123,11 @@ func (rec Record) check() error {
 	return nil
 }
 
-// Write writes the document to path, all of it or nothing. Records stay in the order they have (see Finish), with
-// the summary counted anew; the same records give the same bytes.
-func (r *Results) Write(path string) error {
-	// The temporary file lies beside it, where whoever writes the folder anew finds what a killed process left.
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644), renameio.WithExistingPermissions(), renameio.WithTempDir(filepath.Dir(path)))
-	if err == nil {
-		defer f.Cleanup()
-		out := bufio.NewWriter(f)
-		err = cmp.Or(r.JSON(out), out.Flush())
-	}
-	if err == nil {
-		err = f.CloseAtomicallyReplace()
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+// Write writes the document into f, all of it or nothing. Records stay in the order they have (see Finish), with the summary
+// counted anew; the same records give the same bytes.
+func (r *Results) Write(f *Folder) error {
+	if err := f.Write(FileName, r.JSON); err != nil {
+		return fmt.Errorf("write %s: %w", FileName, err)
 	}
 	return nil
 }

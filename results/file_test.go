@@ -10,10 +10,21 @@ import (
 	"testing"
 )
 
+// folderOf opens the folder of the file at path.
+func folderOf(t *testing.T, path string) *Folder {
+	t.Helper()
+	f, err := OpenFolder(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 func TestResultsAreReadAsTheyWereWritten(t *testing.T) {
 	want := everything()
 	path := filepath.Join(t.TempDir(), FileName)
-	if err := want.Write(path); err != nil {
+	if err := want.Write(folderOf(t, path)); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)

@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 )
-
-// JournalName is what the journal is called in a folder of results.
-const JournalName = "journal.jsonl"
 
 // JournalSchema names the format of the journal.
 const JournalSchema = "modmatrix.journal/v1"
@@ -62,22 +60,23 @@ type line struct {
 	Finished bool     `json:"finished,omitempty"`
 }
 
-// OpenJournal opens the journal at path to append to, made when it is not there, and gives what it holds so far. A torn
-// last line is cut off. Where an earlier line is broken, or the format is another, the journal is open all the same, and
-// the error says why nothing of it can be believed: it can only be Reset. The error wraps ErrBusy, and there is no
-// journal, where another process has it.
-func OpenJournal(path string) (*Journal, Log, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+// Journal opens the journal of f to append to, made when it is not there, and returns what it holds so far. A torn last line
+// is cut off. Where an earlier line is broken, or the format is another, the journal is open all the same, and the error says
+// why nothing of it can be believed: it can only be Reset. The error wraps ErrBusy, and there is no journal, where another
+// process has it.
+func (f *Folder) Journal() (*Journal, Log, error) {
+	path := filepath.Join(f.path, JournalName)
+	file, err := f.root.OpenFile(JournalName, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, Log{}, fmt.Errorf("open journal: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			err = ErrBusy
 		}
-		return nil, Log{}, errors.Join(fmt.Errorf("open journal %s: %w", path, err), f.Close())
+		return nil, Log{}, errors.Join(fmt.Errorf("open journal %s: %w", path, err), file.Close())
 	}
-	j := &Journal{f: f}
+	j := &Journal{f: file}
 	log, err := j.open()
 	if err != nil {
 		return j, Log{}, fmt.Errorf("read journal %s: %w", path, err)

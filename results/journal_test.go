@@ -13,11 +13,22 @@ import (
 
 var someHead = Head{Schema: JournalSchema, Run: Run{ID: "one"}, Module: Module{Name: "driver"}, Facts: []Fact{{"QEMU", "7.2"}}}
 
+// openJournal opens the journal at path, whatever else lies there.
+func openJournal(t *testing.T, path string) (*Journal, Log, error) {
+	t.Helper()
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	return (&Folder{root, filepath.Dir(path)}).Journal()
+}
+
 // journalOf writes a journal and gives its path and what is in the file.
 func journalOf(t *testing.T, records ...Record) (path string, data []byte) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), JournalName)
-	j, log, err := OpenJournal(path)
+	j, log, err := openJournal(t, path)
 	if err != nil || log.Head != nil {
 		t.Fatalf("a new journal: %+v, %v", log, err)
 	}
@@ -41,7 +52,7 @@ func reopened(t *testing.T, path string, data []byte) (*Journal, Log) {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	j, log, err := OpenJournal(path)
+	j, log, err := openJournal(t, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,17 +138,17 @@ func TestJournalReadBack(t *testing.T) {
 
 func TestJournalBelongsToOne(t *testing.T) {
 	path, _ := journalOf(t)
-	j, _, err := OpenJournal(path)
+	j, _, err := openJournal(t, path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if other, _, err := OpenJournal(path); other != nil || !errors.Is(err, ErrBusy) {
+	if other, _, err := openJournal(t, path); other != nil || !errors.Is(err, ErrBusy) {
 		t.Errorf("opened twice: %v", err)
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if other, _, err := OpenJournal(path); err != nil || errors.Join(other.Close()) != nil {
+	if other, _, err := openJournal(t, path); err != nil || errors.Join(other.Close()) != nil {
 		t.Errorf("not opened again: %v", err)
 	}
 }
@@ -156,7 +167,7 @@ func TestJournalThatCannotBeBelieved(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.doc), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			j, log, err := OpenJournal(path)
+			j, log, err := openJournal(t, path)
 			if err == nil || !strings.Contains(err.Error(), c.want) || log.Head != nil || j == nil {
 				t.Fatalf("%+v, %v; want %q", log, err, c.want)
 			}

@@ -48,7 +48,12 @@ const perCell = 48
 // journalled measures what 10,000 finished cells hold while a run goes on, which has their records in its journal alone, and
 // at its end, when it reads them back. The heap counts after the first quarter, so that what is allocated once is not included.
 func (b *bench) journalled() ([]Row, error) {
-	journal, _, err := results.OpenJournal(filepath.Join(b.temp, results.JournalName))
+	folder, err := results.OpenFolder(filepath.Join(b.temp, "journal"))
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	journal, _, err := folder.Journal()
 	if err != nil {
 		return nil, err
 	}

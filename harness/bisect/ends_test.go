@@ -27,7 +27,12 @@ func TestBisectFromTheLastRun(t *testing.T) {
 	f.spec.Make = append(f.spec.Make, "X=1")
 	res, _ := results.Read(filepath.Join(f.spec.Out, results.FileName))
 	res.Module.SourceDigest = "sha256:other"
-	if err := res.Write(filepath.Join(f.spec.Out, results.FileName)); err != nil {
+	folder, err := results.OpenFolder(f.spec.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	if err := res.Write(folder); err != nil {
 		t.Fatal(err)
 	}
 	f.events = nil

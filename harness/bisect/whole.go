@@ -1,6 +1,8 @@
 package bisect
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -41,5 +43,9 @@ func (b *search) write(ends ...point) error {
 	}
 	b.h.HoldClaims(b.plan, &b.whole)
 	b.whole.Finish()
-	return b.whole.Write(filepath.Join(b.Spec.Out, dir, results.FileName))
+	folder, err := results.OpenFolder(filepath.Join(b.Spec.Out, dir))
+	if err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	return errors.Join(b.whole.Write(folder), folder.Close())
 }

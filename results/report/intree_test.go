@@ -70,7 +70,12 @@ func TestInTreeRunsAreNotCounted(t *testing.T) {
 
 func TestInTreeRunsComeBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), results.FileName)
-	if err := compared().Write(path); err != nil {
+	folder, err := results.OpenFolder(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	if err := compared().Write(folder); err != nil {
 		t.Fatal(err)
 	}
 	again, err := results.Read(path)
