@@ -148,7 +148,7 @@ func closest(found []compiler, want compiler) compiler {
 	rank := func(c compiler) (class, distance int) {
 		far := (c.version[0]-want.version[0])*10000 + (c.version[1]-want.version[1])*100 + c.version[2] - want.version[2]
 		switch {
-		case sameText(c.text, want.text):
+		case kernels.SameCompiler(c.text, want.text):
 			return 0, 0
 		case c.version[0] == want.version[0]:
 			return 1, max(far, -far)
@@ -164,21 +164,8 @@ func closest(found []compiler, want compiler) compiler {
 	})
 }
 
-// sameText compares what compilers say of themselves, as the kernel's own check does but for the name that they were called by:
-// gcc-14 and x86_64-linux-gnu-gcc-14 are one (Linux Makefile, "the compiler differs from the one used to build the kernel").
-func sameText(a, b string) bool {
-	nameless := func(s string) string {
-		name, rest, _ := strings.Cut(s, " ")
-		if strings.Contains(name, "gcc") {
-			return rest
-		}
-		return s
-	}
-	return a == b || nameless(a) == nameless(b)
-}
-
 func differs(c, want compiler, family string) string {
-	if sameText(c.text, want.text) || c.version == want.version || want.version[0] == 0 {
+	if kernels.SameCompiler(c.text, want.text) || c.version == want.version || want.version[0] == 0 {
 		return ""
 	}
 	return fmt.Sprintf("built with %s %s, modules with this host's %s %s", family, want.number(), family, c.number())

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
@@ -44,22 +45,11 @@ func refused(lines []string) string {
 func (r Request) strange(fault *Error) error {
 	kernel := r.Tree.Config.Value("CC_VERSION_TEXT")
 	option := refused(append(slices.Clone(fault.Excerpt), fault.Reason))
-	if option == "" || kernel == "" || sameCompiler(kernel, r.Tree.Root.Compiler) || r.asksFor(option) {
+	if option == "" || kernel == "" || kernels.SameCompiler(kernel, r.Tree.Root.Compiler) || r.asksFor(option) {
 		return nil
 	}
 	return fmt.Errorf("the kernel was built with %s, and here is %s, which does not take its %s: install %s",
 		kernel, cmp.Or(r.Tree.Root.Compiler, "another"), option, ownCompiler(r.Tree.Config))
-}
-
-// sameCompiler compares what two compilers say of themselves, but for the name that gcc was called by.
-func sameCompiler(a, b string) bool {
-	nameless := func(text string) string {
-		if name, rest, ok := strings.Cut(text, " "); ok && strings.Contains(name, "gcc") {
-			return rest
-		}
-		return text
-	}
-	return nameless(a) == nameless(b)
 }
 
 // ownCompiler is the package of the kernel's own compiler, as most distributions call it.

@@ -138,18 +138,22 @@ func byWorth(a, b Entry) int {
 // evict removes an entry unless somebody wants it now. Whoever finds an entry holds its lock while he leaves his mark on
 // it, so that the mark that is read under the lock is the last word.
 func (s *Store) evict(e Entry) (gone bool, err error) {
-	switch e.State {
-	case Unfinished:
-		return s.evictPartial(e)
-	case Spare:
-		return s.evictSpare(e)
-	}
-	lock, err := s.tryLock(e.Kind+"."+e.ID, true)
+	lock, err := s.tryLock(lockOf(e), true)
 	if lock == nil {
 		return false, err
 	}
-	defer s.unlockEntry(lock, e.Kind, e.ID)
 	dir := filepath.Join(s.dir, e.Kind, e.ID)
+	switch e.State {
+	case Unfinished:
+		defer s.unlockPartial(lock, e.ID)
+		err = s.discard(dir, e.Kind, e.ID)
+		return err == nil, err
+	case Spare:
+		defer lock.Close()
+		err = s.discard(dir, e.Kind, e.ID)
+		return err == nil, err
+	}
+	defer s.unlockEntry(lock, e.Kind, e.ID)
 	info, err := os.Stat(filepath.Join(dir, manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
@@ -162,6 +166,17 @@ func (s *Store) evict(e Entry) (gone bool, err error) {
 	}
 	err = s.discard(dir, e.Kind, e.ID)
 	return err == nil, err
+}
+
+// lockOf names the lock that is held by whoever works with e. A download has that of the entry that it is for.
+func lockOf(e Entry) string {
+	switch spare := kinds[e.Kind].spare; {
+	case e.State == Unfinished:
+		return e.ID
+	case spare != nil && spare.lock != "":
+		return spare.lock
+	}
+	return e.Kind + "." + e.ID
 }
 
 // sweepAll removes what killed processes left behind.

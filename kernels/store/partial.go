@@ -44,35 +44,18 @@ func (s *Store) dropPartial(kind, id string, made bool) {
 
 // partials are the downloads that are under way or were cut off.
 func (s *Store) partials() []Entry {
-	dirs, _ := os.ReadDir(filepath.Join(s.dir, partialKind))
-	var entries []Entry
-	for _, d := range dirs {
-		if !goodName.MatchString(d.Name()) { // a grave, which the next sweep removes
-			continue
+	return s.inFolder(partialKind, func(name string) (string, State) {
+		if !goodName.MatchString(name) { // a grave, which the next sweep removes
+			return "", ""
 		}
-		state := Making
-		if lock, _ := s.tryLock(d.Name(), true); lock != nil {
-			state = Unfinished
-			s.unlockPartial(lock, d.Name())
+		title := titleOf(filepath.Join(s.dir, partialKind, name), name)
+		lock, _ := s.tryLock(name, true)
+		if lock == nil {
+			return title, Making
 		}
-		e := s.folder(partialKind, d.Name(), state)
-		e.Title = titleOf(filepath.Join(s.dir, partialKind, d.Name()), d.Name())
-		if !e.Used.IsZero() {
-			entries = append(entries, e)
-		}
-	}
-	return entries
-}
-
-// evictPartial removes what was got of an entry, unless somebody goes on with it now.
-func (s *Store) evictPartial(e Entry) (gone bool, err error) {
-	lock, err := s.tryLock(e.ID, true)
-	if lock == nil {
-		return false, err
-	}
-	defer s.unlockPartial(lock, e.ID)
-	err = s.discard(filepath.Join(s.dir, partialKind, e.ID), partialKind, e.ID)
-	return err == nil, err
+		s.unlockPartial(lock, name)
+		return title, Unfinished
+	})
 }
 
 func (s *Store) unlockPartial(lock *flock.Flock, name string) {

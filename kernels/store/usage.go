@@ -56,11 +56,19 @@ func (s *Store) Usage() ([]Entry, error) {
 		switch {
 		case !f.IsDir() || name == lockDir:
 		case name == workKind:
-			all = append(all, s.workFolders(work, live)...)
+			all = append(all, s.inFolder(name, func(id string) (string, State) {
+				switch {
+				case live.ids[id]:
+					return "", InUse
+				case slices.ContainsFunc(work, func(f os.DirEntry) bool { return f.Name() == id }):
+					return "", LeftBehind
+				}
+				return "", ""
+			})...)
 		case name == partialKind:
 			all = append(all, append(s.partials(), s.temps(name)...)...)
 		case kinds[name].spare != nil:
-			all = append(all, append(s.spareFolders(name), s.temps(name)...)...)
+			all = append(all, append(s.spares(name), s.temps(name)...)...)
 		case filled[name]:
 			all = append(all, s.temps(name)...)
 		default:
@@ -83,34 +91,45 @@ func (s *Store) otherFolder(name string) []Entry {
 	return []Entry{e}
 }
 
-func (s *Store) temps(kind string) []Entry {
+// inFolder lists what is in the folder of a kind and has no manifest: of each name, describe says what it is, or nothing.
+func (s *Store) inFolder(kind string, describe func(name string) (title string, state State)) []Entry {
+	dirs, _ := os.ReadDir(filepath.Join(s.dir, kind))
 	var entries []Entry
-	paths, _ := filepath.Glob(filepath.Join(s.dir, kind, tempMark+"*"))
-	for _, path := range paths {
-		state := Making
-		if lock, _ := s.tryLock(kind+"."+tempID(path), true); lock != nil {
-			state = LeftBehind
-			s.unlockEntry(lock, kind, tempID(path))
+	for _, d := range dirs {
+		title, state := describe(d.Name())
+		if state == "" {
+			continue
 		}
-		if e := s.folder(kind, filepath.Base(path), state); !e.Used.IsZero() {
+		if e := s.folder(kind, d.Name(), state); !e.Used.IsZero() {
+			e.Title = cmp.Or(title, e.Title)
 			entries = append(entries, e)
 		}
 	}
 	return entries
 }
 
-func (s *Store) workFolders(folders []os.DirEntry, live liveRuns) []Entry {
-	var entries []Entry
-	for _, f := range folders {
-		state := LeftBehind
-		if live.ids[f.Name()] {
-			state = InUse
+// spares lists the spare folders of a kind.
+func (s *Store) spares(kind string) []Entry {
+	return s.inFolder(kind, func(name string) (string, State) {
+		if !goodName.MatchString(name) {
+			return "", ""
 		}
-		if e := s.folder(workKind, f.Name(), state); !e.Used.IsZero() {
-			entries = append(entries, e)
+		return kinds[kind].spare.title + name, Spare
+	})
+}
+
+func (s *Store) temps(kind string) []Entry {
+	return s.inFolder(kind, func(name string) (string, State) {
+		if !strings.HasPrefix(name, tempMark) {
+			return "", ""
 		}
-	}
-	return entries
+		lock, _ := s.tryLock(kind+"."+tempID(name), true)
+		if lock == nil {
+			return "", Making
+		}
+		s.unlockEntry(lock, kind, tempID(name))
+		return "", LeftBehind
+	})
 }
 
 // folder measures what is no entry. Files that vanish meanwhile do not count; when the folder has, nobody Used it.
