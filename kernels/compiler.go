@@ -2,7 +2,7 @@ package kernels
 
 import "strings"
 
-// LLVM tells make to take every tool from one LLVM: suffix is what its programs' names end with, "-19", or "" for the plain
+// LLVM makes make take every tool from one LLVM: suffix is what its programs' names end with, "-19", or "" for the plain
 // names. Each is named by itself, for kernels before 5.18 take no suffix in LLVM= (Linux Documentation/kbuild/llvm.rst).
 func LLVM(suffix string) []string {
 	args := []string{"LLVM=1"}

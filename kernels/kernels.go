@@ -64,7 +64,7 @@ type Target struct {
 	Profile  string    `json:"profile"`  // config fragments beyond the flavour; empty for none
 	Source   string    `json:"source"`   // the selector's source and name, e.g. debian:trixie
 	Suite    string    `json:"suite"`    // the archive's suite that the root is made from; empty where there is none
-	Packages []Package `json:"packages"` // what the tree is unpacked from, or the files that tell it from another of its release; sorted by name
+	Packages []Package `json:"packages"` // what the tree is unpacked from, or the files that distinguish it from another of its release; sorted by name
 	RootPkgs []string  `json:"root_packages"`
 	MoreMiB  int       `json:"more_mib,omitempty"` // of memory, that its guests need beyond what other kernels' have: a sanitizer's own
 	Slower   int       `json:"slower,omitempty"`   // how many times longer than in others everything takes in it; 0 is once
@@ -114,11 +114,11 @@ type Root struct {
 	Dir      string // host path of its /
 	Digest   string // "sha256:…" of what it was made from
 	Compiler string // first line of the compiler's --version
-	// Make is what make must be told there, as NAME=VALUE: which compiler, where it is not the kernel's own default.
+	// Make is what must be passed to make there, as NAME=VALUE: which compiler, where it is not the kernel's own default.
 	Make []string
 }
 
-// Resolution is what a selector names: the targets, and what a person must be told about them, one line each: an older kernel
+// Resolution is what a selector names: the targets, and what a person must know about them, one line each: an older kernel
 // was chosen than there is, the index is old, an archive is missing.
 type Resolution struct {
 	Targets []Target `json:"targets"`

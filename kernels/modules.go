@@ -44,7 +44,7 @@ func (t *Tree) Closure(names ...string) ([]string, error) {
 	return w.order, nil
 }
 
-// Module gives the host path of the kernel's own module called name, if it has one as a file.
+// Module returns the host path of the kernel's own module called name, if it has one as a file.
 func (t *Tree) Module(name string) (path string, ok bool, err error) {
 	deps, err := t.moduleDeps()
 	if err != nil {
@@ -54,7 +54,7 @@ func (t *Tree) Module(name string) (path string, ok bool, err error) {
 	return filepath.Join(t.Modules, filepath.FromSlash(file.path)), ok, nil
 }
 
-// Alias gives the names of the kernel's own modules that modprobe would load for name: the one of that name, else all that
+// Alias returns the names of the kernel's own modules that modprobe would load for name: the one of that name, else all that
 // answer to it as an alias. What is built into the kernel yields nothing; what is none of these is a *NoModuleError.
 func (t *Tree) Alias(name string) ([]string, error) {
 	deps, err := t.moduleDeps()
@@ -129,7 +129,7 @@ func (w *closureWalk) visit(name string) {
 	w.order = append(w.order, file.path)
 }
 
-// known gives the module that a soft dependency means, which may go by an alias: libcrc32c asks for any crc32c, and does
+// known returns the module that a soft dependency means, which may go by an alias: libcrc32c asks for any crc32c, and does
 // not load without. Of several the one for every processor is taken: the others may find theirs missing.
 func (w *closureWalk) known(soft string) string {
 	if _, ok := w.deps.files[soft]; ok || w.deps.builtin[soft] || w.err != nil {

@@ -58,7 +58,7 @@ var (
 	flavourWord = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a flavour starts with a letter and holds a-z, 0-9 and '-'"}
 	profileWord = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a profile starts with a letter and holds a-z, 0-9 and '-'"}
 	pathWord    = word{regexp.MustCompile(`^[^\x00-\x1f\x7f]+`), "a path or release is expected, without control characters"}
-	// A revision keeps to what git itself allows in names, without '@' and '+' that are ours.
+	// A revision keeps to what git itself allows in names, without '@' and '+', which selectors use.
 	revWord       = word{regexp.MustCompile(`^[0-9A-Za-z_./~^-]+`), "a revision is a branch, tag or commit"}
 	tailOfProfile = regexp.MustCompile(`(\+[a-z][a-z0-9-]*)+$`)
 )
@@ -104,7 +104,7 @@ func ParseSelector(s string) (Selector, error) {
 // Range splits a Version that is a range at its two dots; an end that is not given is "". ok is false where it is none.
 func (s Selector) Range() (from, to string, ok bool) { return strings.Cut(s.Version, "..") }
 
-// Several tells whether Version asks for the newest kernel of each series that it matches, not for one kernel.
+// Several reports whether Version asks for the newest kernel of each series that it matches, not for one kernel.
 func (s Selector) Several() bool {
 	_, _, ok := s.Range()
 	return ok || strings.Contains(s.Version, "*")
@@ -248,7 +248,7 @@ func (p *selectorParser) end() {
 	}
 }
 
-// VersionMatches tells whether version is one that pattern names: 7.2 is any 7.2.x and its release candidates,
+// VersionMatches reports whether version is one that pattern names: 7.2 is any 7.2.x and its release candidates,
 // 6.12.107 is itself, 7.* is any 7.x, 6.1..6.12 is any from 6.1 to 6.12.x, and "" or * is every version.
 func VersionMatches(pattern, version string) bool {
 	tilde := strings.NewReplacer("~", "-")

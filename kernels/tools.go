@@ -16,12 +16,12 @@ import (
 )
 
 // Tools says how a source runs programs of the host: each in a process group of its own, none of which outlives the call, and
-// none of which outlives us, however we end. It is plain data.
+// none of which outlives this process, however it ends. It is plain data.
 type Tools struct {
 	Env   []string          // added to this process's environment
 	Cures map[string]string // by tool: how to get one that is missing
 	Fault *regexp.Regexp    // finds the line that says what went wrong, as against the many that say what was done
-	End   syscall.Signal    // tells a tool to end: SIGTERM lets it tidy up
+	End   syscall.Signal    // asks a tool to end: SIGTERM lets it tidy up
 	Grace time.Duration     // how long it may take to be gone after that
 }
 
@@ -33,8 +33,8 @@ type ToolError struct {
 	fault *regexp.Regexp
 }
 
-// told are the errors of a disk that tools tell in the words of the C library, and in those of apt, which looks beforehand.
-var told = []struct {
+// diskErrors are the errors of a disk that tools report in the words of the C library, and in those of apt, which looks beforehand.
+var diskErrors = []struct {
 	words string
 	errno syscall.Errno
 }{
@@ -47,7 +47,7 @@ var told = []struct {
 // Unwrap is what the operating system said of the tool's end, and what it said to the tool, where that is the disk's fault.
 func (e *ToolError) Unwrap() []error {
 	errs := []error{e.Err}
-	for _, t := range told {
+	for _, t := range diskErrors {
 		if strings.Contains(e.Output, t.words) {
 			errs = append(errs, t.errno)
 		}
@@ -58,7 +58,7 @@ func (e *ToolError) Unwrap() []error {
 // maxLine bounds what an error repeats of a tool's words, in bytes.
 const maxLine = 300
 
-// Error gives the tool's own first complaint, else its last line.
+// Error returns the tool's own first complaint, else its last line.
 func (e *ToolError) Error() string {
 	said := ""
 	for line := range strings.Lines(e.Output) {
@@ -78,7 +78,7 @@ func (e *ToolError) Error() string {
 	return e.Tool + ": " + cmp.Or(said, e.Err.Error())
 }
 
-// Command is a tool that ends with ctx, with its group, and works in no folder of ours.
+// Command is a tool that ends with ctx, with its group, and works in /.
 func (t Tools) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = "/"

@@ -80,7 +80,7 @@ func TestToolsLeaveNobody(t *testing.T) {
 	}
 }
 
-// lives tells whether a process runs; one that only waits to be reaped does not.
+// lives reports whether a process runs; one that only waits to be reaped does not.
 func lives(pid string) bool {
 	text, err := os.ReadFile("/proc/" + pid + "/stat")
 	_, rest, _ := strings.Cut(string(text), ") ")

@@ -27,7 +27,7 @@ var packings = []struct {
 	{"BZh", "--bzip2", func(r io.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
 }
 
-// magicSize is how many bytes tell one packing from another.
+// magicSize is how many bytes distinguish the packings.
 const magicSize = 6
 
 // Unpack returns what r holds, unpacked where it is compressed.

@@ -37,7 +37,7 @@ func Compare(old, fresh *Headers, ids []results.Ident) []results.Change {
 		if id.Of != "" && c.New == nil {
 			c.Holds = after[i].holder
 		}
-		tell(old, fresh, &c)
+		findTelltale(old, fresh, &c)
 		changes = append(changes, c)
 	}
 	return changes
@@ -61,8 +61,8 @@ func compare(before, after []results.Decl) results.Difference {
 	return results.DeclSame
 }
 
-// tell finds the header and the word that give away which of two trees it is.
-func tell(old, fresh *Headers, c *results.Change) {
+// findTelltale finds the header and the word that give away which of two trees it is.
+func findTelltale(old, fresh *Headers, c *results.Change) {
 	switch {
 	case c.Ident.Kind == Header:
 	case c.What == results.DeclAdded:
@@ -72,31 +72,27 @@ func tell(old, fresh *Headers, c *results.Change) {
 		saysOnly(c, c.Old.File, c.Ident.Name, false, fresh)
 		saysOnly(c, c.Old.File, called(old, c.Old, c.Ident.Name), false, fresh)
 	case c.What == results.DeclChanged && c.Old.File == c.New.File:
-		for _, side := range []struct {
+		sides := []struct {
 			has, lacks *results.Decl
 			fresh      bool
-			other      *Headers
-		}{{c.New, c.Old, true, old}, {c.Old, c.New, false, fresh}} {
+			in, other  *Headers
+		}{{c.New, c.Old, true, fresh, old}, {c.Old, c.New, false, old, fresh}}
+		for _, side := range sides {
 			for _, word := range cName.FindAllString(side.has.Text, -1) {
 				if !keywords[word] && !slices.Contains(cName.FindAllString(side.lacks.Text, -1), word) {
 					saysOnly(c, side.has.File, word, side.fresh, side.other)
 				}
 			}
 		}
-		for _, side := range []struct {
-			has   *results.Decl
-			fresh bool
-			h     *Headers
-			other *Headers
-		}{{c.New, true, fresh, old}, {c.Old, false, old, fresh}} {
-			for _, words := range phrases(side.h, side.has, c.Ident.Name) {
+		for _, side := range sides {
+			for _, words := range phrases(side.in, side.has, c.Ident.Name) {
 				saysOnly(c, side.has.File, words, side.fresh, side.other)
 			}
 		}
 	}
 }
 
-// keywords tell nothing of what is declared.
+// keywords say nothing about what is declared.
 var keywords = map[string]bool{"struct": true, "union": true, "enum": true, "const": true, "unsigned": true, "signed": true, "long": true, "short": true,
 	"int": true, "char": true, "void": true, "bool": true, "extern": true, "static": true, "inline": true, "volatile": true, "typedef": true, "define": true}
 

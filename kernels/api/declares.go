@@ -48,7 +48,7 @@ var (
 	keyword = regexp.MustCompile(`^(?:return|if|else|for|while|do|switch|goto|case)\b`)
 )
 
-// look tells found of the declaration in s, if there is one.
+// look calls found with the declaration in s, if there is one.
 func (w matcher) look(file string, s statement, found func(d results.Decl, holder bool)) {
 	decl := func(form, text string, line int) results.Decl {
 		return results.Decl{Form: form, Text: short(text), File: file, Line: line}
@@ -88,13 +88,13 @@ func isMacro(text, name string) bool {
 	return ok && (rest == "" || rest[0] == ' ' || rest[0] == '(')
 }
 
-// defines tells whether a typedef's new name is ours: the last word, or the one in (*NAME)(…).
+// defines reports whether a typedef's new name is w's: the last word, or the one in (*NAME)(…).
 func (w matcher) defines(text string) bool {
 	name := regexp.QuoteMeta(w.id.Name)
 	return regexp.MustCompile(`\b` + name + `(?: ?\[[^]]*\])*$|\(\* ?` + name + `\) ?\(|\b` + name + ` ?\([^()]*\)$`).MatchString(text)
 }
 
-// form says what s declares by our name outside of all braces, if it does: a function where an argument list follows that
+// form says what s declares by w's name outside of all braces, if it does: a function where an argument list follows that
 // belongs to no other one, a variable where the statement ends.
 func (w matcher) form(text string) string {
 	outer := w.word.FindStringIndex(text)
@@ -119,7 +119,7 @@ func (w matcher) form(text string) string {
 	return ""
 }
 
-// member finds our name among the members of a struct, those of nameless structs and unions in it included.
+// member finds w's name among the members of a struct, those of nameless structs and unions in it included.
 func (w matcher) member(s statement) (text string, line int, ok bool) {
 	name := regexp.QuoteMeta(w.id.Name)
 	ends := regexp.MustCompile(`(?:^|[\s*(,])` + name + `\s*(?:$|[\[:,)]|__)`)
@@ -148,7 +148,7 @@ func (w matcher) member(s statement) (text string, line int, ok bool) {
 	return "", 0, false
 }
 
-// constant finds our name among those of an enum.
+// constant finds w's name among those of an enum.
 func (w matcher) constant(s statement) (text string, line int, ok bool) {
 	line = s.at
 	for part := range strings.SplitAfterSeq(s.body, ",") {

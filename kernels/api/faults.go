@@ -9,7 +9,7 @@ import (
 )
 
 // maxFaults bounds how many names one build is asked about: what lacks more than that lacks a whole subsystem, and the first
-// few tell which.
+// few show which.
 const maxFaults = 12
 
 // fault is one way in which a compiler or modpost says that a name is not what the module takes it for.

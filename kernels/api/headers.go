@@ -66,7 +66,7 @@ func (l lookup) best() *results.Decl {
 	return &l.decls[0]
 }
 
-// Find looks ids up, and answers for each, in their order, what declares it.
+// Find looks ids up, and returns for each, in their order, what declares it.
 func (h *Headers) Find(ids []results.Ident) []lookup {
 	found := make([]lookup, len(ids))
 	add := func(i int, d results.Decl, holder bool) {
@@ -142,7 +142,7 @@ func (h *Headers) holders(names []string) map[string][]string {
 	return found
 }
 
-// read gives the text of a header that a Decl names.
+// read returns the text of a header that a Decl names.
 func (h *Headers) read(file string) ([]byte, bool) {
 	for _, d := range h.dirs {
 		if name, ok := strings.CutPrefix(file, d.name+"/"); ok {

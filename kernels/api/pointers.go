@@ -118,7 +118,7 @@ func typeWord(text, name string) string {
 	return t
 }
 
-// fits tells whether text declares name as a pointer to a function of that type. A function's type is that of a pointer to it.
+// fits reports whether text declares name as a pointer to a function of that type. A function's type is that of a pointer to it.
 func fits(text, name, of string) bool {
 	a, ok := signature(text, name)
 	if !ok {

@@ -72,15 +72,15 @@ type scanner struct {
 	depth              int
 	line, start, first int     // of the text, of the statement, of its body
 	levels             []level // at each #if that is open
-	tell               func(statement)
+	found              func(statement)
 }
 
 // level is how far a statement had come at an #if.
 type level struct{ depth, head int }
 
-// scan calls tell for every statement of text, which is a header's.
-func scan(text []byte, tell func(statement)) {
-	s := scanner{tell: tell}
+// scan calls found for every statement of text, which is a header's.
+func scan(text []byte, found func(statement)) {
+	s := scanner{found: found}
 	clean := blank(text)
 	for len(clean) > 0 {
 		var line []byte
@@ -127,7 +127,7 @@ func (s *scanner) directive(text string) {
 	n := len(s.levels)
 	switch {
 	case word == "define":
-		s.tell(statement{text: fold(strings.ReplaceAll(text, "\\\n", " ")), line: s.line, def: true})
+		s.found(statement{text: fold(strings.ReplaceAll(text, "\\\n", " ")), line: s.line, def: true})
 	case strings.HasPrefix(word, "if") && n < maxDepth:
 		s.levels = append(s.levels, level{s.depth, s.head.Len()})
 	case (word == "else" || word == "elif") && n > 0:
@@ -141,7 +141,7 @@ func (s *scanner) directive(text string) {
 	}
 }
 
-// code takes in a line that is none of the preprocessor's.
+// code reads a line that is none of the preprocessor's.
 func (s *scanner) code(line []byte) {
 	for _, c := range line {
 		switch {
@@ -171,7 +171,7 @@ func (s *scanner) code(line []byte) {
 	}
 }
 
-// endsFunction tells whether the body that was just closed is a function's: a struct's goes on to a semicolon.
+// endsFunction reports whether the body that was just closed is a function's: a struct's goes on to a semicolon.
 func endsFunction(head []byte) bool {
 	head = bytes.TrimSuffix(bytes.TrimSpace(head), []byte("{}"))
 	if bytes.HasPrefix(head, []byte("extern")) && !bytes.ContainsAny(head, "(;") {
@@ -185,7 +185,7 @@ var aggregate = regexp.MustCompile(`^(?:typedef\s+)?(?:struct|union|enum)\b[^()]
 // end closes the statement.
 func (s *scanner) end() {
 	if text := fold(s.head.String()); text != "" {
-		s.tell(statement{text: text, body: s.body.String(), line: s.start, at: s.first})
+		s.found(statement{text: text, body: s.body.String(), line: s.start, at: s.first})
 	}
 	s.head.Reset()
 	s.body.Reset()

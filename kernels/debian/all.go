@@ -133,7 +133,7 @@ func (m *merged) addIncomplete(e *kernels.IncompleteError) {
 }
 
 // worthwhile are the offers of a series that people are to be asked about: those of supported releases; where there is none, of
-// what is to become one; else of those that were. What is left out is told of.
+// what is to become one; else of those that were. What is left out is noted.
 func (m *merged) worthwhile(series string) []offer {
 	offers := m.found[series]
 	for _, p := range []phase{supported, coming, ended} {
@@ -143,7 +143,7 @@ func (m *merged) worthwhile(series string) []offer {
 		}
 		for _, o := range offers {
 			if o.phase != p {
-				m.tellOfLeft(o, series, taken)
+				m.noteLeft(o, series, taken)
 			}
 		}
 		return taken
@@ -151,8 +151,8 @@ func (m *merged) worthwhile(series string) []offer {
 	return nil
 }
 
-// tellOfLeft says what was left out, and why, where it is newer than what was taken, or its release has ended.
-func (m *merged) tellOfLeft(o offer, series string, taken []offer) {
+// noteLeft says what was left out, and why, where it is newer than what was taken, or its release has ended.
+func (m *merged) noteLeft(o offer, series string, taken []offer) {
 	_, name := o.Target.Origin()
 	switch {
 	case o.phase == ended:
@@ -163,7 +163,7 @@ func (m *merged) tellOfLeft(o offer, series string, taken []offer) {
 }
 
 // resolution is all of it, the oldest first. A kernel that is not complete counts where its series has none that is; a newer
-// one is told of.
+// one is noted.
 func (m *merged) resolution() kernels.Resolution {
 	var a answer
 	for series := range m.found {
@@ -192,7 +192,7 @@ func (m *merged) resolution() kernels.Resolution {
 	return res
 }
 
-// imageVersion is the version of the package that t's image came in: it tells apart what X.Y.Z does not.
+// imageVersion is the version of the package that t's image came in: it distinguishes what X.Y.Z does not.
 func imageVersion(t kernels.Target) string {
 	for _, p := range t.Packages {
 		if p.Name == "linux-image-"+t.Release {

@@ -59,7 +59,7 @@ func (st *state) stamp() stamp {
 	return mark
 }
 
-// fresh tells whether an index is younger than age and from the archive that is asked for. A clock that went backwards
+// fresh reports whether an index is younger than age and from the archive that is asked for. A clock that went backwards
 // makes it old.
 func (st *state) fresh(mark stamp, age time.Duration) bool {
 	if mark.Gone != "" {
@@ -207,7 +207,7 @@ func (st *state) note(ctx context.Context, lines []line, mark *stamp) error {
 
 var validUntil = regexp.MustCompile(`(?m)^Valid-Until: (.*)$`)
 
-// expired says which indices are past their date: a host may be told to take them all the same (Acquire::Check-Valid-Until),
+// expired says which indices are past their date: a host may be configured to take them all the same (Acquire::Check-Valid-Until),
 // but then newer kernels than those listed are to be expected.
 func (st *state) expired() []string {
 	releases, _ := filepath.Glob(st.path("lists/*_InRelease"))

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// apt runs one of apt's tools with our configuration only.
+// apt runs one of apt's tools with the configuration of st only.
 func (st *state) apt(ctx context.Context, tool string, args ...string) (string, error) {
 	cmd := command(ctx, tool, args...)
 	cmd.Env = append(cmd.Env, "APT_CONFIG="+st.path("apt.conf"))

@@ -47,7 +47,7 @@ func (st *state) remember(sel kernels.Selector, a answer) {
 	_ = writeJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, a})
 }
 
-// short is the beginning of text's digest, long enough to tell entries of a store apart.
+// short is the beginning of text's digest, long enough to distinguish entries of a store.
 func short(text string) string { return digest(text)[len("sha256:"):][:16] }
 
 func digest(text string) string {
@@ -64,7 +64,7 @@ func writeJSON(path string, v any) error {
 	return renameio.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// readJSON tells whether path held a v.
+// readJSON reports whether path held a v.
 func readJSON(path string, v any) (bool, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

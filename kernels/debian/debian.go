@@ -67,7 +67,7 @@ func New(st *store.Store, cfg Config) *Source {
 
 // Resolve finds the kernel that sel names, or the newest of each series where it names several: NAME@7.*, NAME@6.1..6.12, all
 // of a suite by NAME@*, all there are by the name all. The answer is kept for half a day; later, the index is asked for anew, and where
-// that fails the old one is used and a notice says so. Another tells where a newer kernel of the series is, in this suite or in
+// that fails the old one is used and a notice says so. Another says where a newer kernel of the series is, in this suite or in
 // one whose index is at hand as well. Errors wrap kernels.ErrNoMatch where nothing has that name, and
 // kernels.ErrUnavailable where it cannot be had: no network, no address, no headers.
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
@@ -94,7 +94,7 @@ func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (kernels.Res
 	return res, nil
 }
 
-// ask finds out what sel names in its suite, and what is to be told of that suite.
+// ask finds out what sel names in its suite, and what is to be said about that suite.
 func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []string, error) {
 	st := s.state(sel.Name)
 	if a, ok := st.cached(sel); ok {

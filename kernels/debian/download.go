@@ -109,7 +109,7 @@ func (st *state) addresses(ctx context.Context, pkgs []kernels.Package) ([]wante
 const aptHelper = "/usr/lib/apt/apt-helper"
 
 // endTogether runs a command whose helpers end as it does. Were we killed, only the command itself would hear of it; but it is
-// the one who holds the connection that notes, when told to end, of which day the half of a file is, and without that day
+// the one who holds the connection that notes, when asked to end, of which day the half of a file is, and without that day
 // no archive gives the other half alone (RFC 9110, If-Range).
 const endTogether = `trap 'trap "" TERM; kill 0; wait' TERM; "$@" & wait $!`
 

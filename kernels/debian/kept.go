@@ -19,7 +19,7 @@ func keptNote(t kernels.Target) string {
 }
 
 // addKept adds to what the index has for sel, or fails to have with err, what the archive dropped and the store still has.
-// It tells whether there was any.
+// It reports whether there was any.
 func (st *state) addKept(sel kernels.Selector, a answer, err error) (answer, bool, error) {
 	if err != nil {
 		if sel.Version == "" || !errors.Is(err, kernels.ErrNoMatch) && !isIncomplete(err) {
@@ -95,7 +95,7 @@ func (s *Source) stored() []kernels.Target {
 	return found
 }
 
-// has tells whether the tree of t is in the store.
+// has reports whether the tree of t is in the store.
 func (s *Source) has(t kernels.Target) bool {
 	_, hit := s.store.Look("trees", TreeID(t))
 	return hit
@@ -139,7 +139,7 @@ func (s *Source) Gone(ctx context.Context, t kernels.Target) string {
 	return fmt.Sprintf("%s is gone from the archive's %s, and not in the store: modmatrix kernels update pins what there is now", t.Release, name)
 }
 
-// lacks tells whether the index no longer names all of t's packages as they were.
+// lacks reports whether the index no longer names all of t's packages as they were.
 func (st *state) lacks(ctx context.Context, t kernels.Target) (bool, error) {
 	unlock, err := st.lock(ctx, false)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // errNothing says that the archive has nothing to put in for what is needed.
 var errNothing = errors.New("there is nothing to put in")
 
-// Furnish answers tree with a root that has what needs asks for besides: each is a relation as the field Depends of a package has
+// Furnish returns tree with a root that has what needs asks for besides: each is a relation as the field Depends of a package has
 // it, with alternatives and versions (deb-control(5)), and apt decides what meets it. What the suite has in no version that is
 // allowed is taken in any; what it has not at all is left out. So the caller looks what is there, in the root's
 // /var/lib/dpkg/status. The root is kept in the store. A tree whose root is of no suite is answered as it is.
@@ -125,7 +125,7 @@ var (
 	unmet = regexp.MustCompile(`(?m)^E: (Unable to correct problems|Unable to satisfy|Unmet dependencies|Broken packages)`)
 )
 
-// impossible tells whether apt could be asked, and saw no way.
+// impossible reports whether apt could be asked, and saw no way.
 func impossible(err error) bool {
 	tool, ok := errors.AsType[*toolError](err)
 	return ok && unmet.MatchString(tool.Output)

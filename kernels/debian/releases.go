@@ -42,7 +42,7 @@ type listing struct {
 	incomplete map[string]*kernels.IncompleteError
 }
 
-// add takes in what one suite holds, unless an earlier one did: that one is the more stable.
+// add adds what one suite holds, unless an earlier one did: that one is the more stable.
 func (l *listing) add(a answer) {
 	if l.found == nil {
 		l.found, l.incomplete = map[string]kernels.Target{}, map[string]*kernels.IncompleteError{}

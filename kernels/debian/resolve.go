@@ -42,7 +42,7 @@ type answer struct {
 	Incomplete []*kernels.IncompleteError `json:"incomplete,omitempty"`
 }
 
-// choice is one kernel, and what a person must be told of it; "" for nothing.
+// choice is one kernel, and what a person must know about it; "" for nothing.
 type choice struct {
 	Target kernels.Target `json:"target"`
 	Note   string         `json:"note,omitempty"`
@@ -177,7 +177,7 @@ func kernelsIn(ix index, su suite) []kernel {
 	return slices.CompactFunc(found, func(a, b kernel) bool { return a.release == b.release && a.image.version == b.image.version })
 }
 
-// chooses tells whether kernels may come from the suite that p is in.
+// chooses reports whether kernels may come from the suite that p is in.
 func (su suite) chooses(p pkg) bool {
 	return slices.ContainsFunc(su.lines, func(l line) bool { return l.chosen && l.suite == p.suite })
 }

@@ -56,17 +56,17 @@ func (st *state) phase() phase {
 	return mark.Support.phase(st.src.now())
 }
 
-// notices are what is to be told of the suite today.
+// notices are what is to be said about the suite today.
 func (st *state) notices() []string {
 	mark := st.stamp()
-	told := slices.Clone(mark.Notices)
+	lines := slices.Clone(mark.Notices)
 	switch s := mark.Support; {
 	case s.Unknown != "":
-		told = append(told, fmt.Sprintf("how long %s is supported is not known: %s", s.Release, s.Unknown))
+		lines = append(lines, fmt.Sprintf("how long %s is supported is not known: %s", s.Release, s.Unknown))
 	case s.phase(st.src.now()) == ended:
-		told = append(told, fmt.Sprintf("%s is no longer supported since %s (%s): no newer kernels are to be expected", s.Release, s.End.Format(time.DateOnly), s.From))
+		lines = append(lines, fmt.Sprintf("%s is no longer supported since %s (%s): no newer kernels are to be expected", s.Release, s.End.Format(time.DateOnly), s.From))
 	}
-	return told
+	return lines
 }
 
 // supportPackage holds the dates of all releases in supportFile. Every suite has it, and gets new ones as long as it lives.

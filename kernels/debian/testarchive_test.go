@@ -60,7 +60,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// signer gives the key that signs archives, and the keyring that has it.
+// signer returns the key that signs archives, and the keyring that has it.
 func signer(t *testing.T) (home, keyring string) {
 	t.Helper()
 	shared.key.Do(func() {

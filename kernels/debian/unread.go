@@ -13,7 +13,7 @@ import (
 // is broken makes it complain of a signature as well. Each is the suite's name and what apt says of it.
 var unread = []struct {
 	said *regexp.Regexp
-	tell func(suite, why, keyring string) string
+	say  func(suite, why, keyring string) string
 }{
 	{regexp.MustCompile(`(?m)^[EW]: GPG error: \S+ (\S+) (?:In)?Release: (.*)$`), unsigned},
 	{regexp.MustCompile(`(?m)^E: Failed to fetch \S+/dists/(\S+)/(?:In)?Release\s+(Clearsigned file isn't valid.*)$`), unsigned},
@@ -44,7 +44,7 @@ func notRead(err error, keyring string) error {
 	}
 	for _, u := range unread {
 		if m := u.said.FindStringSubmatch(tool.Output); m != nil {
-			return errors.New(u.tell(m[1], m[2], keyring) + "; MODMATRIX_DEBIAN_MIRROR names another")
+			return errors.New(u.say(m[1], m[2], keyring) + "; MODMATRIX_DEBIAN_MIRROR names another")
 		}
 	}
 	return err

@@ -23,7 +23,7 @@ import (
 // compilerDirs are where the sandbox that modules are built in looks for programs.
 var compilerDirs = []string{"/usr/local/bin", "/usr/bin", "/bin"}
 
-// compiler is one of the host's, and how make is told to take it.
+// compiler is one of the host's, and the arguments with which make takes it.
 type compiler struct {
 	path    string
 	text    string   // first line of its --version
@@ -32,7 +32,7 @@ type compiler struct {
 	notice  string   // it is not the kernel's own
 }
 
-// digest tells it from another, or from a later one of the same name.
+// digest distinguishes it from another, or from a later one of the same name.
 func (c compiler) digest() string {
 	stamp := ""
 	if info, err := os.Stat(c.path); err == nil {
@@ -174,7 +174,7 @@ func differs(c, want compiler, family string) string {
 // llvmTools are the programs of LLVM that a module is built with, beside the compiler.
 var llvmTools = []string{"ld.lld", "llvm-ar", "llvm-nm", "llvm-objcopy"}
 
-// llvm tells make which of several LLVMs to take (Linux Documentation/kbuild/llvm.rst), and whose assembler. A kernel that
+// llvm makes make take the right of several LLVMs to take (Linux Documentation/kbuild/llvm.rst), and whose assembler. A kernel that
 // GNU's linker linked took nothing but the compiler from it.
 func llvm(c compiler, config kconfig.Config) ([]string, error) {
 	_, suffix, _ := strings.Cut(filepath.Base(c.path), "clang")

@@ -1,7 +1,7 @@
 // Package dir takes a kernel that was built by hand: any kernel build directory on this host, in place or with O=, its
 // modules staged or not. Nothing is written to it, and its modules are built with the host's own compiler.
 //
-// Whatever keeps such a kernel from being built against or booted is found before anything is, and told with its cure. The
+// Whatever keeps such a kernel from being built against or booted is found before anything is, and reported with its cure. The
 // package must never know who asks, nor how the kernel is booted; kernels/host finds installed kernels and hands them over
 // here as a Kernel.
 package dir

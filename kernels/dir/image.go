@@ -59,7 +59,7 @@ func readBzImage(head []byte) (image, error) {
 	return image{string(word)}, nil
 }
 
-// readVmlinux asks for the note that tells QEMU where to enter (Linux arch/x86/platform/pvh/head.S); the vmlinux of headers
+// readVmlinux asks for the note with QEMU's entry point (Linux arch/x86/platform/pvh/head.S); the vmlinux of headers
 // packages holds type information alone.
 func readVmlinux(r io.ReaderAt) (image, error) {
 	f, err := elf.NewFile(r)

@@ -28,7 +28,7 @@ type Kernel struct {
 // machine is what uname -m says on the only architecture that can be booted so far.
 const machine = "x86_64"
 
-// facts are what a look at a kernel told.
+// facts are what a look at a kernel found.
 type facts struct {
 	config  kconfig.Config
 	version string // X.Y.Z
@@ -105,7 +105,7 @@ func changed(want, have kernels.Target) string {
 	return ""
 }
 
-// hashed are the files that tell a kernel from another of its release: what boots, how it was configured, what it exports.
+// hashed are the files that distinguish a kernel from another of its release: what boots, how it was configured, what it exports.
 func (k Kernel) hashed() ([]kernels.Package, error) {
 	var files []kernels.Package
 	for _, path := range []string{filepath.Join(k.KDIR, ".config"), filepath.Join(k.KDIR, "Module.symvers"), k.Image} {
@@ -145,7 +145,7 @@ func (k Kernel) digest(f facts) (string, error) {
 		if err == nil {
 			fmt.Fprintln(h, path, info.Size(), info.ModTime().UnixNano())
 		}
-		return nil // one that is missing is told of when it is needed
+		return nil // one that is missing is reported when it is needed
 	})
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)), err
 }

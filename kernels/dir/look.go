@@ -39,8 +39,8 @@ func (k Kernel) look(ctx context.Context) (facts, error) {
 	return f, err
 }
 
-// ownRelease is what the build directory says that its kernel is called; "" where it says nothing yet. What modules are told
-// goes before what scripts are told: a distribution's headers may differ.
+// ownRelease is what the build directory says that its kernel is called; "" where it says nothing yet. What is for modules
+// goes before what is for scripts: a distribution's headers may differ.
 func (k Kernel) ownRelease() string {
 	for _, file := range []struct{ name, before, after string }{
 		{"include/generated/utsrelease.h", `#define UTS_RELEASE "`, "\"\n"},
@@ -93,7 +93,7 @@ func (k Kernel) checkPaths(*facts) error {
 // configTitle is the third line of a .config (Linux scripts/kconfig/confdata.c, conf_write_heading; arch/x86/Kconfig, mainmenu).
 var configTitle = regexp.MustCompile(`(?m)^# Linux/(\S+) (\d+\.\d+(?:\.\d+)?\S*) Kernel Configuration`)
 
-// titleOf is the architecture in the words of uname -m where that is ours, else in those of the configuration's first lines;
+// titleOf is the architecture in the words of uname -m where that is x86_64, else in those of the configuration's first lines;
 // and the version, "" where they do not say.
 func titleOf(config kconfig.Config, path string) (arch, version string) {
 	head := make([]byte, 256)
@@ -147,7 +147,7 @@ func (k Kernel) checkPrepared(*facts) error {
 func checkTool(path string) error {
 	f, err := elf.Open(path)
 	if err != nil {
-		return nil // a script, whatever it is: make will tell
+		return nil // a script, whatever it is: make will say
 	}
 	defer f.Close()
 	if f.Machine != elf.EM_X86_64 {
@@ -190,7 +190,7 @@ func (k Kernel) checkModules(f *facts) error {
 	return nil
 }
 
-// checkNeeds asks for a configuration that a guest of ours can live with.
+// checkNeeds asks for a configuration that a guest can run with.
 func (k Kernel) checkNeeds(f *facts) error {
 	if lines := MissingForBoot(f.config); len(lines) > 0 {
 		return fmt.Errorf("%s cannot be booted here: its configuration lacks %s; add these and make", k.Release, strings.Join(lines, " "))

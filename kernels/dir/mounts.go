@@ -38,7 +38,7 @@ func (k Kernel) mounts() (kdir string, mounts []kernels.Mount, err error) {
 	return kdir, append(mounts, kernels.Mount{Host: k.KDIR, Guest: kdir}), nil
 }
 
-// fits tells whether path can be the same in the sandbox: make takes it, and nothing of the sandbox's own lies there.
+// fits reports whether path can be the same in the sandbox: make takes it, and nothing of the sandbox's own lies there.
 func fits(path string) bool {
 	if strings.ContainsAny(path, unfit) {
 		return false
@@ -79,7 +79,7 @@ func (k Kernel) sources() []string {
 	return found
 }
 
-// inside tells whether path is one of dirs or lies below one.
+// inside reports whether path is one of dirs or lies below one.
 func inside(path string, dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") })
 }
@@ -113,7 +113,7 @@ func linked(dir string) []string {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if e.Type()&fs.ModeSymlink == 0 || e.Name() == "source" {
-			continue // the source of O= is told by the Makefile, and that one is asked for
+			continue // the source of O= is named by the Makefile, which included reads
 		}
 		path, err := filepath.EvalSymlinks(filepath.Join(dir, e.Name()))
 		if err != nil {

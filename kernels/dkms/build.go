@@ -28,7 +28,7 @@ type Request struct {
 	Conf    *Conf     // what Package.Evaluate said for Tree; nil: it is asked
 	Exclude []string  // names at the top of a Folder's source that are no part of it, e.g. an output folder
 	Dir     string    // an empty host folder for the private copy of the source; the caller's to keep or remove
-	Make    []string  // further NAME=VALUE that every make is told
+	Make    []string  // further NAME=VALUE that is passed to every make
 	Jobs    int       // of make; zero means one
 	Symbols []string  // host paths of the Module.symvers of the packages in BUILD_DEPENDS
 	Log     io.Writer // everything that is said; nil for nowhere
@@ -38,7 +38,7 @@ type Request struct {
 //
 // A *SkipError says that the package excludes the target; a *kbuild.Error is the package's fault: dkms.conf is refused, a patch
 // does not apply, a script or make fails, a module is missing or is for another kernel. A *kbuild.SourceError is the user's to
-// mend. Any other error is ours: a root without what a .deb depends on, too. The packages in BUILD_DEPENDS are the caller's to build: Evaluate names them.
+// mend. Any other error is not its fault: a root without what a .deb depends on, too. The packages in BUILD_DEPENDS are the caller's to build: Evaluate names them.
 func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 	conf := r.Conf
 	if conf == nil {
@@ -101,7 +101,7 @@ func (c *Conf) kept() (pairs []string) {
 	return pairs
 }
 
-// command is the line that builds the modules. Whatever begins with the letters make gets what dkms has to tell make, a
+// command is the line that builds the modules. Whatever begins with the letters make gets what dkms passes to make, a
 // program named makefoo too.
 func (c *Conf) command(release string, jobs int) string {
 	if rest, ok := strings.CutPrefix(c.Make, "make"); ok {

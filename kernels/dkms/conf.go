@@ -44,7 +44,7 @@ func (c *Conf) Files() []string {
 	return files
 }
 
-// readConf draws the conclusions that dkms draws from the variables (read_conf and read_conf_strict in dkms), and answers
+// readConf draws the conclusions that dkms draws from the variables (read_conf and read_conf_strict in dkms), and returns
 // everything that dkms would refuse the file for, in its words.
 func readConf(v values, f facts, p *Package) (*Conf, []string) {
 	c := &Conf{

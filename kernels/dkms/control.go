@@ -43,7 +43,7 @@ func (p *Package) learnNeeds() error {
 	return nil
 }
 
-// readControl gives what the -dkms packages in a debian/control depend on (deb-src-control(5)): paragraphs of fields, which are
+// readControl returns what the -dkms packages in a debian/control depend on (deb-src-control(5)): paragraphs of fields, which are
 // those of a MIME header but for the comments.
 func readControl(r io.Reader) (needs []string, err error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxConf+1))

@@ -17,7 +17,7 @@ import (
 	"pault.ag/go/debian/version"
 )
 
-// debNeeds answers what a Debian package depends on.
+// debNeeds returns what a Debian package depends on.
 func debNeeds(ctx context.Context, file string) (needs []string, err error) {
 	out, err := exec.CommandContext(ctx, "dpkg-deb", "--field", file, "Depends").Output()
 	if err != nil {
@@ -36,13 +36,13 @@ var (
 	ofKernel = regexp.MustCompile(`^linux-(headers|image)(-|$)`)
 )
 
-// givenAnyway tells of dkms, which we stand for, and of headers and images of kernels, which the tree is.
+// givenAnyway matches dkms, which this package stands for, and of headers and images of kernels, which the tree is.
 func givenAnyway(p dependency.Possibility) bool {
 	return p.Name == "dkms" || ofKernel.MatchString(p.Name)
 }
 
-// Lacking answers which of the package's needs are not met in the tree's root, each as Needs has it; nothing where that cannot be
-// told.
+// Lacking returns which of the package's needs are not met in the tree's root, each as Needs has it; nothing where that cannot be
+// known.
 func (p *Package) Lacking(tree *kernels.Tree) (needs []string) {
 	host, ok := kbuild.Find(tree, "/var/lib/dpkg/status")
 	if !ok || len(p.Needs) == 0 {
@@ -64,7 +64,7 @@ func (p *Package) Lacking(tree *kernels.Tree) (needs []string) {
 // an empty one.
 type installed map[string][]string
 
-// meet tells whether what is installed meets one alternative of a need.
+// meet reports whether what is installed meets one alternative of a need.
 func (in installed) meet(p dependency.Possibility) bool {
 	return slices.ContainsFunc(in[p.Name], func(text string) bool {
 		if p.Version == nil {
@@ -133,7 +133,7 @@ func (p *Package) lackNotes(tree *kernels.Tree) (lines []string) {
 	return lines
 }
 
-// ofScript tells whether a script of the package failed, and not its make.
+// ofScript reports whether a script of the package failed, and not its make.
 func ofScript(fault *kbuild.Error) bool {
 	return strings.HasPrefix(fault.Reason, "PRE_BUILD ") || strings.HasPrefix(fault.Reason, "POST_BUILD ")
 }

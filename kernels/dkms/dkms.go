@@ -41,7 +41,7 @@ type Package struct {
 	Kind     Kind
 	Source   string // host folder with the source; in place for a Folder, else below the work folder given to Open
 	HasConf  bool   // Source has a dkms.conf; else it is a Kbuild folder, and kernels/kbuild builds it alone
-	Name     string // as dkms knows it: PACKAGE_NAME; empty where only evaluating dkms.conf tells
+	Name     string // as dkms knows it: PACKAGE_NAME; empty where only evaluating dkms.conf shows
 	Version  string // PACKAGE_VERSION, likewise
 	Revision string // of a Git: the commit
 	Notes    []string

@@ -33,16 +33,16 @@ const (
 	maxSaid      = 4 << 10         // bytes of what it says that are kept
 )
 
-// Evaluate runs the package's dkms.conf for the target of tree, in the sandbox and in the target's root, and answers what it
+// Evaluate runs the package's dkms.conf for the target of tree, in the sandbox and in the target's root, and returns what it
 // says there. Nothing in it can be known without: the file is bash, and asks for the kernel and its configuration.
 //
-// An *kbuild.Error says that dkms would refuse the file; any other error is ours.
+// An *kbuild.Error says that dkms would refuse the file; any other error is not its fault.
 func (p *Package) Evaluate(ctx context.Context, tree *kernels.Tree) (*Conf, error) {
 	v, err := p.values(ctx, tree)
 	if err != nil {
 		return nil, err
 	}
-	if p.Name == "" || p.Version == "" { // now it can be told where the package stands; what it says may depend on it
+	if p.Name == "" || p.Version == "" { // now it is known where the package stands; what it says may depend on it
 		if p, err = p.settled(v); err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error
 	}
 	v, err := parseAnswer(answer)
 	if err != nil {
-		return values{}, badConf([]string{err.Error() + said.told()})
+		return values{}, badConf([]string{err.Error() + said.suffix()})
 	}
 	if v.one("PACKAGE_NAME") == "" && said.first() != "" {
 		return values{}, badConf([]string{said.first()})
@@ -140,7 +140,7 @@ func (p *Package) mounts() []kernels.Mount {
 	}
 }
 
-// fillIn writes dkms.conf with its version into dir, as packaging does, and answers its path in the sandbox.
+// fillIn writes dkms.conf with its version into dir, as packaging does, and returns its path in the sandbox.
 func (p *Package) fillIn(dir string) (string, error) {
 	text, err := readConfFile(p.Source)
 	if err != nil {
@@ -189,8 +189,8 @@ func (t *tail) first() string {
 	return clean(line)
 }
 
-// told is first as the end of a sentence.
-func (t *tail) told() string {
+// suffix is first as the end of a sentence.
+func (t *tail) suffix() string {
 	if t.first() == "" {
 		return ""
 	}

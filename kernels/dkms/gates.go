@@ -34,7 +34,7 @@ func readGates(v values) gates {
 	}
 }
 
-// condition answers the first condition by which dkms would not build for the target, in one line, or nothing.
+// condition returns the first condition by which dkms would not build for the target, in one line, or nothing.
 func (g gates) condition(f facts) string {
 	limit, directive := g.max, "BUILD_EXCLUSIVE_KERNEL_MAX"
 	if limit == "" {

@@ -14,7 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
-// isDisk tells whether the disk is at fault rather than what is written to it.
+// isDisk reports whether the disk is at fault rather than what is written to it.
 func isDisk(err error) bool {
 	for _, errno := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
 		if errors.Is(err, errno) {
@@ -40,7 +40,7 @@ func gitName(name string) (repository, rev string, ok bool) {
 	return repository, rev, err == nil && info.IsDir() && repository != name
 }
 
-// isURL tells whether git would take the name for a repository elsewhere.
+// isURL reports whether git would take the name for a repository elsewhere.
 func isURL(name string) bool {
 	scheme, _, ok := strings.Cut(name, "://")
 	return ok && (scheme == "https" || scheme == "http" || scheme == "git" || scheme == "ssh" || scheme == "file") ||
@@ -110,7 +110,7 @@ func gitCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// git runs one and answers what it says, on both of its streams if it fails.
+// git runs one and returns what it says, on both of its streams if it fails.
 func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := gitCommand(ctx, dir, args...)
 	var out, said bytes.Buffer

@@ -37,7 +37,7 @@ func readConfFile(dir string) ([]byte, error) {
 	return text, nil
 }
 
-// identify learns the package's name and version from what its dkms.conf says plainly. What only running it would tell stays
+// identify learns the package's name and version from what its dkms.conf says plainly. What only running it would show stays
 // empty until Evaluate.
 func (p *Package) identify() error {
 	root, err := os.OpenRoot(p.Source)
@@ -141,7 +141,7 @@ func plainValue(a *syntax.Assign, known map[string]string) (string, bool) {
 	return value, true
 }
 
-// assignedElsewhere tells whether name is assigned more than once, or where it depends on something.
+// assignedElsewhere reports whether name is assigned more than once, or where it depends on something.
 func assignedElsewhere(file *syntax.File, name string) bool {
 	assigned := 0
 	syntax.Walk(file, func(n syntax.Node) bool {

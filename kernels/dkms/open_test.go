@@ -85,7 +85,7 @@ func packed(t testing.TB, how string, data []byte) []byte {
 	return out.Bytes()
 }
 
-// file writes a file and answers its path.
+// file writes a file and returns its path.
 func file(t testing.TB, name string, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -178,7 +178,7 @@ func (s *Source) Installed() []string {
 	return slices.Compact(found)
 }
 
-// others tells which kernels could be named instead.
+// others says which kernels could be named instead.
 func (s *Source) others() string {
 	installed := s.Installed()
 	if len(installed) == 0 {

@@ -9,7 +9,7 @@ import (
 )
 
 // BareMake runs the make that Build would run for r, as a person who stands in the root would: no copy of the source, no
-// limits, no log, no proof, and no sandbox but for what it takes to stand there. It tells how long make itself took. It is
+// limits, no log, no proof, and no sandbox but for what it takes to stand there. It returns how long make itself took. It is
 // what Build is measured against, and nothing else: r.Dir holds the source already and is written to. r.Log hears make.
 func BareMake(ctx context.Context, r Request) (time.Duration, error) {
 	if err := r.check(); err != nil {

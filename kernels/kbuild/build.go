@@ -34,7 +34,7 @@ type Request struct {
 	Make    []string  // further NAME=VALUE arguments of make
 	Jobs    int       // of make; zero means one
 	Log     io.Writer // everything make says, between a header and a footer; nil for nowhere
-	Recipe  *Recipe   // nil: the kernel's build system decides; else Folder says nothing, and every make is told Make
+	Recipe  *Recipe   // nil: the kernel's build system decides; else Folder says nothing, and Make is passed to every make
 	Symbols []string  // host paths of the Module.symvers of external modules that this one builds upon
 }
 
@@ -89,9 +89,9 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 	recipe := r.Recipe
 	if recipe == nil {
 		recipe = &Recipe{Steps: kernelSteps(r, v)}
-	} else if told := slices.Concat(r.Tree.Root.Make, withoutBTF(v, r.Tree), r.Make); len(told) > 0 {
-		s.Env = append(s.Env, [2]string{"MAKEFLAGS", makeFlags(told)})
-		log.printf("# note:     every make is told %s\n", results.ShellLine(told...))
+	} else if args := slices.Concat(r.Tree.Root.Make, withoutBTF(v, r.Tree), r.Make); len(args) > 0 {
+		s.Env = append(s.Env, [2]string{"MAKEFLAGS", makeFlags(args)})
+		log.printf("# note:     every make gets %s\n", results.ShellLine(args...))
 	}
 	for _, step := range recipe.Steps {
 		if err := r.step(ctx, s, step, log); err != nil {
@@ -123,7 +123,7 @@ func kernelSteps(r Request, v *view) []Step {
 	}
 }
 
-// inCopy answers where in the copy of the source a file is that the compiler names, if it is.
+// inCopy returns where in the copy of the source a file is that the compiler names, if it is.
 func (r Request) inCopy(name string) (string, bool) {
 	built, err := os.OpenRoot(r.Dir)
 	if err != nil {
@@ -179,7 +179,7 @@ func (r Request) check() error {
 // makeVariable is a name that make, sh and Kbuild all take.
 var makeVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// ownVariables are set by us; another value would build something else, or somewhere else, or unchecked.
+// ownVariables are set here; another value would build something else, or somewhere else, or unchecked.
 var ownVariables = map[string]bool{
 	"M": true, "MO": true, "O": true, "KBUILD_EXTMOD": true, "KBUILD_EXTMOD_OUTPUT": true, "KBUILD_OUTPUT": true,
 	"KBUILD_MODPOST_WARN": true, "KERNELRELEASE": true, "MAKEFLAGS": true, "MAKEFILES": true, "SHELL": true,
@@ -210,7 +210,7 @@ func makeCommand(r Request) []string {
 	return append(append(command, r.Make...), "modules")
 }
 
-// makeFlags is the environment's way to tell every make in a sandbox NAME=VALUE as if on its command line (GNU make manual,
+// makeFlags is the environment's way to pass NAME=VALUE to every make in a sandbox as if on its command line (GNU make manual,
 // "Communicating Options to a Sub-make").
 func makeFlags(args []string) string {
 	flags := " --"

@@ -22,7 +22,7 @@ var (
 )
 
 // CheckSource takes a static look at the folder of an external module: a *SourceError says that it is not there, has neither
-// Makefile nor Kbuild, or that these declare nothing to build. What only make itself can tell passes.
+// Makefile nor Kbuild, or that these declare nothing to build. What only make itself can find out passes.
 func CheckSource(dir string) error {
 	root, err := openSource(dir)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 var objLine = regexp.MustCompile(`(?m)^[ \t]*(?:(?:export|override)[ \t]+)*obj-(?:m|\$[({][^)}\n]*[)}])[ \t]*[:+?]?=(.*)$`)
 
 // Declared names the modules that the Kbuild or Makefile at the top of the source at dir writes down as such, sorted, with _ for
-// -. What only make can tell is not among them: it is a look at a text. A *SourceError says that there is no such folder.
+// -. What only make can find out is not among them: it is a look at a text. A *SourceError says that there is no such folder.
 func Declared(dir string) ([]string, error) {
 	root, err := openSource(dir)
 	if err != nil {

@@ -19,8 +19,8 @@ const (
 
 // The lines that decide, in the words of gcc, clang, rustc, modpost, make and sh.
 var (
-	// ours are signs that the machine, the root or the tree failed, and not the module.
-	ours = regexp.MustCompile(`: No space left on device\.?$|: Disk quota exceeded$` +
+	// machine are signs that the machine, the root or the tree failed, and not the module.
+	machine = regexp.MustCompile(`: No space left on device\.?$|: Disk quota exceeded$` +
 		`|[Kk]illed signal terminated program|internal compiler error: Killed|^Killed$|^File size limit exceeded$|\*\*\* \[.*\] (?:Killed|Error 137)$` +
 		`|: Cannot allocate memory\b|virtual memory exhausted|out of memory allocating \d+ bytes|fork: .*Resource temporarily unavailable` +
 		`|version .GLIBC_[\d.]+' not found|Kernel configuration is invalid|Module\.symvers"? is missing` +
@@ -52,7 +52,7 @@ type finding struct {
 type diagnosis struct {
 	at, kdir, release string // where the copy of the source and the kernel stand in the sandbox, and which kernel it is
 
-	ours, modpost, compiler, tool, makefile, make *finding
+	machine, modpost, compiler, tool, makefile, make *finding
 
 	others  []*finding // of the compiler, in other files than the first
 	failed  []string   // what make could not make
@@ -67,14 +67,14 @@ var tokens = []string{
 	"unavailable", "GLIBC_", "Kernel configuration", "symvers", "not found",
 }
 
-// add takes in one line of output.
+// add reads one line of output.
 func (d *diagnosis) add(line string) {
 	line = clean(line)
 	before := d.recent
 	d.recent = append(slices.Clone(before[max(0, len(before)-contextLines+1):]), line)
-	tells := func(token string) bool { return strings.Contains(line, token) }
+	within := func(token string) bool { return strings.Contains(line, token) }
 	switch {
-	case !slices.ContainsFunc(tokens, tells), quotedSource.MatchString(line):
+	case !slices.ContainsFunc(tokens, within), quotedSource.MatchString(line):
 		if d.open != nil {
 			d.open.keep(line)
 		}
@@ -84,8 +84,8 @@ func (d *diagnosis) add(line string) {
 	case noFolder.MatchString(line) && d.foreign == "":
 		d.foreign = noFolder.FindStringSubmatch(line)[1]
 		d.noteMake(line, before)
-	case ours.MatchString(line) && !strings.Contains(line, "echo "): // which make shows when it is told to be verbose
-		d.note(&d.ours, finding{text: line}, line, nil)
+	case machine.MatchString(line) && !strings.Contains(line, "echo "): // which make shows when it is verbose
+		d.note(&d.machine, finding{text: line}, line, nil)
 	case modpostLine.MatchString(line):
 		m := modpostLine.FindStringSubmatch(line)
 		d.note(&d.modpost, finding{text: m[1] + m[2]}, line, nil)
@@ -137,7 +137,7 @@ func (d *diagnosis) noteCompiler(f finding, line string, before []string) {
 	d.others = append(d.others, other)
 }
 
-// decisive is the compiler's error that make gave up for, if one can be told from the others, else the first.
+// decisive is the compiler's error that make gave up for, if one stands out from the others, else the first.
 func (d *diagnosis) decisive() *finding {
 	all := append([]*finding{d.compiler}, d.others...)
 	for _, strikes := range []func(*finding, string) bool{(*finding).strikes, (*finding).mentions} {
@@ -152,7 +152,7 @@ func (d *diagnosis) decisive() *finding {
 	return d.compiler
 }
 
-// strikes tells whether the error is in the source file of that stem; mentions, whether the file is on the way to it.
+// strikes reports whether the error is in the source file of that stem; mentions, whether the file is on the way to it.
 func (f *finding) strikes(stem string) bool { return stemOf(f.file) == stem }
 
 func (f *finding) mentions(stem string) bool {
@@ -164,7 +164,7 @@ func (f *finding) mentions(stem string) bool {
 // stemOf is a file's name without folders and suffix.
 func stemOf(file string) string { return strings.TrimSuffix(path.Base(file), path.Ext(file)) }
 
-// builtObjects tells whether nothing that make gave up for was an object file.
+// builtObjects reports whether nothing that make gave up for was an object file.
 func (d *diagnosis) builtObjects() bool {
 	return !slices.ContainsFunc(d.failed, func(target string) bool { return strings.HasSuffix(target, ".o") })
 }
@@ -193,7 +193,7 @@ func (d *diagnosis) noteMake(line string, before []string) {
 	d.make = &finding{text: text, excerpt: append(said, line)}
 }
 
-// keep adds a line to the excerpt as long as there is room, unless it is only make telling what it does.
+// keep adds a line to the excerpt as long as there is room, unless it is only make saying what it does.
 func (f *finding) keep(line string) {
 	if len(f.excerpt) < excerptLines && !makeChatter.MatchString(line) {
 		f.excerpt = append(f.excerpt, line)

@@ -11,7 +11,7 @@ import (
 var ErrNothingBuilt = errors.New("no module was built")
 
 // Error is a fault of the module: the kernel's build system refused it, or what came out is no module for the kernel.
-// Every other error of this package is ours or the machine's, and tells nothing of the module.
+// Every other error of this package is this program's or the machine's, and says nothing about the module.
 type Error struct {
 	Code     results.Code // build-error, modpost-error, ko-missing or vermagic-mismatch
 	Reason   string       // one line; where it has a place, file.c:LINE relative to the source comes first

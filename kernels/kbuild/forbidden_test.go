@@ -47,7 +47,7 @@ func TestSandboxForbids(t *testing.T) {
 	}
 }
 
-// listen gives a port of the host's loopback interface on which somebody answers.
+// listen returns a port of the host's loopback interface on which somebody answers.
 func listen(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

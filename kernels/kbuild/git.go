@@ -7,8 +7,8 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// GitState gives the commit that dir's work tree stands on, and whether dir differs from it. It is nil when dir is in
-// no work tree, has no commit yet, or git is not installed: where a source comes from is worth telling, not worth failing for.
+// GitState returns the commit that dir's work tree stands on, and whether dir differs from it. It is nil when dir is in
+// no work tree, has no commit yet, or git is not installed: where a source comes from is worth recording, not worth failing for.
 func GitState(dir string) *results.Git {
 	commit, err := git(dir, "rev-parse", "--verify", "HEAD")
 	if err != nil {

@@ -51,7 +51,7 @@ func parseLines(data []byte) (*Lines, error) {
 	return &Lines{data: debug, code: symbolsOf(symbols, bases, file.Sections)}, nil
 }
 
-// layOut gives every section of code an address of its own; the others have zero.
+// layOut returns every section of code an address of its own; the others have zero.
 func layOut(sections []*elf.Section) ([]uint64, error) {
 	bases := make([]uint64, len(sections))
 	next, all := uint64(layoutStart), uint64(0)

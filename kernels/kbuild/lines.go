@@ -69,7 +69,7 @@ func readBounded(ko string) ([]byte, error) {
 	return data, err
 }
 
-// At answers the lines behind the instruction at offset bytes into symbol, which is named as in a kernel's trace: the
+// At returns the lines behind the instruction at offset bytes into symbol, which is named as in a kernel's trace: the
 // innermost inlined function comes first, the function that the symbol belongs to last. A return address, as every caller in
 // a call trace is, belongs to the instruction before it: give its offset less one.
 //
@@ -90,7 +90,7 @@ func (l *Lines) At(symbol string, offset uint64) ([]Place, error) {
 	return places, nil
 }
 
-// find answers the one symbol of that name that reaches as far as offset.
+// find returns the one symbol of that name that reaches as far as offset.
 func (l *Lines) find(name string, offset uint64) (codeSymbol, error) {
 	for _, same := range []func(a, b string) bool{
 		func(a, b string) bool { return a == b },
@@ -126,7 +126,7 @@ func plainName(name string) string {
 	return name
 }
 
-// places answers the lines behind the instruction at pc, innermost first.
+// places returns the lines behind the instruction at pc, innermost first.
 func (l *Lines) places(pc uint64) ([]Place, error) {
 	r := l.data.Reader()
 	unit, err := r.SeekPC(pc)
@@ -157,7 +157,7 @@ func (l *Lines) places(pc uint64) ([]Place, error) {
 	return places, nil
 }
 
-// chain answers the entries of the function at pc and of what is inlined into it there, outermost first.
+// chain returns the entries of the function at pc and of what is inlined into it there, outermost first.
 func (l *Lines) chain(r *dwarf.Reader, unit *dwarf.Entry, pc uint64) ([]*dwarf.Entry, error) {
 	var chain []*dwarf.Entry
 	if !unit.Children {
@@ -197,7 +197,7 @@ func (l *Lines) chain(r *dwarf.Reader, unit *dwarf.Entry, pc uint64) ([]*dwarf.E
 	return chain, nil
 }
 
-// row answers the line of pc itself and the files that the unit numbers.
+// row returns the line of pc itself and the files that the unit numbers.
 func (l *Lines) row(unit *dwarf.Entry, pc uint64) (Place, []*dwarf.LineFile, error) {
 	table, err := l.data.LineReader(unit)
 	if err != nil {

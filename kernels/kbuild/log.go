@@ -46,7 +46,7 @@ func (l *buildLog) begin(command string) {
 	l.diagnosis = diagnosis{at: l.at, kdir: l.kdir, release: l.release}
 }
 
-// footer says how it ended, and answers the first error that the log's writer gave.
+// footer says how it ended, and returns the first error that the log's writer gave.
 func (l *buildLog) footer(err error, elapsed time.Duration) error {
 	how := "exit 0"
 	if fault := (*Error)(nil); errors.As(err, &fault) {

@@ -18,7 +18,7 @@ import (
 // maxOrder bounds modules.order; the kernel's own, with thousands of modules, has 300 KiB.
 const maxOrder = 4 << 20
 
-// prove reads what the build left and answers the modules in load order, or the *Error that says what is wrong with them.
+// prove reads what the build left and returns the modules in load order, or the *Error that says what is wrong with them.
 func prove(r Request) ([]Module, error) {
 	names, release := []string(nil), r.Tree.Target.Release
 	if r.Recipe != nil {
@@ -47,7 +47,7 @@ func prove(r Request) ([]Module, error) {
 	return loadOrder(modules), nil
 }
 
-// findSymvers answers the Module.symvers that a build left in the first of folders that has one; empty where none has.
+// findSymvers returns the Module.symvers that a build left in the first of folders that has one; empty where none has.
 func findSymvers(dir string, folders []string) string {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -63,7 +63,7 @@ func findSymvers(dir string, folders []string) string {
 	return ""
 }
 
-// readOrder reads the modules.order in folder, and answers the paths of the .ko files relative to dir, each once.
+// readOrder reads the modules.order in folder, and returns the paths of the .ko files relative to dir, each once.
 // What is listed are .ko up to 6.2 and .o since (Linux kernel commit f65a486821cf, "kbuild: change module.order to list *.o
 // instead of *.ko"); the paths begin with the build folder's up to 6.12 and with nothing since.
 func readOrder(dir, folder string) ([]string, error) {

@@ -42,8 +42,8 @@ type Sandbox struct {
 	Env    [][2]string     // besides what every build knows of where it runs
 }
 
-// Run runs a command and answers its exit code. Its output goes to out as it comes. An error means that it did not run to its
-// end, for a reason of ours: the sandbox could not be made, ctx ended (the error then wraps its cause), the disk is full.
+// Run runs a command and returns its exit code. Its output goes to out as it comes. An error means that it did not run to its
+// end, for a reason that is not its fault: the sandbox could not be made, ctx ended (the error then wraps its cause), the disk is full.
 func (s Sandbox) Run(ctx context.Context, out io.Writer, command ...string) (int, error) {
 	v, err := s.view()
 	if err != nil {
@@ -70,7 +70,7 @@ func (s Sandbox) view() (*view, error) {
 func (s Sandbox) at() string { return cmp.Or(s.At, guestBuild) }
 
 // args is the whole argument list of bwrap: command runs in v, may write to Dir alone, and reaches nothing else.
-// Descriptor 3 is where bwrap tells what became of it.
+// Descriptor 3 is where bwrap reports what became of it.
 func (s Sandbox) args(v *view, command []string) []string {
 	args := []string{
 		"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
@@ -110,7 +110,7 @@ func (r Request) sandbox() Sandbox {
 	return s
 }
 
-// step runs one step of a recipe. What a script says tells nothing of what is wrong: it may be probing what the kernel can.
+// step runs one step of a recipe. What a script says is no sign of what is wrong: it may be probing what the kernel can.
 func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) error {
 	if step.Note != "" {
 		log.printf("# note:     %s\n", step.Note)
@@ -150,7 +150,7 @@ func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) 
 	return nil
 }
 
-// Find answers where on the host the file is that a build for tree sees at guest, and whether there is one.
+// Find returns where on the host the file is that a build for tree sees at guest, and whether there is one.
 func Find(tree *kernels.Tree, guest string) (string, bool) {
 	v, err := layout(tree.Root, tree.Mounts)
 	if err != nil {

@@ -54,7 +54,7 @@ var environment = [][2]string{
 	{"TZ", "UTC"},
 }
 
-// run runs bwrap with args and answers the exit code of the command inside. Its output goes to out as it comes.
+// run runs bwrap with args and returns the exit code of the command inside. Its output goes to out as it comes.
 // An error means that the command did not run to its end, for a reason that is never the module's: the sandbox could not be
 // made, ctx ended, the disk filled up. When run returns, no process of the sandbox is left.
 func run(ctx context.Context, args []string, dir string, out io.Writer) (int, error) {
@@ -116,12 +116,12 @@ func kill(bwrap *os.Process, init <-chan int) error {
 	return bwrap.Kill()
 }
 
-// readStatus reads what bwrap tells: who is init in the sandbox, and at the end the command's exit code.
+// readStatus reads what bwrap reports: who is init in the sandbox, and at the end the command's exit code.
 // Without the latter the command never ran, and ended is closed empty.
 func readStatus(r io.Reader, init, ended chan<- int) {
 	defer close(ended)
 	defer close(init)
-	told := false
+	sent := false
 	for dec := json.NewDecoder(r); ; {
 		var s struct {
 			ChildPID *int `json:"child-pid"`
@@ -130,9 +130,9 @@ func readStatus(r io.Reader, init, ended chan<- int) {
 		if dec.Decode(&s) != nil {
 			return
 		}
-		if s.ChildPID != nil && !told {
+		if s.ChildPID != nil && !sent {
 			init <- *s.ChildPID
-			told = true
+			sent = true
 		}
 		if s.ExitCode != nil {
 			ended <- *s.ExitCode

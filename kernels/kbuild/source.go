@@ -34,7 +34,7 @@ var products = []string{
 	"Module.symvers", "modules.order", ".tmp_versions", ".cache.mk",
 }
 
-// matchesAny tells whether a single name is one of patterns.
+// matchesAny reports whether a single name is one of patterns.
 func matchesAny(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		ok, _ := path.Match(pattern, name)
@@ -89,7 +89,7 @@ func walk(root *os.Root, exclude []string, stray bool, visit func(entry) error) 
 	})
 }
 
-// inside tells whether a link at name points to target without leaving the source on its way.
+// inside reports whether a link at name points to target without leaving the source on its way.
 func inside(name, target string) bool {
 	if target == "" || path.IsAbs(target) {
 		return false

@@ -40,7 +40,7 @@ func refused(lines []string) string {
 	return ""
 }
 
-// strange tells that a build broke for an option that the kernel's own compiler knew and the one that is here does not. That
+// strange is the error of a build that broke for an option that the kernel's own compiler knew and the one that is here does not. That
 // is no fault of a module that never asked for it. nil where anything else is the matter.
 func (r Request) strange(fault *Error) error {
 	kernel := r.Tree.Config.Value("CC_VERSION_TEXT")
@@ -62,7 +62,7 @@ func ownCompiler(config kconfig.Config) string {
 	return "that one"
 }
 
-// asksFor tells whether what builds the module names the option, or the user does.
+// asksFor reports whether what builds the module names the option, or the user does.
 func (r Request) asksFor(option string) bool {
 	name, _, _ := strings.Cut(option, "=")
 	if slices.ContainsFunc(r.Make, func(arg string) bool { return strings.Contains(arg, name) }) {

@@ -10,16 +10,16 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// verdict answers what make's exit code and output mean: nil, an *Error, or trouble of ours. What is ours wins, since a module
+// verdict returns what make's exit code and output mean: nil, an *Error, or trouble on our side. That wins, since a module
 // must not be blamed for a machine in trouble. inSource answers where in the source a file is that the compiler names, if it is.
 func (d *diagnosis) verdict(exit int, inSource func(string) (string, bool)) error {
 	switch {
-	case d.ours != nil && strings.Contains(d.ours.text, "Module.symvers"):
-		return errors.New("kernel tree has no Module.symvers, so no symbol can be checked: " + d.ours.text)
+	case d.machine != nil && strings.Contains(d.machine.text, "Module.symvers"):
+		return errors.New("kernel tree has no Module.symvers, so no symbol can be checked: " + d.machine.text)
 	case exit == 0 && d.modpost == nil:
 		return nil
-	case d.ours != nil:
-		return fmt.Errorf("build broke off: %s", cut(d.ours.text))
+	case d.machine != nil:
+		return fmt.Errorf("build broke off: %s", cut(d.machine.text))
 	case d.foreign != "" && d.foreign == d.kdir:
 		return fmt.Errorf("the root has no %s", d.foreign)
 	case exit > 128:

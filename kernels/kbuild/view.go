@@ -51,7 +51,7 @@ type laid struct {
 	args  []string
 }
 
-// layout answers the bwrap arguments that lay root and mounts out, and the view to look paths up in.
+// layout returns the bwrap arguments that lay root and mounts out, and the view to look paths up in.
 func layout(root kernels.Root, mounts []kernels.Mount) (*view, error) {
 	v := &view{
 		root:   cmp.Or(root.Dir, "/"),
@@ -133,7 +133,7 @@ func (v *view) lay(guest string, args ...string) {
 	v.laid = append(v.laid, laid{guest, args})
 }
 
-// place answers where a mount at guest really stands: the links on the way there are followed, its own name is not.
+// place returns where a mount at guest really stands: the links on the way there are followed, its own name is not.
 func (v *view) place(guest string) (string, error) {
 	if !path.IsAbs(guest) || path.Clean(guest) == "/" {
 		return "", errors.New("not an absolute path below /")
@@ -142,7 +142,7 @@ func (v *view) place(guest string) (string, error) {
 	return path.Join(parent, path.Base(guest)), err
 }
 
-// covers tells whether guest exists as the same kind of thing as host, so that host can be bound right over it.
+// covers reports whether guest exists as the same kind of thing as host, so that host can be bound right over it.
 func (v *view) covers(guest, host string) bool {
 	there, err := os.Lstat(v.host(guest))
 	if err != nil || v.links[guest] != "" {
@@ -175,7 +175,7 @@ func (v *view) open(parent string) error {
 	return nil
 }
 
-// isDir tells whether guest is a folder of the root or of a mount; the ones bwrap makes on the way do not count.
+// isDir reports whether guest is a folder of the root or of a mount; the ones bwrap makes on the way do not count.
 func (v *view) isDir(guest string) bool {
 	info, err := os.Lstat(v.host(guest))
 	return err == nil && info.IsDir()
@@ -221,7 +221,7 @@ func (v *view) show(host, guest string) error {
 	return nil
 }
 
-// host answers the host path behind a guest path whose links are resolved.
+// host returns the host path behind a guest path whose links are resolved.
 func (v *view) host(guest string) string {
 	for at := guest; at != "/"; at = path.Dir(at) {
 		if host, ok := v.mounts[at]; ok {
@@ -256,7 +256,7 @@ func (v *view) resolve(guest string) (string, error) {
 	return at, nil
 }
 
-// find answers the host path of the guest file or folder, or an error that names it.
+// find returns the host path of the guest file or folder, or an error that names it.
 func (v *view) find(guest string) (string, error) {
 	at, err := v.resolve(guest)
 	if err != nil {

@@ -57,7 +57,7 @@ func (c Config) Value(symbol string) string {
 	return c.values[strings.TrimPrefix(symbol, "CONFIG_")]
 }
 
-// Enabled tells whether symbol is built in or a module.
+// Enabled reports whether symbol is built in or a module.
 func (c Config) Enabled(symbol string) bool {
 	v := c.Value(symbol)
 	return v == "y" || v == "m"

@@ -19,7 +19,7 @@ import (
 // recipe is the number of the way in which trees are made here; whoever changes what comes out raises it.
 const recipe = "1"
 
-// idSize is how many digits of a digest tell things in the store apart.
+// idSize is how many digits of a digest distinguish things in the store.
 const idSize = 16
 
 // job compiles one kernel.
@@ -133,7 +133,7 @@ func (j job) unpack(ctx context.Context, b box, log *buildLog) error {
 	return b.run(ctx, nil, log, "sh", "-c", nameScript, "sh", j.origin.suffix(j.target.Release))
 }
 
-// nameScript has the release end as ours does and not otherwise (Linux scripts/setlocalversion). CONFIG_LOCALVERSION would do,
+// nameScript has the release end as the target's does and not otherwise (Linux scripts/setlocalversion). CONFIG_LOCALVERSION would do,
 // too, but all objects depend on the configuration: of the next commit, ccache would have to preprocess each.
 const nameScript = `rm -rf .git .scmversion localversion*
 [ -z "$1" ] || echo "$1" > localversion`

@@ -63,7 +63,7 @@ func soon(ok func() bool) bool {
 	return false
 }
 
-// anyProcess tells whether a process has mark in its command line.
+// anyProcess reports whether a process has mark in its command line.
 func anyProcess(mark string) bool {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {

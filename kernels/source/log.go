@@ -38,11 +38,11 @@ var quiet = regexp.MustCompile(`^  [A-Z]+ `)
 // step begins a step: its objects are counted as far as total, which may be 0.
 func (l *buildLog) step(what string, total int64) {
 	l.what, l.total, l.done = what, total, 0
-	l.tell()
+	l.progress()
 }
 
-// tell reports how far the step is: some have nothing to count.
-func (l *buildLog) tell() {
+// progress reports how far the step is: some have nothing to count.
+func (l *buildLog) progress() {
 	p := kernels.Progress{What: l.what, Done: l.done, Total: l.total}
 	if l.total > 0 {
 		p.Unit = objects
@@ -72,7 +72,7 @@ func (l *buildLog) read(line []byte) {
 			l.done++
 		}
 		if l.total > 0 {
-			l.tell()
+			l.progress()
 		}
 	case fault.Match(line) && !quiet.Match(line) && len(l.faults) < maxFaults:
 		l.faults = append(append(l.faults, line...), '\n')

@@ -147,7 +147,7 @@ func (v version) compiler(clang bool) (suite string, pkgs []string, err error) {
 	return "", nil, fmt.Errorf("%w: no compiler is known for %s", kernels.ErrNoMatch, v)
 }
 
-// llvm is what make is told of the compiler that target's root holds: nothing for gcc, which is there by its plain name.
+// llvm is what is passed to make about the compiler that target's root holds: nothing for gcc, which is there by its plain name.
 func llvm(t kernels.Target) []string {
 	for _, pkg := range t.RootPkgs {
 		if suffix, ok := strings.CutPrefix(pkg, "clang-"); ok {

@@ -125,7 +125,7 @@ func parseFragment(name, text string) (fragment, error) {
 	return f, nil
 }
 
-// agree tells when two profiles want different things of one symbol. The base gives way to all.
+// agree errs when two profiles want different things of one symbol. The base gives way to all.
 func (r request) agree() error {
 	said := map[string]fragment{}
 	value := map[string]string{}

@@ -18,7 +18,7 @@ const (
 	guestKDIR  = "/usr/src/linux" // where a kernel is compiled and where modules find it: the same for all
 	guestStage = "/out"           // where what is to be kept is put
 	buildTime  = 946684800        // 2000-01-01T00:00:00Z: the image depends on source, configuration and compiler alone
-	ccacheMax  = "1G"             // a kernel of ours takes 50 MB of it; nobody but ccache itself makes room in there
+	ccacheMax  = "1G"             // a minimal kernel takes 50 MB of it; nobody but ccache itself makes room in there
 )
 
 // environment is all that a build knows of where it runs (Linux Documentation/kbuild/reproducible-builds.rst).
@@ -39,7 +39,7 @@ var hostFolders = []string{"/bin", "/etc/alternatives", "/etc/ld.so.cache", "/li
 // /out, and nothing else of the host; no network.
 type box struct {
 	root   kernels.Root
-	make   []string // what every make is told, as NAME=VALUE without blanks
+	make   []string // what is passed to every make, as NAME=VALUE without blanks
 	linux  string   // host path of the source
 	stage  string   // host path for results; "" for none
 	ccache string   // host path of the compiler's cache; "" for none

@@ -49,7 +49,7 @@ func prune(dir string) error {
 	})
 }
 
-// isKept tells whether name is in kept or below one of them, and whether one of them is below it.
+// isKept reports whether name is in kept or below one of them, and whether one of them is below it.
 func isKept(name string) (whole, above bool) {
 	for _, k := range kept {
 		whole = whole || name == k || strings.HasPrefix(name, k+"/")
@@ -68,7 +68,7 @@ func isLeftover(name string) bool {
 	return false
 }
 
-// treeFile says that a tree is one of ours, and of what.
+// treeFile marks a tree as made here, and says of what.
 const treeFile = "tree.json"
 
 // finish checks what the host will read, and writes what the tree is.
@@ -128,7 +128,7 @@ func (j job) open(dir string) (*kernels.Tree, error) {
 		Digest:  "sha256:" + j.digest(),
 	}
 	// The kernel has no debug information, which would double the time that it takes; modules have, so that a fault in one
-	// can be told its line.
+	// can be traced to its line.
 	tree.Root.Make = slices.Concat(j.root.Make, llvm(j.target), []string{"KCFLAGS=-g"})
 	for _, m := range tree.Mounts {
 		if j.root.Dir == "" {

@@ -46,7 +46,7 @@ func await(t *testing.T, cmd *exec.Cmd, out *bytes.Buffer) {
 	}
 }
 
-// ownMounts gives a child private mounts, which end with it, as root or not.
+// ownMounts returns a child private mounts, which end with it, as root or not.
 func ownMounts() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 {

@@ -49,7 +49,7 @@ const TitleFile = ".title"
 // tempMark begins the name of a folder that is no entry yet, or no longer; the entry's id and a random word follow.
 const tempMark = ".tmp."
 
-// goodName keeps kinds and ids to plain file names that can be told from temporary ones.
+// goodName keeps kinds and ids to plain file names that cannot be mistaken for temporary ones.
 var goodName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+~=-]{0,199}$`)
 
 // Open opens the store in dir, which it makes at need; "" means $MODMATRIX_CACHE, else modmatrix in the user's cache folder
