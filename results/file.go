@@ -91,7 +91,7 @@ func (r *Results) check() error {
 	return nil
 }
 
-// recordKey tells the cells of records apart.
+// recordKey is the cell of a record.
 type recordKey struct {
 	target Target
 	suite  string

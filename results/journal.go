@@ -84,7 +84,7 @@ func (f *Folder) Journal() (*Journal, Log, error) {
 	return j, log, nil
 }
 
-// open gives what the journal holds and cuts off what is torn.
+// open returns what the journal holds and cuts off what is torn.
 func (j *Journal) open() (Log, error) {
 	info, err := j.f.Stat()
 	if err != nil {
@@ -205,7 +205,7 @@ func parseJournal(in io.Reader) (log Log, end int64, err error) {
 	}
 }
 
-// journalKey tells the cells of a run apart: its matrix has one row for a label, whatever was known of the target when.
+// journalKey is a cell of the run: its matrix has one row for a label, whatever was known of the target at the time.
 type journalKey struct{ label, suite string }
 
 func (log *Log) add(l line, place map[journalKey]int) {

@@ -71,7 +71,7 @@ func (r *Results) Matrix() Matrix {
 	return m
 }
 
-// known gives s, or what stands for a status that is none: a cell that nobody judged did not run, and a word that
+// known returns s, or what stands for a status that is none: a cell that nobody judged did not run, and a word that
 // nobody knows is trouble. Neither may vanish in a roll-up.
 func (s Status) known() Status {
 	switch {
@@ -92,11 +92,11 @@ func (w Row) Status() Status {
 	return s
 }
 
-// Exit codes that a set of records can come to.
+// The exit codes for a set of records.
 const (
 	ExitPass    = 0 // everything passed, or does not apply
 	ExitFail    = 1 // the module failed somewhere
-	ExitTrouble = 3 // no FAIL, but something of ours broke or did not run
+	ExitTrouble = 3 // no FAIL, but our infrastructure failed, or a cell did not run
 )
 
 // ExitCode is what the process that made or read r ends with. A cell without a record counts as MISS, a status

@@ -119,7 +119,7 @@ type Record struct {
 	Reason    string    `json:"reason,omitempty"` // one line a person understands
 	Specs     []Spec    `json:"specs"`
 	Splats    []Splat   `json:"splats"`
-	Taint     *Taint    `json:"taint,omitempty"` // nil when no guest told
+	Taint     *Taint    `json:"taint,omitempty"` // nil when no guest reported it
 	Timings   Timings   `json:"timings_ms"`
 	Cached    bool      `json:"cached"`
 	Attempts  int       `json:"attempts"`
@@ -139,7 +139,7 @@ type Kept struct {
 	Started time.Time `json:"started"`
 }
 
-// Try is what came of one attempt at a cell that took several.
+// Try is the result of one attempt at a cell that took several.
 type Try struct {
 	Status    Status    `json:"status"`
 	Stage     Stage     `json:"stage,omitempty"`

@@ -16,7 +16,7 @@ const (
 // Statuses lists every valid status, worst first.
 var Statuses = []Status{Fail, Error, Miss, Pass, Skip}
 
-// rank gives the place in Statuses; an unknown status ranks as bad as ERROR, so that it can never hide one.
+// rank is the place in Statuses; an unknown status ranks as bad as ERROR, so that it can never hide one.
 func (s Status) rank() int {
 	for i, known := range Statuses {
 		if s == known {

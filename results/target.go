@@ -17,7 +17,7 @@ func (t Target) Label() string {
 	return t.Release + "+" + t.Profile
 }
 
-// key tells targets apart. What is only known once the tree is there (compiler, digest) is no part of it.
+// key identifies a target, without what is only known once its tree is there (compiler, digest).
 func (t Target) key() Target {
 	t.ConfigDigest, t.Compiler = "", ""
 	return t

@@ -24,7 +24,7 @@ func CompareVersions(a, b string) int {
 	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(a, b))
 }
 
-// candidate tells whether what is left of a version makes it come before the version without it.
+// candidate says whether what is left of a version makes it come before the version without it.
 func candidate(rest string) bool {
 	return strings.HasPrefix(rest, "-rc") || strings.HasPrefix(rest, "~")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/bisect"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
@@ -16,7 +17,7 @@ import (
 func bisectCommand(a *app) *cobra.Command {
 	var s specFlags
 	var search bisect.Search
-	cmd := &cobra.Command{
+	cmd := s.plans(&cobra.Command{
 		Use:   "bisect [MODULE]",
 		Short: "Find the first release on which the module fails",
 		Long: `Bisect halves the releases that the archive still holds between a kernel on which the module works and a newer one on
@@ -33,15 +34,10 @@ for "skip"; 130 interrupted. The results of every kernel that was tested lie bel
 		Example: `  modmatrix bisect
   modmatrix bisect --good debian:bookworm --bad debian:trixie drv
   modmatrix bisect -k debian:all          # between the oldest and the newest that there is`,
-		Args: atMost(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
-			if search.Spec, err = s.spec(cmd, args); err != nil {
-				return err
-			}
-			return a.bisect(cmd.Context(), search)
-		},
-	}
+	}, func(cmd *cobra.Command, _ []string, spec harness.Spec) error {
+		search.Spec = spec
+		return a.bisect(cmd.Context(), search)
+	})
 	f := cmd.Flags()
 	f.Func("good", "`SELECTOR` of a kernel on which the module works", parsedInto(&search.Good))
 	f.Func("bad", "`SELECTOR` of a newer one on which it does not", parsedInto(&search.Bad))

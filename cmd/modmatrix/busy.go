@@ -8,9 +8,9 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// busy is a line on the terminal that tells what goes on, where that takes long enough to be asked about.
+// busy is a line on the terminal that says what goes on, where that takes long enough to be asked about.
 type busy struct {
-	out   io.Writer // nil: there is nobody to tell
+	out   io.Writer // nil: nobody reads it
 	width int
 
 	mu    sync.Mutex
@@ -22,7 +22,7 @@ type busy struct {
 // busyAfter is how long a command may be silent on a terminal.
 const busyAfter = time.Second
 
-// busyWith begins to tell; done must be called before anything else is written.
+// busyWith begins; done must be called before anything else is written.
 func (a *app) busyWith(text string) *busy {
 	b := &busy{text: text}
 	if width, _, ok := terminal(a.Stderr.file); ok && !a.quiet && !a.verbose && !a.json {
@@ -45,7 +45,7 @@ func (b *busy) draw() {
 	_, _ = io.WriteString(b.out, "\r"+ansi.EraseLineRight+ansi.Truncate(b.text+" …", b.width-1, "…"))
 }
 
-// with tells what goes on now.
+// with says what goes on now.
 func (b *busy) with(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -95,7 +95,7 @@ func (a *app) collect(ctx context.Context, lim store.Limits) error {
 			fmt.Fprintf(a.Stdout, "%s  %s  %s\n", e.Kind, title(e), report.Bytes(e.Disk))
 		}
 	}
-	a.tellHeld(c.Held)
+	a.showHeld(c.Held)
 	for _, e := range c.Kept {
 		why := "another process has it"
 		if e.State == store.InUse {
@@ -119,8 +119,8 @@ func (a *app) collect(ctx context.Context, lim store.Limits) error {
 	return nil
 }
 
-// tellHeld says how much of what is too old or too much stays, because a lock pins it.
-func (a *app) tellHeld(held []store.Entry) {
+// showHeld says how much of what is too old or too much stays, because a lock pins it.
+func (a *app) showHeld(held []store.Entry) {
 	var sum int64
 	for _, e := range held {
 		sum += e.Disk
@@ -129,7 +129,7 @@ func (a *app) tellHeld(held []store.Entry) {
 		}
 	}
 	if len(held) > 0 {
-		fmt.Fprintf(a.Stderr, "note  what %s pins stays: %s of %s (--keep-locked=false deletes them, too)\n", harness.LockName, entryCount(len(held)), report.Bytes(sum))
+		a.note(fmt.Sprintf("what %s pins stays: %s of %s (--keep-locked=false deletes them, too)", harness.LockName, entryCount(len(held)), report.Bytes(sum)))
 	}
 }
 
@@ -168,15 +168,15 @@ func (a *app) verifyStore(ctx context.Context) error {
 		}
 	})
 	b.done()
-	left, told := a.tellDamage(damaged)
-	if told != nil {
-		return told
+	left, lost := a.showDamage(damaged)
+	if lost != nil {
+		return lost
 	}
 	if !a.json {
 		fmt.Fprintf(a.Stdout, "read %s in %.1f s: %d damaged, %d of them discarded\n", entryCount(checked), time.Since(began).Seconds(), len(damaged), len(damaged)-left)
 	}
 	switch {
-	case err != nil: // of what was found until then, all is told
+	case err != nil: // what was found until then is shown
 		return err
 	case left > 0:
 		return verdict(exitTrouble)
@@ -184,8 +184,8 @@ func (a *app) verifyStore(ctx context.Context) error {
 	return nil
 }
 
-// tellDamage tells of each, and counts what is still there.
-func (a *app) tellDamage(damaged []store.Damage) (left int, err error) {
+// showDamage shows each, and counts what is still there.
+func (a *app) showDamage(damaged []store.Damage) (left int, err error) {
 	for _, d := range damaged {
 		if d.Kept != "" {
 			left++

@@ -25,9 +25,9 @@ type Env struct {
 // The exit codes. results has those that a matrix comes to: 0 all passed, 1 a FAIL, 3 no FAIL but ERROR or MISS.
 const (
 	exitUsage       = 2   // the command line or the configuration
-	exitTrouble     = 3   // something of ours broke
+	exitTrouble     = 3   // our infrastructure failed
 	exitNothing     = 4   // no kernel matched, or no spec
-	exitUntestable  = 125 // an end of a bisection tells nothing; git bisect has the same number for it
+	exitUntestable  = 125 // an end of a bisection cannot be tested; git bisect has the same number for it
 	exitInterrupted = 130 // by the user
 	exitUnread      = 141 // nobody reads on, as in | head: what a shell says of a program that SIGPIPE ended
 	exitBug         = 255 // a panic: ours, and never to be taken for any of the above
@@ -92,7 +92,7 @@ func run(env Env) (code int) {
 	return code
 }
 
-// interruptible gives a context that the first SIGINT or SIGTERM ends, or the end of the terminal, so that what is under way
+// interruptible returns a context that the first SIGINT or SIGTERM ends, or the end of the terminal, so that what is under way
 // can be wound up and written down. The second one ends the process at once: QEMU and compilers die with it.
 func interruptible(env Env) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -71,10 +71,10 @@ func (a *app) init(dir string) error {
 	if err := writeNew(dir, files); err != nil {
 		return err
 	}
-	return a.tellWritten(dir, files)
+	return a.showWritten(dir, files)
 }
 
-func (a *app) tellWritten(dir string, files []newFile) error {
+func (a *app) showWritten(dir string, files []newFile) error {
 	enc := json.NewEncoder(results.PlainJSON(a.Stdout))
 	for _, f := range files {
 		path := filepath.Join(dir, f.path)
@@ -123,7 +123,7 @@ func firstFiles() ([]newFile, error) {
 // suiteImports are the modules that a suite imports itself, besides ours.
 var suiteImports = []string{"github.com/onsi/ginkgo/v2", "github.com/onsi/gomega", "golang.org/x/sys"}
 
-// suiteModule gives the go.mod and go.sum of a folder of suites. Our own module is replaced by the source that this
+// suiteModule makes the go.mod and go.sum of a folder of suites. Our own module is replaced by the source that this
 // tool was built from: no network is needed, and both ends of the wire are the same. All that our go.mod requires is
 // required with it, in the same versions: so go has nothing to update, whatever package suites comes to import.
 func suiteModule(source string) (mod, sum []byte, err error) {

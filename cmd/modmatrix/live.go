@@ -33,7 +33,7 @@ type live struct {
 }
 
 // newLive starts the view on out. It reads no keys and handles no signals: Ctrl-C is the run's business, and ctx
-// tells the view of it.
+// ends with it.
 func newLive(ctx context.Context, out *output, color bool) *live {
 	l := &live{out: out, color: color, board: report.NewBoard(time.Now()), done: make(chan struct{}), ended: make(chan struct{}),
 		size: func() (int, int) { w, h, _ := terminal(out.file); return w, h }}
@@ -84,7 +84,7 @@ func (l *live) draw(now time.Time) {
 	l.drawn = strings.Split(strings.TrimSuffix(view, "\n"), "\n")
 }
 
-// erase gives what takes the view off a terminal of that width, with the notices that stay in its place. The terminal
+// erase returns what takes the view off a terminal of that width, with the notices that stay in its place. The terminal
 // may have become narrower since, and then has broken lines in two.
 func (l *live) erase(width int) string {
 	up := 0

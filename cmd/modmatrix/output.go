@@ -42,7 +42,7 @@ func (o *output) err() error {
 	return o.lost
 }
 
-// unread tells that whoever read has gone, as head does after its lines.
+// unread says whether whoever read has gone, as head does after its lines.
 func unread(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
 // endWhenUnread lets end be called when nobody reads what env's commands say. By itself, Go ends a process at once that writes

@@ -16,22 +16,16 @@ import (
 
 func planCommand(a *app) *cobra.Command {
 	var s specFlags
-	cmd := &cobra.Command{
+	cmd := s.plans(&cobra.Command{
 		Use:   "plan [MODULE]",
 		Short: "Say what run would do, and do none of it",
 		Long: `Plan resolves the selectors and looks at the module and the suites: it downloads no kernel, builds nothing and
 boots nothing. It takes the flags of run, also those that only matter to what it does not do.`,
 		Example: `  modmatrix plan
   modmatrix plan -k debian:trixie-backports@7 --json drv`,
-		Args: atMost(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			spec, err := s.spec(cmd, args)
-			if err != nil {
-				return err
-			}
-			return a.plan(cmd.Context(), spec)
-		},
-	}
+	}, func(cmd *cobra.Command, _ []string, spec harness.Spec) error {
+		return a.plan(cmd.Context(), spec)
+	})
 	s.ofRun(cmd)
 	return cmd
 }

@@ -29,7 +29,7 @@ func rootCommand(env Env) *cobra.Command {
 runs test suites in the guest, watches the kernel for faults, and adds it all up to a matrix.
 
 Exit codes: 0 everything passed; 1 the module failed somewhere; 2 usage or configuration; 3 nothing failed, but
-something of ours broke or did not run; 4 no kernel or spec matched; 130 interrupted; 141 nobody read on, as in | head.`,
+our infrastructure failed, or a cell did not run; 4 no kernel or spec matched; 130 interrupted; 141 nobody read on, as in | head.`,
 		Example: `  modmatrix run                          # the module in this folder, on the default kernels
   modmatrix run -k debian:trixie drv     # another folder, one kernel
   modmatrix doctor                       # what is missing on this machine`,
@@ -46,7 +46,7 @@ something of ours broke or did not run; 4 no kernel or spec matched; 130 interru
 	f := root.PersistentFlags()
 	f.BoolVar(&a.json, "json", false, "write JSON Lines to stdout instead of text")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress, only the result")
-	f.BoolVarP(&a.verbose, "verbose", "v", false, "tell of every step and every spec")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "show every step and every spec")
 	f.StringVar(&a.color, "color", "auto", "`WHEN`: auto, always or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.check() }
 	root.SetHelpCommand(helpCommand())

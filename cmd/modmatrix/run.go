@@ -17,7 +17,7 @@ import (
 
 func runCommand(a *app) *cobra.Command {
 	var s specFlags
-	cmd := &cobra.Command{
+	cmd := s.plans(&cobra.Command{
 		Use:   "run [MODULE]",
 		Short: "Build, boot, load and test the module on every kernel",
 		Long: `Run builds the module in the folder MODULE (default: this one) against every kernel, boots each of them, loads the
@@ -39,19 +39,13 @@ selector names any more. Where nothing is new, it says so, and its exit code is 
   modmatrix run --resume                  # after it was killed or interrupted
   modmatrix run --new                     # after a new kernel appeared
   modmatrix run --suite first --focus 'comes back' --param debug=1 drv`,
-		Args: atMost(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			spec, err := s.spec(cmd, args)
-			if err != nil {
-				return err
-			}
-			if spec.Resume && spec.New {
-				return usage("--resume and --new exclude each other: --new also runs what is missing of an unfinished run")
-			}
-			spec.Asked = asked(cmd, args, spec)
-			return a.carryOut(cmd.Context(), spec)
-		},
-	}
+	}, func(cmd *cobra.Command, args []string, spec harness.Spec) error {
+		if spec.Resume && spec.New {
+			return usage("--resume and --new exclude each other: --new also runs what is missing of an unfinished run")
+		}
+		spec.Asked = asked(cmd, args, spec)
+		return a.carryOut(cmd.Context(), spec)
+	})
 	s.ofRun(cmd)
 	s.earlierRun(cmd)
 	return cmd
@@ -102,10 +96,10 @@ func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 		return err
 	}
 	if errors.Is(err, context.Canceled) && !a.json && !a.quiet && !spec.BuildOnly {
-		fmt.Fprintln(a.Stderr, "note  modmatrix run --resume goes on from here")
+		a.note("modmatrix run --resume goes on from here")
 	}
 	if !a.json {
-		_ = report.Text(a.Stdout, res, a.textOptions(spec.Out, time.Since(began))) // run tells of what could not be written
+		_ = report.Text(a.Stdout, res, a.textOptions(spec.Out, time.Since(began))) // output remembers what could not be written
 	}
 	if err != nil {
 		return err
@@ -116,7 +110,7 @@ func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 	return verdict(res.ExitCode())
 }
 
-// noneInFocus tells whether every suite was asked for specs that it does not have: to end as if they had passed would be a lie.
+// noneInFocus says whether every suite was asked for specs that it does not have: to end as if they had passed would be a lie.
 func noneInFocus(res *results.Results, focus string) bool {
 	skipped := func(rec results.Record) bool { return rec.Status == results.Skip && rec.Stage == results.StageTest }
 	return focus != "" && len(res.Records) > 0 && !slices.ContainsFunc(res.Records, func(rec results.Record) bool { return !skipped(rec) })

@@ -18,23 +18,17 @@ import (
 
 func shellCommand(a *app) *cobra.Command {
 	var s specFlags
-	cmd := &cobra.Command{
+	cmd := s.plans(&cobra.Command{
 		Use:   "shell [MODULE]",
 		Short: "A shell in a guest with the module loaded",
 		Long: `Shell builds the module against one kernel, boots it, loads the module and gives a shell in the guest. Without -k it
 is the newest of the kernels that run would take. Leaving the shell ends the guest.`,
 		Example: `  modmatrix shell
   modmatrix shell -k debian:trixie --param debug=1 drv`,
-		Args: atMost(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			spec, err := s.spec(cmd, args)
-			if err != nil {
-				return err
-			}
-			spec.Suites = []string{harness.Lifecycle}
-			return a.shell(cmd.Context(), spec, len(s.Kernels) > 0)
-		},
-	}
+	}, func(cmd *cobra.Command, _ []string, spec harness.Spec) error {
+		spec.Suites = []string{harness.Lifecycle}
+		return a.shell(cmd.Context(), spec, len(s.Kernels) > 0)
+	})
 	s.whichKernels(cmd)
 	s.whichGuest(cmd)
 	return cmd
@@ -82,14 +76,14 @@ type guestTerminal struct {
 	state   *term.State
 	join    sync.Once
 	joined  chan struct{} // closed at the guest's first word
-	ended   bool          // our input did, and the guest's has been told to
+	ended   bool          // our input did, and the guest's was sent its end
 }
 
 // endOfInput ends what reads from a terminal, with Ctrl-D at the start of a line, and then a shell, in which a Ctrl-D that was typed
 // ahead is lost.
 const endOfInput = "\n\x04exit\n"
 
-// Read gives the guest our input once it listens; what it was sent before would be lost. Where our input ends, the guest is told to
+// Read gives the guest our input once it listens; what it was sent before would be lost. Where our input ends, the guest's is sent its
 // end, again and again: programs in it may have thrown away what was typed ahead.
 func (t *guestTerminal) Read(p []byte) (int, error) {
 	<-t.joined

@@ -10,7 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 )
 
-// terminal gives the size of the terminal that f is, if it is one that understands more than plain text.
+// terminal returns the size of the terminal that f is, if it is one that understands more than plain text.
 func terminal(f *os.File) (width, height int, ok bool) {
 	if !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return 0, 0, false
@@ -22,7 +22,7 @@ func terminal(f *os.File) (width, height int, ok bool) {
 	return width, height, true
 }
 
-// coloured tells whether text on f has colours (no-color.org).
+// coloured says whether text on f has colours (no-color.org).
 func (a *app) coloured(f *os.File) bool {
 	switch a.color {
 	case "always":

@@ -36,7 +36,7 @@ func toolName() string {
 	return "modmatrix " + version
 }
 
-// commit is what the binary was built from, with "+" when the work tree had changes; empty when Go does not tell.
+// commit is what the binary was built from, with "+" when the work tree had changes; empty when Go does not know.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -25,7 +25,7 @@ func stopped(rec results.Record, stages ...results.Stage) bool {
 	return rec.Status != results.Pass && rec.Stage != "" && slices.Contains(stages, rec.Stage)
 }
 
-// reachedGuest tells whether the matrix needs columns for what happens in a guest: not if all was asked for is a
+// reachedGuest says whether the matrix needs columns for what happens in a guest: not if all was asked for is a
 // build, whose passes have no time in a guest, nor anything else.
 func reachedGuest(w results.Row) bool {
 	return slices.ContainsFunc(w.Cells, func(rec results.Record) bool {
@@ -74,7 +74,7 @@ func buildCell(w results.Row) field {
 	return field{text: short(took)}
 }
 
-// keptBuild tells whether all that is known of the row's build comes from an earlier run.
+// keptBuild says whether all that is known of the row's build comes from an earlier run.
 func keptBuild(w results.Row) bool {
 	kept := false
 	for _, rec := range w.Cells {
@@ -145,7 +145,7 @@ func scoreCell(rec results.Record) field {
 	return field{text: string(rec.Status), ink: ink(rec.Status)}
 }
 
-// cause is why the row is not a pass: the reason of its worst cell that the columns do not already tell.
+// cause is why the row is not a pass: the reason of its worst cell that the columns do not already show.
 func cause(w results.Row) string {
 	worst, text := results.Status(""), ""
 	more := 0
