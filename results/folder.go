@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -66,7 +67,7 @@ func (f *Folder) check() error {
 			found = cmp.Or(found, name)
 		}
 	}
-	if found != "" && !f.begins(JournalName, `{"head":{"schema":"modmatrix.journal/`) && !f.begins(FileName, "{\n \"schema\": \"modmatrix.results/") {
+	if found != "" && !f.begins(JournalName, `{"head":{"schema":"modmatrix.journal/`) && !f.isDocument() {
 		return fmt.Errorf("%s holds a %s that no run made: move it away, or give another folder", f.path, found)
 	}
 	return nil
@@ -81,6 +82,24 @@ func (f *Folder) begins(name, mark string) bool {
 	defer file.Close()
 	head, err := io.ReadAll(io.LimitReader(file, int64(len(mark))))
 	return err == nil && strings.HasPrefix(mark, string(head))
+}
+
+// isDocument reports whether results.json says of itself that it is one.
+func (f *Folder) isDocument() bool {
+	file, err := f.root.Open(FileName)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	var head [3]json.Token // { "schema" : "…"
+	tokens := json.NewDecoder(file)
+	for i := range head {
+		if head[i], err = tokens.Token(); err != nil {
+			return false
+		}
+	}
+	schema, _ := head[2].(string)
+	return head[1] == "schema" && strings.HasPrefix(schema, "modmatrix.results/")
 }
 
 // Path is where the folder lies, as it was given.

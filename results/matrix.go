@@ -94,9 +94,9 @@ func (w Row) Status() Status {
 
 // The exit codes for a set of records.
 const (
-	ExitPass    = 0 // everything passed, or does not apply
+	ExitPass    = 0 // something passed, and the rest passed or does not apply
 	ExitFail    = 1 // the module failed somewhere
-	ExitTrouble = 3 // no FAIL, but our infrastructure failed, or a cell did not run
+	ExitTrouble = 3 // no FAIL, but ERROR or MISS, or nothing was tested at all
 )
 
 // ExitCode is what the process that made or read r ends with. A cell without a record counts as MISS, a status
@@ -110,7 +110,7 @@ func (r *Results) ExitCode() int {
 		worst = worst.Worse(w.Status())
 	}
 	switch worst {
-	case Pass, Skip:
+	case Pass:
 		return ExitPass
 	case Fail:
 		return ExitFail

@@ -22,7 +22,7 @@ type Env struct {
 	fakes          harness.Fakes // for tests
 }
 
-// The exit codes. results has those that a matrix comes to: 0 all passed, 1 a FAIL, 3 no FAIL but ERROR or MISS.
+// The exit codes. results has those that a matrix comes to: 0 a PASS and nothing worse than SKIP, 1 a FAIL, 3 else.
 const (
 	exitUsage       = 2   // the command line or the configuration
 	exitTrouble     = 3   // our infrastructure failed
