@@ -54,17 +54,14 @@ func parsedInto(to **kernels.Selector) func(string) error {
 }
 
 func (a *app) bisect(ctx context.Context, search bisect.Search) error {
-	w := a.watchSteps()
-	defer w.close()
 	if !a.quiet {
 		search.Report = func(s results.Step) { fmt.Fprintln(a.Stderr, report.Step(s)) }
 	}
-	h, err := a.harness(w)
-	if err != nil {
+	var found *results.Bisection
+	err := a.watched(a.watchSteps(), func(h *harness.Harness) (err error) {
+		found, err = bisect.Find(ctx, h, search)
 		return err
-	}
-	found, err := bisect.Find(ctx, h, search)
-	w.close()
+	})
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ is 3 if something that should go could not.`,
 
 // collect lets the store make room and says what it freed, also when the user ended it halfway.
 func (a *app) collect(ctx context.Context, lim store.Limits) error {
-	h, err := a.harness(silence{})
+	h, err := a.harness(silence)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ type damage struct {
 }
 
 func (a *app) verifyStore(ctx context.Context) error {
-	h, err := a.harness(silence{})
+	h, err := a.harness(silence)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 
 // listStore shows what the store holds of kinds, nil being everything, with the reason that why gives.
 func (a *app) listStore(kinds []string, why func(store.Entry) string) error {
-	h, err := a.harness(silence{})
+	h, err := a.harness(silence)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ or names the cure. The exit code is 0 if a run can work, and 2 if not.`,
 		Example: "  modmatrix doctor",
 		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h, err := a.harness(silence{})
+			h, err := a.harness(silence)
 			if err != nil {
 				return err
 			}

@@ -69,7 +69,7 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 	if err != nil {
 		return err
 	}
-	h, err := a.harness(silence{})
+	h, err := a.harness(silence)
 	if err != nil {
 		return err
 	}

@@ -95,14 +95,11 @@ MODMATRIX_DEBIAN_SECURITY_MIRROR. MODMATRIX_SHARED names the store of another us
 }
 
 func (a *app) fetch(ctx context.Context, spec harness.Spec) error {
-	w := a.watch(ctx)
-	h, err := a.harness(w)
-	if err != nil {
-		w.close()
+	var targets []kernels.Target
+	err := a.watched(a.watch(ctx), func(h *harness.Harness) (err error) {
+		targets, err = h.Fetch(ctx, spec)
 		return err
-	}
-	targets, err := h.Fetch(ctx, spec)
-	w.close()
+	})
 	if !a.json {
 		for _, t := range targets {
 			fmt.Fprintln(a.Stdout, results.Plain(harness.Label(t)))
@@ -146,14 +143,11 @@ func (a *app) update(ctx context.Context, flags config.Flags, cfg config.Config)
 	}
 	selectors := cfg.Selectors()
 	old, damaged := config.ReadLock(path)
-	w := a.watch(ctx)
-	h, err := a.harness(w)
-	if err != nil {
-		w.close()
+	var resolved []kernels.Resolution
+	err = a.watched(a.watch(ctx), func(h *harness.Harness) (err error) {
+		resolved, err = h.Ask(ctx, spec, selectors)
 		return err
-	}
-	resolved, err := h.Ask(ctx, spec, selectors)
-	w.close()
+	})
 	if err != nil {
 		return err
 	}

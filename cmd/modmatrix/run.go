@@ -89,9 +89,16 @@ func flagWords(f *pflag.Flag) (words []string) {
 // carryOut plans, runs, and shows the matrix.
 func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 	began := time.Now()
-	w := a.watch(ctx)
-	res, err := planAndRun(ctx, a, spec, w)
-	w.close()
+	var res *results.Results
+	err := a.watched(a.watch(ctx), func(h *harness.Harness) error {
+		plan, err := h.Plan(ctx, spec)
+		if err != nil {
+			return err
+		}
+		defer plan.Close()
+		res, err = h.Run(ctx, plan)
+		return err
+	})
 	if res == nil {
 		return err
 	}
@@ -114,19 +121,6 @@ func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 func noneInFocus(res *results.Results, focus string) bool {
 	skipped := func(rec results.Record) bool { return rec.Status == results.Skip && rec.Stage == results.StageTest }
 	return focus != "" && len(res.Records) > 0 && !slices.ContainsFunc(res.Records, func(rec results.Record) bool { return !skipped(rec) })
-}
-
-func planAndRun(ctx context.Context, a *app, spec harness.Spec, w watcher) (*results.Results, error) {
-	h, err := a.harness(w)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := h.Plan(ctx, spec)
-	if err != nil {
-		return nil, err
-	}
-	defer plan.Close()
-	return h.Run(ctx, plan)
 }
 
 // textOptions are how this invocation shows a matrix on stdout, whose files lie in dir.

@@ -16,33 +16,39 @@ import (
 
 // watcher shows a run while it goes on. event is called for one event at a time; after close, which may be called
 // more than once, nothing more is shown.
-type watcher interface {
-	event(results.Event)
-	close()
+type watcher struct {
+	event func(results.Event)
+	close func()
 }
+
+// silence shows nothing.
+var silence = watcher{func(results.Event) {}, func() {}}
 
 // watch returns the watcher that fits where we are: JSON Lines, a live table on a terminal, or else plain lines.
 func (a *app) watch(ctx context.Context) watcher {
 	_, _, live := terminal(a.Stderr.file)
 	switch {
 	case a.json:
-		return jsonLines{enc: json.NewEncoder(results.PlainJSON(a.Stdout))}
+		lines := json.NewEncoder(results.PlainJSON(a.Stdout))
+		return watcher{func(e results.Event) { _ = lines.Encode(e) }, func() {}} // output remembers what could not be written
 	case a.quiet:
-		return silence{}
+		return silence
 	case live && !a.verbose && os.Getenv("CI") == "":
-		return newLive(ctx, a.Stderr, a.coloured(a.Stderr.file))
+		l := newLive(ctx, a.Stderr, a.coloured(a.Stderr.file))
+		return watcher{l.event, l.close}
 	}
-	return newTextLines(a.Stderr, a.verbose)
+	t := newTextLines(a.Stderr, a.verbose)
+	return watcher{t.event, t.close}
 }
 
 // watchSteps shows what takes long, and notices: each kernel of a bisection gets its line when its test is over.
 func (a *app) watchSteps() watcher {
 	if a.quiet {
-		return silence{}
+		return silence
 	}
-	w := newTextLines(a.Stderr, a.verbose)
-	w.longOnly = !a.verbose
-	return w
+	t := newTextLines(a.Stderr, a.verbose)
+	t.longOnly = !a.verbose
+	return watcher{t.event, t.close}
 }
 
 // harness opens the harness, with w to show what it does.
@@ -50,17 +56,15 @@ func (a *app) harness(w watcher) (*harness.Harness, error) {
 	return harness.New(harness.Options{Events: w.event, Tool: toolName(), Fakes: a.fakes})
 }
 
-type silence struct{}
-
-func (silence) event(results.Event) {}
-func (silence) close()              {}
-
-// jsonLines writes every event as one line.
-type jsonLines struct{ enc *json.Encoder }
-
-func (j jsonLines) event(e results.Event) { _ = j.enc.Encode(e) } // output remembers what could not be written
-
-func (j jsonLines) close() {}
+// watched opens the harness, and shows with w what do does with it.
+func (a *app) watched(w watcher, do func(*harness.Harness) error) error {
+	defer w.close()
+	h, err := a.harness(w)
+	if err != nil {
+		return err
+	}
+	return do(h)
+}
 
 // textLines writes plain lines.
 type textLines struct {

@@ -35,65 +35,50 @@ func reachedGuest(w results.Row) bool {
 	})
 }
 
-// atStages is the worst that was decided at one of stages within the row; ok is false when nothing was.
-func atStages(w results.Row, stages ...results.Stage) (results.Status, bool) {
-	var s results.Status
+// atStages is the worst that was decided at one of stages within the row; empty when nothing was.
+func atStages(w results.Row, stages ...results.Stage) (s results.Status) {
 	for _, rec := range w.Cells {
 		if stopped(rec, stages...) {
 			s = s.Worse(rec.Status)
 		}
 	}
-	return s, s != ""
+	return s
 }
 
 func buildCell(w results.Row) field {
-	kept := keptBuild(w)
-	if s, ok := atStages(w, results.StageFetch, results.StageBuild); ok {
-		c := field{text: string(s), ink: ink(s)}
-		if kept {
-			c.more = keptMark
-		}
-		return c
-	}
 	var took int64
-	built := false
+	built, kept, fresh := false, false, false
 	for _, rec := range w.Cells {
 		built = built || passed(rec, results.StageBuild)
+		kept = kept || rec.Kept != nil
+		fresh = fresh || rec.Kept == nil && (passed(rec, results.StageBuild) || stopped(rec, results.StageFetch, results.StageBuild))
 		if !rec.Cached && rec.Kept == nil {
 			took = max(took, rec.Timings.Build)
 		}
 	}
-	switch {
+	mark := "" // kept, where all that is known of the build comes from an earlier run
+	if kept && !fresh {
+		mark = keptMark
+	}
+	switch s := atStages(w, results.StageFetch, results.StageBuild); {
+	case s != "":
+		return field{text: string(s), more: mark, ink: ink(s)}
 	case !built:
 		return field{text: never}
-	case kept:
-		return field{text: keptMark}
+	case mark != "":
+		return field{text: mark}
 	case took == 0:
 		return field{text: cachedMark}
 	}
 	return field{text: short(took)}
 }
 
-// keptBuild says whether all that is known of the row's build comes from an earlier run.
-func keptBuild(w results.Row) bool {
-	kept := false
-	for _, rec := range w.Cells {
-		if rec.Kept == nil && (passed(rec, results.StageBuild) || stopped(rec, results.StageFetch, results.StageBuild)) {
-			return false
-		}
-		kept = kept || rec.Kept != nil
-	}
-	return kept
-}
-
 func loadCell(w results.Row) field {
-	if s, ok := atStages(w, results.StageBoot, results.StageLoad); ok {
+	if s := atStages(w, results.StageBoot, results.StageLoad); s != "" {
 		return field{text: string(s), ink: ink(s)}
 	}
-	for _, rec := range w.Cells {
-		if passed(rec, results.StageLoad) {
-			return field{text: "ok", ink: ink(results.Pass)}
-		}
+	if slices.ContainsFunc(w.Cells, func(rec results.Record) bool { return passed(rec, results.StageLoad) }) {
+		return field{text: "ok", ink: ink(results.Pass)}
 	}
 	return field{text: never}
 }
@@ -104,45 +89,36 @@ const (
 	keptMark   = "(kept)"   // it stands in the run that this one goes on from, and was not asked again
 )
 
-// suiteCell is scoreCell, which says so when the verdict is one of an earlier run.
+// suiteCell shows specs that passed out of those planned, unless the verdict is about something else, and says so when the
+// verdict is one of an earlier run.
 func suiteCell(rec results.Record) field {
-	c := scoreCell(rec)
-	mark := ""
-	switch {
-	case c.text == never:
-	case rec.Kept != nil:
-		mark = keptMark
-	case rec.Cached && len(rec.Specs) > 0:
-		mark = cachedMark
-	}
-	c.more = strings.Trim(c.more+"  "+mark, " ")
-	return c
-}
-
-// scoreCell shows specs that passed out of those planned, unless the verdict is about something else.
-func scoreCell(rec results.Record) field {
 	if stopped(rec, results.StageFetch, results.StageBuild, results.StageBoot, results.StageLoad) {
 		return field{text: never}
 	}
 	count := countSpecs(rec)
 	score := fmt.Sprintf("%d/%d", count[results.Pass], len(rec.Specs))
+	skipped, mark := "", ""
+	if count[results.Skip] > 0 {
+		skipped = fmt.Sprintf("%d skipped", count[results.Skip])
+	}
+	switch {
+	case rec.Kept != nil:
+		mark = keptMark
+	case rec.Cached && len(rec.Specs) > 0:
+		mark = cachedMark
+	}
+	c := field{text: string(rec.Status), more: mark, ink: ink(rec.Status)}
 	switch {
 	case rec.Status == results.Pass && len(rec.Specs) == 0:
-		return field{text: "ok", ink: ink(results.Pass)}
-	case rec.Status == results.Pass && count[results.Skip] > 0:
-		return field{text: score, more: fmt.Sprintf("%d skipped", count[results.Skip]), ink: ink(results.Pass)}
-	case rec.Status == results.Pass && count[results.Pass] == len(rec.Specs):
-		return field{text: score, ink: ink(results.Pass)}
+		c.text = "ok"
 	case rec.Status == results.Fail && rec.Code == results.CodeSpecFailed && count[results.Fail] > 0:
-		c := field{text: fmt.Sprintf("%s  %d failed", score, count[results.Fail]), ink: ink(results.Fail)}
-		if count[results.Skip] > 0 {
-			c.more = fmt.Sprintf("%d skipped", count[results.Skip])
-		}
-		return c
+		c.text, c.more = fmt.Sprintf("%s  %d failed", score, count[results.Fail]), strings.Trim(skipped+"  "+mark, " ")
+	case rec.Status == results.Pass && (skipped != "" || count[results.Pass] == len(rec.Specs)):
+		c.text, c.more = score, strings.Trim(skipped+"  "+mark, " ")
 	case rec.Status == results.Pass: // a pass with specs that did not: our own mistake, and not to be shown in green
-		return field{text: score + "  ?", ink: ink(results.Error)}
+		c.text, c.ink = score+"  ?", ink(results.Error)
 	}
-	return field{text: string(rec.Status), ink: ink(rec.Status)}
+	return c
 }
 
 // cause is why the row is not a pass: the reason of its worst cell that the columns do not already show.
