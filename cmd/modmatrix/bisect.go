@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -66,7 +65,7 @@ func (a *app) bisect(ctx context.Context, search bisect.Search) error {
 		return err
 	}
 	if a.json {
-		err = json.NewEncoder(results.PlainJSON(a.Stdout)).Encode(found)
+		err = a.encode(found)
 	} else {
 		err = report.Bisection(a.Stdout, found, search.Spec.Module)
 	}

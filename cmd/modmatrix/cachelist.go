@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -119,8 +118,6 @@ type storeEntry struct {
 func asJSON(e store.Entry) storeEntry {
 	return storeEntry{e.Kind, e.ID, e.Title, e.Size, e.Disk, e.Used.UTC(), string(e.State), ""}
 }
-
-func (a *app) encode(v any) error { return json.NewEncoder(a.Stdout).Encode(v) }
 
 func title(e store.Entry) string {
 	if e.Title != "" && e.Title != e.ID {

@@ -3,8 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,19 +45,11 @@ the last kernel on which it built, if both are in the store, and a guard is sugg
 // vocabulary lists the words that a script may branch on. They are closed lists.
 func vocabulary() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "Statuses, the worst first: %s.\nStages, in order: %s.\nCodes:\n", spaced(results.Statuses), spaced(results.Stages))
+	fmt.Fprintf(&text, "Statuses, the worst first: %s.\nStages, in order: %s.\nCodes:\n", strings.Trim(fmt.Sprint(results.Statuses), "[]"), strings.Trim(fmt.Sprint(results.Stages), "[]"))
 	for _, c := range results.Codes {
 		fmt.Fprintf(&text, "  %-18s %s\n", c, explain.Meaning(c))
 	}
 	return strings.TrimSpace(text.String())
-}
-
-func spaced[T ~string](words []T) string {
-	var all []string
-	for _, w := range words {
-		all = append(all, string(w))
-	}
-	return strings.Join(all, " ")
 }
 
 func (a *app) explain(ctx context.Context, path string, args []string) error {
@@ -79,7 +71,7 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 	}
 	switch {
 	case a.json:
-		return json.NewEncoder(results.PlainJSON(a.Stdout)).Encode(found)
+		return a.encode(found)
 	case len(found) == 0:
 		fmt.Fprintf(a.Stdout, "every cell passed (%d); name one to see how: %s\n", len(res.Records), strings.Join(releasesOf(res), ", "))
 	}
@@ -126,12 +118,8 @@ func inTreeFailed(rec results.Record) bool {
 // releasesOf names the kernels of a matrix, in its order.
 func releasesOf(res *results.Results) []string {
 	var names []string
-	seen := map[string]bool{}
-	for _, rec := range res.Records {
-		if name := results.Plain(rec.Target.Label()); !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
+	for _, w := range res.Matrix().Rows {
+		names = append(names, results.Plain(w.Target.Label()))
 	}
-	return names
+	return slices.Compact(names)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,7 +17,6 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/initramfs"
-	"github.com/modmatrix/modmatrix/results"
 )
 
 //go:embed skeleton/first_test.go.txt
@@ -75,26 +73,18 @@ func (a *app) init(dir string) error {
 }
 
 func (a *app) showWritten(dir string, files []newFile) error {
-	enc := json.NewEncoder(results.PlainJSON(a.Stdout))
 	for _, f := range files {
 		path := filepath.Join(dir, f.path)
 		if !a.json {
 			fmt.Fprintf(a.Stdout, "wrote %s\n", path)
-		} else if err := enc.Encode(map[string]string{"wrote": path}); err != nil {
+		} else if err := a.encode(map[string]string{"wrote": path}); err != nil {
 			return err
 		}
 	}
 	if !a.json {
-		fmt.Fprintf(a.Stdout, "next: modmatrix run%s\n", inFolder(dir))
+		fmt.Fprintln(a.Stdout, strings.TrimSuffix("next: modmatrix run "+dir, " ."))
 	}
 	return nil
-}
-
-func inFolder(dir string) string {
-	if dir == "." {
-		return ""
-	}
-	return " " + dir
 }
 
 func firstFiles() ([]newFile, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -44,7 +43,7 @@ func (a *app) plan(ctx context.Context, spec harness.Spec) error {
 	}
 	defer p.Close()
 	if a.json {
-		return json.NewEncoder(a.Stdout).Encode(struct {
+		return a.encode(struct {
 			*harness.Plan
 			Digest  string         `json:"digest"`
 			Cells   []results.Cell `json:"cells"`

@@ -101,15 +101,12 @@ func flagError(cmd *cobra.Command, err error) error {
 func atMost(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > n {
-			return usage("%s takes %s; unexpected: %s", cmd.CommandPath(), argCount(n), strings.Join(args[n:], " "))
+			takes := "at most " + report.Plural(n, "argument")
+			if n == 0 {
+				takes = "no argument"
+			}
+			return usage("%s takes %s; unexpected: %s", cmd.CommandPath(), takes, strings.Join(args[n:], " "))
 		}
 		return nil
 	}
-}
-
-func argCount(n int) string {
-	if n == 0 {
-		return "no argument"
-	}
-	return "at most " + report.Plural(n, "argument")
 }

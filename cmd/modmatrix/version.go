@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -20,7 +19,7 @@ func versionCommand(a *app) *cobra.Command {
 		Args:    atMost(0),
 		RunE: func(*cobra.Command, []string) error {
 			if a.json {
-				return json.NewEncoder(a.Stdout).Encode(map[string]string{"version": version, "commit": commit(), "go": runtime.Version()})
+				return a.encode(map[string]string{"version": version, "commit": commit(), "go": runtime.Version()})
 			}
 			_, err := fmt.Fprintf(a.Stdout, "%s, %s\n", toolName(), runtime.Version())
 			return err

@@ -29,8 +29,7 @@ func (a *app) watch(ctx context.Context) watcher {
 	_, _, live := terminal(a.Stderr.file)
 	switch {
 	case a.json:
-		lines := json.NewEncoder(results.PlainJSON(a.Stdout))
-		return watcher{func(e results.Event) { _ = lines.Encode(e) }, func() {}} // output remembers what could not be written
+		return watcher{func(e results.Event) { _ = a.encode(e) }, func() {}} // output remembers what could not be written
 	case a.quiet:
 		return silence
 	case live && !a.verbose && os.Getenv("CI") == "":
@@ -117,6 +116,9 @@ func (t *textLines) long(now time.Time) {
 		fmt.Fprintln(t.w, line)
 	}
 }
+
+// encode writes v to stdout as a line of JSON.
+func (a *app) encode(v any) error { return json.NewEncoder(results.PlainJSON(a.Stdout)).Encode(v) }
 
 // note shows notices.
 func (a *app) note(texts ...string) {
