@@ -47,7 +47,7 @@ var releases = []string{"5.10.262 debian:bullseye", "6.1.192 debian:bookworm", "
 	"6.12.94 debian:trixie", "6.12.111 debian:trixie", "6.12.117 debian:trixie", "7.3.4 debian:trixie-backports"}
 
 func target(version, source string) kernels.Target {
-	return kernels.Target{Release: version + "-amd64", Version: version, Arch: "x86_64", Flavour: "amd64", Source: source, Packages: []kernels.Package{{Name: "p"}}}
+	return kernels.Target{Release: version + "-amd64", Version: version, Arch: "x86_64", Flavour: "amd64", Source: source, Packages: []kernels.Package{{Name: "linux", Version: "1", Arch: "amd64", SHA256: strings.Repeat("0a", 32)}}}
 }
 
 func (archive) Resolve(_ context.Context, sel kernels.Selector) (res kernels.Resolution, err error) {

@@ -73,16 +73,36 @@ func parseLock(data []byte) (Lock, error) {
 		if len(p.Targets)+len(p.Incomplete) == 0 {
 			return Lock{}, fmt.Errorf("%s is pinned to nothing", p.Selector)
 		}
-		for _, t := range p.Targets {
-			if t.Release == "" || t.Source == "" || strings.ContainsAny(t.Release, "/\x00\n") {
-				return Lock{}, fmt.Errorf("%s is pinned to a kernel without a name", p.Selector)
-			}
-		}
-		if slices.Contains(p.Incomplete, nil) {
-			return Lock{}, fmt.Errorf("%s is pinned to a kernel without a name", p.Selector)
+		if err := p.check(); err != nil {
+			return Lock{}, fmt.Errorf("%s is pinned to what it cannot name: %w", p.Selector, err)
 		}
 	}
 	return l, nil
+}
+
+// check refuses what no source resolves the selector to. A lock may be a stranger's, and a pin is used as if its source had
+// said it.
+func (p Pinned) check() error {
+	for _, t := range p.Targets {
+		if err := t.Check(); err != nil {
+			return err
+		}
+		if !p.Selector.Names(t) && !p.Selector.Local() { // a path may be another on another machine: see resolutions
+			return fmt.Errorf("source %q", t.Source)
+		}
+		if source, _ := t.Origin(); source != p.Selector.Source {
+			return fmt.Errorf("source %q", t.Source)
+		}
+	}
+	for _, e := range p.Incomplete {
+		if e == nil {
+			return errors.New("a kernel without a name")
+		}
+		if err := (kernels.Target{Release: e.Release, Version: e.Version, Source: p.Selector.Source + ":x"}).Check(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Write replaces the lock at path in one step. The same lock is the same file, byte for byte.
@@ -97,14 +117,17 @@ func (l Lock) Write(path string) error {
 	return nil
 }
 
-// resolutions is what the lock pins, by selector; nil where it pins nothing.
+// resolutions is what the lock pins, by selector; nil where it pins nothing. What was pinned to another path or release than
+// the selector means here is not pinned.
 func (l Lock) resolutions() map[string]kernels.Resolution {
 	if len(l.Selectors) == 0 {
 		return nil
 	}
 	all := map[string]kernels.Resolution{}
 	for _, p := range l.Selectors {
-		all[p.Selector.String()] = p.resolution()
+		if !slices.ContainsFunc(p.Targets, func(t kernels.Target) bool { return !p.Selector.Names(t) }) {
+			all[p.Selector.String()] = p.resolution()
+		}
 	}
 	return all
 }

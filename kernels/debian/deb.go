@@ -28,6 +28,9 @@ const (
 // Deb obtains the newest version that suite has of the package called name, by itself: what it depends on is the caller's
 // business. Errors wrap kernels.ErrNoMatch where the suite has none, and kernels.ErrUnavailable where it cannot be had.
 func (s *Source) Deb(ctx context.Context, suite, name string) (*Deb, error) {
+	if err := errors.Join(checkSuite(suite), kernels.CheckPackageNames([]string{name})); err != nil {
+		return nil, fmt.Errorf("fetch package %q of %q: %w", name, suite, err)
+	}
 	d, err := s.deb(ctx, s.state(suite), name)
 	if err != nil {
 		return nil, fmt.Errorf("fetch package %s of %s: %w", name, suite, unavailable(ctx, err))

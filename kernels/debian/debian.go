@@ -82,6 +82,9 @@ func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (kernels.Res
 	if len(sel.Profiles) > 0 {
 		return kernels.Resolution{}, fmt.Errorf("%w: a profile needs a kernel from source (git: or tar:); Debian's are built already", kernels.ErrNoMatch)
 	}
+	if err := checkSuite(sel.Name); err != nil {
+		return kernels.Resolution{}, err
+	}
 	if sel.Name == allSuites {
 		return s.resolveAll(ctx, sel)
 	}
@@ -109,6 +112,14 @@ func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []strin
 		return answer{}, nil, err
 	}
 	return a, append(st.notices(), notices...), nil
+}
+
+// checkSuite refuses what cannot be a suite: a suite's name is the name of a folder in the store and an argument of tools.
+func checkSuite(name string) error {
+	if !kernels.IsSuite(name) {
+		return fmt.Errorf("%w: %q is no suite of Debian", kernels.ErrNoMatch, name)
+	}
+	return nil
 }
 
 // look finds out what sel names by the index that is at hand, however old, and by what the store has kept.

@@ -78,7 +78,7 @@ var address = regexp.MustCompile(`(?m)^'([^']+)' (\S+) \d+ (\S+)$`)
 
 // addresses asks apt, without a connection, where packages are. What its index does not have as it was resolved is an error.
 func (st *state) addresses(ctx context.Context, pkgs []kernels.Package) ([]wanted, error) {
-	args := []string{"download", "--print-uris"}
+	args := []string{"download", "--print-uris", "--"}
 	for _, p := range pkgs {
 		args = append(args, p.Name+"="+p.Version)
 	}

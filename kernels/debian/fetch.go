@@ -31,6 +31,9 @@ func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernel
 	if source != "debian" || len(t.Packages) == 0 {
 		return nil, fmt.Errorf("%s is no target of this source", t.Source)
 	}
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
 	st := s.state(name)
 	root, err := s.root(ctx, st, t, report)
 	if err != nil {

@@ -111,7 +111,7 @@ type whereabouts struct {
 // where no index is at hand. It asks nobody.
 func (s *Source) Gone(ctx context.Context, t kernels.Target) string {
 	source, name := t.Origin()
-	if source != "debian" || len(t.Packages) == 0 {
+	if source != "debian" || len(t.Packages) == 0 || t.Check() != nil {
 		return ""
 	}
 	st := s.state(name)

@@ -62,6 +62,9 @@ func (s *Source) root(ctx context.Context, st *state, t kernels.Target, report f
 // rootWith returns a root with what meets needs besides, made of the root at the host path from where there are some.
 func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, from string, needs []string, report func(kernels.Progress)) (kernels.Root, error) {
 	pkgs, id := rootPkgs(t), RootID(t)
+	if err := errors.Join(checkSuite(t.Suite), kernels.CheckPackageNames(pkgs)); err != nil {
+		return kernels.Root{}, err
+	}
 	if len(needs) > 0 {
 		id += "-" + short(strings.Join(needs, "\n"))
 	}
