@@ -37,7 +37,7 @@ func TestLiveViewLeavesOnlyNoticesBehind(t *testing.T) {
 	}
 }
 
-// A line tells what goes on, once it goes on for long, and is gone when it is over.
+// A line says what goes on, once it goes on for long, and is gone when it is over.
 func TestWhatIsBusySaysSo(t *testing.T) {
 	var out bytes.Buffer
 	b := &busy{out: &out, width: 24, text: "looking", timer: time.NewTimer(time.Hour)}

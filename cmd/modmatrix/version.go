@@ -41,17 +41,14 @@ func commit() string {
 	if !ok {
 		return ""
 	}
-	revision, dirty := "", ""
+	settings := map[string]string{}
 	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "+"
-		}
+		settings[s.Key] = s.Value
 	}
-	if revision == "" {
-		return ""
+	revision := settings["vcs.revision"]
+	revision = revision[:min(12, len(revision))]
+	if revision != "" && settings["vcs.modified"] == "true" {
+		revision += "+"
 	}
-	return revision + dirty
+	return revision
 }

@@ -47,25 +47,19 @@ func Bisection(w io.Writer, b *results.Bisection, module string) error {
 
 // untestable says why releases cannot be tested, those with one reason in one line.
 func untestable(steps []results.Step) (lines []string) {
-	var reasons []string
-	names := map[string][]string{}
-	for _, s := range steps {
+	why := func(s results.Step) string {
 		reason := strings.ReplaceAll(s.Reason, s.Release, "it")
-		if i := strings.Index(reason, ": "); s.Missing != "" && i >= 0 {
-			reason = reason[:i]
+		if s.Missing != "" {
+			reason, _, _ = strings.Cut(reason, ": ")
 		}
-		if names[reason] == nil {
-			reasons = append(reasons, reason)
-		}
-		names[reason] = append(names[reason], s.Release)
+		return reason
 	}
-	for _, reason := range reasons {
-		n := names[reason]
-		which := n[0]
-		if len(n) > 1 {
-			which += " … " + n[len(n)-1]
+	for _, same := range grouped(steps, why) {
+		which := same[0].Release
+		if len(same) > 1 {
+			which += " … " + same[len(same)-1].Release
 		}
-		lines = append(lines, results.Plain(fmt.Sprintf("%s (%d): %s", which, len(n), reason)))
+		lines = append(lines, results.Plain(fmt.Sprintf("%s (%d): %s", which, len(same), why(same[0]))))
 	}
 	return lines
 }

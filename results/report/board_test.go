@@ -76,7 +76,7 @@ func TestASkippedRowIsNoSuccess(t *testing.T) {
 }
 
 // A shell has no suite, and while its guest boots, there is something to be seen all the same.
-func TestTheBoardTellsHowFarAShellIs(t *testing.T) {
+func TestTheBoardShowsHowFarAShellIs(t *testing.T) {
 	b := NewBoard(dawn.Add(time.Second))
 	b.Add(results.Event{Kind: results.EventPlan, Text: "m", Cells: []results.Cell{{Target: "6.1"}}})
 	words := []string{"building", "booting", "loading"}

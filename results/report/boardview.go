@@ -80,9 +80,11 @@ func (b *Board) table(f Frame) []string {
 	var grid [][]field
 	var w []int
 	for _, show := range []struct{ stages, suites bool }{{true, true}, {false, true}, {false, false}} {
-		grid = [][]field{b.head(show.stages, show.suites)}
+		grid = make([][]field, 1)
 		for _, r := range rows {
-			grid = append(grid, b.line(f, r, show.stages, show.suites))
+			heads, line := b.columns(f, r, show.stages, show.suites)
+			grid[0] = heads
+			grid = append(grid, line)
 		}
 		w = b.widths(grid)
 		if needs(w)+gap+nowRoom <= f.Width {
@@ -100,40 +102,25 @@ func (b *Board) table(f Frame) []string {
 	return lines
 }
 
-// head are the columns: the stages that suites share, the suites, and always the label and what goes on now.
-func (b *Board) head(stages, suites bool) []field {
-	names := []string{"  KERNEL"}
+// columns of a row are the stages that suites share, the suites, and always its name and what goes on now, with their heads.
+func (b *Board) columns(f Frame, r *boardRow, stages, suites bool) (heads, line []field) {
+	add := func(head string, x field) {
+		heads, line = append(heads, field{text: head, ink: "head"}), append(line, x)
+	}
+	add("  KERNEL", r.name(f))
 	if stages {
-		names = append(names, "FETCH")
+		add("FETCH", r.stage(&r.fetch))
 		if len(b.suites) > 0 {
-			names = append(names, "BUILD")
-		}
-	}
-	if suites {
-		names = append(names, suiteNames(b.suites)...)
-	}
-	var fields []field
-	for _, n := range append(names, "") {
-		fields = append(fields, field{text: n, ink: "head"})
-	}
-	return fields
-}
-
-// line is a row in the columns of head.
-func (b *Board) line(f Frame, r *boardRow, stages, suites bool) []field {
-	fields := []field{r.name(f)}
-	if stages {
-		fields = append(fields, r.stage(&r.fetch))
-		if len(b.suites) > 0 {
-			fields = append(fields, r.stage(&r.build))
+			add("BUILD", r.stage(&r.build))
 		}
 	}
 	for i, s := range b.suites {
 		if suites && s != "" {
-			fields = append(fields, r.suite(i))
+			add(results.Plain(s), r.suite(i))
 		}
 	}
-	return append(fields, r.doing(f, !suites))
+	add("", r.doing(f, !suites))
+	return heads, line
 }
 
 // widths are those of all columns but the last. The labels of rows out of sight count too: nothing jumps when they come into it.

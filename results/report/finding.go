@@ -16,41 +16,36 @@ type finding struct {
 
 // findings folds the cells that did not pass by their cause, worst first, then in the order of the matrix.
 // Up to the build all suites of a target share one fate, so there the suite does not count.
-func findings(m results.Matrix) []finding {
-	type cause struct {
-		status results.Status
-		stage  results.Stage
-		code   results.Code
-		suite  string
-		reason string
-	}
-	var found []finding
-	at := map[cause]int{}
+func findings(m results.Matrix) (found []finding) {
+	var bad []results.Record
 	for _, w := range m.Rows {
 		for _, rec := range w.Cells {
-			if rec.Status == results.Pass || rec.Status == results.Skip {
-				continue
-			}
-			c := cause{rec.Status, rec.Stage, rec.Code, rec.Suite, rec.Reason}
-			if shared(rec) {
-				c.suite = ""
-			}
-			i, ok := at[c]
-			if !ok {
-				at[c] = len(found)
-				found = append(found, finding{rec: rec})
-				continue
-			}
-			label := rec.Target.Label()
-			if label != found[i].rec.Target.Label() && !slices.Contains(found[i].also, label) {
-				found[i].also = append(found[i].also, label)
+			if rec.Status != results.Pass && rec.Status != results.Skip {
+				bad = append(bad, rec)
 			}
 		}
+	}
+	for _, struck := range grouped(bad, causeOf) {
+		f := finding{rec: struck[0]}
+		for _, rec := range struck[1:] {
+			if label := rec.Target.Label(); label != f.rec.Target.Label() && !slices.Contains(f.also, label) {
+				f.also = append(f.also, label)
+			}
+		}
+		found = append(found, f)
 	}
 	slices.SortStableFunc(found, func(a, b finding) int {
 		return slices.Index(results.Statuses, a.rec.Status) - slices.Index(results.Statuses, b.rec.Status)
 	})
 	return found
+}
+
+func causeOf(rec results.Record) [5]string {
+	suite := rec.Suite
+	if shared(rec) {
+		suite = ""
+	}
+	return [5]string{string(rec.Status), string(rec.Stage), string(rec.Code), suite, rec.Reason}
 }
 
 // shared says whether the cell ended at something that all suites of its target share.

@@ -15,20 +15,11 @@ type firstBad struct {
 // firstBads finds where a module stops working: for each kind of kernels, the first one on which it failed, if it passed on
 // one before that and on none behind it.
 func firstBads(m results.Matrix) (found []firstBad) {
-	type kind struct{ arch, flavour, profile string }
-	var order []kind
-	series := map[kind][]results.Row{}
-	for _, w := range m.Rows {
-		k := kind{w.Target.Arch, w.Target.Flavour, w.Target.Profile}
-		if series[k] == nil {
-			order = append(order, k)
-		}
-		series[k] = append(series[k], w)
-	}
-	for _, k := range order {
-		if b, ok := firstBadOf(series[k]); ok {
-			if len(order) > 1 {
-				b.kind = strings.Trim(results.Plain(k.flavour+"+"+k.profile), "+")
+	series := grouped(m.Rows, func(w results.Row) [3]string { return [3]string{w.Target.Arch, w.Target.Flavour, w.Target.Profile} })
+	for _, rows := range series {
+		if b, ok := firstBadOf(rows); ok {
+			if len(series) > 1 {
+				b.kind = strings.Trim(results.Plain(b.bad.Target.Flavour+"+"+b.bad.Target.Profile), "+")
 			}
 			found = append(found, b)
 		}

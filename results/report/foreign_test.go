@@ -17,7 +17,7 @@ var foreign = []string{
 	"::error file=a::b", " ::stop-commands::x", "\n::set-output name=a::b", "##[error]x", "##vso[task.complete]", "##teamcity[x]",
 }
 
-// TestForeignTextIsDefused: whatever the events of a run carry, the lines that tell of them can only be read.
+// TestForeignTextIsDefused: whatever the events of a run carry, its lines can only be read.
 func TestForeignTextIsDefused(t *testing.T) {
 	for _, s := range foreign {
 		rec := results.Record{Target: results.Target{Release: s}, Suite: s, Status: results.Fail, Code: results.Code(s), Reason: s}

@@ -8,8 +8,8 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// What takes long is told of every ten seconds, with how far it is, and no longer once it has ended.
-func TestLongStagesAreToldOf(t *testing.T) {
+// What takes long gets a line every ten seconds, with how far it is, and no longer once it has ended.
+func TestLongStagesGetALine(t *testing.T) {
 	var lines Progress
 	start := time.Now()
 	said := func(after time.Duration, events ...results.Event) string {
@@ -55,8 +55,8 @@ func TestLongStagesAreToldOf(t *testing.T) {
 	}
 }
 
-// What is fetched is told of by what is counted, on a terminal as well.
-func TestTheBoardTellsWhatIsFetched(t *testing.T) {
+// What is fetched is shown by what is counted, on a terminal as well.
+func TestTheBoardShowsWhatIsFetched(t *testing.T) {
 	for unit, want := range map[string]string{"bytes": "34 MB of 80 MB linux", "objects": "34000000 of 80000000 objects linux", "": "42% linux"} {
 		b := NewBoard(dawn)
 		b.Add(results.Event{Kind: results.EventPlan, Cells: []results.Cell{{Target: "6.1", Suite: "fifo"}}})

@@ -83,8 +83,7 @@ func (f finding) line() int {
 
 // notes says what decided nothing and should be known, each note once with the kernels it holds for.
 func notes(m results.Matrix) (lines []string) {
-	var order []string
-	where := map[string][]string{}
+	var all [][2]string // with the kernel
 	for _, w := range m.Rows {
 		for _, rec := range w.Cells {
 			said := rec.Notes
@@ -92,21 +91,21 @@ func notes(m results.Matrix) (lines []string) {
 				said = append(slices.Clone(said), keptMark+": "+judgedBefore(rec.Kept))
 			}
 			for _, n := range said {
-				if where[n] == nil {
-					order = append(order, n)
-				}
-				if label := results.Plain(rec.Target.Label()); !slices.Contains(where[n], label) {
-					where[n] = append(where[n], label)
-				}
+				all = append(all, [2]string{n, results.Plain(rec.Target.Label())})
 			}
 		}
 	}
-	for _, n := range order {
-		on := strings.Join(where[n], ", ")
-		if len(where[n]) == len(m.Rows) && len(m.Rows) > 1 {
+	for _, same := range grouped(all, func(n [2]string) string { return n[0] }) {
+		var kernels []string
+		for _, n := range same {
+			kernels = append(kernels, n[1])
+		}
+		kernels = slices.Compact(kernels)
+		on := strings.Join(kernels, ", ")
+		if len(kernels) == len(m.Rows) && len(m.Rows) > 1 {
 			on = "every kernel"
 		}
-		lines = append(lines, fmt.Sprintf("%s (%s)", results.Plain(n), on))
+		lines = append(lines, fmt.Sprintf("%s (%s)", results.Plain(same[0][0]), on))
 	}
 	return lines
 }

@@ -79,8 +79,8 @@ func TestKeptCellsAreMarked(t *testing.T) {
 	}
 }
 
-// Of a suite in which a spec failed, those that were skipped are told as well: with --focus they are nearly all.
-func TestAFailureTellsWhatWasSkipped(t *testing.T) {
+// Of a suite in which a spec failed, those that were skipped are shown as well: with --focus they are nearly all.
+func TestAFailureShowsWhatWasSkipped(t *testing.T) {
 	rec := decided(cell("6.1.0-amd64", "lifecycle", append(repeat(results.Spec{Status: results.Skip}, 18), results.Spec{Status: results.Fail})...), results.Fail, results.StageTest, results.CodeSpecFailed, "x")
 	if score := suiteCell(rec).full(); score != "0/19  1 failed  18 skipped" {
 		t.Errorf("score %q", score)

@@ -69,3 +69,17 @@ func Wrap(text string, width, indent int) string {
 	}
 	return out.String()
 }
+
+// grouped puts items of one key together, in the order of the first of each.
+func grouped[T any, K comparable](items []T, key func(T) K) (groups [][]T) {
+	at := map[K]int{}
+	for _, item := range items {
+		k := key(item)
+		if _, ok := at[k]; !ok {
+			at[k] = len(groups)
+			groups = append(groups, nil)
+		}
+		groups[at[k]] = append(groups[at[k]], item)
+	}
+	return groups
+}
