@@ -247,7 +247,7 @@ var noAnswer = regexp.MustCompile(`Could not (resolve|connect|handshake)|Tempora
 // withoutMissing returns lines without the optional suites that err says are not there, and the first such suite, optional
 // or not; "" where err is another trouble.
 func withoutMissing(lines []line, err error) (left []line, missing string) {
-	tool, ok := errors.AsType[*toolError](err)
+	tool, ok := errors.AsType[*kernels.ToolError](err)
 	if !ok || noAnswer.MatchString(tool.Output) {
 		return lines, ""
 	}

@@ -9,9 +9,9 @@ import (
 
 // apt runs one of apt's tools with the configuration of st only.
 func (st *state) apt(ctx context.Context, tool string, args ...string) (string, error) {
-	cmd := command(ctx, tool, args...)
+	cmd := tools.Command(ctx, tool, args...)
 	cmd.Env = append(cmd.Env, "APT_CONFIG="+st.path("apt.conf"))
-	return run(ctx, cmd)
+	return tools.Run(ctx, cmd)
 }
 
 // configure writes apt's configuration: a state of its own, nothing but the indices of packages, no hooks of the host's; but
@@ -69,7 +69,7 @@ Acquire::https::Timeout "30";
 var carried = regexp.MustCompile(`^Acquire::(https?|ftp|tor|Retries|ForceIPv[46]|Check-Date|Check-Valid-Until|Max-ValidTime|Min-ValidTime)(::\S*)? "[^"]*";$`)
 
 func hostAcquire(ctx context.Context) (string, error) {
-	dump, err := run(ctx, command(ctx, "apt-config", "dump", "--no-empty", "Acquire"))
+	dump, err := tools.Run(ctx, tools.Command(ctx, "apt-config", "dump", "--no-empty", "Acquire"))
 	if err != nil {
 		return "", err
 	}

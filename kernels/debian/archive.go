@@ -24,7 +24,7 @@ func (s *Source) archives(ctx context.Context) (archives, error) {
 		return given, nil
 	}
 	// print-uris reads every format of sources there is, and neither writes nor connects.
-	uris, err := run(ctx, command(ctx, "apt-get", "update", "--print-uris"))
+	uris, err := tools.Run(ctx, tools.Command(ctx, "apt-get", "update", "--print-uris"))
 	if err != nil {
 		return archives{}, err
 	}

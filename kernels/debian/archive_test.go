@@ -96,7 +96,7 @@ func TestWithoutMissing(t *testing.T) {
 		"nobody":    {"Err:1 http://127.0.0.1:1/debian bookworm InRelease\n  Could not connect to 127.0.0.1:1\nE: The repository 'http://127.0.0.1:1/debian bookworm Release' does not have a Release file.", "", 3},
 		"signature": {"E: The repository 'http://127.0.0.1:1/debian bookworm InRelease' is not signed.", "", 3},
 	} {
-		left, missing := withoutMissing(lines, &toolError{Tool: "apt-get", Output: c.output, Err: errors.New("exit status 100")})
+		left, missing := withoutMissing(lines, &kernels.ToolError{Tool: "apt-get", Output: c.output, Err: errors.New("exit status 100")})
 		if missing != c.missing || len(left) != c.left {
 			t.Errorf("%s: %q, %d left; want %q, %d", name, missing, len(left), c.missing, c.left)
 		}

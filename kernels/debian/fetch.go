@@ -81,8 +81,8 @@ func (st *state) makeTree(ctx context.Context, dir string, root kernels.Root, t 
 
 // unpack puts what is in the package's file, whose digest was checked, below dir.
 func unpack(ctx context.Context, file, dir string, p kernels.Package) error {
-	_, err := run(ctx, command(ctx, "dpkg-deb", "-x", file, dir))
-	if failed, ok := errors.AsType[*toolError](err); ok && !store.IsFull(err) {
+	_, err := tools.Run(ctx, tools.Command(ctx, "dpkg-deb", "-x", file, dir))
+	if failed, ok := errors.AsType[*kernels.ToolError](err); ok && !store.IsFull(err) {
 		_ = os.Remove(file) // to fetch it again is of no use, and to keep it neither
 		failed.Output = strings.ReplaceAll(failed.Output, file, p.Name)
 		return fmt.Errorf("unpack %s %s, which is the file that the archive signed: %w", p.Name, p.Version, err)

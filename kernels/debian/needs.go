@@ -127,7 +127,7 @@ var (
 
 // impossible reports whether apt could be asked, and saw no way.
 func impossible(err error) bool {
-	tool, ok := errors.AsType[*toolError](err)
+	tool, ok := errors.AsType[*kernels.ToolError](err)
 	return ok && unmet.MatchString(tool.Output)
 }
 

@@ -120,10 +120,10 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, how []string, w
 		return err
 	}
 	defer r.Close()
-	unpack := command(ctx, "tar", "-x", "-C", dir, "--no-same-owner", "--exclude=./dev/*")
+	unpack := tools.Command(ctx, "tar", "-x", "-C", dir, "--no-same-owner", "--exclude=./dev/*")
 	unpack.Stdin = r
 	unpacked := make(chan error, 1)
-	go func() { _, err := run(ctx, unpack); r.Close(); unpacked <- err }()
+	go func() { _, err := tools.Run(ctx, unpack); r.Close(); unpacked <- err }()
 	err = st.bootstrap(ctx, w, mmdebstrapArgs(base, how, acquire, sources), sources)
 	w.Close()
 	switch unpackErr := <-unpacked; {
@@ -155,10 +155,10 @@ func (st *state) bootstrap(ctx context.Context, out *os.File, args []string, sou
 		return err
 	}
 	defer func() { err = cmp.Or(err, store.RemoveTree(work)) }()
-	build := command(ctx, "mmdebstrap", args...)
+	build := tools.Command(ctx, "mmdebstrap", args...)
 	build.Env = append(build.Env, "TMPDIR="+work)
 	build.Stdin, build.Stdout = strings.NewReader(sources), out
-	_, err = run(ctx, build)
+	_, err = tools.Run(ctx, build)
 	return err
 }
 
@@ -234,7 +234,7 @@ func noteRoot(ctx context.Context, dir, compiler string) error {
 	if compiler == "" {
 		compiler = "gcc"
 	}
-	said, err := run(ctx, inRoot(ctx, root, nil, compiler, "--version"))
+	said, err := tools.Run(ctx, inRoot(ctx, root, nil, compiler, "--version"))
 	if err != nil {
 		return fmt.Errorf("ask the compiler for its version: %w", err)
 	}
@@ -278,5 +278,5 @@ func inRoot(ctx context.Context, root string, binds []string, argv ...string) *e
 	args := []string{"--unshare-all", "--die-with-parent", "--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "LC_ALL", "C",
 		"--ro-bind", root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"}
 	args = append(append(args, binds...), "--")
-	return command(ctx, "bwrap", append(args, argv...)...)
+	return tools.Command(ctx, "bwrap", append(args, argv...)...)
 }

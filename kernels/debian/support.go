@@ -103,7 +103,7 @@ func (st *state) supportIn(ctx context.Context, dir string, p kernels.Package, s
 	if err != nil {
 		return err
 	}
-	if _, err := run(ctx, command(ctx, "dpkg-deb", "-x", files[0], dir)); err != nil {
+	if _, err := tools.Run(ctx, tools.Command(ctx, "dpkg-deb", "-x", files[0], dir)); err != nil {
 		return err
 	}
 	f, err := os.Open(filepath.Join(dir, supportFile))

@@ -90,7 +90,7 @@ func twoSuites(t *testing.T) *archive {
 		a.add("bookworm-updates") // where a suite is missing, apt is run again without it
 		a.publish()
 		var err error
-		if shared.dir, err = os.MkdirTemp("", "modmatrix-archive"); err == nil {
+		if shared.dir, err = os.MkdirTemp(filepath.Dir(shared.gpgHome), "modmatrix-archive"); err == nil {
 			err = os.CopyFS(shared.dir, os.DirFS(a.dir))
 		}
 		if err != nil {
@@ -302,6 +302,7 @@ func fakeTools(t *testing.T) {
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	t.Setenv("FAKE_LOG", filepath.Join(bin, "log"))
+	t.Setenv("TMPDIR", t.TempDir()) // what lies in the common one may be another run's
 }
 
 func told(t *testing.T) []string {

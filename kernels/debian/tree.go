@@ -116,7 +116,7 @@ func firstIn(dir string, paths ...string) string {
 // depmod writes modules.dep and the like, which the packages do not hold, with the root's own depmod: the host may have none.
 func depmod(ctx context.Context, dir string, root kernels.Root, release string) error {
 	inside := filepath.Join("/tmp/modules/lib/modules", release)
-	_, err := run(ctx, inRoot(ctx, root.Dir,
+	_, err := tools.Run(ctx, inRoot(ctx, root.Dir,
 		[]string{"--bind", filepath.Join(dir, modulesDir, release), inside},
 		"depmod", "-b", "/tmp/modules", release))
 	if err == nil && firstIn(dir, filepath.Join(modulesDir, release, "modules.dep")) == "" {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
@@ -38,7 +39,7 @@ func unsigned(suite, why, keyring string) string {
 
 // notRead says in one line why apt read no index, and what helps, without an archive's address.
 func notRead(err error, keyring string) error {
-	tool, ok := errors.AsType[*toolError](err)
+	tool, ok := errors.AsType[*kernels.ToolError](err)
 	if !ok || store.IsFull(err) {
 		return err
 	}

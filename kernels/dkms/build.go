@@ -47,17 +47,13 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 			return nil, err
 		}
 	}
-	f, err := factsOf(r.Tree)
-	if err != nil {
-		return nil, err
-	}
-	if condition := conf.gates.condition(f); condition != "" {
-		return nil, &SkipError{condition}
+	if conf.excluded != "" {
+		return nil, &SkipError{conf.excluded}
 	}
 	if err := conf.checkPatches(r.Package.Source); err != nil {
 		return nil, err
 	}
-	recipe := conf.recipe(f, r.Jobs)
+	recipe := conf.recipe(r.Jobs)
 	a, err := kbuild.Build(ctx, kbuild.Request{Tree: r.Tree, Source: r.Package.Source, Exclude: r.Exclude, Dir: r.Dir,
 		Make: r.Make, Jobs: r.Jobs, Log: r.Log, Symbols: r.Symbols, Recipe: &recipe})
 	if err != nil {
@@ -68,8 +64,8 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 }
 
 // recipe turns what a dkms.conf says into steps. It is pure.
-func (c *Conf) recipe(f facts, jobs int) kbuild.Recipe {
-	p := c.pkg
+func (c *Conf) recipe(jobs int) kbuild.Recipe {
+	p, f := c.pkg, c.target
 	kept := kernels.Mount{Link: keptModules, Guest: path.Join(dkmsTree, p.Name, p.Version, f.release, f.arch)}
 	r := kbuild.Recipe{At: p.build(), Mounts: append(p.mounts(), kept), Modules: c.Files()}
 	step := func(name, how, line string, modules ...string) kbuild.Step {

@@ -18,8 +18,9 @@ type Conf struct {
 	Depends       []string // BUILD_DEPENDS: other packages that must be built and loaded first
 	Notes         []string // what dkms warns of, and what has no meaning here; one line each
 
-	pkg   *Package // whose it is, with name and version known
-	gates gates
+	pkg      *Package // whose it is, with name and version known
+	target   facts
+	excluded string // why dkms would not build for the target; empty where it would
 }
 
 // Module is one record of BUILT_MODULE_* and DEST_MODULE_*.
@@ -72,7 +73,7 @@ func readConf(v values, f facts, p *Package) (*Conf, []string) {
 		}
 	}
 	c.Make = makeCommand(v, f, p)
-	c.gates = readGates(v)
+	c.target, c.excluded = f, readGates(v).condition(f)
 	c.Notes = notes(v)
 	return c, faults
 }

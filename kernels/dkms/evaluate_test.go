@@ -204,6 +204,6 @@ func FuzzParseAnswer(f *testing.F) {
 				t.Errorf("%q", line)
 			}
 		}
-		c.recipe(facts{release: "6.1"}, 0)
+		c.recipe(0)
 	})
 }

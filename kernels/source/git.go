@@ -91,7 +91,7 @@ func commitOf(ctx context.Context, dir, name string) (string, error) {
 func gitOrigin(ctx context.Context, dir, name string) (o origin, err error) {
 	o = origin{kind: "git", path: dir, name: name}
 	if o.commit, err = commitOf(ctx, dir, name); err != nil {
-		if _, failed := errors.AsType[*toolError](err); failed && name == "HEAD" {
+		if _, failed := errors.AsType[*kernels.ToolError](err); failed && name == "HEAD" {
 			err = fmt.Errorf("%w: nothing is checked out in %s: it has no commit yet, or name a branch or a tag as %s@REV", kernels.ErrNoMatch, dir, dir)
 		}
 		return o, err
@@ -122,8 +122,8 @@ func (o origin) home(ctx context.Context) (string, error) {
 // git runs a command that only reads, and gives what it says, without the last line's end. What a repository's own
 // configuration names to be run is switched off where such a command would run it.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := command(ctx, "git", append([]string{"-C", dir, "-c", "core.fsmonitor=false", "--no-optional-locks", "--no-replace-objects"}, args...)...)
-	out, err := output(ctx, cmd)
+	cmd := tools.Command(ctx, "git", append([]string{"-C", dir, "-c", "core.fsmonitor=false", "--no-optional-locks", "--no-replace-objects"}, args...)...)
+	out, err := tools.Run(ctx, cmd)
 	return strings.TrimSuffix(out, "\n"), err
 }
 
@@ -142,13 +142,13 @@ func archive(ctx context.Context, o origin, scratch string, out io.Writer) error
 	if len(o.commit) > 40 {
 		format = "sha256"
 	}
-	if _, err := output(ctx, command(ctx, "git", "init", "--quiet", "--bare", "--template=", "--object-format="+format, own)); err != nil {
+	if _, err := tools.Run(ctx, tools.Command(ctx, "git", "init", "--quiet", "--bare", "--template=", "--object-format="+format, own)); err != nil {
 		return err
 	}
-	cmd := command(ctx, "git", "--git-dir", own, "archive", "--format=tar", "--prefix=linux/", o.commit)
+	cmd := tools.Command(ctx, "git", "--git-dir", own, "archive", "--format=tar", "--prefix=linux/", o.commit)
 	cmd.Env = append(cmd.Env, "GIT_ALTERNATE_OBJECT_DIRECTORIES="+objects)
 	cmd.Stdout = out
-	if _, err := output(ctx, cmd); err != nil {
+	if _, err := tools.Run(ctx, cmd); err != nil {
 		return errors.Join(fmt.Errorf("read commit %s (is the clone partial? git fetch it whole): %w", o.commit[:12], err), ctx.Err())
 	}
 	return nil

@@ -102,7 +102,7 @@ func (j job) explain(ctx context.Context, err error, logPath string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if _, ok := errors.AsType[*toolError](err); ok {
+	if _, ok := errors.AsType[*kernels.ToolError](err); ok {
 		return fmt.Errorf("%w (all of it: %s)", err, logPath)
 	}
 	return err

@@ -87,15 +87,15 @@ func (b box) run(ctx context.Context, in io.Reader, log *buildLog, argv ...strin
 		return err
 	}
 	defer gone.Close()
-	cmd := command(ctx, "bwrap", append(b.args(), argv...)...)
+	cmd := tools.Command(ctx, "bwrap", append(b.args(), argv...)...)
 	cmd.Env = []string{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, log, log
 	cmd.ExtraFiles = []*os.File{held} // every process of the box inherits it
-	_, err = output(ctx, cmd)
+	_, err = tools.Run(ctx, cmd)
 	held.Close()
 	_ = gone.SetReadDeadline(time.Now().Add(killGrace))
 	_, _ = gone.Read(make([]byte, 1)) // ends when the last of them has
-	if failed := (*toolError)(nil); errors.As(err, &failed) {
+	if failed := (*kernels.ToolError)(nil); errors.As(err, &failed) {
 		failed.Tool, failed.Output = argv[0], log.said()
 	}
 	return err

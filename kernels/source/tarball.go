@@ -178,7 +178,7 @@ func (o origin) unpackGit(ctx context.Context, b box, log *buildLog) error {
 	if err := os.RemoveAll(filepath.Join(filepath.Dir(b.linux), "own.git")); err != nil {
 		return err
 	}
-	if archiveErr != nil && !errors.As(unpackErr, new(*toolError)) {
+	if archiveErr != nil && !errors.As(unpackErr, new(*kernels.ToolError)) {
 		return archiveErr
 	}
 	return errors.Join(unpackErr, archiveErr)

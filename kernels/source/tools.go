@@ -1,8 +1,6 @@
 package source
 
 import (
-	"context"
-	"os/exec"
 	"regexp"
 	"syscall"
 	"time"
@@ -24,11 +22,3 @@ var tools = kernels.Tools{
 	End:   syscall.SIGKILL,
 	Grace: killGrace,
 }
-
-type toolError = kernels.ToolError
-
-func command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	return tools.Command(ctx, name, args...)
-}
-
-func output(ctx context.Context, cmd *exec.Cmd) (string, error) { return tools.Run(ctx, cmd) }

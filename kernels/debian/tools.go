@@ -1,8 +1,6 @@
 package debian
 
 import (
-	"context"
-	"os/exec"
 	"regexp"
 	"syscall"
 	"time"
@@ -26,11 +24,3 @@ var tools = kernels.Tools{
 	End:   syscall.SIGTERM,
 	Grace: 20 * time.Second,
 }
-
-type toolError = kernels.ToolError
-
-func command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	return tools.Command(ctx, name, args...)
-}
-
-func run(ctx context.Context, cmd *exec.Cmd) (string, error) { return tools.Run(ctx, cmd) }
