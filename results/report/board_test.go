@@ -24,7 +24,7 @@ var (
 func midway() *Board {
 	b := NewBoard(dawn.Add(time.Second))
 	at := dawn
-	tell := func(e results.Event) {
+	send := func(e results.Event) {
 		at = at.Add(time.Second)
 		e.Time = at
 		b.Add(e)
@@ -36,29 +36,29 @@ func midway() *Board {
 	for _, t := range targets {
 		cells = append(cells, results.Cell{Target: t, Suite: "lifecycle"}, results.Cell{Target: t, Suite: "mysuite"})
 	}
-	tell(results.Event{Kind: results.EventPlan, Text: "mydriver", Cells: cells})
+	send(results.Event{Kind: results.EventPlan, Text: "mydriver", Cells: cells})
 	for _, t := range targets[:4] {
-		tell(stage(t, "", results.StageFetch, results.StateDone))
+		send(stage(t, "", results.StageFetch, results.StateDone))
 	}
-	tell(stage(targets[0], "", results.StageBuild, results.StateCached))
-	tell(stage(targets[1], "", results.StageBuild, results.StateDone))
+	send(stage(targets[0], "", results.StageBuild, results.StateCached))
+	send(stage(targets[1], "", results.StageBuild, results.StateDone))
 	failed := stage(targets[2], "", results.StageBuild, results.StateFailed)
 	failed.Text = "io.c:812: too few arguments to function 'submit_it'"
-	tell(failed)
-	tell(stage(targets[3], "", results.StageBuild, results.StateStart))
+	send(failed)
+	send(stage(targets[3], "", results.StageBuild, results.StateStart))
 	progress := stage(targets[4], "", results.StageFetch, results.StateProgress)
 	progress.Text, progress.Done, progress.Total = "linux-image-7.3.4+deb13-amd64", 43, 100
-	tell(progress)
+	send(progress)
 	passed := []results.Spec{{Name: "a", Status: results.Pass}, {Name: "b", Status: results.Pass}}
 	for _, s := range []string{"lifecycle", "mysuite"} {
-		tell(results.Event{Kind: results.EventRecord, Target: targets[0], Suite: s, Record: &results.Record{Status: results.Pass, Specs: passed}})
-		tell(results.Event{Kind: results.EventRecord, Target: targets[2], Suite: s,
+		send(results.Event{Kind: results.EventRecord, Target: targets[0], Suite: s, Record: &results.Record{Status: results.Pass, Specs: passed}})
+		send(results.Event{Kind: results.EventRecord, Target: targets[2], Suite: s,
 			Record: &results.Record{Status: results.Fail, Stage: results.StageBuild, Code: results.CodeBuildError, Reason: failed.Text}})
 	}
-	tell(results.Event{Kind: results.EventRecord, Target: targets[1], Suite: "lifecycle", Record: &results.Record{Status: results.Pass, Specs: passed}})
-	tell(stage(targets[1], "mysuite", results.StageBoot, results.StateStart))
-	tell(stage(targets[1], "mysuite", results.StageTest, results.StateStart))
-	tell(results.Event{Kind: results.EventSpec, Target: targets[1], Suite: "mysuite", Stage: results.StageTest, State: results.StateStart,
+	send(results.Event{Kind: results.EventRecord, Target: targets[1], Suite: "lifecycle", Record: &results.Record{Status: results.Pass, Specs: passed}})
+	send(stage(targets[1], "mysuite", results.StageBoot, results.StateStart))
+	send(stage(targets[1], "mysuite", results.StageTest, results.StateStart))
+	send(results.Event{Kind: results.EventSpec, Target: targets[1], Suite: "mysuite", Stage: results.StageTest, State: results.StateStart,
 		Text: "drains the log\x1b[2J before the machine is suspended and nothing can be written any more", Done: 6, Total: 14})
 	return b
 }
@@ -96,11 +96,11 @@ func TestBoardLetsRecordsGo(t *testing.T) {
 	b.Add(results.Event{Kind: results.EventPlan, Text: "mydriver", Cells: []results.Cell{{Target: targets[0], Suite: "lifecycle"}}})
 	rec := &results.Record{Status: results.Fail, Stage: results.StageTest, Code: results.CodeSpecFailed, Reason: "a is not b",
 		Specs: []results.Spec{{Name: "a", Status: results.Pass}, {Name: "b", Status: results.Fail}}}
-	told := weak.Make(rec)
+	held := weak.Make(rec)
 	b.Add(results.Event{Kind: results.EventRecord, Target: targets[0], Suite: "lifecycle", Record: rec})
 	rec = nil
 	runtime.GC()
-	if told.Value() != nil {
+	if held.Value() != nil {
 		t.Error("the record is still held")
 	}
 	if view := b.View(Frame{Width: 120, Now: dawn}); !strings.Contains(view, "1/2") || !strings.Contains(view, "a is not b") {
