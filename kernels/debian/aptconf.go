@@ -37,7 +37,7 @@ func (st *state) configure(ctx context.Context) error {
 }
 
 // aptConf stops apt from reading the host's files. APT::Sandbox::User: the unprivileged user that apt turns into as root could
-// not reach our folders. The caches of its own, 90 MB for each suite, spare it half a second. Error-Mode: an index that could not be refreshed is an error, not a warning.
+// not reach the folders of the store. The caches of its own, 90 MB for each suite, spare it half a second. Error-Mode: an index that could not be refreshed is an error, not a warning.
 const aptConf = `Dir::Etc::main "/dev/null";
 Dir::Etc::parts "/dev/null";
 Dir::Etc::sourcelist "@DIR@/sources.list";

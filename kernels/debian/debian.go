@@ -1,7 +1,7 @@
 // Package debian obtains kernels from a Debian archive: a suite's index says which there are, its packages become a tree,
 // and a root of the same suite holds the compiler the headers ask for.
 //
-// apt, dpkg-deb and mmdebstrap do the archive's work, apt with a state and a configuration of our own, so that nothing of
+// apt, dpkg-deb and mmdebstrap do the archive's work, apt with a state and a configuration of its own, so that nothing of
 // the host's changes and every byte is checked against the archive's signature. No archive's address is known here: it comes
 // from the host's apt sources, the configuration or the environment. This package must never know what is built or booted.
 package debian

@@ -21,7 +21,7 @@ const anyAge = 100 * 365 * 24 * time.Hour
 
 // download fetches the packages of a store's entry, which is just being filled, and returns their files, checked against what
 // was resolved. They lie where the next try finds what this one got, and go when the entry is made. An archive drops what it
-// replaces: where our index is behind it, a second try follows a new one.
+// replaces: where the index in the store is behind it, a second try follows a new one.
 func (st *state) download(ctx context.Context, kind, id, what string, pkgs []kernels.Package, report func(kernels.Progress)) ([]string, error) {
 	if _, err := st.ensure(ctx, anyAge); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (st *state) addresses(ctx context.Context, pkgs []kernels.Package) ([]wante
 // aptHelper is apt's own program for single files. It is no command that is found by name.
 const aptHelper = "/usr/lib/apt/apt-helper"
 
-// endTogether runs a command whose helpers end as it does. Were we killed, only the command itself would hear of it; but it is
+// endTogether runs a command whose helpers end as it does. If this process is killed, only the command itself is signalled; but it is
 // the one who holds the connection that notes, when asked to end, of which day the half of a file is, and without that day
 // no archive gives the other half alone (RFC 9110, If-Range).
 const endTogether = `trap 'trap "" TERM; kill 0; wait' TERM; "$@" & wait $!`

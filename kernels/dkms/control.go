@@ -78,7 +78,7 @@ func readControl(r io.Reader) (needs []string, err error) {
 	}
 }
 
-// needsOf reads a field Depends: one relation each, without what we stand for, what is for other architectures, and what is only
+// needsOf reads a field Depends: one relation each, without dkms itself, what is for other architectures, and what is only
 // filled in when the package is made: what debhelper finds out, and packages of the same source.
 func needsOf(field string) (needs []string, err error) {
 	parsed, err := dependency.Parse(strings.TrimSpace(field))

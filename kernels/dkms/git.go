@@ -47,7 +47,7 @@ func isURL(name string) bool {
 		strings.HasSuffix(name, ".git") && strings.Contains(name, "@") && strings.Contains(name, ":")
 }
 
-// openGit unpacks a revision of a repository. It is read from a bare clone of our own: unpacked from the repository itself, it
+// openGit unpacks a revision of a repository. It is read from a bare clone of its own: unpacked from the repository itself, it
 // would go through whatever programs that one's configuration names as filters.
 func openGit(ctx context.Context, repository, rev, work string) (*Package, error) {
 	given := repository + "@" + rev

@@ -58,7 +58,7 @@ func (l *buildLog) footer(err error, elapsed time.Duration) error {
 	return l.err
 }
 
-// printf writes a line of our own.
+// printf writes a line that is not output.
 func (l *buildLog) printf(format string, args ...any) {
 	if _, err := fmt.Fprintf(l.out, format, args...); err != nil && l.err == nil {
 		l.err = err

@@ -84,7 +84,7 @@ func Pick(tags []string, text string) (names, notices []string) {
 	return names, notices
 }
 
-// beyondLTS says when there are so many series after the last longterm one that we do not know them all.
+// beyondLTS says when there are so many series after the last longterm one that lts may lack some.
 func beyondLTS(all []tagged) []string {
 	last, _ := parseTag(lts[len(lts)-1])
 	later := map[string]bool{}

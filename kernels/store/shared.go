@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// sharedStore is the store that $MODMATRIX_SHARED names, an absolute path; "" where that is not set, or is our own.
+// sharedStore is the store that $MODMATRIX_SHARED names, an absolute path; "" where that is not set, or is own.
 func sharedStore(own string) (string, error) {
 	dir := os.Getenv("MODMATRIX_SHARED")
 	if dir == "" {
