@@ -32,11 +32,11 @@ var house = []room{
 	{path: "results/wire/calm", floor: 0, reason: "a flag of Go's runtime, for programs that run in a guest", only: "nothing"},
 
 	{path: "kernels", floor: 1, reason: "selectors, targets, trees; obtains and builds against kernels, and never boots one", beside: "kernels/kconfig",
-		starts: "the tools of its sources, through Tools"},
+		starts: "the tools of its sources, through Tools: git, tar, make, apt"},
 	{path: "kernels/store", floor: 1, reason: "keeps folders; knows nothing of kernels", only: "nothing", starts: "unshare, to remove a root"},
 	{path: "kernels/kconfig", floor: 1, reason: "reads a .config, whoever's it is", only: "nothing"},
 	{path: "kernels/debian", floor: 1, reason: "one kind of source", beside: "kernels kernels/kconfig kernels/store", starts: "apt, mmdebstrap and dpkg-deb"},
-	{path: "kernels/source", floor: 1, reason: "one kind of source", beside: "kernels kernels/kconfig kernels/store", starts: "git, tar and make"},
+	{path: "kernels/source", floor: 1, reason: "one kind of source", beside: "kernels kernels/kconfig kernels/store"},
 	{path: "kernels/dir", floor: 1, reason: "one kind of source", beside: "kernels kernels/kconfig kernels/store", starts: "a compiler, for its version; depmod"},
 	{path: "kernels/host", floor: 1, reason: "one kind of source: an installed kernel is a directory that dir can read", beside: "kernels kernels/dir kernels/store"},
 	{path: "kernels/kbuild", floor: 1, reason: "builds a module against a tree", beside: "kernels kernels/kconfig", starts: "bwrap, with make in it; git, for the module's commit"},
