@@ -100,7 +100,7 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 		}
 		return os.WriteFile(filepath.Join(dir, cellConsole), console, 0o644)
 	})
-	if err == nil {
+	if err == nil && c.plansAlone() {
 		err = c.rememberSpecs(ctx, g)
 	}
 	if err != nil {
@@ -120,9 +120,10 @@ func (c *cell) specsKey(suite string) string {
 	return store.Digest("v3", c.tree.Digest, t.Version, t.Flavour, c.spec().Focus, c.run.suites[suite].sum)
 }
 
-// rememberSpecs keeps what the suite planned in a guest that passed: the next guest of this kernel need not ask it.
+// rememberSpecs keeps what the suite planned in a guest in which nothing foreign but the suite itself had run by then: the
+// next guest of this kernel need not ask it, whichever module it has.
 func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
-	if g == nil || len(g.Planned) == 0 {
+	if g == nil || len(g.Planned) == 0 || g.Broken != "" {
 		return nil
 	}
 	_, _, err := c.run.h.store.Fill(ctx, "specs", c.specsKey(c.suite), func(dir string) error {
@@ -133,6 +134,12 @@ func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
 		return os.WriteFile(filepath.Join(dir, "specs.json"), data, 0o644)
 	})
 	return err
+}
+
+// plansAlone reports whether the suite plans in its guests before any code of another package or suite has run there: with
+// that code's own word for it, one module could decide what is expected of the next.
+func (c *cell) plansAlone() bool {
+	return len(c.built.depends) == 0 && (c.spec().Isolate != IsolateNone || len(c.run.plan.Suites) == 1)
 }
 
 // knownSpecs returns what the suite planned on this kernel before; the zero value when nobody knows.

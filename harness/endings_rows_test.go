@@ -147,6 +147,7 @@ var framesCome = []ending{
 	{name: "longest-frame", script: passes("call spoil stretch:1048576\ncall tell taint:test=4096"), want: "PASS@"},
 	{name: "too-long-a-frame", script: passes("call spoil stretch:1048577\ncall tell taint:test=4096"), want: "ERROR@test infra", reason: "lost"},
 	{name: "hello-twice", script: passes("call tell hello"), want: "ERROR@shutdown infra", reason: "hello"},
+	{name: "plan-after-the-load", script: "call tell boot load plan:ghost begin:test pass:one pass:two pass:ghost exit:0 done:test taint:test=4096 unload end\npoweroff", want: "ERROR@shutdown infra", reason: "planned specs after"},
 	{name: "hello-as-another", script: "call tell hello:9.9-other hello taint:boot=0 plan:one,two load test unload end\npoweroff", want: "ERROR@shutdown infra", reason: `as "9.9-other"`},
 }
 

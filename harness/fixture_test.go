@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { playGuest(g, len(passFrames())) })
-	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { playGuest(g, 3) })
+	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { playGuest(g, 4) })
 	vmtest.Register("until-spec", func(g *vmtest.Guest, _ ...string) { playGuest(g, 8) })
 	vmtest.Register("fail-second", func(g *vmtest.Guest, args ...string) {
 		old, _ := os.ReadFile(args[0])
@@ -182,11 +182,11 @@ func passFrames() []wire.Frame {
 	frames := []wire.Frame{
 		{Kind: wire.KindHello, Release: release},
 		{Kind: wire.KindTaint, Stage: "boot"},
+		{Kind: wire.KindPlan, Specs: []wire.Spec{spec}},
 		{Kind: wire.KindStage, Stage: "load"},
 		{Kind: wire.KindLoad, Module: "fifo"},
 		{Kind: wire.KindStage, Stage: "load", Done: true},
 		{Kind: wire.KindStage, Stage: "test"},
-		{Kind: wire.KindPlan, Specs: []wire.Spec{spec}},
 		{Kind: wire.KindSpecStart, Spec: &spec},
 		{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
 		{Kind: wire.KindSuiteEnd},

@@ -147,20 +147,20 @@ func evidence(i int) judge.Evidence {
 	}
 	add(wire.Frame{Kind: wire.KindHello, Release: release})
 	add(wire.Frame{Kind: wire.KindTaint, Stage: wire.StageBoot})
+	specs := make([]wire.Spec, manySpecs)
+	for i := range specs {
+		specs[i].Name = fmt.Sprintf("the module does what spec %d of it says", i)
+	}
+	add(wire.Frame{Kind: wire.KindPlan, Specs: specs})
 	stage(wire.StageLoad, func() { add(wire.Frame{Kind: wire.KindLoad, Module: "synthetic"}) })
-	stage(wire.StageTest, func() { addSpecs(add) })
+	stage(wire.StageTest, func() { addSpecs(add, specs) })
 	stage(wire.StageUnload, func() { add(wire.Frame{Kind: wire.KindUnload, Module: "synthetic"}) })
 	add(wire.Frame{Kind: wire.KindStage, Stage: wire.StageShutdown})
 	add(wire.Frame{Kind: wire.KindEnd})
 	return judge.Evidence{Built: true, Modules: 1, Want: release, Guest: g, End: judge.Ending{Reason: judge.CleanEnd}}
 }
 
-func addSpecs(add func(wire.Frame)) {
-	specs := make([]wire.Spec, manySpecs)
-	for i := range specs {
-		specs[i].Name = fmt.Sprintf("the module does what spec %d of it says", i)
-	}
-	add(wire.Frame{Kind: wire.KindPlan, Specs: specs})
+func addSpecs(add func(wire.Frame), specs []wire.Spec) {
 	for _, s := range specs {
 		add(wire.Frame{Kind: wire.KindSpecStart, Spec: &s})
 		s.State, s.DurationMS, s.Attempts = "passed", 1, 1

@@ -182,11 +182,11 @@ func frames(states ...string) []wire.Frame {
 	return slices.Concat([]wire.Frame{
 		{Kind: wire.KindHello},
 		{Kind: wire.KindTaint, Stage: "boot"},
+		{Kind: wire.KindPlan, Specs: plan},
 		{Kind: wire.KindStage, Stage: "load"},
 		{Kind: wire.KindLoad, Module: "mydriver"},
 		{Kind: wire.KindStage, Stage: "load", Done: true},
 		{Kind: wire.KindStage, Stage: "test"},
-		{Kind: wire.KindPlan, Specs: plan},
 	}, ran, []wire.Frame{
 		{Kind: wire.KindSuiteEnd},
 		{Kind: wire.KindStage, Stage: "test", Done: true},

@@ -44,11 +44,11 @@ func TestMain(m *testing.M) {
 var frames = []wire.Frame{
 	{Kind: wire.KindHello},
 	{Kind: wire.KindTaint, Stage: "boot"},
+	{Kind: wire.KindPlan, Specs: []wire.Spec{{Name: "one"}}},
 	{Kind: wire.KindStage, Stage: "load"},
 	{Kind: wire.KindLoad, Module: "fifo"},
 	{Kind: wire.KindStage, Stage: "load", Done: true},
 	{Kind: wire.KindStage, Stage: "test"},
-	{Kind: wire.KindPlan, Specs: []wire.Spec{{Name: "one"}}},
 	{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: "one"}},
 	{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
 	{Kind: wire.KindSuiteEnd},

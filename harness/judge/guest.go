@@ -177,6 +177,9 @@ func (g *Guest) stage(s results.Stage, f wire.Frame) {
 func (g *Guest) spec(f wire.Frame) {
 	switch {
 	case f.Kind == wire.KindPlan:
+		if g.Stage != "" {
+			g.doubtPlan()
+		}
 		g.Title = f.Text
 		for _, s := range f.Specs {
 			g.Planned = keep(g.Planned, s)
@@ -204,6 +207,11 @@ func (g *Guest) doubt(format string, args ...any) {
 	if g.Broken == "" {
 		g.Broken = fmt.Sprintf(format, args...)
 	}
+}
+
+// doubtPlan notes that a plan came late: PID 1 sends it before there is a module under test that could forge one.
+func (g *Guest) doubtPlan() {
+	g.doubt("the guest planned specs after the first module was loaded")
 }
 
 // bounded notes that specs may be missing from a list of n.

@@ -40,10 +40,10 @@ func goodFrames() (frames []wire.Frame) {
 	}
 	add(wire.Frame{Kind: wire.KindHello, Release: release})
 	add(wire.Frame{Kind: wire.KindTaint, Stage: string(results.StageBoot)})
-	stage(results.StageLoad, wire.Frame{Kind: wire.KindLoad, Module: "fifo"})
 	one, two := wire.Spec{Name: "one"}, wire.Spec{Name: "two"}
+	add(wire.Frame{Kind: wire.KindPlan, Specs: []wire.Spec{one, two}})
+	stage(results.StageLoad, wire.Frame{Kind: wire.KindLoad, Module: "fifo"})
 	stage(results.StageTest,
-		wire.Frame{Kind: wire.KindPlan, Specs: []wire.Spec{one, two}},
 		wire.Frame{Kind: wire.KindSpecStart, Spec: &one},
 		wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
 		wire.Frame{Kind: wire.KindSpecStart, Spec: &two},

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
@@ -44,6 +46,9 @@ func (r *Rounds) Add(f wire.Frame) bool {
 		}
 		if f.Suite != "" && f.Kind == wire.KindStage {
 			r.begun[i], r.now = true, max(r.now, i)
+		}
+		if f.Kind == wire.KindPlan && slices.Contains(r.begun, true) {
+			g.doubtPlan()
 		}
 		f.Seq = g.expected
 		g.Add(f)

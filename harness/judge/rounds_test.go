@@ -43,6 +43,13 @@ func TestRounds(t *testing.T) {
 	if !a.Lost || !b.Lost || !c.Lost {
 		t.Error("what was lost may be of any round")
 	}
+	if b.Broken != "" {
+		t.Error("a plan before the first module is as it should be")
+	}
+	r.Add(wire.Frame{Kind: wire.KindPlan, Suite: "c", Nonce: "nonce", Seq: 100})
+	if c.Broken == "" || a.Broken != "" {
+		t.Error("a module of an earlier round can plan what it likes for a later one")
+	}
 	if r.Add(wire.Frame{Kind: wire.KindEnd, Nonce: "other", Seq: 100}) || a.End || a.Foreign != 1 {
 		t.Error("a foreign frame counts for nothing")
 	}
