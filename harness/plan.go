@@ -87,8 +87,8 @@ func (p *Plan) Digest() string {
 }
 
 // Plan looks at the module and the suites and resolves the selectors; it builds and boots nothing.
-// It returns a *UsageError for a mistake of the caller, and an error that wraps ErrNothingMatched when a selector names
-// no kernel or none could be resolved. What comes back must be closed.
+// It returns a *UsageError for a mistake of the caller, an error that wraps ErrNothingMatched when a selector names
+// no kernel, and one that wraps kernels.ErrUnavailable when none could be resolved. What comes back must be closed.
 func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
 	p, err := h.PlanModule(ctx, spec)
 	if err != nil {

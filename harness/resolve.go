@@ -161,7 +161,7 @@ func (p *Plan) worthRunning() error {
 	case len(p.Targets) > 0 || slices.ContainsFunc(p.Unresolved, known):
 		return nil
 	case len(p.Unresolved) > 0:
-		return fmt.Errorf("%w: %s", ErrNothingMatched, p.Unresolved[0].Reason)
+		return fmt.Errorf("%w: %s", kernels.ErrUnavailable, strings.TrimPrefix(p.Unresolved[0].Reason, kernels.ErrUnavailable.Error()+": "))
 	}
 	return fmt.Errorf("%w: no kernel was named", ErrNothingMatched)
 }

@@ -101,10 +101,13 @@ func TestOneKernelCannotBeHad(t *testing.T) {
 
 func TestPlansThatAreNone(t *testing.T) {
 	f := newFixture(t, "")
-	for names, want := range map[string]string{"debian:nothing": "no nothing", "debian:offline": "no network"} {
-		f.spec.Kernels = Selectors(strings.Fields(names)...)
-		if _, err := f.Plan(t.Context(), f.spec); !errors.Is(err, ErrNothingMatched) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", names, err)
+	for name, want := range map[string]struct {
+		is   error
+		says string
+	}{"debian:nothing": {ErrNothingMatched, "no nothing"}, "debian:offline": {kernels.ErrUnavailable, "no network"}} {
+		f.spec.Kernels = Selectors(name)
+		if _, err := f.Plan(t.Context(), f.spec); !errors.Is(err, want.is) || !strings.Contains(err.Error(), want.says) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	f.spec.Kernels = Selectors("debian:old", "debian:nothing")

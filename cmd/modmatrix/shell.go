@@ -52,7 +52,7 @@ func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
 		plan.Targets = plan.Targets[n-1:]
 	}
 	if len(plan.Targets) == 0 {
-		return fmt.Errorf("%w: %s", harness.ErrNothingMatched, plan.Unresolved[0].Reason)
+		return fmt.Errorf("%w: %s", kernels.ErrUnavailable, plan.Unresolved[0].Reason)
 	}
 	t := &guestTerminal{app: a, watcher: w, kernel: harness.Label(plan.Targets[0]), joined: make(chan struct{})}
 	defer t.restore()
