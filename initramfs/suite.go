@@ -55,7 +55,7 @@ func SuiteDigest(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("digest suite: %w", err)
 	}
-	list, err := runGo(ctx, dir, suiteEnv, "list", "-deps", "-test", "-f", suiteFiles, ".")
+	list, err := runGo(ctx, dir, suiteEnv, "list", "-buildvcs=false", "-deps", "-test", "-f", suiteFiles, ".")
 	if err != nil {
 		return "", fmt.Errorf("digest suite: %w", err)
 	}
@@ -81,7 +81,7 @@ func CompileSuite(ctx context.Context, dir, out string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", abs, ".")
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", abs, ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), suiteEnv...)
 	var text bytes.Buffer

@@ -3,6 +3,7 @@ package initramfs
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,5 +52,38 @@ func TestCompileSuite(t *testing.T) {
 	}
 	if after, err := SuiteDigest(t.Context(), dir); err != nil || after == before {
 		t.Errorf("digest %s as before, %v", after, err)
+	}
+}
+
+// go asks git for the state of what it builds, and git runs what the suite's repository names.
+func TestSuiteRunsNoGit(t *testing.T) {
+	for name, pkg := range map[string]string{"a library": "x", "a program": "main"} {
+		t.Run(name, func(t *testing.T) {
+			dir := writeSuite(t, map[string]string{"go.mod": "module x\n\ngo 1.26\n", "x.go": "package " + pkg + "\n\nfunc main() {}\n",
+				"x_test.go": "package " + pkg + "\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) {}\n"})
+			trap := filepath.Join(t.TempDir(), "sprung")
+			for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "x"},
+				{"config", "core.fsmonitor", "touch " + trap + "; false"}} {
+				if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+					t.Fatalf("git %s: %v: %s", args, err, out)
+				}
+			}
+			t.Setenv("GOFLAGS", "-buildvcs=true")
+			if _, err := SuiteDigest(t.Context(), dir); err != nil {
+				t.Error(err)
+			}
+			if err := CompileSuite(t.Context(), dir, filepath.Join(t.TempDir(), "x.test")); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(trap); err == nil {
+				t.Error("a program that the repository names was run")
+			}
+			cmd := exec.Command("go", "test", "-c", "-o", os.DevNull, ".")
+			cmd.Dir = dir
+			out, err := cmd.CombinedOutput()
+			if _, missing := os.Stat(trap); missing != nil {
+				t.Errorf("the attack does not even work against go: %v: %s", err, out)
+			}
+		})
 	}
 }
