@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/modmatrix/modmatrix/kernels/dkms"
+	"github.com/modmatrix/modmatrix/kernels/git"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
@@ -108,7 +109,7 @@ func asUsage(err error, given string) error {
 }
 
 // about is what results.json says of the module before anything is built.
-func (in intake) about(spec Spec) (results.Module, error) {
+func (in intake) about(ctx context.Context, spec Spec) (results.Module, error) {
 	pkg := in.module
 	digest, err := pkg.Digest(notSource(spec))
 	if err != nil {
@@ -119,7 +120,10 @@ func (in intake) about(spec Spec) (results.Module, error) {
 	case pkg.Revision != "":
 		m.Git = &results.Git{Commit: pkg.Revision}
 	case pkg.Kind == dkms.Folder:
-		m.Git = kbuild.GitState(pkg.Source)
+		// Where a source comes from is worth saying, not worth failing for.
+		if commit, dirty, err := git.State(ctx, pkg.Source); err == nil {
+			m.Git = &results.Git{Commit: commit, Dirty: dirty}
+		}
 	}
 	return m, nil
 }

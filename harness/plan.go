@@ -109,7 +109,7 @@ func (h *Harness) PlanModule(ctx context.Context, spec Spec) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Spec: spec, in: in}
-	if p.Module, err = in.about(spec); err == nil {
+	if p.Module, err = in.about(ctx, spec); err == nil {
 		p.Suites, err = findSuites(spec.Suites)
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -115,6 +116,62 @@ func TestGitRunsNothingOfTheRepository(t *testing.T) {
 	}
 	if _, err := os.Stat(trap); err == nil {
 		t.Error("a program that the repository names was run")
+	}
+	gitIn(t, dir, "archive", "--output=/dev/null", "HEAD")
+	if _, err := os.Stat(trap); err != nil {
+		t.Error("the attack does not even work against git")
+	}
+}
+
+// TestCommitOfALockIsNoOption: a lock says which commit is to be compiled, and a stranger may have written it.
+func TestCommitOfALockIsNoOption(t *testing.T) {
+	dir := repository(t, fakeKernel)
+	s, _ := newSource(t, Config{})
+	sel, err := kernels.ParseSelector("git:" + dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Resolve(t.Context(), sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := filepath.Join(t.TempDir(), "written")
+	option := "--output=" + written
+	res.Targets[0].Packages[0].Version = option
+	if _, err := s.Fetch(t.Context(), res.Targets[0], nil); err == nil || !strings.Contains(err.Error(), "is no tree of a commit") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(written); err == nil {
+		t.Error("it was taken for an option")
+	}
+	exec.Command("git", "-C", dir, "archive", option).Run()
+	if _, err := os.Stat(written); err != nil {
+		t.Error("the attack does not even work against git")
+	}
+}
+
+// TestGitFetchesNothingForTheRepository: of a partial clone only what is there is read.
+func TestGitFetchesNothingForTheRepository(t *testing.T) {
+	trap := filepath.Join(t.TempDir(), "sprung")
+	dir := repository(t, fakeKernel)
+	blob := gitIn(t, dir, "rev-parse", "HEAD:init/main.c")
+	for key, value := range map[string]string{"extensions.partialClone": "origin", "remote.origin.promisor": "true", "core.repositoryFormatVersion": "1",
+		"remote.origin.url": "file:///", "remote.origin.uploadpack": "touch " + trap + ";"} {
+		gitIn(t, dir, "config", key, value)
+	}
+	if err := os.Remove(filepath.Join(dir, ".git/objects", blob[:2], blob[2:])); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := newSource(t, Config{})
+	if _, err := fetch(t, s, "git:"+dir); err == nil || !strings.Contains(err.Error(), "is the clone partial? git fetch it whole") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(trap); err == nil {
+		t.Error("a program that the repository names was run")
+	}
+	exec.Command("git", "-C", dir, "archive", "HEAD").Run()
+	if _, err := os.Stat(trap); err != nil {
+		t.Error("the attack does not even work against git")
 	}
 }
 

@@ -168,16 +168,13 @@ func (o origin) unpackGit(ctx context.Context, b box, log *buildLog) error {
 	defer r.Close()
 	written := make(chan error, 1)
 	go func() {
-		err := archive(ctx, o, filepath.Dir(b.linux), w)
+		err := archive(ctx, o, w)
 		w.Close()
 		written <- err
 	}()
 	unpackErr := b.run(ctx, r, log, untar("--no-auto-compress")...)
 	r.Close() // git must not wait for a tar that failed
 	archiveErr := <-written
-	if err := os.RemoveAll(filepath.Join(filepath.Dir(b.linux), "own.git")); err != nil {
-		return err
-	}
 	if archiveErr != nil && !errors.As(unpackErr, new(*kernels.ToolError)) {
 		return archiveErr
 	}

@@ -14,9 +14,8 @@ const killGrace = 10 * time.Second
 // fault is a line that says what went wrong, as against the many that say what was done.
 var fault = regexp.MustCompile(`(?i)(\berror\b|\bfatal\b|cannot|no rule to make|not found|no space left|^bwrap:)`)
 
-// tools are git, and the sandbox that kernels are compiled in: there is nothing in it to tidy up.
+// tools are the sandbox that kernels are compiled in: there is nothing in it to tidy up.
 var tools = kernels.Tools{
-	Env:   []string{"GIT_TERMINAL_PROMPT=0", "GIT_NO_LAZY_FETCH=1"},
 	Cures: map[string]string{"git": "install git", "bwrap": "install bubblewrap"},
 	Fault: fault,
 	End:   syscall.SIGKILL,
