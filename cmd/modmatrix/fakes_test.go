@@ -119,8 +119,8 @@ func registerGuests() {
 	vmtest.Register("skip", func(g *vmtest.Guest, _ ...string) { play(g, frames("skipped", "")) })
 	vmtest.Register("refuse", func(g *vmtest.Guest, _ ...string) {
 		all := frames("", "")
-		all[3].Errno = int(syscall.EINVAL)
-		play(g, append(all[:4], all[len(all)-1]))
+		all[4].Errno = int(syscall.EINVAL)
+		play(g, append(all[:5], all[len(all)-1]))
 	})
 	vmtest.Register("fail-first", func(g *vmtest.Guest, args ...string) {
 		all := frames("passed", "passed")
@@ -142,7 +142,7 @@ func registerGuests() {
 	})
 	vmtest.Register("shell", func(g *vmtest.Guest, _ ...string) {
 		all := frames("", "")
-		play(g, all[:5])
+		play(g, all[:6])
 		greet(g.Terminal, planned(g, "release"))
 	})
 }
