@@ -14,63 +14,23 @@ import (
 )
 
 func cacheCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "cache",
-		Short: "The store of all that spares a run its work",
-		Long: `The store holds whatever is costly to make: kernels and the roots their modules are built in, guest images, frozen guests,
-suites, builds, and cells that passed. All of it is made again when it is needed, so nothing is lost by deleting it
-but time.
-
-It lives in $MODMATRIX_CACHE, else in the user's cache folder, and is kept below $MODMATRIX_CACHE_MAX (20GiB; 0: no limit).
-
-$MODMATRIX_SHARED names the store of another user, which is looked at before anything is downloaded or compiled: kernels,
-roots, packages, guest images and suites that are there, and whole, are used in place. Nothing is written to it, not even
-when it was last used: its owner decides what goes.`,
-		Example: `  modmatrix cache ls
-  modmatrix cache gc --max-size 5G
-  modmatrix cache verify`,
-		Args: noVerb,
-		RunE: func(*cobra.Command, []string) error { return usage("cache needs a verb: ls, gc or verify") },
-	}
-	cmd.AddCommand(cacheLs(a), cacheGC(a), cacheVerify(a))
-	return cmd
+	return group("cache", "verb", cacheLs(a), cacheGC(a), cacheVerify(a))
 }
 
 func cacheLs(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "ls",
-		Short: "List everything in the store, and why it is kept",
-		Long: `Ls lists everything in the store with the room that it takes on the disk, when it was last used, and why it is kept. Files
-with holes, such as the memory of a frozen guest, take less than their length.`,
-		Example: `  modmatrix cache ls
-  modmatrix cache ls --json`,
-		Args: atMost(0),
-		RunE: func(*cobra.Command, []string) error { return a.listStore(nil, why) },
-	}
+	return verb("cache-ls", func(*cobra.Command, []string) error { return a.listStore(nil, why) })
 }
 
 func cacheGC(a *app) *cobra.Command {
 	var lim store.Limits
-	cmd := &cobra.Command{
-		Use:   "gc",
-		Short: "Make room in the store",
-		Long: `Gc deletes what was not used for the longest time until the store is below its limit. Kernels, roots and the indices of
-archives, which come over the network, stay a day longer than all else. What a run uses that is under way stays; what
-killed processes left behind goes in any case, and so do downloads that nobody went on with for a week. The exit code
-is 3 if something that should go could not.`,
-		Example: `  modmatrix cache gc
-  modmatrix cache gc --max-size 20G --dry-run
-  modmatrix cache gc --older-than 30d`,
-		Args: atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if lim.MaxBytes < 0 {
-				if lim.MaxBytes, err = store.Max(); err != nil {
-					return usage("%w", err)
-				}
+	cmd := verb("cache-gc", func(cmd *cobra.Command, _ []string) (err error) {
+		if lim.MaxBytes < 0 {
+			if lim.MaxBytes, err = store.Max(); err != nil {
+				return usage("%w", err)
 			}
-			return a.collect(cmd.Context(), lim)
-		},
-	}
+		}
+		return a.collect(cmd.Context(), lim)
+	})
 	makeRoom(cmd.Flags(), &lim, "max-size", "older-than")
 	return cmd
 }
@@ -134,16 +94,7 @@ func (a *app) showHeld(held []store.Entry) {
 }
 
 func cacheVerify(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify",
-		Short: "Read the whole store, and discard what is damaged",
-		Long: `Verify reads every file of every entry, compares it with the checksums that were written when the entry was made, and
-discards what is damaged: it is made again when it is needed. The exit code is 0 if all is well afterwards, and 3 if
-something damaged could not be discarded.`,
-		Example: "  modmatrix cache verify",
-		Args:    atMost(0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.verifyStore(cmd.Context()) },
-	}
+	return verb("cache-verify", func(cmd *cobra.Command, _ []string) error { return a.verifyStore(cmd.Context()) })
 }
 
 // damage is a damaged entry as JSON Lines have it.

@@ -18,26 +18,10 @@ import (
 
 func explainCommand(a *app) *cobra.Command {
 	var out string
-	cmd := &cobra.Command{
-		Use:   "explain [RELEASE [SUITE]]",
-		Short: "Say why a cell has its status",
-		Long: `Explain reads the results of the last run and says of a cell why it has its status: which row of the table of
-judgement decided, what the evidence is, and where there is more to see. RELEASE is a kernel as the matrix names it, or its
-version; without it, every cell that did not pass is explained. What came of the kernel's own copy of the module (run
---compare-in-tree) is shown beside it.
-
-Where a build failed, the names that the compiler stumbled over are looked up in this kernel's headers and in those of
-the last kernel on which it built, if both are in the store, and a guard is suggested. Nothing is run or downloaded.
-
-` + vocabulary(),
-		Example: `  modmatrix explain
-  modmatrix explain 7.2.12+deb13-amd64
-  modmatrix explain 6.12.117 lifecycle -o nightly`,
-		Args: atMost(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.explain(cmd.Context(), cmp.Or(out, harness.OutName), args)
-		},
-	}
+	cmd := verb("explain", func(cmd *cobra.Command, args []string) error {
+		return a.explain(cmd.Context(), cmp.Or(out, harness.OutName), args)
+	})
+	cmd.Long += "\n\n" + vocabulary()
 	cmd.Flags().StringVarP(&out, "output", "o", "", "`DIR` of the results (default modmatrix-out)")
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"embed"
 	"fmt"
 	"strings"
 
@@ -8,6 +9,40 @@ import (
 
 	"github.com/modmatrix/modmatrix/results/report"
 )
+
+// helpTexts has a file for each verb: how it is called, what it does in a line and in full, and behind "Examples:" how it is used.
+//
+//go:embed help
+var helpTexts embed.FS
+
+// verb is the command that the file NAME.txt describes. It takes an argument for each "[" in the line that says how it is called.
+func verb(name string, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
+	text, err := helpTexts.ReadFile("help/" + name + ".txt")
+	if err != nil {
+		panic(err) // built without it
+	}
+	about, examples, _ := strings.Cut(string(text), "\nExamples:\n")
+	use, about, _ := strings.Cut(about, "\n")
+	short, long, _ := strings.Cut(about, "\n")
+	return &cobra.Command{Use: use, Short: short, Long: strings.TrimSpace(long), Example: strings.TrimSuffix(examples, "\n"),
+		Args: atMost(strings.Count(use, "[")), RunE: run}
+}
+
+// group is a command that does nothing but hold others: a user who names none of them learns what there are.
+func group(name, what string, verbs ...*cobra.Command) *cobra.Command {
+	cmd := verb(name, nil)
+	cmd.Args = noVerb
+	var names []string
+	for _, v := range verbs {
+		cmd.AddCommand(v)
+		names = append(names, v.Name())
+	}
+	cmd.RunE = func(*cobra.Command, []string) error {
+		last := len(names) - 1
+		return usage("%s needs a %s: %s or %s", name, what, strings.Join(names[:last], ", "), names[last])
+	}
+	return cmd
+}
 
 // helpWidth is how wide help is at most.
 const helpWidth = 120

@@ -23,22 +23,7 @@ import (
 var firstSuite []byte
 
 func initCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "init [DIR]",
-		Short: "Put a configuration and a first suite into a module's folder",
-		Long: `Init writes modmatrix.toml, in which every key is explained, and a first suite with the go.mod that it needs, into
-the module's folder DIR (default: this one). It never overwrites anything.`,
-		Example: `  modmatrix init
-  modmatrix init drv && modmatrix run --suite first drv`,
-		Args: atMost(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			dir := "."
-			if len(args) > 0 {
-				dir = args[0]
-			}
-			return a.init(dir)
-		},
-	}
+	return verb("init", func(_ *cobra.Command, args []string) error { return a.init(append(args, ".")[0]) })
 }
 
 // newFile is a file that init writes.

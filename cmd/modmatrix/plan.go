@@ -15,14 +15,7 @@ import (
 
 func planCommand(a *app) *cobra.Command {
 	var s specFlags
-	cmd := s.plans(&cobra.Command{
-		Use:   "plan [MODULE]",
-		Short: "Say what run would do, and do none of it",
-		Long: `Plan resolves the selectors and looks at the module and the suites: it downloads no kernel, builds nothing and
-boots nothing. It takes the flags of run, also those that only matter to what it does not do.`,
-		Example: `  modmatrix plan
-  modmatrix plan -k debian:trixie-backports@7 --json drv`,
-	}, func(cmd *cobra.Command, _ []string, spec harness.Spec) error {
+	cmd := s.verb("plan", func(cmd *cobra.Command, _ []string, spec harness.Spec) error {
 		return a.plan(cmd.Context(), spec)
 	})
 	s.ofRun(cmd)

@@ -26,40 +26,25 @@ const (
 func kernelsPrune(a *app) *cobra.Command {
 	var lim store.Limits
 	var all, keepLocked bool
-	cmd := &cobra.Command{
-		Use:   "prune",
-		Short: "Delete kernels and roots that were not used for a while",
-		Long: `Prune deletes what modmatrix kernels ls lists, that first which was not used for the longest time: all that was not used
-since --older, and as much more as takes the rest above --max. Without either it only says what was not used for 30
-days. What is deleted is fetched again when it is needed, as long as its archive has it.
-
-What a run uses stays, and so does what the modmatrix.lock in this folder pins, unless --keep-locked=false. The exit code
-is 3 if something that should go could not. For all that the store holds there is modmatrix cache gc.`,
-		Example: `  modmatrix kernels prune
-  modmatrix kernels prune --older 7d
-  modmatrix kernels prune --dry-run --max 5G
-  modmatrix kernels prune --all`,
-		Args: atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if all && (lim.MaxBytes >= 0 || !lim.Before.IsZero()) {
-				return usage("--all deletes everything: --older and --max say nothing beside it")
+	cmd := verb("kernels-prune", func(cmd *cobra.Command, _ []string) error {
+		if all && (lim.MaxBytes >= 0 || !lim.Before.IsZero()) {
+			return usage("--all deletes everything: --older and --max say nothing beside it")
+		}
+		if all {
+			lim.Before = time.Now()
+		}
+		if keepLocked {
+			lock, there, err := lockHere()
+			switch {
+			case err != nil:
+				return err
+			case !there && cmd.Flags().Changed("keep-locked"):
+				return usage("--keep-locked: there is no %s in this folder; modmatrix kernels update writes one", harness.LockName)
 			}
-			if all {
-				lim.Before = time.Now()
-			}
-			if keepLocked {
-				lock, there, err := lockHere()
-				switch {
-				case err != nil:
-					return err
-				case !there && cmd.Flags().Changed("keep-locked"):
-					return usage("--keep-locked: there is no %s in this folder; modmatrix kernels update writes one", harness.LockName)
-				}
-				lim.Keep = func(e store.Entry) bool { return lock.Pins(e) != "" }
-			}
-			return a.prune(cmd.Context(), lim)
-		},
-	}
+			lim.Keep = func(e store.Entry) bool { return lock.Pins(e) != "" }
+		}
+		return a.prune(cmd.Context(), lim)
+	})
 	f := cmd.Flags()
 	makeRoom(f, &lim, "max", "older")
 	f.BoolVar(&all, "all", false, "delete all that no run uses")

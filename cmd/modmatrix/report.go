@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,36 +35,21 @@ var forms = []form{
 }
 
 func reportCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "report",
-		Short: "Show results that are there, without running anything",
-		Example: `  modmatrix report text
-  modmatrix report md -o nightly > "$GITHUB_STEP_SUMMARY"
-  modmatrix report json nightly/results.json`,
-		Args: noVerb,
-	}
-	var names []string
+	var subs []*cobra.Command
 	for _, f := range forms {
 		var out string
 		sub := &cobra.Command{
 			Use:     f.name + " [PATH]",
 			Short:   f.short,
 			Long:    f.short + ".\n\nPATH is a folder of results or a results.json. The exit code is that of the matrix: 0, 1 or 3.",
-			Example: fmt.Sprintf("  modmatrix report %s\n  modmatrix report %s nightly/results.json", f.name, f.name),
+			Example: fmt.Sprintf("  modmatrix report %s\n  modmatrix report %[1]s nightly/results.json", f.name),
 			Args:    atMost(1),
-			RunE: func(_ *cobra.Command, args []string) error {
-				return a.report(f, out, args)
-			},
+			RunE:    func(_ *cobra.Command, args []string) error { return a.report(f, out, args) },
 		}
 		sub.Flags().StringVarP(&out, "output", "o", "", "`DIR` of the results (default modmatrix-out)")
-		cmd.AddCommand(sub)
-		names = append(names, f.name)
+		subs = append(subs, sub)
 	}
-	cmd.RunE = func(*cobra.Command, []string) error {
-		last := len(names) - 1
-		return usage("report needs a form: %s or %s", strings.Join(names[:last], ", "), names[last])
-	}
-	return cmd
+	return group("report", "form", subs...)
 }
 
 func (a *app) report(f form, out string, args []string) error {

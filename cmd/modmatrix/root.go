@@ -22,22 +22,8 @@ type app struct {
 
 func rootCommand(env Env) *cobra.Command {
 	a := &app{Env: env}
-	root := &cobra.Command{
-		Use:   "modmatrix",
-		Short: "On which kernels does this module work, and how do we know?",
-		Long: `modmatrix builds an out-of-tree Linux module against many kernels, boots each of them in QEMU, loads the module,
-runs test suites in the guest, watches the kernel for faults, and adds it all up to a matrix.
-
-Exit codes: 0 everything passed; 1 the module failed somewhere; 2 usage or configuration; 3 nothing failed, but
-our infrastructure failed, or a cell did not run; 4 no kernel or spec matched; 130 interrupted; 141 nobody read on, as in | head.`,
-		Example: `  modmatrix run                          # the module in this folder, on the default kernels
-  modmatrix run -k debian:trixie drv     # another folder, one kernel
-  modmatrix doctor                       # what is missing on this machine`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noVerb,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	root := verb("modmatrix", func(cmd *cobra.Command, _ []string) error { return cmd.Help() })
+	root.SilenceErrors, root.SilenceUsage, root.Args = true, true, noVerb
 	root.SetArgs(env.Args)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)

@@ -17,29 +17,7 @@ import (
 
 func runCommand(a *app) *cobra.Command {
 	var s specFlags
-	cmd := s.plans(&cobra.Command{
-		Use:   "run [MODULE]",
-		Short: "Build, boot, load and test the module on every kernel",
-		Long: `Run builds the module in the folder MODULE (default: this one) against every kernel, boots each of them, loads the
-module, runs the suites and shows the matrix. Flags win over MODULE's modmatrix.toml; what neither says is the
-default: the newest kernel of every Debian series, and the built-in suite lifecycle.
-
-The folder of results holds results.json, matrix.md and the logs of every cell. With --json, every event is a line of
-JSON on stdout, and the last one carries the results.
-
-A run that was killed or interrupted can be continued: --resume, with the same arguments, keeps what was judged (PASS,
-FAIL, SKIP) and runs the rest, which includes what was ERROR or MISS. It refuses where the module, a suite, a kernel, an
-argument or this tool has changed; kernels and suites may be added.
-
-When a new kernel appeared, --new runs what is new: the kernels that the selectors did not name in the recorded run, or
-name in another build. All other records are kept with the run that they come from, even those of kernels that no
-selector names any more. Where nothing is new, it says so, and its exit code is that of the kept matrix.`,
-		Example: `  modmatrix run
-  modmatrix run -k debian:bookworm -k debian:trixie@6.12.43
-  modmatrix run --resume                  # after it was killed or interrupted
-  modmatrix run --new                     # after a new kernel appeared
-  modmatrix run --suite first --focus 'comes back' --param debug=1 drv`,
-	}, func(cmd *cobra.Command, args []string, spec harness.Spec) error {
+	cmd := s.verb("run", func(cmd *cobra.Command, args []string, spec harness.Spec) error {
 		if spec.Resume && spec.New {
 			return usage("--resume and --new exclude each other: --new also runs what is missing of an unfinished run")
 		}

@@ -18,14 +18,7 @@ import (
 
 func shellCommand(a *app) *cobra.Command {
 	var s specFlags
-	cmd := s.plans(&cobra.Command{
-		Use:   "shell [MODULE]",
-		Short: "A shell in a guest with the module loaded",
-		Long: `Shell builds the module against one kernel, boots it, loads the module and gives a shell in the guest. Without -k it
-is the newest of the kernels that run would take. Leaving the shell ends the guest.`,
-		Example: `  modmatrix shell
-  modmatrix shell -k debian:trixie --param debug=1 drv`,
-	}, func(cmd *cobra.Command, _ []string, spec harness.Spec) error {
+	cmd := s.verb("shell", func(cmd *cobra.Command, _ []string, spec harness.Spec) error {
 		spec.Suites = []string{harness.Lifecycle}
 		return a.shell(cmd.Context(), spec, len(s.Kernels) > 0)
 	})

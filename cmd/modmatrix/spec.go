@@ -58,17 +58,15 @@ func (s *specFlags) earlierRun(cmd *cobra.Command) {
 	f.BoolVar(&s.New, "new", false, "run only the kernels that are new or changed since the run that the folder of results holds")
 }
 
-// plans lets cmd take a module, and do what it does with the spec of it.
-func (s *specFlags) plans(cmd *cobra.Command, do func(cmd *cobra.Command, args []string, spec harness.Spec) error) *cobra.Command {
-	cmd.Args = atMost(1)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+// verb is a command about a module: it does something with the spec of it.
+func (s *specFlags) verb(name string, do func(cmd *cobra.Command, args []string, spec harness.Spec) error) *cobra.Command {
+	return verb(name, func(cmd *cobra.Command, args []string) error {
 		spec, err := s.spec(cmd, args)
 		if err != nil {
 			return err
 		}
 		return do(cmd, args, spec)
-	}
-	return cmd
+	})
 }
 
 // spec merges the flags with the configuration of the module's folder.

@@ -12,19 +12,13 @@ import (
 const version = "0.1.0"
 
 func versionCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "version",
-		Short:   "Say which modmatrix this is",
-		Example: "  modmatrix version",
-		Args:    atMost(0),
-		RunE: func(*cobra.Command, []string) error {
-			if a.json {
-				return a.encode(map[string]string{"version": version, "commit": commit(), "go": runtime.Version()})
-			}
-			_, err := fmt.Fprintf(a.Stdout, "%s, %s\n", toolName(), runtime.Version())
-			return err
-		},
-	}
+	return verb("version", func(*cobra.Command, []string) error {
+		if a.json {
+			return a.encode(map[string]string{"version": version, "commit": commit(), "go": runtime.Version()})
+		}
+		_, err := fmt.Fprintf(a.Stdout, "%s, %s\n", toolName(), runtime.Version())
+		return err
+	})
 }
 
 // toolName is how results name the tool that made them.
