@@ -10,7 +10,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels/debian"
-	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/sandbox"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -33,7 +33,7 @@ func (h *Harness) Doctor(ctx context.Context) []results.Check {
 		check("source", initramfs.FindSource),
 		check("apt sources", func() (string, error) { return source.Archives(ctx) }),
 		check("mmdebstrap", func() (string, error) { return source.Bootstrap(ctx) }),
-		check("sandbox", func() (string, error) { return kbuild.TrySandbox(ctx) }),
+		check("sandbox", func() (string, error) { return sandbox.Try(ctx) }),
 		check("qemu", func() (string, error) { return vm.QEMUVersion(ctx, vm.HostArch()) }),
 		h.checkAccelerator(ctx),
 		check("cache", h.checkCache),

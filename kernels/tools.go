@@ -113,7 +113,12 @@ func (t Tools) Run(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	case errors.Is(err, exec.ErrNotFound):
 		return "", fmt.Errorf("%s is missing: %s", tool, cmp.Or(t.Cures[tool], "install it"))
 	case err != nil:
-		return "", &ToolError{tool, said.String(), err, t.Fault}
+		return "", t.Failed(tool, said.String(), err)
 	}
 	return out.String(), nil
+}
+
+// Failed is the error of a tool that ended with err and wrote output.
+func (t Tools) Failed(tool, output string, err error) error {
+	return &ToolError{tool, output, err, t.Fault}
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/modmatrix/modmatrix/kernels/sandbox"
 )
 
 // BareMake runs the make that Build would run for r, as a person who stands in the root would: no copy of the source, no
@@ -15,15 +18,15 @@ func BareMake(ctx context.Context, r Request) (time.Duration, error) {
 	if err := r.check(); err != nil {
 		return 0, err
 	}
-	v, err := layout(r.Tree.Root, r.Tree.Mounts)
+	v, err := lookAt(r.Tree)
 	if err != nil {
-		return 0, fmt.Errorf("lay out root for %s: %w", r.Tree.Target.Release, err)
+		return 0, err
 	}
 	args := []string{"--unshare-pid", "--die-with-parent", "--clearenv"}
-	for _, e := range environment {
+	for _, e := range slices.Concat(sandbox.Environment, environment) {
 		args = append(args, "--setenv", e[0], e[1])
 	}
-	args = append(args, v.args...)
+	args = append(args, v.Args()...)
 	args = append(args, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", r.Dir, guestBuild, "--",
 		"sh", "-c", `t=$(date +%s%N); "$@" >&2; e=$?; echo $(($(date +%s%N) - t))ns; exit $e`, "sh")
 	args = append(args, append(makeCommand(r), withoutBTF(v, r.Tree)...)...)

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/sandbox"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -73,14 +74,14 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 // build is Build without its log.
 func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 	s := r.sandbox()
-	v, err := s.view()
+	v, err := lookAt(r.Tree)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := v.find(path.Join(r.Tree.KDIR, "Makefile")); err != nil {
+	if _, err := v.Find(path.Join(r.Tree.KDIR, "Makefile")); err != nil {
 		return nil, fmt.Errorf("find kernel build directory of %s: %w", r.Tree.Target.Release, err)
 	}
-	if err := checkDisk(r.Dir); err != nil {
+	if err := sandbox.CheckDisk(r.Dir); err != nil {
 		return nil, err
 	}
 	if err := copySource(r.Source, r.Dir, r.Exclude, r.Recipe != nil); err != nil {
@@ -111,7 +112,7 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 }
 
 // kernelSteps is how the kernel's build system builds the module.
-func kernelSteps(r Request, v *view) []Step {
+func kernelSteps(r Request, v *sandbox.View) []Step {
 	command := makeCommand(r)
 	extra := withoutBTF(v, r.Tree)
 	if extra == nil {
@@ -222,15 +223,15 @@ func makeFlags(args []string) string {
 
 // withoutBTF switches the BTF step off where the tree would take it (its folder holds a vmlinux) and the root lacks the
 // tool for it: a module loads as well without, and pahole is no part of the kernel (Linux scripts/Makefile.modfinal).
-func withoutBTF(v *view, tree *kernels.Tree) []string {
+func withoutBTF(v *sandbox.View, tree *kernels.Tree) []string {
 	if !tree.Config.Enabled("DEBUG_INFO_BTF_MODULES") {
 		return nil
 	}
-	if _, err := v.find(path.Join(tree.KDIR, "vmlinux")); err != nil {
+	if _, err := v.Find(path.Join(tree.KDIR, "vmlinux")); err != nil {
 		return nil
 	}
 	for _, dir := range []string{"/usr/bin", "/usr/local/bin"} {
-		if _, err := v.find(path.Join(dir, "pahole")); err == nil {
+		if _, err := v.Find(path.Join(dir, "pahole")); err == nil {
 			return nil
 		}
 	}

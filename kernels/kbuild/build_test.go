@@ -6,6 +6,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/kernels/sandbox"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -56,26 +57,12 @@ func TestWithoutBTF(t *testing.T) {
 		"no pahole":  {btf, map[string]string{"k/vmlinux": ""}, true},
 	} {
 		root := source(t, test.files)
-		v, err := layout(kernels.Root{Dir: root}, nil)
+		v, err := sandbox.Layout(kernels.Root{Dir: root}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := withoutBTF(v, &kernels.Tree{KDIR: "/k", Config: test.config}); (got != nil) != test.off {
 			t.Errorf("%s: %v", name, got)
 		}
-	}
-}
-
-func TestSandboxArgs(t *testing.T) {
-	v := &view{args: []string{"--ro-bind", "/r/usr", "/usr"}, opened: map[string]bool{"/": true, "/usr/src": true}}
-	got := strings.Join(Sandbox{Dir: "/d"}.args(v, []string{"make", "modules"}), " ")
-	want := "--unshare-all --die-with-parent --new-session --cap-drop ALL --clearenv --hostname modmatrix --json-status-fd 3" +
-		" --setenv HOME /tmp/home --setenv KBUILD_BUILD_HOST modmatrix --setenv KBUILD_BUILD_TIMESTAMP @946684800" +
-		" --setenv KBUILD_BUILD_USER modmatrix --setenv LC_ALL C --setenv PATH /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" +
-		" --setenv SOURCE_DATE_EPOCH 946684800 --setenv TMPDIR /tmp --setenv TZ UTC --proc /proc --dev /dev" +
-		" --size 67108864 --tmpfs /dev/shm --size 1073741824 --tmpfs /tmp --dir /tmp/home --ro-bind /r/usr /usr --bind /d /build --remount-ro /usr/src --remount-ro / --remount-ro /proc --remount-ro /dev" +
-		" --chdir /build -- sh -c " + limitScript + " sh make modules"
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

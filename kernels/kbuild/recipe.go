@@ -6,13 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
+	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/sandbox"
 	"github.com/modmatrix/modmatrix/results"
+)
+
+const (
+	guestBuild   = sandbox.Home // where the private copy is mounted, the same in every build, so that debug info is the same too
+	guestSymbols = "/symbols"   // where the Module.symvers of other external modules are
+
+	// buildTime stands for the time of day wherever a build asks for it: the .ko depends on the source and the tree alone.
+	buildTime = 946684800 // 2000-01-01T00:00:00Z
 )
 
 // Recipe says how a source is built that brings its own instructions along. Without one, Build runs the kernel's build system
@@ -42,54 +52,21 @@ type Sandbox struct {
 	Env    [][2]string     // besides what every build knows of where it runs
 }
 
-// Run runs a command and returns its exit code. Its output goes to out as it comes. An error means that it did not run to its
-// end, for a reason that is not its fault: the sandbox could not be made, ctx ended (the error then wraps its cause), the disk is full.
-func (s Sandbox) Run(ctx context.Context, out io.Writer, command ...string) (int, error) {
-	v, err := s.view()
-	if err != nil {
-		return 0, err
-	}
-	if err := checkDisk(s.Dir); err != nil {
-		return 0, err
-	}
-	return run(ctx, s.args(v, command), s.Dir, out)
+// environment is what a build knows of where it runs (Linux Documentation/kbuild/reproducible-builds.rst).
+var environment = [][2]string{
+	{"KBUILD_BUILD_HOST", "modmatrix"},
+	{"KBUILD_BUILD_TIMESTAMP", "@" + strconv.Itoa(buildTime)},
+	{"KBUILD_BUILD_USER", "modmatrix"},
+	{"SOURCE_DATE_EPOCH", strconv.Itoa(buildTime)},
 }
 
-// view lays out what the sandbox sees.
-func (s Sandbox) view() (*view, error) {
-	v, err := layout(s.Tree.Root, slices.Concat(s.Tree.Mounts, s.Mounts))
-	if err == nil && s.at() != guestBuild {
-		err = v.open(path.Dir(s.at()))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("lay out root for %s: %w", s.Tree.Target.Release, err)
-	}
-	return v, nil
+// Run runs a command, as sandbox.Box.Run does.
+func (s Sandbox) Run(ctx context.Context, out io.Writer, command ...string) (int, error) {
+	box := sandbox.Box{Root: s.Tree.Root, Mounts: slices.Concat(s.Tree.Mounts, s.Mounts), Dir: s.Dir, At: s.At, Env: slices.Concat(environment, s.Env)}
+	return box.Run(ctx, out, command...)
 }
 
 func (s Sandbox) at() string { return cmp.Or(s.At, guestBuild) }
-
-// args is the whole argument list of bwrap: command runs in v, may write to Dir alone, and reaches nothing else.
-// Descriptor 3 is where bwrap reports what became of it.
-func (s Sandbox) args(v *view, command []string) []string {
-	args := []string{
-		"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
-		"--hostname", "modmatrix", "--json-status-fd", "3",
-	}
-	for _, e := range slices.Concat(environment, s.Env) {
-		args = append(args, "--setenv", e[0], e[1])
-	}
-	args = append(args, "--proc", "/proc", "--dev", "/dev", "--size", strconv.Itoa(shmSize), "--tmpfs", "/dev/shm",
-		"--size", strconv.Itoa(tmpSize), "--tmpfs", "/tmp", "--dir", "/tmp/home")
-	args = append(args, v.args...) // after /tmp: the host's own kernel tree may lie there
-	args = append(args, "--bind", s.Dir, s.at())
-	args = append(args, v.seal()...)
-	// bwrap itself leaves /proc/sys writable, and root owns what is in there without any capability: core_pattern alone
-	// would let a Makefile run a program on the host (Linux fs/proc/proc_sysctl.c, test_perm). Its /dev is memory without bounds.
-	args = append(args, "--remount-ro", "/proc", "--remount-ro", "/dev")
-	args = append(args, "--chdir", s.at(), "--", "sh", "-c", limitScript, "sh")
-	return append(args, command...)
-}
 
 // sandbox is where the request is built. What other modules export comes along as Linux Documentation/kbuild/modules.rst
 // has it; a Makefile that sets the variable itself wins.
@@ -150,12 +127,40 @@ func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) 
 	return nil
 }
 
+// lookAt lays out what a build for tree sees.
+func lookAt(tree *kernels.Tree) (*sandbox.View, error) {
+	v, err := sandbox.Layout(tree.Root, tree.Mounts)
+	if err != nil {
+		return nil, fmt.Errorf("lay out root for %s: %w", tree.Target.Release, err)
+	}
+	return v, nil
+}
+
 // Find returns where on the host the file is that a build for tree sees at guest, and whether there is one.
 func Find(tree *kernels.Tree, guest string) (string, bool) {
-	v, err := layout(tree.Root, tree.Mounts)
+	v, err := lookAt(tree)
 	if err != nil {
 		return "", false
 	}
-	host, err := v.find(guest)
+	host, err := v.Find(guest)
 	return host, err == nil
+}
+
+// reclaim gives back the right to remove dir: a build may have taken it from folders in there. Where that fails, removing
+// it will, and say so.
+func reclaim(dir string) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil
+		}
+		if info, err := d.Info(); err == nil && info.Mode().Perm()&0o700 != 0o700 {
+			root.Chmod(name, info.Mode().Perm()|0o700)
+		}
+		return nil
+	})
 }

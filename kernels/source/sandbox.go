@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/sandbox"
 )
 
 const (
@@ -32,9 +31,6 @@ var environment = [][2]string{
 	{"TZ", "UTC"},
 }
 
-// hostFolders is what a build in the host's own root may see.
-var hostFolders = []string{"/bin", "/etc/alternatives", "/etc/ld.so.cache", "/lib", "/lib32", "/lib64", "/sbin", "/usr"}
-
 // box is where commands run that a stranger wrote: a root, one folder that they may write to as /usr/src/linux, one as
 // /out, and nothing else of the host; no network.
 type box struct {
@@ -45,58 +41,29 @@ type box struct {
 	ccache string   // host path of the compiler's cache; "" for none
 }
 
-func (b box) args() []string {
-	args := []string{"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv", "--hostname", "modmatrix"}
-	for _, e := range environment {
-		args = append(args, "--setenv", e[0], e[1])
-	}
+// sandbox is the box as what runs in it meets it.
+func (b box) sandbox(in io.Reader) sandbox.Box {
+	env := environment
 	if len(b.make) > 0 { // as if on each command line (GNU make manual, "Communicating Options to a Sub-make")
-		args = append(args, "--setenv", "MAKEFLAGS", " -- "+strings.Join(b.make, " "))
+		env = append(slices.Clip(env), [2]string{"MAKEFLAGS", " -- " + strings.Join(b.make, " ")})
 	}
-	if b.root.Dir != "" {
-		args = append(args, "--ro-bind", b.root.Dir, "/")
-	} else {
-		for _, dir := range hostFolders {
-			if target, err := os.Readlink(dir); err == nil {
-				args = append(args, "--symlink", target, dir)
-			} else {
-				args = append(args, "--ro-bind-try", dir, dir)
-			}
+	s := sandbox.Box{Root: b.root, Dir: b.linux, At: guestKDIR, Env: env, Stdin: in}
+	for _, m := range []kernels.Mount{{Host: b.stage, Guest: guestStage}, {Host: b.ccache, Guest: "/tmp/ccache"}} {
+		if m.Host != "" {
+			s.Writable = append(s.Writable, m)
 		}
-		args = append(args, "--tmpfs", "/usr/src")
 	}
-	args = append(args, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", b.linux, guestKDIR)
-	if b.stage != "" {
-		args = append(args, "--bind", b.stage, guestStage)
-	}
-	if b.ccache != "" {
-		args = append(args, "--bind", b.ccache, "/tmp/ccache")
-	}
-	return append(args, "--remount-ro", "/proc", "--remount-ro", "/dev", "--chdir", guestKDIR, "--")
+	return s
 }
 
 // run runs argv in the box; all that it says goes to log. When it returns, no process of the box is left.
 func (b box) run(ctx context.Context, in io.Reader, log *buildLog, argv ...string) error {
-	if b.root.Dir != "" { // everything there is read-only in the box, so the place to mount on must be there
-		if err := os.MkdirAll(filepath.Join(b.root.Dir, guestKDIR), 0o755); err != nil {
-			return fmt.Errorf("ready the root: %w", err)
-		}
-	}
-	gone, held, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer gone.Close()
-	cmd := tools.Command(ctx, "bwrap", append(b.args(), argv...)...)
-	cmd.Env = []string{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, log, log
-	cmd.ExtraFiles = []*os.File{held} // every process of the box inherits it
-	_, err = tools.Run(ctx, cmd)
-	held.Close()
-	_ = gone.SetReadDeadline(time.Now().Add(killGrace))
-	_, _ = gone.Read(make([]byte, 1)) // ends when the last of them has
-	if failed := (*kernels.ToolError)(nil); errors.As(err, &failed) {
-		failed.Tool, failed.Output = argv[0], log.said()
+	exit, err := b.sandbox(in).Run(ctx, log, argv...)
+	switch {
+	case errors.Is(err, sandbox.ErrNotMade):
+		return tools.Failed("bwrap", log.said(), err)
+	case err == nil && exit != 0:
+		return tools.Failed(argv[0], log.said(), fmt.Errorf("exit status %d", exit))
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package kbuild
+package sandbox
 
 import (
 	"cmp"
@@ -23,7 +23,7 @@ var hostEntries = []string{
 }
 
 // ownEntries are the top-level folders that the sandbox makes itself, whatever the root has there.
-var ownEntries = []string{guestBuild, guestSymbols, "/dev", "/proc", "/run", "/sys", "/tmp"}
+var ownEntries = []string{Home, "/dev", "/proc", "/run", "/sys", "/tmp"}
 
 // maxChildren bounds how many binds one shadowed folder may cost: bwrap takes 9000 arguments in all.
 const maxChildren = 1000
@@ -31,11 +31,11 @@ const maxChildren = 1000
 // maxLinks bounds the symbolic links followed in one path, as the kernel does (Linux include/linux/namei.h, MAXSYMLINKS).
 const maxLinks = 40
 
-// view is the file tree a build sees: the root, with the tree's mounts laid over it, as bwrap arguments.
+// View is the file tree that a sandbox sees: a root, with mounts laid over it, as bwrap arguments.
 //
 // Everything is read-only, so a mount point that does not exist cannot be made in place. A folder that lacks one is
 // opened: covered by a tmpfs into which its own children are bound again, beside the newcomer.
-type view struct {
+type View struct {
 	root   string            // host path of /
 	mounts map[string]string // guest path to host path
 	links  map[string]string // guest path to target
@@ -51,9 +51,9 @@ type laid struct {
 	args  []string
 }
 
-// layout returns the bwrap arguments that lay root and mounts out, and the view to look paths up in.
-func layout(root kernels.Root, mounts []kernels.Mount) (*view, error) {
-	v := &view{
+// Layout lays mounts out over root. An error names the mount that cannot be made.
+func Layout(root kernels.Root, mounts []kernels.Mount) (*View, error) {
+	v := &View{
 		root:   cmp.Or(root.Dir, "/"),
 		mounts: map[string]string{},
 		links:  map[string]string{},
@@ -79,8 +79,11 @@ func layout(root kernels.Root, mounts []kernels.Mount) (*view, error) {
 	return v, nil
 }
 
+// Args returns the arguments of bwrap that make it.
+func (v *View) Args() []string { return v.args }
+
 // showRoot lays the root itself out.
-func (v *view) showRoot(root kernels.Root) error {
+func (v *View) showRoot(root kernels.Root) error {
 	if root.Dir != "" {
 		return v.showChildren("/")
 	}
@@ -93,7 +96,7 @@ func (v *view) showRoot(root kernels.Root) error {
 }
 
 // seal makes what was opened read-only, deepest first, so that no build can plant files beside the mounts.
-func (v *view) seal() []string {
+func (v *View) seal() []string {
 	var args []string
 	for _, dir := range slices.Backward(slices.Sorted(maps.Keys(v.opened))) {
 		args = append(args, "--remount-ro", dir)
@@ -102,7 +105,7 @@ func (v *view) seal() []string {
 }
 
 // add lays one mount of the tree over what is there so far.
-func (v *view) add(m kernels.Mount) error {
+func (v *View) add(m kernels.Mount) error {
 	if m.Link == "" {
 		if _, err := os.Stat(m.Host); err != nil {
 			return fmt.Errorf("stat source: %w", err)
@@ -128,13 +131,13 @@ func (v *view) add(m kernels.Mount) error {
 }
 
 // lay puts something at guest.
-func (v *view) lay(guest string, args ...string) {
+func (v *View) lay(guest string, args ...string) {
 	v.args = append(v.args, args...)
 	v.laid = append(v.laid, laid{guest, args})
 }
 
 // place returns where a mount at guest really stands: the links on the way there are followed, its own name is not.
-func (v *view) place(guest string) (string, error) {
+func (v *View) place(guest string) (string, error) {
 	if !path.IsAbs(guest) || path.Clean(guest) == "/" {
 		return "", errors.New("not an absolute path below /")
 	}
@@ -143,7 +146,7 @@ func (v *view) place(guest string) (string, error) {
 }
 
 // covers reports whether guest exists as the same kind of thing as host, so that host can be bound right over it.
-func (v *view) covers(guest, host string) bool {
+func (v *View) covers(guest, host string) bool {
 	there, err := os.Lstat(v.host(guest))
 	if err != nil || v.links[guest] != "" {
 		return false
@@ -153,7 +156,7 @@ func (v *view) covers(guest, host string) bool {
 }
 
 // open readies the deepest existing folder on the way to parent for a mount point that it lacks.
-func (v *view) open(parent string) error {
+func (v *View) open(parent string) error {
 	for parent != "/" && !v.isDir(parent) {
 		parent = path.Dir(parent)
 	}
@@ -176,13 +179,13 @@ func (v *view) open(parent string) error {
 }
 
 // isDir reports whether guest is a folder of the root or of a mount; the ones bwrap makes on the way do not count.
-func (v *view) isDir(guest string) bool {
+func (v *View) isDir(guest string) bool {
 	info, err := os.Lstat(v.host(guest))
 	return err == nil && info.IsDir()
 }
 
 // showChildren binds what the folder dir holds on the host back into it, except for what a mount or the sandbox puts there.
-func (v *view) showChildren(dir string) error {
+func (v *View) showChildren(dir string) error {
 	host := v.host(dir)
 	entries, err := os.ReadDir(host)
 	if err != nil {
@@ -204,7 +207,7 @@ func (v *view) showChildren(dir string) error {
 }
 
 // show makes one file, folder or link of the host visible as it is; what does not exist, and what is none of these, is left out.
-func (v *view) show(host, guest string) error {
+func (v *View) show(host, guest string) error {
 	info, err := os.Lstat(host)
 	switch {
 	case err != nil:
@@ -222,7 +225,7 @@ func (v *view) show(host, guest string) error {
 }
 
 // host returns the host path behind a guest path whose links are resolved.
-func (v *view) host(guest string) string {
+func (v *View) host(guest string) string {
 	for at := guest; at != "/"; at = path.Dir(at) {
 		if host, ok := v.mounts[at]; ok {
 			return filepath.Join(host, strings.TrimPrefix(guest, at))
@@ -232,7 +235,7 @@ func (v *view) host(guest string) string {
 }
 
 // resolve follows the symbolic links of a guest path inside the view. Components that do not exist are kept as they are.
-func (v *view) resolve(guest string) (string, error) {
+func (v *View) resolve(guest string) (string, error) {
 	at, rest := "/", strings.Split(strings.Trim(path.Clean(guest), "/"), "/")
 	for links := 0; len(rest) > 0; {
 		next := path.Join(at, rest[0])
@@ -256,8 +259,8 @@ func (v *view) resolve(guest string) (string, error) {
 	return at, nil
 }
 
-// find returns the host path of the guest file or folder, or an error that names it.
-func (v *view) find(guest string) (string, error) {
+// Find returns the host path of the guest file or folder, or an error that names it.
+func (v *View) Find(guest string) (string, error) {
 	at, err := v.resolve(guest)
 	if err != nil {
 		return "", err

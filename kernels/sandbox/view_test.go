@@ -1,4 +1,4 @@
-package kbuild
+package sandbox
 
 import (
 	"os"
@@ -8,6 +8,22 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 )
+
+// source makes a folder with files.
+func source(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
 
 // fakeRoot is a root with a merged /usr, and folders that the sandbox makes itself.
 func fakeRoot(t *testing.T) string {
@@ -57,7 +73,7 @@ func TestLayout(t *testing.T) {
 			"--remount-ro /usr/src --remount-ro /"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v, err := layout(kernels.Root{Dir: root}, test.mounts)
+			v, err := Layout(kernels.Root{Dir: root}, test.mounts)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,18 +96,18 @@ func TestLayoutRefuses(t *testing.T) {
 		"no host":  {Host: "/nonexistent", Guest: "/x"},
 		"loop":     {Host: root, Guest: "/loop/x"},
 	} {
-		if _, err := layout(kernels.Root{Dir: root}, []kernels.Mount{mount}); err == nil || !strings.HasPrefix(err.Error(), "mount ") {
+		if _, err := Layout(kernels.Root{Dir: root}, []kernels.Mount{mount}); err == nil || !strings.HasPrefix(err.Error(), "mount ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := layout(kernels.Root{Dir: "/nonexistent"}, nil); err == nil {
+	if _, err := Layout(kernels.Root{Dir: "/nonexistent"}, nil); err == nil {
 		t.Error("a root that is not there was laid out")
 	}
 }
 
 // TestLayoutHost: a build in the host's own root sees programs, and none of its secrets.
 func TestLayoutHost(t *testing.T) {
-	v, err := layout(kernels.Root{}, nil)
+	v, err := Layout(kernels.Root{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +127,7 @@ func TestFind(t *testing.T) {
 	if err := os.Symlink("../../lib/b", filepath.Join(tree, "scripts")); err != nil {
 		t.Fatal(err)
 	}
-	v, err := layout(kernels.Root{Dir: root}, []kernels.Mount{{Host: tree, Guest: "/usr/src/k"}, {Guest: "/lib/m/build", Link: "/usr/src/k"}})
+	v, err := Layout(kernels.Root{Dir: root}, []kernels.Mount{{Host: tree, Guest: "/usr/src/k"}, {Guest: "/lib/m/build", Link: "/usr/src/k"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,11 +138,11 @@ func TestFind(t *testing.T) {
 		"/usr/src/k/scripts":    root + "/usr/lib/b",
 		"/../../usr/src/k":      tree,
 	} {
-		if got, err := v.find(guest); got != want {
+		if got, err := v.Find(guest); got != want {
 			t.Errorf("%s: %s, %v", guest, got, err)
 		}
 	}
-	if _, err := v.find("/usr/src/k/none"); err == nil || err.Error() != "no /usr/src/k/none in the root" {
+	if _, err := v.Find("/usr/src/k/none"); err == nil || err.Error() != "no /usr/src/k/none in the root" {
 		t.Error(err)
 	}
 }

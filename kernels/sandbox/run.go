@@ -1,0 +1,152 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// statusFD and filterFD are the descriptors on which bwrap reports what became of the command, and reads the filter.
+const (
+	statusFD = 3
+	filterFD = 4
+)
+
+// ErrNotMade says that bwrap could make no sandbox here, or that nothing to run is in it; why is in the output.
+var ErrNotMade = errors.New("make sandbox")
+
+const killGrace = 10 * time.Second
+
+// disablesUserns says whether this bwrap can forbid user namespaces inside by itself, which is since 0.8. The filter does anyway.
+var disablesUserns = sync.OnceValue(func() bool {
+	help, err := exec.Command("bwrap", "--help").Output()
+	return err == nil && strings.Contains(string(help), "--disable-userns")
+})
+
+// Try makes a sandbox with nothing in it, and returns the path of the program that does.
+func Try(ctx context.Context) (string, error) {
+	path, err := exec.LookPath("bwrap")
+	if err != nil {
+		return "", errors.New("bwrap is missing: apt install bubblewrap")
+	}
+	dir, err := os.MkdirTemp("", "modmatrix-try-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	var said strings.Builder
+	if exit, err := (Box{Dir: dir}).Run(ctx, &said, "true"); err != nil || exit != 0 {
+		return "", fmt.Errorf("bwrap cannot make a sandbox: %s; are unprivileged user namespaces switched off (sysctl kernel.unprivileged_userns_clone)?",
+			strings.TrimSpace(said.String()))
+	}
+	return path, nil
+}
+
+// run runs bwrap with args.
+func (b Box) run(ctx context.Context, out io.Writer, args []string) (int, error) {
+	bwrap, err := exec.LookPath("bwrap")
+	if err != nil {
+		return 0, errors.New("bwrap is not installed, and strangers' code runs in nothing less: install the package bubblewrap")
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	status, statusEnd, err := os.Pipe()
+	if err != nil {
+		return 0, fmt.Errorf("make pipe: %w", err)
+	}
+	defer status.Close()
+	defer statusEnd.Close()
+	filter, err := filterFile()
+	if err != nil {
+		return 0, err
+	}
+	defer filter.Close()
+
+	// bwrap dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so that thread has to outlive it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	leaveKeyring()
+	init := make(chan int, 1)
+	cmd := exec.CommandContext(ctx, bwrap, args...)
+	cmd.Env = []string{}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = b.Stdin, out, out
+	cmd.ExtraFiles = []*os.File{statusEnd, filter}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return kill(cmd.Process, init) }
+	cmd.WaitDelay = killGrace
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("start bwrap: %w", err)
+	}
+	statusEnd.Close()
+	return wait(ctx, cmd, status, init, newWatch(b, cancel))
+}
+
+// wait waits for the end of cmd, which w watches as long as it runs.
+func wait(ctx context.Context, cmd *exec.Cmd, status *os.File, init chan<- int, w *watch) (int, error) {
+	ended := make(chan int, 1)
+	go readStatus(status, func(pid int) {
+		init <- pid
+		w.begin(pid)
+	}, func() { close(init) }, ended)
+	go w.run(ctx)
+	waited := cmd.Wait()
+	_ = status.SetReadDeadline(time.Now().Add(killGrace)) // nothing but bwrap ever held the other end
+	code, ran := <-ended
+	switch {
+	case ctx.Err() != nil:
+		return 0, context.Cause(ctx)
+	case !ran && waited == nil:
+		return 0, errors.New("bwrap ended without a word")
+	case !ran:
+		return 0, fmt.Errorf("%w: %w", ErrNotMade, waited)
+	}
+	return code, nil
+}
+
+// kill ends the sandbox from the inside out: with its init gone the kernel ends all the others and only then does bwrap, which
+// waits for init, end too. To kill bwrap first would leave them running for a moment after it was waited for.
+func kill(bwrap *os.Process, init <-chan int) error {
+	select {
+	case pid := <-init:
+		if pid > 1 {
+			return unix.Kill(pid, unix.SIGKILL)
+		}
+	case <-time.After(time.Second): // not even init is there yet
+	}
+	return bwrap.Kill()
+}
+
+// readStatus reads bwrap's report: who is init in the sandbox, and at the end the command's exit code.
+// Without the latter the command never ran, and ended is closed empty.
+func readStatus(r io.Reader, begun func(pid int), over func(), ended chan<- int) {
+	defer close(ended)
+	defer over()
+	for dec := json.NewDecoder(r); ; {
+		var s struct {
+			ChildPID *int `json:"child-pid"`
+			ExitCode *int `json:"exit-code"`
+		}
+		if dec.Decode(&s) != nil {
+			return
+		}
+		if s.ChildPID != nil && begun != nil {
+			begun(*s.ChildPID)
+			begun = nil
+		}
+		if s.ExitCode != nil {
+			ended <- *s.ExitCode
+			return
+		}
+	}
+}
