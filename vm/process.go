@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/digitalocean/go-qemu/qmp"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -121,6 +122,8 @@ func (p *Process) launch() error {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		// A session keyring of its own, for this thread and QEMU: the keys of the user's session are no business of a guest's.
+		_, _ = unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) // a kernel without keys has none to give
 		err := p.cmd.Start()
 		started <- err
 		if err != nil {

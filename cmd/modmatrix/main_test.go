@@ -29,12 +29,10 @@ import (
 // a QEMU that boots nothing.
 func TestMain(m *testing.M) {
 	registerGuests()
-	command := func(fakes harness.Fakes) func() {
-		return func() {
-			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes}))
-		}
+	faked := func() {
+		os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes()}))
 	}
-	testscript.Main(m, map[string]func(){"modmatrix": command(harness.Fakes{}), "modmatrix-faked": command(fakes()), "qemu-system-x86_64": vmtest.Command})
+	testscript.Main(m, map[string]func(){"modmatrix": main, "modmatrix-faked": faked, "qemu-system-x86_64": vmtest.Command})
 }
 
 func TestScripts(t *testing.T) {
@@ -50,6 +48,34 @@ func TestScripts(t *testing.T) {
 		}
 		return nil
 	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "fill-store": fillStore}})
+}
+
+// A folder that whoever starts modmatrix has open is not open in what modmatrix starts. The control is a main without Seal.
+func TestNothingIsInherited(t *testing.T) {
+	dir := t.TempDir()
+	bwrap := filepath.Join(dir, "bwrap")
+	script := "#!/bin/sh\nfor f in /proc/self/fd/*; do if [ -e $f/secret ]; then read -r line <$f/secret; echo \"$line\" >$0.found; fi; done\n"
+	for path, text := range map[string]string{bwrap: script, filepath.Join(dir, "secret"): "of the host\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	for name, want := range map[string]string{"modmatrix": "", "modmatrix-faked": "of the host\n"} {
+		os.Remove(bwrap + ".found")
+		cmd := exec.Command("/proc/self/exe", "doctor")
+		cmd.Args[0] = name
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MODMATRIX_CACHE="+t.TempDir())
+		cmd.ExtraFiles = []*os.File{6: folder} // 9: after what a sandbox is given
+		out, _ := cmd.CombinedOutput()         // it finds fault with this bwrap
+		if found, _ := os.ReadFile(bwrap + ".found"); string(found) != want || !strings.Contains(string(out), "sandbox") {
+			t.Errorf("%s: found %q\n%s", name, found, out)
+		}
+	}
 }
 
 // A command line of run is one of plan and build too, for whoever only changes the verb.
