@@ -13,7 +13,6 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// bench is one run of the benchmark.
 type bench struct {
 	temp      string
 	selectors []string
@@ -105,7 +104,6 @@ func (b *bench) run(ctx context.Context, w io.Writer) error {
 	return errors.Join(append(broken, f.table(w), measure.Save(b.out, f))...)
 }
 
-// choose returns the parts to measure.
 func (b *bench) choose() ([]part, error) {
 	for _, name := range b.only {
 		if !slices.Contains(partNames(), name) {

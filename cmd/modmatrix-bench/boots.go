@@ -13,9 +13,8 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
-// boot sets a clone beside a cold boot of the same kernel with the same payload, in turn: other load on the machine slows
-// both down alike. The budget is for payload in, hello, end. The module's own time is nearly the same on both sides, and has
-// a row of its own.
+// boot sets a clone beside a cold boot of the same kernel with the same payload, in turn. The budget is for payload in, hello,
+// end. The module's own time is nearly the same on both sides, and has a row of its own.
 func (b *bench) boot(ctx context.Context, r *rig) ([]Row, error) {
 	if err := r.ready(ctx); err != nil {
 		return nil, err
@@ -79,7 +78,6 @@ func (b *bench) ourMake(ctx context.Context, r *rig) (float64, error) {
 	return time.Since(began).Seconds(), err
 }
 
-// bareMake runs make on the driver, and nothing else.
 func (b *bench) bareMake(ctx context.Context, r *rig, jobs int) (float64, error) {
 	dir, err := os.MkdirTemp(b.temp, "make-")
 	if err != nil {

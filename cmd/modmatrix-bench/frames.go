@@ -11,7 +11,6 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// frames reads the report of a guest.
 type frames struct {
 	out   *io.PipeReader
 	in    *io.PipeWriter // what the guest writes to
@@ -44,8 +43,7 @@ func (f *frames) until(p *vm.Process, fits func(wire.Frame) bool) error {
 	}
 }
 
-// rest reads all that is left, until the guest has ended. Its error is what is wrong with a guest that was to end by itself:
-// only what worked may be timed.
+// rest reads on until the guest has ended. Its error says why a guest must not be timed.
 func (f *frames) rest(p *vm.Process, do task) error {
 	for {
 		frame, err := f.read.Next()
@@ -79,5 +77,4 @@ func (f *frames) rest(p *vm.Process, do task) error {
 	return errors.Join(failed...)
 }
 
-// discard reads the rest for nobody.
 func (f *frames) discard() { go io.Copy(io.Discard, f.out) }

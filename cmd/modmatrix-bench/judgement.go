@@ -87,7 +87,6 @@ func (b *bench) journalled() ([]Row, error) {
 	return []Row{held, back}, nil
 }
 
-// heap is how many bytes are on it after a collection.
 func heap() int64 {
 	runtime.GC()
 	return int64(memStats().HeapAlloc)
@@ -98,7 +97,6 @@ func memStats() (m runtime.MemStats) {
 	return m
 }
 
-// judgeAll plans, judges every cell, and passes each record on.
 func judgeAll(record func(results.Record) error) error {
 	plan := syntheticPlan()
 	if plan.Digest() == "" {

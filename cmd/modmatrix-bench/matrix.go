@@ -56,8 +56,7 @@ func (b *bench) matrix(ctx context.Context) ([]Row, error) {
 	return []Row{cold, warm}, nil
 }
 
-// touch adds a line to a source that changes the module. (A comment would not: without debug info the same module is built,
-// and its cells are cached.)
+// touch adds a line to a source that changes the module, as a comment would not.
 func touch(path, mark string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -78,11 +77,8 @@ func (b *bench) once(ctx context.Context, tool, module string, cached bool) (sec
 	if err != nil {
 		return 0, fmt.Errorf("run the matrix: %w", err)
 	}
-	res, err := results.Read(filepath.Join(spec.Out, "results.json"))
-	if err == nil {
-		err = allPass(res)
-	}
-	if err != nil {
+	res, err := results.Read(filepath.Join(spec.Out, results.FileName))
+	if err := allPass(res, err); err != nil {
 		return 0, err
 	}
 	for _, rec := range res.Records {
@@ -93,8 +89,7 @@ func (b *bench) once(ctx context.Context, tool, module string, cached bool) (sec
 	return took, nil
 }
 
-// floor measures every make and every suite alone, in seconds, each with one core's work at a time: a matrix costs at least
-// their sum divided by the number of cores.
+// floor is what a matrix costs at least, times the cores: every make and every suite alone, in seconds.
 func (b *bench) floor(ctx context.Context) (makes, suites float64, err error) {
 	for _, r := range b.rigs {
 		var each []float64
@@ -110,10 +105,7 @@ func (b *bench) floor(ctx context.Context) (makes, suites float64, err error) {
 	spec := b.spec(b.driver)
 	spec.Jobs, spec.NoCache = 1, true
 	_, res, err := runMatrix(ctx, b.h, spec)
-	if err == nil {
-		err = allPass(res)
-	}
-	if err != nil {
+	if err := allPass(res, err); err != nil {
 		return 0, 0, err
 	}
 	for _, rec := range res.Records {

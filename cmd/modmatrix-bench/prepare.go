@@ -38,10 +38,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	}
 	b.say("bench: warming up %s", strings.Join(b.selectors, ", "))
 	plan, res, err := runMatrix(ctx, b.h, b.spec(b.driver))
-	if err == nil {
-		err = allPass(res)
-	}
-	if err != nil {
+	if err := allPass(res, err); err != nil {
 		return err
 	}
 	b.accel = vm.Accel{Name: res.Run.Host.Accelerator, CPU: res.Run.Host.CPUModel}
@@ -74,7 +71,6 @@ func notices(say func(string, ...any)) func(results.Event) {
 	}
 }
 
-// runMatrix plans and runs.
 func runMatrix(ctx context.Context, h *harness.Harness, flags config.Flags) (*harness.Plan, *results.Results, error) {
 	spec, err := config.Default().Spec(flags)
 	if err != nil {
@@ -91,8 +87,11 @@ func runMatrix(ctx context.Context, h *harness.Harness, flags config.Flags) (*ha
 	return plan, res, err
 }
 
-// allPass refuses results of which not every record passed: the time of a failure means nothing.
-func allPass(res *results.Results) error {
+// allPass is err, else an error for results of which not every record passed: the time of a failure means nothing.
+func allPass(res *results.Results, err error) error {
+	if err != nil {
+		return err
+	}
 	for _, rec := range res.Records {
 		if rec.Status != results.Pass {
 			return fmt.Errorf("%s %s: %s at %s: %s", rec.Target.Release, rec.Suite, rec.Status, rec.Stage, rec.Reason)

@@ -37,7 +37,6 @@ type Row struct {
 // Unit is what a row counts.
 type Unit string
 
-// The units.
 const (
 	Ratio   Unit = "ratio"
 	Seconds Unit = "s"
@@ -56,7 +55,6 @@ func compared(what, kernel, us string, ours []float64, them string, theirs []flo
 	return row
 }
 
-// atMost sets the budget.
 func (r Row) atMost(limit float64) Row {
 	met := r.Value <= limit
 	r.Met, r.Budget = &met, "≤ "+show(limit, r.Unit)
@@ -74,7 +72,6 @@ func show(v float64, u Unit) string {
 	return fmt.Sprintf("%.1f %s", v, u)
 }
 
-// verdict is the word in the table's last but one column.
 func (r Row) verdict() string {
 	switch {
 	case r.Missing != "":
@@ -87,7 +84,6 @@ func (r Row) verdict() string {
 	return "NO"
 }
 
-// table writes the figures for a person.
 func (f *Figures) table(w io.Writer) error {
 	fmt.Fprintln(w, f.Machine)
 	fmt.Fprintln(w)

@@ -97,7 +97,6 @@ func (r *rig) payload(do task) initramfs.Payload {
 // trip is how many seconds one guest took, from before its payload was written.
 type trip struct{ hello, whole float64 }
 
-// clone runs the task in a clone of the template.
 func (r *rig) clone(ctx context.Context, do task) (trip, error) {
 	return r.guest(ctx, do, func(ctx context.Context, m *vm.Machine, file string, p initramfs.Payload) (*vm.Process, error) {
 		m.Drive = file

@@ -141,7 +141,6 @@ func (c *subject) compare(rec results.Record) error {
 	return nil
 }
 
-// inRow runs one guest after the other.
 func (s *soak) inRow(ctx context.Context) error {
 	var errs []error
 	began := time.Now()

@@ -28,7 +28,6 @@ type Side struct {
 	Log     string   `json:"log,omitempty"`
 }
 
-// line is a side in one line.
 func (s Side) line() string {
 	if s.Verdict == ok {
 		return "ok: " + strings.Join(s.Modules, " ")
@@ -62,13 +61,11 @@ type Cell struct {
 	Left      string `json:"left,omitempty"`  // why it was not compared
 }
 
-// same reports whether both decided the same, and built the same modules.
 func (c Cell) same() bool {
 	return c.DKMS.Verdict == c.Modmatrix.Verdict && slices.Equal(c.DKMS.Modules, c.Modmatrix.Modules)
 }
 
-// took is the time of a cell on both sides, in seconds; false where the two cannot be compared: it did not succeed, or was not
-// built now.
+// took is the time of a cell on both sides, in seconds; false where it did not succeed on both, or was not built now.
 func (c Cell) took() (dkms, modmatrix float64, fair bool) {
 	if c.Left != "" || !c.same() || c.Modmatrix.Verdict != ok {
 		return 0, 0, false
@@ -115,7 +112,6 @@ func (c Cell) story() string {
 	return fmt.Sprintf("%s · %s: %s\n  dkms       %s\n  modmatrix  %s\n", c.Package, c.Kernel, mark, c.DKMS.line(), c.Modmatrix.line())
 }
 
-// known is a difference that is as it should be.
 type known struct {
 	dkms, modmatrix Verdict
 	reason          string // part of that of modmatrix

@@ -32,7 +32,6 @@ type Options struct {
 	Say      func(format string, args ...any)
 }
 
-// comparison is a comparison that runs.
 type comparison struct {
 	Options
 	store  *store.Store
@@ -133,7 +132,6 @@ func (c *comparison) all(ctx context.Context, names []named) (cells []Cell) {
 	return cells
 }
 
-// open obtains a package.
 func (c *comparison) open(ctx context.Context, n named) (subject, error) {
 	deb, err := c.source.Deb(ctx, n.suite, n.name)
 	if err != nil {
@@ -172,7 +170,7 @@ func (c *comparison) compare(ctx context.Context, one *Cell, s subject, tree *ke
 
 // pairs builds a cell anew on both sides, in turn. Nothing of it is kept.
 func (c *comparison) pairs(ctx context.Context, s subject, tree *kernels.Tree) ([]Pair, error) {
-	timed := func(build func(context.Context, string, subject, *kernels.Tree) (Side, error)) func() (float64, error) {
+	timed := func(build build) func() (float64, error) {
 		return func() (float64, error) {
 			dir, err := os.MkdirTemp(c.work, "timed-")
 			if err != nil {

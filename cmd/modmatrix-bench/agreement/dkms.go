@@ -31,7 +31,6 @@ var meanings = map[int]string{
 // notItsVerdict are the codes that are the caller's fault, not the package's.
 var notItsVerdict = map[int]bool{3: true, 12: true, 13: true, 15: true, 16: true, 21: true, 126: true, 127: true}
 
-// dkmsVerdict is what an exit code of dkms means.
 func dkmsVerdict(exit int) Verdict {
 	switch {
 	case exit == 0:
@@ -49,15 +48,11 @@ const (
 	outputFile = "said" // what dkms wrote to its terminal
 )
 
-// askDKMS has dkms build the package, or finds its verdict of before.
 func (c *comparison) askDKMS(ctx context.Context, s subject, tree *kernels.Tree) (Side, error) {
-	key := []string{"dkms v2", s.deb.SHA256, c.tool.SHA256, tree.Digest, tree.Root.Digest}
-	return c.once(ctx, key, "dkms build of "+s.deb.Name+" "+s.deb.Version+" for "+tree.Target.Release, func(ctx context.Context, dir string) (Side, error) {
-		return c.runDKMS(ctx, dir, s, tree)
-	})
+	return c.once(ctx, "dkms", []string{"dkms v2", s.deb.SHA256, c.tool.SHA256}, s, tree, c.runDKMS)
 }
 
-// runDKMS runs the real `dkms build` as a package's postinst does, in the sandbox that a run builds in. Its output is left in dir.
+// runDKMS runs the real `dkms build` as a package's postinst does, in the sandbox that a run builds in.
 func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *kernels.Tree) (Side, error) {
 	name, version, err := identity(ctx, s.pkg, tree)
 	if err != nil {
@@ -83,7 +78,7 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *k
 	if exit == 0 {
 		side.Modules = builtModules(installed)
 	} else {
-		side.Reason = fmt.Sprintf("exit code %d (%s): %s", exit, cmp.Or(meanings[exit], "not documented"), firstError(exit, log, output.String()))
+		side.Reason = fmt.Sprintf("exit code %d (%s): %s", exit, cmp.Or(meanings[exit], "not documented"), firstError(log, output.String()))
 	}
 	return side, errors.Join(os.WriteFile(filepath.Join(dir, outputFile), output.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, logFile), log, 0o644))
 }
@@ -126,7 +121,6 @@ func readLog(dirs ...string) []byte {
 	return nil
 }
 
-// builtModules names the modules that dkms kept.
 func builtModules(installed string) (names []string) {
 	files, _ := filepath.Glob(filepath.Join(installed, "module/*.ko*"))
 	for _, f := range files {

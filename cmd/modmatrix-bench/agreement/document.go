@@ -55,7 +55,6 @@ func (d *document) write(w io.Writer, files []string) error {
 	return renameio.WriteFile(d.into, text, 0o644)
 }
 
-// replace puts table between the marks of that name.
 func replace(text []byte, name, table string) ([]byte, error) {
 	begin, end := "<!-- "+name+": made by modmatrix-bench document -->\n", "<!-- end of "+name+" -->\n"
 	before, rest, ok := strings.Cut(string(text), begin)
@@ -66,7 +65,6 @@ func replace(text []byte, name, table string) ([]byte, error) {
 	return []byte(before + begin + "\n" + table + "\n" + end + after), nil
 }
 
-// readCells gathers the cells that were compared.
 func readCells(files []string) (grid[Cell], error) {
 	cells := grid[Cell]{}
 	for _, f := range files {
@@ -87,13 +85,10 @@ func readCells(files []string) (grid[Cell], error) {
 	return cells, nil
 }
 
-// place is a row and a column of a table: a package and a kernel.
 type place struct{ row, column string }
 
-// grid is a table of packages and kernels.
 type grid[T any] map[place]T
 
-// notes are the reasons beneath a table.
 type notes []string
 
 // mark is the number of a reason; equal ones share it.
@@ -105,10 +100,9 @@ func (n *notes) mark(reason string) string {
 	return fmt.Sprintf("[%d]", i+1)
 }
 
-// lines are the names of rows or columns, in order.
 func (g grid[T]) lines(name func(place) string, compare func(a, b string) int) []string {
 	var all []string
-	for p := range maps.Keys(g) {
+	for p := range g {
 		all = append(all, name(p))
 	}
 	slices.SortFunc(all, compare)
@@ -170,7 +164,6 @@ func runTable(runs grid[results.Record]) string {
 	return fmt.Sprintf("%d cells of %d packages: %s.\n\n%s", len(runs), len(runs.rows()), strings.Join(words, ", "), runs.markdown(recordWord))
 }
 
-// recordWord is one record in the table.
 func recordWord(rec results.Record, n *notes) string {
 	switch rec.Status {
 	case results.Pass:
@@ -187,7 +180,6 @@ func recordWord(rec results.Record, n *notes) string {
 	return fmt.Sprintf("%s@%s %s", rec.Status, rec.Stage, n.mark(string(rec.Code)+": "+plain(rec.Reason)))
 }
 
-// cellTable is what both sides decided.
 func cellTable(cells grid[Cell]) string {
 	r := Report{Cells: slices.Collect(maps.Values(cells))}
 	_, counts, _ := strings.Cut(r.summary(), ": ")

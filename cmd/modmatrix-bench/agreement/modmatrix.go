@@ -3,9 +3,9 @@ package agreement
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,45 +25,44 @@ const (
 	logFile  = "build.log"
 )
 
-// once asks a side within the time for one build, or returns its answer when everything was the same before: key is all that
-// it depends on.
-func (c *comparison) once(ctx context.Context, key []string, title string, ask func(ctx context.Context, dir string) (Side, error)) (Side, error) {
+// build has one side build a package; its log is left in dir.
+type build func(ctx context.Context, dir string, s subject, tree *kernels.Tree) (Side, error)
+
+// once asks a side within the time for one build, or returns its answer to the same key: all that it depends on.
+func (c *comparison) once(ctx context.Context, who string, key []string, s subject, tree *kernels.Tree, build build) (Side, error) {
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
 		defer cancel()
 	}
-	sum := sha256.Sum256([]byte(strings.Join(key, "\n")))
-	dir, hit, err := c.store.Fill(ctx, "agreement", hex.EncodeToString(sum[:]), func(dir string) error {
-		s, err := ask(ctx, dir)
+	key = append(key, tree.Digest, tree.Root.Digest)
+	id := fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(key, "\n"))))
+	dir, hit, err := c.store.Fill(ctx, "agreement", id, func(dir string) error {
+		side, err := build(ctx, dir, s, tree)
 		if err != nil {
 			return err
 		}
-		return errors.Join(measure.Save(filepath.Join(dir, sideFile), s),
-			os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(title+"\n"), 0o644))
+		title := fmt.Sprintf("%s build of %s %s for %s\n", who, s.deb.Name, s.deb.Version, tree.Target.Release)
+		return errors.Join(measure.Save(filepath.Join(dir, sideFile), side), os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(title), 0o644))
 	})
 	if err != nil {
 		return Side{}, err
 	}
-	var s Side
+	var side Side
 	text, err := os.ReadFile(filepath.Join(dir, sideFile))
 	if err == nil {
-		err = json.Unmarshal(text, &s)
+		err = json.Unmarshal(text, &side)
 	}
-	slices.Sort(s.Modules)
-	s.Cached, s.Log = hit, filepath.Join(dir, logFile)
-	return s, err
+	slices.Sort(side.Modules)
+	side.Cached, side.Log = hit, filepath.Join(dir, logFile)
+	return side, err
 }
 
-// askModmatrix builds the package as a run does, unless this very program did before.
 func (c *comparison) askModmatrix(ctx context.Context, s subject, tree *kernels.Tree) (Side, error) {
-	key := []string{"modmatrix v1", c.self, s.deb.SHA256, tree.Digest, tree.Root.Digest}
-	return c.once(ctx, key, "modmatrix build of "+s.deb.Name+" "+s.deb.Version+" for "+tree.Target.Release, func(ctx context.Context, dir string) (Side, error) {
-		return c.runModmatrix(ctx, dir, s, tree)
-	})
+	return c.once(ctx, "modmatrix", []string{"modmatrix v1", c.self, s.deb.SHA256}, s, tree, c.runModmatrix)
 }
 
-// runModmatrix leaves the log of the build in dir, and nothing else.
+// runModmatrix builds the package as a run does.
 func (c *comparison) runModmatrix(ctx context.Context, dir string, s subject, tree *kernels.Tree) (Side, error) {
 	source := filepath.Join(dir, "source")
 	log, err := os.Create(filepath.Join(dir, logFile))
@@ -96,7 +95,6 @@ func (c *comparison) runModmatrix(ctx context.Context, dir string, s subject, tr
 	return side, nil
 }
 
-// modmatrixSide is what the product's error means.
 func modmatrixSide(err error) Side {
 	var excluded *dkms.SkipError
 	var fault *kbuild.Error
@@ -111,15 +109,11 @@ func modmatrixSide(err error) Side {
 	return Side{Verdict: broken, Reason: err.Error()}
 }
 
-// installedNames names the modules as dkms keeps them.
 func installedNames(conf *dkms.Conf, art *kbuild.Artifact) (names []string) {
 	for _, m := range art.Modules {
 		name := strings.TrimSuffix(filepath.Base(m.Path), ".ko")
-		for _, listed := range conf.Modules {
-			if listed.Name == name {
-				name = listed.DestName
-				break
-			}
+		if i := slices.IndexFunc(conf.Modules, func(listed dkms.Module) bool { return listed.Name == name }); i >= 0 {
+			name = conf.Modules[i].DestName
 		}
 		names = append(names, name)
 	}

@@ -1,6 +1,7 @@
 package agreement
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -17,7 +18,6 @@ var defaultPackages = []string{
 	"xtables-addons-dkms", "apfs-dkms", "jool-dkms", "falcosecurity-scap-dkms", "dahdi-dkms", "lttng-modules-dkms",
 }
 
-// named is a package of the command line.
 type named struct{ name, suite string }
 
 var goodName = regexp.MustCompile(`^([a-z0-9][a-z0-9+.-]+)(?:/([a-z][a-z0-9-]*))?$`)
@@ -29,11 +29,7 @@ func parseNames(words []string, suite string) (all []named, err error) {
 		if m == nil {
 			return nil, fmt.Errorf("%q is no package: write NAME or NAME/SUITE", word)
 		}
-		n := named{m[1], suite}
-		if m[2] != "" {
-			n.suite = m[2]
-		}
-		all = append(all, n)
+		all = append(all, named{m[1], cmp.Or(m[2], suite)})
 	}
 	return all, nil
 }
@@ -47,10 +43,7 @@ var (
 )
 
 // firstError is the line with which a failed dkms build began to fail: in the build's log, else in the output of dkms.
-func firstError(exit int, log []byte, output string) string {
-	if exit == 0 {
-		return ""
-	}
+func firstError(log []byte, output string) string {
 	for _, text := range []string{string(log), output} {
 		for line := range strings.Lines(text) {
 			line = strings.TrimSpace(line)

@@ -40,7 +40,6 @@ func (d Difference) Error() string {
 	return fmt.Sprintf("modmatrix and dkms differ in %d cells, and it is not known why", d.cells)
 }
 
-// verdict is the error for the whole.
 func (r *Report) verdict() error {
 	if n := r.count()[isUnknown]; n > 0 {
 		return Difference{n}
@@ -48,7 +47,6 @@ func (r *Report) verdict() error {
 	return nil
 }
 
-// table writes the comparison for a person.
 func (r *Report) table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "PACKAGE\t"+strings.Join(r.Kernels, "\t"))
@@ -74,7 +72,6 @@ func (r *Report) table(w io.Writer) error {
 	return err
 }
 
-// left lists what was not compared, by reason.
 func (r *Report) left() (lines []string) {
 	packages := map[string][]string{}
 	for _, c := range r.Cells {
