@@ -80,7 +80,6 @@ func replaceImage(image *renameio.PendingFile) error {
 	return nil
 }
 
-// baseImage describes the base to u-root's image builder.
 func baseImage(source, goRoot, temp, out string) []uimage.Modifier {
 	// The builder's own default, -a, would ignore the build cache and compile Go's standard library every time.
 	build := &golang.BuildOpts{EnableInlining: true, ExtraArgs: []string{"-a=false", "-buildvcs=false"}}
@@ -124,8 +123,7 @@ func skeleton() *cpio.Archive {
 
 var goEnvMu sync.Mutex
 
-// withGoEnv runs f without what the user set for other builds: flags, workspaces, and processor levels that an emulated
-// processor may not have.
+// withGoEnv runs f without the user's settings for go: flags, workspaces, processor levels that an emulated one may lack.
 func withGoEnv(f func() error) error {
 	goEnvMu.Lock()
 	defer goEnvMu.Unlock()
@@ -144,4 +142,22 @@ func withGoEnv(f func() error) error {
 		}()
 	}
 	return f()
+}
+
+// initPackage is PID 1, shellPackage the shell for a person, and urootCommands is where the commands beside them come from.
+const (
+	initPackage   = "github.com/modmatrix/modmatrix/cmd/modmatrix-init"
+	shellPackage  = "github.com/modmatrix/modmatrix/cmd/modmatrix-shell"
+	urootCommands = "github.com/u-root/u-root/cmds/core/"
+	shellTag      = "goshsmall" // gosh, for scripts, without its line editors and the many packages that these need
+)
+
+// commands are u-root's commands in every guest: what somebody who looks at a driver by hand needs. Suites may rely on
+// them. Where one needs a module that go.mod does not name, it is imported in commands_tools.go.
+var commands = []string{
+	"basename", "cat", "chmod", "cmp", "cp", "date", "dd", "df", "dirname", "dmesg", "du", "echo", "false", "find", "free",
+	"gosh", "grep", "gzip", "head", "hexdump", "hostname", "id", "insmod", "kill", "ln", "ls", "lsdrivers", "lsmod", "mkdir",
+	"mknod", "mktemp", "more", "mount", "mv", "pci", "pidof", "poweroff", "printenv", "ps", "pwd", "readlink", "realpath",
+	"rm", "rmmod", "seq", "shasum", "sleep", "sort", "strace", "strings", "stty", "sync", "tail", "tar", "tee", "time",
+	"timeout", "touch", "tr", "true", "umount", "uname", "uniq", "uptime", "wc", "which", "xargs", "yes",
 }

@@ -29,14 +29,12 @@ func WriteDrive(out string, p Payload) error {
 	if err != nil {
 		return err
 	}
-	err = fillDrive(drive, p)
-	if err := errors.Join(err, drive.Close()); err != nil {
+	if err := errors.Join(fillDrive(drive, p), drive.Close()); err != nil {
 		return fmt.Errorf("write drive: %w", err)
 	}
 	return nil
 }
 
-// openDrive opens a drive and removes its payload.
 func openDrive(path string) (*os.File, error) {
 	drive, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -86,8 +84,7 @@ func fillDrive(drive *os.File, p Payload) error {
 	return err
 }
 
-// inOrder leaves the plan first, since the guest needs its nonce to report anything, and the suite last: what comes last is
-// the quickest to unpack.
+// inOrder leaves the plan, with the nonce, first, and puts the suite last: what comes last is the quickest to unpack.
 func inOrder(files []File) []File {
 	slices.SortStableFunc(files[1:], func(a, b File) int {
 		switch {
@@ -101,7 +98,6 @@ func inOrder(files []File) []File {
 	return files
 }
 
-// writeFile writes f to the drive at an offset.
 func writeFile(drive *os.File, at int64, f File) (wire.DriveFile, error) {
 	in, closer, err := f.open()
 	if err != nil {

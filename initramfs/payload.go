@@ -79,7 +79,6 @@ func writeImage(out, base string, files []File) error {
 	return replaceImage(image)
 }
 
-// withPlan returns the plan as a file, and p's files behind it.
 func (p Payload) withPlan() ([]File, error) {
 	plan, err := json.MarshalIndent(p.Plan, "", " ")
 	if err != nil {
@@ -164,7 +163,6 @@ func (f File) perm() fs.FileMode {
 	return 0o644
 }
 
-// open opens the content.
 func (f File) open() (*io.SectionReader, io.Closer, error) {
 	if f.Host == "" {
 		r := bytes.NewReader(f.Data)
@@ -185,7 +183,6 @@ func (f File) open() (*io.SectionReader, io.Closer, error) {
 	return io.NewSectionReader(in, 0, info.Size()), in, nil
 }
 
-// counter counts the bytes that are written to it.
 type counter struct {
 	w io.Writer
 	n int64

@@ -17,7 +17,6 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// modulePath names this module, whose source the base image is built from.
 const modulePath = "github.com/modmatrix/modmatrix"
 
 // EnvSource names the folder of this module's source, for a binary that was moved away from it.
@@ -26,8 +25,7 @@ const EnvSource = "MODMATRIX_SOURCE"
 // initSources are the packages of this module that the base consists of, as folders in it.
 var initSources = []string{"cmd/modmatrix-init", "cmd/modmatrix-shell", "initramfs/guest", "results/wire", "results/wire/calm"}
 
-// FindSource returns the folder of this module's source: what EnvSource says, else the checkout that the binary was built
-// from, else the copy in Go's module cache.
+// FindSource is the folder of this module's source: as EnvSource says, else where the binary was built, else in Go's module cache.
 func FindSource() (string, error) {
 	if dir := os.Getenv(EnvSource); dir != "" {
 		if err := isSource(dir); err != nil {
@@ -119,7 +117,6 @@ func BaseDigest(ctx context.Context, source string) (string, error) {
 	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
 }
 
-// hashFile writes the name, size and content of a file in dir to h.
 func hashFile(h io.Writer, dir, name string) error {
 	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {

@@ -36,19 +36,16 @@ func (e *CompileError) Error() string {
 	return "go printed nothing"
 }
 
-// suiteEnv makes test binaries that run in every guest: without cgo they need no C library there, and an emulated
-// processor may lack what a newer one has.
+// suiteEnv makes static test binaries for every guest; an emulated processor may lack what a newer one has.
 var suiteEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1"}
 
-// suiteFiles is a template for go list that prints every file of a test binary, a folder a line; the standard library
-// is covered by go's version.
+// suiteFiles has go list print every file of a test binary, a folder a line; go's version covers the standard library.
 const suiteFiles = `{{if not .Standard}}{{.Dir}}{{range .GoFiles}}	{{.}}{{end}}{{range .SFiles}}	{{.}}{{end}}{{range .HFiles}}	{{.}}{{end}}` +
 	`{{range .EmbedFiles}}	{{.}}{{end}}{{range .TestGoFiles}}	{{.}}{{end}}{{range .XTestGoFiles}}	{{.}}{{end}}` +
 	`{{range .TestEmbedFiles}}	{{.}}{{end}}{{range .XTestEmbedFiles}}	{{.}}{{end}}{{end}}`
 
-// SuiteDigest is "sha256:…" over everything that the test binary of the package in dir is made from: the same digest
-// means the same binary, at a fraction of what compiling costs. An error only says that there is no digest; CompileSuite
-// says what is wrong with the suite.
+// SuiteDigest is "sha256:…" over everything that CompileSuite makes the package in dir from, at a fraction of its cost. An error
+// only says that there is no digest.
 func SuiteDigest(ctx context.Context, dir string) (string, error) {
 	sum := sha256.New()
 	env, err := runGo(ctx, dir, suiteEnv, "env", "GOVERSION", "GOFLAGS", "GOAMD64", "GOEXPERIMENT")

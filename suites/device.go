@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollInterval is the time between two looks while waiting.
 const pollInterval = 10 * time.Millisecond
 
 // Device is an open device node: each Read is one read(2), each Write one write(2), and the driver's result is returned as
@@ -54,8 +53,7 @@ func (d *Device) Read(p []byte) (int, error) {
 	return max(n, 0), d.wrap("read", err)
 }
 
-// Write is one write(2). Unlike io.Writer requires, a short write is no error.
-// The error wraps the driver's unix.Errno.
+// Write is one write(2): a short write is no error, unlike io.Writer requires. The error wraps the driver's unix.Errno.
 func (d *Device) Write(p []byte) (int, error) {
 	n, err := unix.Write(d.fd, p)
 	return max(n, 0), d.wrap("write", err)

@@ -45,7 +45,6 @@ func ExpectSplat(pattern string, count ...int) {
 	}
 }
 
-// splatCount checks ExpectSplat's arguments.
 func splatCount(pattern string, count []int) (int, error) {
 	if pattern == "" {
 		return 0, fmt.Errorf("the pattern is empty, and would match every fault")

@@ -39,8 +39,7 @@ func isFault(line string) bool {
 		slices.ContainsFunc(faultStarts, func(words string) bool { return hasWords(line, words) })
 }
 
-// hasWords says whether line contains the parts of words between "…" in their order, the first at the start of a word:
-// "DEBUG: " is no "BUG: ".
+// hasWords reports whether line has the parts of words between "…" in order, the first at the start of a word: "DEBUG: " is no "BUG: ".
 func hasWords(line, words string) bool {
 	first, rest, _ := strings.Cut(words, "…")
 	for from := 0; ; {

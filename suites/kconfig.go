@@ -12,8 +12,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// ErrNoKernelConfig says that the kernel's configuration is not known: there is no /proc/config.gz, and no config in the
-// payload.
+// ErrNoKernelConfig says that there is neither a /proc/config.gz nor a config in the payload.
 var ErrNoKernelConfig = errors.New("the kernel's configuration is not known")
 
 // configPath is where the host may put the target's .config: few distributions enable /proc/config.gz.

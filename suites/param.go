@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// The types of parameters, as in .modinfo, that the kernel itself parses and shows (Linux kernel/params.c). The values of
-// other types only their module knows.
+// The types of parameters, as in .modinfo, that the kernel itself parses and shows (Linux kernel/params.c).
 var (
 	numberTypes = []string{"byte", "hexint", "short", "ushort", "int", "uint", "long", "ulong", "ullong"}
 	boolTypes   = []string{"bool", "invbool"}
@@ -65,8 +64,7 @@ func unquote(value string) string {
 	return value
 }
 
-// parseNumber reads a number as kstrtoull and kstrtoll do: decimal, hexadecimal after 0x, octal after 0.
-// A negative one wraps.
+// parseNumber reads a number as kstrtoull and kstrtoll do: also hexadecimal after 0x and octal after 0. A negative one wraps.
 func parseNumber(text string) (uint64, error) {
 	digits, negative := strings.CutPrefix(text, "-")
 	if !negative {

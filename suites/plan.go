@@ -16,8 +16,7 @@ import (
 // ErrNoPlan says that this process does not run in a modmatrix guest.
 var ErrNoPlan = errors.New("not in a modmatrix guest")
 
-// inGuest is true when PID 1 of a guest started this process to run its specs. It is read before openPipe unsets the
-// variable.
+// inGuest: PID 1 of a guest started this process to run its specs. It is read before openPipe unsets the variable.
 var inGuest = os.Getenv(wire.EnvReportFD) != ""
 
 var readPlan = sync.OnceValues(func() (wire.Plan, error) { return openPlan(wire.PlanPath) })

@@ -84,7 +84,6 @@ func askHost(kind wire.Kind, name string) error {
 	return host.Write(wire.Frame{Kind: kind, Text: name})
 }
 
-// busDevices are the devices of all buses.
 func busDevices() []string {
 	found, _ := filepath.Glob("/sys/bus/*/devices/*") // only a bad pattern is an error
 	return found

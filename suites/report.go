@@ -76,8 +76,7 @@ const withheld = types.SpecStateInvalid
 
 func (r *reporter) beforeSuite(suite types.Report) { r.suite = suite }
 
-// beforeEach sends the start of a spec. PID 1 has passed it on before the spec's first line runs, so a spec that crashes the
-// kernel is known by name.
+// beforeEach sends the start of a spec; PID 1 has passed it on before its first line runs, which may crash the kernel.
 func (r *reporter) beforeEach(spec types.SpecReport) {
 	if spec.State.Is(types.SpecStateSkipped | types.SpecStatePending) {
 		return
@@ -143,7 +142,6 @@ func (r *reporter) amend(report types.SpecReport, state types.SpecState, skipped
 	}
 }
 
-// suiteError sends a node outside of a spec, if it failed.
 func (r *reporter) suiteError(report types.SpecReport) {
 	if !report.Failed() {
 		return
@@ -157,7 +155,6 @@ func (r *reporter) suiteError(report types.SpecReport) {
 	r.send(wire.KindSuiteError, failed)
 }
 
-// specFrame is report as a frame carries it.
 func specFrame(report types.SpecReport) wire.Spec {
 	s := wire.Spec{
 		Name:       report.FullText(),

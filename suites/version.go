@@ -51,8 +51,7 @@ func (v Version) Compare(w Version) int {
 	return cmp.Or(cmp.Compare(v.Major, w.Major), cmp.Compare(v.Minor, w.Minor), cmp.Compare(v.Patch, w.Patch))
 }
 
-// AtLeast says whether v is major.minor or newer. Check for a feature rather than for a version where you can:
-// distributions backport features.
+// AtLeast says whether v is major.minor or newer. Check for a feature instead where you can: distributions backport them.
 func (v Version) AtLeast(major, minor int) bool { return v.Compare(Version{major, minor, 0}) >= 0 }
 
 // String is X.Y.Z.

@@ -47,8 +47,7 @@ func (g *guest) awaitPayload() {
 	}
 }
 
-// warmUp fills caches that clones then share: what encoding/json knows of our types, and the kernel's entries of /proc
-// and /sys.
+// warmUp fills caches that clones then share: encoding/json's of our types, the kernel's of /proc and /sys.
 func warmUp() {
 	_ = takeSurvey()
 	_ = json.Unmarshal([]byte(`[{}]`), &[]wire.DriveFile{})
@@ -69,18 +68,16 @@ func bootNonce(path string) string {
 	return ""
 }
 
-// drive is read past the kernel's cache, which in a clone still holds what the frozen guest read, into a buffer: a file in
-// memory whose pages were allocated before the guest was frozen. The last file, the suite, is by far the largest of most
-// payloads. It stays where it was read: the buffer becomes that file, since an emulated processor would need as long to
-// allocate and fill other pages as for all the rest of unpacking. Freeing pages is as slow: a buffer that held nothing
-// large stays, without a name, until the guest's end.
+// drive is read past the kernel's cache, which in a clone holds what the frozen guest read, into a buffer: a file in memory whose
+// pages were allocated before the freeze. The last and largest file, the suite, stays where it was read: the buffer becomes that
+// file, since an emulated processor would need as long for other pages as for all the rest. Freeing pages is as slow, so a buffer
+// that held nothing large stays, without a name, until the guest's end.
 type drive struct {
 	fd   int
 	file *os.File // the buffer
 	buf  []byte   // the buffer, mapped
 }
 
-// openDrive opens a drive as soon as it appears, and creates the buffer.
 func openDrive(path, bufferPath string) (d *drive, err error) {
 	d = &drive{}
 	for start := time.Now(); ; time.Sleep(pollTime) {
@@ -117,19 +114,16 @@ func (d *drive) close() error {
 	return errors.Join(unix.Close(d.fd), d.file.Close())
 }
 
-// wait polls the drive until there is a payload.
 func (d *drive) wait() wire.DriveHeader {
 	for {
-		if block, err := d.read(wire.DriveOffset, wire.DriveBlock); err == nil {
-			if h, ok := wire.DecodeDrive(block); ok {
-				return h
-			}
+		block, _ := d.read(wire.DriveOffset, wire.DriveBlock)
+		if h, ok := wire.DecodeDrive(block); ok {
+			return h
 		}
 		_ = unix.Nanosleep(&unix.Timespec{Nsec: int64(pollTime)}, nil) // cheaper than time.Sleep
 	}
 }
 
-// unpack writes the files of the payload below root.
 func (d *drive) unpack(h wire.DriveHeader, root string) error {
 	table, err := d.read(wire.DriveTable, h.Length)
 	if err != nil {
@@ -169,7 +163,6 @@ func (d *drive) keep(f wire.DriveFile, at int64, path string) error {
 	return errors.Join(unix.Munmap(d.buf), d.file.Truncate(f.Size), d.file.Chmod(os.FileMode(f.Mode)), os.Rename(d.file.Name(), path))
 }
 
-// copy writes the file at an offset of the drive.
 func (d *drive) copy(f wire.DriveFile, at int64, path string) error {
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, os.FileMode(f.Mode))
 	if err != nil {
@@ -189,8 +182,7 @@ func (d *drive) copy(f wire.DriveFile, at int64, path string) error {
 	return errors.Join(err, out.Close())
 }
 
-// read returns n bytes, at most bufferSize, at an offset that is a multiple of a block. They are valid until the next
-// read.
+// read returns n bytes, at most bufferSize, at the start of a block. They are valid until the next read.
 func (d *drive) read(at int64, n int) ([]byte, error) {
 	whole := d.buf[:wire.Blocks(int64(n))]
 	for done := 0; done < len(whole); {

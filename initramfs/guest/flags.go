@@ -9,8 +9,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// suiteFlags are the arguments of a suite process: the target selects the specs, the rest makes runs repeatable. The
-// plan's come last and win.
+// suiteFlags are a suite's arguments: the target selects the specs, the rest makes runs repeatable, the plan's come last and win.
 func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 	flags := []string{
 		"--ginkgo.seed=1", "--ginkgo.no-color",
@@ -69,8 +68,7 @@ func labelFilter(key, value string) string {
 	return fmt.Sprintf("(%s: isEmpty || %s: containsAny %s)", key, key, value)
 }
 
-// numbers are the leading numbers of a version. What follows a hyphen would make it a pre-release, which no ordinary
-// constraint matches.
+// numbers leaves out what follows a hyphen: that would be a pre-release, which no ordinary constraint matches.
 var numbers = regexp.MustCompile(`^\d+\.\d+(\.\d+)?`)
 
 // versionFilter is for both of Ginkgo's constraints: those of no component, and those of the component "kernel".

@@ -37,7 +37,6 @@ func Main() {
 	powerOff()
 }
 
-// guest is the state of PID 1.
 type guest struct {
 	port     *port        // to the host
 	frames   *wire.Writer // on port
@@ -76,14 +75,12 @@ func setUp() *guest {
 	return g
 }
 
-// note keeps an error until it can be reported.
 func (g *guest) note(err error) {
 	if err != nil {
 		g.trouble = append(g.trouble, err.Error())
 	}
 }
 
-// run carries out the plan.
 func (g *guest) run() {
 	g.hello()
 	go g.guard(g.beat)
@@ -117,7 +114,7 @@ func (g *guest) hello() {
 	g.plan = plan
 	g.frames = wire.NewWriter(g.port, plan.Nonce)
 	g.frames.Clock = g.clock
-	g.output = newOutput(func(text string) { g.send(wire.Frame{Kind: wire.KindOutput, Text: text}) })
+	g.output = &output{send: func(text string) { g.send(wire.Frame{Kind: wire.KindOutput, Text: text}) }}
 	if err == nil && plan.Time > 0 {
 		now := unix.NsecToTimespec(plan.Time)
 		err = unix.ClockSettime(unix.CLOCK_REALTIME, &now)

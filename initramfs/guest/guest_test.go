@@ -21,12 +21,12 @@ func TestOutputKeepsBothEnds(t *testing.T) {
 			text[i] = 'a' + byte(i%26)
 		}
 		var got strings.Builder
-		o := newOutput(func(s string) {
+		o := &output{send: func(s string) {
 			if len(s) > 64<<10 {
 				t.Errorf("%d bytes in one frame", len(s))
 			}
 			got.WriteString(s)
-		})
+		}}
 		for rest := text; len(rest) > 0; {
 			n := min(c.chunk, len(rest))
 			_, _ = o.Write(rest[:n])
@@ -102,7 +102,7 @@ func TestPump(t *testing.T) {
 // TestRelay checks what a suite process may send, and what it may not send.
 func TestRelay(t *testing.T) {
 	var line strings.Builder
-	g := &guest{kmsg: -1, plan: wire.Plan{Nonce: "n"}, output: newOutput(func(string) {})}
+	g := &guest{kmsg: -1, plan: wire.Plan{Nonce: "n"}, output: &output{send: func(string) {}}}
 	g.frames = wire.NewWriter(&line, "n")
 	round := "fifo"
 	g.suite.Store(&round)

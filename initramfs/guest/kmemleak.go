@@ -13,15 +13,13 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// leaks is the kernel's own leak detector, kmemleak (Documentation/dev-tools/kmemleak.rst). It takes many seconds, and few
-// kernels have it.
+// leaks is the kernel's leak detector (Documentation/dev-tools/kmemleak.rst). It takes many seconds, and few kernels have it.
 type leaks struct {
 	file string
 	age  time.Duration // of memory, before kmemleak reports it
 	code []symbol      // of the modules under test: they have no symbols any more once they are unloaded
 }
 
-// symbol is a function's address and name.
 type symbol struct {
 	at   uint64
 	name string
@@ -42,7 +40,6 @@ func openLeaks(file string) *leaks {
 	return &leaks{file: file, age: leakAge}
 }
 
-// write writes to an existing file.
 func write(file, text string) bool {
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
@@ -109,7 +106,6 @@ func (l *leaks) find() []string {
 	return list
 }
 
-// object is memory that has leaked.
 type object struct {
 	size   int
 	frames []string // its allocation's backtrace, innermost first: "kmalloc_trace", or an address without a symbol
@@ -120,7 +116,6 @@ var (
 	frameLine  = regexp.MustCompile(`(?m)^    (?:\[<[^>]*>\] )?([^\s+]+)`)
 )
 
-// parseLeaks reads kmemleak's report: objects by address.
 func parseLeaks(text string) map[string]object {
 	found := map[string]object{}
 	for part := range strings.SplitSeq(text, "unreferenced object ") {
@@ -139,7 +134,7 @@ func parseLeaks(text string) map[string]object {
 	return found
 }
 
-// ofModule says whether code that is unloaded has allocated the object: that of a module under test, for no other is
+// ofModule reports whether code that is unloaded has allocated the object: that of a module under test, for no other is
 // unloaded. What the kernel itself leaks is no module's fault.
 func (o object) ofModule() bool { return slices.ContainsFunc(o.frames, isUnloaded) }
 

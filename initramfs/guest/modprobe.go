@@ -15,14 +15,12 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// The kernel runs modprobe for what it lacks: "/sbin/modprobe -q -- NAME" (Linux kernel/module/kmod.c, call_modprobe). In
-// a guest that is this very program. It loads nothing: what the plan has for the kernel was loaded before the module under
-// test, lest it is taken for something that this one left behind. It succeeds for names that were loaded so, and has PID 1
-// report all others.
+// The kernel runs modprobe for what it lacks: "/sbin/modprobe -q -- NAME" (kernel/module/kmod.c, call_modprobe), which is this
+// program. It loads nothing: what the plan has for the kernel was loaded before the module under test, lest it is taken for a
+// leftover of it. It succeeds for the names of that, and has PID 1 report all others.
 const modprobePath = "/sbin/modprobe"
 
-// The files between the two processes: the names that were loaded, a line each; a pipe for names that were not; and one
-// with a byte for each name that was reported.
+// The files between the two processes: the names that were loaded; a pipe for others; one with a byte for each that was reported.
 const (
 	requestDir = "/run/modprobe"
 	loadedFile = "loaded"

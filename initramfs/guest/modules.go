@@ -67,8 +67,7 @@ func finit(path, args string, p patience) error {
 	return err
 }
 
-// busyTime is how long unloading is retried while a module is busy: its last reference may be dropped late, by RCU or a
-// work queue.
+// busyTime is how long a busy module is retried: RCU or a work queue may drop its last reference late.
 const busyTime = 500 * time.Millisecond
 
 // unload unloads the modules under test in reverse order.

@@ -7,8 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounts are the file systems of a guest. Without the essential ones no module can be judged; the others are for suites,
-// where the kernel has them.
+// mounts are a guest's file systems. No module is judged without the essential ones; the others are for suites.
 var mounts = []struct {
 	kind, dir string
 	essential bool

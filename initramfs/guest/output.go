@@ -12,8 +12,7 @@ const (
 	flushSize = 4 << 10
 )
 
-// output forwards what a process prints: the beginning as it comes, so that the host has it even if the kernel dies, and
-// the end when the process has ended.
+// output forwards what a process prints: the beginning as it comes, lest the kernel dies, and the end at its end.
 type output struct {
 	send func(string)
 
@@ -22,10 +21,6 @@ type output struct {
 	pending []byte // of the beginning, to be sent
 	tail    []byte
 	lost    int64 // bytes between beginning and tail
-}
-
-func newOutput(send func(string)) *output {
-	return &output{send: send}
 }
 
 // Write never fails. It sends when there is enough for a frame.
@@ -46,7 +41,6 @@ func (o *output) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// flush sends what is pending.
 func (o *output) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -60,7 +54,6 @@ func (o *output) flushLocked() {
 	}
 }
 
-// end sends the rest.
 func (o *output) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

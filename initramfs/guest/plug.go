@@ -10,8 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// answerTime is the time for the host's answer. The host itself gives up on a device that is not released in half that
-// time.
+// answerTime is twice what the host gives a device to be released.
 const answerTime = time.Minute
 
 // hotplug asks the host to plug and to pull devices. One request is made at a time.
@@ -58,7 +57,6 @@ func (h *hotplug) await() (refused string) {
 	}
 }
 
-// readAnswers reads the host's answers from the port.
 func (g *guest) readAnswers(r *wire.Reader, answers chan<- wire.Frame) {
 	for {
 		f, err := r.Next()

@@ -20,7 +20,7 @@ func hostOf(t *testing.T, answer func(wire.Frame) string) (g *guest, asked chan 
 	}
 	line := os.NewFile(uintptr(fds[1]), "line")
 	t.Cleanup(func() { line.Close(); unix.Shutdown(fds[0], unix.SHUT_RDWR) })
-	g = &guest{kmsg: -1, plan: wire.Plan{Nonce: "n"}, port: &port{fd: fds[0]}, output: newOutput(func(string) {})}
+	g = &guest{kmsg: -1, plan: wire.Plan{Nonce: "n"}, port: &port{fd: fds[0]}, output: &output{send: func(string) {}}}
 	g.frames = wire.NewWriter(g.port, "n")
 	asked = make(chan string, 100)
 	ours, theirs := wire.NewWriter(line, "n"), wire.NewWriter(line, "another")

@@ -9,7 +9,6 @@ type plumbing struct {
 	err         error
 }
 
-// open opens a file for the child to read.
 func (p *plumbing) open(path string) {
 	f, err := os.Open(path)
 	p.child = append(p.child, f)
@@ -42,7 +41,6 @@ func (p *plumbing) pipe() (r, w *os.File) {
 	return r, w
 }
 
-// fds are the descriptors to start the child with.
 func (p *plumbing) fds() (fds []uintptr) {
 	for _, f := range p.child {
 		fds = append(fds, f.Fd())

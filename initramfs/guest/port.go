@@ -14,8 +14,7 @@ const (
 	shellPath = "/dev/ttyS2" // the interactive shell
 )
 
-// port is the line to the host. It is opened once, it blocks, and no child inherits it: with several users, or with epoll,
-// Linux loses wake-ups on some drivers.
+// port is the line to the host. It blocks, and no child inherits it: with several users or epoll, some drivers lose wake-ups.
 type port struct {
 	mu sync.Mutex
 	fd int

@@ -8,14 +8,12 @@ import (
 	"time"
 )
 
-// reaper waits for the processes of the guest. Every orphan becomes a child of PID 1, so nothing else may wait for
-// children.
+// reaper waits for all processes: every orphan becomes a child of PID 1, so nothing else may wait.
 type reaper struct {
 	mu       sync.Mutex
 	children map[int]*process
 }
 
-// process is a child that PID 1 started itself.
 type process struct {
 	pid    int
 	ended  chan struct{}
@@ -34,8 +32,7 @@ func newReaper() *reaper {
 	return r
 }
 
-// reap collects all children that ended, and says whether any are left. Children are started under the same lock, so none
-// can be reaped before it is known.
+// reap collects ended children, and reports whether any are left. The lock is that of start: none is reaped before it is known.
 func (r *reaper) reap() (left bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,7 +64,6 @@ func (r *reaper) start(path string, argv []string, attr *syscall.ProcAttr) (*pro
 	return p, nil
 }
 
-// endsWithin says whether p ends before d has passed.
 func (p *process) endsWithin(d time.Duration) bool {
 	select {
 	case <-p.ended:
@@ -77,8 +73,7 @@ func (p *process) endsWithin(d time.Duration) bool {
 	}
 }
 
-// killAll kills every process but PID 1, so that none of them holds the module. One that hangs in the kernel is left after
-// half a second.
+// killAll kills every process but PID 1, lest one holds the module. What hangs in the kernel is left after half a second.
 func (r *reaper) killAll() {
 	for range 100 {
 		_ = syscall.Kill(-1, syscall.SIGKILL) // kernel threads ignore it

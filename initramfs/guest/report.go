@@ -42,18 +42,17 @@ type specReport struct {
 	}
 }
 
-// readReport reads the report of one suite.
 func readReport(path string) (report, error) {
-	var r report
 	f, err := os.Open(path)
+	var r report
 	if err == nil {
 		defer f.Close()
 		r, err = parseReport(f)
 	}
 	if err != nil {
-		return report{}, fmt.Errorf("read the suite's report: %w", err)
+		err = fmt.Errorf("read the suite's report: %w", err)
 	}
-	return r, nil
+	return r, err
 }
 
 func parseReport(in io.Reader) (report, error) {
@@ -82,7 +81,6 @@ func (r specReport) failed() bool {
 	return slices.Contains([]string{"failed", "panicked", "timedout", "interrupted", "aborted"}, r.State)
 }
 
-// spec is r as a frame carries it.
 func (r specReport) spec() wire.Spec {
 	s := wire.Spec{Name: r.fullText(), State: r.State, DurationMS: r.RunTime.Milliseconds(), Attempts: r.NumAttempts,
 		Message: r.Failure.Message, Output: r.CapturedGinkgoWriterOutput}
@@ -108,8 +106,7 @@ func (r specReport) fullText() string {
 	return strings.Join(texts, " ")
 }
 
-// planOf lists the specs of a dry run, in their order. Those to run have no state yet; those that a filter leaves out are
-// skipped.
+// planOf lists the specs of a dry run: those to run have no state yet, those that a filter leaves out are skipped.
 func planOf(r report) []wire.Spec {
 	var specs []wire.Spec
 	loose := unordered(r)
@@ -139,9 +136,8 @@ func unordered(r report) map[string]bool {
 	return loose
 }
 
-// group is the full text of the outermost container of r that may be Ordered. Ginkgo's report only says that one is: a
-// container that holds nothing but Ordered ones is taken for Ordered itself. That keeps specs together which could be
-// separated, and never separates others.
+// group is the full text of the outermost container of r that may be Ordered, as far as Ginkgo's report shows: specs may be kept
+// together that could be separated, and never the other way round.
 func (r specReport) group(loose map[string]bool) string {
 	if !r.IsInOrderedContainer {
 		return ""

@@ -83,13 +83,7 @@ func selectSpecs(specs []wire.Spec, only []string) []wire.Spec {
 	if len(only) == 0 {
 		return specs
 	}
-	var list []wire.Spec
-	for _, s := range specs {
-		if slices.Contains(only, s.Cleaned().Name) {
-			list = append(list, s)
-		}
-	}
-	return list
+	return slices.DeleteFunc(slices.Clone(specs), func(s wire.Spec) bool { return !slices.Contains(only, s.Cleaned().Name) })
 }
 
 // round loads the modules, runs the suite or a shell, and unloads again.

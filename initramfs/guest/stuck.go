@@ -12,8 +12,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// patience is how long a call into the kernel may take, and what to do when it takes longer. The zero value waits for
-// ever.
+// patience is how long a call into the kernel may take, and what then. The zero value waits for ever.
 type patience struct {
 	limit time.Duration
 	late  func(tid int) // of the thread that waits
@@ -26,8 +25,7 @@ func (g *guest) patience() patience {
 	}}
 }
 
-// stuck reports, once in a stage, what hangs and where in the kernel, and has the kernel dump the stacks of all processors
-// and threads on the console.
+// stuck reports, once in a stage, what hangs where in the kernel, and has the kernel print the stacks of everything.
 func (g *guest) stuck(text string) {
 	if g.reportedStuck {
 		return
@@ -40,7 +38,6 @@ func (g *guest) stuck(text string) {
 	}
 }
 
-// maxFrames bounds the functions that are reported of one thread.
 const maxFrames = 16
 
 // whereabouts says in one line where in the kernel a thread is: "fifo.test (71): fifo_read [fifo] <- vfs_read <- …".
@@ -55,8 +52,7 @@ func whereabouts(proc string, pid, tid int) string {
 	return fmt.Sprintf("%s (%d): %s", read("comm"), tid, place)
 }
 
-// parseStack returns the functions in a stack file, the innermost first: "[<0>] msleep+0x2d/0x40", with " [fifo]" behind
-// those of a module.
+// parseStack returns the functions of a stack file, innermost first: "[<0>] msleep+0x2d/0x40", a module's with " [fifo]".
 func parseStack(text string) (functions []string) {
 	for line := range strings.Lines(text) {
 		_, line, ok := strings.Cut(line, "] ")
@@ -83,8 +79,7 @@ func threadState(status string) string {
 	return ""
 }
 
-// stuckProcess says where the thread of a process is that most likely keeps it from ending: one in uninterruptible sleep
-// before one that runs before any other.
+// stuckProcess says where a process hangs: its thread in uninterruptible sleep, else one that runs, else any.
 func stuckProcess(proc string, pid int) string {
 	worst, rank := pid, -2
 	for _, name := range entries(filepath.Join(proc, strconv.Itoa(pid), "task")) {

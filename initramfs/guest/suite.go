@@ -21,11 +21,10 @@ const (
 	runReport = "/run/report.json"
 )
 
-// listSpecs runs the suite dry.
 func (g *guest) listSpecs(s wire.Suite) (report, error) {
 	_ = os.Remove(dryReport) // another suite's
 	var printed strings.Builder
-	out := newOutput(func(text string) { printed.WriteString(text) })
+	out := &output{send: func(text string) { printed.WriteString(text) }}
 	exit, err := g.runProcess(s, append(suiteFlags(g.plan.Target, s, dryReport), "--ginkgo.dry-run"), out, nil)
 	if err != nil {
 		return report{}, err
@@ -37,7 +36,6 @@ func (g *guest) listSpecs(s wire.Suite) (report, error) {
 	return r, nil
 }
 
-// runSuite runs the suite and reports everything that happens in it.
 func (g *guest) runSuite(s wire.Suite) {
 	_ = os.Remove(runReport) // another suite's
 	sent := streamed{}
@@ -61,8 +59,7 @@ func (g *guest) runSuite(s wire.Suite) {
 	g.send(end)
 }
 
-// relay passes on the frames that a suite process may send, and marks in the kernel log where specs begin and end. It
-// returns why a frame's request was refused.
+// relay passes a suite process's frames on, marks specs in the kernel log, and returns why a request was refused.
 func (g *guest) relay(sent streamed, only []string) func(wire.Frame) string {
 	number, running := 0, (*wire.Spec)(nil)
 	return func(f wire.Frame) string {
@@ -93,8 +90,7 @@ func (g *guest) relay(sent streamed, only []string) func(wire.Frame) string {
 	}
 }
 
-// selected says whether f is reported where only some specs were selected. That others did not run is not; that one ran
-// nevertheless is.
+// selected reports whether f is passed on: of specs outside of only, just that one ran nevertheless.
 func selected(f wire.Frame, only []string) bool {
 	if len(only) == 0 || f.Kind == wire.KindSuiteError || slices.Contains(only, f.Spec.Cleaned().Name) {
 		return true
@@ -102,7 +98,6 @@ func selected(f wire.Frame, only []string) bool {
 	return f.Kind == wire.KindSpecEnd && f.Spec.State != "skipped" && f.Spec.State != "pending"
 }
 
-// exit is how a process ended.
 type exit struct {
 	code   int
 	signal string

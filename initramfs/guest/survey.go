@@ -33,7 +33,6 @@ var traces = []trace{
 	{"/sys/kernel", nil}, {"/sys/kernel/config", nil}, {"/sys/kernel/debug", nil}, {"/sys/kernel/tracing/events", nil},
 }
 
-// survey is what was there at one moment.
 type survey struct {
 	things map[string]bool // "where: name"
 	tasks  map[string]bool // process numbers
@@ -98,11 +97,8 @@ var retries = []time.Duration{20 * time.Millisecond, 50 * time.Millisecond, 100 
 // residue reports what was not there before the modules were loaded.
 func (g *guest) residue(before survey) {
 	left := g.left(before)
-	for _, wait := range retries {
-		if len(left) == 0 {
-			return
-		}
-		time.Sleep(wait)
+	for i := 0; i < len(retries) && len(left) > 0; i++ {
+		time.Sleep(retries[i])
 		left = g.left(before)
 	}
 	g.sendResidue(left)
@@ -134,7 +130,6 @@ func list[T any](dir string, read func(*os.File, int) ([]T, error)) []T {
 	return all
 }
 
-// lines returns what the lines of a file name.
 func lines(path string, name func(string) string) (names []string) {
 	text, _ := os.ReadFile(path)
 	for line := range strings.Lines(string(text)) {
@@ -153,11 +148,8 @@ func first(line string) string {
 }
 
 func last(line string) string {
-	fields := strings.Fields(line)
-	if len(fields) == 0 {
-		return ""
-	}
-	return fields[len(fields)-1]
+	line = strings.TrimSpace(line)
+	return line[strings.LastIndexAny(line, " \t")+1:]
 }
 
 // region is a line of /proc/iomem or /proc/ioports: "  0060-0060 : keyboard".

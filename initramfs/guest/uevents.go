@@ -15,9 +15,8 @@ import (
 // sysDir is where the paths of events begin.
 const sysDir = "/sys"
 
-// uevents are the kernel's announcements of devices, drivers, buses and classes as they come and go. They find what is left
-// behind anywhere in sysfs, for a fraction of what walking through it costs. Where events are lost, for their sheer number,
-// something may be missed; nothing is ever reported that is not there.
+// uevents are the kernel's announcements as devices, drivers, buses and classes come and go: they find what is left in sysfs at a
+// fraction of the cost of walking it. If some are lost, something may be missed; nothing is reported that is not there.
 type uevents struct {
 	mu    sync.Mutex
 	fd    int
@@ -36,7 +35,6 @@ func openUevents() *uevents {
 	return &uevents{fd: fd, buf: make([]byte, 16<<10), added: map[string]bool{}}
 }
 
-// drain reads what was announced.
 func (u *uevents) drain() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -52,7 +50,6 @@ func (u *uevents) drain() {
 	}
 }
 
-// reset forgets what was added so far.
 func (u *uevents) reset() {
 	u.drain()
 	u.mu.Lock()
@@ -60,8 +57,7 @@ func (u *uevents) reset() {
 	u.added = map[string]bool{}
 }
 
-// apply applies one message: "add@/devices/virtual/misc/fifo", and fields, each ended by a zero byte
-// (lib/kobject_uevent.c).
+// apply applies a message: "add@/devices/virtual/misc/fifo" and fields, each ended by a zero byte (lib/kobject_uevent.c).
 func (u *uevents) apply(message string) {
 	head, fields, _ := strings.Cut(message, "\x00")
 	action, at, ok := strings.Cut(head, "@")
@@ -106,7 +102,6 @@ func (u *uevents) left(root string) (list []string) {
 	return list
 }
 
-// within says whether p is inside of one of paths.
 func within(p string, paths map[string]bool) bool {
 	for dir := path.Dir(p); dir != "/" && dir != "."; dir = path.Dir(dir) {
 		if paths[dir] {

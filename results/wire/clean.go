@@ -65,14 +65,13 @@ func middle(s string, limit int) string {
 	return strings.ToValidUTF8(s[:half], "") + gap + strings.ToValidUTF8(s[len(s)-half:], "") // without halves of a character
 }
 
-// escapes are the sequences that a terminal obeys (ECMA-48 §5.3, §5.4, §5.6): control sequences; strings up to BEL or ST,
-// but only on one line, so that an unfinished one hides no more than that; and two-character ones. Most processes never
-// need it, and compiling it is slow on an emulated processor.
+// escapes are the sequences that a terminal obeys (ECMA-48 §5.3, §5.4, §5.6); strings only up to the end of the line, so that an
+// unfinished one hides no more. Compiling it is slow on an emulated processor, and most processes never need it.
 var escapes = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\x1b(?:\[[ -?]*[@-~]?|[\]P^_X](?:[^\x07\x1b\r\n]|\x1b+[^\x07\x1b\\\r\n])*\x1b*[\x07\\]?|[ -~])?`)
 })
 
-// scrub removes from s what a terminal, a browser or an XML reader might obey instead of show: escape sequences, control
+// Scrub removes from s what a terminal, a browser or an XML reader might obey instead of show: escape sequences, control
 // characters, bidirectional marks, bytes that are not UTF-8. Line ends become \n.
 func Scrub(s string) string {
 	if plain(s) {

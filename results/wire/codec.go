@@ -71,7 +71,6 @@ func (w *Writer) Write(f Frame) error {
 	return nil
 }
 
-// encode returns the bytes of a frame on the line.
 func encode(f Frame) ([]byte, error) {
 	text, err := json.Marshal(f)
 	if err != nil {
@@ -156,7 +155,6 @@ func (r *Reader) sync() (int, error) {
 	}
 }
 
-// skip drops n bytes that belong to no frame.
 func (r *Reader) skip(n int) {
 	r.Garbage += int64(n)
 	_, _ = r.in.Discard(n) // they are buffered

@@ -12,8 +12,7 @@ const (
 	maxMarkSuite = 120
 )
 
-// Mark is a boundary in the kernel log: it shows in which stage or spec the lines behind it were written. The zero value
-// is no mark.
+// Mark is a boundary in the kernel log: the stage or spec of the lines behind it. The zero value is no mark.
 type Mark struct {
 	Suite string // of the round, the end of a long name left out; empty outside of rounds, and in one without a suite
 	Stage string // empty for a spec
@@ -37,8 +36,7 @@ func Marker(nonce string, m Mark) string {
 	return fmt.Sprintf("modmatrix %s: %sspec %d %s: %s", nonce, suite, m.Spec, edge, cut(line(m.Name), maxMarkName))
 }
 
-// ParseMarker finds the mark in a line of the console, behind the kernel's own prefix. It returns false for a line without
-// one, and for marks of another nonce.
+// ParseMarker finds the mark in a line of the console; false where there is none, or one of another nonce.
 func ParseMarker(text, nonce string) (Mark, bool) {
 	_, text, found := strings.Cut(Scrub(text), "modmatrix "+nonce+": ")
 	if !found || nonce == "" {
@@ -64,7 +62,6 @@ func ParseMarker(text, nonce string) (Mark, bool) {
 	return Mark{Suite: suite, Spec: n, Name: strings.TrimSpace(name), Done: edge == "end"}, true
 }
 
-// cut leaves out the end of a name that is longer than limit.
 func cut(name string, limit int) string {
 	name = strings.TrimSpace(name)
 	return strings.TrimSpace(strings.ToValidUTF8(name[:min(len(name), limit)], ""))

@@ -21,9 +21,8 @@ const (
 	BaseDir    = "/base" // modules loaded before the guest is ready: what its channels need
 )
 
-// EnvReportFD names the file descriptor on which a suite process writes frames for PID 1 to pass on, and EnvAckFD the
-// one on which PID 1 acknowledges each; see PipeWriter. They are unset where the suite is not run by modmatrix, or only
-// to list its specs.
+// EnvReportFD names the descriptor for a suite process's frames to PID 1, and EnvAckFD that of their acknowledgements; see
+// PipeWriter. Neither is set where specs are only listed, and outside of modmatrix.
 const (
 	EnvReportFD = "MODMATRIX_REPORT_FD"
 	EnvAckFD    = "MODMATRIX_ACK_FD"
@@ -63,8 +62,7 @@ type Plan struct {
 	Suites []Suite `json:"suites,omitempty"`
 	List   bool    `json:"list,omitempty"` // only report the specs of the suites: load nothing
 
-	// PatienceMS is how many milliseconds finit_module or delete_module may take before PID 1 reports with a KindStuck
-	// where it hangs; zero: never.
+	// PatienceMS is the time for finit_module or delete_module before PID 1 reports a KindStuck, in milliseconds; zero: for ever.
 	PatienceMS int64 `json:"patience_ms,omitempty"`
 	// SettleMS is how many milliseconds the kernel gets after a suite and after unloading, so that faults of late timers
 	// and work still fall into the stage that started these; zero means the guest's default.
@@ -100,8 +98,7 @@ type Module struct {
 	Declared []Param  `json:"declared"` // every parameter that the module declares
 }
 
-// ModuleName is how the kernel spells the name of a module: with '_' where files and people may have '-' (Linux
-// scripts/Makefile.lib, name-fix-token).
+// ModuleName is a module's name as the kernel spells it, with '_' for '-' (Linux scripts/Makefile.lib, name-fix-token).
 func ModuleName(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
 // Param is a module parameter as .modinfo declares it.

@@ -25,11 +25,7 @@ func (i Interrupt) Total() uint64 {
 
 // HasAction says whether name is one of the handlers that share the interrupt: the devname of request_irq.
 func (i Interrupt) HasAction(name string) bool {
-	// The actions are at the end of the line, separated by ", ", behind the chip and the trigger.
-	if i.Desc == name || strings.HasSuffix(i.Desc, " "+name) {
-		return true
-	}
-	return strings.Contains(i.Desc, " "+name+",")
+	return strings.Contains(" "+i.Desc+",", " "+name+",") // they end the line, separated by ", ", behind the chip and the trigger
 }
 
 // ParseInterrupts reads /proc/interrupts (Linux kernel/irq/proc.c, show_interrupts).
