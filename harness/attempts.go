@@ -10,8 +10,7 @@ import (
 // the reason for it, and does not where infrastructure was: that is a note.
 type attempts []results.Record
 
-// again reports whether another attempt is made after these. Who asks for a count wants to see each end, also those for
-// which infrastructure is to blame.
+// again reports whether another attempt follows. With a count, each end is wanted, also those of infrastructure trouble.
 func (a attempts) again(s Spec) bool {
 	last := a[len(a)-1]
 	switch {
@@ -45,8 +44,7 @@ func (a attempts) count(is func(results.Record) bool) int {
 	return n
 }
 
-// sum makes one record of all. The worst decides, so what fails now and then fails; only an infrastructure error that was
-// gone the next time is no part of it.
+// sum makes one record of all. The worst decides, except for an infrastructure error that did not come again.
 func (a attempts) sum(s Spec) results.Record {
 	if len(a) == 1 {
 		return a[0]

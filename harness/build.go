@@ -1,9 +1,9 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +30,7 @@ type built struct {
 	excluded string       // the module does not want this target, on this condition
 	deferred string       // the kernel's own copy is preferred, for this reason
 	fault    *judge.Blame // the module's
-	trouble  *judge.Blame // ours
+	trouble  *judge.Blame // the infrastructure's
 }
 
 // builder builds the module of one run, and the packages that it depends on, for any target.
@@ -43,9 +43,8 @@ type builder struct {
 	infra func(results.Stage, error) *judge.Blame // what to make of infrastructure trouble
 }
 
-// build makes the module for tree, or takes it from the store when the same source was built there before.
-// Only what was proven good is kept: a failure costs little to repeat, and its author wants the repeat. begun is
-// called when the compiler is about to run.
+// build makes the module for tree, or takes it from the store. Only what was proven good is kept: a failure costs little to
+// repeat, and its author wants the repeat. begun is called when the compiler is about to run.
 func (bd *builder) build(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	label := Label(tree.Target)
 	if err := bd.cpu.acquire(ctx, bd.times.rest(bd.plan, label)); err != nil {
@@ -60,13 +59,12 @@ func (bd *builder) build(ctx context.Context, tree *kernels.Tree, begun func()) 
 	if !b.cached {
 		bd.times.note(durationKey(bd.plan, results.Cell{Target: label, Suite: ""}), b.elapsed)
 	}
+	blame := cmp.Or(b.fault, b.trouble)
 	switch {
 	case b.excluded != "":
 		bd.h.stage(ev, results.StateFailed, "excluded: "+b.excluded, b.elapsed)
-	case b.fault != nil:
-		bd.h.stage(ev, results.StateFailed, b.fault.Reason, b.elapsed)
-	case b.trouble != nil:
-		bd.h.stage(ev, results.StateFailed, b.trouble.Reason, b.elapsed)
+	case blame != nil:
+		bd.h.stage(ev, results.StateFailed, blame.Reason, b.elapsed)
 	case b.cached:
 		bd.h.stage(ev, results.StateCached, "", b.elapsed)
 	default:
@@ -75,10 +73,9 @@ func (bd *builder) build(ctx context.Context, tree *kernels.Tree, begun func()) 
 	return b
 }
 
-// errTooLong ends a build that does not end by itself.
 var errTooLong = errors.New("the build did not end")
 
-// buildInTime ends a build that does not end: of a Makefile that waits for ever nothing would ever be heard.
+// buildInTime ends a build that does not end by itself, such as one whose Makefile waits for ever.
 func (bd *builder) buildInTime(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	limit := bd.h.limits(bd.plan.Spec).build
 	if limit <= 0 {
@@ -94,7 +91,6 @@ func (bd *builder) buildInTime(ctx context.Context, tree *kernels.Tree, begun fu
 	return b
 }
 
-// buildOrReuse returns the result of building for tree.
 func (bd *builder) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	b := built{log: filepath.Join(bd.work, "build-"+Label(tree.Target)+".log")}
 	err := bd.obtain(ctx, tree, begun, &b)
@@ -144,11 +140,6 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 		return err
 	}
 	b.Notes = append(b.Notes, untaken(b.Modules, bd.plan.Spec.Params)...)
-	return bd.compareInTree(tree, b)
-}
-
-// compareInTree compares the modules with the kernel's own copies, which are preferred where that is wanted.
-func (bd *builder) compareInTree(tree *kernels.Tree, b *built) (err error) {
 	if b.inTree, err = inTree(tree, b.Modules); err != nil {
 		return err
 	}
@@ -162,8 +153,7 @@ func (bd *builder) compareInTree(tree *kernels.Tree, b *built) (err error) {
 // buildKey names a build by everything that it depends on.
 func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols []string) string {
 	data, _ := json.Marshal([]any{"v2", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols})
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 
 // product is what a build left, as it is kept in the store.
@@ -196,28 +186,16 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 		}
 		art.Modules[i].Path = name
 	}
-	data, err := json.MarshalIndent(product{art.Modules, art.Notes}, "", "\t")
+	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, art.Notes}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
+		title(dir, source.title()+" for "+Label(tree.Target)))
 	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, productFile), data, 0o644); err != nil {
-		return err
-	}
-	if err := errors.Join(keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath)); err != nil {
-		return err
-	}
-	if err := title(dir, source.title()+" for "+Label(tree.Target)); err != nil {
 		return err
 	}
 	return os.RemoveAll(src)
 }
 
 func readProduct(dir string) (p product, err error) {
-	data, err := os.ReadFile(filepath.Join(dir, productFile))
-	if err == nil {
-		err = json.Unmarshal(data, &p)
-	}
-	if err != nil {
+	if err := readJSON(dir, productFile, &p); err != nil {
 		return p, fmt.Errorf("read build: %w", err)
 	}
 	for i := range p.Modules {

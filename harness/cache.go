@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// cellFiles of a cached cell.
+// The files of a cached cell.
 const (
 	cellRecord   = "record.json"
 	cellConsole  = "console.log"
@@ -62,8 +63,7 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 	if !hit {
 		return rec, false
 	}
-	data, err := os.ReadFile(filepath.Join(dir, cellRecord))
-	if err != nil || json.Unmarshal(data, &rec) != nil {
+	if readJSON(dir, cellRecord, &rec) != nil {
 		return rec, false
 	}
 	console, err := os.ReadFile(filepath.Join(dir, cellConsole))
@@ -83,29 +83,13 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 		return
 	}
 	_, _, err := c.run.h.store.Fill(ctx, "cells", key, func(dir string) error {
-		data, err := json.Marshal(rec)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, cellRecord), data, 0o644); err != nil {
-			return err
-		}
-		if err := title(dir, c.suite+" on "+Label(c.tree.Target)); err != nil {
-			return err
-		}
-		if said := g.Output; said != "" {
-			if err := os.WriteFile(filepath.Join(dir, cellSuiteLog), []byte(said), 0o644); err != nil {
-				return err
-			}
-		}
-		return os.WriteFile(filepath.Join(dir, cellConsole), console, 0o644)
+		return errors.Join(writeJSON(dir, cellRecord, rec), title(dir, c.suite+" on "+Label(c.tree.Target)),
+			os.WriteFile(filepath.Join(dir, cellSuiteLog), []byte(g.Output), 0o644), os.WriteFile(filepath.Join(dir, cellConsole), console, 0o644))
 	})
 	if err == nil && c.plansAlone() {
 		err = c.rememberSpecs(ctx, g)
 	}
-	if err != nil {
-		c.run.h.Notice("the cache: " + err.Error())
-	}
+	c.run.h.cacheTrouble(err)
 }
 
 // knownSpecs is what a suite planned on a target before: the specs, and the title that they are chosen by.
@@ -127,11 +111,7 @@ func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
 		return nil
 	}
 	_, _, err := c.run.h.store.Fill(ctx, "specs", c.specsKey(c.suite), func(dir string) error {
-		data, err := json.Marshal(knownSpecs{g.Title, g.Planned})
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(dir, "specs.json"), data, 0o644)
+		return writeJSON(dir, specsFile, knownSpecs{g.Title, g.Planned})
 	})
 	return err
 }
@@ -148,9 +128,40 @@ func (c *cell) knownSpecs(suite string) (known knownSpecs) {
 	if !hit {
 		return known
 	}
-	data, err := os.ReadFile(filepath.Join(dir, "specs.json"))
-	if err != nil || json.Unmarshal(data, &known) != nil {
+	if readJSON(dir, specsFile, &known) != nil {
 		return knownSpecs{}
 	}
 	return known
+}
+
+// specsFile is the list of specs in its entry of the store.
+const specsFile = "specs.json"
+
+// writeJSON writes a file of an entry of the store.
+func writeJSON(dir, name string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name), data, 0o644)
+}
+
+func readJSON(dir, name string, v any) error {
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
+}
+
+// title says in an entry of the store what it is.
+func title(dir, text string) error {
+	return os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(text), 0o644)
+}
+
+// cacheTrouble reports an error that costs the next run its time, and this one nothing.
+func (h *Harness) cacheTrouble(err error) {
+	if err != nil {
+		h.Notice("the cache: " + err.Error())
+	}
 }

@@ -63,7 +63,6 @@ func (c *cell) template(ctx context.Context) *template {
 	return c.run.pool.template(ctx, c.tree)
 }
 
-// runGuest runs one guest for p, and judges what it showed.
 func (c *cell) runGuest(ctx context.Context, t *template, p *part) {
 	e, out := c.evidence(ctx, t, p)
 	if wasInterrupted(ctx, ctx.Err()) && (e.Guest == nil || !e.Guest.End) {
@@ -164,11 +163,7 @@ func (c *cell) folder(n int) string {
 	if !c.counterpart {
 		return c.run.records.out.cell(c.about, c.suite, n)
 	}
-	dir := filepath.Join(c.run.records.out.cell(c.about, c.suite, 1), "in-tree")
-	if n > 1 {
-		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", n))
-	}
-	return dir
+	return attemptDir(filepath.Join(c.run.records.out.cell(c.about, c.suite, 1), "in-tree"), n)
 }
 
 // mark distinguishes the cell of the kernel's own copy from that of the module.
@@ -181,10 +176,8 @@ func (c *cell) mark() string {
 
 func (c *cell) spec() Spec { return c.run.plan.Spec }
 
-// limits are how long a guest of the cell may take.
 func (c *cell) limits() deadlines { return c.run.h.deadlines(c.spec(), c.tree.Target) }
 
-// name is what the user knows the cell by.
 func (c *cell) name() string { return Label(c.tree.Target) + " " + c.suite + c.mark() }
 
 // event sends e to whoever watches, unless it is about the progress of a guest with the kernel's own copy: it would be

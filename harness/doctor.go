@@ -42,8 +42,7 @@ func (h *Harness) Doctor(ctx context.Context) []results.Check {
 	}
 }
 
-// checkAccelerator never fails: a run works without hardware's help. What an earlier run found by booting is believed; that
-// /dev/kvm is there says nothing.
+// checkAccelerator never fails: a run works without. Only what an earlier run found by booting is believed, not /dev/kvm itself.
 func (h *Harness) checkAccelerator(ctx context.Context) results.Check {
 	c := results.Check{Name: "accelerator", OK: true, Text: "tcg: /dev/kvm is not there, so guests are emulated, several times slower"}
 	v, known, err := vm.Known(ctx, vm.HostArch(), h.probeDir())

@@ -33,8 +33,7 @@ func openDurations(dir string) *durations {
 	return d
 }
 
-// durationKey names the work of a cell, or of a build where the cell has no suite. Half of a suite is other work than the
-// whole of it.
+// durationKey names the work of a cell, whose focus makes it other work, or of a build where the cell has no suite.
 func durationKey(p *Plan, c results.Cell) string {
 	key := p.Module.Name + " " + c.Target + " " + c.Suite
 	if c.Suite != "" && p.Spec.Focus != "" {
@@ -43,7 +42,6 @@ func durationKey(p *Plan, c results.Cell) string {
 	return key
 }
 
-// of returns how long the work took last time.
 func (d *durations) of(key string) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
@@ -67,13 +68,10 @@ func brief(value string) string {
 	if value == "" {
 		return "none"
 	}
-	if hash, ok := strings.CutPrefix(value, "sha256:"); ok && len(hash) > 12 {
+	if hash := strings.TrimPrefix(value, "sha256:"); len(hash) == 64 && strings.Trim(hash, "0123456789abcdef") == "" {
 		return hash[:12] + "…"
 	}
-	if len(value) == 64 && strings.Trim(value, "0123456789abcdef") == "" {
-		return value[:12] + "…"
-	}
-	return fmt.Sprintf("%q", value)
+	return strconv.Quote(value)
 }
 
 // kernelFacts splits facts into what each label was resolved to, and the rest.

@@ -7,13 +7,14 @@ import (
 	"sync"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/debian"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// Fetch resolves spec's kernels and obtains them all, with events that say how far it is. The targets that were obtained come
-// back even with an error.
+// Fetch resolves spec's kernels and obtains them all, with events on its progress. What was obtained is returned with an error, too.
 func (h *Harness) Fetch(ctx context.Context, spec Spec) (got []kernels.Target, err error) {
-	p := &Plan{Spec: spec, Suites: []Suite{{Name: Lifecycle}}}
+	p := &Plan{Spec: spec.WithDefaults(), Suites: []Suite{{Name: Lifecycle}}}
 	if err := h.Resolve(ctx, p); err != nil {
 		return nil, err
 	}
@@ -45,4 +46,13 @@ func (h *Harness) Fetch(ctx context.Context, spec Spec) (got []kernels.Target, e
 		}
 	}
 	return got, errors.Join(errs...)
+}
+
+// Stored reports whether a kernel of an archive is in store. One that is compiled here is not known before that.
+func Stored(st *store.Store, t kernels.Target) bool {
+	if source, _ := t.Origin(); source != "debian" {
+		return false
+	}
+	_, hit := st.Look("trees", debian.TreeID(t))
+	return hit
 }

@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -67,18 +66,7 @@ func plainValue(v any) string {
 	return strings.Join(words, " ")
 }
 
-// WithDefaults returns s with the values that zero stands for.
-func (s Spec) WithDefaults() Spec {
-	s.Timeout = cmp.Or(s.Timeout, wholeDefault)
-	s.MemoryMiB = cmp.Or(s.MemoryMiB, minGuestMiB)
-	s.CPUs = cmp.Or(s.CPUs, 1)
-	s.Count = cmp.Or(s.Count, 1)
-	s.Isolate = cmp.Or(s.Isolate, IsolateSuite)
-	return s
-}
-
-// SpecFlag is a flag of the command line that sets the field of Spec of that name. Again: it belongs on a command that asks
-// the same of one cell.
+// SpecFlag is a flag that sets a field of Spec. Again: it belongs on a command that asks the same of one cell.
 type SpecFlag struct {
 	Name, Field string
 	Again       bool

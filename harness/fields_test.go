@@ -80,7 +80,7 @@ func TestOtherQuestionsHaveOtherDigests(t *testing.T) {
 	if (&Plan{Unresolved: open}).Digest() == (&Plan{Unresolved: open, required: map[string]bool{"host": true}}).Digest() {
 		t.Error("that a kernel must not be missing is no part of the question")
 	}
-	if (&Plan{}).Digest() != (&Plan{Spec: Spec{MemoryMiB: 256, CPUs: 1, Count: 1, Isolate: IsolateSuite, Timeout: wholeDefault}}).Digest() {
+	if (&Plan{}).Digest() != (&Plan{Spec: Spec{MemoryMiB: 256, CPUs: 1, Count: 1, Isolate: IsolateSuite, Timeout: defaultTimeout}}).Digest() {
 		t.Error("a default that is given is another question")
 	}
 }

@@ -92,19 +92,16 @@ func (s *session) run(ctx context.Context, t *template, term io.ReadWriter) (out
 	return out, err
 }
 
-// progress is the event that says how far the guest is.
 func (s *session) progress(stage results.Stage) results.Event {
 	return results.Event{Kind: results.EventStage, Target: Label(s.cell.tree.Target), Suite: s.cell.suite, Guest: s.task.part.name(), Stage: stage}
 }
 
-// stage reports that ev's stage is in state.
 func (s *session) stage(ev results.Event, state results.State, text string, took time.Duration) {
 	ev.State, ev.Text, ev.Elapsed = state, text, took
 	s.cell.event(ev)
 }
 
-// listen folds frames into r until the guest falls silent, calls heard with each, and reports them as events. It returns
-// the time until the guest said hello.
+// listen adds frames to r until there are no more, calls heard with each, and returns the time until the guest said hello.
 func (s *session) listen(frames *wire.Reader, r *judge.Rounds, began time.Time, heard func(wire.Frame, *judge.Guest)) (hello time.Duration) {
 	for {
 		f, err := frames.Next()
@@ -143,24 +140,24 @@ func (s *session) report(f wire.Frame, g *judge.Guest) {
 	took := time.Duration(g.Took[ev.Stage]) * time.Millisecond
 	switch f.Kind {
 	case wire.KindStage:
-		state := results.StateStart
-		if f.Done {
-			state = results.StateDone
-		}
-		s.stage(ev, state, "", took)
+		s.stage(ev, stateOf(f.Done), "", took)
 	case wire.KindSpecStart, wire.KindSpecEnd:
 		if f.Spec == nil {
 			return
 		}
 		ended := f.Kind == wire.KindSpecEnd
-		ev.Kind, ev.Stage, ev.State = results.EventSpec, results.StageTest, results.StateStart
-		if ended {
-			ev.State = results.StateDone
-		}
+		ev.Kind, ev.Stage, ev.State = results.EventSpec, results.StageTest, stateOf(ended)
 		ev.Text, ev.Done, ev.Total = f.Spec.Name, int64(len(g.Specs)), int64(len(g.Planned))
 		if !s.task.part.whole() {
 			ev.Done, ev.Total = s.task.part.tally.count(ended)
 		}
 		s.cell.event(ev)
 	}
+}
+
+func stateOf(done bool) results.State {
+	if done {
+		return results.StateDone
+	}
+	return results.StateStart
 }

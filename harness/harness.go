@@ -94,7 +94,6 @@ func (h *Harness) event(e results.Event) {
 	h.notify(e)
 }
 
-// stage reports that ev's stage is in state.
 func (h *Harness) stage(ev results.Event, state results.State, text string, took time.Duration) {
 	ev.State, ev.Text, ev.Elapsed = state, text, took
 	h.event(ev)

@@ -20,7 +20,7 @@ import (
 type intake struct {
 	module  *dkms.Package
 	depends []packed
-	release func() // removes what had to be unpacked; nil where nothing had to be
+	release func() // removes what had to be unpacked; nil for a plan of no module
 }
 
 // packed is a package with the digest of its source.
@@ -29,8 +29,7 @@ type packed struct {
 	digest string
 }
 
-// dependsDigest stands for the sources of all packages that the module builds upon, in whatever order they were given; empty
-// where there are none.
+// dependsDigest stands for the sources of all packages in Depends, whatever their order; empty where there are none.
 func (in intake) dependsDigest() string {
 	var sums []string
 	for _, p := range in.depends {
@@ -46,8 +45,7 @@ func (in intake) dependsDigest() string {
 // title is what a person calls it.
 func (p packed) title() string { return cmp.Or(p.Name, filepath.Base(p.Source)) }
 
-// Close removes what Plan unpacked: a module that came as an archive, or out of a repository. The plan cannot be run
-// after it.
+// Close removes what Plan unpacked: a module out of an archive or a repository. The plan cannot be run after it.
 func (p *Plan) Close() {
 	if p.in.release != nil {
 		p.in.release()

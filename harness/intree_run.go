@@ -16,8 +16,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// What a kernel brings of the module itself can be put through the same suites, in the place of the module (--compare-in-tree).
-// Its result stands beside the module's records and is no part of any verdict on the module.
+// The kernel's own copy of the module, run through the same suites (--compare-in-tree). Its result is no part of any verdict.
 
 // counterpart is the kernel's own copy of the module under test, ready to be loaded.
 type counterpart struct {
@@ -33,7 +32,11 @@ func (bd *builder) counterpart(ctx context.Context, tree *kernels.Tree, b *built
 	}
 	names, err := bd.moduleNames(ctx, tree, b)
 	if len(names) == 0 {
-		b.Notes = append(b.Notes, "in tree: what the module is called is not known where it does not build, so the kernel's own copy was not looked for"+because(err))
+		note := "in tree: what the module is called is not known where it does not build, so the kernel's own copy was not looked for"
+		if err != nil {
+			note += ": " + judge.FirstLine(err.Error())
+		}
+		b.Notes = append(b.Notes, note)
 		return nil
 	}
 	t, err := bd.unpackCopies(tree, names, b)
@@ -43,15 +46,7 @@ func (bd *builder) counterpart(ctx context.Context, tree *kernels.Tree, b *built
 	return t
 }
 
-func because(err error) string {
-	if err == nil {
-		return ""
-	}
-	return ": " + judge.FirstLine(err.Error())
-}
-
-// moduleNames are the modules that the source makes: as they were built, else as its dkms.conf declares them, else as far as
-// its Kbuild or Makefile can be read.
+// moduleNames are the modules that the source makes: as they were built, else as its dkms.conf, Kbuild or Makefile declares them.
 func (bd *builder) moduleNames(ctx context.Context, tree *kernels.Tree, b *built) (names []string, err error) {
 	pkg := bd.plan.in.module
 	switch {
@@ -153,11 +148,6 @@ func unpackModule(dir, path string) (kbuild.Module, error) {
 		return kbuild.Module{}, err
 	}
 	return kbuild.Inspect(file)
-}
-
-// takes reports whether one of modules declares the parameter that is given as NAME=VALUE.
-func takes(modules []kbuild.Module, param string) bool {
-	return slices.ContainsFunc(modules, func(m kbuild.Module) bool { return len(paramsFor(m, []string{param})) > 0 })
 }
 
 // placed says on rec, and on what was run beside it, which cell it is of.

@@ -34,7 +34,6 @@ type part struct {
 	guest *judge.Guest // nil: there was none
 }
 
-// whole reports whether the part is all of the cell.
 func (p *part) whole() bool { return p == nil || p.only == nil }
 
 // name is what the guests of a cell are distinguished by; empty where there is one.
@@ -56,9 +55,7 @@ func (c *cell) parts(ctx context.Context, t *template) []*part {
 		if known = (knownSpecs{listing.Title, listing.Planned}); len(known.Specs) == 0 {
 			return []*part{{}} // its guest shows what is wrong with the suite
 		}
-		if err := c.rememberSpecs(ctx, listing); err != nil {
-			c.run.h.Notice("the cache: " + err.Error())
-		}
+		c.run.h.cacheTrouble(c.rememberSpecs(ctx, listing))
 	}
 	all := &tally{planned: known.Specs}
 	var parts []*part
@@ -70,15 +67,12 @@ func (c *cell) parts(ctx context.Context, t *template) []*part {
 
 // again returns the same parts for another attempt.
 func again(parts []*part) (fresh []*part) {
+	var all *tally
+	if t := parts[0].tally; t != nil {
+		all = &tally{planned: t.planned}
+	}
 	for _, p := range parts {
-		one := &part{only: p.only}
-		if p.tally != nil {
-			one.tally = &tally{planned: p.tally.planned}
-		}
-		if len(fresh) > 0 {
-			one.tally = fresh[0].tally
-		}
-		fresh = append(fresh, one)
+		fresh = append(fresh, &part{only: p.only, tally: all})
 	}
 	return fresh
 }
@@ -146,8 +140,7 @@ func units(specs []wire.Spec) [][]string {
 	return units
 }
 
-// merge makes one part of all: the worst decides, the specs come in the order of the plan, and the consoles one after the
-// other.
+// merge makes one part of all: the worst decides, specs come in the order of the plan, consoles one after the other.
 func merge(parts []*part) part {
 	if len(parts) == 1 && parts[0].whole() {
 		return *parts[0]
@@ -187,7 +180,6 @@ func add(sum *results.Timings, t results.Timings) {
 	sum.Total += t.Total
 }
 
-// inOrder puts specs into the order of the plan.
 func inOrder(planned []wire.Spec, specs []results.Spec) []results.Spec {
 	place := map[string]int{}
 	for i, p := range planned {

@@ -1,18 +1,19 @@
 package harness
 
 import (
-	"cmp"
+	"bufio"
+	"fmt"
+	"os"
+	"runtime"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// What a kernel of its own needs: one with a sanitizer in it keeps books about all memory, and looks twice at each access.
-// Who asks for a guest of 256 MiB and ten minutes means one of a kernel without these.
-
-// guestMiB is the memory of t's guests.
-func guestMiB(s Spec, t kernels.Target) int { return cmp.Or(s.MemoryMiB, minGuestMiB) + t.MoreMiB }
+// guestMiB is the memory of t's guests. A kernel with a sanitizer keeps books about all memory and checks each access: what it
+// needs for that, in memory and time, comes on top of what was asked for.
+func guestMiB(s Spec, t kernels.Target) int { return s.MemoryMiB + t.MoreMiB }
 
 // kernelArgs are further arguments of the kernel. Since v6.18 each processor keeps arrays of free objects, in which the
 // pointers of those that were handed out stay (Linux mm/slub.c, struct slab_sheaf): kmemleak finds them there, and takes
@@ -24,16 +25,78 @@ func kernelArgs(tree *kernels.Tree) []string {
 	return nil
 }
 
+// deadlines are how long a guest may take. They are generous: a hang is cheap to wait for, a slow machine taken for
+// a hang is a lie. The guest's init sends a heartbeat every second, so silence is distinguished from slowness.
+type deadlines struct {
+	boot   time.Duration // from power-on to the guest's hello
+	silent time.Duration // without any frame
+	call   time.Duration // for one finit_module or delete_module, while init itself still answers
+	whole  time.Duration // from power-on to power-off
+	build  time.Duration // of the module, with what it depends on; zero: for ever
+	ask    time.Duration // what a guest that is past a deadline may still cost, to be asked where it is
+}
+
+const (
+	bootLimit   = 120 * time.Second // a stock kernel under emulation on a busy machine needs 4 to 15 s
+	silentLimit = 60 * time.Second
+	callLimit   = 90 * time.Second
+	buildLimit  = time.Hour // the largest modules there are take minutes
+	askLimit    = 30 * time.Second
+)
+
+func limits(s Spec) deadlines {
+	return deadlines{bootLimit, silentLimit, callLimit, s.Timeout, buildLimit, askLimit}
+}
+
 // deadlines are how long guests of t may take.
 func (h *Harness) deadlines(s Spec, t kernels.Target) deadlines {
 	return h.limits(s).times(t.Slower)
 }
 
-// times makes the deadlines of a guest that many times longer; once for less than two. A build is as long as ever: it runs
-// on the host.
+// times makes the deadlines of a guest n times longer, for n from two. A build runs on the host and is as long as ever.
 func (d deadlines) times(n int) deadlines {
 	for _, limit := range []*time.Duration{&d.boot, &d.silent, &d.call, &d.whole} {
 		*limit *= time.Duration(max(n, 1))
 	}
 	return d
+}
+
+// suiteTimeout leaves the guest time to end a suite by itself and report it. It is as long as a suite may need on a
+// busy host only to list its specs, however short the deadline.
+func suiteTimeout(d deadlines) time.Duration {
+	const listTime = 15 * time.Second
+	return max(d.whole-30*time.Second, d.whole/2, listTime)
+}
+
+// jobs is how many builds and guests may run at once: one for each processor, as far as the free memory suffices. A clone shares
+// with its template what it never wrote, so half of its memory is counted; a build needs less than that.
+func jobs(s Spec, targets ...kernels.Target) int {
+	n := s.Jobs
+	if n <= 0 {
+		n = runtime.NumCPU()
+	}
+	each := max(s.MemoryMiB, defaultMiB) / 2
+	for _, t := range targets {
+		each = max(each, guestMiB(s, t)/2)
+	}
+	if free, ok := freeMiB("/proc/meminfo"); ok {
+		n = min(n, free/each)
+	}
+	return max(n, 1)
+}
+
+// freeMiB reads how much memory can be had without swapping (Linux Documentation/filesystems/proc.rst, MemAvailable).
+func freeMiB(path string) (int, bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var kib int
+		if n, _ := fmt.Sscanf(lines.Text(), "MemAvailable: %d kB", &kib); n == 1 {
+			return kib >> 10, true
+		}
+	}
+	return 0, false
 }

@@ -18,11 +18,12 @@ func TestAKernelsOwnNeedsComeOnTop(t *testing.T) {
 		mib    int
 		whole  time.Duration
 	}{
-		{Spec{}, kernels.Target{}, 256, wholeDefault},
-		{Spec{}, slow, 768, 4 * wholeDefault},
+		{Spec{}, kernels.Target{}, 256, defaultTimeout},
+		{Spec{}, slow, 768, 4 * defaultTimeout},
 		{Spec{MemoryMiB: 64, Timeout: time.Minute}, kernels.Target{}, 64, time.Minute},
 		{Spec{MemoryMiB: 1024, Timeout: time.Minute}, slow, 1536, 4 * time.Minute},
 	} {
+		test.spec = test.spec.WithDefaults()
 		d := (&Harness{limits: limits}).deadlines(test.spec, test.target)
 		if mib := guestMiB(test.spec, test.target); mib != test.mib || d.whole != test.whole {
 			t.Errorf("%+v on %+v: %d MiB, %v", test.spec, test.target, mib, d.whole)

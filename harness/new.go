@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,9 +11,9 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// adopt keeps the records of an earlier run of the same module whose kernels are what they were, whatever their status,
-// so that only the others are run. What was recorded on a kernel that no selector names any more holds as well, and stays. It
-// returns an error, and takes nothing, where the records rest on something else than this run's would.
+// adopt keeps the records of an earlier run of the same module whose kernels are what they were, whatever their status, so that
+// only the others are run. Those on a kernel that no selector names any more stay as well. It returns an error, and adopts
+// nothing, where the records rest on something else than this run's would.
 func (rs *records) adopt(log results.Log) error {
 	if log.Head == nil {
 		rs.h.Notice("--new: no run is recorded in " + rs.plan.Spec.Out + ", so every kernel is new")
@@ -73,8 +72,7 @@ func (rs *records) addFact(f results.Fact) {
 	}
 }
 
-// fresh lists the rows that --new is to run: those that lack a record. A selector that could not be resolved then, and cannot
-// now, is not new.
+// fresh lists the rows without a record, which --new is to run; not those that could not be resolved then and cannot now.
 func (rs *records) fresh(log results.Log) []string {
 	var labels []string
 	for _, label := range rs.plan.labels() {
@@ -131,8 +129,7 @@ func (rs *records) mark(of results.Kept) {
 	}
 }
 
-// kept lists the records that are taken from an earlier run: those that are asked for in the order of the plan, then the
-// others in the order in which they came about.
+// kept lists the records of an earlier run: what is asked for in the order of the plan, then the others in theirs.
 func (rs *records) kept() []results.Record {
 	var recs []results.Record
 	for _, c := range append(rs.plan.Cells(), rs.others...) {
@@ -143,7 +140,7 @@ func (rs *records) kept() []results.Record {
 	return recs
 }
 
-// keepBeside reports to --resume a record that no cell of the plan asks for, which --new kept: it stays kept.
+// keepBeside keeps for --resume a record that --new kept and that no cell of the plan asks for; false for any other.
 func (rs *records) keepBeside(rec results.Record, was map[string]string) bool {
 	digest, resolved := was[rec.Target.Label()]
 	if rec.Kept == nil || !resolved {
@@ -159,30 +156,3 @@ func (rs *records) keepBeside(rec results.Record, was map[string]string) bool {
 }
 
 func dateOf(h *results.Head) string { return h.Run.Started.Local().Format(time.DateTime) }
-
-// earlierRun is how this run takes over what the folder of results holds: by --resume, by --new, or not at all.
-func (rs *records) earlierRun(log results.Log, broken error) error {
-	flag, take := "--resume", rs.resume
-	switch s := rs.plan.Spec; {
-	case s.New:
-		flag, take = "--new", rs.adopt
-	case !s.Resume:
-		return nil
-	}
-	if broken == nil {
-		broken = take(log)
-	}
-	if broken != nil {
-		return &UsageError{fmt.Errorf("%s: %w; without %s, the run is made anew", flag, broken, flag)}
-	}
-	return nil
-}
-
-// otherAccelerator refuses to mix records from under two accelerators.
-func (rs *records) otherAccelerator(before, now string) error {
-	flag := "--resume"
-	if rs.plan.Spec.New {
-		flag = "--new"
-	}
-	return &UsageError{errors.New(flag + ": the run that is there had the accelerator " + before + ", and this machine has " + now + "; without " + flag + ", the run is made anew")}
-}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/dustin/go-humanize"
 	"github.com/google/renameio/v2"
 
 	"github.com/modmatrix/modmatrix/kernels/store"
@@ -29,8 +30,7 @@ type output struct {
 	bytes int64 // of all of them
 }
 
-// openOutput opens the folder, which it makes, and its journal. Where there is an output, an error says why nothing of the
-// journal can be believed.
+// openOutput opens the folder, which it makes, and its journal. An error with an output: nothing of the journal can be believed.
 func openOutput(dir string) (*output, results.Log, error) {
 	folder, err := results.OpenFolder(dir)
 	if err != nil {
@@ -43,7 +43,6 @@ func openOutput(dir string) (*output, results.Log, error) {
 	return &output{Folder: folder, log: journal}, log, err
 }
 
-// close closes the journal and the folder.
 func (o *output) close() error { return errors.Join(o.log.Close(), o.Folder.Close()) }
 
 // notOpened is a mistake of the caller, unless the disk is full.
@@ -79,32 +78,24 @@ func (o *output) sweep(kept []results.Record) error {
 		if err := o.Remove(name); err != nil {
 			return fmt.Errorf("output folder: %w", err)
 		}
-		if filepath.Dir(filepath.Dir(name)) == results.CellsName {
-			o.removeEmpty(path.Dir(name))
+		dir := path.Dir(name)
+		if left, err := fs.ReadDir(o.FS(), dir); path.Dir(dir) == results.CellsName && err == nil && len(left) == 0 {
+			_ = o.Remove(dir)
 		}
 	}
 	return nil
 }
 
-// removeEmpty removes a folder without anything in it.
-func (o *output) removeEmpty(dir string) {
-	if left, err := fs.ReadDir(o.FS(), dir); err == nil && len(left) == 0 {
-		_ = o.Remove(dir)
-	}
+// cell is the folder of a cell's artifacts; that of a second attempt, and of each after it, lies within that of the first.
+func (o *output) cell(t results.Target, suite string, try int) string {
+	return attemptDir(filepath.Join(results.CellsName, FileName(t.Label()), FileName(suite)), try)
 }
 
-// cell returns the folder of a cell's artifacts, relative to dir. The first attempt at it has the cell's own folder, any
-// other one a folder in there.
-func (o *output) cell(t results.Target, suite string, try int) string {
-	label := t.Release
-	if t.Profile != "" {
-		label += "+" + t.Profile
-	}
-	dir := filepath.Join(results.CellsName, FileName(label), FileName(suite))
+func attemptDir(cell string, try int) string {
 	if try > 1 {
-		dir = filepath.Join(dir, fmt.Sprintf("attempt-%d", try))
+		return filepath.Join(cell, fmt.Sprintf("attempt-%d", try))
 	}
-	return dir
+	return cell
 }
 
 // FileName keeps a name from leaving its folder.
@@ -136,7 +127,7 @@ func (o *output) keep(cell, buildLog string, console []byte, suite string, specs
 		}
 	}
 	var log, list []byte
-	if err == nil && buildLog != "" {
+	if buildLog != "" {
 		log, err = os.ReadFile(buildLog)
 	}
 	if err == nil && len(specs) > 0 {
@@ -176,8 +167,7 @@ func copyFile(dst, src string) error {
 	return writeFile(dst, data)
 }
 
-// writeFile writes a file whole or not at all. Until it is whole it lies beside its place, and nowhere else: there it is
-// found and swept when the process is killed.
+// writeFile writes a file whole or not at all. The temporary one lies beside it, where a sweep finds it after a crash.
 func writeFile(path string, data []byte) error {
 	return renameio.WriteFile(path, data, 0o644, renameio.WithTempDir(filepath.Dir(path)))
 }
@@ -191,4 +181,30 @@ func specsJSON(specs []results.Spec) ([]byte, error) {
 	var b bytes.Buffer
 	_, err = results.PlainJSON(&b).Write(data)
 	return b.Bytes(), err
+}
+
+// usualCell is what the artifacts of a cell take, in bytes, before there is one to go by: most of it is the console.
+const usualCell = 128 << 10
+
+// trouble explains an error of writing to the folder: where the disk is full, it names the folder, how much is free, and
+// how much the cells that are left, and results.json, are likely to need. It is nil for nil.
+func (o *output) trouble(err error, left int) error {
+	switch {
+	case err == nil:
+		return nil
+	case !store.IsFull(err):
+		return fmt.Errorf("write results: %w", err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	each := int64(usualCell)
+	if o.cells > 0 {
+		each = max(each, o.bytes/int64(o.cells))
+	}
+	return fullFolder(o.Path(), err, each*int64(left+1))
+}
+
+func fullFolder(dir string, err error, need int64) error {
+	return fmt.Errorf("the folder of results %s is full (%s free, about %s needed): make room and add --resume, or give another folder with -o: %w",
+		dir, store.Free(dir), humanize.IBytes(uint64(need)), err)
 }

@@ -23,8 +23,7 @@ type furnisher interface {
 	Furnish(ctx context.Context, tree *kernels.Tree, needs []string, report func(kernels.Progress)) (*kernels.Tree, error)
 }
 
-// furnish sees to a root that has what the packages to build depend on, as far as the archive has it. What is lacking then is
-// reported with what was built without.
+// furnish returns tree with a root that has what the packages to build depend on, as far as the archive has it.
 func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(kernels.Progress)) (*kernels.Tree, error) {
 	if bd.plan.in.module == nil { // a kernel is fetched, and nothing is built for it
 		return tree, nil
@@ -41,8 +40,7 @@ func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(
 	return archive.Furnish(ctx, tree, slices.Compact(needs), report)
 }
 
-// compileModule has the module's source built in dir, the way it wants to be. conf is what its dkms.conf says, where that
-// was asked already.
+// compileModule builds pkg in dir the way it wants to be built. conf is what its dkms.conf says, or nil.
 func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols []string, log io.Writer) (*kbuild.Artifact, error) {
 	exclude := notSource(bd.plan.Spec)
 	if pkg.HasConf {

@@ -18,8 +18,9 @@ import (
 func (s *session) payload() (initramfs.Payload, error) {
 	t := s.cell.tree.Target
 	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: s.task.shell, List: s.task.list,
-		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: seed(),
+		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: make([]byte, wire.SeedSize),
 		Plugs: plugNames(s.cell.spec().Plugs), PatienceMS: (s.cell.limits().call / 3).Milliseconds(), SettleMS: s.task.settle.Milliseconds()}
+	rand.Read(plan.Seed) // never fails
 	files, err := s.addKernelModules(&plan)
 	if err != nil {
 		return initramfs.Payload{}, err
@@ -41,7 +42,6 @@ func (s *session) payload() (initramfs.Payload, error) {
 	return initramfs.Payload{Plan: plan, Files: files}, nil
 }
 
-// wireSuite is what the guest gets to know of a suite.
 func (s *session) wireSuite(name string) wire.Suite {
 	w := wire.Suite{Name: name, Path: wire.SuitePath, TimeoutMS: suiteTimeout(s.cell.limits()).Milliseconds()}
 	if !s.task.part.whole() {
@@ -96,75 +96,6 @@ func kernelFile(host string) (initramfs.File, error) {
 	return initramfs.File{Guest: wire.ModuleDir + "/kernel/" + name + ".ko", Data: data, Mode: 0o644}, err
 }
 
-// addModules puts the modules under test, and the packages that they build upon, into plan, and returns the files.
-func (s *session) addModules(plan *wire.Plan) (files []initramfs.File) {
-	for i, m := range s.cell.built.depends {
-		guest := fmt.Sprintf("%s/depends/%d-%s.ko", wire.ModuleDir, i, m.Name)
-		plan.Dependencies = append(plan.Dependencies, guest)
-		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
-	}
-	for _, m := range s.cell.built.Modules {
-		guest := wire.ModuleDir + "/" + m.Name + ".ko"
-		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, s.cell.spec().Params), Declared: declared(m)})
-		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
-	}
-	return files
-}
-
-// foreign lists what the modules depend on and do not bring themselves.
-func foreign(modules []kbuild.Module) []string {
-	own := map[string]bool{}
-	for _, m := range modules {
-		own[m.Name] = true
-	}
-	var names []string
-	for _, m := range modules {
-		for _, d := range m.Depends {
-			if !own[wire.ModuleName(d)] && !slices.Contains(names, d) {
-				names = append(names, d)
-			}
-		}
-	}
-	return names
-}
-
-// paramsFor returns those of params that m declares: in a package of several modules each takes its own.
-func paramsFor(m kbuild.Module, params []string) []string {
-	var out []string
-	for _, p := range params {
-		name, _, _ := strings.Cut(p, "=")
-		if slices.ContainsFunc(m.Params, func(d kbuild.Param) bool { return d.Name == name }) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// untaken says which of params none of modules declares, so that a typo is not taken for a test.
-func untaken(modules []kbuild.Module, params []string) (notes []string) {
-	for _, p := range params {
-		if name, _, _ := strings.Cut(p, "="); !takes(modules, p) {
-			notes = append(notes, "the module takes no parameter "+name+", which was left out")
-		}
-	}
-	return notes
-}
-
-func declared(m kbuild.Module) []wire.Param {
-	var out []wire.Param
-	for _, p := range m.Params {
-		out = append(out, wire.Param{Name: p.Name, Type: p.Type, Desc: p.Description})
-	}
-	return out
-}
-
-// seed is for a guest's random generator: no two guests have the same.
-func seed() []byte {
-	b := make([]byte, wire.SeedSize)
-	rand.Read(b) // never fails
-	return b
-}
-
 // addRequested puts what the kernel asked for into plan, and the files of it that are not there yet behind files.
 func (s *session) addRequested(plan *wire.Plan, files []initramfs.File, req requested) ([]initramfs.File, error) {
 	paths, err := s.cell.tree.Closure(req.modules...)
@@ -186,4 +117,64 @@ func (s *session) addRequested(plan *wire.Plan, files []initramfs.File, req requ
 	}
 	plan.Asked = req.names
 	return files, nil
+}
+
+// addModules puts the modules under test, and the packages that they build upon, into plan, and returns the files.
+func (s *session) addModules(plan *wire.Plan) (files []initramfs.File) {
+	for i, m := range s.cell.built.depends {
+		guest := fmt.Sprintf("%s/depends/%d-%s.ko", wire.ModuleDir, i, m.Name)
+		plan.Dependencies = append(plan.Dependencies, guest)
+		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
+	}
+	for _, m := range s.cell.built.Modules {
+		guest := wire.ModuleDir + "/" + m.Name + ".ko"
+		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, s.cell.spec().Params), Declared: declared(m)})
+		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
+	}
+	return files
+}
+
+// foreign lists what the modules depend on and do not bring themselves.
+func foreign(modules []kbuild.Module) []string {
+	var names []string
+	own := moduleNamesOf(modules)
+	for _, m := range modules {
+		for _, d := range m.Depends {
+			if !slices.Contains(own, wire.ModuleName(d)) && !slices.Contains(names, d) {
+				names = append(names, d)
+			}
+		}
+	}
+	return names
+}
+
+// paramsFor returns those of params that m declares: in a package of several modules each takes its own.
+func paramsFor(m kbuild.Module, params []string) []string {
+	return slices.DeleteFunc(slices.Clone(params), func(p string) bool { return !takes([]kbuild.Module{m}, p) })
+}
+
+// takes reports whether one of modules declares the parameter that is given as NAME=VALUE.
+func takes(modules []kbuild.Module, param string) bool {
+	name, _, _ := strings.Cut(param, "=")
+	return slices.ContainsFunc(modules, func(m kbuild.Module) bool {
+		return slices.ContainsFunc(m.Params, func(p kbuild.Param) bool { return p.Name == name })
+	})
+}
+
+// untaken says which of params none of modules declares, so that a typo is not taken for a test.
+func untaken(modules []kbuild.Module, params []string) (notes []string) {
+	for _, p := range params {
+		if name, _, _ := strings.Cut(p, "="); !takes(modules, p) {
+			notes = append(notes, "the module takes no parameter "+name+", which was left out")
+		}
+	}
+	return notes
+}
+
+func declared(m kbuild.Module) []wire.Param {
+	var out []wire.Param
+	for _, p := range m.Params {
+		out = append(out, wire.Param{Name: p.Name, Type: p.Type, Desc: p.Description})
+	}
+	return out
 }

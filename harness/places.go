@@ -24,8 +24,7 @@ func (c *cell) addPlaces(e *judge.Evidence) {
 	e.Place = c.placeOf(e.Hung)
 }
 
-// placeOf names the first of frames that lies in a module under test, with its source line where that is known; empty when
-// none does.
+// placeOf names the first of frames in a module under test, with its source line where that is known; empty: none is.
 func (c *cell) placeOf(frames []console.Frame) string {
 	for _, f := range frames {
 		for _, m := range c.built.Modules {

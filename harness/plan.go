@@ -108,7 +108,7 @@ func (h *Harness) PlanModule(ctx context.Context, spec Spec) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Spec: spec, in: in}
+	p := &Plan{Spec: spec.WithDefaults(), in: in}
 	if p.Module, err = in.about(ctx, spec); err == nil {
 		p.Suites, err = findSuites(spec.Suites)
 	}
@@ -141,13 +141,10 @@ func notSource(spec Spec) []string {
 
 // topBelow returns the name directly below dir under which path lies, if it lies there at all.
 func topBelow(dir, path string) (string, bool) {
-	absDir, err1 := filepath.Abs(dir)
-	absPath, err2 := filepath.Abs(path)
-	if err1 != nil || err2 != nil {
-		return "", false
-	}
+	absDir, _ := filepath.Abs(dir) // an error leaves it empty, and no path is below that
+	absPath, _ := filepath.Abs(path)
 	rel, err := filepath.Rel(absDir, absPath)
-	if err != nil || rel == "." || strings.HasPrefix(rel, "..") {
+	if err != nil || rel == "." || !filepath.IsLocal(rel) {
 		return "", false
 	}
 	name, _, _ := strings.Cut(rel, string(filepath.Separator))

@@ -44,7 +44,6 @@ func newPool(ctx context.Context, h *Harness, s Spec, work, qemu string, cpu *sl
 	return p, nil
 }
 
-// emptyDrive is the drive of every template: nothing on it yet.
 func (p *pool) emptyDrive() string { return filepath.Join(p.work, "empty.drive") }
 
 // makeBase builds the image that all guests share, once for each version of this tool.
@@ -128,17 +127,12 @@ func (p *pool) restore(ctx context.Context, t *template, term io.ReadWriter, fil
 	m.Drive, m.Terminal, m.Paused = g.file, term, paused
 	g.clone = true
 	g.log.Write(t.console)
-	err := fill(g.file)
-	if err != nil {
-		err = fmt.Errorf("write payload: %w", err)
-	} else {
-		g.Process, err = m.Restore(ctx, t.dir)
-	}
-	if err != nil {
-		g.end()
-		return nil, err
-	}
-	return g, nil
+	return g.started(func() (*vm.Process, error) {
+		if err := fill(g.file); err != nil {
+			return nil, fmt.Errorf("write payload: %w", err)
+		}
+		return m.Restore(ctx, t.dir)
+	})
 }
 
 // boot starts a guest from power-on, with payload in its image.
@@ -149,12 +143,17 @@ func (p *pool) boot(ctx context.Context, t *template, payload initramfs.Payload,
 	}
 	g, m := p.newMachine(t.machine)
 	m.Initrd, m.Terminal = g.file, term
-	if err = initramfs.WriteImage(g.file, base, payload); err != nil {
-		err = fmt.Errorf("write guest image: %w", err)
-	} else {
-		g.Process, err = m.Start(ctx)
-	}
-	if err != nil {
+	return g.started(func() (*vm.Process, error) {
+		if err := initramfs.WriteImage(g.file, base, payload); err != nil {
+			return nil, fmt.Errorf("write guest image: %w", err)
+		}
+		return m.Start(ctx)
+	})
+}
+
+// started returns g with the process that start returns; after an error, nothing of g is left.
+func (g *machine) started(start func() (*vm.Process, error)) (_ *machine, err error) {
+	if g.Process, err = start(); err != nil {
 		g.end()
 		return nil, err
 	}
@@ -176,7 +175,7 @@ func (p *pool) restoreAhead(ctx context.Context, t *template) {
 	t.mu.Unlock()
 }
 
-// wake returns the paused clone its payload and lets it run, if there is one and it is in order.
+// wake gives the paused clone its payload and lets it run, if there is one and it is in order.
 func (t *template) wake(ctx context.Context, payload initramfs.Payload) (*machine, bool) {
 	g := t.takeSpare()
 	if g == nil {
@@ -208,5 +207,32 @@ func (p *pool) release(tree *kernels.Tree) {
 	}
 	if g := t.takeSpare(); g != nil {
 		g.end()
+	}
+}
+
+// frameMark is in every frame of the guest's init, and in nothing that a kernel says. The accelerator's probe waits for
+// it: without a drive that guest can only complain, which takes user space all the same.
+const frameMark = `"kind":"`
+
+func (h *Harness) probeDir() string { return filepath.Join(h.store.Dir(), "probe") }
+
+// probeOnce finds out with the first kernel what runs guests on this machine, and calls settled with the answer.
+func (p *pool) probeOnce(ctx context.Context, settled func(vm.Verdict)) func(kernel, initrd string) (vm.Verdict, error) {
+	var once sync.Once
+	var verdict vm.Verdict
+	var failure error
+	return func(kernel, initrd string) (vm.Verdict, error) {
+		once.Do(func() {
+			verdict, failure = p.h.probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: frameMark,
+				CacheDir: p.h.probeDir(), RequireKVM: p.spec.RequireKVM})
+			if wasInterrupted(ctx, failure) {
+				return
+			}
+			settled(verdict)
+			if failure == nil && verdict.Reason != "" {
+				p.h.Notice(verdict.Reason)
+			}
+		})
+		return verdict, failure
 	}
 }

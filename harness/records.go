@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -97,8 +98,7 @@ func (rs *records) record(c results.Cell, rec results.Record) {
 	rs.h.event(results.Event{Kind: results.EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: rs.left()})
 }
 
-// written takes the outcome of writing to the folder of results. What cannot be written down need not be found out: the
-// run is stopped.
+// written stops the run for an error of writing its results: what cannot be written down need not be found out.
 func (rs *records) written(err error) {
 	if err == nil {
 		return
@@ -152,7 +152,7 @@ func (rs *records) settle(v vm.Verdict) {
 	rs.verdict = v
 	rs.mu.Unlock()
 	if now := v.Accel.Name; before != "" && now != "" && now != before {
-		rs.stop(rs.otherAccelerator(before, now))
+		rs.stop(rs.notWith(fmt.Errorf("the run that is there had the accelerator %s, and this machine has %s", before, now)))
 		return
 	}
 	rs.noteHead()
@@ -198,8 +198,7 @@ func (rs *records) finish(ctx context.Context) (*results.Results, error) {
 	return res, rs.out.trouble(err, 0)
 }
 
-// all reads the records of all planned cells back from the journal, and then those that are kept besides. A cell without
-// a record is MISS.
+// all reads the records of all planned cells from the journal, then those kept besides. A cell without one is MISS.
 func (rs *records) all(ctx context.Context) ([]results.Record, error) {
 	log, err := rs.out.log.Log()
 	if err != nil {

@@ -29,8 +29,7 @@ type requested struct {
 	without string   // the verdict on the first guest
 }
 
-// request settles the parts whose kernel asked for nothing that it could have, and reports whether there are others: these
-// have what was asked for in their next guest.
+// request settles the parts whose kernel lacked nothing that it could have. Others get that in another guest: more is true.
 func (c *cell) request(parts []*part) (more bool) {
 	for _, p := range parts {
 		if !p.done {
@@ -124,8 +123,7 @@ func (c *cell) requestNotes(p *part) (notes []string) {
 	return notes
 }
 
-// besides reports whether name was only asked for beside another: crypto-NAME-all goes with each crypto-NAME (Linux
-// crypto/api.c, crypto_larval_lookup).
+// besides reports whether name was only asked for beside another: crypto-NAME-all after crypto-NAME (crypto/api.c, crypto_larval_lookup).
 func besides(name string, all []string) bool {
 	plain, ok := strings.CutSuffix(name, "-all")
 	return ok && slices.Contains(all, plain)

@@ -13,8 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// Resolve adds the kernels that the selectors of p's Spec name, selector by selector: the pins where they have it, else its
-// source.
+// Resolve adds the kernels that p's selectors name, one selector after the other: from the pins, else from its source.
 func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 	sources := h.sources(p.Spec)
 	for _, sel := range p.Spec.Kernels {
@@ -68,7 +67,7 @@ type unanswered struct{ error }
 func ask(ctx context.Context, sources map[string]Source, sel kernels.Selector) (kernels.Resolution, error) {
 	source, ok := sources[sel.Source]
 	if !ok {
-		return kernels.Resolution{}, &UsageError{fmt.Errorf("kernel %q: unknown source %q; known: %s", sel, sel.Source, known(sources))}
+		return kernels.Resolution{}, &UsageError{fmt.Errorf("kernel %q: unknown source %q; known: %s", sel, sel.Source, strings.Join(slices.Sorted(maps.Keys(sources)), ", "))}
 	}
 	res, err := source.Resolve(ctx, sel)
 	var partly *kernels.IncompleteError
@@ -103,7 +102,6 @@ func gone(ctx context.Context, sources map[string]Source, targets []kernels.Targ
 	return notices
 }
 
-// add adds what the selector text resolved to.
 func (p *Plan) add(text string, res kernels.Resolution) {
 	for _, n := range res.Notices {
 		if !slices.Contains(p.Notices, n) { // as of two selectors of one suite
@@ -166,14 +164,54 @@ func (p *Plan) worthRunning() error {
 	return fmt.Errorf("%w: no kernel was named", ErrNothingMatched)
 }
 
-func known(sources map[string]Source) string {
-	return strings.Join(slices.Sorted(maps.Keys(sources)), ", ")
-}
-
 // distinct sorts targets by version, oldest first, and drops those that several selectors named.
 func distinct(targets []kernels.Target) []kernels.Target {
 	slices.SortStableFunc(targets, func(a, b kernels.Target) int {
 		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(Label(a), Label(b)))
 	})
 	return slices.CompactFunc(targets, func(a, b kernels.Target) bool { return Label(a) == Label(b) && a.Arch == b.Arch })
+}
+
+// renamer is a source that has a second name for a kernel, which no other of its version has.
+type renamer interface {
+	Renamed(t kernels.Target) (kernels.Target, bool)
+}
+
+// renameDoubles gives those of targets[first:] whose name is taken their second name, if their source has one; notes say which.
+func renameDoubles(targets []kernels.Target, first int, sources map[string]Source) (notes []string) {
+	for i, t := range targets[first:] {
+		before := targets[:first+i]
+		other := slices.IndexFunc(before, func(o kernels.Target) bool { return Label(o) == Label(t) && !slices.Equal(o.Packages, t.Packages) })
+		name, _ := t.Origin()
+		source, ok := sources[name].(renamer)
+		if other < 0 || !ok {
+			continue
+		}
+		renamed, ok := source.Renamed(t)
+		if !ok {
+			continue
+		}
+		targets[first+i] = renamed
+		note := fmt.Sprintf("%s is another %s than %s, and is called %s", t.Source, Label(t), before[other].Source, Label(renamed))
+		if !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
+// namesakes are notes on kernels that have the name of another one, and will have no row.
+func namesakes(targets []kernels.Target) []string {
+	var notes []string
+	first := map[string]kernels.Target{}
+	for _, t := range targets {
+		f, ok := first[Label(t)]
+		switch {
+		case !ok:
+			first[Label(t)] = t
+		case !slices.Equal(f.Packages, t.Packages):
+			notes = append(notes, fmt.Sprintf("%s is another %s than %s and is left out: a matrix has one row for a name; give one of them a CONFIG_LOCALVERSION", t.Source, Label(t), f.Source))
+		}
+	}
+	return notes
 }

@@ -8,8 +8,7 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// open opens the folder of results and begins its journal, or continues the one that is there. After a *UsageError,
-// nothing in the folder was changed.
+// open opens the folder of results and begins or continues its journal. After a *UsageError nothing in it was changed.
 func (rs *records) open() (err error) {
 	out, log, broken := openOutput(rs.plan.Spec.Out)
 	if out == nil {
@@ -21,8 +20,8 @@ func (rs *records) open() (err error) {
 		}
 	}()
 	rs.out = out
-	if err := rs.earlierRun(log, broken); err != nil {
-		return err
+	if err := rs.takeEarlier(log, broken); err != nil {
+		return rs.notWith(err)
 	}
 	rs.noticeEarlier(log)
 	kept := rs.kept()
@@ -40,6 +39,28 @@ func (rs *records) open() (err error) {
 	return out.trouble(err, len(rs.plan.Cells()))
 }
 
+// takeEarlier adopts what the folder of results holds: by --resume, by --new, or not at all.
+func (rs *records) takeEarlier(log results.Log, broken error) error {
+	switch s := rs.plan.Spec; {
+	case !s.New && !s.Resume:
+		return nil
+	case broken != nil:
+		return broken
+	case s.New:
+		return rs.adopt(log)
+	}
+	return rs.resume(log)
+}
+
+// notWith is the mistake of asking for --resume or --new where err stands against it.
+func (rs *records) notWith(err error) error {
+	flag := "--resume"
+	if rs.plan.Spec.New {
+		flag = "--new"
+	}
+	return &UsageError{fmt.Errorf("%s: %w; without %s, the run is made anew", flag, err, flag)}
+}
+
 // noticeEarlier says what becomes of the run that the folder holds.
 func (rs *records) noticeEarlier(log results.Log) {
 	judged, text := 0, ""
@@ -52,11 +73,11 @@ func (rs *records) noticeEarlier(log results.Log) {
 	case rs.plan.Spec.New: // adopt reported it
 		return
 	case n > 0:
-		text = fmt.Sprintf("going on with the run of %s: %d of %d cells are judged", rs.started.Local().Format(time.DateTime), n, len(rs.plan.Cells()))
+		text = fmt.Sprintf("resuming the run of %s: %d of %d cells are judged", rs.started.Local().Format(time.DateTime), n, len(rs.plan.Cells()))
 	case rs.plan.Spec.Resume:
 		text = "--resume: no cell is judged in " + rs.plan.Spec.Out + ", so the run begins anew"
 	case judged > 0 && !log.Finished:
-		text = fmt.Sprintf("an unfinished run with %d judged cells was in %s, and is replaced: --resume would have gone on with it", judged, rs.plan.Spec.Out)
+		text = fmt.Sprintf("an unfinished run with %d judged cells was in %s, and is replaced: --resume would have continued it", judged, rs.plan.Spec.Out)
 	default:
 		return
 	}
@@ -72,8 +93,8 @@ func final(rec results.Record) bool {
 	return rec.Status == results.Pass || rec.Status == results.Fail || rec.Status == results.Skip
 }
 
-// resume adopts what an earlier run of the same question has judged. It returns an error, and takes nothing, where the
-// question was another one, or where something would be lost.
+// resume adopts what an earlier run of the same plan has judged. It returns an error, and adopts nothing, where the plan was
+// another one, or where something would be lost.
 func (rs *records) resume(log results.Log) error {
 	if log.Head == nil {
 		return nil
@@ -106,7 +127,7 @@ func (rs *records) resume(log results.Log) error {
 	return nil
 }
 
-// reportEarlier shows the records that were taken over, as if they had just come. From then on only the journal has them.
+// reportEarlier shows the adopted records as if they had just come. From then on only the journal has them.
 func (rs *records) reportEarlier() {
 	for _, c := range rs.plan.Cells() {
 		if rec, ok := rs.earlier[c]; ok {

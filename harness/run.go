@@ -36,7 +36,7 @@ type run struct {
 // Run carries a plan out and writes everything below Spec.Out. Every planned cell has a record in what it returns, and
 // in results.json. When ctx ends first, the cells that were not through are MISS and ctx's error is returned with the
 // results so far. A *UsageError means that nothing was run and nothing was written. With Spec.Resume, what an earlier run
-// judged is taken over, and only the rest is run; with Spec.New, what it recorded on kernels that are what they were.
+// judged is kept, and only the rest is run; with Spec.New, what it recorded on kernels that are what they were.
 //
 // However many cells are finished, memory does not grow while guests run: a finished cell is in the journal, and is read back
 // when all are through, since what Run returns, and the matrix that shows it, are of all cells.
@@ -123,12 +123,19 @@ func (r *run) trim() {
 	if err == nil {
 		_, err = r.h.store.Trim(limit)
 	}
-	if err != nil {
-		r.h.Notice("the cache: " + err.Error())
-	}
+	r.h.cacheTrouble(err)
 }
 
 // wasInterrupted distinguishes an end that the user asked for from one that happened by itself.
 func wasInterrupted(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err()))
+}
+
+// infra is what an infrastructure error means for a cell. A full disk is also a notice: all later cells are likely to meet it.
+func (r *run) infra(stage results.Stage, err error) *judge.Blame {
+	err = r.h.store.WithCure(err, "")
+	if store.IsFull(err) {
+		r.full.Do(func() { r.h.Notice(err.Error()) })
+	}
+	return &judge.Blame{Stage: stage, Code: results.CodeInfra, Reason: err.Error()}
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -29,10 +30,8 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 		return err
 	}
 	b := r.builder.build(ctx, tree, func() {})
-	for _, blame := range []*judge.Blame{b.fault, b.trouble} {
-		if blame != nil {
-			return errors.New(blame.Reason)
-		}
+	if blame := cmp.Or(b.fault, b.trouble); blame != nil {
+		return errors.New(blame.Reason)
 	}
 	c := cell{run: r, tree: tree, built: b}
 	t := r.pool.verified(ctx, tree, r.pool.template(ctx, tree))
@@ -44,7 +43,7 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 		return err
 	}
 	if !out.rounds.Current().Hello {
-		return errors.New("the guest never came up; its last words: " + judge.LastLine(judge.Tail(out.log, 4<<10)))
+		return errors.New("the guest never came up; its last words: " + judge.LastLine(judge.Tail(out.log)))
 	}
 	return ctx.Err()
 }

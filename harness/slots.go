@@ -48,7 +48,7 @@ func (s *slots) acquire(ctx context.Context, ahead time.Duration) error {
 	return ctx.Err()
 }
 
-// release returns a slot back.
+// release returns a slot.
 func (s *slots) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

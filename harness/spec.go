@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -48,12 +49,28 @@ type Spec struct {
 	RequireKVM    bool                          `spec:"record" flag:"require-kvm"`             // fail rather than fall back to emulation
 	Out           string                        `spec:"run" flag:"output"`                     // folder of the results
 	Jobs          int                           `spec:"run" flag:"jobs"`                       // builds and guests at once; zero means one for each CPU
-	Resume        bool                          `spec:"run" flag:"resume"`                     // go on with the run that Out holds
+	Resume        bool                          `spec:"run" flag:"resume"`                     // continue the run that Out holds
 	New           bool                          `spec:"run" flag:"new"`                        // run only the kernels that are not what they were in the run that Out holds
 	NoCache       bool                          `spec:"run" flag:"no-cache"`                   // run every guest, even where the same cell passed before
 	Mirror        string                        `spec:"run"`                                   // of the Debian archive; empty: as the host's own apt sources say
 	SecurityURL   string                        `spec:"run"`                                   // of the Debian security archive; likewise
 	Asked         results.Asked                 `spec:"run"`                                   // how the results say that they were asked for
+}
+
+// The memory and the time of a guest that nobody gave any.
+const (
+	defaultMiB     = 256
+	defaultTimeout = 10 * time.Minute
+)
+
+// WithDefaults returns s with the values that zero stands for.
+func (s Spec) WithDefaults() Spec {
+	s.Timeout = cmp.Or(s.Timeout, defaultTimeout)
+	s.MemoryMiB = cmp.Or(s.MemoryMiB, defaultMiB)
+	s.CPUs = cmp.Or(s.CPUs, 1)
+	s.Count = cmp.Or(s.Count, 1)
+	s.Isolate = cmp.Or(s.Isolate, IsolateSuite)
+	return s
 }
 
 // UsageError is a mistake of the caller: bad configuration, unknown suite, a folder without a module (exit code 2).

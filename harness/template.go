@@ -20,12 +20,10 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// channels are the kernel's own modules that bring a clone its payload. Nothing of the module under test and of what it
-// depends on is ever in a template.
+// channels are the kernel's own modules that bring a clone its payload. Nothing that the module under test needs is in a template.
 var channels = []string{"virtio_pci", "virtio_blk"}
 
-// readyWord stands in the command line of every template in place of a nonce. It proves nothing, and need not: what a
-// clone says carries the nonce of its own plan.
+// readyWord is the nonce of a guest that becomes a template. A clone has that of its own plan.
 const readyWord = "template"
 
 // template is how guests of one kernel are started: clones of the guest that was frozen in dir, or ones that boot, where
@@ -245,7 +243,7 @@ func (p *pool) neverReady(tree *kernels.Tree, out vm.Outcome, log []byte) *judge
 	if out.Reason == vm.HostKilled {
 		end.Late, end.Seconds = results.StageBoot, int(p.h.deadlines(p.spec, tree.Target).boot.Seconds())
 	}
-	return &judge.Evidence{Guest: judge.NewGuest(""), End: end, Tail: judge.Tail(log, 4<<10)}
+	return &judge.Evidence{Guest: judge.NewGuest(""), End: end, Tail: judge.Tail(log)}
 }
 
 // waitReady reads frames until the guest is ready, and says what it complained of instead, if it did.
@@ -263,9 +261,4 @@ func waitReady(frames io.Reader) string {
 			return "the guest: " + f.Text
 		}
 	}
-}
-
-// title says in an entry of the store what it is.
-func title(dir, text string) error {
-	return os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(text), 0o644)
 }

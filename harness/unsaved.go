@@ -35,9 +35,7 @@ func (p *pool) knownUnsaved(key string, now time.Time) error {
 			return fmt.Errorf("%w%s", vm.ErrUnsaved, why)
 		}
 	}
-	if err := p.h.store.Remove(store.Entry{Kind: unsavedKind, ID: key}); err != nil {
-		p.h.Notice("the cache: " + err.Error())
-	}
+	p.h.cacheTrouble(p.h.store.Remove(store.Entry{Kind: unsavedKind, ID: key}))
 	return nil
 }
 
@@ -48,12 +46,7 @@ func (p *pool) noteUnsaved(ctx context.Context, tree *kernels.Tree, key string, 
 	}
 	_, why, _ := strings.Cut(err.Error(), vm.ErrUnsaved.Error())
 	_, _, err = p.h.store.Fill(ctx, unsavedKind, key, func(dir string) error {
-		if err := title(dir, "no template of "+Label(tree.Target)); err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(dir, unsavedFile), []byte(why), 0o644)
+		return errors.Join(title(dir, "no template of "+Label(tree.Target)), os.WriteFile(filepath.Join(dir, unsavedFile), []byte(why), 0o644))
 	})
-	if err != nil {
-		p.h.Notice("the cache: " + err.Error())
-	}
+	p.h.cacheTrouble(err)
 }

@@ -12,45 +12,8 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// deadlines are how long a guest may take. They are generous: a hang is cheap to wait for, a slow machine taken for
-// a hang is a lie. The guest's init sends a heartbeat every second, so silence is distinguished from slowness.
-type deadlines struct {
-	boot   time.Duration // from power-on to the guest's hello
-	silent time.Duration // without any frame
-	call   time.Duration // for one finit_module or delete_module, while init itself still answers
-	whole  time.Duration // from power-on to power-off
-	build  time.Duration // of the module, with what it depends on; zero: for ever
-	ask    time.Duration // what a guest that is past a deadline may still cost, to be asked where it is
-}
-
-const (
-	bootLimit    = 120 * time.Second // a stock kernel under emulation on a busy machine needs 4 to 15 s
-	silentLimit  = 60 * time.Second
-	callLimit    = 90 * time.Second
-	wholeDefault = 10 * time.Minute
-	buildLimit   = time.Hour // the largest modules there are take minutes
-	askLimit     = 30 * time.Second
-)
-
-func limits(s Spec) deadlines {
-	d := deadlines{bootLimit, silentLimit, callLimit, s.Timeout, buildLimit, askLimit}
-	if d.whole <= 0 {
-		d.whole = wholeDefault
-	}
-	return d
-}
-
-// suiteTimeout leaves the guest time to end a suite by itself and report it. It is as long as a suite may need on a
-// busy host only to list its specs, however short the deadline.
-func suiteTimeout(d deadlines) time.Duration {
-	whole := d.whole
-	return max(whole-30*time.Second, whole/2, listTime)
-}
-
-const listTime = 15 * time.Second
-
-// giveUp ends a guest that is past a deadline, and asks it before where it is, for as long as limit. That is a panic to its kernel, so a line
-// in its log says from where on the faults are our doing.
+// giveUp asks a guest that is past a deadline where it is, for as long as limit, and ends it. Its kernel panics over that, so a
+// line in its log says from where on the faults are the host's doing.
 func giveUp(p *vm.Process, log io.Writer, nonce string, limit time.Duration) func() {
 	return func() {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)

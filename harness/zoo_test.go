@@ -225,7 +225,7 @@ const zooSlack = 90 * time.Second
 
 // patience is how long a guest of the module may take.
 func (a *zooModule) patience() deadlines {
-	d := limits(Spec{})
+	d := limits(Spec{}.WithDefaults())
 	if a.Timeout > 0 {
 		d.silent = time.Duration(a.Timeout) * time.Second
 		d.call = d.silent + 10*time.Second // a silent guest, not a call that does not return

@@ -27,11 +27,9 @@ type Search struct {
 	Report func(results.Step) // called with each test that ended; may be nil
 }
 
-// ErrUntestable says that an end of a bisection could not be tested, so that there is nothing to search between (exit code
-// 125, as git bisect has it).
+// ErrUntestable says that an end cannot be tested, so that there is nothing to search between (exit code 125, as for git bisect).
 var ErrUntestable = errors.New("cannot be tested")
 
-// lister is a Source that lists every release that it has.
 type lister interface {
 	Releases(ctx context.Context, flavour string) (kernels.Resolution, error)
 }
@@ -39,7 +37,6 @@ type lister interface {
 // dir is the folder below Spec.Out with the results of each kernel that was tested.
 const dir = "bisect"
 
-// search is a Search under way.
 type search struct {
 	Search
 	h     *harness.Harness
@@ -165,6 +162,7 @@ func (p *point) judge(records []results.Record) {
 	}
 }
 
+// report keeps a test that ended, and passes it on.
 func (b *search) report(s results.Step) {
 	b.steps = append(b.steps, s)
 	if b.Report != nil {

@@ -27,7 +27,7 @@ func (b *search) ends(ctx context.Context) (good, bad point, err error) {
 	if err != nil {
 		return good, bad, err
 	}
-	if bad, err = b.test(ctx, pointOf(newest)); err != nil {
+	if bad, err = b.test(ctx, point{}.at(newest)); err != nil {
 		return good, bad, err
 	}
 	b.report(bad.Step)
@@ -35,14 +35,13 @@ func (b *search) ends(ctx context.Context) (good, bad point, err error) {
 		return good, bad, noEnd(bad)
 	}
 	b.build = bad.Outcome == results.Bad && bad.Stage == results.StageBuild
-	if good, err = b.test(ctx, pointOf(oldest)); err != nil {
+	if good, err = b.test(ctx, point{}.at(oldest)); err != nil {
 		return good, bad, err
 	}
 	b.report(good.Step)
 	return good, bad, check(good, bad)
 }
 
-// check says what is wrong with two ends that were tested, if anything is.
 func check(good, bad point) error {
 	switch {
 	case good.Outcome == results.Untestable:
@@ -136,8 +135,7 @@ func (b *search) candidates(ctx context.Context, flag string, selector *kernels.
 	return nil, usage("%s takes one kernel, and %s is %d: %s", flag, selector, len(names), strings.Join(names, ", "))
 }
 
-// earlier are the ends of the last run, if it was of the same source: the oldest kernel on which it failed, and the newest
-// one before it on which it passed.
+// earlier are the ends of the last run of the same source: the oldest kernel that failed, and the newest before it that passed.
 func (b *search) earlier() (good, bad point, ok bool) {
 	res, err := results.Read(filepath.Join(b.Spec.Out, results.FileName))
 	if err != nil {
@@ -171,17 +169,17 @@ func endsIn(records []results.Record, suites []harness.Suite) (good, bad point, 
 	}
 	for _, k := range order {
 		if good, bad, ok = firstPair(rows[k]); ok {
-			return good, bad, true
+			break
 		}
 	}
-	return point{}, point{}, false
+	return good, bad, ok
 }
 
 // firstPair is endsIn for kernels of one flavour, by release.
 func firstPair(rows map[string][]results.Record) (good, bad point, ok bool) {
 	var points []point
 	for _, records := range rows {
-		p := pointOf(explain.Target(records[0].Target))
+		p := point{}.at(explain.Target(records[0].Target))
 		p.judge(records)
 		points = append(points, p)
 	}

@@ -17,9 +17,6 @@ type point struct {
 	record results.Record // of its test: the one that decided
 }
 
-func pointOf(t kernels.Target) point { return point{}.at(t) }
-
-// at is p on the kernel t.
 func (p point) at(t kernels.Target) point {
 	p.target, p.Release, p.Version, p.Selector = t, harness.Label(t), t.Version, harness.About(t).Selector()
 	return p
@@ -50,7 +47,6 @@ func (r *row) open() (open []int) {
 	return open
 }
 
-// note keeps what a test of point i showed.
 func (r *row) note(i int, p point) {
 	r.points[i] = p
 	switch {
@@ -72,7 +68,7 @@ func (r *row) toGo() (tests int) { return bits.Len(uint(len(r.open()))) }
 func rowBetween(res kernels.Resolution, good, bad point) *row {
 	var middle []point
 	for _, t := range res.Targets {
-		middle = append(middle, pointOf(t))
+		middle = append(middle, point{}.at(t))
 	}
 	for _, e := range res.Incomplete {
 		middle = append(middle, point{Step: results.Step{Release: e.Release, Version: e.Version, Missing: e.Error(), Reason: e.Error(), Outcome: results.Untestable}})

@@ -105,7 +105,7 @@ func TestRowBetween(t *testing.T) {
 		Incomplete: []*kernels.IncompleteError{{Release: "6.16.3-n", Version: "6.16.3", Err: errors.New("no headers")},
 			{Release: "6.12.10-x", Version: "6.12.10", Err: errors.New("no headers")}, {Release: "7.2~rc1-n", Version: "7.2~rc1", Err: errors.New("no headers")}}}
 	var got []string
-	for _, p := range rowBetween(res, pointOf(target("6.1.9-a", "6.1.9", "other")), pointOf(target("7.3-n", "7.3", "new"))).points {
+	for _, p := range rowBetween(res, point{}.at(target("6.1.9-a", "6.1.9", "other")), point{}.at(target("7.3-n", "7.3", "new"))).points {
 		got = append(got, p.Release+strings.Repeat("!", min(len(p.Missing), 1)))
 	}
 	want := "6.1.9-a 6.12.9-n 6.12.10-o 6.16.3-n! 7.2~rc1-n! 7.2-n 7.3-n"

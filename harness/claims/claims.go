@@ -84,7 +84,6 @@ func code(version string) (n int, ok bool) {
 // ordersOf are the results of a comparison of the kernel with the version for which a condition holds.
 var ordersOf = map[string][]int{"<": {-1}, "<=": {-1, 0}, ">": {1}, ">=": {0, 1}, "==": {0}, "!=": {-1, 1}}
 
-// holds evaluates a condition for a kernel.
 func holds(c results.Condition, kernel int) bool {
 	limit, _ := code(c.Version)
 	return slices.Contains(ordersOf[c.Op], cmp.Compare(kernel, limit))
@@ -168,6 +167,41 @@ func (s source) bound(conf, meta string, good, bad, newer results.Target) (lines
 	}
 	if s.meta != nil {
 		add(meta + ": " + first(2, good.Version))
+	}
+	return lines
+}
+
+// noticesOf says in a line each what of the claims a reader should know.
+func noticesOf(c *results.Claims) (lines []string) {
+	if c == nil {
+		return nil
+	}
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	if len(c.Broken) > 0 {
+		passes := ""
+		if c.First != "" {
+			passes = fmt.Sprintf("; it passes from %s to %s", c.First, c.Last)
+		}
+		add("dkms.conf lets it be built for %s, where it fails%s", strings.Join(c.Broken, ", "), passes)
+	}
+	for _, s := range c.Stated {
+		switch {
+		case len(s.Broken) > 0:
+			add("%s says %q, and it fails on %s", s.Where, s.Text, strings.Join(s.Broken, ", "))
+		case !s.Measured:
+			add("%s says %q, and none of those kernels was measured", s.Where, s.Text)
+		}
+	}
+	for _, p := range c.Proposed {
+		add("%s would say what was measured: it passes on %s and fails on %s", p.Line, p.Good, p.Bad)
+	}
+	if n := len(c.Constant); n > 0 { // what they keep for other kernels was compiled on none
+		example, always := c.Constant[0], "never"
+		if example.Holds {
+			always = "always"
+		}
+		add("%d of %d conditions on the kernel's version come out the same on every kernel here, e.g. %s: %s %s is %s so; the code for the others was not compiled",
+			n, n+c.Varied, example.Where, example.Op, example.Version, always)
 	}
 	return lines
 }

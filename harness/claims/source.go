@@ -14,7 +14,6 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// source is what a source says of kernel versions.
 type source struct {
 	conf       []byte              // dkms.conf; nil: there is none
 	meta       []results.Statement // the bounds in META
@@ -113,14 +112,12 @@ func metaBounds(text string) (bounds []results.Statement) {
 	return bounds
 }
 
-// boundLine finds a bound in dkms.conf that is a plain version; patternLine, the regular expression. What a script computes
-// is not seen.
+// boundLine finds a plain version as a bound in dkms.conf, patternLine a regular expression; none that a script computes.
 var (
 	boundLine   = regexp.MustCompile(`(?m)^BUILD_EXCLUSIVE_KERNEL_(MIN|MAX)=["']?(\d+(?:\.\d+)*)["']?[ \t]*$`)
 	patternLine = regexp.MustCompile(`(?m)^BUILD_EXCLUSIVE_KERNEL=(?:"([^"$` + "`" + `\n]{1,200})"|'([^'\n]{1,200})'|([^\s"'$` + "`" + `]{1,200}))[ \t]*$`)
 )
 
-// bounds are those of a dkms.conf.
 func bounds(conf []byte) (oldest, newest, pattern string) {
 	for _, m := range boundLine.FindAllSubmatch(conf, -1) {
 		if string(m[1]) == "MIN" {

@@ -8,18 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modmatrix/modmatrix/vm"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // A file that says what cannot be is answered with one line: where it is said, and what would do.
-
-func prefixed(key string) string {
-	if key == "" {
-		return ""
-	}
-	return key + ": "
-}
 
 // typeClash is how the decoder says that a value has the wrong type.
 var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct field \S+ of type )?(\S+)$`)
@@ -51,10 +45,8 @@ func unknownKey(e *toml.DecodeError) error {
 	return fmt.Errorf("%d: unknown key %q%s", line, key, hint)
 }
 
-// lastName is a key without its table.
 func lastName(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
 
-// configKeys lists every key with its table.
 var configKeys = keysOf(reflect.TypeFor[Config](), "")
 
 func keysOf(t reflect.Type, table string) []string {
@@ -64,12 +56,10 @@ func keysOf(t reflect.Type, table string) []string {
 		if name == "-" {
 			continue
 		}
-		if f.Type.Kind() == reflect.Struct {
-			keys = append(keys, table+name)
-			keys = append(keys, keysOf(f.Type, table+name+".")...)
-			continue
-		}
 		keys = append(keys, table+name)
+		if f.Type.Kind() == reflect.Struct {
+			keys = append(keys, keysOf(f.Type, table+name+".")...)
+		}
 	}
 	return keys
 }
@@ -101,7 +91,6 @@ func linesOf(data []byte) map[string]int {
 	return lines
 }
 
-// check says what a value may be where it is not.
 func (c Config) check(lines map[string]int) error {
 	timeout := time.Duration(c.Guest.Timeout)
 	rules := []struct {
@@ -142,4 +131,45 @@ func isAddress(s string) bool {
 	return s == "" || slices.ContainsFunc([]string{"http://", "https://", "file://"}, func(p string) bool {
 		return strings.HasPrefix(s, p) && !strings.ContainsAny(s, " \t\n")
 	})
+}
+
+var kernelModule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// badDevice says what is wrong with the first row that is no stand-in; empty: nothing.
+func badDevice(rows []string) string {
+	for _, row := range rows {
+		if err := vm.CheckDevice(row); err != nil {
+			return oneLine(err.Error())
+		}
+	}
+	return ""
+}
+
+// badModule says what is wrong with the first name that is none of a module; empty: nothing.
+func badModule(names []string) string {
+	for _, name := range names {
+		if !kernelModule.MatchString(name) {
+			return fmt.Sprintf("%q is no name of a module of the kernel's own: write it like \"gpio-sim\"", name)
+		}
+	}
+	return ""
+}
+
+// badPlug says what is wrong with the first row that declares no device to plug in; empty: nothing.
+func badPlug(rows []string) string {
+	names := map[string]bool{}
+	for i, row := range rows {
+		name, device, _ := strings.Cut(row, "=")
+		p := vm.Plug{Name: name, Row: device}
+		if err := p.Check(); err != nil {
+			return oneLine(err.Error())
+		}
+		if names[p.Name] {
+			return fmt.Sprintf("%s is declared twice", p.Name)
+		}
+		if names[p.Name] = true; i >= vm.MaxPlugs {
+			return fmt.Sprintf("at most %d devices can be plugged in", vm.MaxPlugs)
+		}
+	}
+	return ""
 }

@@ -28,8 +28,7 @@ var DefaultKernels = []kernels.Selector{{Source: "debian", Name: "bullseye"}, {S
 // maxConfig bounds the file, in bytes; a real one has a screenful.
 const maxConfig = 1 << 20
 
-// Config is modmatrix.toml. What the file leaves out is as Default has it. The comments are written into the file that
-// init makes.
+// Config is modmatrix.toml; what the file leaves out is as in Default. The comments are written into the file that init makes.
 type Config struct {
 	Kernels    []kernels.Selector `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour. debian:all is the newest of every series, host the kernel that\nruns here, and dir:PATH one that was built by hand. A table instead, [kernels], names sets: default = […] is what a run\ntakes, NAME = […] what -k @NAME takes, and required = […] what must not be missing."`
 	Suites     []string           `toml:"suites" comment:"What to run on each of them: \"lifecycle\" (load, check, unload, several times), which fits every module,\nand folders of Ginkgo suites, relative to this file."`
@@ -134,16 +133,16 @@ func Load(path string) (Config, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
+	var data []byte
+	if err == nil {
+		defer f.Close()
+		data, err = io.ReadAll(io.LimitReader(f, maxConfig+1))
+	}
+	if err == nil && len(data) > maxConfig {
+		err = fmt.Errorf("%s: larger than %d bytes", path, maxConfig)
+	}
 	if err != nil {
 		return c, &harness.UsageError{Err: err}
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err != nil {
-		return c, &harness.UsageError{Err: err}
-	}
-	if len(data) > maxConfig {
-		return c, &harness.UsageError{Err: fmt.Errorf("%s: larger than %d bytes", path, maxConfig)}
 	}
 	if c, err = parseConfig(data); err != nil {
 		return c, &harness.UsageError{Err: fmt.Errorf("%s:%w", path, err)}
@@ -183,7 +182,11 @@ func parseConfig(data []byte) (Config, error) {
 	}
 	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, _ := bad.Position()
-		return c, fmt.Errorf("%d: %s%s", line, prefixed(strings.Join(bad.Key(), ".")), oneLine(bad.Error()))
+		text := oneLine(bad.Error())
+		if key := strings.Join(bad.Key(), "."); key != "" {
+			text = key + ": " + text
+		}
+		return c, fmt.Errorf("%d: %s", line, text)
 	}
 	if err != nil {
 		return c, fmt.Errorf("1: %s", oneLine(err.Error()))

@@ -14,13 +14,16 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/debian"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // LockSchema names the format of a Lock.
 const LockSchema = "modmatrix.lock/v1"
 
-// Lock is modmatrix.lock, which lies beside modmatrix.toml. It pins what selectors resolved to: by package, version and SHA-256 where a kernel comes from an archive, by release and
-// the digests of its files where it lies on a host. It names no archive, so that it holds anywhere. It is plain data.
+// Lock is modmatrix.lock, which lies beside modmatrix.toml. It pins what selectors resolved to: by package, version and SHA-256
+// where a kernel comes from an archive, by release and the digests of its files where it lies on a host. It names no archive,
+// so that it holds anywhere. It is plain data.
 type Lock struct {
 	Schema    string   `json:"schema"`
 	Selectors []Pinned `json:"selectors"` // sorted by selector, each once
@@ -42,8 +45,7 @@ func Pin(selectors []kernels.Selector, resolved []kernels.Resolution) Lock {
 	return l
 }
 
-// ReadLock reads the lock at path; without a file it is empty, and pins nothing. A damaged one is a *harness.UsageError with the
-// cure.
+// ReadLock reads the lock at path; without a file it pins nothing. A damaged one is a *harness.UsageError with the cure.
 func ReadLock(path string) (Lock, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -108,10 +110,10 @@ func (p Pinned) check() error {
 // Write replaces the lock at path in one step. The same lock is the same file, byte for byte.
 func (l Lock) Write(path string) error {
 	data, err := json.MarshalIndent(l, "", "\t")
-	if err != nil {
-		return fmt.Errorf("write lock: %w", err)
+	if err == nil {
+		err = renameio.WriteFile(path, append(data, '\n'), 0o644)
 	}
-	if err := renameio.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+	if err != nil {
 		return fmt.Errorf("write lock: %w", err)
 	}
 	return nil
@@ -173,4 +175,29 @@ func releases(res kernels.Resolution) string {
 
 func samePackages(a, b []kernels.Target) bool {
 	return slices.EqualFunc(a, b, func(a, b kernels.Target) bool { return slices.Equal(a.Packages, b.Packages) })
+}
+
+// Pins returns the selector that pins an entry of the store: the tree of one of its kernels, or the root that this is built
+// in; "" where none does. Of a kernel that is compiled here, every tree counts: which one is pinned is known only in its root.
+func (l Lock) Pins(e store.Entry) (selector string) {
+	for _, p := range l.Selectors {
+		for _, t := range p.Targets {
+			if pins(t, e) {
+				return p.Selector.String()
+			}
+		}
+	}
+	return ""
+}
+
+func pins(t kernels.Target, e store.Entry) bool {
+	switch source, _ := t.Origin(); {
+	case t.Suite == "": // it is no entry: the kernel lies on a host
+		return false
+	case e.Kind == "roots":
+		return e.ID == debian.RootID(t)
+	case e.Kind == "trees" && source == "debian":
+		return e.ID == debian.TreeID(t)
+	}
+	return e.Kind == "trees" && strings.HasPrefix(e.ID, t.Release+"-")
 }

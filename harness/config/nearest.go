@@ -21,8 +21,7 @@ func nearest(word string, known []string) string {
 	return best
 }
 
-// distance counts the letters to add, drop, change or swap with their neighbour to get from a to b (Damerau's, in the
-// variant of optimal string alignment).
+// distance counts the letters to add, drop, change or swap with their neighbour to get from a to b (optimal string alignment).
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	var above, row []int

@@ -80,8 +80,7 @@ func (c Config) checkKernels(lines map[string]int) error {
 	return nil
 }
 
-// selectors are those that a command line names, in which @NAME stands for a set of the file; without any, the default and what
-// is required besides.
+// selectors are those of a command line, with @NAME for a set of the file; without any, the default and what is required.
 func (c Config) selectors(given []string) (all []kernels.Selector, err error) {
 	if len(given) == 0 {
 		return c.alsoRequired(), nil
@@ -101,7 +100,6 @@ func (c Config) selectors(given []string) (all []kernels.Selector, err error) {
 	return all, nil
 }
 
-// with is list with what more has besides.
 func with(list, more []kernels.Selector) []kernels.Selector {
 	list = slices.Clone(list)
 	for _, sel := range more {

@@ -107,10 +107,8 @@ func checkFlags(f harness.Spec) error {
 	case badPlug(f.Plugs) != "":
 		return fmt.Errorf("--plug: %s", badPlug(f.Plugs))
 	}
-	for _, p := range f.Params {
-		if notAssignment(p) {
-			return fmt.Errorf("--param %q: write name=value", p)
-		}
+	if i := slices.IndexFunc(f.Params, notAssignment); i >= 0 {
+		return fmt.Errorf("--param %q: write name=value", f.Params[i])
 	}
 	return nil
 }

@@ -53,7 +53,6 @@ func explained(label string, rec results.Record, dir string) results.Explanation
 	return results.Explanation{Label: label, Rule: rule(rec), Look: whereToLook(rec, dir), Record: rec}
 }
 
-// buildFault reads the log and compares the headers.
 func buildFault(ctx context.Context, stored map[string]harness.Source, res *results.Results, rec results.Record, dir string) *results.BuildFault {
 	f := &results.BuildFault{Shown: firstError(buildLog(rec, dir), rec.Reason)}
 	names := Names(rec, dir)
@@ -94,8 +93,7 @@ func buildLog(rec results.Record, dir string) string {
 	return string(data)
 }
 
-// lastBuilt is the newest kernel older than t on which the module was built, else the oldest one after it; one of the same
-// flavour first.
+// lastBuilt is the newest kernel older than t that built the module, else the oldest after it; one of t's flavour first.
 func lastBuilt(records []results.Record, t results.Target) (best results.Target, ok bool) {
 	newer := func(c results.Target) bool { return results.CompareVersions(c.Version, t.Version) > 0 }
 	rank := func(c results.Target) (n int) {
@@ -138,7 +136,6 @@ var (
 	quotedLine = regexp.MustCompile(`^ +\d* \|`)
 )
 
-// shownLines are how many lines of a log an error is shown with at most.
 const shownLines = 6
 
 // firstError is the error that reason is about as the compiler showed it: its line, and those with the source below it.

@@ -8,9 +8,8 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// guard are lines that distinguish the two kernels, for each name by itself: what changed between two kernels need not have
-// changed at once. good is the version on which the module was built. It is a suggestion: what belongs into either branch only
-// the author knows.
+// guard suggests lines that distinguish the two kernels, for each name by itself: not all need have changed at once. good is the
+// version on which the module was built. What belongs into either branch only the author knows.
 func guard(changes []results.Change, good, bad string) (lines []string) {
 	older, newer := good, bad
 	inOrder := results.CompareVersions(good, bad) <= 0
@@ -102,7 +101,6 @@ func kernelVersion(n [3]int) string {
 	return fmt.Sprintf("KERNEL_VERSION(%d, %d, %d)", n[0], n[1], min(n[2], 255))
 }
 
-// numbers are the X, Y and Z of a version; what is missing is 0.
 func numbers(version string) (n [3]int) {
 	_, _ = fmt.Sscanf(version, "%d.%d.%d", &n[0], &n[1], &n[2])
 	return n

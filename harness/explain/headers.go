@@ -21,8 +21,7 @@ func Target(t results.Target) kernels.Target {
 	return kernels.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour, Profile: t.Profile, Source: t.Source}
 }
 
-// Compare says how the headers of two kernels differ in names. Both must be in the store; stored are the sources of an offline
-// Spec.
+// Compare says how the headers of two kernels differ in names. Both must be in the store; stored are sources of an offline Spec.
 func Compare(ctx context.Context, stored map[string]harness.Source, old, fresh kernels.Target, names []results.Ident) ([]results.Change, error) {
 	var found [2]*api.Headers
 	for i, t := range []kernels.Target{old, fresh} {
@@ -53,7 +52,6 @@ func storedTree(ctx context.Context, stored map[string]harness.Source, t kernels
 	return source.Fetch(ctx, t, func(kernels.Progress) {})
 }
 
-// resolveAgain finds the target that a record names.
 func resolveAgain(ctx context.Context, source harness.Source, t kernels.Target) (kernels.Target, error) {
 	sel, err := kernels.ParseSelector(t.Source)
 	if err != nil {

@@ -40,7 +40,6 @@ var ruleOf = map[results.Code]string{
 // Meaning says what a code stands for.
 func Meaning(c results.Code) string { return cmp.Or(ruleOf[c], "code "+string(c)) }
 
-// rule says in words which row of the table decided.
 func rule(rec results.Record) string {
 	switch {
 	case rec.Status == results.Pass:

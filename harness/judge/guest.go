@@ -10,8 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// maxKept bounds every list that a guest can make grow, and maxStory all that is kept of one guest, in bytes, so that a lying
-// guest cannot fill the host's memory.
+// maxKept bounds every list of a guest, and maxStory all that is kept of one, in bytes: a lying guest must not fill the host's memory.
 const (
 	maxKept  = 10_000
 	maxStory = 64 << 20

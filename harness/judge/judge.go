@@ -35,7 +35,7 @@ type Evidence struct {
 	Incomplete  bool            // the kernel dropped messages, or the console log was cut
 	Notes       []string        // what a reader should know of how the evidence was gathered
 
-	specs []results.Spec // all of the guest's, as Judge adds them up for its rows
+	specs []results.Spec // all of the guest's, as decide adds them up for the rows
 }
 
 // Blame is one thing that went wrong outside of the guest.
@@ -82,8 +82,7 @@ type verdict struct {
 	reason string
 }
 
-// Version says which reading of the evidence this is. Raise it when a verdict on the same evidence changes: it is part of
-// every cached cell's key.
+// Version is part of every cached cell's key: raise it when a verdict on the same evidence changes.
 const Version = "3"
 
 // rules is the table of judgement: the first rule that fits decides. Its order is the contract. A rule looks for one kind
@@ -130,6 +129,9 @@ func Rules() []string {
 
 // decide returns the verdict of the first rule that fits, and its name; none fits a cell that passed.
 func decide(e Evidence) (v verdict, rule string) {
+	if e.Guest != nil {
+		e.specs = e.Guest.specs()
+	}
 	for _, r := range rules {
 		if v, ok := r.fits(e); ok {
 			return v, r.name
@@ -140,23 +142,17 @@ func decide(e Evidence) (v verdict, rule string) {
 
 // Rule names the rule that decides on e; empty where none does, which is a PASS.
 func Rule(e Evidence) string {
-	if e.Guest != nil {
-		e.specs = e.Guest.specs()
-	}
 	_, rule := decide(e)
 	return rule
 }
 
-// Judge gives the verdict on a cell: status, stage, code, reason, and the specs and splats that prove it. It is pure,
+// Judge returns the verdict on a cell: status, stage, code, reason, and the specs and splats that prove it. It is pure,
 // and the only place where a status is decided. A PASS is what is left when every way to doubt it has been tried.
 func Judge(e Evidence) results.Record {
 	rec := results.Record{Specs: []results.Spec{}, Splats: []results.Splat{}, Attempts: 1}
-	if e.Guest != nil {
-		e.specs = e.Guest.specs()
-		rec.Specs = e.specs
-		rec.Taint = taint(e.Guest)
-		rec.Timings = timings(e.Guest)
-		rec.Notes = notes(e)
+	if g := e.Guest; g != nil {
+		rec.Specs, rec.Taint, rec.Notes = g.specs(), taint(g), notes(e)
+		rec.Timings = results.Timings{Boot: g.Took[results.StageBoot], Load: g.Took[results.StageLoad], Test: g.Took[results.StageTest], Unload: g.Took[results.StageUnload]}
 	}
 	for _, s := range e.Splats {
 		if s.Noise {
@@ -173,7 +169,6 @@ func Judge(e Evidence) results.Record {
 	return rec
 }
 
-// placeless is said of a hang that cannot be placed.
 const placeless = "where in the module it hangs is not known: its kernel was asked, and no stack that it could still show is one of the module's; a processor with its interrupts off may show none"
 
 // where names the place of a fault as closely as the console does.
@@ -187,11 +182,6 @@ func where(s Splat) string {
 		return s.Function + " [" + s.Module + "]"
 	}
 	return s.Function
-}
-
-func timings(g *Guest) results.Timings {
-	return results.Timings{Boot: g.Took[results.StageBoot], Load: g.Took[results.StageLoad],
-		Test: g.Took[results.StageTest], Unload: g.Took[results.StageUnload]}
 }
 
 func notes(e Evidence) []string {

@@ -8,9 +8,6 @@ import (
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
-// maxTail is how much of the console's end is kept with the evidence, in bytes.
-const maxTail = 4 << 10
-
 // Observation is what the host saw of one machine.
 type Observation struct {
 	Rounds  *Rounds
@@ -49,9 +46,8 @@ func (e *Evidence) Observe(o Observation) {
 			e.Notes = append(e.Notes, p.text)
 		}
 	}
-	e.Tail = Tail(log, maxTail)
-	loss := console.Lost(o.Log)
-	e.Incomplete = o.Cut || !loss.Complete()
+	e.Tail = Tail(log)
+	e.Incomplete = o.Cut || !console.Lost(o.Log).Complete()
 }
 
 // askedByInit reports whether s is one of the stacks that PID 1 had its kernel show when it had waited too long. Each says

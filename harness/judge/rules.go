@@ -3,6 +3,7 @@ package judge
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -16,6 +17,10 @@ func excluded(e Evidence) (verdict, bool) {
 	return verdict{results.Skip, results.StageBuild, results.CodeExcluded, e.Excluded}, e.Excluded != ""
 }
 
+func configMissing(e Evidence) (verdict, bool) {
+	return verdict{results.Skip, results.StageFetch, results.CodeConfigMissing, e.Lacking}, e.Lacking != ""
+}
+
 func alreadyInTree(e Evidence) (verdict, bool) {
 	return verdict{results.Skip, results.StageBuild, results.CodeInTree, e.Deferred}, e.Deferred != ""
 }
@@ -24,7 +29,7 @@ func interrupted(e Evidence) (verdict, bool) {
 	return verdict{results.Miss, StageOf(e.Guest), results.CodeInterrupted, "interrupted before it was through"}, e.Interrupted
 }
 
-// infrastructure is our side's trouble. What could not be obtained did not run; what broke underway may have hidden anything.
+// infrastructure is trouble on our side. What could not be obtained did not run; what broke underway may have hidden anything.
 func infrastructure(e Evidence) (verdict, bool) {
 	if e.Trouble == nil {
 		return verdict{}, false
@@ -91,8 +96,8 @@ func loadRefused(e Evidence) (verdict, bool) {
 	if len(e.Guest.Residue) > 0 {
 		reason += "; left behind: " + strings.Join(e.Guest.Residue, ", ")
 	}
-	if words := noHardware(syscall.Errno(call.Errno)); words != "" {
-		reason += "; " + words
+	if syscall.Errno(call.Errno) == syscall.ENODEV { // as a driver refuses whose hardware is not there
+		reason += "; it found none of its hardware in the guest, which [guest] devices in modmatrix.toml can give it a stand-in for"
 	}
 	return verdict{results.Fail, results.StageLoad, results.CodeLoadRefused, reason}, ok
 }
@@ -119,7 +124,7 @@ func splat(e Evidence) (verdict, bool) {
 }
 
 // outOfMemory is a guest that the kernel ended, or a suite that it killed, because there was no memory left. Who took it the
-// kernel cannot know; while a module is loaded or unloaded there is nobody else, and elsewhere its name in the trace tells.
+// kernel cannot know; while a module is loaded or unloaded there is nobody else, and elsewhere its name in the trace shows it.
 func outOfMemory(e Evidence) (verdict, bool) {
 	g := e.Guest
 	died := !g.End && e.End.Late == "" && endedByGuest(e.End.Reason)
@@ -164,7 +169,7 @@ func fellBy(reason string) results.Code {
 	return results.CodeReset
 }
 
-// endedByGuest tells a guest's own doing from QEMU's, or from somebody's who killed it.
+// endedByGuest distinguishes a guest's own doing from QEMU's, or from somebody's who killed it.
 func endedByGuest(reason string) bool { return strings.HasPrefix(reason, "guest-") }
 
 func qemuEnded(end Ending) string {
@@ -174,8 +179,7 @@ func qemuEnded(end Ending) string {
 	return "QEMU ended: " + end.Reason + ": " + end.Stderr
 }
 
-// hang is a passed deadline. Silence of PID 1 itself, or a load or unload that never came back, is the module's doing;
-// so is a spec that its suite could not end.
+// hang is a passed deadline. The module is at fault where PID 1 is silent, or a load, unload or spec never came back.
 func hang(e Evidence) (verdict, bool) {
 	g := e.Guest
 	if e.End.Late != "" {
@@ -198,18 +202,16 @@ func hang(e Evidence) (verdict, bool) {
 	return verdict{}, false
 }
 
-// stuckIn names where the guest hangs: in the module under test, as its kernel said when it was asked, or else where PID 1
-// saw the task that it waited for.
+// stuckIn names where the guest hangs: in the module, as its kernel showed when asked, or where PID 1 saw the task it waited for.
 func stuckIn(e Evidence) string {
 	if e.Place != "" {
 		return ", in " + e.Place
 	}
-	for _, s := range e.Guest.Stuck {
-		if s.Stage == StageOf(e.Guest) {
-			return "; " + FirstLine(s.Text)
-		}
+	i := slices.IndexFunc(e.Guest.Stuck, func(s Stuck) bool { return s.Stage == StageOf(e.Guest) })
+	if i < 0 {
+		return ""
 	}
-	return ""
+	return "; " + FirstLine(e.Guest.Stuck[i].Text)
 }
 
 func unloadRefused(e Evidence) (verdict, bool) {
@@ -285,17 +287,4 @@ func FirstLine(s string) string {
 func LastLine(s string) string {
 	s = strings.TrimSpace(s)
 	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
-}
-
-// configMissing is a kernel without what the module was to be tested with.
-func configMissing(e Evidence) (verdict, bool) {
-	return verdict{results.Skip, results.StageFetch, results.CodeConfigMissing, e.Lacking}, e.Lacking != ""
-}
-
-// noHardware explains a module that refused to load as a driver does whose hardware is not there; empty for another errno.
-func noHardware(errno syscall.Errno) string {
-	if errno != syscall.ENODEV {
-		return ""
-	}
-	return "it found none of its hardware in the guest, which [guest] devices in modmatrix.toml can give it a stand-in for"
 }

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
@@ -42,13 +43,7 @@ func unmet(e Evidence) (verdict, bool) {
 
 // finished leaves out the spec that was running when everything stopped: that is the suite's end, not a failed spec.
 func finished(g *Guest, specs []results.Spec) []results.Spec {
-	var out []results.Spec
-	for _, s := range specs {
-		if g.Running == "" || s.Name != g.Running || s.Message != unfinished {
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(specs), func(s results.Spec) bool { return g.Running != "" && s.Name == g.Running && s.Message == unfinished })
 }
 
 // ginkgoFocused is Ginkgo's exit code when a suite passed and has programmatic focus (ginkgo/v2 types.GINKGO_FOCUS_EXIT_CODE).
@@ -92,7 +87,7 @@ func nothingRan(e Evidence) (verdict, bool) {
 	return verdict{results.Skip, results.StageTest, results.CodeExcluded, reason}, true
 }
 
-// exited tells how the suite process ended and, unless it was killed, what it said of it.
+// exited says how the suite process ended and, unless it was killed, what it printed last.
 func exited(g *Guest) string {
 	switch {
 	case g.Exit == nil:
@@ -100,11 +95,11 @@ func exited(g *Guest) string {
 	case g.Exit.Signal != "":
 		return " (the suite process was killed: " + g.Exit.Signal + ")"
 	}
-	said := lastWords(g.Output)
-	if said != "" {
-		said = ": " + said
+	text := fmt.Sprintf(" (the suite process exited with %d", g.Exit.Code)
+	if said := lastWords(g.Output); said != "" {
+		text += ": " + said
 	}
-	return fmt.Sprintf(" (the suite process exited with %d%s)", g.Exit.Code, said)
+	return text + ")"
 }
 
 // lastWords are what a Go program says of its own end, else the last line that it printed.

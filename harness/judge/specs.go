@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
@@ -35,8 +37,7 @@ func (g *Guest) specs() []results.Spec {
 			out = append(out, outcome(done[0]))
 			ended[p.Name] = done[1:]
 		case p.Name == running:
-			out = append(out, results.Spec{Name: p.Name, Status: results.Fail, Attempts: 1,
-				Message: unfinished})
+			out = append(out, results.Spec{Name: p.Name, Status: results.Fail, Attempts: 1, Message: unfinished})
 			running = ""
 		default:
 			out = append(out, results.Spec{Name: p.Name, Status: results.Miss, Message: "never ran"})
@@ -60,7 +61,6 @@ func outcome(s wire.Spec) results.Spec {
 		Message: s.Message, Location: s.Location}
 }
 
-// count tells how many specs have each status.
 func count(specs []results.Spec) map[results.Status]int {
 	n := map[results.Status]int{}
 	for _, s := range specs {
@@ -69,12 +69,9 @@ func count(specs []results.Spec) map[results.Status]int {
 	return n
 }
 
-// first gives the first spec with status.
 func first(specs []results.Spec, status results.Status) results.Spec {
-	for _, s := range specs {
-		if s.Status == status {
-			return s
-		}
+	if i := slices.IndexFunc(specs, func(s results.Spec) bool { return s.Status == status }); i >= 0 {
+		return specs[i]
 	}
 	return results.Spec{}
 }

@@ -9,8 +9,7 @@ import (
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
-// OwnerOf says whose code s struck in, where modules are the names of those under test; empty where the report names no
-// function.
+// OwnerOf says whose code s struck in; empty where the report names no function. modules are the names of those under test.
 func OwnerOf(s console.Splat, modules []string) results.Owner {
 	underTest := func(name string) bool { return slices.Contains(modules, wire.ModuleName(name)) }
 	switch {
@@ -56,7 +55,6 @@ func matchExpected(splats []Splat, declared []Expectation) (unmet []Expectation)
 // in its older and its newer words. It is no fault to the kernel, and the module loads all the same.
 var probeFailed = regexp.MustCompile(`(?m)^\[[ \d.]+\] ([!-~]+: probe of [!-~]+ failed with error -\d+|[!-~]+ [!-~]+: probe with driver [!-~]+ failed with error -\d+)\r?$`)
 
-// failedProbe is such a line, and where it starts.
 type failedProbe struct {
 	text  string
 	start int

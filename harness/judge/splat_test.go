@@ -109,9 +109,10 @@ func TestExcusedTaint(t *testing.T) {
 }
 
 func TestNoHardware(t *testing.T) {
-	for errno, said := range map[syscall.Errno]bool{syscall.ENODEV: true, syscall.EINVAL: false, syscall.ENOENT: false, 0: false} {
-		if got := noHardware(errno); (got != "") != said || said && !strings.Contains(got, "[guest] devices") {
-			t.Errorf("%v: %q", errno, got)
+	for errno, explained := range map[syscall.Errno]bool{syscall.ENODEV: true, syscall.EINVAL: false, syscall.ENOENT: false, syscall.ENXIO: false} {
+		v, _ := loadRefused(Evidence{Guest: &Guest{Loads: []Syscall{{"edu", int(errno)}}}})
+		if strings.Contains(v.reason, "[guest] devices") != explained {
+			t.Errorf("%v: %q", errno, v.reason)
 		}
 	}
 }

@@ -14,14 +14,13 @@ import (
 // a fault whose lines were lost still leaves its bit.
 const badTaints = 1<<1 | 1<<3 | 1<<4 | 1<<5 | 1<<7 | 1<<9 | 1<<14
 
-// taintLetters are the letters of the bits, from bit 0 on.
 const taintLetters = "PFSRMBUDAWCIOELKXTNJ"
 
 func badTaint(e Evidence) (verdict, bool) {
 	before := e.Guest.Taints[results.StageBoot] | excused(e.Splats)
 	for _, stage := range []results.Stage{results.StageLoad, results.StageTest, results.StageUnload, results.StageShutdown} {
-		after, told := e.Guest.Taints[stage]
-		if delta := after &^ before & badTaints; told && delta != 0 {
+		after, read := e.Guest.Taints[stage]
+		if delta := after &^ before & badTaints; read && delta != 0 {
 			reason := "the kernel is tainted " + strings.Join(letters(delta), "") + ", and the console does not say by what"
 			return verdict{results.Fail, stage, results.CodeTaint, reason}, true
 		}
@@ -29,7 +28,7 @@ func badTaint(e Evidence) (verdict, bool) {
 	return verdict{}, false
 }
 
-// excused are the taint bits that come of splats which are not held against the module.
+// excused are the taint bits of splats that are not held against the module.
 func excused(splats []Splat) (bits uint64) {
 	for _, s := range splats {
 		if s.Stage == results.StageBoot || !s.Expected && !s.Noise {

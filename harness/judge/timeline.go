@@ -25,11 +25,8 @@ type boundary struct {
 func readMarkers(log []byte, g *Guest, suite string) timeline {
 	var t timeline
 	now := boundary{stage: results.StageBoot, ours: true}
-	for offset := 0; offset < len(log); {
-		line := log[offset:]
-		if i := bytes.IndexByte(line, '\n'); i >= 0 {
-			line = line[:i+1]
-		}
+	offset := 0
+	for line := range bytes.Lines(log) {
 		if m, ok := wire.ParseMarker(string(line), g.Nonce); ok {
 			now = now.next(offset, m, g.Started, suite)
 			t = append(t, now)
@@ -65,7 +62,7 @@ func (t *timeline) trust(before int, g *Guest) {
 	}
 }
 
-// at tells what was going on at offset: the boot, before any marker.
+// at is what was going on at offset: the boot, before any marker.
 func (t timeline) at(offset int) boundary {
 	i := sort.Search(len(t), func(i int) bool { return t[i].offset > offset })
 	if i == 0 {
@@ -74,29 +71,27 @@ func (t timeline) at(offset int) boundary {
 	return t[i-1]
 }
 
-// during gives the part of log that belongs to stage.
+// during returns the part of log that belongs to stage.
 func (t timeline) during(log []byte, stage results.Stage) []byte {
 	for i, b := range t {
 		if b.stage != stage || !b.ours {
 			continue
 		}
 		end := len(log)
-		for _, next := range t[i+1:] {
-			if next.stage != stage {
-				end = next.offset
-				break
-			}
+		if n := slices.IndexFunc(t[i:], func(next boundary) bool { return next.stage != stage }); n > 0 {
+			end = t[i+n].offset
 		}
 		return log[b.offset:end]
 	}
 	return nil
 }
 
-// Tail returns the last n bytes of log, from the start of a line.
-func Tail(log []byte, n int) string {
-	if len(log) <= n {
+// Tail returns the last 4 KiB of log, from the start of a line.
+func Tail(log []byte) string {
+	const kept = 4 << 10
+	if len(log) <= kept {
 		return string(log)
 	}
-	log = log[len(log)-n:]
+	log = log[len(log)-kept:]
 	return string(log[bytes.IndexByte(log, '\n')+1:])
 }
