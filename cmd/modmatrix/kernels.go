@@ -45,6 +45,7 @@ func kernelsFetch(a *app) *cobra.Command {
 		return a.fetch(cmd.Context(), spec)
 	})
 	cmd.Args = nil
+	s.trusts(cmd)
 	return cmd
 }
 
@@ -72,6 +73,7 @@ func kernelsUpdate(a *app) *cobra.Command {
 		return a.update(cmd.Context(), s.Flags, cfg)
 	})
 	cmd.Flags().BoolVar(&s.Offline, "offline", false, "never touch the network")
+	s.trusts(cmd)
 	return cmd
 }
 

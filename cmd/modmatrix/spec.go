@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/config"
+	"github.com/modmatrix/modmatrix/results/report"
 )
 
 // specFlags are the flags that say what is wanted; a flag that was not given leaves its field zero.
@@ -22,6 +24,12 @@ func (s *specFlags) whichKernels(cmd *cobra.Command) {
 	f.BoolVar(&s.Locked, "locked", false, "take no kernel that modmatrix.lock does not pin")
 	f.StringArrayVar(&s.Depends, "depends", nil, "`PATH` of a package that the module builds upon; may be repeated")
 	f.BoolVar(&s.Offline, "offline", false, "never touch the network")
+	s.trusts(cmd)
+}
+
+// trusts adds the flag of every verb that reads the configuration of a module's folder.
+func (s *specFlags) trusts(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.Trust, "trust", false, "take what modmatrix.toml names of this machine (local kernels, folders elsewhere, mirrors), now and until it changes")
 }
 
 // whichGuest adds the flags that say in what the module is loaded.
@@ -88,6 +96,13 @@ func (s *specFlags) config(cmd *cobra.Command, args []string) (config.Config, er
 	if info, err := os.Stat(s.Module); err == nil && info.IsDir() { // an archive is a stranger's: it configures nothing
 		if cfg, err = config.Load(filepath.Join(s.Module, harness.ConfigName)); err != nil {
 			return cfg, err
+		}
+		note := ""
+		if cfg, note, err = cfg.Restrict(s.Flags); err != nil {
+			return cfg, err
+		}
+		if note != "" {
+			fmt.Fprintln(cmd.ErrOrStderr(), report.Note(note))
 		}
 	}
 	if f := cmd.Flags().Lookup("require-kvm"); f != nil && f.Changed {

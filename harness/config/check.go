@@ -53,7 +53,7 @@ func keysOf(t reflect.Type, table string) []string {
 	var keys []string
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
-		if name == "-" {
+		if name == "-" || !f.IsExported() {
 			continue
 		}
 		keys = append(keys, table+name)

@@ -30,11 +30,11 @@ const maxConfig = 1 << 20
 
 // Config is modmatrix.toml; what the file leaves out is as in Default. The comments are written into the file that init makes.
 type Config struct {
-	Kernels    []kernels.Selector `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour. debian:all is the newest of every series, host the kernel that\nruns here, and dir:PATH one that was built by hand. A table instead, [kernels], names sets: default = […] is what a run\ntakes, NAME = […] what -k @NAME takes, and required = […] what must not be missing."`
+	Kernels    []kernels.Selector `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour. debian:all is the newest of every series, host the kernel that\nruns here, and dir:PATH one that was built by hand (these need -k or --trust). A table instead, [kernels], names sets: default = […] is what a run\ntakes, NAME = […] what -k @NAME takes, and required = […] what must not be missing."`
 	Suites     []string           `toml:"suites" comment:"What to run on each of them: \"lifecycle\" (load, check, unload, several times), which fits every module,\nand folders of Ginkgo suites, relative to this file."`
 	Params     []string           `toml:"params,commented" comment:"Parameters given to the module whenever it is loaded, as \"name=value\"."`
 	Make       []string           `toml:"make,commented" comment:"Variables added to the command line of make, as \"NAME=VALUE\"."`
-	Out        string             `toml:"out,commented" comment:"Folder for results.json, matrix.md and the logs, relative to this file. What an earlier run left in it is replaced."`
+	Out        string             `toml:"out,commented" comment:"Folder for results.json, matrix.md and the logs, relative to this file and below its folder, or else given with -o. What an\nearlier run left in it is replaced."`
 	Jobs       int                `toml:"jobs,commented" comment:"How many builds and guests run at once, 0 to 1024; 0 is one for each CPU."`
 	RequireKVM bool               `toml:"require_kvm,commented" comment:"Refuse to fall back to emulation, which is slower and hides timing."`
 	Guest      Guest              `toml:"guest" comment:"The virtual machine."`
@@ -46,6 +46,9 @@ type Config struct {
 
 	// Lock is the path of the lock beside the file; empty where neither can be.
 	Lock string `toml:"-"`
+
+	dir  string // the folder that the file lies in; empty without a file
+	text []byte // of the file
 }
 
 // Guest is the table [guest].
@@ -148,7 +151,8 @@ func Load(path string) (Config, error) {
 		return c, &harness.UsageError{Err: fmt.Errorf("%s:%w", path, err)}
 	}
 	c.Lock = filepath.Join(filepath.Dir(path), harness.LockName)
-	c.resolve(filepath.Dir(path))
+	c.dir, c.text = filepath.Dir(path), data
+	c.resolve(c.dir)
 	return c, nil
 }
 

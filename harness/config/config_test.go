@@ -180,8 +180,8 @@ func TestFlagsWin(t *testing.T) {
 	c := Default()
 	c.Suites = []string{harness.Lifecycle, filepath.Join(dir, "elsewhere/third")}
 	c.Params, c.Make = []string{"debug=1", "card=2"}, []string{"W=1"}
-	s, err := c.Spec(Flags{harness.Spec{Module: dir, Params: []string{"debug=0"}, Jobs: 3,
-		Suites: []string{"third", "second", filepath.Join(dir, "suites/first")}, Timeout: time.Minute, Out: "there"}, []string{"debian:trixie"}})
+	s, err := c.Spec(Flags{Spec: harness.Spec{Module: dir, Params: []string{"debug=0"}, Jobs: 3,
+		Suites: []string{"third", "second", filepath.Join(dir, "suites/first")}, Timeout: time.Minute, Out: "there"}, Kernels: []string{"debian:trixie"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 type Flags struct {
 	harness.Spec
 	Kernels []string // selectors, and @NAME for a set of the file; in place of those of Spec
+	Trust   bool     // take what the file names of this machine, now and until it changes
 }
 
 // Spec merges c with its lock and with what was given on the command line, which wins. Lists replace those of the file,
