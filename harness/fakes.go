@@ -14,6 +14,7 @@ type Fakes struct {
 	Build   func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
 	Compile func(ctx context.Context, dir, out string) error // of suites
 	Base    func(context.Context, initramfs.Options) error
+	Digest  func(ctx context.Context, dir string) (string, error) // of the source of a suite, or of the base
 	Probe   func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
 }
 
@@ -26,6 +27,9 @@ func (f Fakes) into(h *Harness) {
 	}
 	if f.Compile != nil {
 		h.compile = f.Compile
+	}
+	if f.Digest != nil {
+		h.suiteDigest, h.baseDigest = f.Digest, f.Digest
 	}
 	if f.Base != nil {
 		h.base = f.Base

@@ -14,6 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
@@ -145,6 +146,7 @@ func newFixture(t *testing.T, script string) *fixture {
 		return vm.Verdict{Accel: vm.Accel{Name: "tcg", CPU: "max"}}, nil
 	}
 	h.alone = func(*cell, context.Context, *template, time.Duration) ([]string, error) { return nil, nil }
+	h.suiteDigest, h.baseDigest = digest, digest
 	h.base = func(_ context.Context, opt initramfs.Options) error {
 		return os.WriteFile(opt.Out, []byte("base"), 0o644)
 	}
@@ -201,6 +203,9 @@ func passFrames() []wire.Frame {
 	}
 	return frames
 }
+
+// digest stands for that of a source, without the go command.
+func digest(_ context.Context, dir string) (string, error) { return "sha256:" + store.Digest(dir), nil }
 
 // Selectors parses texts that are known to be right.
 func Selectors(texts ...string) (all []kernels.Selector) {

@@ -51,6 +51,8 @@ type Harness struct {
 	judge    func(judge.Evidence) results.Record
 	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
+	suiteDigest, baseDigest func(ctx context.Context, dir string) (string, error) // of sources
+
 	mu     sync.Mutex
 	notify func(results.Event)
 }
@@ -69,6 +71,7 @@ func New(opt Options) (*Harness, error) {
 		compiled := source.New(st, archive, source.Config{})
 		return map[string]Source{"debian": archive, "dir": dir.New(st), "git": compiled, "host": host.New(st, host.Config{}), "tar": compiled}
 	}
+	h.suiteDigest, h.baseDigest = initramfs.SuiteDigest, initramfs.BaseDigest
 	opt.Fakes.into(h)
 	return h, nil
 }

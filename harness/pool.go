@@ -52,7 +52,7 @@ func (p *pool) makeBase(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	digest, err := initramfs.BaseDigest(ctx, source)
+	digest, err := p.h.baseDigest(ctx, source)
 	if err != nil {
 		return "", err
 	}

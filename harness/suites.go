@@ -50,7 +50,7 @@ func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
 		}
 		dir = filepath.Join(source, "suites", s.Name)
 	}
-	digest, err := initramfs.SuiteDigest(ctx, dir)
+	digest, err := r.h.suiteDigest(ctx, dir)
 	if err != nil { // then there is nothing to find it by, and compiling says why
 		out := filepath.Join(r.work, s.Name+".test")
 		return out, r.h.compile(ctx, dir, out)

@@ -18,6 +18,7 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
@@ -32,6 +33,7 @@ func fakes() harness.Fakes {
 	}
 	return harness.Fakes{Sources: sources, Build: fakeBuild,
 		Compile: func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) },
+		Digest: func(_ context.Context, dir string) (string, error) { return "sha256:" + store.Digest(dir), nil },
 		Base: func(_ context.Context, opt initramfs.Options) error {
 			return os.WriteFile(opt.Out, []byte("base"), 0o644)
 		},

@@ -17,6 +17,7 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
@@ -150,6 +151,7 @@ func bisecting(t *testing.T, broken int, missing ...int) *fixture {
 	f.Harness, err = harness.New(harness.Options{CacheDir: filepath.Join(dir, "cache"), Events: func(e results.Event) { f.events = append(f.events, e) }, Fakes: harness.Fakes{
 		Sources: map[string]harness.Source{"debian": f.archive}, Build: f.build,
 		Compile: func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) },
+		Digest:  func(_ context.Context, dir string) (string, error) { return "sha256:" + store.Digest(dir), nil },
 		Base: func(_ context.Context, opt initramfs.Options) error {
 			return os.WriteFile(opt.Out, []byte("base"), 0o644)
 		},
