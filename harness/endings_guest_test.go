@@ -70,11 +70,7 @@ var (
 // listenTo returns the guest that goes on between the statements of a script.
 func listenTo(g *vmtest.Guest) *teller {
 	tellerOnce.Do(func() {
-		path := g.Drive()
-		if path == "" {
-			path = g.Arg("-initrd")
-		}
-		image, err := os.ReadFile(path)
+		image, err := g.Payload()
 		must(err)
 		field := func(name string) string {
 			return string(regexp.MustCompile(`"` + name + `": "([^"]*)"`).FindSubmatch(image)[1])

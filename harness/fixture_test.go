@@ -50,11 +50,7 @@ func TestMain(m *testing.M) {
 
 // playGuest sends the first n frames of a guest that passes, and draws the markers that go with them.
 func playGuest(g *vmtest.Guest, n int) {
-	path := g.Arg("-initrd")
-	if drive := regexp.MustCompile(`filename=([^, ]+)`).FindStringSubmatch(strings.Join(g.Args, " ")); drive != nil {
-		path = drive[1]
-	}
-	image, err := os.ReadFile(path)
+	image, err := g.Payload()
 	if err != nil {
 		panic(err)
 	}

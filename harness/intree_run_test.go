@@ -57,7 +57,7 @@ func (f *fixture) withTheirs(t *testing.T, dep string, names ...string) {
 func init() {
 	// Guests of the two copies, told apart by the file that is loaded in them.
 	ours := func(g *vmtest.Guest) bool {
-		image, _ := os.ReadFile(g.Arg("-initrd"))
+		image, _ := g.Payload()
 		return bytes.Contains(image, []byte("OUR OWN COPY"))
 	}
 	play := func(g *vmtest.Guest, good bool) {
@@ -71,7 +71,7 @@ func init() {
 	vmtest.Register("theirs-break", func(g *vmtest.Guest, _ ...string) { play(g, ours(g)) })
 	// A module that fails on every kernel from 1.N on.
 	vmtest.Register("fails-from", func(g *vmtest.Guest, args ...string) {
-		image, _ := os.ReadFile(g.Arg("-initrd"))
+		image, _ := g.Payload()
 		var release, from int
 		at := bytes.Index(image, []byte(`"release": "1.`))
 		fmt.Sscanf(string(image[at+len(`"release": "1.`):]), "%d", &release)

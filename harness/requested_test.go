@@ -44,11 +44,7 @@ func init() {
 
 // givenTo are the names that the plan says are there.
 func givenTo(g *vmtest.Guest) []string {
-	path := g.Drive()
-	if path == "" {
-		path = g.Arg("-initrd")
-	}
-	image, err := os.ReadFile(path)
+	image, err := g.Payload()
 	must(err)
 	found := regexp.MustCompile(`"asked": \[([^\]]*)\]`).FindSubmatch(image)
 	if found == nil {

@@ -33,7 +33,7 @@ func fakes() harness.Fakes {
 	}
 	return harness.Fakes{Sources: sources, Build: fakeBuild,
 		Compile: func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) },
-		Digest: func(_ context.Context, dir string) (string, error) { return "sha256:" + store.Digest(dir), nil },
+		Digest:  func(_ context.Context, dir string) (string, error) { return "sha256:" + store.Digest(dir), nil },
 		Base: func(_ context.Context, opt initramfs.Options) error {
 			return os.WriteFile(opt.Out, []byte("base"), 0o644)
 		},
@@ -219,7 +219,7 @@ func play(g *vmtest.Guest, all []wire.Frame) *wire.Writer {
 
 // planned is a field of the plan in a guest's image.
 func planned(g *vmtest.Guest, field string) string {
-	image, err := os.ReadFile(g.Arg("-initrd"))
+	image, err := g.Payload()
 	if err != nil {
 		panic(err)
 	}

@@ -79,7 +79,7 @@ func play(g *vmtest.Guest, n int) {
 
 // planned is a field of the plan in a guest's image.
 func planned(g *vmtest.Guest, field string) string {
-	image, err := os.ReadFile(g.Arg("-initrd"))
+	image, err := g.Payload()
 	if err != nil {
 		panic(err)
 	}

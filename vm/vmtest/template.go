@@ -1,6 +1,7 @@
 package vmtest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -110,6 +111,37 @@ func (b *inbox) Read(p []byte) (int, error) {
 
 // Drive is the path of the file behind the drive, empty without one.
 func (g *Guest) Drive() string { return option(g.Arg("-blockdev"), "filename") }
+
+// Payload is what the guest was sent: the data of its drive, whose holes are left out, or of its image where it has none.
+func (g *Guest) Payload() ([]byte, error) {
+	path := g.Drive()
+	if path == "" {
+		path = g.Arg("-initrd")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var all []byte
+	for end := int64(0); ; {
+		begin, err := f.Seek(end, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) { // no more
+			return all, nil
+		}
+		if err == nil {
+			end, err = f.Seek(begin, unix.SEEK_HOLE)
+		}
+		if err != nil {
+			return nil, err
+		}
+		part := make([]byte, end-begin)
+		if _, err := f.ReadAt(part, begin); err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+}
 
 // IsClone reports whether the guest was restored from a template.
 func (g *Guest) IsClone() bool { return g.Arg("-incoming") != "" }
