@@ -388,6 +388,7 @@ func TestMountsOfATreeWithItsSourceElsewhere(t *testing.T) {
 		"a space":    {"include @/Makefile\n", "my-linux:1", "make cannot build in "},
 	} {
 		home := t.TempDir()
+		t.Setenv(SourcesEnv, "/nowhere:"+home)
 		source := filepath.Join(home, c.source)
 		write(t, filepath.Join(source, "Makefile"), "VERSION = 6\n")
 		tools := filepath.Join(home, "tools")
@@ -415,6 +416,44 @@ func TestMountsOfATreeWithItsSourceElsewhere(t *testing.T) {
 		if err != nil || kdir != dir || !slices.Equal(mounts, want) {
 			t.Errorf("%s: %s %+v %v", name, kdir, mounts, err)
 		}
+	}
+}
+
+// TestATreeMountsNothingOfAHome gives a tree whose Makefile and links name a folder with a key.
+func TestATreeMountsNothingOfAHome(t *testing.T) {
+	fakeCompilers(t, gcc12)
+	home := t.TempDir()
+	secret := filepath.Join(home, "secret")
+	write(t, filepath.Join(secret, "Makefile"), "VERSION = 6\n")
+	dir := testTree(t, filepath.Join(home, "tree"))
+	if err := os.Symlink(filepath.Join(secret, "Makefile"), filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	mounted := func() ([]kernels.Mount, error) {
+		k, err := find(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, mounts, err := k.mounts()
+		return mounts, err
+	}
+	own := []kernels.Mount{{Host: dir, Guest: dir}}
+	if mounts, err := mounted(); err != nil || !slices.Equal(mounts, own) {
+		t.Errorf("by a link: %v %v", mounts, err)
+	}
+	for _, text := range []string{"include " + secret + "/Makefile\n", "include ../secret/Makefile\n", "include /etc/Makefile\n", "MAKEARGS := -C /root\n", "MAKEARGS := -C /proc/self/root" + secret + "\n", "MAKEARGS := -C /usr/.." + secret + "\n"} {
+		write(t, filepath.Join(dir, "Makefile"), text)
+		if mounts, err := mounted(); err == nil || !strings.Contains(err.Error(), SourcesEnv) {
+			t.Errorf("%q: mounts %v, %v", text, mounts, err)
+		}
+		if _, err := resolve(t, dir); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: resolved, %v", text, err)
+		}
+	}
+	t.Setenv(SourcesEnv, secret) // the control: it is there, and mounted where the user names it
+	write(t, filepath.Join(dir, "Makefile"), "include "+secret+"/Makefile\n")
+	if mounts, err := mounted(); err != nil || len(mounts) != 2 || mounts[0].Host != secret {
+		t.Errorf("the control: %v %v", mounts, err)
 	}
 }
 

@@ -133,14 +133,18 @@ func (k Kernel) digest(f facts) (string, error) {
 		fmt.Fprintln(h, p.Name, p.SHA256)
 	}
 	seen := map[string]bool{}
-	for _, dir := range append([]string{k.KDIR}, k.sources()...) {
+	sources, err := k.sources()
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range append([]string{k.KDIR}, sources...) {
 		for _, name := range headerFolders {
 			if err := stampFolder(h, filepath.Join(dir, name), seen); err != nil {
 				return "", err
 			}
 		}
 	}
-	err := k.eachModule(func(path string) error {
+	err = k.eachModule(func(path string) error {
 		info, err := os.Stat(path)
 		if err == nil {
 			fmt.Fprintln(h, path, info.Size(), info.ModTime().UnixNano())

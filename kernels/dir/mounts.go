@@ -19,9 +19,34 @@ const guestKernel = "/kernel"
 // spaces or colons"), and those that make itself reads as something else.
 const unfit = " \t:;#$%'\"\\()*?[]~&|<>`"
 
+// SourcesEnv names the folders, separated by colons, that a kernel's tree may take its source from, wherever they lie.
+const SourcesEnv = "MODMATRIX_KERNEL_SOURCES"
+
+// shown are the folders that a tree may refer to without being asked: what is installed there is for everybody on the machine.
+var shown = []string{"/usr", "/opt", "/lib/modules"}
+
+// allowed reports whether a tree may have the folder at path mounted. A tree may be a stranger's, and what it names is readable
+// for whoever builds against it.
+func allowed(path string) bool {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	folders := slices.Clone(shown)
+	for _, dir := range filepath.SplitList(os.Getenv(SourcesEnv)) {
+		if dir, err := filepath.EvalSymlinks(dir); err == nil && filepath.IsAbs(dir) && dir != "/" {
+			folders = append(folders, dir)
+		}
+	}
+	return inside(path, folders)
+}
+
 // mounts makes the build directory, and what it refers to, visible in the sandbox at the paths that it refers to them by.
 func (k Kernel) mounts() (kdir string, mounts []kernels.Mount, err error) {
-	sources := k.sources()
+	sources, err := k.sources()
+	if err != nil {
+		return "", nil, err
+	}
 	for _, s := range sources {
 		if !fits(s) {
 			return "", nil, fmt.Errorf("make cannot build in %s: rename that folder and make anew", s)
@@ -57,18 +82,26 @@ var (
 )
 
 // sources are the folders outside of the build directory that it refers to, links resolved: the source of a tree that was built
-// with O=, what links in it lead to, and what those refer to in turn.
-func (k Kernel) sources() []string {
+// with O=, what links in it lead to, and what those refer to in turn. A source that is not allowed is an error; a link that is
+// not leads nowhere.
+func (k Kernel) sources() ([]string, error) {
 	var found []string
 	queue := []string{k.KDIR}
 	for len(queue) > 0 {
 		dir := queue[0]
 		queue = queue[1:]
-		for _, path := range append(included(dir), linked(dir)...) {
+		from, links := included(dir), linked(dir)
+		for i, path := range append(from, links...) {
 			if info, err := os.Stat(path); err != nil || !info.IsDir() {
 				continue
 			}
 			if inside(path, append(found, k.KDIR)) {
+				continue
+			}
+			if !allowed(path) {
+				if i < len(from) {
+					return nil, fmt.Errorf("%s takes its source from %s: if both are yours, name that in %s", k.KDIR, path, SourcesEnv)
+				}
 				continue
 			}
 			found = append(found, path)
@@ -76,7 +109,7 @@ func (k Kernel) sources() []string {
 		}
 	}
 	slices.Sort(found)
-	return found
+	return found, nil
 }
 
 // inside reports whether path is one of dirs or lies below one.
@@ -87,12 +120,7 @@ func inside(path string, dirs []string) bool {
 // included is the source that the Makefile in dir takes everything from. Its path is kept as it is written: make will ask for
 // it by that name.
 func included(dir string) []string {
-	path := filepath.Join(dir, "Makefile")
-	info, err := os.Stat(path)
-	if err != nil || info.Size() > maxMakefile {
-		return nil
-	}
-	text, err := os.ReadFile(path)
+	text, err := kernels.ReadFileIn(dir, "Makefile", maxMakefile)
 	if err != nil {
 		return nil
 	}

@@ -45,6 +45,7 @@ func realTree(t *testing.T, selector string) string {
 func asBuilt(t *testing.T, tree *kernels.Tree) string {
 	t.Helper()
 	home := t.TempDir()
+	t.Setenv(SourcesEnv, home)
 	source, dir := filepath.Join(home, "linux"), filepath.Join(home, "out")
 	release := tree.Target.Release
 	headers := filepath.Join(tree.Dir, "usr/src/linux-headers-"+release)
