@@ -2,6 +2,7 @@ package console
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -27,12 +28,11 @@ func inBody(text string) bool {
 	case text[0] == ' ' || text[0] == '[' || text[0] == '#' && len(text) > 1 && isDigit(text[1]):
 		return strings.TrimLeft(text, " ") != ""
 	}
-	for _, w := range bodyWords {
-		if strings.HasPrefix(text, w) {
-			return true
-		}
-	}
-	return isRegisters(text)
+	return startsWithAny(text, bodyWords) || isRegisters(text)
+}
+
+func startsWithAny(text string, words []string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(text, word) })
 }
 
 // registersRE are register dumps, names of stacks and raw stack words: they stand before a trace, and in the middle of

@@ -42,6 +42,8 @@ type run struct {
 	frames []Frame
 }
 
+func (r run) announced() bool { return r.marked }
+
 // begin takes the function out of the header.
 func (t *traces) begin(h header) {
 	if at := placeRE.FindStringIndex(h.Text); at != nil {
@@ -55,7 +57,7 @@ func (t *traces) begin(h header) {
 
 // begun reports whether the report's trace has begun: any, or only one that was announced.
 func (t *traces) begun(any bool) bool {
-	return t.marked || any && len(t.runs) > 0 || slices.ContainsFunc(t.runs, func(r run) bool { return r.marked })
+	return t.marked || any && len(t.runs) > 0 || slices.ContainsFunc(t.runs, run.announced)
 }
 
 // add looks at one line of the report, and says whether it was part of it.
@@ -128,23 +130,18 @@ func (t *traces) main(first bool) []Frame {
 	if len(t.runs) == 0 {
 		return nil
 	}
+	i := 0
 	if !first {
-		for _, r := range t.runs {
-			if r.marked {
-				return r.frames
-			}
-		}
+		i = max(0, slices.IndexFunc(t.runs, run.announced))
 	}
-	return t.runs[0].frames
+	return t.runs[i].frames
 }
 
 // find returns the frame of a function from the first trace that has it.
 func (t *traces) find(function string) Frame {
 	for _, r := range t.runs {
-		for _, f := range r.frames {
-			if f.Function == function && f.Reliable {
-				return f
-			}
+		if i := slices.IndexFunc(r.frames, func(f Frame) bool { return f.Function == function && f.Reliable }); i >= 0 {
+			return r.frames[i]
 		}
 	}
 	return Frame{Function: function, Reliable: true}

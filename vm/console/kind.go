@@ -54,39 +54,25 @@ const (
 	KindBoot       = "boot"        // no root, no init, no initramfs
 )
 
-// codeOf is the code of a cell with a splat of the kind. A kind that is missing here has CodeOops.
-var codeOf = map[string]results.Code{
-	KindPanic:      results.CodePanic,
-	KindWarn:       results.CodeWarn,
-	KindODEBUG:     results.CodeWarn,
-	KindRefcount:   results.CodeWarn,
-	KindDriverCore: results.CodeWarn,
-	KindTrace:      results.CodeWarn,
-	KindCrit:       results.CodeWarn,
-	KindAlloc:      results.CodeWarn,
-	KindKASAN:      results.CodeSanitizer,
-	KindKFENCE:     results.CodeSanitizer,
-	KindKMSAN:      results.CodeSanitizer,
-	KindKCSAN:      results.CodeSanitizer,
-	KindUBSAN:      results.CodeSanitizer,
-	KindSLUB:       results.CodeSanitizer,
-	KindLockdep:    results.CodeLockdep,
-	KindRCU:        results.CodeLockdep,
-	KindAtomic:     results.CodeLockdep,
-	KindSpinlock:   results.CodeLockdep,
-	KindSoftLockup: results.CodeHang,
-	KindHardLockup: results.CodeHang,
-	KindStall:      results.CodeHang,
-	KindHungTask:   results.CodeHang,
-	KindLeak:       results.CodeLeak,
-	KindModuleLoad: results.CodeLoadRefused,
-	KindOOM:        results.CodeInfra,
-	KindBoot:       results.CodeInfra,
-}
-
+// code is the code of a cell with a splat of the kind.
 func code(kind string) results.Code {
-	if c, ok := codeOf[kind]; ok {
-		return c
+	switch kind {
+	case KindPanic:
+		return results.CodePanic
+	case KindWarn, KindODEBUG, KindRefcount, KindDriverCore, KindTrace, KindCrit, KindAlloc:
+		return results.CodeWarn
+	case KindKASAN, KindKFENCE, KindKMSAN, KindKCSAN, KindUBSAN, KindSLUB:
+		return results.CodeSanitizer
+	case KindLockdep, KindRCU, KindAtomic, KindSpinlock:
+		return results.CodeLockdep
+	case KindSoftLockup, KindHardLockup, KindStall, KindHungTask:
+		return results.CodeHang
+	case KindLeak:
+		return results.CodeLeak
+	case KindModuleLoad:
+		return results.CodeLoadRefused
+	case KindOOM, KindBoot:
+		return results.CodeInfra
 	}
 	return results.CodeOops
 }

@@ -96,7 +96,7 @@ func (r *reader) keep(sp span) { r.end, r.quiet = sp.end, 0 }
 
 // header classifies a line of the body if there is a literal in it.
 func (r *reader) header(sp span) (header, bool) {
-	if r.hit >= 0 && r.hit <= sp.start || r.hit == -1 {
+	if r.hit <= sp.start {
 		if r.hit = allLiterals.next(r.log, sp.start); r.hit < 0 {
 			r.hit = len(r.log) + 1
 		}
@@ -122,10 +122,8 @@ func (r *reader) absorbs(h header) bool {
 		return false // nor a warning something worse
 	case h.is(tail):
 		return r.early() || r.goesWith(h.kind)
-	case r.head.kind == KindSLUB || r.head.kind == KindLeak:
-		if r.endsSlub(h) {
-			return true
-		}
+	case (r.head.kind == KindSLUB || r.head.kind == KindLeak) && r.endsSlub(h):
+		return true
 	}
 	return h.rank != r.head.rank && r.early()
 }

@@ -39,11 +39,8 @@ type Frame struct {
 // A dash in the name is the same as an underscore, as in the kernel.
 func (s Splat) In(module string) (Frame, bool) {
 	want := wire.ModuleName(module)
-	if s.Guilty.Module != "" && wire.ModuleName(s.Guilty.Module) == want {
-		return s.Guilty, true
-	}
-	for _, f := range s.Frames {
-		if f.Reliable && f.Module != "" && wire.ModuleName(f.Module) == want {
+	for i, f := range append([]Frame{s.Guilty}, s.Frames...) {
+		if (i == 0 || f.Reliable) && f.Module != "" && wire.ModuleName(f.Module) == want {
 			return f, true
 		}
 	}

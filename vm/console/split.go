@@ -33,8 +33,7 @@ func lineAt(log []byte, at int) (span, bool) {
 // readLine reads the line that begins at start.
 func readLine(log []byte, start int) span {
 	end := lineEnd(log, start)
-	raw := log[start:end]
-	return span{start: start, end: end, Line: Clean(bytes.TrimRight(raw, "\r"))}
+	return span{start: start, end: end, Line: Clean(bytes.TrimRight(log[start:end], "\r"))}
 }
 
 // lines yields the lines of log from the one that begins at pos.

@@ -25,10 +25,7 @@ func symbolAt(text string) (f Frame, start int, ok bool) {
 	}
 	f = Frame{Function: plainName(text[start:plus]), Symbol: text[start:plus], Offset: offset, Size: size, Reliable: true}
 	if rest, ok := strings.CutPrefix(rest, " ["); ok {
-		end := strings.IndexAny(rest, " ]")
-		if end > 0 {
-			f.Module = rest[:end]
-		}
+		f.Module = rest[:max(0, strings.IndexAny(rest, " ]"))]
 	}
 	return f, start, true
 }
@@ -46,12 +43,9 @@ func symbolByte(text string, i int) bool {
 
 // hexAt reads hexadecimal digits; for more than fit it returns the maximum.
 func hexAt(text string) (uint64, string) {
-	end := 0
-	for end < len(text) && strings.IndexByte("0123456789abcdef", text[end]) >= 0 {
-		end++
-	}
-	v, _ := strconv.ParseUint(text[:end], 16, 64) // digits only; none is zero
-	return v, text[end:]
+	rest := strings.TrimLeft(text, "0123456789abcdef")
+	v, _ := strconv.ParseUint(text[:len(text)-len(rest)], 16, 64) // digits only; none is zero
+	return v, rest
 }
 
 // pcWords are how a line begins that shows the program counter, of the kernel (code segment 10 on x86).
@@ -63,12 +57,9 @@ var pcWords = []string{
 // readFrame reads a line of a trace, or one that shows the program counter.
 func readFrame(text string) (f Frame, pc, ok bool) {
 	if f, start, ok := symbolAt(text); ok {
-		trimmed := strings.TrimLeft(text, " ")
-		for _, w := range pcWords {
-			if strings.HasPrefix(trimmed, w) {
-				f.PC = true
-				return f, true, true
-			}
+		if startsWithAny(strings.TrimLeft(text, " "), pcWords) {
+			f.PC = true
+			return f, true, true
 		}
 		f.Reliable, ok = frameLead(text[:start])
 		return f, false, ok

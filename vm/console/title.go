@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
@@ -24,10 +25,7 @@ func (r *report) splat() Splat {
 	s.Frames = r.traces.main(r.head.is(direct))
 	kept := r.kept(s.Frames)
 	if len(kept) > 0 {
-		s.Guilty = kept[0]
-		if f, ok := moduleFrame(kept); ok {
-			s.Guilty = f
-		}
+		s.Guilty = guilty(kept)
 		s.Function, s.Module = s.Guilty.Function, s.Guilty.Module
 	}
 	base := r.baseTitle()
@@ -82,43 +80,31 @@ func (r *report) kept(frames []Frame) []Frame {
 		}
 		return kept
 	}
-	for i, f := range kept { // the trace may lead up to the top through the handlers of the trap
-		if f.Function == top.Function {
-			return kept[i:]
-		}
+	// The trace may lead up to the top through the handlers of the trap.
+	if i := slices.IndexFunc(kept, func(f Frame) bool { return f.Function == top.Function }); i >= 0 {
+		return kept[i:]
 	}
 	return append([]Frame{top}, kept...)
 }
 
 // keep drops the unreliable frames and those that many bugs share.
 func keep(frames []Frame) []Frame {
-	var out []Frame
-	for _, f := range frames {
-		if f.Reliable && !skipped(f) {
-			out = append(out, f)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(frames), func(f Frame) bool { return !f.Reliable || skipped(f) })
 }
 
-// moduleFrame is the first frame in a module among those of the fingerprint: a fault in the kernel's own
+// guilty is the first frame in a module among those of the fingerprint: a fault in the kernel's own
 // code, reached from a module, is more often the module's.
-func moduleFrame(kept []Frame) (Frame, bool) {
-	for _, f := range kept[:min(len(kept), hashFrames)] {
-		if f.Module != "" {
-			return f, true
-		}
-	}
-	return Frame{}, false
+func guilty(kept []Frame) Frame {
+	return kept[max(0, slices.IndexFunc(kept[:min(len(kept), hashFrames)], inModule))]
 }
+
+func inModule(f Frame) bool { return f.Module != "" }
 
 // baseTitle is the title without the function.
 func (r *report) baseTitle() string {
 	base := r.head.title
-	if re := r.head.re; re != nil {
-		if m := re.FindStringSubmatchIndex(r.head.Text); m != nil {
-			base = string(re.ExpandString(nil, r.head.title, r.head.Text, m))
-		}
+	if re := r.head.re; re != nil { // which the line matches
+		base = string(re.ExpandString(nil, base, r.head.Text, re.FindStringSubmatchIndex(r.head.Text)))
 	}
 	if r.detail != "" && r.head.kind == KindKASAN {
 		base += " " + r.detail
