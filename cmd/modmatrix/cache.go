@@ -44,64 +44,43 @@ func (a *app) collect(ctx context.Context, lim store.Limits) error {
 	b := a.busyWith("counting")
 	c, err := h.Store().Collect(ctx, lim)
 	b.done()
-	var sum int64
 	for _, e := range c.Gone {
-		sum += e.Disk
-		if a.json {
-			if err := a.encode(asJSON(e)); err != nil {
-				return err
-			}
-		} else if !a.quiet {
-			fmt.Fprintf(a.Stdout, "%s  %s  %s\n", e.Kind, title(e), report.Bytes(e.Disk))
+		if a.json || !a.quiet {
+			a.say(utc(e), "%s  %s  %s", e.Kind, title(e), report.Bytes(e.Disk))
 		}
 	}
 	a.showHeld(c.Held)
 	for _, e := range c.Kept {
 		why := "another process has it"
 		if e.State == store.InUse {
-			why = "a run uses it"
+			why = states[e.State]
 		}
 		fmt.Fprintf(a.Stderr, "kept  %s  %s: %s\n", e.Kind, title(e), why)
 	}
 	if !a.json {
-		verb := "freed"
-		if lim.DryRun {
-			verb = "would free"
-		}
-		fmt.Fprintf(a.Stdout, "%s %s: %s\n", verb, report.Bytes(sum), entryCount(len(c.Gone)))
+		verb := map[bool]string{true: "would free", false: "freed"}[lim.DryRun]
+		fmt.Fprintf(a.Stdout, "%s %s: %s\n", verb, report.Bytes(sumOf(c.Gone)), entryCount(len(c.Gone)))
 	}
-	switch {
-	case err != nil:
-		return err
-	case len(c.Kept) > 0:
+	if err == nil && len(c.Kept) > 0 {
 		return verdict(exitTrouble)
 	}
-	return nil
+	return err
 }
 
 // showHeld says how much of what is too old or too much stays, because a lock pins it.
 func (a *app) showHeld(held []store.Entry) {
-	var sum int64
 	for _, e := range held {
-		sum += e.Disk
 		if a.verbose {
 			fmt.Fprintf(a.Stderr, "kept  %s  %s: pinned by %s\n", e.Kind, title(e), harness.LockName)
 		}
 	}
 	if len(held) > 0 {
-		a.note(fmt.Sprintf("what %s pins stays: %s of %s (--keep-locked=false deletes them, too)", harness.LockName, entryCount(len(held)), report.Bytes(sum)))
+		a.note(fmt.Sprintf("what %s pins stays: %s of %s (--keep-locked=false deletes them, too)", harness.LockName, entryCount(len(held)), report.Bytes(sumOf(held))))
 	}
 }
 
 func cacheVerify(a *app) *cobra.Command {
 	return verb("cache-verify", func(cmd *cobra.Command, _ []string) error { return a.verifyStore(cmd.Context()) })
-}
-
-// damage is a damaged entry as JSON Lines have it.
-type damage struct {
-	storeEntry
-	What string `json:"what"`
-	Left string `json:"left,omitempty"` // why it is still there
 }
 
 func (a *app) verifyStore(ctx context.Context) error {
@@ -119,44 +98,24 @@ func (a *app) verifyStore(ctx context.Context) error {
 		}
 	})
 	b.done()
-	left, lost := a.showDamage(damaged)
-	if lost != nil {
-		return lost
+	left := 0
+	for _, d := range damaged {
+		end := "discarded"
+		if d.Kept != "" {
+			left++
+			end = "not discarded: " + d.Kept
+		}
+		if d.What != "" {
+			end = d.What + "; " + end
+		}
+		d.Entry = utc(d.Entry)
+		a.say(d, "%s", results.Plain(fmt.Sprintf("%s  %s: %s", d.Kind, title(d.Entry), end)))
 	}
 	if !a.json {
 		fmt.Fprintf(a.Stdout, "read %s in %.1f s: %d damaged, %d of them discarded\n", entryCount(checked), time.Since(began).Seconds(), len(damaged), len(damaged)-left)
 	}
-	switch {
-	case err != nil: // what was found until then is shown
-		return err
-	case left > 0:
+	if err == nil && left > 0 {
 		return verdict(exitTrouble)
 	}
-	return nil
-}
-
-// showDamage shows each, and counts what is still there.
-func (a *app) showDamage(damaged []store.Damage) (left int, err error) {
-	for _, d := range damaged {
-		if d.Kept != "" {
-			left++
-		}
-		if !a.json {
-			fmt.Fprintln(a.Stdout, results.Plain(damageLine(d)))
-		} else if err := a.encode(damage{asJSON(d.Entry), d.What, d.Kept}); err != nil {
-			return left, err
-		}
-	}
-	return left, nil
-}
-
-func damageLine(d store.Damage) string {
-	line := fmt.Sprintf("%s  %s: ", d.Kind, title(d.Entry))
-	if d.What != "" {
-		line += d.What + "; "
-	}
-	if d.Kept != "" {
-		return line + "not discarded: " + d.Kept
-	}
-	return line + "discarded"
+	return err
 }

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,15 +34,20 @@ func (a *app) listStore(kinds []string, why func(store.Entry) string) error {
 	}
 	if a.json {
 		for _, e := range entries {
-			line := asJSON(e)
-			line.Why = why(e)
-			if err := a.encode(line); err != nil {
+			if err := a.encode(struct {
+				store.Entry
+				Why string `json:"why,omitempty"`
+			}{utc(e), why(e)}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if err := showEntries(a.Stdout, entries, why); err != nil {
+	rows := [][]string{{"KIND", "WHAT", "SIZE", "USED", "WHY IT IS KEPT"}}
+	for _, e := range entries {
+		rows = append(rows, []string{e.Kind, title(e), report.Bytes(e.Disk), humanize.Time(e.Used), why(e)})
+	}
+	if err := report.Columns(a.Stdout, "", rows); err != nil {
 		return err
 	}
 	sum := sumOf(entries)
@@ -64,14 +69,6 @@ func sumOf(entries []store.Entry) (bytes int64) {
 	return bytes
 }
 
-func showEntries(out io.Writer, entries []store.Entry, why func(store.Entry) string) error {
-	rows := [][]string{{"KIND", "WHAT", "SIZE", "USED", "WHY IT IS KEPT"}}
-	for _, e := range entries {
-		rows = append(rows, []string{e.Kind, title(e), report.Bytes(e.Disk), humanize.Time(e.Used), why(e)})
-	}
-	return report.Columns(out, "", rows)
-}
-
 // worth says what an entry of a kind spares the next run.
 var worth = map[string]string{
 	"apt":       "spares reading an archive's index",
@@ -87,36 +84,21 @@ var worth = map[string]string{
 	"trees":     "spares downloading a kernel",
 }
 
-func why(e store.Entry) string {
-	switch e.State {
-	case store.InUse:
-		return "a run uses it"
-	case store.Making:
-		return "is just being made"
-	case store.LeftBehind:
-		return "a killed process left it; the next gc removes it"
-	case store.Unfinished:
-		return "a download that was cut off; the next one goes on from there"
-	case store.Private:
-		return "notes of a source; gc never removes them"
-	}
-	return worth[e.Kind]
+// states are reasons that count for more than the worth of an entry.
+var states = map[store.State]string{
+	store.InUse:      "a run uses it",
+	store.Making:     "is just being made",
+	store.LeftBehind: "a killed process left it; the next gc removes it",
+	store.Unfinished: "a download that was cut off; the next one goes on from there",
+	store.Private:    "notes of a source; gc never removes them",
 }
 
-// storeEntry is an entry as JSON Lines have it.
-type storeEntry struct {
-	Kind  string    `json:"kind"`
-	ID    string    `json:"id"`
-	Title string    `json:"title"`
-	Bytes int64     `json:"bytes"` // length of its files
-	Disk  int64     `json:"disk"`  // bytes that it takes
-	Used  time.Time `json:"used"`
-	State string    `json:"state,omitempty"`
-	Why   string    `json:"why,omitempty"` // in a list: why it is kept
-}
+func why(e store.Entry) string { return cmp.Or(states[e.State], worth[e.Kind]) }
 
-func asJSON(e store.Entry) storeEntry {
-	return storeEntry{e.Kind, e.ID, e.Title, e.Size, e.Disk, e.Used.UTC(), string(e.State), ""}
+// utc is e as JSON Lines have it.
+func utc(e store.Entry) store.Entry {
+	e.Used = e.Used.UTC()
+	return e
 }
 
 func title(e store.Entry) string {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/results"
@@ -21,21 +23,16 @@ func doctorCommand(a *app) *cobra.Command {
 }
 
 func (a *app) showChecks(checks []results.Check) error {
-	if !a.json {
-		if err := report.Checks(a.Stdout, checks); err != nil {
-			return err
-		}
-	}
-	var code error
 	for _, c := range checks {
 		if a.json {
-			if err := a.encode(c); err != nil {
-				return err
-			}
-		}
-		if !c.OK {
-			code = verdict(exitUsage)
+			_ = a.encode(c) // output remembers what could not be written
 		}
 	}
-	return code
+	if !a.json {
+		_ = report.Checks(a.Stdout, checks)
+	}
+	if slices.ContainsFunc(checks, func(c results.Check) bool { return !c.OK }) {
+		return verdict(exitUsage)
+	}
+	return nil
 }

@@ -65,33 +65,27 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 
 // chosenCells are the cells of a kernel, of one suite if one is named; without a kernel, all that did not pass.
 func chosenCells(res *results.Results, args []string) ([]results.Cell, error) {
-	var cells, kernel []results.Cell
+	var cells []results.Cell
+	var suites []string // of the kernel
 	for _, rec := range res.Records {
 		c := results.Cell{Target: rec.Target.Label(), Suite: rec.Suite}
 		switch {
 		case len(args) == 0 && (rec.Status != results.Pass || inTreeFailed(rec)):
 			cells = append(cells, c)
-		case len(args) > 0 && (args[0] == c.Target || args[0] == rec.Target.Release || args[0] == rec.Target.Version):
-			kernel = append(kernel, c)
+		case len(args) > 0 && slices.Contains([]string{c.Target, rec.Target.Release, rec.Target.Version}, args[0]):
+			suites = append(suites, c.Suite)
+			if len(args) < 2 || args[1] == c.Suite {
+				cells = append(cells, c)
+			}
 		}
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0 || len(cells) > 0:
 		return cells, nil
-	}
-	if len(kernel) == 0 {
+	case len(suites) == 0:
 		return nil, usage("no kernel %q in these results%s", args[0], config.Hint(args[0], releasesOf(res), "they have "+strings.Join(releasesOf(res), ", ")))
 	}
-	var suites []string
-	for _, c := range kernel {
-		if len(args) < 2 || args[1] == c.Suite {
-			cells = append(cells, c)
-		}
-		suites = append(suites, c.Suite)
-	}
-	if len(cells) == 0 {
-		return nil, usage("no suite %q on %s%s", args[1], args[0], config.Hint(args[1], suites, "there are "+strings.Join(suites, ", ")))
-	}
-	return cells, nil
+	return nil, usage("no suite %q on %s%s", args[1], args[0], config.Hint(args[1], suites, "there are "+strings.Join(suites, ", ")))
 }
 
 // inTreeFailed reports whether it is a cell in which the kernel's own copy of the module did not pass, which is a finding and no failure.

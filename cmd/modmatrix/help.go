@@ -76,19 +76,16 @@ func reflowed(text string, width int) string {
 }
 
 func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "help [COMMAND]",
-		Short:   "Help about any command",
-		Example: "  modmatrix help kernels fetch",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			about, rest, err := cmd.Root().Find(args)
-			if err != nil {
-				return usage("%w", err)
-			}
-			if err := noVerb(about, rest); err != nil {
-				return err
-			}
-			return about.Help()
-		},
-	}
+	cmd := verb("help", func(cmd *cobra.Command, args []string) error {
+		about, rest, err := cmd.Root().Find(args)
+		if err != nil {
+			return usage("%w", err)
+		}
+		if err := noVerb(about, rest); err != nil {
+			return err
+		}
+		return about.Help()
+	})
+	cmd.Args = nil
+	return cmd
 }

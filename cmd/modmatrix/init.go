@@ -54,17 +54,9 @@ func (a *app) init(dir string) error {
 	if err := writeNew(dir, files); err != nil {
 		return err
 	}
-	return a.showWritten(dir, files)
-}
-
-func (a *app) showWritten(dir string, files []newFile) error {
 	for _, f := range files {
 		path := filepath.Join(dir, f.path)
-		if !a.json {
-			fmt.Fprintf(a.Stdout, "wrote %s\n", path)
-		} else if err := a.encode(map[string]string{"wrote": path}); err != nil {
-			return err
-		}
+		a.say(map[string]string{"wrote": path}, "wrote %s", path)
 	}
 	if !a.json {
 		fmt.Fprintln(a.Stdout, strings.TrimSuffix("next: modmatrix run "+dir, " ."))
@@ -102,11 +94,11 @@ var suiteImports = []string{"github.com/onsi/ginkgo/v2", "github.com/onsi/gomega
 // tool was built from: no network is needed, and both ends of the wire are the same. All that our go.mod requires is
 // required with it, in the same versions: so go has nothing to update, whatever package suites comes to import.
 func suiteModule(source string) (mod, sum []byte, err error) {
+	var own *modfile.File
 	data, err := os.ReadFile(filepath.Join(source, "go.mod"))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read our own go.mod: %w", err)
+	if err == nil {
+		own, err = modfile.Parse("go.mod", data, nil)
 	}
-	own, err := modfile.Parse("go.mod", data, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read our own go.mod: %w", err)
 	}
@@ -140,19 +132,20 @@ func writeNew(dir string, files []newFile) (err error) {
 	}()
 	for _, f := range files {
 		path := filepath.Join(dir, f.path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("write %s: %w", path, err)
+		var out *os.File
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			out, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		}
-		out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if errors.Is(err, fs.ErrExist) {
 			return usage("%s has just come into being: init overwrites nothing", path)
 		}
-		if err != nil {
-			return fmt.Errorf("write %s: %w", path, err)
+		if err == nil {
+			made = append(made, path)
+			_, err = out.Write(f.data)
+			err = errors.Join(err, out.Close())
 		}
-		made = append(made, path)
-		_, err = out.Write(f.data)
-		if err := errors.Join(err, out.Close()); err != nil {
+		if err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
 		}
 	}

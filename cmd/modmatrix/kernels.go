@@ -101,22 +101,18 @@ func (a *app) update(ctx context.Context, flags config.Flags, cfg config.Config)
 	if err := lock.Write(path); err != nil {
 		return err
 	}
-	a.showChanges(resolved, damaged != nil, lock.Changes(old))
-	return nil
-}
-
-// showChanges prints the result of an update of the lock.
-func (a *app) showChanges(resolved []kernels.Resolution, damaged bool, changes []string) {
 	for _, res := range resolved {
 		a.note(res.Notices...)
 	}
-	if damaged {
+	if damaged != nil {
 		a.note("the lock was damaged and is written anew")
 	}
+	changes := lock.Changes(old)
 	if len(changes) == 0 {
 		changes = []string{"nothing changed"}
 	}
 	for _, line := range changes {
 		fmt.Fprintln(a.Stdout, results.Plain(line))
 	}
+	return nil
 }

@@ -24,26 +24,18 @@ func planCommand(a *app) *cobra.Command {
 
 func (a *app) plan(ctx context.Context, spec harness.Spec) error {
 	w := a.watch(ctx)
-	defer w.close()
-	h, err := a.harness(w)
-	if err != nil {
-		return err
-	}
-	p, err := h.Plan(ctx, spec)
-	w.close()
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	if a.json {
-		return a.encode(struct {
-			*harness.Plan
-			Digest  string         `json:"digest"`
-			Cells   []results.Cell `json:"cells"`
-			Notices []string       `json:"notices,omitempty"`
-		}{p, p.Digest(), p.Cells(), p.Notices})
-	}
-	return a.showPlan(h.Store(), p)
+	return a.planned(ctx, w, spec, func(h *harness.Harness, p *harness.Plan) error {
+		w.close()
+		if a.json {
+			return a.encode(struct {
+				*harness.Plan
+				Digest  string         `json:"digest"`
+				Cells   []results.Cell `json:"cells"`
+				Notices []string       `json:"notices,omitempty"`
+			}{p, p.Digest(), p.Cells(), p.Notices})
+		}
+		return a.showPlan(h.Store(), p)
+	})
 }
 
 func (a *app) showPlan(st *store.Store, p *harness.Plan) error {

@@ -68,12 +68,7 @@ func flagWords(f *pflag.Flag) (words []string) {
 func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 	began := time.Now()
 	var res *results.Results
-	err := a.watched(a.watch(ctx), func(h *harness.Harness) error {
-		plan, err := h.Plan(ctx, spec)
-		if err != nil {
-			return err
-		}
-		defer plan.Close()
+	err := a.planned(ctx, a.watch(ctx), spec, func(h *harness.Harness, plan *harness.Plan) (err error) {
 		res, err = h.Run(ctx, plan)
 		return err
 	})

@@ -29,27 +29,19 @@ func shellCommand(a *app) *cobra.Command {
 
 func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
 	w := a.watch(ctx)
-	defer w.close()
-	h, err := a.harness(w)
-	if err != nil {
-		return err
-	}
-	plan, err := h.Plan(ctx, spec)
-	if err != nil {
-		return err
-	}
-	defer plan.Close()
-	if n := len(plan.Targets); n > 1 && chosen {
-		return usage("shell takes one kernel, and these are %d: %s", n, strings.Join(labels(plan.Targets), ", "))
-	} else if n > 1 {
-		plan.Targets = plan.Targets[n-1:]
-	}
-	if len(plan.Targets) == 0 {
-		return fmt.Errorf("%w: %s", kernels.ErrUnavailable, plan.Unresolved[0].Reason)
-	}
-	t := &guestTerminal{app: a, watcher: w, kernel: harness.Label(plan.Targets[0]), joined: make(chan struct{})}
-	defer t.restore()
-	return h.Shell(ctx, plan, t)
+	return a.planned(ctx, w, spec, func(h *harness.Harness, plan *harness.Plan) error {
+		if n := len(plan.Targets); n > 1 && chosen {
+			return usage("shell takes one kernel, and these are %d: %s", n, strings.Join(labels(plan.Targets), ", "))
+		} else if n > 1 {
+			plan.Targets = plan.Targets[n-1:]
+		}
+		if len(plan.Targets) == 0 {
+			return fmt.Errorf("%w: %s", kernels.ErrUnavailable, plan.Unresolved[0].Reason)
+		}
+		t := &guestTerminal{app: a, watcher: w, kernel: harness.Label(plan.Targets[0]), joined: make(chan struct{})}
+		defer t.restore()
+		return h.Shell(ctx, plan, t)
+	})
 }
 
 func labels(targets []kernels.Target) []string {

@@ -65,6 +65,18 @@ func (a *app) watched(w watcher, do func(*harness.Harness) error) error {
 	return do(h)
 }
 
+// planned is watched for what is done with the plan of spec.
+func (a *app) planned(ctx context.Context, w watcher, spec harness.Spec, do func(*harness.Harness, *harness.Plan) error) error {
+	return a.watched(w, func(h *harness.Harness) error {
+		plan, err := h.Plan(ctx, spec)
+		if err != nil {
+			return err
+		}
+		defer plan.Close()
+		return do(h, plan)
+	})
+}
+
 // textLines writes plain lines.
 type textLines struct {
 	w        io.Writer
@@ -119,6 +131,15 @@ func (t *textLines) long(now time.Time) {
 
 // encode writes v to stdout as a line of JSON.
 func (a *app) encode(v any) error { return json.NewEncoder(results.PlainJSON(a.Stdout)).Encode(v) }
+
+// say writes v as a line of JSON, or else a line of text. What cannot be written, output remembers.
+func (a *app) say(v any, text string, args ...any) {
+	if a.json {
+		_ = a.encode(v)
+	} else {
+		fmt.Fprintf(a.Stdout, text+"\n", args...)
+	}
+}
 
 // note shows notices.
 func (a *app) note(texts ...string) {

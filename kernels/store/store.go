@@ -35,12 +35,13 @@ type Store struct {
 
 // Entry is one folder of the store.
 type Entry struct {
-	Kind, ID string
-	Title    string    // what a person calls it: the first line of the entry's TitleFile, else the ID
-	Size     int64     // bytes of its regular files
-	Disk     int64     // bytes that it takes on the disk: less than Size where files have holes; in a List, 0 if nobody noted it
-	Used     time.Time // when it was last made or found
-	State    State     // of Usage; zero in a List
+	Kind  string    `json:"kind"`
+	ID    string    `json:"id"`
+	Title string    `json:"title"`           // what a person calls it: the first line of the entry's TitleFile, else the ID
+	Size  int64     `json:"bytes"`           // of its regular files
+	Disk  int64     `json:"disk"`            // bytes that it takes on the disk: less than Size where files have holes; in a List, 0 if nobody noted it
+	Used  time.Time `json:"used"`            // when it was last made or found
+	State State     `json:"state,omitempty"` // of Usage; zero in a List
 }
 
 // TitleFile may be written by a fill function into its folder, to say in one line what the entry is.

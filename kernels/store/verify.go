@@ -14,8 +14,8 @@ import (
 // Damage is an entry that is not what was stored, or that could not be read.
 type Damage struct {
 	Entry
-	What string // the first file that is wrong, and how many more
-	Kept string // why it is still there; empty when it was discarded
+	What string `json:"what"`           // the first file that is wrong, and how many more
+	Kept string `json:"left,omitempty"` // why it is still there; empty when it was discarded
 }
 
 // Verify reads every file of every entry and compares it with what was stored. What is damaged is discarded, to be made anew
