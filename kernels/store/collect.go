@@ -142,29 +142,17 @@ func (s *Store) evict(e Entry) (gone bool, err error) {
 	if lock == nil {
 		return false, err
 	}
-	dir := filepath.Join(s.dir, e.Kind, e.ID)
-	switch e.State {
-	case Unfinished:
-		defer s.unlockPartial(lock, e.ID)
-		err = s.discard(dir, e.Kind, e.ID)
-		return err == nil, err
-	case Spare:
-		defer lock.Close()
-		err = s.discard(dir, e.Kind, e.ID)
-		return err == nil, err
+	defer s.unlock(lock)
+	if e.State != Unfinished && e.State != Spare {
+		info, err := os.Stat(filepath.Join(s.entry(e.Kind, e.ID), manifestFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return true, nil
+		}
+		if err != nil || info.ModTime().After(e.Used) {
+			return false, err
+		}
 	}
-	defer s.unlockEntry(lock, e.Kind, e.ID)
-	info, err := os.Stat(filepath.Join(dir, manifestFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if info.ModTime().After(e.Used) {
-		return false, nil
-	}
-	err = s.discard(dir, e.Kind, e.ID)
+	err = s.discard(e.Kind, e.ID)
 	return err == nil, err
 }
 

@@ -159,24 +159,6 @@ func TestNotesOfAnEntryCannotLie(t *testing.T) {
 	}
 }
 
-// TestEntriesWithoutChecksumsStillServe reads what was stored before there were any.
-func TestEntriesWithoutChecksumsStillServe(t *testing.T) {
-	s := newStore(t)
-	dir := filepath.Join(s.Dir(), "trees", "old")
-	write(t, filepath.Join(dir, "boot/vmlinuz"), "image")
-	write(t, filepath.Join(dir, manifestFile), `{"title":"old","size":5,"files":{"boot/vmlinuz":5}}`)
-	if _, hit := s.Look("trees", "old"); !hit {
-		t.Error("not found")
-	}
-	if _, bad, err := s.Verify(t.Context(), nil); len(bad) != 0 || err != nil {
-		t.Error(bad, err)
-	}
-	write(t, filepath.Join(dir, "boot/more"), "x")
-	if _, bad, err := s.Verify(t.Context(), nil); len(bad) != 1 || err != nil {
-		t.Error(bad, err)
-	}
-}
-
 // TestVerifyLeavesALivingRunAlone: a build must not lose the tree under its feet.
 func TestVerifyLeavesALivingRunAlone(t *testing.T) {
 	s := newStore(t)

@@ -2,9 +2,14 @@ package store
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"syscall"
 
 	"github.com/dustin/go-humanize"
@@ -52,3 +57,33 @@ func TempFull(err error, need uint64) error {
 type curedError struct{ error }
 
 func (e *curedError) Unwrap() error { return e.error }
+
+// RemoveTree deletes dir whatever modes its folders have. What a user of a user namespace left behind (a killed mmdebstrap)
+// only such a user can delete, so the last try runs in a user namespace with the same ranges (util-linux 2.38: --map-auto).
+func RemoveTree(dir string) error {
+	if os.RemoveAll(dir) == nil {
+		return nil
+	}
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	err := os.RemoveAll(dir)
+	if err == nil || os.Geteuid() == 0 {
+		return err
+	}
+	_ = exec.Command("unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", "--", dir).Run()
+	return os.RemoveAll(dir)
+}
+
+// Digest is the SHA-256 of parts, in hexadecimal digits. Parts that are divided otherwise have another one, so it can be the ID
+// of an entry that is made from them.
+func Digest(parts ...string) string {
+	sum := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(sum, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -73,25 +74,29 @@ func isCurrent(lock *flock.Flock) bool {
 	return err == nil && os.SameFile(held, named)
 }
 
-// unlockEntry gives up the exclusive lock of an entry. The lock's file lives no longer than the entry: there are cells
-// without end.
-func (s *Store) unlockEntry(lock *flock.Flock, kind, id string) {
-	if _, err := os.Lstat(filepath.Join(s.dir, kind, id)); errors.Is(err, fs.ErrNotExist) {
+// unlock gives up the lock of an entry. The lock's file lives no longer than the entry, for there are cells without end: who
+// has the lock alone removes it, and a shared one, which made the file anew where the entry was gone, is taken again for that.
+func (s *Store) unlock(lock *flock.Flock) {
+	name, alone := filepath.Base(lock.Path()), lock.Locked()
+	kind, id, _ := strings.Cut(name, ".")
+	_, err := os.Lstat(s.entry(kind, id))
+	gone := errors.Is(err, fs.ErrNotExist)
+	if gone && alone {
 		_ = os.Remove(lock.Path())
 	}
 	_ = lock.Close()
+	if gone && !alone {
+		s.free(name)
+	}
 }
 
-// unlockSeen gives up the shared lock of an entry. Where the entry was removed before the lock was taken, taking it made a
-// new file, which goes as well unless somebody else has it by now.
-func (s *Store) unlockSeen(lock *flock.Flock, kind, id string) {
-	_ = lock.Close()
-	if _, err := os.Lstat(filepath.Join(s.dir, kind, id)); !errors.Is(err, fs.ErrNotExist) {
-		return
+// free reports whether nobody holds the lock of an entry.
+func (s *Store) free(name string) bool {
+	lock, _ := s.tryLock(name, true)
+	if lock != nil {
+		s.unlock(lock)
 	}
-	if own, _ := s.tryLock(kind+"."+id, true); own != nil {
-		s.unlockEntry(own, kind, id)
-	}
+	return lock != nil
 }
 
 // isReadOnly reports whether err is of a store that this user may not write to.

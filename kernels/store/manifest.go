@@ -1,18 +1,23 @@
 package store
 
 import (
-	"bufio"
 	"cmp"
 	"context"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,26 +48,28 @@ func writeManifest(dir, id string) (disk int64, err error) {
 	m := manifest{Title: titleOf(dir, id), Files: map[string]int64{}, Sums: map[string]string{}}
 	items, disk, err := takeStock(context.Background(), dir, true)
 	if err != nil {
-		return 0, fmt.Errorf("write manifest: %w", err)
+		return 0, err
 	}
 	all := m.choose(items)
-	if m.Stock, err = writeStock(dir, items); err == nil && !all {
+	stock, err := json.Marshal(items)
+	if err == nil {
+		m.Stock, err = sumOf(stock), os.WriteFile(filepath.Join(dir, stockFile), stock, 0o644)
+	}
+	if err == nil && !all {
 		err = syncDisk(dir)
 	}
 	m.Disk = disk + 2*blockSize // the stock and the manifest, which are there for nothing else
-	if err == nil {
-		err = m.write(filepath.Join(dir, manifestFile))
-	}
 	if err != nil {
-		return 0, fmt.Errorf("write manifest: %w", err)
+		return 0, err
 	}
-	return m.Disk, nil
+	return m.Disk, m.write(dir)
 }
 
 // choose picks which of the items every use looks at, and reports whether that is all files.
 func (m *manifest) choose(items map[string]item) (all bool) {
 	all = true
-	for _, path := range bySize(items) {
+	largest := func(a, b string) int { return cmp.Or(cmp.Compare(items[b].Size, items[a].Size), cmp.Compare(a, b)) }
+	for _, path := range slices.SortedFunc(maps.Keys(items), largest) {
 		i := items[path]
 		if i.Link {
 			continue
@@ -84,20 +91,9 @@ func (m *manifest) choose(items map[string]item) (all bool) {
 const blockSize = 4096
 
 func titleOf(dir, id string) string {
-	f, err := os.Open(filepath.Join(dir, TitleFile))
-	if err != nil {
-		return id
-	}
-	defer f.Close()
-	line, _ := bufio.NewReader(f).ReadString('\n')
+	text, _ := os.ReadFile(filepath.Join(dir, TitleFile))
+	line, _, _ := strings.Cut(string(text), "\n")
 	return cmp.Or(strings.TrimSpace(line), id)
-}
-
-// bySize lists the items' paths, the largest first.
-func bySize(items map[string]item) []string {
-	return slices.SortedFunc(maps.Keys(items), func(a, b string) int {
-		return cmp.Or(cmp.Compare(items[b].Size, items[a].Size), cmp.Compare(a, b))
-	})
 }
 
 // syncDisk waits until all that was written to dir's file system is on its disk.
@@ -114,31 +110,25 @@ func syncDisk(dir string) error {
 }
 
 // write puts the checksum of a manifest on a line behind it.
-func (m manifest) write(path string) error {
+func (m manifest) write(dir string) error {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, []byte(string(text)+"\n"+sumOf(text)+"\n"), 0o644)
+	return os.WriteFile(filepath.Join(dir, manifestFile), []byte(string(text)+"\n"+sumOf(text)+"\n"), 0o644)
 }
 
-// readManifest accepts a manifest without a checksum only where it promises none of the entry either.
-func readManifest(path string) (manifest, error) {
-	var m manifest
-	text, err := os.ReadFile(path)
+// readManifest reads that of the entry in dir.
+func readManifest(dir string) (m manifest, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return m, err
 	}
-	body, sum, signed := strings.Cut(string(text), "\n")
-	if err := json.Unmarshal([]byte(body), &m); err != nil {
-		return m, err
+	body, sum, _ := strings.Cut(string(text), "\n")
+	if strings.TrimSuffix(sum, "\n") != sumOf([]byte(body)) {
+		return m, fmt.Errorf("%s is not what was written", manifestFile)
 	}
-	if signed || m.Stock != "" {
-		if strings.TrimSuffix(sum, "\n") != sumOf([]byte(body)) {
-			return m, fmt.Errorf("%s is not what was written", path)
-		}
-	}
-	return m, nil
+	return m, json.Unmarshal([]byte(body), &m)
 }
 
 // look reports whether the entry in dir is whole, as far as a quick look shows, and notes that it was used.
@@ -153,7 +143,7 @@ func look(dir string) bool {
 
 // whole is look without a note.
 func whole(dir string) bool {
-	m, err := readManifest(filepath.Join(dir, manifestFile))
+	m, err := readManifest(dir)
 	return err == nil && m.watch(dir) == ""
 }
 
@@ -171,4 +161,139 @@ func (m manifest) watch(dir string) string {
 		}
 	}
 	return ""
+}
+
+// stockFile of an entry lists all its files and links with their checksums. Only Verify reads it: of a kernel's tree, it
+// has a few megabytes.
+const stockFile = ".stock.json"
+
+// item is one file or symbolic link of an entry.
+type item struct {
+	Size int64  `json:"size"`           // bytes of the file, or of the link's target
+	Sum  string `json:"sum,omitempty"`  // checksum of the content, or of the target; empty where this user may not read it
+	Link bool   `json:"link,omitempty"` // a symbolic link
+}
+
+// unreadable stands for the checksum of a file that the disk fails to read. It equals none.
+const unreadable = "unreadable"
+
+// takeStock lists what is below dir by path, without the store's own notes, and how many bytes it takes on the disk. It
+// reads the files only where sums are asked for.
+func takeStock(ctx context.Context, dir string, sums bool) (items map[string]item, disk int64, err error) {
+	items = map[string]item{}
+	seen := map[uint64]bool{} // hard links take room once
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && (st.Nlink == 1 || d.IsDir() || !seen[st.Ino]) {
+			seen[st.Ino] = true
+			disk += st.Blocks * 512
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil || name == manifestFile || name == stockFile {
+			return err
+		}
+		if i, ok, err := itemOf(path, info, sums); err != nil || ok {
+			items[name] = i
+			return err
+		}
+		return nil
+	})
+	return items, disk, err
+}
+
+// itemOf describes one file or link; ok is false for all else.
+func itemOf(path string, info fs.FileInfo, sums bool) (i item, ok bool, err error) {
+	i.Size = info.Size()
+	switch {
+	case info.Mode().Type() == fs.ModeSymlink:
+		target, err := os.Readlink(path)
+		return item{int64(len(target)), sumOf([]byte(target)), true}, true, err
+	case !info.Mode().IsRegular():
+		return i, false, nil
+	case sums:
+		sum, size, err := sumFile(path)
+		switch {
+		case err == nil:
+			i.Sum, i.Size = sum, size
+		case errors.Is(err, syscall.EIO):
+			i.Sum = unreadable
+		case !errors.Is(err, fs.ErrPermission):
+			return i, true, err
+		}
+	}
+	return i, true, nil
+}
+
+func readStock(dir, sum string) (map[string]item, error) {
+	text, err := os.ReadFile(filepath.Join(dir, stockFile))
+	if err != nil {
+		return nil, err
+	}
+	if sumOf(text) != sum {
+		return nil, fmt.Errorf("%s is not what was written", stockFile)
+	}
+	var items map[string]item
+	return items, json.Unmarshal(text, &items)
+}
+
+func sumOf(data []byte) string {
+	h := xxhash.New()
+	_, _ = h.Write(data)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// sumFile reads a file and returns its checksum and its size in bytes.
+func sumFile(path string) (sum string, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	h := xxhash.New()
+	if info, statErr := f.Stat(); statErr != nil {
+		return "", 0, statErr
+	} else if size = info.Size(); size > readMax {
+		err = sumPages(h, f)
+	} else {
+		size, err = io.Copy(h, f)
+	}
+	return hex.EncodeToString(h.Sum(nil)), size, err
+}
+
+// sumPages adds to h the pages of a large file that are not zero, and where they stand: a guest's memory is mostly one
+// hole, and it is the same memory when a copy filled the holes with zeroes.
+func sumPages(h io.Writer, f *os.File) error {
+	page, zero := make([]byte, blockSize), [blockSize]byte{}
+	for pos := int64(0); ; {
+		data, err := unix.Seek(int(f.Fd()), pos, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) { // nothing but hole to the end
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", f.Name(), err)
+		}
+		end, err := unix.Seek(int(f.Fd()), data, unix.SEEK_HOLE)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", f.Name(), err)
+		}
+		for pos = data - data%blockSize; pos < end; pos += blockSize {
+			n, err := f.ReadAt(page, pos)
+			if err != nil && err != io.EOF {
+				return err
+			}
+			if string(page[:n]) != string(zero[:n]) {
+				fmt.Fprintf(h, "%d:", pos)
+				_, _ = h.Write(page[:n])
+			}
+		}
+	}
 }

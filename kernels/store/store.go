@@ -39,9 +39,11 @@ type Entry struct {
 	ID    string    `json:"id"`
 	Title string    `json:"title"`           // what a person calls it: the first line of the entry's TitleFile, else the ID
 	Size  int64     `json:"bytes"`           // of its regular files
-	Disk  int64     `json:"disk"`            // bytes that it takes on the disk: less than Size where files have holes; in a List, 0 if nobody noted it
+	Disk  int64     `json:"disk"`            // bytes that it takes on the disk: less than Size where files have holes
 	Used  time.Time `json:"used"`            // when it was last made or found
 	State State     `json:"state,omitempty"` // of Usage; zero in a List
+
+	whole bool // its manifest can be read
 }
 
 // TitleFile may be written by a fill function into its folder, to say in one line what the entry is.
@@ -83,15 +85,20 @@ func Open(dir string) (*Store, error) {
 // Dir is where the store lives, an absolute path. Below it, a source may keep state of its own in a folder that no kind uses.
 func (s *Store) Dir() string { return s.dir }
 
+// entry is where the entry lies.
+func (s *Store) entry(kind, id string) string { return filepath.Join(s.dir, kind, id) }
+
+func named(kind, id string) bool { return goodName.MatchString(kind) && goodName.MatchString(id) }
+
 // Fill returns the folder of an entry and whether it was there already. Where it is missing or damaged, fill makes its
 // content in an empty folder, which takes its place in one step when fill returns nil: nobody ever sees half an entry.
 // Two callers of one entry wait for each other, as long as ctx lasts. An error of fill comes back, with the cure where the
 // disk is full. A store that cannot be written serves what it has.
 func (s *Store) Fill(ctx context.Context, kind, id string, fill func(dir string) error) (dir string, hit bool, err error) {
-	if !goodName.MatchString(kind) || !goodName.MatchString(id) {
+	if !named(kind, id) {
 		return "", false, fmt.Errorf("fill %s/%s: not a name for the store", kind, id)
 	}
-	dir = filepath.Join(s.dir, kind, id)
+	dir = s.entry(kind, id)
 	shared, err := s.Lock(ctx, kind+"."+id, false)
 	switch {
 	case err == nil:
@@ -113,20 +120,20 @@ func (s *Store) Fill(ctx context.Context, kind, id string, fill func(dir string)
 	if err != nil {
 		return "", false, s.WithCure(err, kind)
 	}
-	defer s.unlockEntry(lock, kind, id)
+	defer s.unlock(lock)
 	if look(dir) {
 		return dir, true, nil
 	}
-	return dir, false, s.WithCure(s.make(dir, kind, id, fill), kind)
+	return dir, false, s.WithCure(s.make(kind, id, fill), kind)
 }
 
 // Look returns the folder of an entry, and whether it is there and whole. It makes nothing and waits for nobody: what
 // is just being made or removed is not there.
 func (s *Store) Look(kind, id string) (dir string, hit bool) {
-	if !goodName.MatchString(kind) || !goodName.MatchString(id) {
+	if !named(kind, id) {
 		return "", false
 	}
-	dir = filepath.Join(s.dir, kind, id)
+	dir = s.entry(kind, id)
 	if s.lookOwn(dir, kind, id) {
 		return dir, true
 	}
@@ -144,26 +151,25 @@ func (s *Store) lookOwn(dir, kind, id string) bool {
 	if lock == nil {
 		return isReadOnly(err) && look(dir)
 	}
-	defer s.unlockSeen(lock, kind, id)
+	defer s.unlock(lock)
 	return look(dir)
 }
 
 // make fills a new entry, with its lock held.
-func (s *Store) make(dir, kind, id string, fill func(dir string) error) error {
+func (s *Store) make(kind, id string, fill func(dir string) error) error {
 	s.sweep(kind, id)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("make %s: %w", kind, err)
+	err := os.MkdirAll(filepath.Join(s.dir, kind), 0o755)
+	if err == nil {
+		err = s.discard(kind, id)
 	}
-	if _, err := os.Lstat(dir); err == nil {
-		if err := s.discard(dir, kind, id); err != nil {
-			return err
-		}
+	var temp string
+	if err == nil {
+		temp, err = os.MkdirTemp(filepath.Join(s.dir, kind), tempMark+id+".")
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(dir), tempMark+id+".")
 	if err != nil {
 		return fmt.Errorf("make %s: %w", kind, err)
 	}
-	err = s.fillTemp(temp, dir, id, fill)
+	err = s.fillTemp(temp, kind, id, fill)
 	s.dropPartial(kind, id, err == nil)
 	if err != nil {
 		return errors.Join(err, RemoveTree(temp))
@@ -171,7 +177,7 @@ func (s *Store) make(dir, kind, id string, fill func(dir string) error) error {
 	return nil
 }
 
-func (s *Store) fillTemp(temp, dir, id string, fill func(dir string) error) error {
+func (s *Store) fillTemp(temp, kind, id string, fill func(dir string) error) error {
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}
@@ -180,9 +186,9 @@ func (s *Store) fillTemp(temp, dir, id string, fill func(dir string) error) erro
 	}
 	disk, err := writeManifest(temp, id)
 	if err != nil {
-		return err
+		return fmt.Errorf("write manifest: %w", err)
 	}
-	if err := os.Rename(temp, dir); err != nil {
+	if err := os.Rename(temp, s.entry(kind, id)); err != nil {
 		return fmt.Errorf("put %s in place: %w", id, err)
 	}
 	s.made.Add(disk)
@@ -191,31 +197,40 @@ func (s *Store) fillTemp(temp, dir, id string, fill func(dir string) error) erro
 
 // List returns all entries, sorted by kind and id.
 func (s *Store) List() ([]Entry, error) {
-	manifests, err := fs.Glob(os.DirFS(s.dir), "*/*/"+manifestFile)
+	all, err := s.folders()
+	return slices.DeleteFunc(all, func(e Entry) bool { return !e.whole }), err
+}
+
+// folders lists the entries, and what lies among them with a damaged manifest or without one, which is made anew when it is
+// asked for.
+func (s *Store) folders() (all []Entry, err error) {
+	paths, err := fs.Glob(os.DirFS(s.dir), "*/*")
 	if err != nil {
 		return nil, fmt.Errorf("list the store: %w", err)
 	}
-	slices.Sort(manifests)
-	var entries []Entry
-	for _, path := range manifests {
-		kind, id := filepath.Base(filepath.Dir(filepath.Dir(path))), filepath.Base(filepath.Dir(path))
-		if !goodName.MatchString(kind) || !goodName.MatchString(id) {
+	slices.Sort(paths)
+	filled := map[string]bool{}
+	for _, path := range paths {
+		kind, id := filepath.Dir(path), filepath.Base(path)
+		if !named(kind, id) {
 			continue
 		}
-		full := filepath.Join(s.dir, path)
-		m, err := readManifest(full)
-		info, statErr := os.Stat(full)
-		if errors.Join(err, statErr) != nil {
-			continue // another process removed it just now, or it is damaged and will be made anew when asked for
+		e := Entry{Kind: kind, ID: id, Title: id}
+		if info, err := os.Lstat(filepath.Join(s.dir, path, manifestFile)); err == nil {
+			e.Used = info.ModTime()
 		}
-		entries = append(entries, Entry{Kind: kind, ID: id, Title: m.Title, Size: m.Size, Disk: m.Disk, Used: info.ModTime()})
+		if m, err := readManifest(filepath.Join(s.dir, path)); err == nil && !e.Used.IsZero() {
+			e.Title, e.Size, e.Disk, e.whole = m.Title, m.Size, m.Disk, true
+			filled[kind] = true
+		}
+		all = append(all, e)
 	}
-	return entries, nil
+	return slices.DeleteFunc(all, func(e Entry) bool { return e.Used.IsZero() && !filled[e.Kind] }), nil
 }
 
 // Remove deletes an entry; one that is not there is no error. An entry that is just being made is left alone and is an error.
 func (s *Store) Remove(e Entry) error {
-	if !goodName.MatchString(e.Kind) || !goodName.MatchString(e.ID) {
+	if !named(e.Kind, e.ID) {
 		return fmt.Errorf("remove %s/%s: not a name of the store", e.Kind, e.ID)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*lockPoll)
@@ -224,15 +239,15 @@ func (s *Store) Remove(e Entry) error {
 	if err != nil {
 		return fmt.Errorf("remove %s/%s: it is in use: %w", e.Kind, e.ID, err)
 	}
-	defer s.unlockEntry(lock, e.Kind, e.ID)
-	return s.discard(filepath.Join(s.dir, e.Kind, e.ID), e.Kind, e.ID)
+	defer s.unlock(lock)
+	return s.discard(e.Kind, e.ID)
 }
 
 // discard takes an entry out of sight in one step and deletes it, with its lock held. It makes nothing new, so that it
 // works on a full disk.
-func (s *Store) discard(dir, kind, id string) error {
-	grave := filepath.Join(filepath.Dir(dir), tempMark+id+"."+rand.Text())
-	err := os.Rename(dir, grave)
+func (s *Store) discard(kind, id string) error {
+	grave := s.entry(kind, tempMark+id+"."+rand.Text())
+	err := os.Rename(s.entry(kind, id), grave)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -248,19 +263,16 @@ func (s *Store) discard(dir, kind, id string) error {
 // sweep deletes the temporary folders of a kind that nobody fills any more; held is the id whose lock the caller has.
 // What cannot be deleted now is left for the next sweep.
 func (s *Store) sweep(kind, held string) {
-	temps, _ := filepath.Glob(filepath.Join(s.dir, kind, tempMark+"*"))
+	temps, _ := filepath.Glob(s.entry(kind, tempMark+"*"))
 	for _, temp := range temps {
 		id := tempID(temp)
-		if !goodName.MatchString(id) {
-			continue
-		}
-		if id == held {
+		if id == held && id != "" {
 			_ = RemoveTree(temp)
-			continue
-		}
-		if lock, _ := s.tryLock(kind+"."+id, true); lock != nil {
-			_ = RemoveTree(temp)
-			s.unlockEntry(lock, kind, id)
+		} else if goodName.MatchString(id) {
+			if lock, _ := s.tryLock(kind+"."+id, true); lock != nil {
+				_ = RemoveTree(temp)
+				s.unlock(lock)
+			}
 		}
 	}
 }

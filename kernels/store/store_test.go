@@ -267,7 +267,7 @@ func TestOpenFindsItsPlace(t *testing.T) {
 
 func TestALookAtWhatIsGoneLeavesNoLock(t *testing.T) {
 	s := newStore(t)
-	if wrong, err := s.verify(t.Context(), Entry{Kind: "trees", ID: "gone"}, false); wrong != "" || err != nil {
+	if wrong, err := s.verify(t.Context(), Entry{Kind: "trees", ID: "gone"}); wrong != "" || err != nil {
 		t.Errorf("verify: %q, %v", wrong, err)
 	}
 	if locks, err := os.ReadDir(filepath.Join(s.Dir(), lockDir)); len(locks) > 0 || err != nil {

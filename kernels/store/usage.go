@@ -37,104 +37,66 @@ func (s *Store) Usage() ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	filled := map[string]bool{}
+	filled := map[string]bool{workKind: true, partialKind: true, lockDir: true} // kinds of which no folder counts as a whole
 	for i, e := range all {
 		filled[e.Kind] = true
 		if live.use(e) {
 			all[i].State = InUse
 		}
-		if e.Disk == 0 {
-			_, all[i].Disk, _ = takeStock(context.Background(), filepath.Join(s.dir, e.Kind, e.ID), false)
-		}
 	}
 	folders, err := os.ReadDir(s.dir)
-	if err != nil {
-		return nil, err
-	}
 	for _, f := range folders {
-		name := f.Name()
-		switch {
-		case !f.IsDir() || name == lockDir:
-		case name == workKind:
-			all = append(all, s.inFolder(name, func(id string) (string, State) {
-				switch {
-				case live.ids[id]:
-					return "", InUse
-				case slices.ContainsFunc(work, func(f os.DirEntry) bool { return f.Name() == id }):
-					return "", LeftBehind
+		kind := f.Name()
+		inside, _ := os.ReadDir(filepath.Join(s.dir, kind))
+		empty := true
+		for _, d := range inside {
+			isOld := slices.ContainsFunc(work, func(f os.DirEntry) bool { return f.Name() == d.Name() })
+			if title, state := s.stateOf(kind, d.Name(), live, isOld); state != "" {
+				if e := s.folder(kind, d.Name(), state); !e.Used.IsZero() {
+					e.Title, empty = cmp.Or(title, e.Title), false
+					all = append(all, e)
 				}
-				return "", ""
-			})...)
-		case name == partialKind:
-			all = append(all, append(s.partials(), s.temps(name)...)...)
-		case kinds[name].spare != nil:
-			all = append(all, append(s.spares(name), s.temps(name)...)...)
-		case filled[name]:
-			all = append(all, s.temps(name)...)
-		default:
-			all = append(all, s.otherFolder(name)...)
+			}
+		}
+		if f.IsDir() && empty && !filled[kind] && kinds[kind].spare == nil {
+			if e := s.folder(kind, "", Private); e.Size > 0 { // what a source keeps
+				all = append(all, e)
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b Entry) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID)) })
-	return all, nil
+	return all, err
 }
 
-// otherFolder is a folder without one entry: a kind whose first is just being made, or what a source keeps.
-func (s *Store) otherFolder(name string) []Entry {
-	if temps := s.temps(name); len(temps) > 0 {
-		return temps
+// stateOf says what a folder is that has no manifest, and its title where the name says little; nothing where it is no matter.
+// isOld is a work folder that was there before live was.
+func (s *Store) stateOf(kind, name string, live liveRuns, isOld bool) (title string, state State) {
+	held := func(lock string, otherwise State) State {
+		if s.free(lock) {
+			return otherwise
+		}
+		return Making
 	}
-	e := s.folder(name, "", Private)
-	if e.Size == 0 {
-		return nil
-	}
-	return []Entry{e}
-}
-
-// inFolder lists what is in the folder of a kind and has no manifest: of each name, describe says what it is, or nothing.
-func (s *Store) inFolder(kind string, describe func(name string) (title string, state State)) []Entry {
-	dirs, _ := os.ReadDir(filepath.Join(s.dir, kind))
-	var entries []Entry
-	for _, d := range dirs {
-		title, state := describe(d.Name())
-		if state == "" {
-			continue
-		}
-		if e := s.folder(kind, d.Name(), state); !e.Used.IsZero() {
-			e.Title = cmp.Or(title, e.Title)
-			entries = append(entries, e)
-		}
-	}
-	return entries
-}
-
-// spares lists the spare folders of a kind.
-func (s *Store) spares(kind string) []Entry {
-	return s.inFolder(kind, func(name string) (string, State) {
-		if !goodName.MatchString(name) {
-			return "", ""
-		}
-		return kinds[kind].spare.title + name, Spare
-	})
-}
-
-func (s *Store) temps(kind string) []Entry {
-	return s.inFolder(kind, func(name string) (string, State) {
-		if !strings.HasPrefix(name, tempMark) {
-			return "", ""
-		}
-		lock, _ := s.tryLock(kind+"."+tempID(name), true)
-		if lock == nil {
-			return "", Making
-		}
-		s.unlockEntry(lock, kind, tempID(name))
+	switch {
+	case kind == workKind && live.ids[name]:
+		return "", InUse
+	case kind == workKind && isOld:
 		return "", LeftBehind
-	})
+	case kind == workKind:
+	case strings.HasPrefix(name, tempMark):
+		return "", held(kind+"."+tempID(name), LeftBehind)
+	case !goodName.MatchString(name):
+	case kind == partialKind:
+		return titleOf(s.entry(kind, name), name), held(name, Unfinished)
+	case kinds[kind].spare != nil:
+		return kinds[kind].spare.title + name, Spare
+	}
+	return "", ""
 }
 
 // folder measures what is no entry. Files that vanish meanwhile do not count; when the folder has, nobody Used it.
 func (s *Store) folder(kind, id string, state State) Entry {
-	dir := filepath.Join(s.dir, kind, id)
+	dir := s.entry(kind, id)
 	e := Entry{Kind: kind, ID: id, Title: cmp.Or(strings.TrimPrefix(id, tempMark), kind), State: state}
 	items, disk, _ := takeStock(context.Background(), dir, false)
 	for _, i := range items {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -30,7 +29,7 @@ func (s *Store) Verify(ctx context.Context, report func(Entry)) (checked int, da
 		if report != nil {
 			report(e)
 		}
-		what, err := s.verify(ctx, e, false)
+		what, err := s.verify(ctx, e)
 		if ctx.Err() != nil {
 			return checked, damaged, ctx.Err()
 		}
@@ -53,58 +52,25 @@ func (s *Store) Verify(ctx context.Context, report func(Entry)) (checked int, da
 	return checked, damaged, nil
 }
 
-// folders lists the entries, and also those that List leaves out because their manifest is not there or is damaged.
-func (s *Store) folders() ([]Entry, error) {
-	listed, err := s.List()
-	if err != nil {
-		return nil, err
-	}
-	byPath := map[string]Entry{}
-	filled := map[string]bool{}
-	for _, e := range listed {
-		byPath[e.Kind+"/"+e.ID] = e
-		filled[e.Kind] = true
-	}
-	paths, err := fs.Glob(os.DirFS(s.dir), "*/*")
-	for _, path := range paths {
-		kind, id := filepath.Split(path)
-		kind = filepath.Clean(kind)
-		if _, ok := byPath[path]; ok || !goodName.MatchString(kind) || !goodName.MatchString(id) {
-			continue
-		}
-		e := Entry{Kind: kind, ID: id, Title: id}
-		info, manifestErr := os.Lstat(filepath.Join(s.dir, path, manifestFile))
-		if manifestErr == nil {
-			e.Used = info.ModTime()
-		}
-		if filled[kind] || manifestErr == nil {
-			byPath[path] = e
-		}
-	}
-	var entries []Entry
-	for _, path := range slices.Sorted(maps.Keys(byPath)) {
-		entries = append(entries, byPath[path])
-	}
-	return entries, err
-}
-
 // verify says what is wrong with an entry, with its lock held meanwhile; nothing is wrong with one that is just being made
 // or removed.
-func (s *Store) verify(ctx context.Context, e Entry, locked bool) (string, error) {
-	if !locked {
-		lock, err := s.tryLock(e.Kind+"."+e.ID, false)
-		if lock == nil && !isReadOnly(err) {
-			return "", err
-		}
-		if lock != nil {
-			defer s.unlockSeen(lock, e.Kind, e.ID)
-		}
+func (s *Store) verify(ctx context.Context, e Entry) (string, error) {
+	lock, err := s.tryLock(e.Kind+"."+e.ID, false)
+	if lock != nil {
+		defer s.unlock(lock)
+	} else if !isReadOnly(err) {
+		return "", err
 	}
-	dir := filepath.Join(s.dir, e.Kind, e.ID)
+	return s.compare(ctx, e)
+}
+
+// compare reads all files of an entry, and says what is wrong.
+func (s *Store) compare(ctx context.Context, e Entry) (string, error) {
+	dir := s.entry(e.Kind, e.ID)
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	m, err := readManifest(filepath.Join(dir, manifestFile))
+	m, err := readManifest(dir)
 	if errors.Is(err, fs.ErrPermission) {
 		return "", err
 	}
@@ -114,26 +80,9 @@ func (s *Store) verify(ctx context.Context, e Entry, locked bool) (string, error
 	if wrong := m.watch(dir); wrong != "" {
 		return wrong, nil
 	}
-	return m.compare(ctx, dir)
-}
-
-// compare reads all files of an entry. One without checksums, as the first versions wrote them, is compared by its size.
-func (m manifest) compare(ctx context.Context, dir string) (string, error) {
-	is, _, err := takeStock(ctx, dir, m.Stock != "")
+	is, _, err := takeStock(ctx, dir, true)
 	if err != nil {
 		return "", err
-	}
-	if m.Stock == "" {
-		var size int64
-		for _, i := range is {
-			if !i.Link {
-				size += i.Size
-			}
-		}
-		if size != m.Size {
-			return fmt.Sprintf("its size: %d bytes, and %d were stored", size, m.Size), nil
-		}
-		return "", nil
 	}
 	was, err := readStock(dir, m.Stock)
 	if err != nil {
@@ -192,11 +141,11 @@ func (s *Store) mend(ctx context.Context, e Entry) error {
 	if lock == nil {
 		return errors.New("another process has it; verify again later")
 	}
-	defer s.unlockEntry(lock, e.Kind, e.ID)
-	if what, err := s.verify(ctx, e, true); err != nil {
+	defer s.unlock(lock)
+	if what, err := s.compare(ctx, e); err != nil {
 		return err
 	} else if what == "" {
 		return errMended
 	}
-	return s.discard(filepath.Join(s.dir, e.Kind, e.ID), e.Kind, e.ID)
+	return s.discard(e.Kind, e.ID)
 }

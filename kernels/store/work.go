@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -20,16 +21,12 @@ const workKind = "work"
 // lock is held until release, which removes the folder; the folder of a process that was killed has a free lock and is
 // swept here by whoever comes next. Until release, Collect leaves alone whatever is asked of the store.
 func (s *Store) WorkDir() (dir string, release func(), err error) {
-	ctx := context.Background()
-	if err := s.sweepWork(ctx); err != nil {
-		return "", nil, fmt.Errorf("make work folder: %w", s.WithCure(err, ""))
-	}
 	id := rand.Text()
-	lock, err := s.lockWork(ctx, id)
+	lock, err := s.lockWork(id)
 	if err != nil {
 		return "", nil, fmt.Errorf("make work folder: %w", s.WithCure(err, ""))
 	}
-	dir = filepath.Join(s.dir, workKind, id)
+	dir = s.entry(workKind, id)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		s.dropWork(id, lock)
 		return "", nil, fmt.Errorf("make work folder: %w", s.WithCure(err, ""))
@@ -37,7 +34,11 @@ func (s *Store) WorkDir() (dir string, release func(), err error) {
 	return dir, func() { s.dropWork(id, lock) }, nil
 }
 
-func (s *Store) lockWork(ctx context.Context, id string) (*flock.Flock, error) {
+func (s *Store) lockWork(id string) (*flock.Flock, error) {
+	ctx := context.Background()
+	if err := s.sweepWork(ctx); err != nil {
+		return nil, err
+	}
 	unlock, err := s.Lock(ctx, workKind, true)
 	if err != nil {
 		return nil, err
@@ -70,8 +71,35 @@ func (s *Store) sweepWork(ctx context.Context) error {
 }
 
 func (s *Store) dropWork(id string, held *flock.Flock) {
-	if err := RemoveTree(filepath.Join(s.dir, workKind, id)); err == nil {
+	if err := RemoveTree(s.entry(workKind, id)); err == nil {
 		_ = os.Remove(s.workLock(id))
 	}
 	_ = held.Close()
+}
+
+// partialKind is the folder of the store for what was got of entries that are not made yet.
+const partialKind = "partial"
+
+// partialAge is how long a download that was cut off is kept for somebody to go on with it.
+const partialAge = 7 * 24 * time.Hour
+
+// Partial returns a folder that outlives a fill that failed or was killed, so that the next one goes on from what this one
+// got. Only who fills that entry may ask for it: the entry's lock is the folder's as well. It goes when the entry is made,
+// when it is not asked for during a week, or when Collect needs its room. title is what a person calls it.
+func (s *Store) Partial(kind, id, title string) (string, error) {
+	dir := s.entry(partialKind, kind+"."+id)
+	now := time.Now()
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, TitleFile), []byte(title+"\n"), 0o644), os.Chtimes(dir, now, now)); err != nil {
+		return "", fmt.Errorf("make folder for %s: %w", title, err)
+	}
+	return dir, nil
+}
+
+// dropPartial removes what was got of an entry, when that is made, or else when it is nothing.
+func (s *Store) dropPartial(kind, id string, made bool) {
+	dir := s.entry(partialKind, kind+"."+id)
+	entries, err := os.ReadDir(dir)
+	if err == nil && (made || len(entries) <= 1) {
+		_ = RemoveTree(dir)
+	}
 }
