@@ -2,9 +2,16 @@ package debian
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // apt runs one of apt's tools with the configuration of st only.
@@ -21,9 +28,6 @@ func (st *state) configure(ctx context.Context) error {
 		if err := os.MkdirAll(st.path(dir), 0o755); err != nil {
 			return err
 		}
-	}
-	for _, unused := range []string{"pkgcache.bin", "srcpkgcache.bin"} { // the first versions had apt make them
-		_ = os.Remove(st.path("cache/" + unused))
 	}
 	if err := os.WriteFile(st.path("status"), nil, 0o644); err != nil {
 		return err
@@ -80,4 +84,70 @@ func hostAcquire(ctx context.Context) (string, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+// tools are apt's and dpkg's programs, and those that make roots. They are asked to end and may tidy up: mmdebstrap deletes its
+// half-made root then.
+var tools = kernels.Tools{
+	Env: []string{"DEBIAN_FRONTEND=noninteractive"},
+	Cures: map[string]string{
+		"apt-get":    "this source needs a host with apt: install apt",
+		"apt-config": "this source needs a host with apt: install apt",
+		"dpkg-deb":   "install dpkg",
+		"mmdebstrap": "install mmdebstrap",
+		"bwrap":      "install bubblewrap",
+		"tar":        "install tar",
+	},
+	Fault: regexp.MustCompile(`^E: `),
+	End:   syscall.SIGTERM,
+	Grace: 20 * time.Second,
+}
+
+// unread are the ways in which apt says that it could not read an index, or will not believe it, the plainest first: a server that
+// is broken makes it complain of a signature as well. Each is the suite's name and what apt says of it.
+var unread = []struct {
+	said *regexp.Regexp
+	say  func(suite, why, keyring string) string
+}{
+	{regexp.MustCompile(`(?m)^[EW]: GPG error: \S+ (\S+) (?:In)?Release: (.*)$`), unsigned},
+	{regexp.MustCompile(`(?m)^E: Failed to fetch \S+/dists/(\S+)/(?:In)?Release\s+(Clearsigned file isn't valid.*)$`), unsigned},
+	{regexp.MustCompile(`(?m)^E: Release file for \S+/dists/(\S+)/(?:In)?Release is (expired \([^)]*\)|not valid yet \([^)]*\))`),
+		func(suite, why, _ string) string {
+			return fmt.Sprintf("the archive's index of %s is %s: the mirror is behind, or this machine's clock is wrong", suite, why)
+		}},
+	{regexp.MustCompile(`(?m)^E: Failed to fetch \S+/dists/(\S+)/main/\S+\s+((?:Hash Sum mismatch|File has unexpected size).*)$`),
+		func(suite, why, _ string) string {
+			return fmt.Sprintf("the archive's list of packages of %s is not the one that its signed Release names (%s): the mirror is behind, damaged or not to be trusted", suite, why)
+		}},
+	{regexp.MustCompile(`(?m)^E: Failed to fetch \S+/dists/(\S+?)/(?:InRelease|Release|main/\S+)\s+(.*?)\s*(?:\[IP: [^\]]*\])?$`),
+		func(suite, why, _ string) string {
+			return fmt.Sprintf("the archive gives no index of %s: %s", suite, withoutAddress(why))
+		}},
+	{regexp.MustCompile(`(?m)^E: The repository '\S+ (\S+) (?:In)?Release' is (not signed)`), unsigned},
+}
+
+func unsigned(suite, why, keyring string) string {
+	return fmt.Sprintf("the archive's index of %s has no signature of a key in %s (%s): the mirror is damaged or not to be trusted, or debian-archive-keyring is old", suite, keyring, why)
+}
+
+// notRead says in one line why apt read no index, and what helps, without an archive's address.
+func notRead(err error, keyring string) error {
+	tool, ok := errors.AsType[*kernels.ToolError](err)
+	if !ok || store.IsFull(err) {
+		return err
+	}
+	for _, u := range unread {
+		if m := u.said.FindStringSubmatch(tool.Output); m != nil {
+			return errors.New(u.say(m[1], m[2], keyring) + "; MODMATRIX_DEBIAN_MIRROR names another")
+		}
+	}
+	return err
+}
+
+// server is how apt names whom it could not reach, behind a word: its name or address, the port, and the address once more.
+var server = regexp.MustCompile(`\b(to|resolve|resolving) (?:'[^']*'|\S+:\w+\b)(?: \([0-9a-fA-F]*[.:][0-9a-fA-F.:]*\))?`)
+
+// withoutAddress is what apt says of a connection in one line, without the address.
+func withoutAddress(why string) string {
+	return server.ReplaceAllString(strings.Join(strings.Fields(why), " "), "$1 its server")
 }

@@ -60,16 +60,7 @@ func (s *Source) deb(ctx context.Context, st *state, name string) (*Deb, error) 
 
 // newest finds the package in the suite's index.
 func (st *state) newest(ctx context.Context, name string) (kernels.Package, error) {
-	unlock, err := st.lock(ctx, false)
-	if err != nil {
-		return kernels.Package{}, err
-	}
-	defer unlock()
-	lists, err := st.lists(ctx)
-	if err != nil {
-		return kernels.Package{}, err
-	}
-	ix, err := readIndex(lists, func(n string) bool { return n == name })
+	ix, err := st.packages(ctx, func(n string) bool { return n == name })
 	if err != nil {
 		return kernels.Package{}, err
 	}

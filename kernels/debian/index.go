@@ -3,7 +3,6 @@ package debian
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +68,20 @@ func (st *state) lists(ctx context.Context) ([]list, error) {
 	return lists, nil
 }
 
+// packages returns what the suite's index says of those that wanted asks for.
+func (st *state) packages(ctx context.Context, wanted func(name string) bool) (index, error) {
+	unlock, err := st.lock(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	lists, err := st.lists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readIndex(lists, wanted)
+}
+
 // index holds packages by name, the newest version first.
 type index map[string][]pkg
 
@@ -99,39 +112,28 @@ func readIndex(lists []list, wanted func(name string) bool) (index, error) {
 // scanIndex reads a Packages file, one paragraph for each package (deb822(5)). Of paragraphs that are not wanted it reads no
 // more than the name, which comes first.
 func scanIndex(r io.Reader, wanted func(name string) bool) ([]pkg, error) {
-	var pkgs []pkg
 	scan := bufio.NewScanner(r)
 	scan.Buffer(make([]byte, 64<<10), 4<<20)
-	fields := map[string]string{}
+	var paragraphs []map[string]string
 	take := false
-	flush := func() error {
-		if take {
-			p, err := newPkg(fields)
-			if err != nil {
-				return err
-			}
-			pkgs = append(pkgs, p)
-		}
-		take = false
-		clear(fields)
-		return nil
-	}
 	for scan.Scan() {
 		text := scan.Bytes()
 		if name, ok := bytes.CutPrefix(text, []byte("Package: ")); ok {
-			if err := flush(); err != nil {
-				return nil, err
+			if take = wanted(string(bytes.TrimSpace(name))); take {
+				paragraphs = append(paragraphs, map[string]string{})
 			}
-			take = wanted(string(bytes.TrimSpace(name)))
 		}
 		if key, value, ok := bytes.Cut(text, []byte(":")); take && ok && text[0] != ' ' && text[0] != '\t' {
-			fields[string(key)] = string(bytes.TrimSpace(value))
+			paragraphs[len(paragraphs)-1][string(key)] = string(bytes.TrimSpace(value))
 		}
 	}
-	if err := cmp.Or(scan.Err(), flush()); err != nil {
-		return nil, err
+	pkgs, err := make([]pkg, len(paragraphs)), scan.Err()
+	for i, fields := range paragraphs {
+		if err == nil {
+			pkgs[i], err = newPkg(fields)
+		}
 	}
-	return pkgs, nil
+	return pkgs, err
 }
 
 func newPkg(fields map[string]string) (pkg, error) {

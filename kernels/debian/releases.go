@@ -30,75 +30,41 @@ func (s *Source) Releases(ctx context.Context, flavour string) (kernels.Resoluti
 		}
 		all.add(answers[i])
 	}
-	if len(all.found)+len(all.incomplete) == 0 {
+	if len(all.Targets)+len(all.Incomplete) == 0 {
 		return kernels.Resolution{}, fmt.Errorf("list kernels: %w: no suite has one of flavour %s", kernels.ErrNoMatch, flavour)
 	}
 	return all.resolution(), nil
 }
 
-// listing is what the suites hold, by release.
-type listing struct {
-	found      map[string]kernels.Target
-	incomplete map[string]*kernels.IncompleteError
-}
+// listing is what the suites hold, each release once.
+type listing kernels.Resolution
 
 // add adds what one suite holds, unless an earlier one did: that one is the more stable.
 func (l *listing) add(a answer) {
-	if l.found == nil {
-		l.found, l.incomplete = map[string]kernels.Target{}, map[string]*kernels.IncompleteError{}
-	}
 	for _, c := range a.Found {
-		if _, have := l.found[c.Target.Release]; !have {
-			l.found[c.Target.Release] = c.Target
+		if !l.holds(c.Target.Release) {
+			l.Targets = append(l.Targets, c.Target)
 		}
 	}
 	for _, e := range a.Incomplete {
-		if _, have := l.incomplete[e.Release]; !have {
-			l.incomplete[e.Release] = e
+		if !slices.ContainsFunc(l.Incomplete, func(o *kernels.IncompleteError) bool { return o.Release == e.Release }) {
+			l.Incomplete = append(l.Incomplete, e)
 		}
 	}
+}
+
+func (l *listing) holds(release string) bool {
+	return slices.ContainsFunc(l.Targets, func(t kernels.Target) bool { return t.Release == release })
 }
 
 // resolution is all of it in the order of versions. What one suite lacks another may have.
 func (l *listing) resolution() kernels.Resolution {
-	var res kernels.Resolution
-	for _, t := range l.found {
-		res.Targets = append(res.Targets, t)
-	}
-	for release, e := range l.incomplete {
-		if _, have := l.found[release]; !have {
-			res.Incomplete = append(res.Incomplete, e)
-		}
-	}
-	slices.SortFunc(res.Targets, func(a, b kernels.Target) int {
+	l.Incomplete = slices.DeleteFunc(l.Incomplete, func(e *kernels.IncompleteError) bool { return l.holds(e.Release) })
+	slices.SortFunc(l.Targets, func(a, b kernels.Target) int {
 		return cmp.Or(compareVersions(a.Version, b.Version), compareVersions(imageVersion(a), imageVersion(b)), cmp.Compare(a.Release, b.Release))
 	})
-	slices.SortFunc(res.Incomplete, func(a, b *kernels.IncompleteError) int {
+	slices.SortFunc(l.Incomplete, func(a, b *kernels.IncompleteError) int {
 		return cmp.Or(compareVersions(a.Version, b.Version), cmp.Compare(a.Release, b.Release))
 	})
-	return res
-}
-
-// eachRelease takes every kernel of here, which is sorted with the newest first, with what of it is missing.
-func eachRelease(ix index, lists []list, su suite, here []kernel) (answer, error) {
-	var a answer
-	seen := map[string]bool{}
-	for _, k := range here {
-		if seen[k.release] {
-			continue // an older build of the same release; what Resolve gives is the newest
-		}
-		seen[k.release] = true
-		c, err := choose(ix, lists, su, []kernel{k}, []kernel{k})
-		if partly, ok := errors.AsType[*kernels.IncompleteError](err); ok {
-			a.Incomplete = append(a.Incomplete, partly)
-			continue
-		}
-		if err != nil {
-			return a, err
-		}
-		a.Found = append(a.Found, c)
-	}
-	slices.Reverse(a.Found)
-	slices.Reverse(a.Incomplete)
-	return a, nil
+	return kernels.Resolution(*l)
 }

@@ -69,10 +69,16 @@ func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 	all := kernelsIn(ix, su)
 	here := slices.DeleteFunc(slices.Clone(all), func(k kernel) bool { return k.flavour != flavour })
 	if len(here) == 0 {
-		return answer{}, fmt.Errorf("%w: %s has no kernel of flavour %s; it has %s", kernels.ErrNoMatch, su.name, flavour, strings.Join(flavours(all), " "))
+		return answer{}, fmt.Errorf("%w: %s has no kernel of flavour %s; it has %s", kernels.ErrNoMatch, su.name, flavour, cmp.Or(strings.Join(flavours(all), " "), "none"))
 	}
 	if sel.Version == everyRelease {
-		return eachRelease(ix, lists, su, here)
+		seen := map[string]bool{} // of the builds of one release, the newest counts
+		here = slices.DeleteFunc(here, func(k kernel) bool {
+			older := seen[k.release]
+			seen[k.release] = true
+			return older
+		})
+		return chooseEach(ix, lists, su, here, nil, func(k kernel) string { return k.release })
 	}
 	pattern := sel.Version
 	if pattern == "" {
@@ -85,7 +91,7 @@ func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 		return answer{}, fmt.Errorf("%w: %s has no %s; it has %s", kernels.ErrNoMatch, su.name, pattern, strings.Join(versions(ix, here), " "))
 	}
 	if sel.Several() {
-		return chooseEach(ix, lists, su, matching, here)
+		return chooseEach(ix, lists, su, matching, here, kernel.series)
 	}
 	c, err := choose(ix, lists, su, matching, here)
 	if partly, ok := errors.AsType[*kernels.IncompleteError](err); ok {
@@ -94,22 +100,26 @@ func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 	return answer{Found: []choice{c}}, err
 }
 
-// chooseEach takes the newest complete kernel of every series in matching.
-func chooseEach(ix index, lists []list, su suite, matching, here []kernel) (answer, error) {
+// chooseEach takes the newest complete kernel of every group in matching, which is sorted with the newest first; nil for here
+// is the group itself.
+func chooseEach(ix index, lists []list, su suite, matching, here []kernel, group func(kernel) string) (answer, error) {
 	var a answer
 	for len(matching) > 0 {
-		oldest := matching[len(matching)-1]
-		series := slices.DeleteFunc(slices.Clone(matching), func(k kernel) bool { return k.series() != oldest.series() })
-		matching = slices.DeleteFunc(matching, func(k kernel) bool { return k.series() == oldest.series() })
-		c, err := choose(ix, lists, su, series, here)
+		oldest := group(matching[len(matching)-1])
+		together := slices.DeleteFunc(slices.Clone(matching), func(k kernel) bool { return group(k) != oldest })
+		matching = slices.DeleteFunc(matching, func(k kernel) bool { return group(k) == oldest })
+		among := here
+		if here == nil {
+			among = together
+		}
+		c, err := choose(ix, lists, su, together, among)
 		if partly, ok := errors.AsType[*kernels.IncompleteError](err); ok {
 			a.Incomplete = append(a.Incomplete, partly)
-			continue
-		}
-		if err != nil {
+		} else if err != nil {
 			return a, err
+		} else {
+			a.Found = append(a.Found, c)
 		}
-		a.Found = append(a.Found, c)
 	}
 	return a, nil
 }
@@ -210,8 +220,5 @@ func flavours(all []kernel) []string {
 		names = append(names, k.flavour)
 	}
 	slices.Sort(names)
-	if names = slices.Compact(names); len(names) == 0 {
-		return []string{"none"}
-	}
-	return names
+	return slices.Compact(names)
 }

@@ -138,15 +138,13 @@ func supportOf(r io.Reader, release string) (begin, end time.Time, err error) {
 		if column(names, row, "series") != release {
 			continue
 		}
-		var errs [3]error
-		var eol, lts time.Time
-		begin, errs[0] = date(column(names, row, "release"))
-		eol, errs[1] = date(column(names, row, "eol"))
-		lts, errs[2] = date(column(names, row, "eol-lts"))
-		if end = eol; lts.After(end) {
+		begin, errBegin := date(column(names, row, "release"))
+		end, errEnd := date(column(names, row, "eol"))
+		lts, errLTS := date(column(names, row, "eol-lts"))
+		if lts.After(end) {
 			end = lts
 		}
-		return begin, end, errors.Join(errs[:]...)
+		return begin, end, errors.Join(errBegin, errEnd, errLTS)
 	}
 }
 

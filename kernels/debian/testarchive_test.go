@@ -234,7 +234,7 @@ func (a *archive) build(d deb) string {
 	}
 	file := filepath.Join("pool", d.name+"_"+d.version+"_"+d.arch+".deb")
 	full := filepath.Join(a.dir, file)
-	if err := mkdirFor(full); err != nil {
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
 		a.t.Fatal(err)
 	}
 	if _, err := os.Stat(full); err != nil {
@@ -263,7 +263,7 @@ func (a *archive) spoil(path, from, to string) {
 
 func (a *archive) write(path, text string) {
 	a.t.Helper()
-	if err := mkdirFor(path); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		a.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
