@@ -30,10 +30,10 @@ func New(st *store.Store) *Source { return &Source{st} }
 // *kernels.IncompleteError.
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
 	k, err := find(sel.Name)
-	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
+	var res kernels.Resolution
+	if err == nil {
+		res, err = k.Resolve(ctx)
 	}
-	res, err := k.Resolve(ctx)
 	if err != nil {
 		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
 	}

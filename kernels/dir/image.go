@@ -10,29 +10,23 @@ import (
 	"regexp"
 )
 
-// image is what a bootable file says of itself.
-type image struct {
-	release string // "" where it does not say
-}
-
 // maxRodata bounds what is read of a vmlinux for its banner; real ones hold 20 MiB.
 const maxRodata = 64 << 20
 
 var banner = regexp.MustCompile(`Linux version (\S+) \(`)
 
-// readImage looks into a bzImage or a vmlinux. An error says in a few words why it boots on nothing here.
-func readImage(path string) (image, error) {
+// readImage returns the release that a bzImage or a vmlinux says that it is; "" where it does not say. An error says in a few words
+// why it boots on nothing here.
+func readImage(path string) (release string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return image{}, err
+		return "", err
 	}
 	defer f.Close()
-	head := make([]byte, 64<<10) // the setup code of a bzImage, and more: its first sectors
-	n, err := io.ReadFull(f, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return image{}, err
+	head, err := io.ReadAll(io.LimitReader(f, 64<<10)) // the setup code of a bzImage, and more: its first sectors
+	if err != nil {
+		return "", err
 	}
-	head = head[:n]
 	if bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
 		return readVmlinux(f)
 	}
@@ -40,50 +34,49 @@ func readImage(path string) (image, error) {
 }
 
 // readBzImage reads the setup header (Linux Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header").
-func readBzImage(head []byte) (image, error) {
+func readBzImage(head []byte) (release string, err error) {
 	const bootFlag, magic, versionField, loadFlags, headerEnd = 0x1fe, 0x202, 0x20e, 0x236, 0x238
 	if len(head) < headerEnd || head[bootFlag] != 0x55 || head[bootFlag+1] != 0xaa || string(head[magic:magic+4]) != "HdrS" {
-		return image{}, errors.New("it is no kernel image")
+		return "", errors.New("it is no kernel image")
 	}
 	if head[loadFlags]&1 == 0 {
-		return image{}, errors.New("it is a 32-bit kernel")
+		return "", errors.New("it is a 32-bit kernel")
 	}
 	at := int(binary.LittleEndian.Uint16(head[versionField:])) + 0x200
 	if at == 0x200 || at >= len(head) {
-		return image{}, nil
+		return "", nil
 	}
-	word, _, ok := bytes.Cut(head[at:], []byte(" "))
-	if !ok || !releaseWord.Match(word) {
-		return image{}, nil
+	if word, _, ok := bytes.Cut(head[at:], []byte(" ")); ok && releaseWord.Match(word) {
+		return string(word), nil
 	}
-	return image{string(word)}, nil
+	return "", nil
 }
 
 // readVmlinux asks for the note with QEMU's entry point (Linux arch/x86/platform/pvh/head.S); the vmlinux of headers
 // packages holds type information alone.
-func readVmlinux(r io.ReaderAt) (image, error) {
+func readVmlinux(r io.ReaderAt) (release string, err error) {
 	f, err := elf.NewFile(r)
 	if err != nil {
-		return image{}, err
+		return "", err
 	}
 	if f.Machine != elf.EM_X86_64 || f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
-		return image{}, errors.New("it is no kernel for x86_64")
+		return "", errors.New("it is no kernel for x86_64")
 	}
 	if !hasPVHNote(f) {
-		return image{}, errors.New("it cannot be booted as it is (no PVH note) and there is no bzImage")
+		return "", errors.New("it cannot be booted as it is (no PVH note) and there is no bzImage")
 	}
 	section := f.Section(".rodata")
 	if section == nil || section.Type == elf.SHT_NOBITS {
-		return image{}, nil
+		return "", nil
 	}
 	text, err := io.ReadAll(io.LimitReader(section.Open(), maxRodata))
 	if err != nil {
-		return image{}, err
+		return "", err
 	}
 	if m := banner.FindSubmatch(text); m != nil && releaseWord.Match(m[1]) {
-		return image{string(m[1])}, nil
+		return string(m[1]), nil
 	}
-	return image{}, nil
+	return "", nil
 }
 
 // pvhEntry is XEN_ELFNOTE_PHYS32_ENTRY (Linux include/xen/interface/elfnote.h).

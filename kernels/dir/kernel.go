@@ -32,7 +32,6 @@ const machine = "x86_64"
 type facts struct {
 	config  kconfig.Config
 	version string // X.Y.Z
-	image   image
 	files   []kernels.Package
 	cc      compiler
 	notices []string
@@ -78,10 +77,10 @@ func (k Kernel) Tree(ctx context.Context, st *store.Store, t kernels.Target) (*k
 		return nil, fmt.Errorf("fetch %s: %w", t.Release, k.incomplete(ctx, err))
 	}
 	digest, err := k.digest(f)
-	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w: %w", t.Release, kernels.ErrUnavailable, err)
+	var modules string
+	if err == nil {
+		modules, err = k.depmod(ctx, st, digest)
 	}
-	modules, err := k.depmod(ctx, st, digest)
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w: %w", t.Release, kernels.ErrUnavailable, err)
 	}
@@ -169,17 +168,12 @@ func stampFolder(w io.Writer, dir string, seen map[string]bool) error {
 			return err
 		}
 		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a link that leads nowhere
+		}
 		if err == nil {
 			fmt.Fprintln(w, path, info.Size(), info.ModTime().UnixNano())
 		}
-		return ignoreGone(err)
+		return err
 	})
-}
-
-// ignoreGone takes a link that leads nowhere for what it is: nothing.
-func ignoreGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

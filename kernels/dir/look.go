@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
@@ -20,7 +21,7 @@ import (
 // cure: what comes first in a kernel's own build comes first here.
 func (k Kernel) look(ctx context.Context) (facts, error) {
 	var f facts
-	for _, step := range []func(*facts) error{k.checkConfig, k.checkPaths, k.checkPrepared, k.checkImage, k.checkModules, k.checkNeeds} {
+	for _, step := range []func(*facts) error{k.checkConfig, k.checkPrepared, k.checkImage, k.checkModules, k.checkNeeds} {
 		if err := step(&f); err != nil {
 			return f, err
 		}
@@ -60,7 +61,7 @@ func (k Kernel) ownRelease() string {
 // scripts/setlocalversion).
 var releaseWord = regexp.MustCompile(`^[0-9][0-9A-Za-z.+_~-]{0,63}$`)
 
-// checkConfig asks for a configured tree of an architecture that can be booted.
+// checkConfig asks for a configured tree of an architecture that can be booted, in folders that make can build in.
 func (k Kernel) checkConfig(f *facts) error {
 	if !isFile(filepath.Join(k.KDIR, "Makefile")) {
 		return fmt.Errorf("%s has no Makefile: it is no kernel build directory", k.KDIR)
@@ -81,12 +82,7 @@ func (k Kernel) checkConfig(f *facts) error {
 	if arch != machine {
 		return fmt.Errorf("%s is configured for %s, and only %s can be booted here", k.KDIR, arch, machine)
 	}
-	return nil
-}
-
-// checkPaths asks for folders that make can build in.
-func (k Kernel) checkPaths(*facts) error {
-	_, _, err := k.mounts()
+	_, _, err = k.mounts()
 	return err
 }
 
@@ -96,10 +92,9 @@ var configTitle = regexp.MustCompile(`(?m)^# Linux/(\S+) (\d+\.\d+(?:\.\d+)?\S*)
 // titleOf is the architecture in the words of uname -m where that is x86_64, else in those of the configuration's first lines;
 // and the version, "" where they do not say.
 func titleOf(config kconfig.Config, path string) (arch, version string) {
-	head := make([]byte, 256)
+	var head []byte
 	if file, err := os.Open(path); err == nil {
-		n, _ := io.ReadFull(file, head)
-		head = head[:n]
+		head, _ = io.ReadAll(io.LimitReader(file, 256))
 		file.Close()
 	}
 	arch = "32-bit or unknown machines"
@@ -161,15 +156,14 @@ func (k Kernel) checkImage(f *facts) error {
 	if k.Image == "" {
 		return fmt.Errorf("%s holds no image (arch/x86/boot/bzImage): make there; a kernel that is installed here is host:%s", k.KDIR, k.Release)
 	}
-	var err error
-	f.image, err = readImage(k.Image)
+	release, err := readImage(k.Image)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s may not be read: sudo chmod a+r %[1]s", k.Image)
 	case err != nil:
 		return fmt.Errorf("%s: %w; make bzImage", k.Image, err)
-	case f.image.release != "" && f.image.release != k.Release:
-		return fmt.Errorf("%s is of %s, but its tree is of %s: make again", k.Image, f.image.release, k.Release)
+	case release != "" && release != k.Release:
+		return fmt.Errorf("%s is of %s, but its tree is of %s: make again", k.Image, release, k.Release)
 	}
 	return nil
 }
@@ -201,4 +195,36 @@ func (k Kernel) checkNeeds(f *facts) error {
 		}
 	}
 	return nil
+}
+
+// needed are the symbols that must be built in for a guest to come up, talk and go down: it starts from an initramfs with
+// nothing but this in its kernel, its init is a Go program, and its console and report are serial ports.
+var needed = []string{
+	"64BIT", "ACPI", "BINFMT_ELF", "BLK_DEV_INITRD", "DEVTMPFS", "EPOLL", "EVENTFD", "FUTEX", "MODULES", "PRINTK", "PROC_FS",
+	"SERIAL_8250", "SERIAL_8250_CONSOLE", "SYSFS", "TTY",
+}
+
+// minUARTs are the serial ports that init opens: the console and the report.
+const minUARTs = 2
+
+// wanted are symbols without which a guest does less. They may be modules.
+var wanted = []struct{ symbol, without string }{
+	{"MODULE_UNLOAD", "no module can be unloaded, so that is not tried"},
+	{"VIRTIO_PCI", "it cannot be frozen, so each of its guests boots"},
+	{"VIRTIO_BLK", "it cannot be frozen, so each of its guests boots"},
+	{"KALLSYMS", "its faults name addresses instead of functions"},
+}
+
+// MissingForBoot are the lines that c lacks for a guest to come up, as a .config has them.
+func MissingForBoot(c kconfig.Config) []string {
+	var lines []string
+	for _, symbol := range needed {
+		if c.Value(symbol) != "y" {
+			lines = append(lines, "CONFIG_"+symbol+"=y")
+		}
+	}
+	if n, err := strconv.Atoi(c.Value("SERIAL_8250_NR_UARTS")); err == nil && n < minUARTs {
+		lines = append(lines, "CONFIG_SERIAL_8250_NR_UARTS=4")
+	}
+	return lines
 }

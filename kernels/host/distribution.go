@@ -1,12 +1,12 @@
 package host
 
 import (
-	"bufio"
 	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -27,14 +27,12 @@ type distribution struct {
 func (s *Source) distribution() distribution {
 	d := distribution{root: s.cfg.Root}
 	for _, path := range []string{"etc/os-release", "usr/lib/os-release"} {
-		f, err := os.Open(filepath.Join(s.cfg.Root, path))
+		text, err := os.ReadFile(filepath.Join(s.cfg.Root, path))
 		if err != nil {
 			continue
 		}
-		defer f.Close()
-		scan := bufio.NewScanner(f)
-		for scan.Scan() {
-			key, value, _ := strings.Cut(scan.Text(), "=")
+		for line := range strings.Lines(string(text)) {
+			key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 			value = strings.Trim(value, `"'`)
 			switch key {
 			case "ID":
@@ -45,112 +43,88 @@ func (s *Source) distribution() distribution {
 				d.name = value
 			}
 		}
-		return d
+		break
 	}
 	return d
 }
 
-// recipes say for each distribution, and what is derived from it, how a part of a kernel is installed.
-var recipes = map[string]func(d distribution, p part, release string) string{
-	"debian":   debianPackage,
-	"ubuntu":   debianPackage,
-	"fedora":   fedoraPackage,
-	"rhel":     fedoraPackage,
-	"centos":   fedoraPackage,
-	"amzn":     fedoraPackage,
-	"opensuse": susePackage,
-	"suse":     susePackage,
-	"sles":     susePackage,
-	"arch":     archPackage,
-	"alpine":   alpinePackage,
+// recipes say for each distribution, and what is derived from it, how each part of a kernel is installed.
+var recipes = map[string]func(d distribution, release string) [2]string{
+	"debian":   debianPackages,
+	"ubuntu":   debianPackages,
+	"fedora":   fedoraPackages,
+	"rhel":     fedoraPackages,
+	"centos":   fedoraPackages,
+	"amzn":     fedoraPackages,
+	"opensuse": susePackages,
+	"suse":     susePackages,
+	"sles":     susePackages,
+	"arch":     archPackages,
+	"alpine":   alpinePackages,
 }
 
 // install is the command that brings a part of the kernel that is called release; "" means any kernel.
 func (d distribution) install(p part, release string) string {
 	for _, id := range append([]string{d.id}, strings.Fields(d.like)...) {
-		if recipe, ok := recipes[id]; ok {
-			return recipe(d, p, release)
-		}
 		if strings.HasPrefix(id, "opensuse-") {
-			return susePackage(d, p, release)
+			id = "opensuse"
+		}
+		if recipe, ok := recipes[id]; ok {
+			return recipe(d, release)[p]
 		}
 	}
-	what := map[part]string{image: "the kernel", headers: "the headers of the kernel"}[p]
+	what := [...]string{image: "the kernel", headers: "the headers of the kernel"}[p]
 	return fmt.Sprintf("install %s %s with the package manager of %s", what, cmp.Or(release, "of your choice"), cmp.Or(d.name, "this system"))
 }
 
-func debianPackage(d distribution, p part, release string) string {
+func debianPackages(d distribution, release string) [2]string {
 	if release == "" {
 		release = "amd64"
 		if d.id == "ubuntu" || strings.Contains(d.like, "ubuntu") {
 			release = "generic"
 		}
 	}
-	if p == image {
-		return "sudo apt install linux-image-" + release
-	}
-	return "sudo apt install linux-headers-" + release
+	return [...]string{image: "sudo apt install linux-image-" + release, headers: "sudo apt install linux-headers-" + release}
 }
 
-// fedoraPackage: the package of a flavour is named after it, and the release then ends with +FLAVOUR.
-func fedoraPackage(_ distribution, p part, release string) string {
+// fedoraPackages: the package of a flavour is named after it, and the release then ends with +FLAVOUR.
+func fedoraPackages(_ distribution, release string) [2]string {
 	base, flavour, _ := strings.Cut(release, "+")
-	name := "kernel"
+	command := "sudo dnf install kernel"
 	if flavour != "" {
-		name += "-" + flavour
-	}
-	if p == image {
-		name += "-core"
-	} else {
-		name += "-devel"
+		command += "-" + flavour
 	}
 	if base != "" {
-		name += "-" + base
+		base = "-" + base
 	}
-	return "sudo dnf install " + name
+	return [...]string{image: command + "-core" + base, headers: command + "-devel" + base}
 }
 
-// susePackage: a release is VERSION-FLAVOUR. A package's own version has a number of its build behind that, but it provides the
+// susePackages: a release is VERSION-FLAVOUR. A package's own version has a number of its build behind that, but it provides the
 // one without as well (openSUSE kernel-source, %source_rel), and that is what zypper goes by.
-func susePackage(_ distribution, p part, release string) string {
-	version, kind := "", "default"
-	if at := strings.LastIndexByte(release, '-'); at > 0 {
-		version, kind = release[:at], release[at+1:]
+func susePackages(_ distribution, release string) [2]string {
+	at := strings.LastIndexByte(release, '-')
+	if at <= 0 {
+		return [...]string{image: "sudo zypper install kernel-default", headers: "sudo zypper install kernel-default-devel"}
 	}
-	name := "kernel-" + kind
-	if p == headers {
-		name += "-devel"
-	}
-	if version != "" {
-		name = "'" + name + "=" + version + "'"
-	}
-	return "sudo zypper install " + name
+	command, version := "sudo zypper install 'kernel-"+release[at+1:], "="+release[:at]+"'"
+	return [...]string{image: command + version, headers: command + "-devel" + version}
 }
 
-// archPackage: the kernel's package says its own name beside its modules.
-func archPackage(d distribution, p part, release string) string {
+// archPackages: the kernel's package says its own name beside its modules.
+func archPackages(d distribution, release string) [2]string {
 	name := "linux"
 	if text, err := os.ReadFile(filepath.Join(d.root, "usr/lib/modules", release, "pkgbase")); err == nil {
 		name = strings.TrimSpace(string(text))
-	} else {
-		for _, kind := range []string{"lts", "zen", "hardened"} {
-			if strings.HasSuffix(release, "-"+kind) {
-				name = "linux-" + kind
-			}
-		}
+	} else if kind := release[strings.LastIndexByte(release, '-')+1:]; slices.Contains([]string{"lts", "zen", "hardened"}, kind) {
+		name = "linux-" + kind
 	}
-	if p == headers {
-		name += "-headers"
-	}
-	return "sudo pacman -S " + name
+	return [...]string{image: "sudo pacman -S " + name, headers: "sudo pacman -S " + name + "-headers"}
 }
 
-func alpinePackage(_ distribution, p part, release string) string {
-	name := "linux-" + cmp.Or(release[strings.LastIndexByte(release, '-')+1:], "lts")
-	if p == headers {
-		name += "-dev"
-	}
-	return "doas apk add " + name
+func alpinePackages(_ distribution, release string) [2]string {
+	command := "doas apk add linux-" + cmp.Or(release[strings.LastIndexByte(release, '-')+1:], "lts")
+	return [...]string{image: command, headers: command + "-dev"}
 }
 
 // flavourWord is what distributions write behind a release's numbers: cloud-amd64, generic, default.

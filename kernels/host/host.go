@@ -44,18 +44,18 @@ func New(st *store.Store, cfg Config) *Source {
 // Resolve finds the installed kernel that sel names, the running one where it names none. Errors wrap kernels.ErrNoMatch where
 // it is not installed, and are a *kernels.IncompleteError, with the cure, where a part of it is missing or may not be read.
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
-	release := sel.Name
+	release, err := sel.Name, error(nil)
 	if release == "" {
-		var err error
-		if release, err = s.running(); err != nil {
-			return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
-		}
+		release, err = s.running()
 	}
-	k, err := s.find(release)
-	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
+	var k dir.Kernel
+	if err == nil {
+		k, err = s.find(release)
 	}
-	res, err := k.Resolve(ctx)
+	var res kernels.Resolution
+	if err == nil {
+		res, err = k.Resolve(ctx)
+	}
 	if err != nil {
 		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
 	}
@@ -90,9 +90,6 @@ func (s *Source) running() (string, error) {
 	return unix.ByteSliceToString(name.Release[:]), nil
 }
 
-// moduleDirs are where modules lie, on hosts with a merged /usr and without.
-var moduleDirs = []string{"lib/modules", "usr/lib/modules"}
-
 // find finds the parts of an installed kernel.
 func (s *Source) find(release string) (dir.Kernel, error) {
 	if strings.ContainsRune(release, '/') || release == "." || release == ".." {
@@ -103,7 +100,7 @@ func (s *Source) find(release string) (dir.Kernel, error) {
 	if k.Image, err = s.image(release); err != nil {
 		return k, s.incomplete(release, err)
 	}
-	for _, name := range moduleDirs {
+	for _, name := range []string{"lib/modules", "usr/lib/modules"} { // on hosts with a merged /usr and without
 		path := filepath.Join(s.cfg.Root, name, release)
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			k.Modules = path
