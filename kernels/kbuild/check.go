@@ -1,10 +1,13 @@
 package kbuild
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -48,8 +51,7 @@ func CheckSource(dir string) error {
 // and no other name counts (Linux scripts/Kbuild.include, kbuild-file).
 func kbuildFile(root *os.Root, dir string) (name, text string, err error) {
 	for _, name = range []string{"Kbuild", "Makefile"} {
-		var info fs.FileInfo
-		if info, err = root.Stat(path.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
+		if info, err := root.Stat(path.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
 			continue
 		}
 		f, err := root.Open(path.Join(dir, name))
@@ -109,4 +111,18 @@ func Declared(dir string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// TrySandbox says whether a module could be built in a sandbox here, by running one.
+func TrySandbox(ctx context.Context) (string, error) {
+	path, err := exec.LookPath("bwrap")
+	if err != nil {
+		return "", errors.New("bwrap is missing: apt install bubblewrap")
+	}
+	out, err := exec.CommandContext(ctx, path, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--", "/bin/true").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("bwrap cannot make a sandbox: %s; are unprivileged user namespaces switched off (sysctl kernel.unprivileged_userns_clone)?",
+			strings.TrimSpace(string(out)))
+	}
+	return path, nil
 }

@@ -109,6 +109,7 @@ func parseModule(r io.ReaderAt) (Module, error) {
 // parseModinfo reads the NAME=value strings of .modinfo, separated by zero bytes.
 func parseModinfo(raw []byte) Module {
 	var m Module
+	words := map[string]*string{"name": &m.Name, "vermagic": &m.Vermagic, "version": &m.Version, "srcversion": &m.SrcVersion, "license": &m.License}
 	params := map[string]*Param{}
 	for _, field := range bytes.Split(raw, []byte{0}) {
 		key, value, ok := strings.Cut(string(field), "=")
@@ -116,18 +117,10 @@ func parseModinfo(raw []byte) Module {
 			continue
 		}
 		switch key {
-		case "name":
-			m.Name = value
-		case "vermagic":
-			m.Vermagic = cmp.Or(m.Vermagic, value) // the kernel believes the first (kernel/module/main.c, get_next_modinfo)
-		case "version":
-			m.Version = value
-		case "srcversion":
-			m.SrcVersion = value
-		case "license":
-			if m.License == "" {
-				m.License = value
-			}
+		case "vermagic", "license": // the kernel believes the first (kernel/module/main.c, get_next_modinfo)
+			*words[key] = cmp.Or(*words[key], value)
+		case "name", "version", "srcversion":
+			*words[key] = value
 		case "depends":
 			m.Depends = append(m.Depends, strings.FieldsFunc(value, func(r rune) bool { return r == ',' })...)
 		case "softdep":

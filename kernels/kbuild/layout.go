@@ -3,7 +3,6 @@ package kbuild
 import (
 	"bytes"
 	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -82,12 +81,8 @@ func shiftSymbols(data []byte, file *elf.File, bases []uint64) error {
 	raw := data[table.Offset : table.Offset+table.Size]
 	for ; len(raw) >= symbolSize; raw = raw[symbolSize:] {
 		if i := int(file.ByteOrder.Uint16(raw[6:])); i < len(bases) {
-			shift(file.ByteOrder, raw[8:16], bases[i])
+			file.ByteOrder.PutUint64(raw[8:], file.ByteOrder.Uint64(raw[8:])+bases[i])
 		}
 	}
 	return nil
-}
-
-func shift(order binary.ByteOrder, value []byte, by uint64) {
-	order.PutUint64(value, order.Uint64(value)+by)
 }

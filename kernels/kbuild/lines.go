@@ -7,17 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 const (
-	maxModule = 256 << 20 // bytes of a .ko, as of a module in a kernel's own package
-	maxDebug  = 1 << 30   // bytes of all its sections, unpacked
-	maxNested = 64        // functions inlined into each other; gcc gives up far earlier
+	maxDebug  = 1 << 30 // bytes of all its sections, unpacked
+	maxNested = 64      // functions inlined into each other; gcc gives up far earlier
 )
 
 // ErrNoDebug says that a .ko holds no debug information to find a line by.
@@ -44,7 +44,7 @@ type codeSymbol struct {
 
 // OpenLines reads the module's own debug information out of the .ko file. The error is ErrNoDebug where there is none.
 func OpenLines(ko string) (*Lines, error) {
-	data, err := readBounded(ko)
+	data, err := kernels.ReadModule(ko)
 	if err != nil {
 		return nil, fmt.Errorf("read lines: %w", err)
 	}
@@ -53,20 +53,6 @@ func OpenLines(ko string) (*Lines, error) {
 		return nil, fmt.Errorf("read lines of %s: %w", ko, err)
 	}
 	return l, nil
-}
-
-// readBounded reads a .ko, which nobody vouches for.
-func readBounded(ko string) ([]byte, error) {
-	f, err := os.Open(ko)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxModule+1))
-	if err == nil && len(data) > maxModule {
-		err = fmt.Errorf("%s is larger than %d MiB", ko, maxModule>>20)
-	}
-	return data, err
 }
 
 // At returns the lines behind the instruction at offset bytes into symbol, which is named as in a kernel's trace: the
@@ -120,8 +106,8 @@ func (l *Lines) find(name string, offset uint64) (codeSymbol, error) {
 
 // plainName is a symbol's name without what compilers append to a function that they split or change.
 func plainName(name string) string {
-	if i := strings.IndexByte(name, '.'); i > 0 {
-		return name[:i]
+	if plain, _, _ := strings.Cut(name, "."); plain != "" {
+		return plain
 	}
 	return name
 }
@@ -143,6 +129,9 @@ func (l *Lines) places(pc uint64) ([]Place, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(chain) == 0 {
+		return []Place{at}, nil
+	}
 	var places []Place
 	for _, e := range slices.Backward(chain) { // an inlined function's entry says where its caller stands
 		places = append(places, Place{l.function(e), at.File, at.Line})
@@ -150,9 +139,6 @@ func (l *Lines) places(pc uint64) ([]Place, error) {
 		if i := number(e, dwarf.AttrCallFile); i >= 0 && i < len(files) && files[i] != nil {
 			at.File = sourceFile(files[i].Name)
 		}
-	}
-	if len(places) == 0 {
-		places = []Place{at}
 	}
 	return places, nil
 }
@@ -233,17 +219,17 @@ func (l *Lines) function(e *dwarf.Entry) string {
 		}
 		origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset)
 		if !ok {
-			if origin, ok = e.Val(dwarf.AttrSpecification).(dwarf.Offset); !ok {
-				return ""
-			}
+			origin, ok = e.Val(dwarf.AttrSpecification).(dwarf.Offset)
+		}
+		if !ok {
+			return ""
 		}
 		r := l.data.Reader()
 		r.Seek(origin)
-		next, err := r.Next()
-		if err != nil || next == nil {
+		var err error
+		if e, err = r.Next(); err != nil || e == nil {
 			return ""
 		}
-		e = next
 	}
 	return ""
 }
@@ -266,11 +252,6 @@ func sourceFile(name string) string {
 	return name[len(builtAt.FindString(name)):]
 }
 
-// compareCode orders symbols by where they lie.
-func compareCode(a, b codeSymbol) int {
-	return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(a.name, b.name))
-}
-
 // symbolsOf lists the code symbols of a file whose sections were laid out at bases.
 func symbolsOf(symbols []elf.Symbol, bases []uint64, sections []*elf.Section) []codeSymbol {
 	var code []codeSymbol
@@ -289,6 +270,6 @@ func symbolsOf(symbols []elf.Symbol, bases []uint64, sections []*elf.Section) []
 		}
 		code = append(code, c)
 	}
-	slices.SortFunc(code, compareCode)
+	slices.SortFunc(code, func(a, b codeSymbol) int { return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(a.name, b.name)) })
 	return code
 }

@@ -97,8 +97,8 @@ func (l *buildLog) flush() {
 
 // sandboxSaid is what bwrap said of itself, as the end of an error message.
 func (l *buildLog) sandboxSaid() string {
-	if l.broken == "" {
-		return ""
+	if l.broken != "" {
+		return " (" + l.broken + ")"
 	}
-	return " (" + l.broken + ")"
+	return ""
 }

@@ -20,25 +20,20 @@ const maxOrder = 4 << 20
 
 // prove reads what the build left and returns the modules in load order, or the *Error that says what is wrong with them.
 func prove(r Request) ([]Module, error) {
-	names, release := []string(nil), r.Tree.Target.Release
+	lister, why := "modules.order", "nothing in the Kbuild file applies to this kernel's configuration"
+	var names []string
+	var err error
 	if r.Recipe != nil {
-		names = r.Recipe.Modules
-	} else {
-		var err error
-		if names, err = readOrder(r.Dir, path.Clean(r.Folder)); err != nil {
-			return nil, err
-		}
+		names, lister, why = r.Recipe.Modules, "the package", "the package names none"
+	} else if names, err = readOrder(r.Dir, path.Clean(r.Folder)); err != nil {
+		return nil, err
 	}
 	if len(names) == 0 {
-		why := "nothing in the Kbuild file applies to this kernel's configuration"
-		if r.Recipe != nil {
-			why = "the package names none"
-		}
 		return nil, &Error{Code: results.CodeKoMissing, cause: ErrNothingBuilt, Reason: ErrNothingBuilt.Error() + ": " + why}
 	}
-	modules := make([]Module, 0, len(names))
+	var modules []Module
 	for _, name := range names {
-		m, err := proveModule(r.Dir, name, release, r.Recipe != nil)
+		m, err := r.proveModule(name, lister)
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +100,8 @@ func readOrder(dir, folder string) ([]string, error) {
 
 // proveModule looks at one .ko. It must lie in dir itself: a link could lead the host to where the sandbox could not go. A package
 // that says itself where its modules are may make a link that stays in dir.
-func proveModule(dir, name, release string, declared bool) (Module, error) {
+func (r Request) proveModule(name, lister string) (Module, error) {
+	dir, release, declared := r.Dir, r.Tree.Target.Release, r.Recipe != nil
 	missing := func(what string) error {
 		return &Error{Code: results.CodeKoMissing, Reason: clean(name) + " " + what}
 	}
@@ -120,7 +116,7 @@ func proveModule(dir, name, release string, declared bool) (Module, error) {
 	at, err := filepath.EvalSymlinks(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Module{}, missing("was not built, though " + lister(declared) + " lists it")
+		return Module{}, missing("was not built, though " + lister + " lists it")
 	case err != nil:
 		return Module{}, missing("cannot be read: " + err.Error())
 	case at != filepath.Join(real, name) && (!declared || !strings.HasPrefix(at, real+"/")):
@@ -150,13 +146,6 @@ func proveModule(dir, name, release string, declared bool) (Module, error) {
 				name, clean(m.Release()), release)}
 	}
 	return m, nil
-}
-
-func lister(declared bool) string {
-	if declared {
-		return "the package"
-	}
-	return "modules.order"
 }
 
 // loadOrder puts what others depend on first, and otherwise keeps the order given. A circle, which modprobe could not load
