@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"compress/bzip2"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -80,4 +82,18 @@ func unpackAll(r io.Reader, limit int64) ([]byte, error) {
 		err = fmt.Errorf("it unpacks to more than %d bytes", limit)
 	}
 	return data, err
+}
+
+// FileSHA256 is the SHA-256 of what the file at path holds, in hexadecimal digits, as lock files and archives have it.
+func FileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -56,14 +56,7 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Pro
 
 // find finds the parts of a kernel below path, which may begin with ~/.
 func find(path string) (Kernel, error) {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return Kernel{}, err
-		}
-		path = filepath.Join(home, rest)
-	}
-	path, err := filepath.Abs(path)
+	path, err := kernels.Absolute(path)
 	if err != nil {
 		return Kernel{}, err
 	}

@@ -42,17 +42,6 @@ type values struct {
 // one is the plain value of a variable.
 func (v values) one(name string) string { return v.set[element{name, 0}] }
 
-// count is how many elements an array has, and most, one more than its largest index.
-func (v values) count(name string) (count, most int) {
-	for e := range v.set {
-		if e.name == name {
-			count++
-			most = max(most, e.index+1)
-		}
-	}
-	return count, most
-}
-
 // indexes lists those of an array, ascending.
 func (v values) indexes(name string) []int {
 	var all []int

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -187,12 +188,7 @@ func Order(depends map[string][]string) (order, missing []string, err error) {
 		order = append(order, name)
 		return nil
 	}
-	var names []string
-	for name := range depends {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(depends)) {
 		if err := visit(name, nil); err != nil {
 			return nil, nil, err
 		}

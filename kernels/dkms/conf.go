@@ -82,8 +82,9 @@ func readConf(v values, f facts, p *Package) (*Conf, []string) {
 func readModules(v values) (modules []Module, faults []string) {
 	number := 0
 	for _, array := range []string{"BUILT_MODULE_NAME", "BUILT_MODULE_LOCATION", "DEST_MODULE_NAME", "DEST_MODULE_LOCATION"} {
-		_, most := v.count(array)
-		number = max(number, most)
+		for _, i := range v.indexes(array) {
+			number = max(number, i+1)
+		}
 	}
 	for i := range number {
 		at := func(array string) string { return v.set[element{array, i}] }
@@ -140,8 +141,7 @@ func duplicates(modules []Module) (faults []string) {
 
 // patches are those that are for the target. dkms counts the elements of PATCH and takes that for the largest index.
 func patches(v values) (chosen []string) {
-	count, _ := v.count("PATCH")
-	for i := range count {
+	for i := range v.indexes("PATCH") {
 		patch, match := v.set[element{"PATCH", i}], v.set[element{"PATCH_MATCH", i}]
 		if patch != "" && (match == "" || v.match[element{"PATCH_MATCH", i}]) {
 			chosen = append(chosen, patch)
@@ -157,8 +157,7 @@ func makeCommand(v values, f facts, p *Package) string {
 	if v.set[element{"MAKE_MATCH", 0}] == "" {
 		command = v.one("MAKE")
 	}
-	count, _ := v.count("MAKE")
-	for i := range count {
+	for i := range v.indexes("MAKE") {
 		if line := v.set[element{"MAKE", i}]; line != "" && v.match[element{"MAKE_MATCH", i}] {
 			command = line
 		}
@@ -174,22 +173,22 @@ func makeCommand(v values, f facts, p *Package) string {
 
 // notes says what dkms warns of, what does nothing here, and what looks like a directive and is none.
 func notes(v values) (lines []string) {
-	said := func(name string) bool { return v.one(name) != "" }
 	for _, name := range []string{"REMAKE_INITRD", "MODULES_CONF", "MODULES_CONF_OBSOLETES", "MODULES_CONF_ALIAS_TYPE", "MODULES_CONF_OBSOLETE_ONLY"} {
-		if count, _ := v.count(name); count > 0 {
+		if v.indexes(name) != nil {
 			lines = append(lines, name+" is deprecated, and dkms ignores it")
 		}
 	}
 	for _, name := range []string{"PRE_INSTALL", "POST_INSTALL", "POST_ADD", "POST_REMOVE"} {
-		if said(name) {
+		if v.one(name) != "" {
 			lines = append(lines, name+" is not run: nothing is installed here")
 		}
 	}
-	if said("STRIP") && strings.HasPrefix(strings.ToLower(v.one("STRIP")), "y") {
+	if strings.HasPrefix(strings.ToLower(v.one("STRIP")), "y") {
 		lines = append(lines, "STRIP does nothing: modules keep their debug information here, to name lines by")
 	}
-	for _, i := range v.indexes("MAKE") {
-		if count, _ := v.count("MAKE"); i >= count || i > 0 && v.set[element{"MAKE_MATCH", i}] == "" {
+	makes := v.indexes("MAKE")
+	for _, i := range makes {
+		if i >= len(makes) || i > 0 && v.set[element{"MAKE_MATCH", i}] == "" {
 			lines = append(lines, fmt.Sprintf("MAKE[%d] is never taken: dkms wants a MAKE_MATCH with it, and no gap before", i))
 		}
 	}

@@ -124,7 +124,7 @@ func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error
 	}
 	v, err := parseAnswer(answer)
 	if err != nil {
-		return values{}, badConf([]string{err.Error() + said.suffix()})
+		return values{}, badConf([]string{strings.TrimSuffix(err.Error()+": "+said.first(), ": ")})
 	}
 	if v.one("PACKAGE_NAME") == "" && said.first() != "" {
 		return values{}, badConf([]string{said.first()})
@@ -187,12 +187,4 @@ func (t *tail) first() string {
 		line = after
 	}
 	return clean(line)
-}
-
-// suffix is first as the end of a sentence.
-func (t *tail) suffix() string {
-	if t.first() == "" {
-		return ""
-	}
-	return ": " + t.first()
 }

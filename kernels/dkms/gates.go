@@ -1,7 +1,6 @@
 package dkms
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"path"
@@ -99,29 +98,23 @@ func factsOf(tree *kernels.Tree) (facts, error) {
 		if !ok {
 			continue
 		}
-		file, err := os.Open(host)
+		text, err := os.ReadFile(host)
 		if err != nil {
 			return f, fmt.Errorf("read kernel config: %w", err)
 		}
-		f.config, err = readConfig(bufio.NewScanner(file))
-		file.Close()
-		if err != nil {
-			return f, fmt.Errorf("read kernel config: %w", err)
-		}
-		return f, nil
+		f.config = readConfig(text)
+		break
 	}
 	return f, nil
 }
 
+var isSet = regexp.MustCompile(`(?m)^([^=\n]+)=[ym]`)
+
 // readConfig lists what is set as grep '^CONFIG_X=[ym]' finds it.
-func readConfig(lines *bufio.Scanner) (map[string]bool, error) {
-	lines.Buffer(nil, 1<<20)
+func readConfig(text []byte) map[string]bool {
 	set := map[string]bool{}
-	for lines.Scan() {
-		name, value, ok := strings.Cut(lines.Text(), "=")
-		if ok && (strings.HasPrefix(value, "y") || strings.HasPrefix(value, "m")) {
-			set[name] = true
-		}
+	for _, m := range isSet.FindAllSubmatch(text, -1) {
+		set[string(m[1])] = true
 	}
-	return set, lines.Err()
+	return set
 }

@@ -85,7 +85,7 @@ func plainIdentity(text []byte) (name, version string) {
 	if err != nil {
 		return "", ""
 	}
-	known := map[string]string{}
+	known, assigned := map[string]string{}, map[string]int{}
 	for _, statement := range file.Stmts {
 		call, ok := statement.Cmd.(*syntax.CallExpr)
 		if !ok || len(call.Args) > 0 {
@@ -99,12 +99,14 @@ func plainIdentity(text []byte) (name, version string) {
 			}
 		}
 	}
-	if assignedElsewhere(file, "PACKAGE_NAME") {
-		delete(known, "PACKAGE_NAME")
-	}
-	if assignedElsewhere(file, "PACKAGE_VERSION") {
-		delete(known, "PACKAGE_VERSION")
-	}
+	syntax.Walk(file, func(n syntax.Node) bool { // more than once, or where it depends on something
+		if a, ok := n.(*syntax.Assign); ok && a.Name != nil {
+			if assigned[a.Name.Value]++; assigned[a.Name.Value] > 1 {
+				delete(known, a.Name.Value)
+			}
+		}
+		return true
+	})
 	return known["PACKAGE_NAME"], known["PACKAGE_VERSION"]
 }
 
@@ -139,16 +141,4 @@ func plainValue(a *syntax.Assign, known map[string]string) (string, bool) {
 		return "", false
 	}
 	return value, true
-}
-
-// assignedElsewhere reports whether name is assigned more than once, or where it depends on something.
-func assignedElsewhere(file *syntax.File, name string) bool {
-	assigned := 0
-	syntax.Walk(file, func(n syntax.Node) bool {
-		if a, ok := n.(*syntax.Assign); ok && a.Name != nil && a.Name.Value == name {
-			assigned++
-		}
-		return true
-	})
-	return assigned > 1
 }

@@ -3,8 +3,8 @@ package source
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -83,7 +83,7 @@ var compilers = []struct {
 func (o origin) target(profiles []string, req request) (kernels.Target, error) {
 	t := kernels.Target{
 		Release: o.version.String() + o.version.extra, Version: o.version.String(), Arch: "x86_64", Flavour: "minimal",
-		Profile: strings.Join(profiles, "+"), MoreMiB: req.moreMiB(), Slower: req.slower(),
+		Profile: strings.Join(profiles, "+"), MoreMiB: req.moreMiB, Slower: req.slower,
 	}
 	// Without a size: nothing is to be downloaded.
 	pkg := kernels.Package{Name: "linux", Version: o.version.String() + o.version.extra, Arch: "source", SHA256: o.sha256}
@@ -96,7 +96,7 @@ func (o origin) target(profiles []string, req request) (kernels.Target, error) {
 		}
 	}
 	t.Packages = []kernels.Package{pkg}
-	suite, pkgs, err := o.version.compiler(req.clang())
+	suite, pkgs, err := o.version.compiler(req.clang)
 	t.Suite, t.RootPkgs = suite, append(pkgs, toolPkgs...)
 	return t, err
 }
@@ -158,7 +158,7 @@ func llvm(t kernels.Target) []string {
 }
 
 func (v version) before(o version) bool {
-	return v.major < o.major || v.major == o.major && (v.minor < o.minor || v.minor == o.minor && v.patch < o.patch)
+	return slices.Compare([]int{v.major, v.minor, v.patch}, []int{o.major, o.minor, o.patch}) < 0
 }
 
 // originOf reads back what target wrote.
@@ -187,12 +187,4 @@ func profilesOf(t kernels.Target) []string {
 		return nil
 	}
 	return strings.Split(t.Profile, "+")
-}
-
-func homeDir() (string, error) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("find the home folder for ~: %w; write the whole path", err)
-	}
-	return home, nil
 }

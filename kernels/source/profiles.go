@@ -8,6 +8,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -35,8 +36,10 @@ var quarrels = []struct{ a, b, why string }{
 
 // request is what a configuration is asked to be.
 type request struct {
-	whole     bool // starts from defconfig
-	fragments []fragment
+	whole           bool // starts from defconfig
+	fragments       []fragment
+	clang           bool // of any profile
+	moreMiB, slower int  // of all together, as a target has them
 }
 
 // fragment is one profile's part of it.
@@ -89,7 +92,7 @@ func (s *Source) fragments(profiles []string) (r request, err error) {
 		if err != nil {
 			return r, fmt.Errorf("%w: %w", kernels.ErrNoMatch, err)
 		}
-		r.fragments = append(r.fragments, f)
+		r.add(f)
 	}
 	return r, r.agree()
 }
@@ -196,4 +199,48 @@ func (r request) origin(symbol string) string {
 		}
 	}
 	return name
+}
+
+var (
+	compilerNote = regexp.MustCompile(`^# compiler:\s*(.*)$`)
+	guestNote    = regexp.MustCompile(`^# guest:\s*(.*)$`)
+	guestNeeds   = regexp.MustCompile(`^(\d{1,5}) MiB more(?:, (\d{1,2}) times slower)?$`)
+)
+
+// note reads a comment of a fragment that says what no symbol can: which compiler the kernel is for, and what its guests need.
+//
+//	# compiler: clang
+//	# guest: 256 MiB more, 3 times slower
+func (f *fragment) note(line string) (ok bool, err error) {
+	if m := compilerNote.FindStringSubmatch(line); m != nil {
+		f.clang = m[1] == "clang"
+		if !f.clang && m[1] != "gcc" {
+			err = fmt.Errorf("%q: a compiler is clang or gcc", line)
+		}
+		return true, err
+	}
+	m := guestNote.FindStringSubmatch(line)
+	if m == nil {
+		return false, nil
+	}
+	needs := guestNeeds.FindStringSubmatch(m[1])
+	if needs == nil {
+		return true, fmt.Errorf("%q: write it like \"# guest: 256 MiB more, 3 times slower\"", line)
+	}
+	f.moreMiB, _ = strconv.Atoi(needs[1])
+	f.slower, _ = strconv.Atoi(needs[2])
+	return true, nil
+}
+
+// maxSlower bounds slower: a guest that hangs in the slowest of kernels must end, too.
+const maxSlower = 20
+
+// add adds a profile: what its guests need they need besides, and what it checks, it checks in what the others do.
+func (r *request) add(f fragment) {
+	r.fragments = append(r.fragments, f)
+	r.clang = r.clang || f.clang
+	r.moreMiB += f.moreMiB
+	if f.slower > 1 {
+		r.slower = min(max(r.slower, 1)*f.slower, maxSlower)
+	}
 }

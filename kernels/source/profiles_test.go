@@ -122,8 +122,8 @@ func TestWhatProfilesNeedAddsUp(t *testing.T) {
 		clang       bool
 	}{"": {}, "b": {20, 0, false}, "a b": {120, 3, false}, "a b c": {120, maxSlower, true}} {
 		r, err := having(New(nil, nil, Config{}), own).fragments(strings.Fields(profiles))
-		if err != nil || r.moreMiB() != want.mib || r.slower() != want.slower || r.clang() != want.clang {
-			t.Errorf("%s: %d MiB, %d times, clang %v: %v", profiles, r.moreMiB(), r.slower(), r.clang(), err)
+		if err != nil || r.moreMiB != want.mib || r.slower != want.slower || r.clang != want.clang {
+			t.Errorf("%s: %d MiB, %d times, clang %v: %v", profiles, r.moreMiB, r.slower, r.clang, err)
 		}
 	}
 }
@@ -158,10 +158,10 @@ func FuzzParseFragment(f *testing.F) {
 // TestSanitizersGetWhatTheyNeed: what the shadow of KASAN leaves of 256 MiB is too little for a suite.
 func TestSanitizersGetWhatTheyNeed(t *testing.T) {
 	r, err := New(nil, nil, Config{}).fragments([]string{"kasan", "kmemleak", "lockdep"})
-	if err != nil || r.moreMiB() != 384 || r.slower() != 8 {
-		t.Errorf("%d MiB more, %d times slower, %v", r.moreMiB(), r.slower(), err)
+	if err != nil || r.moreMiB != 384 || r.slower != 8 {
+		t.Errorf("%d MiB more, %d times slower, %v", r.moreMiB, r.slower, err)
 	}
-	if r, err = New(nil, nil, Config{}).fragments(nil); err != nil || r.moreMiB() != 0 || r.slower() != 0 {
+	if r, err = New(nil, nil, Config{}).fragments(nil); err != nil || r.moreMiB != 0 || r.slower != 0 {
 		t.Errorf("the plain kernel: %+v, %v", r, err)
 	}
 }

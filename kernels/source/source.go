@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
-	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
@@ -57,7 +55,7 @@ func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (res kernels
 	if err != nil {
 		return res, err
 	}
-	path, err := expand(sel.Name)
+	path, err := kernels.Absolute(sel.Name)
 	if err != nil {
 		return res, err
 	}
@@ -118,18 +116,6 @@ func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernel
 		return nil, err
 	}
 	return j.open(dir)
-}
-
-// expand makes a path absolute, and ~ the home folder, which no shell does after "git:".
-func expand(path string) (string, error) {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		home, err := homeDir()
-		if err != nil {
-			return "", err
-		}
-		path = filepath.Join(home, rest)
-	}
-	return filepath.Abs(path)
 }
 
 // unavailable wraps err so that nobody blames a module for it, except where the caller himself gave up.
