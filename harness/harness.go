@@ -44,14 +44,14 @@ type Harness struct {
 	make     func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
 	evaluate func(*dkms.Package, context.Context, *kernels.Tree) (*dkms.Conf, error)
 	pack     func(context.Context, dkms.Request) (*kbuild.Artifact, error)
-	compile  func(ctx context.Context, dir, out string) error
+	compile  func(ctx context.Context, dir, out string) error // nil: as the Spec has it
 	base     func(context.Context, initramfs.Options) error
 	probe    func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
 	limits   func(Spec) deadlines
 	judge    func(judge.Evidence) results.Record
 	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
-	suiteDigest, baseDigest func(ctx context.Context, dir string) (string, error) // of sources
+	suiteDigest, baseDigest func(ctx context.Context, dir string) (string, error) // of sources; nil for suites: as the Spec has it
 
 	mu     sync.Mutex
 	notify func(results.Event)
@@ -64,14 +64,14 @@ func New(opt Options) (*Harness, error) {
 		return nil, err
 	}
 	h := &Harness{store: st, tool: opt.Tool, notify: opt.Events,
-		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, compile: initramfs.CompileSuite, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, judge: judge.Judge, alone: (*cell).listenAlone}
+		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, judge: judge.Judge, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		archive := debian.New(st, cfg)
 		compiled := source.New(st, archive, source.Config{})
 		return map[string]Source{"debian": archive, "dir": dir.New(st), "git": compiled, "host": host.New(st, host.Config{}), "tar": compiled}
 	}
-	h.suiteDigest, h.baseDigest = initramfs.SuiteDigest, initramfs.BaseDigest
+	h.baseDigest = initramfs.BaseDigest
 	opt.Fakes.into(h)
 	return h, nil
 }

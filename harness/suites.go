@@ -21,6 +21,11 @@ type compiled struct {
 // compileSuites makes one test binary of each suite, for all kernels, or finds it in the store.
 func (r *run) compileSuites(ctx context.Context) error {
 	r.suites = map[string]compiled{}
+	unlock, err := r.h.store.Lock(ctx, "suites.compile", false) // what go keeps stays there meanwhile
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	for _, s := range r.plan.Suites {
 		path, err := r.compileSuite(ctx, s)
 		var bad *initramfs.CompileError
@@ -50,13 +55,21 @@ func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
 		}
 		dir = filepath.Join(source, "suites", s.Name)
 	}
-	digest, err := r.h.suiteDigest(ctx, dir)
+	suites := initramfs.Suites{Cache: filepath.Join(r.h.store.Own().Dir(), "gocache"), Offline: r.plan.Spec.Offline}
+	digestOf, compile := suites.Digest, suites.Compile
+	if r.h.suiteDigest != nil {
+		digestOf = r.h.suiteDigest
+	}
+	if r.h.compile != nil {
+		compile = r.h.compile
+	}
+	digest, err := digestOf(ctx, dir)
 	if err != nil { // then there is nothing to find it by, and compiling says why
 		out := filepath.Join(r.work, s.Name+".test")
-		return out, r.h.compile(ctx, dir, out)
+		return out, compile(ctx, dir, out)
 	}
 	entry, _, err := r.h.store.Fill(ctx, "suites", strings.TrimPrefix(digest, "sha256:"), func(dst string) error {
-		if err := r.h.compile(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
+		if err := compile(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
 			return err
 		}
 		return title(dst, "suite "+s.Name)

@@ -199,7 +199,7 @@ func needKernel(t *testing.T) (moduleName string) {
 func cell(t *testing.T, name string, args ...string) Payload {
 	t.Helper()
 	suite := filepath.Join(t.TempDir(), "suite.test")
-	if err := CompileSuite(t.Context(), "testdata/suite", suite); err != nil {
+	if err := (Suites{Cache: t.TempDir()}).Compile(t.Context(), "testdata/suite", suite); err != nil {
 		t.Fatal(err)
 	}
 	ko := wire.ModuleDir + "/" + name + ".ko"

@@ -1,13 +1,10 @@
 package initramfs
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -44,19 +41,38 @@ const suiteFiles = `{{if not .Standard}}{{.Dir}}{{range .GoFiles}}	{{.}}{{end}}{
 	`{{range .EmbedFiles}}	{{.}}{{end}}{{range .TestGoFiles}}	{{.}}{{end}}{{range .XTestGoFiles}}	{{.}}{{end}}` +
 	`{{range .TestEmbedFiles}}	{{.}}{{end}}{{range .XTestEmbedFiles}}	{{.}}{{end}}{{end}}`
 
-// SuiteDigest is "sha256:…" over everything that CompileSuite makes the package in dir from, at a fraction of its cost. An error
+// Suites compiles suites. Nothing that a folder brings acts on this machine: go runs in the sandbox that modules are built in,
+// without network, and has the module's own folders, the toolchain and Go's module cache to read.
+type Suites struct {
+	Cache   string // a folder for what go compiled, of each repository separately; made at need
+	Offline bool   // dependencies that are not in Go's module cache are missing, instead of downloaded
+}
+
+// suiteList and suiteBinary are files in the folder that go may write to.
+const (
+	suiteList   = "list"
+	suiteBinary = "suite.test"
+)
+
+// Digest is "sha256:…" over everything that Compile makes the package in dir from, at a fraction of its cost. An error
 // only says that there is no digest.
-func SuiteDigest(ctx context.Context, dir string) (string, error) {
+func (s Suites) Digest(ctx context.Context, dir string) (string, error) {
+	work, err := os.MkdirTemp("", "modmatrix-suite-*")
+	if err != nil {
+		return "", fmt.Errorf("digest suite: %w", err)
+	}
+	defer os.RemoveAll(work)
+	toList := []string{"sh", "-c", `exec "$@" >` + suiteList, "sh"}
+	tools, err := s.run(ctx, dir, work, toList, "list", "-buildvcs=false", "-deps", "-test", "-f", suiteFiles, ".")
+	if err != nil {
+		return "", fmt.Errorf("digest suite: %w", err)
+	}
+	list, err := os.ReadFile(filepath.Join(work, suiteList))
+	if err != nil {
+		return "", fmt.Errorf("digest suite: %w", err)
+	}
 	sum := sha256.New()
-	env, err := runGo(ctx, dir, suiteEnv, "env", "GOVERSION", "GOFLAGS", "GOAMD64", "GOEXPERIMENT")
-	if err != nil {
-		return "", fmt.Errorf("digest suite: %w", err)
-	}
-	list, err := runGo(ctx, dir, suiteEnv, "list", "-buildvcs=false", "-deps", "-test", "-f", suiteFiles, ".")
-	if err != nil {
-		return "", fmt.Errorf("digest suite: %w", err)
-	}
-	sum.Write(env)
+	fmt.Fprintf(sum, "suite 2 %s\n", tools.GOVERSION)
 	for line := range strings.Lines(string(list)) {
 		names := strings.Split(strings.TrimRight(line, "\n"), "\t")
 		for _, name := range names[1:] {
@@ -71,32 +87,21 @@ func SuiteDigest(ctx context.Context, dir string) (string, error) {
 	return fmt.Sprintf("sha256:%x", sum.Sum(nil)), nil
 }
 
-// CompileSuite compiles the Ginkgo package in dir to a static test binary, out, that runs on every kernel. The package's
+// Compile compiles the Ginkgo package in dir to a static test binary, out, that runs on every kernel. The package's
 // imports are resolved by its own module. A *CompileError means that the suite is at fault.
-func CompileSuite(ctx context.Context, dir, out string) error {
-	abs, err := filepath.Abs(out)
+func (s Suites) Compile(ctx context.Context, dir, out string) error {
+	work, err := os.MkdirTemp(filepath.Dir(out), ".suite-*")
+	if err != nil {
+		return fmt.Errorf("compile suite: %w", err)
+	}
+	defer os.RemoveAll(work)
+	_, err = s.run(ctx, dir, work, nil, "test", "-c", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", guestWork+"/"+suiteBinary, ".")
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", abs, ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), suiteEnv...)
-	var text bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &text, &text
-	err = cmd.Run()
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.As(err, &exit):
-		return &CompileError{text.String()}
-	case errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("compile suite: %w", errNoGo)
-	case err != nil:
-		return fmt.Errorf("compile suite: %w", err)
+	binary := filepath.Join(work, suiteBinary)
+	if _, err := os.Stat(binary); err != nil {
+		return &CompileError{"the folder has no test to compile"}
 	}
-	if _, err := os.Stat(abs); err != nil {
-		return &CompileError{"the folder has no test to compile: " + strings.TrimSpace(text.String())}
-	}
-	return nil
+	return os.Rename(binary, out)
 }

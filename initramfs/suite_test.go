@@ -36,10 +36,11 @@ func writeSuite(t *testing.T, files map[string]string) string {
 func TestCompileSuite(t *testing.T) {
 	dir := writeSuite(t, map[string]string{"go.mod": "module x\n\ngo 1.26\n", "x_test.go": "package x\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) {}\n"})
 	out := filepath.Join(t.TempDir(), "x.test")
-	if err := CompileSuite(t.Context(), dir, out); err != nil {
+	s := Suites{Cache: t.TempDir(), Offline: true}
+	if err := s.Compile(t.Context(), dir, out); err != nil {
 		t.Fatal(err)
 	}
-	before, err := SuiteDigest(t.Context(), dir)
+	before, err := s.Digest(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,16 +48,17 @@ func TestCompileSuite(t *testing.T) {
 		t.Fatal(err)
 	}
 	var bad *CompileError
-	if err := CompileSuite(t.Context(), dir, out); !errors.As(err, &bad) || !strings.Contains(err.Error(), "x_test.go:3:17: undefined: nothing") {
+	if err := s.Compile(t.Context(), dir, out); !errors.As(err, &bad) || !strings.Contains(err.Error(), "x_test.go:3:17: undefined: nothing") {
 		t.Errorf("error %v", err)
 	}
-	if after, err := SuiteDigest(t.Context(), dir); err != nil || after == before {
+	if after, err := s.Digest(t.Context(), dir); err != nil || after == before {
 		t.Errorf("digest %s as before, %v", after, err)
 	}
 }
 
 // go asks git for the state of what it builds, and git runs what the suite's repository names.
 func TestSuiteRunsNoGit(t *testing.T) {
+	s := Suites{Cache: t.TempDir(), Offline: true}
 	for name, pkg := range map[string]string{"a library": "x", "a program": "main"} {
 		t.Run(name, func(t *testing.T) {
 			dir := writeSuite(t, map[string]string{"go.mod": "module x\n\ngo 1.26\n", "x.go": "package " + pkg + "\n\nfunc main() {}\n",
@@ -69,10 +71,10 @@ func TestSuiteRunsNoGit(t *testing.T) {
 				}
 			}
 			t.Setenv("GOFLAGS", "-buildvcs=true")
-			if _, err := SuiteDigest(t.Context(), dir); err != nil {
+			if _, err := s.Digest(t.Context(), dir); err != nil {
 				t.Error(err)
 			}
-			if err := CompileSuite(t.Context(), dir, filepath.Join(t.TempDir(), "x.test")); err != nil {
+			if err := s.Compile(t.Context(), dir, filepath.Join(t.TempDir(), "x.test")); err != nil {
 				t.Error(err)
 			}
 			if _, err := os.Stat(trap); err == nil {

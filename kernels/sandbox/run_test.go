@@ -110,7 +110,7 @@ func TestToolsWork(t *testing.T) {
 	}
 }
 
-const inheritEnv = "MODMATRIX_TEST_INHERIT"
+const inheritEnv = "SANDBOX_TEST_INHERIT"
 
 // inherit is the main of a process that runs a sandbox and was started with a descriptor too many.
 func inherit(mode string) int {

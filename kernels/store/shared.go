@@ -78,6 +78,7 @@ var kinds = map[string]kind{
 	"bases":     {shared: true},
 	"ccache":    {spare: &spare{title: "compiled files of ", lock: "source.compile"}},
 	"debs":      {shared: true},
+	"gocache":   {spare: &spare{title: "compiled suites of ", lock: "suites.compile"}},
 	"images":    {shared: true},
 	"roots":     {costly: true, shared: true, room: 450 << 20},
 	"suites":    {shared: true},
