@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ type backends struct {
 // argv is QEMU's whole argument list, without its name. Devices come in a fixed order: a guest that was saved can
 // only be restored into the same one.
 func (m *Machine) argv(b backends, ram *ramFile) []string {
-	argv := slices.Concat(bare, m.board(ram), m.processor(), m.memory(ram), m.boot(ram), m.drive(), m.emulated(), m.sockets(),
+	argv := slices.Concat(bare, m.hardware(ram), m.boot(ram), m.drive(), m.emulated(), m.sockets(),
 		serial("console", b.console), serial("report", b.report), serial("terminal", b.terminal))
 	if b.monitor != "" { // -S keeps the processor still until we are connected: no event can be missed
 		argv = append(argv, "-chardev", b.monitor+",id=qmp", "-mon", "chardev=qmp,mode=control", "-S")
@@ -51,31 +52,16 @@ var bare = arguments{
 	"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 }
 
-func (m *Machine) board(ram *ramFile) arguments {
-	board := archs[m.Arch].machine
-	if ram != nil {
-		board += ",memory-backend=ram"
-	}
-	return arguments{"-machine", board}
-}
-
-func (m *Machine) processor() arguments {
-	a, cpus := m.Accel.orDefault(), orDefault(m.CPUs, DefaultCPUs)
-	return arguments{"-accel", a.Name, "-cpu", a.CPU, "-smp", strconv.Itoa(cpus)}
-}
-
-func (m *Machine) memory(ram *ramFile) arguments {
-	mib := orDefault(m.MemoryMiB, DefaultMemoryMiB)
-	d := arguments{"-m", fmt.Sprintf("%dM", mib)}
+// hardware is the board with its processors and its memory.
+func (m *Machine) hardware(ram *ramFile) arguments {
+	a, cpus, mib := m.Accel.orDefault(), cmp.Or(m.CPUs, DefaultCPUs), cmp.Or(m.MemoryMiB, DefaultMemoryMiB)
+	args := arguments{"-machine", archs[m.Arch].machine, "-accel", a.Name, "-cpu", a.CPU, "-smp", strconv.Itoa(cpus), "-m", fmt.Sprintf("%dM", mib)}
 	if ram == nil {
-		return d
+		return args
 	}
-	share := "off"
-	if ram.shared {
-		share = "on"
-	}
-	object := fmt.Sprintf("memory-backend-file,id=ram,size=%dM,share=%s,mem-path=%s", mib, share, escape(ram.path))
-	return append(d, "-object", object)
+	args[1] += ",memory-backend=ram"
+	share := map[bool]string{true: "on", false: "off"}[ram.shared]
+	return append(args, "-object", fmt.Sprintf("memory-backend-file,id=ram,size=%dM,share=%s,mem-path=%s", mib, share, escape(ram.path)))
 }
 
 // escape writes a value that stands among other options: QEMU reads a doubled comma as one.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -113,10 +114,8 @@ func (m *Machine) checkPlugs() error {
 
 // declared finds the device of that name.
 func (m *Machine) declared(name string) (Plug, error) {
-	for _, p := range m.Plugs {
-		if p.Name == name {
-			return p, nil
-		}
+	if i := slices.IndexFunc(m.Plugs, func(p Plug) bool { return p.Name == name }); i >= 0 {
+		return m.Plugs[i], nil
 	}
 	return Plug{}, fmt.Errorf("no device named %.40q is declared", name)
 }

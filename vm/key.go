@@ -26,8 +26,8 @@ func (m *Machine) TemplateKey(qemu string) (string, error) {
 		Host           *verdictKey
 	}{Schema: manifestSchema, QEMU: qemu}
 	var err error
-	if all.Kernel, err = digests.of(m.Kernel); err == nil {
-		all.Initrd, err = digests.of(m.Initrd)
+	if all.Kernel, err = digestOf(m.Kernel); err == nil {
+		all.Initrd, err = digestOf(m.Initrd)
 	}
 	if err == nil {
 		all.Drive, err = m.driveSize()
@@ -57,10 +57,8 @@ func (m *Machine) withoutPaths() []string {
 }
 
 // digests are those of files that were read.
-var digests = digestCache{known: map[fileVersion]string{}}
-
-type digestCache struct {
-	mu    sync.Mutex
+var digests struct {
+	sync.Mutex
 	known map[fileVersion]string
 }
 
@@ -71,30 +69,33 @@ type fileVersion struct {
 	time time.Time
 }
 
-// of returns the digest of the file at path, empty for no path.
-func (c *digestCache) of(path string) (string, error) {
+// digestOf returns the digest of the file at path, empty for no path.
+func digestOf(path string) (string, error) {
 	if path == "" {
 		return "", nil
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	version := fileVersion{path, info.Size(), info.ModTime()}
-	c.mu.Lock()
-	defer c.mu.Unlock() // also while reading: others who need the same file would all read it
-	if digest, ok := c.known[version]; ok {
-		return digest, nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	version := fileVersion{path, info.Size(), info.ModTime()}
+	digests.Lock()
+	defer digests.Unlock() // also while reading: others who need the same file would all read it
+	if digest, ok := digests.known[version]; ok {
+		return digest, nil
+	}
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", err
 	}
-	c.known[version] = fmt.Sprintf("%x", h.Sum(nil))
-	return c.known[version], nil
+	if digests.known == nil {
+		digests.known = map[fileVersion]string{}
+	}
+	digests.known[version] = fmt.Sprintf("%x", h.Sum(nil))
+	return digests.known[version], nil
 }

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"bytes"
 	"fmt"
 	"slices"
@@ -34,7 +35,7 @@ func (l *BoundedLog) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	n := len(p)
 	l.total += int64(n)
-	if room := orDefault(l.Head, DefaultHead) - len(l.head); room > 0 {
+	if room := cmp.Or(l.Head, DefaultHead) - len(l.head); room > 0 {
 		take := min(room, len(p))
 		l.head = append(l.head, p[:take]...)
 		p = p[take:]
@@ -44,7 +45,7 @@ func (l *BoundedLog) Write(p []byte) (int, error) {
 }
 
 func (l *BoundedLog) writeTail(p []byte) {
-	limit := orDefault(l.Tail, DefaultTail)
+	limit := cmp.Or(l.Tail, DefaultTail)
 	if room := limit - len(l.ring); room > 0 {
 		take := min(room, len(p))
 		l.ring = append(l.ring, p[:take]...)
@@ -121,10 +122,3 @@ func appendGap(log []byte, n int64) []byte {
 
 // String is Bytes as a string.
 func (l *BoundedLog) String() string { return string(l.Bytes()) }
-
-func orDefault(n, def int) int {
-	if n == 0 {
-		return def
-	}
-	return n
-}

@@ -66,28 +66,35 @@ func (t *template) seal(version string, state part) error {
 }
 
 // readManifest reads the manifest of the template in dir and checks the sizes of its files.
-func readManifest(dir string) (manifest, error) {
-	var m manifest
+func readManifest(dir string) (m manifest, err error) {
+	defer func() { err = unusable(err) }()
 	text, err := os.ReadFile(filepath.Join(dir, templateManifest))
 	if err != nil {
-		return m, fmt.Errorf("%w: %w", ErrTemplate, err)
+		return m, err
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return m, fmt.Errorf("%w: read %s: %w", ErrTemplate, templateManifest, err)
+		return m, fmt.Errorf("read %s: %w", templateManifest, err)
 	}
 	if m.Schema != manifestSchema {
-		return m, fmt.Errorf("%w: %s has schema %q, known is %q", ErrTemplate, templateManifest, m.Schema, manifestSchema)
+		return m, fmt.Errorf("%s has schema %q, known is %q", templateManifest, m.Schema, manifestSchema)
 	}
 	for name, p := range map[string]part{templateRAM: m.RAM, templateState: m.State} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
-			return m, fmt.Errorf("%w: %w", ErrTemplate, err)
+			return m, err
 		}
 		if info.Size() != p.Size || !info.Mode().IsRegular() {
-			return m, fmt.Errorf("%w: %s has %d bytes and should have %d", ErrTemplate, name, info.Size(), p.Size)
+			return m, fmt.Errorf("%s has %d bytes and should have %d", name, info.Size(), p.Size)
 		}
 	}
 	return m, nil
+}
+
+func unusable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrTemplate, err)
 }
 
 // readState returns the state of the devices, if its checksum is right.
@@ -97,7 +104,7 @@ func (m manifest) readState(dir string) ([]byte, error) {
 	}
 	state, err := os.ReadFile(filepath.Join(dir, templateState))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
+		return nil, unusable(err)
 	}
 	var sum summer
 	sum.Write(state)

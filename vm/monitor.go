@@ -44,8 +44,7 @@ func newMonitor(ctx context.Context, conn net.Conn, observe func(qmp.Event)) (*m
 	m.turn <- struct{}{}
 	go proxy.run()
 	// go-qemu's Connect waits for ever; closing the connection under it is what ends it.
-	stop := context.AfterFunc(ctx, proxy.close)
-	defer stop()
+	defer context.AfterFunc(ctx, proxy.close)()
 	proxy.waiting.Store(true)
 	if err := socket.Connect(); err != nil {
 		m.close()
@@ -61,29 +60,30 @@ func newMonitor(ctx context.Context, conn net.Conn, observe func(qmp.Event)) (*m
 
 // Exec runs a QMP command with args (any value that is a JSON object, or nil) and returns what it returned. A command
 // that is not answered before ctx ends breaks the connection, as its answer would be taken for the next one's.
-func (m *monitor) Exec(ctx context.Context, command string, args any) (json.RawMessage, error) {
+func (m *monitor) Exec(ctx context.Context, command string, args any) (out json.RawMessage, err error) {
 	ctx, cancel := context.WithTimeout(ctx, execTimeout)
 	defer cancel()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("run QMP %s: %w", command, err)
+		}
+	}()
 	line, err := json.Marshal(qmp.Command{Execute: command, Args: args})
 	if err != nil {
-		return nil, fmt.Errorf("run QMP %s: %w", command, err)
+		return nil, err
 	}
 	select {
 	case <-m.turn:
 		defer func() { m.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("run QMP %s: another command runs: %w", command, context.Cause(ctx))
+		return nil, fmt.Errorf("another command runs: %w", context.Cause(ctx))
 	}
-	stop := context.AfterFunc(ctx, m.proxy.close)
-	defer stop()
-	out, err := m.run(append(line, '\n'))
-	if err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("no answer: %w", context.Cause(ctx))
-		}
-		return nil, fmt.Errorf("run QMP %s: %w", command, err)
+	defer context.AfterFunc(ctx, m.proxy.close)()
+	out, err = m.run(append(line, '\n'))
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("no answer: %w", context.Cause(ctx))
 	}
-	return out, nil
+	return out, err
 }
 
 // run passes one command to go-qemu and takes what it returned from the proxy.

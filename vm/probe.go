@@ -64,15 +64,12 @@ func Probe(ctx context.Context, c ProbeConfig) (Verdict, error) {
 	if err := c.machine(Accel{}).Validate(); err != nil {
 		return Verdict{}, fmt.Errorf("probe accelerators: %w", err)
 	}
-	version, err := QEMUVersion(ctx, c.Arch)
+	v, ok, err := Known(ctx, c.Arch, c.CacheDir)
+	if err == nil && (!ok || v.Cached && c.Again) {
+		v, err = c.tryKVM(ctx, v.QEMU)
+	}
 	if err != nil {
 		return Verdict{}, err
-	}
-	v := Verdict{Accel: Accel{}.orDefault(), QEMU: version}
-	if v.Reason = kvmAccess(c.Arch); v.Reason == "" {
-		if v, err = c.tryKVM(ctx, v); err != nil {
-			return Verdict{}, err
-		}
 	}
 	if c.RequireKVM && v.Accel.Name != "kvm" {
 		return Verdict{}, fmt.Errorf("%w: %s", ErrNoKVM, v.Reason)
@@ -80,7 +77,8 @@ func Probe(ctx context.Context, c ProbeConfig) (Verdict, error) {
 	return v, nil
 }
 
-// Known returns the verdict of Probe for arch if it takes no boot; ok is false where Probe would have to boot. cacheDir is ProbeConfig's. The error wraps ErrNoQEMU where there is none.
+// Known returns the verdict of Probe for arch if it takes no boot; where ok is false Probe would have to boot, and the verdict is
+// for TCG. cacheDir is ProbeConfig's. The error wraps ErrNoQEMU where there is none.
 func Known(ctx context.Context, arch, cacheDir string) (v Verdict, ok bool, err error) {
 	version, err := QEMUVersion(ctx, arch)
 	if err != nil {
@@ -94,22 +92,21 @@ func Known(ctx context.Context, arch, cacheDir string) (v Verdict, ok bool, err 
 	if err != nil {
 		return Verdict{}, false, err
 	}
-	v, ok = key.load(cacheDir)
-	return v, ok, nil
+	if earlier, ok := key.load(cacheDir); ok {
+		return earlier, true, nil
+	}
+	return v, false, nil
 }
 
-// tryKVM returns an earlier verdict, or tries the candidates and keeps what it found.
-func (c ProbeConfig) tryKVM(ctx context.Context, v Verdict) (Verdict, error) {
-	key, err := newVerdictKey(v.QEMU)
-	if err != nil {
-		return Verdict{}, err
-	}
-	if known, ok := key.load(c.CacheDir); ok && !c.Again {
-		return known, nil
-	}
-	v, booted, err := c.tryCandidates(ctx, v)
+// tryKVM tries the candidates and keeps what it found.
+func (c ProbeConfig) tryKVM(ctx context.Context, qemu string) (Verdict, error) {
+	v, booted, err := c.tryCandidates(ctx, Verdict{Accel: Accel{}.orDefault(), QEMU: qemu})
 	if err != nil || !booted {
 		return v, err
+	}
+	key, err := newVerdictKey(qemu)
+	if err != nil {
+		return Verdict{}, err
 	}
 	return v, key.store(c.CacheDir, v)
 }

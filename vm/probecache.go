@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -39,13 +39,10 @@ func newVerdictKey(qemu string) (verdictKey, error) {
 
 // cpuModel finds the model's name in /proc/cpuinfo; it is empty where the architecture has no such line.
 func cpuModel(cpuinfo string) string {
-	for line := range strings.Lines(cpuinfo) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
+	return append(modelLine.FindStringSubmatch(cpuinfo), "", "")[1]
 }
+
+var modelLine = regexp.MustCompile(`(?m)^model name\s*:[ \t]*(.*?)[ \t]*$`)
 
 // entry is the file of a verdict. The key is in it for people, and to be compared.
 type entry struct {

@@ -29,11 +29,11 @@ func (m *Machine) Restore(ctx context.Context, dir string) (*Process, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
+	var state []byte
 	about, err := readManifest(dir)
-	if err != nil {
-		return nil, fmt.Errorf("restore: %w", err)
+	if err == nil {
+		state, err = about.readState(dir)
 	}
-	state, err := about.readState(dir)
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}

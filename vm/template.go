@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,9 +85,7 @@ func (t *template) makeRAM() error {
 	return nil
 }
 
-func (m *Machine) memoryBytes() int64 {
-	return int64(orDefault(m.MemoryMiB, DefaultMemoryMiB)) << 20
-}
+func (m *Machine) memoryBytes() int64 { return int64(cmp.Or(m.MemoryMiB, DefaultMemoryMiB)) << 20 }
 
 // discard removes every file of the template, the manifest first.
 func (t *template) discard() {
@@ -181,8 +180,7 @@ func (p *Process) migrate(ctx context.Context, command string, carry func(net.Co
 	defer state.ours.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(ctx, func() { state.ours.Close() })
-	defer stop()
+	defer context.AfterFunc(ctx, func() { state.ours.Close() })()
 	err = p.monitor.pass(ctx, "state", state.theirs)
 	state.theirs.Close() // QEMU has its own
 	if err == nil {
