@@ -102,24 +102,20 @@ func interruptible(env Env) (context.Context, func()) {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	endWhenUnread(env, cancel)
-	done := make(chan struct{})
 	go func() {
-		for n := 0; ; n++ {
-			select {
-			case <-done:
-				return
-			case <-signals:
-			}
-			if n > 0 {
+		again := false
+		for range signals {
+			if again {
 				showCursor(env.Stderr.file)
 				os.Exit(exitInterrupted)
 			}
+			again = true
 			cancel()
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
-		close(done)
+		close(signals)
 		cancel()
 	}
 }

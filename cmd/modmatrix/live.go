@@ -22,44 +22,54 @@ type live struct {
 	size  func() (width, height int)
 	color bool
 
-	mu       sync.Mutex
-	board    *report.Board
-	notices  []string // to be left behind above the view
-	stopping bool
-	drawn    []string // the lines on the terminal, cursor below the last
+	stopping func() bool
 
-	done, ended chan struct{}
-	once        sync.Once
+	mu      sync.Mutex
+	board   *report.Board
+	notices []string // to be left behind above the view
+	drawn   []string // the lines on the terminal, cursor below the last
+
+	close func() // takes the view off the terminal and gives the cursor back
 }
 
 // newLive starts the view on out. It reads no keys and handles no signals: Ctrl-C is the run's business, and ctx
 // ends with it.
 func newLive(ctx context.Context, out *output, color bool) *live {
-	l := &live{out: out, color: color, board: report.NewBoard(time.Now()), done: make(chan struct{}), ended: make(chan struct{}),
+	l := &live{out: out, color: color, board: report.NewBoard(time.Now()), stopping: func() bool { return ctx.Err() != nil },
 		size: func() (int, int) { w, h, _ := terminal(out.file); return w, h }}
 	_, _ = io.WriteString(out, ansi.HideCursor)
-	go l.loop(ctx)
+	l.start()
 	return l
 }
 
-func (l *live) loop(ctx context.Context) {
-	defer close(l.ended)
-	beat := time.NewTicker(redraw)
-	defer beat.Stop()
-	interrupted := ctx.Done()
-	for {
-		select {
-		case <-l.done:
-			return
-		case <-interrupted:
-			interrupted = nil
-			l.mu.Lock()
-			l.stopping = true
-			l.mu.Unlock()
-		case now := <-beat.C:
-			l.draw(now)
+func (l *live) start() {
+	stop := every(redraw, l.draw)
+	l.close = sync.OnceFunc(func() {
+		stop()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		width, _ := l.size()
+		_, _ = io.WriteString(l.out, l.erase(width)+ansi.ShowCursor)
+	})
+}
+
+// every calls do again and again, until the function that it returns has returned.
+func every(beat time.Duration, do func(now time.Time)) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(beat)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-ticker.C:
+				do(now)
+			}
 		}
-	}
+	}()
+	return sync.OnceFunc(func() { close(done); <-ended })
 }
 
 func (l *live) event(e results.Event) {
@@ -79,7 +89,7 @@ func (l *live) draw(now time.Time) {
 	defer l.mu.Unlock()
 	width, height := l.size()
 	text := l.erase(width)
-	view := l.board.View(report.Frame{Width: width, Height: height, Now: now, Color: l.color, Stopping: l.stopping})
+	view := l.board.View(report.Frame{Width: width, Height: height, Now: now, Color: l.color, Stopping: l.stopping()})
 	_, _ = io.WriteString(l.out, text+view)
 	l.drawn = strings.Split(strings.TrimSuffix(view, "\n"), "\n")
 }
@@ -101,16 +111,4 @@ func (l *live) erase(width int) string {
 	}
 	l.notices = nil
 	return text
-}
-
-// close takes the view off the terminal and gives the cursor back.
-func (l *live) close() {
-	l.once.Do(func() {
-		close(l.done)
-		<-l.ended
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		width, _ := l.size()
-		_, _ = io.WriteString(l.out, l.erase(width)+ansi.ShowCursor)
-	})
 }

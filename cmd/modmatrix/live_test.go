@@ -18,9 +18,10 @@ func TestLiveViewLeavesOnlyNoticesBehind(t *testing.T) {
 	board := report.NewBoard(dawn)
 	board.Add(results.Event{Kind: results.EventPlan, Text: "mydriver", Cells: []results.Cell{{Target: "6.1", Suite: "lifecycle"}}, Time: dawn})
 	var out bytes.Buffer
-	l := &live{out: &out, board: board, size: func() (int, int) { return 80, 24 }, done: make(chan struct{}), ended: make(chan struct{})}
+	l := &live{out: &out, board: board, size: func() (int, int) { return 80, 24 }}
 	ctx, cancel := context.WithCancel(t.Context())
-	go l.loop(ctx)
+	l.stopping = func() bool { return ctx.Err() != nil }
+	l.start()
 	l.draw(dawn.Add(30 * time.Second))
 	l.event(results.Event{Kind: results.EventNotice, Text: "guests are emulated\x1b[2J"})
 	l.draw(dawn.Add(31 * time.Second))

@@ -43,12 +43,8 @@ func showCursor(f *os.File) {
 
 // suiteName is how results name a suite that was given by folder.
 func suiteName(given string) string {
-	if given == harness.Lifecycle {
-		return given
+	if abs, err := filepath.Abs(given); err == nil && given != harness.Lifecycle {
+		given = abs
 	}
-	abs, err := filepath.Abs(given)
-	if err != nil {
-		return filepath.Base(given)
-	}
-	return filepath.Base(abs)
+	return filepath.Base(given)
 }

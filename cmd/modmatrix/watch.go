@@ -82,31 +82,17 @@ type textLines struct {
 	w        io.Writer
 	longOnly bool // only what takes long, and each notice once
 
-	mu        sync.Mutex
-	progress  report.Progress
-	noted     map[string]bool
-	done      chan struct{}
-	closeOnce sync.Once
+	mu       sync.Mutex
+	progress report.Progress
+	noted    map[string]bool
+	close    func()
 }
 
 func newTextLines(w io.Writer, verbose bool) *textLines {
-	t := &textLines{w: w, progress: report.Progress{Verbose: verbose}, noted: map[string]bool{}, done: make(chan struct{})}
-	go func() {
-		beat := time.NewTicker(time.Second)
-		defer beat.Stop()
-		for {
-			select {
-			case <-t.done:
-				return
-			case now := <-beat.C:
-				t.long(now)
-			}
-		}
-	}()
+	t := &textLines{w: w, progress: report.Progress{Verbose: verbose}, noted: map[string]bool{}}
+	t.close = every(time.Second, t.long)
 	return t
 }
-
-func (t *textLines) close() { t.closeOnce.Do(func() { close(t.done) }) }
 
 func (t *textLines) event(e results.Event) {
 	t.mu.Lock()
