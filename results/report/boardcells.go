@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,10 +80,7 @@ func (r *boardRow) suite(i int) field {
 // doing says what goes on in the row now, with how long it takes already; short names the suite in it.
 func (r *boardRow) doing(f Frame, short bool) field {
 	if s := &r.fetch; s.busy() {
-		text := strings.TrimSpace(results.Plain(s.text))
-		if text == "" {
-			text = "fetching"
-		}
+		text := cmp.Or(results.Plain(s.text), "fetching")
 		switch {
 		case s.total > 0 && s.unit != "":
 			text = amount(s.done, s.total, s.unit) + " " + text

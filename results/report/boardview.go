@@ -45,30 +45,28 @@ func (b *Board) View(f Frame) string {
 }
 
 func (b *Board) footer(f Frame) string {
-	parts := []field{{text: clock(max(f.Now.Sub(b.began), 0)), ink: "dim"}}
-	judged := 0
-	var counts []field
-	for _, s := range results.Statuses {
-		if n := b.judged[s]; n > 0 {
-			judged += n
-			counts = append(counts, field{text: fmt.Sprintf("%d %s", n, strings.ToLower(string(s))), ink: ink(s)})
-		}
-	}
+	var parts []string
+	add := func(text string, with ink) { parts = append(parts, paint(text, with, f.Color)) }
+	add(clock(max(f.Now.Sub(b.began), 0)), "dim")
 	if b.cells > 0 {
-		parts = append(parts, field{text: fmt.Sprintf("%d/%d cells", judged, b.cells), ink: "dim"})
+		judged := 0
+		for _, n := range b.judged {
+			judged += n
+		}
+		add(fmt.Sprintf("%d/%d cells", judged, b.cells), "dim")
 	}
 	if left := b.ends.Sub(f.Now).Round(time.Second); left > 0 {
-		parts = append(parts, field{text: "about " + clock(left) + " left", ink: "dim"})
+		add("about "+clock(left)+" left", "dim")
 	}
-	parts = append(parts, counts...)
+	for _, s := range results.Statuses {
+		if n := b.judged[s]; n > 0 {
+			add(fmt.Sprintf("%d %s", n, strings.ToLower(string(s))), ink(s))
+		}
+	}
 	if f.Stopping {
-		parts = append(parts, field{text: "stopping; Ctrl-C again ends it at once", ink: ink(results.Miss)})
+		add("stopping; Ctrl-C again ends it at once", ink(results.Miss))
 	}
-	var texts []string
-	for _, p := range parts {
-		texts = append(texts, paint(p.text, p.ink, f.Color))
-	}
-	return "  " + strings.Join(texts, paint(" · ", "dim", f.Color))
+	return "  " + strings.Join(parts, paint(" · ", "dim", f.Color))
 }
 
 // table draws the rows with as many columns as the frame has room for.
@@ -125,8 +123,7 @@ func (b *Board) columns(f Frame, r *boardRow, stages, suites bool) (heads, line 
 
 // widths are those of all columns but the last. The labels of rows out of sight count too: nothing jumps when they come into it.
 func (b *Board) widths(grid [][]field) []int {
-	w := widths(grid)
-	w = w[:len(w)-1]
+	w := widths(grid)[:len(grid[0])-1]
 	for i := range w {
 		w[i] = max(w[i], stageRoom+gap)
 	}

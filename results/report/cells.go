@@ -14,10 +14,7 @@ const never = "–"
 
 // passed says whether rec got past stage.
 func passed(rec results.Record, stage results.Stage) bool {
-	if rec.Status == results.Pass {
-		return true
-	}
-	return rec.Stage != "" && slices.Index(results.Stages, rec.Stage) > slices.Index(results.Stages, stage)
+	return rec.Status == results.Pass || rec.Stage != "" && slices.Index(results.Stages, rec.Stage) > slices.Index(results.Stages, stage)
 }
 
 // stopped says whether rec was decided at one of stages, and not by a pass.
@@ -49,9 +46,9 @@ func buildCell(w results.Row) field {
 	var took int64
 	built, kept, fresh := false, false, false
 	for _, rec := range w.Cells {
-		built = built || passed(rec, results.StageBuild)
-		kept = kept || rec.Kept != nil
-		fresh = fresh || rec.Kept == nil && (passed(rec, results.StageBuild) || stopped(rec, results.StageFetch, results.StageBuild))
+		past := passed(rec, results.StageBuild)
+		built, kept = built || past, kept || rec.Kept != nil
+		fresh = fresh || rec.Kept == nil && (past || stopped(rec, results.StageFetch, results.StageBuild))
 		if !rec.Cached && rec.Kept == nil {
 			took = max(took, rec.Timings.Build)
 		}

@@ -154,20 +154,17 @@ func sameFault(a, b results.Splat) bool {
 
 // repeats says how often a fault struck again, and during what.
 func (out *explanation) repeats(later []results.Splat, s results.Splat) {
-	times, specs := 0, []string{}
+	later = slices.DeleteFunc(slices.Clone(later), func(o results.Splat) bool { return !sameFault(o, s) })
+	if len(later) == 0 {
+		return
+	}
+	var specs []string
 	for _, o := range later {
-		if !sameFault(o, s) {
-			continue
-		}
-		times++
 		if name := fmt.Sprintf("%q", o.Spec); o.Spec != "" && !slices.Contains(specs, name) {
 			specs = append(specs, name)
 		}
 	}
-	if times == 0 {
-		return
-	}
-	text := "and " + Plural(times, "time") + " more"
+	text := "and " + Plural(len(later), "time") + " more"
 	if n := len(specs); n > 3 {
 		specs = append(specs[:2], fmt.Sprintf("and %d more specs", n-2))
 	}
@@ -203,13 +200,11 @@ func (out *explanation) buildFault(f *results.BuildFault, label string) {
 	for i, l := range f.Shown {
 		if i == 0 {
 			out.line("error", l)
-			continue
+		} else {
+			out.source(l)
 		}
-		out.source(l)
 	}
-	if f.Unknown != "" {
-		out.line("headers", f.Unknown)
-	}
+	out.line("headers", f.Unknown)
 	writeChanges(out, f.Changes, f.Good, label)
 	if len(f.Guard) > 0 {
 		out.line("guard", "a suggestion, to be checked:")

@@ -62,20 +62,16 @@ func (f finding) heading() string {
 			where = string(f.rec.Stage)
 		}
 	}
-	parts := []string{results.Plain(f.rec.Target.Label())}
 	if where != "" {
-		parts = append(parts, where)
+		where = " · " + where
 	}
-	return strings.Join(parts, " · ") + ": " + f.rec.Why()
+	return results.Plain(f.rec.Target.Label()) + where + ": " + f.rec.Why()
 }
 
 // failed is the spec to look at, if it is a single one.
 func (f finding) failed() (results.Spec, bool) {
 	bad := slices.DeleteFunc(slices.Clone(f.rec.Specs), func(s results.Spec) bool { return s.Status != results.Fail })
-	if len(bad) != 1 {
-		return results.Spec{}, false
-	}
-	return bad[0], true
+	return append(bad, results.Spec{})[0], len(bad) == 1
 }
 
 // again is the command that runs the cell of the finding, and no other. What all suites share takes no suite.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
@@ -40,15 +41,11 @@ func writeMarkdownTable(out io.Writer, view [][]field) {
 	for i, line := range view {
 		var cells []string
 		for col, c := range line {
-			foreign := col == 0 || col == len(line)-1
-			if i == 0 {
-				foreign = col >= ownColumns
-			}
-			text := c.full()
+			text, last := c.full(), col == len(line)-1
 			switch {
-			case i == 0 && col == len(line)-1:
+			case i == 0 && last:
 				text = "CAUSE"
-			case foreign:
+			case i == 0 && col >= ownColumns, i > 0 && (col == 0 || last):
 				text = cellCode(text)
 			}
 			if c.ink == ink(results.Fail) {
@@ -91,20 +88,16 @@ func code(s string) string {
 	if s == "" {
 		return ""
 	}
-	longest, run := 0, 0
-	for _, r := range s {
-		run++
-		if r != '`' {
-			run = 0
+	fence, room := "`", ""
+	for _, run := range backticks.FindAllString(s, -1) {
+		if room = " "; len(run) >= len(fence) {
+			fence = run + "`"
 		}
-		longest = max(longest, run)
 	}
-	fence := strings.Repeat("`", longest+1)
-	if longest > 0 {
-		return fence + " " + s + " " + fence
-	}
-	return fence + s + fence
+	return fence + room + s + room + fence
 }
+
+var backticks = regexp.MustCompile("`+")
 
 // cellCode is code within a table, where a bar ends the cell even inside of a code span (GFM §4.10, tables).
 // A backslash of the text itself is kept away from the bar, lest it escapes our own.

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,11 +18,8 @@ type Progress struct {
 	underway map[stageKey]*underway
 }
 
-// stageKey distinguishes what goes on at the same time.
-type stageKey struct {
-	target, suite, guest string
-	stage                results.Stage
-}
+// stageKey distinguishes what goes on at the same time: target, suite, guest and stage.
+type stageKey [4]string
 
 // underway is a stage that has begun and not ended.
 type underway struct {
@@ -39,11 +35,11 @@ func (p *Progress) Add(e results.Event, now time.Time) string {
 	if p.underway == nil {
 		p.underway = map[stageKey]*underway{}
 	}
-	key := stageKey{e.Target, e.Suite, e.Guest, e.Stage}
+	key := stageKey{e.Target, e.Suite, e.Guest, string(e.Stage)}
 	u, known := p.underway[key]
 	switch {
 	case e.Kind == results.EventRecord:
-		maps.DeleteFunc(p.underway, func(k stageKey, _ *underway) bool { return k.target == e.Target && k.suite == e.Suite })
+		maps.DeleteFunc(p.underway, func(k stageKey, _ *underway) bool { return k[0] == e.Target && k[1] == e.Suite })
 	case e.Kind == results.EventStage && e.State == results.StateStart:
 		p.underway[key] = &underway{e, now, now}
 	case known && (e.Kind == results.EventSpec || e.State == results.StateProgress):
@@ -56,10 +52,7 @@ func (p *Progress) Add(e results.Event, now time.Time) string {
 
 // Long returns a line for each stage that has gone on for long without one.
 func (p *Progress) Long(now time.Time) (lines []string) {
-	byName := func(a, b stageKey) int {
-		return cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.suite, b.suite), cmp.Compare(a.guest, b.guest), cmp.Compare(a.stage, b.stage))
-	}
-	for _, key := range slices.SortedFunc(maps.Keys(p.underway), byName) {
+	for _, key := range slices.SortedFunc(maps.Keys(p.underway), func(a, b stageKey) int { return slices.Compare(a[:], b[:]) }) {
 		if u := p.underway[key]; now.Sub(u.shown) >= quietTime {
 			u.shown = now
 			lines = append(lines, stageLine(u.last, "… "+Seconds(now.Sub(u.began))+howFar(u.last)))
@@ -104,7 +97,6 @@ func stageLine(e results.Event, text string) string {
 }
 
 func (p *Progress) line(e results.Event) string {
-	text := results.Plain(e.Text)
 	switch {
 	case e.Kind == results.EventNotice:
 		return Note(e.Text)
@@ -123,7 +115,7 @@ func (p *Progress) line(e results.Event) string {
 	case e.State == results.StateCached:
 		return stageLine(e, cachedMark)
 	case e.State == results.StateFailed:
-		return stageLine(e, "FAILED  "+text)
+		return stageLine(e, "FAILED  "+results.Plain(e.Text))
 	}
 	return ""
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -89,20 +88,16 @@ func totals(m results.Matrix, elapsed time.Duration) string {
 	for _, w := range m.Rows {
 		count[w.Status()]++
 	}
-	line := Plural(count[results.Pass], "kernel") + " passes"
-	if count[results.Pass] != 1 {
-		line = strings.TrimSuffix(line, "es")
+	line := Plural(count[results.Pass], "kernel") + " pass"
+	if count[results.Pass] == 1 {
+		line += "es"
 	}
 	for _, t := range []struct {
 		status    results.Status
 		one, many string
 	}{{results.Fail, "fails", "fail"}, {results.Error, "broke", "broke"}, {results.Miss, "did not run", "did not run"}, {results.Skip, "skipped", "skipped"}} {
-		switch n := count[t.status]; n {
-		case 0:
-		case 1:
-			line += ", 1 " + t.one
-		default:
-			line += ", " + strconv.Itoa(n) + " " + t.many
+		if n := count[t.status]; n > 0 {
+			line += fmt.Sprintf(", %d %s", n, map[bool]string{true: t.one, false: t.many}[n == 1])
 		}
 	}
 	if elapsed > 0 {
