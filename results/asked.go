@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 )
@@ -30,9 +31,4 @@ func (a Asked) Command() []string {
 }
 
 // Suite is what to give --suite for a suite of that name.
-func (a Asked) Suite(name string) string {
-	if given, ok := a.Suites[name]; ok {
-		return given
-	}
-	return name
-}
+func (a Asked) Suite(name string) string { return cmp.Or(a.Suites[name], name) }

@@ -142,10 +142,7 @@ func (j *Journal) Restart(h Head, kept []Record) error {
 }
 
 // Begin says what run the records are of, again where more is known of it.
-func (j *Journal) Begin(h Head) error {
-	h.Schema = JournalSchema
-	return j.write(line{Head: &h})
-}
+func (j *Journal) Begin(h Head) error { return j.Restart(h, nil) }
 
 // Append writes rec and returns when it is on the disk. A later record of the same cell replaces it.
 func (j *Journal) Append(rec Record) error { return j.write(line{Record: &rec}) }
@@ -162,8 +159,7 @@ func (j *Journal) write(l line) error {
 	data = append(plainJSON(data), '\n')
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_, err = j.f.WriteAt(data, j.end)
-	if err == nil {
+	if _, err = j.f.WriteAt(data, j.end); err == nil {
 		err = j.f.Sync()
 	}
 	if err != nil {
@@ -210,26 +206,29 @@ type journalKey struct{ label, suite string }
 
 func (log *Log) add(l line, place map[journalKey]int) {
 	log.Finished = l.Finished
-	switch {
-	case l.Head != nil:
+	if l.Head != nil {
 		log.Head = l.Head
 		if len(l.Kept) > 0 {
 			log.Records = nil
 			clear(place)
 		}
-		for _, rec := range l.Kept {
-			log.add(line{Record: &rec}, place)
-		}
-	case l.Record != nil:
-		key := journalKey{l.Record.Target.Label(), l.Record.Suite}
-		i, ok := place[key]
-		if !ok {
-			place[key] = len(log.Records)
-			log.Records = append(log.Records, *l.Record)
-			return
-		}
-		log.Records[i] = *l.Record
 	}
+	for _, rec := range l.records() {
+		key := journalKey{rec.Target.Label(), rec.Suite}
+		if i, ok := place[key]; ok {
+			log.Records[i] = rec
+			continue
+		}
+		place[key] = len(log.Records)
+		log.Records = append(log.Records, rec)
+	}
+}
+
+func (l line) records() []Record {
+	if l.Record == nil {
+		return l.Kept
+	}
+	return []Record{*l.Record}
 }
 
 func parseLine(text []byte) (line, error) {
@@ -240,16 +239,13 @@ func parseLine(text []byte) (line, error) {
 	switch {
 	case l.Head != nil && l.Head.Schema != JournalSchema:
 		return l, fmt.Errorf("schema is %q, not %q: made by another version", Plain(l.Head.Schema), JournalSchema)
-	case l.Record != nil:
-		return l, l.Record.check()
-	case l.Head != nil:
-		for _, rec := range l.Kept {
-			if err := rec.check(); err != nil {
-				return l, err
-			}
-		}
-	case l.Head == nil && !l.Finished:
+	case l.Head == nil && l.Record == nil && !l.Finished:
 		return l, errors.New("neither head nor record")
+	}
+	for _, rec := range l.records() {
+		if err := rec.check(); err != nil {
+			return l, err
+		}
 	}
 	return l, nil
 }

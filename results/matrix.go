@@ -57,10 +57,9 @@ func (r *Results) Matrix() Matrix {
 			m.Rows = append(m.Rows, Row{Target: rec.Target})
 		}
 	}
-	for i := range m.Rows {
+	for i, w := range m.Rows {
 		for _, s := range m.Suites {
-			m.Rows[i].Cells = append(m.Rows[i].Cells, Record{Target: m.Rows[i].Target, Suite: s, Status: Miss,
-				Reason: "there is no record of this cell"})
+			m.Rows[i].Cells = append(m.Rows[i].Cells, Record{Target: w.Target, Suite: s, Status: Miss, Reason: "there is no record of this cell"})
 		}
 	}
 	for _, rec := range r.Records {
@@ -102,11 +101,8 @@ const (
 // ExitCode is what the process that made or read r ends with. A cell without a record counts as MISS, a status
 // that nobody knows as ERROR, and no record at all is not a pass.
 func (r *Results) ExitCode() int {
-	worst := Miss
-	for i, w := range r.Matrix().Rows {
-		if i == 0 {
-			worst = ""
-		}
+	var worst Status
+	for _, w := range r.Matrix().Rows {
 		worst = worst.Worse(w.Status())
 	}
 	switch worst {

@@ -1,5 +1,7 @@
 package results
 
+import "slices"
+
 // Status is the verdict on one cell, in KCIDB's words (kcidb_io/schema/v05_00.py).
 // The zero value is invalid: a cell that nobody judged has no status, and is never a pass.
 type Status string
@@ -18,10 +20,8 @@ var Statuses = []Status{Fail, Error, Miss, Pass, Skip}
 
 // rank is the place in Statuses; an unknown status ranks as bad as ERROR, so that it can never hide one.
 func (s Status) rank() int {
-	for i, known := range Statuses {
-		if s == known {
-			return i
-		}
+	if i := slices.Index(Statuses, s); i >= 0 {
+		return i
 	}
 	return 1
 }
@@ -29,12 +29,7 @@ func (s Status) rank() int {
 // Worse returns the one of s and t that decides when both are rolled up.
 // The zero value gives way to anything.
 func (s Status) Worse(t Status) Status {
-	switch {
-	case s == "":
-		return t
-	case t == "":
-		return s
-	case t.rank() < s.rank():
+	if s == "" || t != "" && t.rank() < s.rank() {
 		return t
 	}
 	return s

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,11 +30,9 @@ func (r *Results) WhyUntested() string {
 		cells = fmt.Sprintf("all %d cells were skipped", n)
 	}
 	more := ""
-	switch n := len(reasons) - 1; n {
-	case 0:
-	case 1:
+	if n := len(reasons) - 1; n == 1 {
 		more = " (and 1 other reason)"
-	default:
+	} else if n > 1 {
 		more = fmt.Sprintf(" (and %d other reasons)", n)
 	}
 	return fmt.Sprintf("%s: %s%s; %s", cells, reasons[0], more, skipCure(r.Records[0]))
@@ -54,11 +53,5 @@ func skipCure(rec Record) string {
 
 // Why is the reason in one line; a record without one is described by its code, and is never silent.
 func (rec Record) Why() string {
-	switch {
-	case rec.Reason != "":
-		return Plain(rec.Reason)
-	case rec.Code != "":
-		return Plain(string(rec.Code))
-	}
-	return string(rec.Status) + " without a reason"
+	return cmp.Or(Plain(rec.Reason), Plain(string(rec.Code)), string(rec.Status)+" without a reason")
 }

@@ -31,13 +31,11 @@ func candidate(rest string) bool {
 
 // chunk cuts the leading run of digits, or of anything but digits, off s.
 func chunk(s string) (head, tail string) {
-	digits := isDigit(s[0])
-	for i := range len(s) {
-		if isDigit(s[i]) != digits {
-			return s[:i], s[i:]
-		}
+	rest := strings.TrimLeft(s, "0123456789")
+	if rest == s {
+		rest = s[strings.IndexAny(s+"0", "0123456789"):]
 	}
-	return s, ""
+	return s[:len(s)-len(rest)], rest
 }
 
 func compareChunks(p, q string) int {
