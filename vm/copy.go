@@ -58,14 +58,12 @@ func (c *copiers) wait(limit time.Duration) error {
 		select {
 		case err := <-c.done:
 			errs = append(errs, err)
-			continue
 		case <-late:
+			for _, conn := range c.conns {
+				conn.Close()
+			}
+			return errors.Join(append(errs, fmt.Errorf("the writer of a channel did not return within %v after the guest's end", limit))...)
 		}
-		for _, conn := range c.conns {
-			conn.Close()
-		}
-		errs = append(errs, fmt.Errorf("the writer of a channel did not return within %v after the guest's end", limit))
-		break
 	}
 	return errors.Join(errs...)
 }

@@ -1,8 +1,8 @@
 package vm
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -35,22 +35,20 @@ func (l *BoundedLog) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	n := len(p)
 	l.total += int64(n)
-	if room := cmp.Or(l.Head, DefaultHead) - len(l.head); room > 0 {
-		take := min(room, len(p))
-		l.head = append(l.head, p[:take]...)
-		p = p[take:]
-	}
-	l.writeTail(p)
+	l.writeTail(fillTo(&l.head, cmp.Or(l.Head, DefaultHead), p))
 	return n, nil
+}
+
+// fillTo appends to buf what has room in limit bytes, and returns the rest of p.
+func fillTo(buf *[]byte, limit int, p []byte) []byte {
+	n := min(len(p), max(limit-len(*buf), 0))
+	*buf = append(*buf, p[:n]...)
+	return p[n:]
 }
 
 func (l *BoundedLog) writeTail(p []byte) {
 	limit := cmp.Or(l.Tail, DefaultTail)
-	if room := limit - len(l.ring); room > 0 {
-		take := min(room, len(p))
-		l.ring = append(l.ring, p[:take]...)
-		p = p[take:]
-	}
+	p = fillTo(&l.ring, limit, p)
 	for len(p) > 0 {
 		n := min(len(p), limit-l.next)
 		l.drop(l.ring[l.next : l.next+n])

@@ -47,10 +47,7 @@ func (s *picks) add(p []byte) {
 		return
 	}
 	for len(p) > 0 {
-		n := min(len(p), max(pickStep+pickAhead-len(s.text), 0))
-		s.text = append(s.text, p[:n]...)
-		p = p[n:]
-		if len(s.text) < pickStep+pickAhead {
+		if p = fillTo(&s.text, pickStep+pickAhead, p); len(s.text) < pickStep+pickAhead {
 			return
 		}
 		step := len(wholeLines(s.text[:pickStep]))

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -221,13 +222,10 @@ func (p *Process) finish() {
 func (p *Process) verdict() Reason {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.reason != "":
-		return p.reason
-	case p.killed:
-		return HostKilled
+	if p.killed {
+		return cmp.Or(p.reason, HostKilled)
 	}
-	return QEMUDied
+	return cmp.Or(p.reason, QEMUDied)
 }
 
 // Wait returns when QEMU has ended and every byte of its channels was written. The outcome holds even with an error, which

@@ -28,11 +28,8 @@ func otherUser() (*user, error) {
 		return nil, nil
 	}
 	u, err := parseUser(os.Getenv(UserEnv))
-	if err != nil || u.uid == 0 {
+	if err != nil || u.uid == 0 || !mayBecome(u) {
 		return nil, err
-	}
-	if !mayBecome(u) {
-		return nil, nil
 	}
 	return u, nil
 }
@@ -107,12 +104,12 @@ func (u *user) mayRead(f *os.File) bool {
 	if err != nil {
 		return false
 	}
-	owner := info.Sys().(*syscall.Stat_t)
-	switch {
+	needed := os.FileMode(0o004)
+	switch owner := info.Sys().(*syscall.Stat_t); {
 	case owner.Uid == u.uid:
-		return info.Mode()&0o400 != 0
+		needed = 0o400
 	case owner.Gid == u.gid:
-		return info.Mode()&0o040 != 0
+		needed = 0o040
 	}
-	return info.Mode()&0o004 != 0
+	return info.Mode()&needed != 0
 }

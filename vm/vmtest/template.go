@@ -143,9 +143,6 @@ func (g *Guest) Payload() ([]byte, error) {
 	}
 }
 
-// IsClone reports whether the guest was restored from a template.
-func (g *Guest) IsClone() bool { return g.Arg("-incoming") != "" }
-
 // object is a value of the -object option.
 func (g *Guest) object(name string) string { return option(g.Arg("-object"), name) }
 
