@@ -143,8 +143,7 @@ type Progress struct {
 // Bytes is the unit of what is downloaded, unpacked or copied.
 const Bytes = "bytes"
 
-// What each field of a Target may hold. A target may be read from a stranger's lock, and its fields become parts of paths and
-// arguments of tools.
+// What each field of a Target may hold: it may come from a stranger's lock, and becomes parts of paths and arguments of tools.
 var (
 	releaseField  = regexp.MustCompile(`^[0-9][0-9A-Za-z.+_~-]{0,127}$`)
 	plainField    = regexp.MustCompile(`^([0-9A-Za-z][0-9A-Za-z.+_~-]{0,127})?$`)

@@ -121,8 +121,7 @@ type closureWalk struct {
 	err   error
 }
 
-// visit appends name's file after everything it needs. Hard dependencies have no cycles in a kernel that linked; soft ones may,
-// and the mark that is set before descending ends them.
+// visit appends name's file after everything it needs. The mark set before descending ends cycles, which soft dependencies may have.
 func (w *closureWalk) visit(name string) {
 	file, ok := w.deps.files[name]
 	if !ok || w.seen[name] {
@@ -194,7 +193,6 @@ func readModuleDeps(dir string) (moduleDeps, error) {
 	return d, nil
 }
 
-// eachLine calls do for every line that holds something and is no comment.
 func eachLine(r io.Reader, do func(line string) error) error {
 	scan := bufio.NewScanner(r)
 	scan.Buffer(nil, 1<<20)
@@ -210,8 +208,7 @@ func eachLine(r io.Reader, do func(line string) error) error {
 	return scan.Err()
 }
 
-// parseModulesDep reads "path: path path…". Paths are those of kmod's depmod, relative to the file; one that leads out of
-// the folder is refused, because its bytes would be read on the host.
+// parseModulesDep reads "path: path path…" of kmod's depmod. A path that leads out of the folder would be read on the host: it is refused.
 func parseModulesDep(r io.Reader) (map[string]moduleFile, error) {
 	files := map[string]moduleFile{}
 	err := eachLine(r, func(line string) error {
@@ -232,8 +229,7 @@ func parseModulesDep(r io.Reader) (map[string]moduleFile, error) {
 	return files, err
 }
 
-// parseSoftdep reads "softdep NAME pre: A B post: C" and keeps what comes before. Modules may state their soft dependencies
-// without a mark; those order nothing.
+// parseSoftdep reads "softdep NAME pre: A B post: C" and keeps what comes before; words without a mark order nothing.
 func parseSoftdep(r io.Reader) (map[string][]string, error) {
 	before := map[string][]string{}
 	err := eachLine(r, func(line string) error {

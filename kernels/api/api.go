@@ -92,14 +92,12 @@ func findTelltale(old, fresh *Headers, c *results.Change) {
 	}
 }
 
-// keywords say nothing about what is declared.
 var keywords = map[string]bool{"struct": true, "union": true, "enum": true, "const": true, "unsigned": true, "signed": true, "long": true, "short": true,
 	"int": true, "char": true, "void": true, "bool": true, "extern": true, "static": true, "inline": true, "volatile": true, "typedef": true, "define": true}
 
 var cName = regexp.MustCompile(`[A-Za-z_]\w{2,}`)
 
-// called is a function's name with the first word of its arguments, as a line of the header has them; empty where none does. The
-// dot is a bracket, which make would take for its own.
+// called is a function's name with the first word of its arguments, as a line of the header has them; a dot stands for the bracket, which make would take for its own.
 func called(h *Headers, d *results.Decl, name string) string {
 	text, _ := h.read(d.File)
 	at := regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\(([A-Za-z_]\w*)`)
@@ -129,8 +127,7 @@ func phrases(h *Headers, d *results.Decl, name string) (all []string) {
 
 var noWord = regexp.MustCompile(`\W`)
 
-// saysOnly notes that file has word in one tree, if it is in the other tree as well, and has it nowhere there. What was noted
-// first stays.
+// saysOnly notes the first word that file has in one tree and, though the other tree has the file, not there.
 func saysOnly(c *results.Change, file, word string, isNew bool, other *Headers) {
 	if c.Telltale != "" || word == "" || !strings.HasPrefix(file, "include/") {
 		return

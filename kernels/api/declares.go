@@ -36,7 +36,6 @@ func mentions(text []byte, id results.Ident) bool {
 	return strings.Contains(string(text), id.Name)
 }
 
-// matcher looks for one name.
 type matcher struct {
 	at   int
 	id   results.Ident
@@ -48,7 +47,6 @@ var (
 	keyword = regexp.MustCompile(`^(?:return|if|else|for|while|do|switch|goto|case)\b`)
 )
 
-// look calls found with the declaration in s, if there is one.
 func (w matcher) look(file string, s statement, found func(d results.Decl, holder bool)) {
 	decl := func(form, text string, line int) results.Decl {
 		return results.Decl{Form: form, Text: short(text), File: file, Line: line}
@@ -148,7 +146,6 @@ func (w matcher) member(s statement) (text string, line int, ok bool) {
 	return "", 0, false
 }
 
-// constant finds w's name among those of an enum.
 func (w matcher) constant(s statement) (text string, line int, ok bool) {
 	line = s.at
 	for part := range strings.SplitAfterSeq(s.body, ",") {

@@ -8,8 +8,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// maxFaults bounds how many names one build is asked about: what lacks more than that lacks a whole subsystem, and the first
-// few show which.
+// maxFaults bounds the names that one build is asked about: what lacks more lacks a whole subsystem, and the first few show which.
 const maxFaults = 12
 
 // fault is one way in which a compiler or modpost says that a name is not what the module takes it for.
@@ -65,7 +64,6 @@ func Faults(log string) []results.Ident {
 	return ids
 }
 
-// faultIn finds the name at fault in a line; below shows more of it.
 func faultIn(line string, below []string) (results.Ident, bool) {
 	if !strings.Contains(line, "rror: ") && !strings.Contains(line, "undefined") && !strings.Contains(line, "note: expected") {
 		return results.Ident{}, false

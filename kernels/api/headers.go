@@ -142,7 +142,6 @@ func (h *Headers) holders(names []string) map[string][]string {
 	return found
 }
 
-// read returns the text of a header that a Decl names.
 func (h *Headers) read(file string) ([]byte, bool) {
 	for _, d := range h.dirs {
 		if name, ok := strings.CutPrefix(file, d.name+"/"); ok {
@@ -172,8 +171,7 @@ func wantsHeader(file string, ids []results.Ident, add func(int, results.Decl, b
 	}
 }
 
-// exports finds symbols in Module.symvers: lines of CRC, symbol, module, kind and namespace (Linux
-// Documentation/kbuild/modules.rst).
+// exports finds symbols in Module.symvers: CRC, symbol, module, kind, namespace (Linux Documentation/kbuild/modules.rst).
 func (h *Headers) exports(ids []results.Ident, add func(int, results.Decl, bool)) {
 	if h.symvers == "" || !slices.ContainsFunc(ids, func(id results.Ident) bool { return id.Kind == Symbol }) {
 		return

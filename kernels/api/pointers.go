@@ -25,8 +25,7 @@ var (
 // maxQuoted is how many lines below an error may show what it is about.
 const maxQuoted = 8
 
-// pointerFault finds in a line that a pointer to a function has another type than the kernel wants, and in those below it the
-// name of the member.
+// pointerFault finds in a line a pointer to a function of the wrong type, and in those below it the name of the member.
 func pointerFault(line string, below []string) (results.Ident, bool) {
 	m := strangePointer.FindStringSubmatch(line)
 	if m == nil {
@@ -58,8 +57,7 @@ func pointerFault(line string, below []string) (results.Ident, bool) {
 	return results.Ident{Name: name, Kind: Pointer, Wants: m[1], Given: m[2]}, name != ""
 }
 
-// settle puts in the place of each pointer among ids the member, or the typedef, that changed its type between the two trees.
-// One that is found nowhere stays, and is unseen.
+// settle replaces each pointer among ids by the member, or the typedef, that changed its type between the two trees, if one is found.
 func settle(old, fresh *Headers, ids []results.Ident) []results.Ident {
 	var names []string
 	for _, id := range ids {
@@ -109,7 +107,6 @@ func settleOne(old, fresh *Headers, id results.Ident, structs []string) results.
 	return id
 }
 
-// typeWord is the type of a member that is declared as "TYPE NAME"; empty where it is more than a word.
 func typeWord(text, name string) string {
 	t, ok := strings.CutSuffix(text, " "+name)
 	if !ok || !wordOnly.MatchString(t) {
@@ -133,8 +130,7 @@ func fits(text, name, of string) bool {
 	return ok && a == b
 }
 
-// signature writes the type of a pointer to a function called name in one way, without the names of its arguments; ok is false
-// for what is no such pointer.
+// signature writes the type of a pointer to a function called name in one way, without the names of its arguments, if text is one.
 func signature(text, name string) (plain string, ok bool) {
 	text = strings.TrimPrefix(fold(text), "typedef ")
 	m := regexp.MustCompile(`^([^()]*)\( ?\* ?` + regexp.QuoteMeta(name) + ` ?\) ?\((.*)\)$`).FindStringSubmatch(text)

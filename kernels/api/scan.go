@@ -182,7 +182,6 @@ func endsFunction(head []byte) bool {
 
 var aggregate = regexp.MustCompile(`^(?:typedef\s+)?(?:struct|union|enum)\b[^()]*$`)
 
-// end closes the statement.
 func (s *scanner) end() {
 	if text := fold(s.head.String()); text != "" {
 		s.found(statement{text: text, body: s.body.String(), line: s.start, at: s.first})
@@ -191,10 +190,8 @@ func (s *scanner) end() {
 	s.body.Reset()
 }
 
-// fold makes all white space single blanks.
 func fold(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// short bounds a text for a report.
 func short(s string) string {
 	if len(s) > maxText {
 		return strings.ToValidUTF8(s[:maxText], "") + " …"

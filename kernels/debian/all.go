@@ -12,14 +12,12 @@ import (
 	"pault.ag/go/debian/version"
 )
 
-// allSuites is the name that means every suite.
 const allSuites = "all"
 
 // realtime is the flavour that is asked for besides the standard one.
 const realtime = "rt-" + arch
 
-// every are the suites that allSuites means, as far as the archive has them; of two that hold the same kernel, the one that comes
-// first is taken: its root is the more stable one.
+// every are the suites that allSuites means, of those that the archive has; those with the more stable roots come first.
 var every = []string{"bullseye", "bullseye-backports", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "forky", "sid", "experimental"}
 
 // resolveAll finds the newest kernel of each series in each release that is supported, and the real-time one of the newest
@@ -52,7 +50,6 @@ func (s *Source) resolveAll(ctx context.Context, sel kernels.Selector) (kernels.
 	return res, nil
 }
 
-// askEvery asks all suites at once.
 func (s *Source) askEvery(ctx context.Context, version, flavour string) (answers []answer, notices [][]string, errs []error) {
 	answers, notices, errs = make([]answer, len(every)), make([][]string, len(every)), make([]error, len(every))
 	var wg sync.WaitGroup
@@ -64,7 +61,6 @@ func (s *Source) askEvery(ctx context.Context, version, flavour string) (answers
 	return answers, notices, errs
 }
 
-// addRealtime adds the real-time kernel of the newest one.
 func (s *Source) addRealtime(ctx context.Context, res kernels.Resolution) (kernels.Resolution, error) {
 	if len(res.Targets) == 0 {
 		return res, nil
@@ -156,8 +152,7 @@ func (m *merged) noteLeft(o offer, series string, taken []offer) {
 	}
 }
 
-// resolution is all of it, the oldest first. A kernel that is not complete counts where its series has none that is; a newer
-// one is noted.
+// resolution is all of it, the oldest first. An incomplete kernel counts where its series has no other; a newer one is noted.
 func (m *merged) resolution() kernels.Resolution {
 	var a answer
 	for series := range m.found {
@@ -198,7 +193,6 @@ func imageVersion(t kernels.Target) string {
 
 func older(a, b string) bool { return compareVersions(a, b) < 0 }
 
-// compareVersions orders as dpkg does.
 func compareVersions(a, b string) int {
 	va, errA := version.Parse(a)
 	vb, errB := version.Parse(b)
@@ -230,8 +224,7 @@ func (st *state) newerElsewhere(ctx context.Context, sel kernels.Selector, a ans
 	return notices
 }
 
-// atHand is the newest kernel of each series in st, where its index is there and of about the same day and the same archive as
-// that of the suite asking; else nothing.
+// atHand is the newest kernel of each series in st, if its index is about as old as that of the suite asking, and of the same archive.
 func (st *state) atHand(ctx context.Context, asking *state, flavour string) answer {
 	mark, theirs := st.stamp(), asking.stamp()
 	if mark.Updated.IsZero() || mark.Gone != "" || mark.Form != stampForm || mark.Given != theirs.Given || theirs.Updated.Sub(mark.Updated) >= maxAge {

@@ -21,8 +21,7 @@ func (st *state) apt(ctx context.Context, tool string, args ...string) (string, 
 	return tools.Run(ctx, cmd)
 }
 
-// configure writes apt's configuration: a state of its own, nothing but the indices of packages, no hooks of the host's; but
-// how the host reaches archives (proxy, credentials, timeouts) holds here too.
+// configure writes apt's configuration: a state of its own, no hooks of the host's, but the host's way to archives (proxy, credentials, timeouts).
 func (st *state) configure(ctx context.Context) error {
 	for _, dir := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(st.path(dir), 0o755); err != nil {
@@ -86,8 +85,7 @@ func hostAcquire(ctx context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// tools are apt's and dpkg's programs, and those that make roots. They are asked to end and may tidy up: mmdebstrap deletes its
-// half-made root then.
+// tools are apt's, dpkg's and mmdebstrap; asked to end, the latter deletes its half-made root.
 var tools = kernels.Tools{
 	Env: []string{"DEBIAN_FRONTEND=noninteractive"},
 	Cures: map[string]string{
@@ -147,7 +145,6 @@ func notRead(err error, keyring string) error {
 // server is how apt names whom it could not reach, behind a word: its name or address, the port, and the address once more.
 var server = regexp.MustCompile(`\b(to|resolve|resolving) (?:'[^']*'|\S+:\w+\b)(?: \([0-9a-fA-F]*[.:][0-9a-fA-F.:]*\))?`)
 
-// withoutAddress is what apt says of a connection in one line, without the address.
 func withoutAddress(why string) string {
 	return server.ReplaceAllString(strings.Join(strings.Fields(why), " "), "$1 its server")
 }

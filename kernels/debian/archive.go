@@ -45,9 +45,8 @@ var (
 	codename = regexp.MustCompile(`^(sid|unstable|experimental|stable|testing|oldstable|oldoldstable|buster|bullseye|bookworm|trixie|forky|duke)(-|$)`)
 )
 
-// archivesIn finds Debian's archives among the addresses that apt would read. Others use Debian's suite names too, rarely
-// more than one of them: the base with most of its suites wins, the first of those. Whatever is chosen here, its index
-// must be signed by Debian.
+// archivesIn finds Debian's archives among apt's addresses. Others use its suite names too, rarely more than one of them: the base with
+// most of its suites wins. Its index must be signed by Debian in any case.
 func archivesIn(uris string) archives {
 	var a archives
 	suites := map[string][]string{}
@@ -100,7 +99,6 @@ type suite struct {
 	lines []line
 }
 
-// line is one suite of an archive.
 type line struct {
 	suite    string
 	security bool // it lies in the security archive

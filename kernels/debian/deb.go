@@ -58,7 +58,6 @@ func (s *Source) deb(ctx context.Context, st *state, name string) (*Deb, error) 
 	return &Deb{p, filepath.Join(dir, debFile), filepath.Join(dir, debDir)}, nil
 }
 
-// newest finds the package in the suite's index.
 func (st *state) newest(ctx context.Context, name string) (kernels.Package, error) {
 	ix, err := st.packages(ctx, func(n string) bool { return n == name })
 	if err != nil {
@@ -70,7 +69,6 @@ func (st *state) newest(ctx context.Context, name string) (kernels.Package, erro
 	return ix[name][0].asPackage(), nil
 }
 
-// makeDeb downloads p into dir and unpacks it there.
 func (st *state) makeDeb(ctx context.Context, dir string, p kernels.Package) error {
 	title := strings.Join([]string{p.Name, p.Version, p.Arch}, " ")
 	files, err := st.download(ctx, "debs", p.SHA256, title, []kernels.Package{p}, func(kernels.Progress) {})

@@ -17,7 +17,6 @@ import (
 	"pault.ag/go/debian/version"
 )
 
-// pkg is what an index says of one package.
 type pkg struct {
 	name, arch, sha256 string
 	version            version.Version
@@ -38,7 +37,6 @@ type list struct {
 	path     string
 }
 
-// targets returns the indices that apt holds.
 func (st *state) targets(ctx context.Context) ([]list, error) {
 	out, err := st.apt(ctx, "apt-get", "indextargets", "--format", "$(RELEASE) $(CODENAME) $(FILENAME)", "Created-By: Packages")
 	if err != nil {
@@ -85,7 +83,6 @@ func (st *state) packages(ctx context.Context, wanted func(name string) bool) (i
 // index holds packages by name, the newest version first.
 type index map[string][]pkg
 
-// readIndex reads from the lists what wanted asks for.
 func readIndex(lists []list, wanted func(name string) bool) (index, error) {
 	found := index{}
 	for _, l := range lists {
@@ -109,8 +106,7 @@ func readIndex(lists []list, wanted func(name string) bool) (index, error) {
 	return found, nil
 }
 
-// scanIndex reads a Packages file, one paragraph for each package (deb822(5)). Of paragraphs that are not wanted it reads no
-// more than the name, which comes first.
+// scanIndex reads a Packages file (deb822(5)). Of paragraphs that are not wanted it reads no more than the name, which comes first.
 func scanIndex(r io.Reader, wanted func(name string) bool) ([]pkg, error) {
 	scan := bufio.NewScanner(r)
 	scan.Buffer(make([]byte, 64<<10), 4<<20)

@@ -18,14 +18,12 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// keptNote says that the store is the last to have a kernel.
 func keptNote(t kernels.Target) string {
 	_, suite := t.Origin()
 	return fmt.Sprintf("%s is gone from the archive's %s, and served from the store: once deleted there, it cannot be had again", t.Release, suite)
 }
 
-// addKept adds to what the index has for sel, or fails to have with err, what the archive dropped and the store still has.
-// It reports whether there was any.
+// addKept adds to what the index has for sel, or lacks by err, what the archive dropped and the store kept, if there is any.
 func (st *state) addKept(sel kernels.Selector, a answer, err error) (answer, bool, error) {
 	if err != nil {
 		if sel.Version == "" || !errors.Is(err, kernels.ErrNoMatch) && !isIncomplete(err) {
@@ -101,7 +99,6 @@ func (s *Source) stored() []kernels.Target {
 	return found
 }
 
-// has reports whether the tree of t is in the store.
 func (s *Source) has(t kernels.Target) bool {
 	_, hit := s.store.Look("trees", TreeID(t))
 	return hit
@@ -177,7 +174,6 @@ func (st *state) cached(sel kernels.Selector) (answer, bool) {
 	return st.recall(sel, mark)
 }
 
-// recall returns what sel resolved to by the index of mark.
 func (st *state) recall(sel kernels.Selector, mark stamp) (answer, bool) {
 	var m remembered
 	ok, _ := readJSON(st.memory(sel), &m)
@@ -206,7 +202,6 @@ func writeJSON(path string, v any) error {
 	return renameio.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// readJSON reports whether path held a v.
 func readJSON(path string, v any) (bool, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,7 +14,6 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// errNothing says that the archive has nothing to put in for what is needed.
 var errNothing = errors.New("there is nothing to put in")
 
 // Furnish returns tree with a root that has what needs asks for besides: each is a relation as the field Depends of a package has
@@ -68,8 +67,7 @@ func furnished(tree *kernels.Tree, root kernels.Root) (*kernels.Tree, error) {
 	return &next, nil
 }
 
-// further are mmdebstrap's arguments for what is at the host path from, with pkgs: half of the processor time that
-// all anew takes, and only they are downloaded. The copy is made by who may read it, and not by the user that root is in there.
+// further are mmdebstrap's arguments for pkgs on top of the root at from: half the work of a new one. The copy is made by who may read it.
 func further(from string, pkgs []string) []string {
 	return []string{"--variant=custom", "--setup-hook=sync-in '" + strings.ReplaceAll(from, "'", `'\''`) + "' /",
 		`--customize-hook=APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes --no-install-recommends -oDPkg::Chroot-Directory="$1" install -- ` + strings.Join(pkgs, " ")}

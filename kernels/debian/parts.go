@@ -85,12 +85,10 @@ func (ps parts) target(k kernel, lists []list, su suite) (kernels.Target, error)
 	return t, err
 }
 
-// hostCompiler is a compiler for the architecture that runs it. It is the same compiler, but only its long name is there:
-// with the plain package both names are, and kernels of one suite share one root.
+// hostCompiler has only a compiler's long name; the plain package has both, and with it kernels of one suite share a root.
 var hostCompiler = regexp.MustCompile(`^(gcc-\d+)-for-host$`)
 
-// rootOf is what the root is made of: the base suite, and packages. What needs a newer version than the base suite has is
-// named with its version, and the root then is one of the selected suite.
+// rootOf is the base suite and packages of the root. A package that needs the selected suite is named with its version, and so is that suite.
 func (ps parts) rootOf(lists []list, su suite) (base string, pkgs []string, err error) {
 	names := map[string]bool{}
 	for _, rel := range ps.root {
@@ -153,7 +151,6 @@ func compilerOf(rootPkgs []string) string {
 
 var compilerName = regexp.MustCompile(`^(gcc|clang)-\d+$`)
 
-// key is the text that identifies what a target's packages are made of.
 func key(t kernels.Target) string {
 	var b strings.Builder
 	for _, p := range t.Packages {

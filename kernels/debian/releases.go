@@ -10,8 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// everyRelease asks for each kernel by itself, not for the newest of its series. No selector that a person types has it: it is
-// no version.
+// everyRelease asks for each kernel, not for the newest of its series; it is no version that a selector can have.
 const everyRelease = "each"
 
 // Releases lists every kernel of a flavour ("" for the standard one) that any suite holds, each point release by itself, the

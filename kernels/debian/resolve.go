@@ -19,10 +19,8 @@ type kernel struct {
 	image   pkg
 }
 
-// upstream is the kernel's X.Y.Z, from the package's version.
 func (k kernel) upstream() string { return k.image.version.Version }
 
-// series is the kernel's X.Y.
 func (k kernel) series() string { return seriesOf(k.upstream()) }
 
 // seriesOf is X.Y of a version; a release candidate is one of what it is a candidate for.
@@ -36,7 +34,6 @@ func seriesOf(upstream string) string {
 // 6.1.0-0.deb11.52-amd64, 7.3-rc4-amd64.
 var imageName = regexp.MustCompile(`^linux-image-((\d[0-9a-z.+~]*(?:-(?:\d[0-9a-z.+~]*|rc\d+))*)-((?:[a-z]+[0-9a-z]*-)*` + arch + `))$`)
 
-// answer is what a selector names in one suite.
 type answer struct {
 	Found      []choice                   `json:"found"` // the oldest first
 	Incomplete []*kernels.IncompleteError `json:"incomplete,omitempty"`
@@ -100,8 +97,7 @@ func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 	return answer{Found: []choice{c}}, err
 }
 
-// chooseEach takes the newest complete kernel of every group in matching, which is sorted with the newest first; nil for here
-// is the group itself.
+// chooseEach takes the newest complete kernel of every group in matching, the newest of which is first. Without here, the group stands for it.
 func chooseEach(ix index, lists []list, su suite, matching, here []kernel, group func(kernel) string) (answer, error) {
 	var a answer
 	for len(matching) > 0 {
@@ -152,7 +148,6 @@ func choose(ix index, lists []list, su suite, matching, here []kernel) (choice, 
 	return choice{}, &kernels.IncompleteError{Release: found.release, Version: found.upstream(), Err: err}
 }
 
-// stale says that there is a newer kernel of the series than was chosen.
 func stale(chosen, series, newer, suite string, complete bool) string {
 	note := fmt.Sprintf("%s is not the newest %s kernel of %s: there is %s", chosen, series, suite, newer)
 	if !complete {
@@ -166,8 +161,7 @@ func newest(here []kernel, k kernel) kernel {
 	return here[slices.IndexFunc(here, func(o kernel) bool { return o.series() == k.series() })]
 }
 
-// kernelsIn lists the kernels of the chosen lines, the newest first. A metapackage looks like an image of a flavour
-// (linux-image-6.12-amd64), but depends on one.
+// kernelsIn lists the kernels of the chosen lines, the newest first. A metapackage is named like an image, but depends on one.
 func kernelsIn(ix index, su suite) []kernel {
 	var found []kernel
 	for name, pkgs := range ix {

@@ -56,7 +56,6 @@ func (st *state) phase() phase {
 	return mark.Support.phase(st.src.now())
 }
 
-// notices are what is to be said about the suite today.
 func (st *state) notices() []string {
 	mark := st.stamp()
 	lines := slices.Clone(mark.Notices)
@@ -118,8 +117,7 @@ func (st *state) supportIn(ctx context.Context, dir string, p kernels.Package, s
 	return nil
 }
 
-// supportOf finds a release in the table of dates: a line that names the columns, then one for each release, which ends where
-// no more is known.
+// supportOf finds a release in the table of dates. A line ends where no more is known.
 func supportOf(r io.Reader, release string) (begin, end time.Time, err error) {
 	rows := csv.NewReader(r)
 	rows.FieldsPerRecord = -1
@@ -148,7 +146,6 @@ func supportOf(r io.Reader, release string) (begin, end time.Time, err error) {
 	}
 }
 
-// column is the field called name of a row; "" where the row has none.
 func column(names, row []string, name string) string {
 	if i := slices.Index(names, name); i >= 0 && i < len(row) {
 		return row[i]

@@ -213,7 +213,6 @@ func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernel
 // TreeID is what the tree of a target of this source is called in the store, among the trees.
 func TreeID(t kernels.Target) string { return t.Release + "-" + short(key(t)) }
 
-// makeTree downloads and unpacks t's packages into dir.
 func (st *state) makeTree(ctx context.Context, dir string, root kernels.Root, t kernels.Target, report func(kernels.Progress)) error {
 	files, err := st.download(ctx, "trees", TreeID(t), t.Release, t.Packages, report)
 	if err != nil {

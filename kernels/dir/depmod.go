@@ -17,8 +17,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
-// depmod returns a folder that is /lib/modules/RELEASE: the kernel's own where depmod was run on it, else one in the store with
-// links to the modules, since depmod writes beside what it reads.
+// depmod returns a folder that is /lib/modules/RELEASE: the kernel's own if depmod ran on it, else one in the store with links to the modules.
 func (k Kernel) depmod(ctx context.Context, st *store.Store, digest string) (string, error) {
 	if k.Modules != "" && isFile(filepath.Join(k.Modules, "modules.dep")) {
 		return k.Modules, nil
@@ -40,8 +39,7 @@ func (k Kernel) depmod(ctx context.Context, st *store.Store, digest string) (str
 	return filepath.Join(dir, inside), nil
 }
 
-// linkModules lays out dir as modules_install would, with links instead of copies. A module that is listed and was not built is
-// left out, and reported when it is needed.
+// linkModules lays out dir as modules_install would, with links. A listed module that was not built is reported when it is needed.
 func (k Kernel) linkModules(dir string) error {
 	base, below := k.Modules, ""
 	if base == "" {
@@ -128,9 +126,8 @@ func (k Kernel) eachModule(do func(path string) error) error {
 	return scan.Err()
 }
 
-// orderedModule is the path of a module in a line of modules.order, which ends with .ko or with .o (Linux kernel commit
-// f65a486821cf, "kbuild: change module.order to list *.o instead of *.ko"), and which old kernels began with kernel/ for all;
-// "" for what leads out of the tree.
+// orderedModule is a module's path in a line of modules.order, which ends with .ko or, since Linux f65a486821cf, with .o; "" for what leads
+// out of the tree.
 func orderedModule(line string) string {
 	name := strings.TrimSpace(line)
 	name = strings.TrimSuffix(strings.TrimSuffix(name, ".o"), ".ko")

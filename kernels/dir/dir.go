@@ -82,8 +82,7 @@ func find(path string) (Kernel, error) {
 	return k, nil
 }
 
-// staged is where make modules_install put the modules, if that is below the build directory and they are not beside their
-// sources any more; "" where there is no such place.
+// staged is where make modules_install put the modules below the build directory; "" where they are beside their sources or nowhere.
 func staged(dir, release string) string {
 	if isFile(filepath.Join(dir, "modules.order")) || release == "" {
 		return ""

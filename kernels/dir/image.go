@@ -15,8 +15,7 @@ const maxRodata = 64 << 20
 
 var banner = regexp.MustCompile(`Linux version (\S+) \(`)
 
-// readImage returns the release that a bzImage or a vmlinux says that it is; "" where it does not say. An error says in a few words
-// why it boots on nothing here.
+// readImage returns the release in a bzImage or vmlinux, if it has one. An error says in a few words why it boots on nothing here.
 func readImage(path string) (release string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -52,8 +51,7 @@ func readBzImage(head []byte) (release string, err error) {
 	return "", nil
 }
 
-// readVmlinux asks for the note with QEMU's entry point (Linux arch/x86/platform/pvh/head.S); the vmlinux of headers
-// packages holds type information alone.
+// readVmlinux requires QEMU's entry point (Linux arch/x86/platform/pvh/head.S): the vmlinux of headers packages holds types alone.
 func readVmlinux(r io.ReaderAt) (release string, err error) {
 	f, err := elf.NewFile(r)
 	if err != nil {

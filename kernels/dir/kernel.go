@@ -28,7 +28,6 @@ type Kernel struct {
 // machine is what uname -m says on the only architecture that can be booted so far.
 const machine = "x86_64"
 
-// facts are what a look at a kernel found.
 type facts struct {
 	config  kconfig.Config
 	version string // X.Y.Z

@@ -17,8 +17,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
-// look finds out whether the kernel can be built against and booted. The first thing that is missing is the error, with its
-// cure: what comes first in a kernel's own build comes first here.
+// look finds out whether the kernel can be built against and booted. Errors name the cure, in the order of a kernel's own build.
 func (k Kernel) look(ctx context.Context) (facts, error) {
 	var f facts
 	for _, step := range []func(*facts) error{k.checkConfig, k.checkPrepared, k.checkImage, k.checkModules, k.checkNeeds} {
@@ -57,8 +56,7 @@ func (k Kernel) ownRelease() string {
 	return ""
 }
 
-// releaseWord keeps releases to what can be a file's name, as the kernel itself does (Linux Makefile, uts_len and
-// scripts/setlocalversion).
+// releaseWord keeps releases to what can be a file's name, as the kernel does (Linux Makefile, uts_len; scripts/setlocalversion).
 var releaseWord = regexp.MustCompile(`^[0-9][0-9A-Za-z.+_~-]{0,63}$`)
 
 // checkConfig asks for a configured tree of an architecture that can be booted, in folders that make can build in.
@@ -110,7 +108,6 @@ func titleOf(config kconfig.Config, path string) (arch, version string) {
 	return arch, version
 }
 
-// plainVersion is X.Y.Z of a longer text.
 func plainVersion(text string) string {
 	end := strings.IndexFunc(text, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
 	if end < 0 {
@@ -119,7 +116,6 @@ func plainVersion(text string) string {
 	return strings.TrimRight(text[:end], ".")
 }
 
-// checkPrepared asks for what a module is built with.
 func (k Kernel) checkPrepared(*facts) error {
 	if k.Release == "" {
 		return fmt.Errorf("%s is configured, but not built: make there", k.KDIR)
@@ -151,7 +147,6 @@ func checkTool(path string) error {
 	return nil
 }
 
-// checkImage asks for something to boot that is of this build.
 func (k Kernel) checkImage(f *facts) error {
 	if k.Image == "" {
 		return fmt.Errorf("%s holds no image (arch/x86/boot/bzImage): make there; a kernel that is installed here is host:%s", k.KDIR, k.Release)
@@ -168,7 +163,6 @@ func (k Kernel) checkImage(f *facts) error {
 	return nil
 }
 
-// checkModules asks for the kernel's own modules, if it has any.
 func (k Kernel) checkModules(f *facts) error {
 	if !f.config.Enabled("MODULES") {
 		return nil // one of the needs

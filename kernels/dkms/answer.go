@@ -32,14 +32,12 @@ type element struct {
 	index int
 }
 
-// values is what evaluating a dkms.conf for one target came to.
 type values struct {
 	set   map[element]string
 	match map[element]bool // of the regular expressions: which match the target
 	seen  []string         // further variables in capitals that were set meanwhile
 }
 
-// one is the plain value of a variable.
 func (v values) one(name string) string { return v.set[element{name, 0}] }
 
 // indexes lists those of an array, ascending.
@@ -95,7 +93,6 @@ func parseAnswer(data []byte) (values, error) {
 	}
 }
 
-// take reads one value or match.
 func (v values) take(kind string, next func() (string, error)) error {
 	name, err := next()
 	if err != nil {

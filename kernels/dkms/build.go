@@ -86,8 +86,7 @@ func (c *Conf) recipe(jobs int) kbuild.Recipe {
 	return r
 }
 
-// keptModules is where the link leads that stands for the folder in which dkms keeps what it built: POST_BUILD finds the modules
-// there, and may add to them (zfs does). It is gone with the step.
+// keptModules stands for the folder in which dkms keeps what it built: POST_BUILD finds the modules there, and may add to them (zfs does).
 const keptModules = "/tmp/kept"
 
 // kept pairs each module's file with the name that dkms keeps it by.
@@ -98,8 +97,7 @@ func (c *Conf) kept() (pairs []string) {
 	return pairs
 }
 
-// command is the line that builds the modules. Whatever begins with the letters make gets what dkms passes to make, a
-// program named makefoo too.
+// command is the line that builds the modules. dkms takes whatever begins with make for make, a program named makefoo too.
 func (c *Conf) command(release string, jobs int) string {
 	if rest, ok := strings.CutPrefix(c.Make, "make"); ok {
 		return "make -j" + strconv.Itoa(cmp.Or(jobs, 1)) + " KERNELRELEASE=" + release + rest
@@ -107,8 +105,7 @@ func (c *Conf) command(release string, jobs int) string {
 	return c.Make
 }
 
-// asSkip takes a script's word that it does not want the target: dkms ends with the exit code of a script that fails, and 77 is
-// how dkms itself says that a package is excluded.
+// asSkip makes a *SkipError of a script's exit code 77, by which dkms says that a package is excluded.
 func asSkip(err error) error {
 	var fault *kbuild.Error
 	if errors.As(err, &fault) && fault.ExitCode == excludedCode && ofScript(fault) {

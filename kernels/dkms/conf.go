@@ -45,8 +45,7 @@ func (c *Conf) Files() []string {
 	return files
 }
 
-// readConf draws the conclusions that dkms draws from the variables (read_conf and read_conf_strict in dkms), and returns
-// everything that dkms would refuse the file for, in its words.
+// readConf draws dkms's conclusions (read_conf, read_conf_strict), and returns all that it would refuse the file for.
 func readConf(v values, f facts, p *Package) (*Conf, []string) {
 	c := &Conf{
 		Name: v.one("PACKAGE_NAME"), Version: v.one("PACKAGE_VERSION"),
@@ -104,7 +103,6 @@ func readModules(v values) (modules []Module, faults []string) {
 	return modules, faults
 }
 
-// faults is what dkms refuses a record for.
 func (m Module) faults(i int) (faults []string) {
 	if m.Name == "" {
 		faults = append(faults, fmt.Sprintf("no BUILT_MODULE_NAME directive for record #%d", i))
@@ -124,7 +122,6 @@ func (m Module) faults(i int) (faults []string) {
 	return faults
 }
 
-// duplicates is what dkms refuses because two records say the same.
 func duplicates(modules []Module) (faults []string) {
 	built, dest := map[string]bool{}, map[string]bool{}
 	for i, m := range modules {

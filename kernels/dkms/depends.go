@@ -17,7 +17,6 @@ import (
 	"pault.ag/go/debian/version"
 )
 
-// debNeeds returns what a Debian package depends on.
 func debNeeds(ctx context.Context, file string) (needs []string, err error) {
 	out, err := exec.CommandContext(ctx, "dpkg-deb", "--field", file, "Depends").Output()
 	if err != nil {
@@ -60,11 +59,9 @@ func (p *Package) Lacking(tree *kernels.Tree) (needs []string) {
 	})
 }
 
-// installed holds the versions in which packages are there, by name. What another one provides in no certain version is there in
-// an empty one.
+// installed holds the versions in which packages are there, by name; what is provided in no certain version has an empty one.
 type installed map[string][]string
 
-// meet reports whether what is installed meets one alternative of a need.
 func (in installed) meet(p dependency.Possibility) bool {
 	return slices.ContainsFunc(in[p.Name], func(text string) bool {
 		if p.Version == nil {
@@ -110,8 +107,7 @@ func readStatus(lines *bufio.Scanner) installed {
 	return all
 }
 
-// blame takes the blame off a package that failed for want of what it says it needs: a script of its own, or something that is not
-// there. What a compiler has against its source is its own.
+// blame excuses a package whose script failed, or found something absent, for want of what it says it needs.
 func (p *Package) blame(err error, tree *kernels.Tree) error {
 	var fault *kbuild.Error
 	if !errors.As(err, &fault) {
@@ -133,7 +129,6 @@ func (p *Package) lackNotes(tree *kernels.Tree) (lines []string) {
 	return lines
 }
 
-// ofScript reports whether a script of the package failed, and not its make.
 func ofScript(fault *kbuild.Error) bool {
 	return strings.HasPrefix(fault.Reason, "PRE_BUILD ") || strings.HasPrefix(fault.Reason, "POST_BUILD ")
 }

@@ -147,7 +147,6 @@ func (p *Package) look(given, work string) (*Package, error) {
 	return p, nil
 }
 
-// openArchive unpacks the file at path into work and finds the source in there.
 func openArchive(ctx context.Context, path, work string) (*Package, error) {
 	to := filepath.Join(work, "source")
 	if err := os.Mkdir(to, 0o755); err != nil {
@@ -169,7 +168,6 @@ func openArchive(ctx context.Context, path, work string) (*Package, error) {
 	return findInTarball(path, to)
 }
 
-// findInDeb finds the one package below usr/src of an unpacked .deb.
 func findInDeb(given, dir string) (*Package, error) {
 	confs, err := filepath.Glob(filepath.Join(dir, "usr/src/*", ConfName))
 	if err != nil {

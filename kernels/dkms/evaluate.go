@@ -61,7 +61,6 @@ func (p *Package) Evaluate(ctx context.Context, tree *kernels.Tree) (*Conf, erro
 	return conf, nil
 }
 
-// settled is the package with the name and the version that dkms.conf says.
 func (p *Package) settled(v values) (*Package, error) {
 	known := *p
 	known.Name, known.Version = v.one("PACKAGE_NAME"), v.one("PACKAGE_VERSION")
@@ -85,7 +84,6 @@ func badConf(faults []string) error {
 	return &kbuild.Error{Code: results.CodeBuildError, Reason: reason, Excerpt: faults}
 }
 
-// values runs dkms.conf.
 func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error) {
 	dir, err := os.MkdirTemp(p.work, "dkms-conf-*")
 	if err != nil {
@@ -132,7 +130,6 @@ func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error
 	return v, nil
 }
 
-// mounts lays the package's source where dkms has it.
 func (p *Package) mounts() []kernels.Mount {
 	return []kernels.Mount{
 		{Host: p.Source, Guest: p.source()},

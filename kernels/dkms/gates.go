@@ -18,7 +18,6 @@ type facts struct {
 	config        map[string]bool // CONFIG_X to whether it is =y or =m; nil where the kernel's folder has no configuration
 }
 
-// gates are the conditions under which a package is not built.
 type gates struct {
 	kernel, min, max, arch, config, obsolete string
 	kernelFits, archFits                     bool // whether the regular expressions match

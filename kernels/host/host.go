@@ -78,7 +78,6 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Pro
 	return k.Tree(ctx, s.store, t)
 }
 
-// running is the release of the kernel that runs.
 func (s *Source) running() (string, error) {
 	if s.cfg.Release != "" {
 		return s.cfg.Release, nil
@@ -90,7 +89,6 @@ func (s *Source) running() (string, error) {
 	return unix.ByteSliceToString(name.Release[:]), nil
 }
 
-// find finds the parts of an installed kernel.
 func (s *Source) find(release string) (dir.Kernel, error) {
 	if strings.ContainsRune(release, '/') || release == "." || release == ".." {
 		return dir.Kernel{}, fmt.Errorf("%w: %q is no release; name one as uname -r does: %s", kernels.ErrNoMatch, release, s.others())
@@ -192,7 +190,6 @@ func (s *Source) why(release string) string {
 	return ""
 }
 
-// upstream is X.Y.Z of a release.
 func upstream(release string) string {
 	version, _, _ := strings.Cut(release, "-")
 	version, _, _ = strings.Cut(version, "+")

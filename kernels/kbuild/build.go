@@ -72,7 +72,6 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	return &Artifact{Modules: modules, Symvers: findSymvers(r.Dir, r.folders()), Elapsed: elapsed}, nil
 }
 
-// build is Build without its log.
 func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 	s := r.sandbox()
 	v, err := lookAt(r.Tree)
@@ -112,7 +111,6 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 	return modules, nil
 }
 
-// kernelSteps is how the kernel's build system builds the module.
 func kernelSteps(r Request, v *sandbox.View) []Step {
 	command := makeCommand(r)
 	extra := withoutBTF(v, r.Tree)
@@ -154,7 +152,6 @@ func (r Request) folders() []string {
 	return slices.Compact(folders)
 }
 
-// check refuses a request that cannot be run, with the cure.
 func (r Request) check() error {
 	switch {
 	case r.Tree == nil || r.Tree.KDIR == "" || r.Tree.Target.Release == "":
@@ -187,7 +184,6 @@ var ownVariables = map[string]bool{
 	"KBUILD_MODPOST_WARN": true, "KERNELRELEASE": true, "MAKEFLAGS": true, "MAKEFILES": true, "SHELL": true,
 }
 
-// checkMakeArg refuses what is not NAME=VALUE for make.
 func checkMakeArg(arg string) error {
 	name, value, ok := strings.Cut(arg, "=")
 	switch {

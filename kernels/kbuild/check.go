@@ -47,8 +47,7 @@ func CheckSource(dir string) error {
 	return &SourceError{filepath.Join(dir, name), "declares no module", cure(root, "add a line like obj-m := NAME.o")}
 }
 
-// kbuildFile reads the file that the kernel's build system would take in dir, without its comments: Kbuild wins over Makefile,
-// and no other name counts (Linux scripts/Kbuild.include, kbuild-file).
+// kbuildFile reads what Kbuild would take in dir, without comments: Kbuild before Makefile (Linux scripts/Kbuild.include, kbuild-file).
 func kbuildFile(root *os.Root, dir string) (name, text string, err error) {
 	for _, name = range []string{"Kbuild", "Makefile"} {
 		if info, err := root.Stat(path.Join(dir, name)); err != nil || !info.Mode().IsRegular() {

@@ -69,7 +69,6 @@ func layOut(sections []*elf.Section) ([]uint64, error) {
 	return bases, nil
 }
 
-// shiftSymbols adds to every symbol of data the address of its section.
 func shiftSymbols(data []byte, file *elf.File, bases []uint64) error {
 	table := file.SectionByType(elf.SHT_SYMTAB)
 	if table == nil {

@@ -112,7 +112,6 @@ func plainName(name string) string {
 	return name
 }
 
-// places returns the lines behind the instruction at pc, innermost first.
 func (l *Lines) places(pc uint64) ([]Place, error) {
 	r := l.data.Reader()
 	unit, err := r.SeekPC(pc)

@@ -16,8 +16,7 @@ const (
 	maxLog  = 64 << 20 // bytes of output that are kept; a build that says more is still read, and judged
 )
 
-// buildLog passes make's output on to the log and reads it on the way.
-// What the log's writer refuses stops neither the build nor the reading.
+// buildLog passes make's output on and reads it on the way. What its writer refuses stops neither.
 type buildLog struct {
 	diagnosis
 	out     io.Writer
@@ -27,7 +26,6 @@ type buildLog struct {
 	broken  string // bwrap's last word about itself
 }
 
-// newLog makes a log that writes to out, or nowhere.
 func newLog(out io.Writer) *buildLog {
 	if out == nil {
 		out = io.Discard
@@ -35,7 +33,6 @@ func newLog(out io.Writer) *buildLog {
 	return &buildLog{out: out, diagnosis: diagnosis{at: guestBuild}}
 }
 
-// header says for whom a module is being built, and with what.
 func (l *buildLog) header(tree *kernels.Tree) {
 	l.printf("# release:  %s\n# compiler: %s\n", tree.Target.Release, tree.Root.Compiler)
 }
@@ -58,7 +55,6 @@ func (l *buildLog) footer(err error, elapsed time.Duration) error {
 	return l.err
 }
 
-// printf writes a line that is not output.
 func (l *buildLog) printf(format string, args ...any) {
 	if _, err := fmt.Fprintf(l.out, format, args...); err != nil && l.err == nil {
 		l.err = err
@@ -84,7 +80,6 @@ func (l *buildLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush reads the line that is there.
 func (l *buildLog) flush() {
 	if line := string(l.line); line != "" {
 		if strings.HasPrefix(line, "bwrap: ") {

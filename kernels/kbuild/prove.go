@@ -58,9 +58,8 @@ func findSymvers(dir string, folders []string) string {
 	return ""
 }
 
-// readOrder reads the modules.order in folder, and returns the paths of the .ko files relative to dir, each once.
-// What is listed are .ko up to 6.2 and .o since (Linux kernel commit f65a486821cf, "kbuild: change module.order to list *.o
-// instead of *.ko"); the paths begin with the build folder's up to 6.12 and with nothing since.
+// readOrder returns the .ko files that folder's modules.order lists, relative to dir. It lists .o since 6.3 (Linux f65a486821cf), and paths
+// that begin with the build folder's up to 6.12.
 func readOrder(dir, folder string) ([]string, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -148,8 +147,7 @@ func (r Request) proveModule(name, lister string) (Module, error) {
 	return m, nil
 }
 
-// loadOrder puts what others depend on first, and otherwise keeps the order given. A circle, which modprobe could not load
-// either, is left in that order.
+// loadOrder puts what others depend on first, and otherwise keeps the order given, also of a circle, which modprobe cannot load either.
 func loadOrder(modules []Module) []Module {
 	byName := map[string]int{}
 	for i, m := range modules {

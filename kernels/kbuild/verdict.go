@@ -38,7 +38,6 @@ func (d *diagnosis) verdict(exit int, inSource func(string) (string, bool)) erro
 	return d.fault(exit, inSource)
 }
 
-// fault is the *Error that the output amounts to.
 func (d *diagnosis) fault(exit int, inSource func(string) (string, bool)) *Error {
 	e := &Error{Code: results.CodeBuildError, ExitCode: exit}
 	var f *finding
@@ -66,8 +65,7 @@ func (d *diagnosis) fault(exit int, inSource func(string) (string, bool)) *Error
 	return e
 }
 
-// explain adds to a module that is missing though make was content what was said to be wrong: a MAKE that ends in a pipe or in
-// "; true" loses make's exit code.
+// explain adds to a missing module what was said to be wrong: a MAKE that ends in a pipe or "; true" loses make's exit code.
 func (d *diagnosis) explain(err error, inSource func(string) (string, bool)) error {
 	var missing *Error
 	if !errors.As(err, &missing) || missing.Code != results.CodeKoMissing ||
@@ -109,7 +107,6 @@ func (d *diagnosis) located(f *finding, inSource func(string) (string, bool)) st
 	return d.relative(f.file) + ":" + f.line + ": " + f.text
 }
 
-// symbols is modpost's complaint in one line.
 func (d *diagnosis) symbols(f *finding) string {
 	reason := d.relative(f.text)
 	if m := undefined.FindStringSubmatch(f.text); m != nil {

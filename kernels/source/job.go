@@ -22,7 +22,6 @@ const recipe = "1"
 // idSize is how many digits of a digest distinguish things in the store.
 const idSize = 16
 
-// job compiles one kernel.
 type job struct {
 	src    *Source
 	target kernels.Target
@@ -32,13 +31,11 @@ type job struct {
 	report func(kernels.Progress)
 }
 
-// digest is of all that the tree depends on, in hexadecimal digits.
 func (j job) digest() string {
 	return store.Digest(recipe, j.origin.id(), j.target.Release, strconv.FormatBool(j.config.whole), j.config.String(), j.root.Digest)
 }
 
-// make fills dir with the tree. One kernel is compiled at a time, by all processors: several at once would only be slower
-// in memory. On the way dir holds the whole source, some 2 GB.
+// make fills dir, which holds the whole source meanwhile, some 2 GB. One kernel is compiled at a time, by all processors.
 func (j job) make(ctx context.Context, dir string) (err error) {
 	j.report(kernels.Progress{What: "wait for another kernel that is compiled"})
 	unlock, err := j.src.store.Lock(ctx, "source.compile", true)
@@ -198,7 +195,6 @@ func (j job) configure(ctx context.Context, b box, log *buildLog) error {
 // objectsPerSymbol is how many objects a kernel has for each symbol that is built in, give or take a third.
 const objectsPerSymbol = 1.75
 
-// compile builds the image and the modules.
 func (j job) compile(ctx context.Context, b box, log *buildLog) error {
 	tree, err := os.OpenRoot(b.linux)
 	if err != nil {

@@ -26,7 +26,6 @@ const (
 	maxLine   = 4 << 10
 )
 
-// objects are what a compilation's progress counts.
 const objects = "objects"
 
 // compiled is what make says for each object (Linux scripts/Kbuild.include, "quiet").
@@ -82,7 +81,6 @@ func (l *buildLog) read(line []byte) {
 	}
 }
 
-// said is what an error is made of.
 func (l *buildLog) said() string { return string(l.faults) + string(l.last) }
 
 // fault is a line that says what went wrong, as against the many that say what was done.

@@ -22,7 +22,6 @@ type origin struct {
 	exact   bool // git: the commit is the tag of its version
 }
 
-// version is what a kernel's Makefile says of itself.
 type version struct {
 	major, minor, patch int
 	extra               string // -rc3
@@ -43,7 +42,6 @@ var (
 	goodExtra    = regexp.MustCompile(`^[-.][0-9A-Za-z._-]{1,30}$`)
 )
 
-// readVersion reads the head of a kernel's Makefile.
 func readVersion(makefile []byte) (v version, err error) {
 	words := map[string]string{}
 	for _, m := range makefileLine.FindAllSubmatch(makefile, -1) {
@@ -62,12 +60,10 @@ func readVersion(makefile []byte) (v version, err error) {
 	return v, nil
 }
 
-// toolPkgs are what a kernel is compiled with, besides a compiler and what is in every root. ccache: a second kernel that
-// differs in little costs a fifth.
+// toolPkgs are what a kernel is compiled with, besides a compiler. With ccache a similar kernel costs a fifth.
 var toolPkgs = []string{"bison", "ccache", "cpio", "flex", "libelf-dev", "libssl-dev", "python3-minimal", "zstd"}
 
-// compilers are the suites whose compilers fit, newest kernels first: those that were in use when the series came out.
-// Newer ones refuse old kernels (new warnings are errors there), and older ones the newest.
+// compilers are the suites whose compilers fit: those in use when the series came out. Newer ones refuse old kernels, older ones the newest.
 var compilers = []struct {
 	since version
 	suite string
@@ -112,7 +108,6 @@ func (o origin) mark() string {
 	return "-t" + o.sha256[:markSize]
 }
 
-// suffix is what a release has of mark.
 func (o origin) suffix(release string) string {
 	if strings.HasSuffix(release, o.mark()) {
 		return o.mark()
@@ -161,7 +156,6 @@ func (v version) before(o version) bool {
 	return slices.Compare([]int{v.major, v.minor, v.patch}, []int{o.major, o.minor, o.patch}) < 0
 }
 
-// originOf reads back what target wrote.
 func originOf(t kernels.Target) (o origin, err error) {
 	kind, rest := t.Origin()
 	o = origin{kind: kind, path: rest}

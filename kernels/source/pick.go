@@ -38,7 +38,6 @@ func parseTag(name string) (t tagged, ok bool) {
 	return t, true
 }
 
-// series is X.Y.
 func (t tagged) series() string { return fmt.Sprintf("%d.%d", t.major, t.minor) }
 
 func compareTags(a, b tagged) int {
@@ -144,8 +143,7 @@ func inRange(all []tagged, from, to string) []tagged {
 	return chosen
 }
 
-// nearest are up to five tags that somebody who wrote text may have meant: by version, else those that share most of its
-// beginning, else the newest.
+// nearest are up to five tags that text may have meant: by version, else those that begin like it, else the newest.
 func nearest(tags []string, text string) []string {
 	const most = 5
 	all := versionTags(tags)
@@ -181,7 +179,6 @@ func common(a, b string) int {
 	return n
 }
 
-// noRevision says that a repository has no such name, and which it has.
 func noRevision(path, text string, tags []string) error {
 	if from, to, ok := strings.Cut(text, ".."); ok {
 		low, lowOK := parseTag(from)

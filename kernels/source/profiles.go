@@ -18,8 +18,7 @@ import (
 //go:embed profiles/*.config
 var builtin embed.FS
 
-// base is the fragment that every kernel has, and whole the profile that starts from the architecture's own defconfig
-// instead of from nothing.
+// base is the fragment that every kernel has, and whole the profile that starts from the architecture's own defconfig.
 const (
 	base  = "base"
 	whole = "defconfig"
@@ -42,7 +41,6 @@ type request struct {
 	moreMiB, slower int  // of all together, as a target has them
 }
 
-// fragment is one profile's part of it.
 type fragment struct {
 	name    string
 	lines   []setting
@@ -51,7 +49,6 @@ type fragment struct {
 	slower  int  // how many times everything takes longer in it; zero is once
 }
 
-// setting is one line of a fragment.
 type setting struct {
 	symbol   string // without CONFIG_
 	value    string // as it is written, with quotes; n for "is not set"

@@ -86,7 +86,6 @@ func readTarball(ctx context.Context, path string, info fs.FileInfo) (tarball, e
 	return t, nil
 }
 
-// ending is a reader that ends with ctx.
 type ending struct {
 	ctx context.Context
 	io.Reader
@@ -128,8 +127,7 @@ func makefileIn(ctx context.Context, r io.Reader) ([]byte, error) {
 	return nil, errors.New("it has no folder with a Makefile: is it a Linux kernel's source?")
 }
 
-// unpack puts the source into the box's folder. tar runs in the box: whatever the archive makes it write, it can write
-// nowhere else.
+// unpack puts the source into the box's folder. tar runs in the box, and can write nowhere else.
 func (o origin) unpack(ctx context.Context, b box, log *buildLog) error {
 	if o.kind == "git" {
 		return o.unpackGit(ctx, b, log)

@@ -15,8 +15,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
-// kept is what modules are built with, of all that a compiled kernel's folder holds; a folder is kept whole. It is what
-// Debian's headers packages hold, and Linux scripts/package/install-extmod-build.
+// kept is what modules are built with, as in Debian's headers packages and Linux scripts/package/install-extmod-build; folders as a whole.
 var kept = []string{
 	".config", "Makefile", "Kbuild", "Kconfig", "Module.symvers", "localversion",
 	"arch/x86/Kbuild", "arch/x86/Makefile", "arch/x86/Makefile_32.cpu", "arch/x86/Makefile.um", "arch/x86/include",
@@ -58,8 +57,7 @@ func isKept(name string) (whole, above bool) {
 	return whole, above
 }
 
-// isLeftover are objects and make's notes of how they were made. scripts/module*.o would be needed by nobody: modpost is a
-// program by now.
+// isLeftover are objects and make's notes; scripts/module*.o are of no use either, for modpost is a program by now.
 func isLeftover(name string) bool {
 	switch path.Ext(name) {
 	case ".o", ".a", ".cmd", ".d":
@@ -92,8 +90,7 @@ func (j job) finish(dir string) error {
 	return os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(title), 0o644)
 }
 
-// plain refuses whatever could lead the host elsewhere: links, but for the one from the modules to the build folder, which
-// nobody follows here, and special files.
+// plain refuses what could lead the host elsewhere: special files, and links but for the modules' one to the build folder, which nobody follows.
 func plain(dir string) error {
 	return filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -109,7 +106,6 @@ func plain(dir string) error {
 	})
 }
 
-// open opens the tree in dir.
 func (j job) open(dir string) (*kernels.Tree, error) {
 	config, err := kconfig.Open(filepath.Join(dir, "stage/config"))
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
-// readConfig reads the configuration of the source in tree.
 func readConfig(tree *os.Root) (kconfig.Config, error) {
 	f, err := tree.Open(".config")
 	if err != nil {

@@ -135,8 +135,7 @@ func byWorth(a, b Entry) int {
 	return cmp.Or(worth(a).Compare(worth(b)), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
 }
 
-// evict removes an entry unless somebody wants it now. Whoever finds an entry holds its lock while he leaves his mark on
-// it, so that the mark that is read under the lock is the last word.
+// evict removes an entry unless somebody wants it now. The mark of its use is made under the lock, so what is read there is the last word.
 func (s *Store) evict(e Entry) (gone bool, err error) {
 	lock, err := s.tryLock(lockOf(e), true)
 	if lock == nil {
@@ -167,7 +166,6 @@ func lockOf(e Entry) string {
 	return e.Kind + "." + e.ID
 }
 
-// sweepAll removes what killed processes left behind.
 func (s *Store) sweepAll() error {
 	kinds, err := os.ReadDir(s.dir)
 	if err != nil {

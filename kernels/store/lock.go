@@ -63,8 +63,7 @@ func (s *Store) tryLock(name string, exclusive bool) (*flock.Flock, error) {
 	return nil, errors.Join(err, lock.Close())
 }
 
-// isCurrent reports whether the file that was locked is still the one of that name: whoever removed it held its lock, and a
-// lock on a file that is gone excludes nobody.
+// isCurrent reports whether the locked file still has its name: a lock on a file that is gone excludes nobody.
 func isCurrent(lock *flock.Flock) bool {
 	held, err := lock.Stat()
 	if err != nil {
@@ -99,7 +98,6 @@ func (s *Store) free(name string) bool {
 	return lock != nil
 }
 
-// isReadOnly reports whether err is of a store that this user may not write to.
 func isReadOnly(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }

@@ -96,7 +96,6 @@ func titleOf(dir, id string) string {
 	return cmp.Or(strings.TrimSpace(line), id)
 }
 
-// syncDisk waits until all that was written to dir's file system is on its disk.
 func syncDisk(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -109,7 +108,6 @@ func syncDisk(dir string) error {
 	return nil
 }
 
-// write puts the checksum of a manifest on a line behind it.
 func (m manifest) write(dir string) error {
 	text, err := json.Marshal(m)
 	if err != nil {
@@ -118,7 +116,6 @@ func (m manifest) write(dir string) error {
 	return os.WriteFile(filepath.Join(dir, manifestFile), []byte(string(text)+"\n"+sumOf(text)+"\n"), 0o644)
 }
 
-// readManifest reads that of the entry in dir.
 func readManifest(dir string) (m manifest, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	if err != nil {
@@ -141,7 +138,6 @@ func look(dir string) bool {
 	return true
 }
 
-// whole is look without a note.
 func whole(dir string) bool {
 	m, err := readManifest(dir)
 	return err == nil && m.watch(dir) == ""
@@ -163,8 +159,7 @@ func (m manifest) watch(dir string) string {
 	return ""
 }
 
-// stockFile of an entry lists all its files and links with their checksums. Only Verify reads it: of a kernel's tree, it
-// has a few megabytes.
+// stockFile lists all files and links of an entry with their checksums, for Verify: a few megabytes of a kernel's tree.
 const stockFile = ".stock.json"
 
 // item is one file or symbolic link of an entry.
@@ -177,8 +172,7 @@ type item struct {
 // unreadable stands for the checksum of a file that the disk fails to read. It equals none.
 const unreadable = "unreadable"
 
-// takeStock lists what is below dir by path, without the store's own notes, and how many bytes it takes on the disk. It
-// reads the files only where sums are asked for.
+// takeStock lists what is below dir by path, without the store's notes, and what it takes on the disk. Only sums need the files read.
 func takeStock(ctx context.Context, dir string, sums bool) (items map[string]item, disk int64, err error) {
 	items = map[string]item{}
 	seen := map[uint64]bool{} // hard links take room once
@@ -210,7 +204,6 @@ func takeStock(ctx context.Context, dir string, sums bool) (items map[string]ite
 	return items, disk, err
 }
 
-// itemOf describes one file or link; ok is false for all else.
 func itemOf(path string, info fs.FileInfo, sums bool) (i item, ok bool, err error) {
 	i.Size = info.Size()
 	switch {

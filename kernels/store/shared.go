@@ -43,7 +43,6 @@ func (s *Store) Shares(path string) bool {
 // Own is the store without the one that is shared, for what must be written to.
 func (s *Store) Own() *Store { return &Store{dir: s.dir, made: s.made} }
 
-// lookShared is Look in the shared store.
 func (s *Store) lookShared(kind, id string) (dir string, hit bool) {
 	if s.shared == "" || !kinds[kind].shared {
 		return "", false

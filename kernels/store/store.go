@@ -85,7 +85,6 @@ func Open(dir string) (*Store, error) {
 // Dir is where the store lives, an absolute path. Below it, a source may keep state of its own in a folder that no kind uses.
 func (s *Store) Dir() string { return s.dir }
 
-// entry is where the entry lies.
 func (s *Store) entry(kind, id string) string { return filepath.Join(s.dir, kind, id) }
 
 func named(kind, id string) bool { return goodName.MatchString(kind) && goodName.MatchString(id) }
@@ -155,7 +154,6 @@ func (s *Store) lookOwn(dir, kind, id string) bool {
 	return look(dir)
 }
 
-// make fills a new entry, with its lock held.
 func (s *Store) make(kind, id string, fill func(dir string) error) error {
 	s.sweep(kind, id)
 	err := os.MkdirAll(filepath.Join(s.dir, kind), 0o755)
@@ -201,8 +199,7 @@ func (s *Store) List() ([]Entry, error) {
 	return slices.DeleteFunc(all, func(e Entry) bool { return !e.whole }), err
 }
 
-// folders lists the entries, and what lies among them with a damaged manifest or without one, which is made anew when it is
-// asked for.
+// folders lists the entries, and what lies among them without a whole manifest and is made anew when it is asked for.
 func (s *Store) folders() (all []Entry, err error) {
 	paths, err := fs.Glob(os.DirFS(s.dir), "*/*")
 	if err != nil {
@@ -243,8 +240,7 @@ func (s *Store) Remove(e Entry) error {
 	return s.discard(e.Kind, e.ID)
 }
 
-// discard takes an entry out of sight in one step and deletes it, with its lock held. It makes nothing new, so that it
-// works on a full disk.
+// discard takes an entry out of sight in one step and deletes it, with its lock held. It needs no room on the disk.
 func (s *Store) discard(kind, id string) error {
 	grave := s.entry(kind, tempMark+id+"."+rand.Text())
 	err := os.Rename(s.entry(kind, id), grave)
@@ -260,8 +256,7 @@ func (s *Store) discard(kind, id string) error {
 	return nil
 }
 
-// sweep deletes the temporary folders of a kind that nobody fills any more; held is the id whose lock the caller has.
-// What cannot be deleted now is left for the next sweep.
+// sweep deletes the temporary folders of a kind that nobody fills any more, as far as it can; held is the id whose lock the caller has.
 func (s *Store) sweep(kind, held string) {
 	temps, _ := filepath.Glob(s.entry(kind, tempMark+"*"))
 	for _, temp := range temps {

@@ -68,8 +68,7 @@ func (s *Store) Usage() ([]Entry, error) {
 	return all, err
 }
 
-// stateOf says what a folder is that has no manifest, and its title where the name says little; nothing where it is no matter.
-// isOld is a work folder that was there before live was.
+// stateOf says what a folder without a manifest is, if it matters, and its title. isOld is a work folder that was there before live was.
 func (s *Store) stateOf(kind, name string, live liveRuns, isOld bool) (title string, state State) {
 	held := func(lock string, otherwise State) State {
 		if s.free(lock) {
@@ -115,8 +114,7 @@ type liveRuns struct {
 	oldest time.Time // when the first of them began
 }
 
-// use reports whether a run that lives may be using e. Whatever a run uses it has asked for since it began, and that left
-// its mark on e.
+// use reports whether a run that lives may be using e: whatever a run uses it has asked for, and so marked, since it began.
 func (l liveRuns) use(e Entry) bool { return len(l.ids) > 0 && !e.Used.Before(l.oldest) }
 
 func (s *Store) liveRuns() (liveRuns, error) {

@@ -52,8 +52,7 @@ func (s *Store) Verify(ctx context.Context, report func(Entry)) (checked int, da
 	return checked, damaged, nil
 }
 
-// verify says what is wrong with an entry, with its lock held meanwhile; nothing is wrong with one that is just being made
-// or removed.
+// verify says what is wrong with an entry, under its lock; nothing is with one that is just being made or removed.
 func (s *Store) verify(ctx context.Context, e Entry) (string, error) {
 	lock, err := s.tryLock(e.Kind+"."+e.ID, false)
 	if lock != nil {
@@ -122,7 +121,6 @@ func difference(was, is map[string]item) string {
 	return fmt.Sprintf("%s %s, and %d more", paths[0], wrong[paths[0]], len(paths)-1)
 }
 
-// errMended says that another process mended an entry first.
 var errMended = errors.New("it was mended meanwhile")
 
 // mend discards an entry that is still damaged once its lock is held.

@@ -53,8 +53,7 @@ func (s *Store) lockWork(id string) (*flock.Flock, error) {
 
 func (s *Store) workLock(id string) string { return s.lockPath(workKind + "." + id) }
 
-// sweepWork removes the work folders and locks of dead processes. The lock goes last: as long as it is there and
-// free, the next sweep finds it again.
+// sweepWork removes the work folders and locks of dead processes, the lock last, so that the next sweep finds what is left.
 func (s *Store) sweepWork(ctx context.Context) error {
 	unlock, err := s.Lock(ctx, workKind, true)
 	if err != nil {
