@@ -12,49 +12,38 @@ const maxText = 400
 // maxDepth bounds how deep conditions may lie in each other; the kernel's own have a handful.
 const maxDepth = 64
 
+// quoted is a string or a character; what is not closed on its line is none.
+var quoted = regexp.MustCompile(`^(?:"(?:\\[^\n]|[^"\\\n])*["\\]?|'(?:\\[^\n]|[^'\\\n])*['\\]?)`)
+
 // blank returns text with comments and the insides of strings made blanks. Lines stay where they are.
 func blank(text []byte) []byte {
 	out := bytes.Clone(text)
-	const (
-		code = iota
-		lineComment
-		comment
-		quoted
-	)
-	state, quote := code, byte(0)
-	for i := 0; i < len(out); i++ {
-		c, next := out[i], byte(0)
-		if i+1 < len(out) {
-			next = out[i+1]
+	for rest := out; ; {
+		i := bytes.IndexAny(rest, `/"'`)
+		if i < 0 {
+			return out
 		}
-		switch {
-		case state == code && c == '/' && (next == '*' || next == '/'):
-			if state = comment; next == '/' {
-				state = lineComment
+		rest = rest[i:]
+		size, quote := len(rest), byte(0)
+		switch end := bytes.IndexByte(rest, '\n'); {
+		case bytes.HasPrefix(rest, []byte("/*")):
+			if end = bytes.Index(rest[2:], []byte("*/")); end >= 0 {
+				size = end + 4
 			}
-			out[i], out[i+1] = ' ', ' '
-			i++
-		case state == code && (c == '"' || c == '\''):
-			state, quote = quoted, c
-		case state == code:
-		case c == '\n':
-			if state != comment {
-				state = code // what was not closed on its line was no string
-			}
-		case state == comment && c == '*' && next == '/':
-			state = code
-			out[i], out[i+1] = ' ', ' '
-			i++
-		case state == quoted && c == quote:
-			state = code
-		case state == quoted && c == '\\' && next != '\n' && next != 0:
-			out[i], out[i+1] = ' ', ' '
-			i++
-		default:
-			out[i] = ' '
+		case bytes.HasPrefix(rest, []byte("//")) && end >= 0:
+			size = end
+		case rest[0] != '/':
+			size, quote = len(quoted.Find(rest)), rest[0]
+		case !bytes.HasPrefix(rest, []byte("//")):
+			size, quote = 1, '/'
 		}
+		for i, c := range rest[:size] {
+			if c != '\n' && (quote == 0 || i > 0 && (i < size-1 || c != quote)) {
+				rest[i] = ' '
+			}
+		}
+		rest = rest[size:]
 	}
-	return out
 }
 
 // statement is a piece of C that stands outside of all braces, without its body, or a macro with its definition.

@@ -24,21 +24,13 @@ var every = []string{"bullseye", "bullseye-backports", "bookworm", "bookworm-bac
 // where nobody asked for less. A suite that the archive does not have, or that has no such kernel, is left out; one that
 // cannot be asked is an error: what it has would be missing unseen.
 func (s *Source) resolveAll(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
-	answers, notices, errs := s.askEvery(ctx, cmp.Or(sel.Version, "*"), sel.Flavour)
-	all := merged{found: map[string][]offer{}, incomplete: map[string]*kernels.IncompleteError{}}
-	for i, err := range errs {
-		partly, incomplete := errors.AsType[*kernels.IncompleteError](err)
-		switch {
-		case incomplete:
-			all.addIncomplete(partly)
-			continue
-		case errors.Is(err, kernels.ErrNoMatch):
-			continue
-		case err != nil:
-			return kernels.Resolution{}, err
-		}
-		all.add(s.state(every[i]), answers[i])
-		all.notices = append(all.notices, notices[i]...)
+	answers, notices, err := s.askEvery(ctx, cmp.Or(sel.Version, "*"), sel.Flavour)
+	if err != nil {
+		return kernels.Resolution{}, err
+	}
+	all := merged{found: map[string][]offer{}, incomplete: map[string]*kernels.IncompleteError{}, notices: notices}
+	for i, a := range answers {
+		all.add(s.state(every[i]), a)
 	}
 	res := all.resolution()
 	if len(res.Targets)+len(res.Incomplete) == 0 {
@@ -50,15 +42,31 @@ func (s *Source) resolveAll(ctx context.Context, sel kernels.Selector) (kernels.
 	return res, nil
 }
 
-func (s *Source) askEvery(ctx context.Context, version, flavour string) (answers []answer, notices [][]string, errs []error) {
-	answers, notices, errs = make([]answer, len(every)), make([][]string, len(every)), make([]error, len(every))
+// askEvery asks all suites at once, and returns what each of every has.
+func (s *Source) askEvery(ctx context.Context, version, flavour string) (answers []answer, notices []string, err error) {
+	answers, said, errs := make([]answer, len(every)), make([][]string, len(every)), make([]error, len(every))
 	var wg sync.WaitGroup
 	for i, name := range every {
 		sel := kernels.Selector{Source: "debian", Name: name, Version: version, Flavour: flavour}
-		wg.Go(func() { answers[i], notices[i], errs[i] = s.ask(ctx, sel) })
+		wg.Go(func() { answers[i], said[i], errs[i] = s.askFor(ctx, sel) })
 	}
 	wg.Wait()
-	return answers, notices, errs
+	return answers, slices.Concat(said...), cmp.Or(errs...)
+}
+
+// askFor is ask where a suite that has nothing, or not all of a kernel, is as good an answer as any.
+func (s *Source) askFor(ctx context.Context, sel kernels.Selector) (answer, []string, error) {
+	a, notices, err := s.ask(ctx, sel)
+	if partly, ok := errors.AsType[*kernels.IncompleteError](err); ok {
+		return answer{Incomplete: []*kernels.IncompleteError{partly}}, nil, nil
+	}
+	if errors.Is(err, kernels.ErrNoMatch) {
+		return answer{}, nil, nil
+	}
+	if err != nil {
+		err = fmt.Errorf("ask %s: %w", sel.Name, err)
+	}
+	return a, notices, err
 }
 
 func (s *Source) addRealtime(ctx context.Context, res kernels.Resolution) (kernels.Resolution, error) {
@@ -67,20 +75,15 @@ func (s *Source) addRealtime(ctx context.Context, res kernels.Resolution) (kerne
 	}
 	newest := res.Targets[len(res.Targets)-1]
 	_, name := newest.Origin()
-	a, _, err := s.ask(ctx, kernels.Selector{Source: "debian", Name: name, Version: newest.Version, Flavour: realtime})
-	partly, incomplete := errors.AsType[*kernels.IncompleteError](err)
-	switch {
-	case incomplete:
-		res.Incomplete = append(res.Incomplete, partly)
-	case errors.Is(err, kernels.ErrNoMatch):
+	a, _, err := s.askFor(ctx, kernels.Selector{Source: "debian", Name: name, Version: newest.Version, Flavour: realtime})
+	if err == nil && len(a.Found)+len(a.Incomplete) == 0 {
 		res.Notices = append(res.Notices, fmt.Sprintf("%s has no %s of flavour %s", name, newest.Version, realtime))
-	case err != nil:
-		return res, err
 	}
 	for _, c := range a.Found {
 		res.Targets = append(res.Targets, c.Target)
 	}
-	return res, nil
+	res.Incomplete = append(res.Incomplete, a.Incomplete...)
+	return res, err
 }
 
 // merged is the best of several suites, by series.
@@ -111,14 +114,10 @@ func (m *merged) add(st *state, a answer) {
 		}
 	}
 	for _, e := range a.Incomplete {
-		m.addIncomplete(e)
-	}
-}
-
-func (m *merged) addIncomplete(e *kernels.IncompleteError) {
-	series := seriesOf(e.Version)
-	if best, ok := m.incomplete[series]; !ok || older(best.Version, e.Version) {
-		m.incomplete[series] = e
+		series := seriesOf(e.Version)
+		if best, ok := m.incomplete[series]; !ok || older(best.Version, e.Version) {
+			m.incomplete[series] = e
+		}
 	}
 }
 
@@ -236,4 +235,59 @@ func (st *state) atHand(ctx context.Context, asking *state, flavour string) answ
 		a, _ = st.look(ctx, sel) // that it cannot be read is said when it is asked for
 	}
 	return a
+}
+
+// everyRelease asks for each kernel, not for the newest of its series; it is no version that a selector can have.
+const everyRelease = "each"
+
+// Releases lists every kernel of a flavour ("" for the standard one) that any suite holds, each point release by itself, the
+// oldest first; of those that are the same release, the one of the more stable suite. Kernels of which only a part is left
+// are Incomplete. A suite that cannot be asked is an error: what it has would be missing unseen. Errors are those of Resolve.
+func (s *Source) Releases(ctx context.Context, flavour string) (kernels.Resolution, error) {
+	flavour = cmp.Or(flavour, arch)
+	answers, _, err := s.askEvery(ctx, everyRelease, flavour)
+	if err != nil {
+		return kernels.Resolution{}, fmt.Errorf("list kernels: %w", unavailable(ctx, err))
+	}
+	var all listing
+	for _, a := range answers {
+		all.add(a)
+	}
+	if len(all.Targets)+len(all.Incomplete) == 0 {
+		return kernels.Resolution{}, fmt.Errorf("list kernels: %w: no suite has one of flavour %s", kernels.ErrNoMatch, flavour)
+	}
+	return all.resolution(), nil
+}
+
+// listing is what the suites hold, each release once.
+type listing kernels.Resolution
+
+// add adds what one suite holds, unless an earlier one did: that one is the more stable.
+func (l *listing) add(a answer) {
+	for _, c := range a.Found {
+		if !l.holds(c.Target.Release) {
+			l.Targets = append(l.Targets, c.Target)
+		}
+	}
+	for _, e := range a.Incomplete {
+		if !slices.ContainsFunc(l.Incomplete, func(o *kernels.IncompleteError) bool { return o.Release == e.Release }) {
+			l.Incomplete = append(l.Incomplete, e)
+		}
+	}
+}
+
+func (l *listing) holds(release string) bool {
+	return slices.ContainsFunc(l.Targets, func(t kernels.Target) bool { return t.Release == release })
+}
+
+// resolution is all of it in the order of versions. What one suite lacks another may have.
+func (l *listing) resolution() kernels.Resolution {
+	l.Incomplete = slices.DeleteFunc(l.Incomplete, func(e *kernels.IncompleteError) bool { return l.holds(e.Release) })
+	slices.SortFunc(l.Targets, func(a, b kernels.Target) int {
+		return cmp.Or(compareVersions(a.Version, b.Version), compareVersions(imageVersion(a), imageVersion(b)), cmp.Compare(a.Release, b.Release))
+	})
+	slices.SortFunc(l.Incomplete, func(a, b *kernels.IncompleteError) int {
+		return cmp.Or(compareVersions(a.Version, b.Version), cmp.Compare(a.Release, b.Release))
+	})
+	return kernels.Resolution(*l)
 }
