@@ -6,8 +6,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// attempts are the records of one cell, in the order in which its guests ran. Another attempt counts where the module was
-// the reason for it, and does not where infrastructure was: that is a note.
+// attempts are the records of one cell, in order. One counts where the module was the reason for it; infrastructure is a note.
 type attempts []results.Record
 
 // again reports whether another attempt follows. With a count, each end is wanted, also those of infrastructure trouble.
@@ -19,9 +18,9 @@ func (a attempts) again(s Spec) bool {
 	case s.Count > 1:
 		return len(a) < s.Count
 	case broke(last):
-		return a.count(broke) == 1
+		return count(a, broke) == 1
 	case failed(last):
-		return a.count(failed) <= s.Retries
+		return count(a, failed) <= s.Retries
 	}
 	return false
 }
@@ -34,9 +33,8 @@ func broke(rec results.Record) bool {
 func failed(rec results.Record) bool { return rec.Status == results.Fail }
 func passed(rec results.Record) bool { return rec.Status == results.Pass }
 
-func (a attempts) count(is func(results.Record) bool) int {
-	n := 0
-	for _, rec := range a {
+func count(recs []results.Record, is func(results.Record) bool) (n int) {
+	for _, rec := range recs {
 		if is(rec) {
 			n++
 		}
@@ -61,9 +59,9 @@ func (a attempts) sum(s Spec) results.Record {
 		notes = append(notes, note)
 	}
 	worst.Notes = append(notes, worst.Notes...)
-	if failed(worst) && counted.count(passed) > 0 {
+	if failed(worst) && count(counted, passed) > 0 {
 		worst.Flaky = true
-		worst.Reason = fmt.Sprintf("flaky: failed %d of %d attempts: %s", counted.count(failed), len(counted), worst.Reason)
+		worst.Reason = fmt.Sprintf("flaky: failed %d of %d attempts: %s", count(counted, failed), len(counted), worst.Reason)
 	}
 	for _, rec := range a {
 		worst.Tries = append(worst.Tries, results.Try{Status: rec.Status, Stage: rec.Stage, Code: rec.Code, Reason: rec.Reason, Artifacts: rec.Artifacts})
@@ -90,7 +88,7 @@ func (a attempts) counted(s Spec) (counted attempts, notes []string) {
 func (a attempts) differ() string {
 	note, kinds := fmt.Sprintf("not the same each time: of %d guests", len(a)), 0
 	for _, s := range results.Statuses {
-		if n := a.count(func(rec results.Record) bool { return rec.Status == s }); n > 0 {
+		if n := count(a, func(rec results.Record) bool { return rec.Status == s }); n > 0 {
 			note += fmt.Sprintf(" %d %s", n, s)
 			kinds++
 		}

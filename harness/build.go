@@ -150,13 +150,11 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 	return nil
 }
 
-// buildKey names a build by everything that it depends on.
 func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols []string) string {
 	data, _ := json.Marshal([]any{"v2", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols})
 	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 
-// product is what a build left, as it is kept in the store.
 type product struct {
 	Modules []kbuild.Module `json:"modules"` // in load order
 	Notes   []string        `json:"notes"`   // what a person should know of how they were built

@@ -60,10 +60,7 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 		return rec, false
 	}
 	dir, hit := c.run.h.store.Look("cells", key)
-	if !hit {
-		return rec, false
-	}
-	if readJSON(dir, cellRecord, &rec) != nil {
+	if !hit || readJSON(dir, cellRecord, &rec) != nil {
 		return rec, false
 	}
 	console, err := os.ReadFile(filepath.Join(dir, cellConsole))
@@ -98,7 +95,6 @@ type knownSpecs struct {
 	Specs []wire.Spec `json:"specs"`
 }
 
-// specsKey names the list of specs that a suite has on a target.
 func (c *cell) specsKey(suite string) string {
 	t := c.tree.Target
 	return store.Digest("v3", c.tree.Digest, t.Version, t.Flavour, c.spec().Focus, c.run.suites[suite].sum)
@@ -125,10 +121,7 @@ func (c *cell) plansAlone() bool {
 // knownSpecs returns what the suite planned on this kernel before; the zero value when nobody knows.
 func (c *cell) knownSpecs(suite string) (known knownSpecs) {
 	dir, hit := c.run.h.store.Look("specs", c.specsKey(suite))
-	if !hit {
-		return known
-	}
-	if readJSON(dir, specsFile, &known) != nil {
+	if !hit || readJSON(dir, specsFile, &known) != nil {
 		return knownSpecs{}
 	}
 	return known

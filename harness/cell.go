@@ -180,8 +180,7 @@ func (c *cell) limits() deadlines { return c.run.h.deadlines(c.spec(), c.tree.Ta
 
 func (c *cell) name() string { return Label(c.tree.Target) + " " + c.suite + c.mark() }
 
-// event sends e to whoever watches, unless it is about the progress of a guest with the kernel's own copy: it would be
-// taken for the module's. Its result is in the record.
+// event sends e, unless it is of a guest with the kernel's own copy: it would be taken for the module's.
 func (c *cell) event(e results.Event) {
 	if !c.counterpart {
 		c.run.h.event(e)

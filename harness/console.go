@@ -9,8 +9,7 @@ import (
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
-// worthKeeping is a vm.Picker for a console log that is too long to be kept: it picks what judge.Judge goes by, the faults and
-// the markers that tell when they struck. So a fault cannot hide in what is cut.
+// worthKeeping is a vm.Picker: it picks the faults, and the markers that place them, so that no fault hides in what is cut.
 func worthKeeping(text []byte, n int) (parts []vm.Part, next int) {
 	for _, s := range console.Scan(text) {
 		if s.Start < n && s.Severity != console.Note {

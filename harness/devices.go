@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -47,7 +50,112 @@ func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
 	return "this kernel has no " + missing[0] + ", which the devices to plug in need (guest.plug)", nil
 }
 
-// kernelModules are those of the kernel's own that are loaded before the module.
 func (r *run) kernelModules() []string {
 	return slices.Concat(r.plan.Spec.Modules, plugModules(r.plan.Spec.Plugs))
 }
+
+const (
+	// pullTime is how long a guest may take to let go of a device: its driver's remove() runs in that time.
+	pullTime = 30 * time.Second
+	// maxAsks bounds a guest's requests for devices; maxWaiting, those at once. Our suites wait for each answer.
+	maxAsks    = 10_000
+	maxWaiting = 16
+)
+
+// plugsOf are the declared devices as the machine has them, each "NAME=ROW".
+func plugsOf(rows []string) []vm.Plug {
+	return listOf(rows, func(row string) vm.Plug {
+		name, device, _ := strings.Cut(row, "=")
+		return vm.Plug{Name: name, Row: device}
+	})
+}
+
+// plugsLack says what a kernel has not that the plugs need; empty: nothing.
+func plugsLack(tree *kernels.Tree, rows []string) (condition string, err error) {
+	if tree.DotFile == "" || !slices.ContainsFunc(plugsOf(rows), vm.Plug.NeedsPCI) {
+		return "", nil
+	}
+	config, err := kconfig.Open(tree.DotFile)
+	if err != nil || config.Value("HOTPLUG_PCI_ACPI") == "y" || config.Value("HOTPLUG_PCI_PCIE") == "y" {
+		return "", err
+	}
+	return "this kernel lets no PCI device be plugged in: neither CONFIG_HOTPLUG_PCI_ACPI nor CONFIG_HOTPLUG_PCI_PCIE is set (guest.plug)", nil
+}
+
+// plugModules are the kernel's own modules without which nothing can be plugged in.
+func plugModules(rows []string) []string {
+	if slices.ContainsFunc(plugsOf(rows), vm.Plug.NeedsUSB) {
+		return []string{"xhci_pci"}
+	}
+	return nil
+}
+
+// plugger is a guest whose devices come and go; *vm.Process is one.
+type plugger interface {
+	Plug(ctx context.Context, name string) error
+	Unplug(ctx context.Context, name string, patience time.Duration) error
+	Send(b []byte) error
+}
+
+// plugServer does what one guest asks for in the way of devices, one after the other, and answers. A guest is a stranger:
+// it gets what was declared and nothing else, and one that asks faster than it listens is not listened to.
+type plugServer struct {
+	asks chan wire.Frame
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+func newPlugServer(ctx context.Context, guest plugger, nonce string) *plugServer {
+	ctx, stop := context.WithCancel(ctx)
+	s := &plugServer{asks: make(chan wire.Frame, maxWaiting), stop: stop, done: make(chan struct{})}
+	go s.serve(ctx, guest, nonce)
+	return s
+}
+
+// ask takes a frame; other kinds are ignored. It never waits.
+func (s *plugServer) ask(f wire.Frame) {
+	if f.Kind != wire.KindPlug && f.Kind != wire.KindUnplug {
+		return
+	}
+	select {
+	case s.asks <- f:
+	default:
+	}
+}
+
+func (s *plugServer) close() {
+	s.stop()
+	<-s.done
+}
+
+func (s *plugServer) serve(ctx context.Context, guest plugger, nonce string) {
+	defer close(s.done)
+	for n := 1; ctx.Err() == nil; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-s.asks:
+			answer := wire.Frame{Kind: wire.KindAnswer, Count: f.Count}
+			if err := perform(ctx, guest, f, n); err != nil {
+				answer.Text = err.Error()
+			}
+			if wire.NewWriter(guestWriter{guest}, nonce).Write(answer) != nil {
+				return // it does not listen, so no answer reaches it
+			}
+		}
+	}
+}
+
+func perform(ctx context.Context, guest plugger, f wire.Frame, n int) error {
+	switch {
+	case n > maxAsks:
+		return fmt.Errorf("devices came and went %d times, and that is enough", maxAsks)
+	case f.Kind == wire.KindPlug:
+		return guest.Plug(ctx, f.Text)
+	}
+	return guest.Unplug(ctx, f.Text, pullTime)
+}
+
+type guestWriter struct{ plugger }
+
+func (w guestWriter) Write(b []byte) (int, error) { return len(b), w.Send(b) }

@@ -22,7 +22,6 @@ type task struct {
 	settle time.Duration // after each suite and unload; zero: the guest's default
 }
 
-// outcome is what one guest showed, and how it ended.
 type outcome struct {
 	rounds   *judge.Rounds // nil: there never was a guest
 	end      judge.Ending
@@ -34,7 +33,6 @@ type outcome struct {
 	err      error         // infrastructure trouble
 }
 
-// session is one guest with its task.
 type session struct {
 	cell *cell
 	task task
@@ -121,8 +119,7 @@ func (s *session) listen(frames *wire.Reader, r *judge.Rounds, began time.Time, 
 	}
 }
 
-// callsLeft counts the modules that g has still to load or unload in its stage. What a stage does besides, such as a search
-// for lost memory, takes the time that it takes.
+// callsLeft counts the modules that g has still to load or unload in its stage; what a stage does besides is not limited.
 func (s *session) callsLeft(g *judge.Guest) int {
 	switch judge.StageOf(g) {
 	case results.StageLoad:

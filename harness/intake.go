@@ -23,7 +23,6 @@ type intake struct {
 	release func() // removes what had to be unpacked; nil for a plan of no module
 }
 
-// packed is a package with the digest of its source.
 type packed struct {
 	*dkms.Package
 	digest string
@@ -31,10 +30,7 @@ type packed struct {
 
 // dependsDigest stands for the sources of all packages in Depends, whatever their order; empty where there are none.
 func (in intake) dependsDigest() string {
-	var sums []string
-	for _, p := range in.depends {
-		sums = append(sums, p.digest)
-	}
+	sums := listOf(in.depends, func(p packed) string { return p.digest })
 	if len(sums) == 0 {
 		return ""
 	}
@@ -42,7 +38,6 @@ func (in intake) dependsDigest() string {
 	return store.Digest(sums...)
 }
 
-// title is what a person calls it.
 func (p packed) title() string { return cmp.Or(p.Name, filepath.Base(p.Source)) }
 
 // Close removes what Plan unpacked: a module out of an archive or a repository. The plan cannot be run after it.
@@ -52,7 +47,6 @@ func (p *Plan) Close() {
 	}
 }
 
-// openPackages opens the module and what it depends on.
 func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err error) {
 	defer func() {
 		if err != nil && in.release != nil {

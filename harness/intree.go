@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -23,11 +24,11 @@ func inTree(tree *kernels.Tree, modules []kbuild.Module) ([]results.InTree, erro
 		if !ok {
 			continue
 		}
+		var theirs kbuild.Module
 		data, err := kernels.ReadModule(path)
-		if err != nil {
-			return nil, fmt.Errorf("read the kernel's own %s: %w", m.Name, err)
+		if err == nil {
+			theirs, err = kbuild.InspectData(filepath.Base(path), data)
 		}
-		theirs, err := kbuild.InspectData(filepath.Base(path), data)
 		if err != nil {
 			return nil, fmt.Errorf("read the kernel's own %s: %w", m.Name, err)
 		}
@@ -60,7 +61,6 @@ func padded(version string) string {
 	return digits.ReplaceAllStringFunc(version, func(n string) string { return strings.Repeat("0", max(0, 20-len(n))) + n })
 }
 
-// inTreeNotes says in a line each what the kernel brings itself.
 func inTreeNotes(all []results.InTree) (lines []string) {
 	words := map[results.Relation]string{results.Newer: "ours is newer", results.Older: "ours is older", results.Same: "the same as ours",
 		results.Other: "of another source"}
@@ -75,10 +75,8 @@ func deferred(modules []kbuild.Module, all []results.InTree) string {
 	if len(all) == 0 || len(all) < len(modules) {
 		return ""
 	}
-	for _, t := range all {
-		if t.Ours != results.Same && t.Ours != results.Older {
-			return ""
-		}
+	if slices.ContainsFunc(all, func(t results.InTree) bool { return t.Ours != results.Same && t.Ours != results.Older }) {
+		return ""
 	}
 	return "the kernel brings its own: " + strings.Join(inTreeNotes(all), "; ")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
@@ -24,8 +25,7 @@ type counterpart struct {
 	names []string
 }
 
-// counterpart finds the kernel's own copies of what b was to give, if they are to be run as well; nil where they are not, as
-// where nothing is run, or where the kernel has none, which a note in b says.
+// counterpart finds the kernel's own copies of what b was to make; nil where nothing is run, or there are none: a note in b.
 func (bd *builder) counterpart(ctx context.Context, tree *kernels.Tree, b *built) *counterpart {
 	if !bd.plan.Spec.CompareInTree || bd.plan.Spec.BuildOnly || ctx.Err() != nil {
 		return nil
@@ -58,9 +58,7 @@ func (bd *builder) moduleNames(ctx context.Context, tree *kernels.Tree, b *built
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range conf.Modules {
-			names = append(names, wire.ModuleName(m.Name))
-		}
+		names = listOf(conf.Modules, func(m dkms.Module) string { return wire.ModuleName(m.Name) })
 	default:
 		names, err = kbuild.Declared(pkg.Source)
 	}
@@ -139,12 +137,12 @@ func copies(tree *kernels.Tree, names []string) (paths, lacking []string, err er
 
 // unpackModule writes the module at path into dir as it is loaded, and says what it is.
 func unpackModule(dir, path string) (kbuild.Module, error) {
-	data, err := kernels.ReadModule(path)
-	if err != nil {
-		return kbuild.Module{}, err
-	}
 	file := filepath.Join(dir, kernels.ModuleName(path)+".ko")
-	if err := os.WriteFile(file, data, 0o644); err != nil {
+	data, err := kernels.ReadModule(path)
+	if err == nil {
+		err = os.WriteFile(file, data, 0o644)
+	}
+	if err != nil {
 		return kbuild.Module{}, err
 	}
 	return kbuild.Inspect(file)
@@ -161,9 +159,6 @@ func placed(rec results.Record, suite string, t results.Target) results.Record {
 	return rec
 }
 
-func moduleNamesOf(modules []kbuild.Module) (names []string) {
-	for _, m := range modules {
-		names = append(names, m.Name)
-	}
-	return names
+func moduleNamesOf(modules []kbuild.Module) []string {
+	return listOf(modules, func(m kbuild.Module) string { return m.Name })
 }

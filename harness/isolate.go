@@ -58,26 +58,18 @@ func (c *cell) parts(ctx context.Context, t *template) []*part {
 		c.run.h.cacheTrouble(c.rememberSpecs(ctx, listing))
 	}
 	all := &tally{planned: known.Specs}
-	var parts []*part
-	for _, names := range units(known.Specs) {
-		parts = append(parts, &part{only: names, tally: all})
-	}
-	return parts
+	return listOf(units(known.Specs), func(names []string) *part { return &part{only: names, tally: all} })
 }
 
 // again returns the same parts for another attempt.
-func again(parts []*part) (fresh []*part) {
+func again(parts []*part) []*part {
 	var all *tally
 	if t := parts[0].tally; t != nil {
 		all = &tally{planned: t.planned}
 	}
-	for _, p := range parts {
-		fresh = append(fresh, &part{only: p.only, tally: all})
-	}
-	return fresh
+	return listOf(parts, func(p *part) *part { return &part{only: p.only, tally: all} })
 }
 
-// runParts runs a guest for each part that is not settled, side by side.
 func (c *cell) runParts(ctx context.Context, t *template, parts []*part) {
 	var wg sync.WaitGroup
 	for _, p := range parts {
@@ -182,17 +174,14 @@ func add(sum *results.Timings, t results.Timings) {
 
 func inOrder(planned []wire.Spec, specs []results.Spec) []results.Spec {
 	place := map[string]int{}
-	for i, p := range planned {
-		if _, ok := place[p.Name]; !ok {
-			place[p.Name] = i
-		}
+	for i, p := range slices.Backward(planned) { // of two with one name, the first counts
+		place[p.Name] = i
 	}
 	slices.SortStableFunc(specs, func(a, b results.Spec) int { return place[a.Name] - place[b.Name] })
 	return specs
 }
 
-// shared is the guest of all suites of one target. Each suite takes its round of it once; another attempt, or a suite whose
-// round never began, needs a guest of its own.
+// shared is the guest of all suites of one target. Each takes its round once; without it, it needs a guest of its own.
 type shared struct {
 	once   sync.Once
 	out    outcome
@@ -229,7 +218,6 @@ func (r *run) shared(label string) *shared {
 	return s
 }
 
-// uncached lists the suites of the target that must run.
 func (c *cell) uncached(t *template) []string {
 	var names []string
 	for _, s := range c.run.plan.Suites {

@@ -11,8 +11,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// guestMiB is the memory of t's guests. A kernel with a sanitizer keeps books about all memory and checks each access: what it
-// needs for that, in memory and time, comes on top of what was asked for.
+// guestMiB is the memory of t's guests. What a sanitizer needs, in memory and time, comes on top of what was asked for.
 func guestMiB(s Spec, t kernels.Target) int { return s.MemoryMiB + t.MoreMiB }
 
 // kernelArgs are further arguments of the kernel. Since v6.18 each processor keeps arrays of free objects, in which the
@@ -61,8 +60,7 @@ func (d deadlines) times(n int) deadlines {
 	return d
 }
 
-// suiteTimeout leaves the guest time to end a suite by itself and report it. It is as long as a suite may need on a
-// busy host only to list its specs, however short the deadline.
+// suiteTimeout leaves the guest time to end a suite and report it, and the suite time to list its specs on a busy host.
 func suiteTimeout(d deadlines) time.Duration {
 	const listTime = 15 * time.Second
 	return max(d.whole-30*time.Second, d.whole/2, listTime)

@@ -85,23 +85,15 @@ func (rs *records) fresh(log results.Log) []string {
 	return labels
 }
 
-// noticeNew says which kernels are run, which keep their records, and what is left undone by that.
 func (rs *records) noticeNew(log results.Log) {
 	var kept []string
-	var open, gone int
 	for _, rec := range rs.kept() {
 		if label := rec.Target.Label(); !slices.Contains(kept, label) {
 			kept = append(kept, label)
 		}
-		if !final(rec) {
-			open++
-		}
 	}
-	for _, rec := range log.Records {
-		if !rs.out.Has(rec.Files()) {
-			gone++
-		}
-	}
+	open := count(rs.kept(), func(rec results.Record) bool { return !final(rec) })
+	gone := count(log.Records, func(rec results.Record) bool { return !rs.out.Has(rec.Files()) })
 	fresh := rs.fresh(log)
 	say := func(format string, args ...any) {
 		rs.h.Notice("--new: " + fmt.Sprintf(format, args...))

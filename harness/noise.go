@@ -87,10 +87,7 @@ func (c *cell) listenAlone(ctx context.Context, t *template, d time.Duration) ([
 	case !out.rounds.Current().End:
 		return nil, fmt.Errorf("the kernel alone did not idle for %v: %s", d, out.end.Reason)
 	}
-	heard := []string{}
-	for _, s := range console.Scan(out.log) {
-		heard = append(heard, s.Fingerprint)
-	}
+	heard := listOf(console.Scan(out.log), func(s console.Splat) string { return s.Fingerprint })
 	slices.Sort(heard)
 	return slices.Compact(heard), nil
 }

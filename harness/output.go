@@ -56,8 +56,7 @@ func notOpened(dir string, err error) error {
 	return &UsageError{fmt.Errorf("output folder: %w", err)}
 }
 
-// sweep removes what an earlier run left in the folder, but for the artifacts of the records that are kept. It also finds
-// the files that a killed process was just writing.
+// sweep removes what an earlier run left, and what a killed one was writing, but for the artifacts of kept.
 func (o *output) sweep(kept []results.Record) error {
 	keep := map[string]bool{}
 	for _, rec := range kept {
@@ -172,7 +171,6 @@ func writeFile(path string, data []byte) error {
 	return renameio.WriteFile(path, data, 0o644, renameio.WithTempDir(filepath.Dir(path)))
 }
 
-// specsJSON is the artifact specs.json.
 func specsJSON(specs []results.Spec) ([]byte, error) {
 	data, err := json.MarshalIndent(specs, "", "\t")
 	if err != nil {

@@ -52,8 +52,7 @@ func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *d
 		Jobs: 2, Symbols: symbols, Log: log})
 }
 
-// dependencies builds the packages that the module builds upon, in the order in which they need each other, and gives
-// their modules in load order and their Module.symvers.
+// dependencies builds the packages that the module builds upon, and returns modules and Module.symvers in load order.
 func (bd *builder) dependencies(ctx context.Context, tree *kernels.Tree) (modules []kbuild.Module, symbols []string, err error) {
 	if len(bd.plan.in.depends) == 0 {
 		return nil, nil, nil // confOfOne says if there should be some
@@ -108,8 +107,7 @@ func orderOf(needs map[string][]string) ([]string, error) {
 // notItsFault takes from err that the module under test is at fault: another package is.
 func notItsFault(err error) error { return errors.New(err.Error()) }
 
-// dependencyOrder puts the packages that were given beside the module into the order of BUILD_DEPENDS. One that the
-// module needs and that was not given is an error that says how.
+// dependencyOrder puts the module's Depends into the order of BUILD_DEPENDS. A missing one is an error that says how to give it.
 func (bd *builder) dependencyOrder(ctx context.Context, tree *kernels.Tree) ([]packed, error) {
 	in := bd.plan.in
 	needs, byName := map[string][]string{}, map[string]packed{}
@@ -144,8 +142,7 @@ func (bd *builder) dependencyOrder(ctx context.Context, tree *kernels.Tree) ([]p
 	return order, nil
 }
 
-// loadable refuses modules of one name from several packages: a kernel takes one of a name (Linux kernel/module/main.c,
-// add_unformed_module), and to hold that against the other would be wrong.
+// loadable refuses two modules of one name: a kernel takes only one (kernel/module/main.c, add_unformed_module).
 func loadable(modules []kbuild.Module) error {
 	seen := map[string]bool{}
 	for _, m := range modules {

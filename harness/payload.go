@@ -12,6 +12,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm"
 )
 
 // payload is what a guest gets for its task: the plan, and every file that it names.
@@ -19,7 +20,7 @@ func (s *session) payload() (initramfs.Payload, error) {
 	t := s.cell.tree.Target
 	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: s.task.shell, List: s.task.list,
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: make([]byte, wire.SeedSize),
-		Plugs: plugNames(s.cell.spec().Plugs), PatienceMS: (s.cell.limits().call / 3).Milliseconds(), SettleMS: s.task.settle.Milliseconds()}
+		Plugs: listOf(plugsOf(s.cell.spec().Plugs), func(p vm.Plug) string { return p.Name }), PatienceMS: (s.cell.limits().call / 3).Milliseconds(), SettleMS: s.task.settle.Milliseconds()}
 	rand.Read(plan.Seed) // never fails
 	files, err := s.addKernelModules(&plan)
 	if err != nil {
@@ -76,7 +77,7 @@ func (s *session) addKernelModules(plan *wire.Plan) ([]initramfs.File, error) {
 		if s.cell.counterpart && slices.Contains(moduleNamesOf(s.cell.built.Modules), kernels.ModuleName(host)) {
 			continue // it is loaded as what is tested
 		}
-		file, err := kernelFile(host)
+		file, err := kernelFile(host, kernelDir)
 		if err != nil {
 			return nil, err
 		}
@@ -89,12 +90,14 @@ func (s *session) addKernelModules(plan *wire.Plan) ([]initramfs.File, error) {
 	return s.addRequested(plan, files, s.task.part.requested)
 }
 
-// kernelFile is the kernel's own module at host as a file of a guest.
-func kernelFile(host string) (initramfs.File, error) {
+// kernelFile is the kernel's own module at host as a file of a guest, whose path begins with prefix.
+func kernelFile(host, prefix string) (initramfs.File, error) {
 	data, err := kernels.ReadModule(host)
 	name, _, _ := strings.Cut(filepath.Base(host), ".ko")
-	return initramfs.File{Guest: wire.ModuleDir + "/kernel/" + name + ".ko", Data: data, Mode: 0o644}, err
+	return initramfs.File{Guest: prefix + name + ".ko", Data: data, Mode: 0o644}, err
 }
+
+const kernelDir = wire.ModuleDir + "/kernel/"
 
 // addRequested puts what the kernel asked for into plan, and the files of it that are not there yet behind files.
 func (s *session) addRequested(plan *wire.Plan, files []initramfs.File, req requested) ([]initramfs.File, error) {
@@ -106,7 +109,7 @@ func (s *session) addRequested(plan *wire.Plan, files []initramfs.File, req requ
 		if s.cell.brings(kernels.ModuleName(host)) {
 			continue
 		}
-		file, err := kernelFile(host)
+		file, err := kernelFile(host, kernelDir)
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +131,7 @@ func (s *session) addModules(plan *wire.Plan) (files []initramfs.File) {
 	}
 	for _, m := range s.cell.built.Modules {
 		guest := wire.ModuleDir + "/" + m.Name + ".ko"
-		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, s.cell.spec().Params), Declared: declared(m)})
+		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, s.cell.spec().Params), Declared: listOf(m.Params, declared)})
 		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
 	}
 	return files
@@ -171,10 +174,6 @@ func untaken(modules []kbuild.Module, params []string) (notes []string) {
 	return notes
 }
 
-func declared(m kbuild.Module) []wire.Param {
-	var out []wire.Param
-	for _, p := range m.Params {
-		out = append(out, wire.Param{Name: p.Name, Type: p.Type, Desc: p.Description})
-	}
-	return out
+func declared(p kbuild.Param) wire.Param {
+	return wire.Param{Name: p.Name, Type: p.Type, Desc: p.Description}
 }

@@ -41,8 +41,7 @@ func (c *cell) placeOf(frames []console.Frame) string {
 	return ""
 }
 
-// places returns the source line of a frame in the object file ko, and the callers that were inlined there, outermost last.
-// Without debugging information there are none.
+// places returns the source line of a frame in ko and the callers inlined there, outermost last; none without debug information.
 func places(ko string, f console.Frame) (place string, callers []string) {
 	if f.Symbol == "" {
 		return "", nil
@@ -66,8 +65,7 @@ func places(ko string, f console.Frame) (place string, callers []string) {
 	return sourceLine(at[own]), callers
 }
 
-// ownLine is the innermost of the inlined places that lies in the module's source: helpers of the kernel's headers are
-// not to be mended there. Where none does it is the first.
+// ownLine is the innermost inlined place in the module's own source, not in the kernel's headers; else the first.
 func ownLine(at []kbuild.Place) int {
 	return max(0, slices.IndexFunc(at, func(p kbuild.Place) bool { return !filepath.IsAbs(p.File) }))
 }

@@ -67,14 +67,15 @@ func (p *Plan) Cells() []results.Cell {
 }
 
 func (p *Plan) labels() []string {
-	var labels []string
-	for _, t := range p.Targets {
-		labels = append(labels, Label(t))
+	return append(listOf(p.Targets, Label), listOf(p.Unresolved, Unresolved.Label)...)
+}
+
+// listOf is what f makes of each item.
+func listOf[T, U any](items []T, f func(T) U) (list []U) {
+	for _, item := range items {
+		list = append(list, f(item))
 	}
-	for _, u := range p.Unresolved {
-		labels = append(labels, u.Label())
-	}
-	return labels
+	return list
 }
 
 // Digest is "sha256:…" of everything that was planned: two runs with the same digest were asked the same question.

@@ -90,7 +90,6 @@ func (p *pool) newMachine(m vm.Machine) (*machine, vm.Machine) {
 	return g, m
 }
 
-// end kills the guest if it is still there and removes what it had.
 func (g *machine) end() {
 	g.frames.Close()
 	if g.Process != nil {
@@ -100,8 +99,7 @@ func (g *machine) end() {
 	os.Remove(g.file)
 }
 
-// start starts a guest with payload: a clone where t has a template, else one that boots. A template that turns out to be
-// of no use is discarded, so that the next run makes it anew.
+// start starts a guest with payload: a clone of t's template, or one that boots. A template of no use is discarded.
 func (p *pool) start(ctx context.Context, t *template, payload initramfs.Payload, term io.ReadWriter) (*machine, error) {
 	if t.dir == "" {
 		t.noticed.Do(func() { p.h.Notice(t.label + " has no template, so each of its guests boots: " + t.why) })

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,24 +62,16 @@ func (rs *records) begin() {
 	rs.reportEarlier()
 }
 
-// know notes what a row of the matrix is about.
 func (rs *records) know(label string, about results.Target) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.targets[label] = about
 }
 
-// todo lists the suites that a target is still to be run with.
 func (rs *records) todo(label string) []Suite {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	var left []Suite
-	for _, s := range rs.plan.Suites {
-		if !rs.done[results.Cell{Target: label, Suite: s.Name}] {
-			left = append(left, s)
-		}
-	}
-	return left
+	return slices.DeleteFunc(slices.Clone(rs.plan.Suites), func(s Suite) bool { return rs.done[results.Cell{Target: label, Suite: s.Name}] })
 }
 
 // record writes down the record of a cell. What could not be written down is not known: the run ends, and the cell is MISS.
@@ -109,7 +102,6 @@ func (rs *records) written(err error) {
 	rs.stop(rs.out.trouble(err, left))
 }
 
-// expect estimates each cell by what it took before.
 func (rs *records) expect() {
 	for _, c := range rs.plan.Cells() {
 		if rs.done[c] {
@@ -172,7 +164,6 @@ func (rs *records) noteHead() {
 	}
 }
 
-// about is the run as results.json has it.
 func (rs *records) about() results.Run {
 	return results.Run{ID: rs.id, Started: rs.started.UTC(), Tool: rs.h.tool, PlanDigest: rs.plan.Digest(), Asked: rs.plan.Spec.Asked,
 		Host: results.Host{Arch: vm.HostArch(), Accelerator: rs.verdict.Accel.Name, CPUModel: rs.verdict.Accel.CPU, QEMU: rs.qemu}}

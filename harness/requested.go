@@ -82,7 +82,6 @@ func (c *cell) brings(name string) bool {
 	return slices.Contains(moduleNamesOf(slices.Concat(c.built.depends, c.built.Modules)), name)
 }
 
-// fits reports whether a guest has room for the kernel's own modules called names.
 func (c *cell) fits(names []string) bool {
 	paths, err := c.tree.Closure(names...)
 	var size int64

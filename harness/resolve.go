@@ -89,7 +89,6 @@ type remembers interface {
 	Gone(ctx context.Context, t kernels.Target) string
 }
 
-// gone says which of the pinned kernels their archives no longer have.
 func gone(ctx context.Context, sources map[string]Source, targets []kernels.Target) (notices []string) {
 	for _, t := range targets {
 		name, _ := t.Origin()
@@ -114,7 +113,6 @@ func (p *Plan) add(text string, res kernels.Resolution) {
 	}
 }
 
-// require marks rows that must not be missing.
 func (p *Plan) require(targets []kernels.Target, open []Unresolved) {
 	if p.required == nil {
 		p.required = map[string]bool{}

@@ -61,14 +61,8 @@ func (rs *records) notWith(err error) error {
 	return &UsageError{fmt.Errorf("%s: %w; without %s, the run is made anew", flag, err, flag)}
 }
 
-// noticeEarlier says what becomes of the run that the folder holds.
 func (rs *records) noticeEarlier(log results.Log) {
-	judged, text := 0, ""
-	for _, rec := range log.Records {
-		if final(rec) {
-			judged++
-		}
-	}
+	judged, text := count(log.Records, final), ""
 	switch n := len(rs.done); {
 	case rs.plan.Spec.New: // adopt reported it
 		return

@@ -14,7 +14,6 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// run is one Run under way.
 type run struct {
 	h       *Harness
 	plan    *Plan

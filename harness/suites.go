@@ -12,7 +12,6 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 )
 
-// compiled is the test binary of a suite.
 type compiled struct {
 	path string
 	sum  string // of its content, taken once: every cell's key needs it

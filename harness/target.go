@@ -133,7 +133,6 @@ func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error
 	return tree, nil
 }
 
-// release frees what is known of tree's guests.
 func (r *run) release(tree *kernels.Tree) {
 	r.pool.release(tree)
 	r.mu.Lock()

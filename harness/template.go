@@ -124,8 +124,7 @@ func (p *pool) verified(ctx context.Context, tree *kernels.Tree, t *template) *t
 	return t.whole
 }
 
-// ChannelModules are the files of the channels' modules, in load order, for a template of tree's kernel. There are none
-// where they are built in; an error says that the kernel cannot be frozen.
+// ChannelModules are the channels' modules in load order; none are needed where built in. An error: it cannot be frozen.
 func ChannelModules(tree *kernels.Tree) ([]initramfs.File, error) {
 	paths, err := tree.Closure(channels...)
 	if err != nil {
@@ -133,12 +132,11 @@ func ChannelModules(tree *kernels.Tree) ([]initramfs.File, error) {
 	}
 	var files []initramfs.File
 	for i, path := range paths {
-		data, err := kernels.ReadModule(path)
+		file, err := kernelFile(path, fmt.Sprintf("%s/%02d-", wire.BaseDir, i))
 		if err != nil {
 			return nil, err
 		}
-		name, _, _ := strings.Cut(filepath.Base(path), ".ko")
-		files = append(files, initramfs.File{Guest: fmt.Sprintf("%s/%02d-%s.ko", wire.BaseDir, i, name), Data: data, Mode: 0o644})
+		files = append(files, file)
 	}
 	return files, nil
 }
@@ -159,7 +157,6 @@ func (p *pool) templateImage(ctx context.Context, tree *kernels.Tree, modules []
 	return filepath.Join(dir, "image.cpio"), err
 }
 
-// findOrMake returns the folder of a template, and whether it was made just now.
 func (p *pool) findOrMake(ctx context.Context, tree *kernels.Tree, t *template) (dir string, made bool, err error) {
 	key, err := p.templateKey(t)
 	if err != nil {

@@ -86,14 +86,12 @@ func (w *watchdog) late(now time.Time) (again time.Duration, late bool) {
 	return again, false
 }
 
-// deadline is one that has begun.
 type deadline struct {
 	since  time.Time
 	limit  time.Duration
 	silent bool // it passes because the guest says nothing
 }
 
-// deadlines lists those that hold now.
 func (w *watchdog) deadlines() []deadline {
 	all := []deadline{{w.began, w.limits.whole, false}}
 	if w.last.IsZero() {
@@ -106,7 +104,6 @@ func (w *watchdog) deadlines() []deadline {
 	return all
 }
 
-// stop ends the watching and returns what was noted.
 func (w *watchdog) stop() judge.Ending {
 	close(w.done)
 	w.mu.Lock()

@@ -64,7 +64,6 @@ func BuildBase(ctx context.Context, o Options) (err error) {
 	return replaceImage(image)
 }
 
-// newImage creates a temporary file that replaceImage puts in the place of out.
 func newImage(out string) (*renameio.PendingFile, error) {
 	image, err := renameio.NewPendingFile(out, renameio.WithPermissions(0o644), renameio.WithTempDir(filepath.Dir(out)))
 	if err != nil {
@@ -103,8 +102,7 @@ func baseImage(source, goRoot, temp, out string) []uimage.Modifier {
 	}
 }
 
-// skeleton holds the folders that PID 1 mounts on, and the devices that it needs before /dev is mounted: the kernel opens
-// /dev/console for PID 1 (init/main.c), and without it Go's panics are lost.
+// skeleton holds what PID 1 mounts on, and devices: the kernel opens /dev/console for it (init/main.c), where Go's panics go.
 func skeleton() *cpio.Archive {
 	records := []cpio.Record{
 		cpio.CharDev("dev/console", 0o600, 5, 1),

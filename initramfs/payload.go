@@ -94,8 +94,8 @@ func writeArchive(w io.Writer, files []File) error {
 	archive := cpio.Newc.Writer(counted)
 	dirs := map[string]bool{"/": true}
 	for i, f := range files {
-		if err := checkGuestPath(f.Guest); err != nil {
-			return err
+		if !below(f.Guest, wire.PayloadDir) && !below(f.Guest, wire.BaseDir) { // nothing in a payload may replace PID 1 or a command
+			return fmt.Errorf("payload path %q is not under %s or %s", f.Guest, wire.PayloadDir, wire.BaseDir)
 		}
 		if i > 0 && files[i-1].Guest == f.Guest {
 			return fmt.Errorf("payload has %s twice", f.Guest)
@@ -118,19 +118,10 @@ func writeArchive(w io.Writer, files []File) error {
 	return nil
 }
 
-// checkGuestPath keeps payloads in their own folders: nothing in one may replace PID 1 or a command.
-func checkGuestPath(name string) error {
-	if below(name, wire.PayloadDir) || below(name, wire.BaseDir) {
-		return nil
-	}
-	return fmt.Errorf("payload path %q is not under %s or %s", name, wire.PayloadDir, wire.BaseDir)
-}
-
 func below(name, dir string) bool {
 	return path.Clean(name) == name && strings.HasPrefix(name, dir+"/")
 }
 
-// writeDirs writes dir and its parents, as far as they are not yet done.
 func writeDirs(w cpio.RecordWriter, dir string, done map[string]bool) error {
 	if done[dir] {
 		return nil

@@ -89,8 +89,7 @@ func isSource(dir string) error {
 	return nil
 }
 
-// BaseDigest is "sha256:…" over everything that BuildBase's image depends on: versions of modules, the sources of the
-// guest's programs and of this package, the Go toolchain.
+// BaseDigest is "sha256:…" over all that BuildBase's image depends on: module versions, sources, toolchain.
 func BaseDigest(ctx context.Context, source string) (string, error) {
 	_, version, err := toolchain(ctx, source)
 	if err != nil {

@@ -33,7 +33,6 @@ var notFaults = []string{
 	"general protection fault ip:", // a process's own (Linux arch/x86/kernel/traps.c)
 }
 
-// isFault says whether line starts the report of a fault.
 func isFault(line string) bool {
 	return !slices.ContainsFunc(notFaults, func(words string) bool { return strings.Contains(line, words) }) &&
 		slices.ContainsFunc(faultStarts, func(words string) bool { return hasWords(line, words) })

@@ -10,8 +10,7 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 )
 
-// filteredOut says why Ginkgo's filters exclude spec from suite, "" when none does. Ginkgo itself reports no reason, so the
-// filters are applied again (ginkgo internal/focus.go, ApplyFocusToSpecs).
+// filteredOut says why Ginkgo's filters exclude spec, by applying them again (internal/focus.go, ApplyFocusToSpecs); "": none.
 func filteredOut(suite types.Report, spec types.SpecReport) string {
 	for _, filter := range []func(types.Report, types.SpecReport) string{wrongLabels, wrongVersion, wrongName, wrongFile} {
 		if why := filter(suite, spec); why != "" {

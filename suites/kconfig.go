@@ -28,7 +28,6 @@ func KernelConfig(symbol string) (string, error) {
 	return configValue(text, symbol), nil
 }
 
-// readConfig reads the kernel's own, else the host's file.
 func readConfig(own, given string) ([]byte, error) {
 	f, err := os.Open(own)
 	if err != nil {

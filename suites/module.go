@@ -50,12 +50,11 @@ func (m *KernelModule) Planned() (wire.Module, error) {
 	if err != nil {
 		return wire.Module{}, err
 	}
-	for _, planned := range plan.Modules {
-		if Module(planned.Name).name == m.name {
-			return planned, nil
-		}
+	i := slices.IndexFunc(plan.Modules, func(planned wire.Module) bool { return wire.ModuleName(planned.Name) == m.name })
+	if i < 0 {
+		return wire.Module{}, fmt.Errorf("module %s is not under test: the plan does not name it", m.name)
 	}
-	return wire.Module{}, fmt.Errorf("module %s is not under test: the plan does not name it", m.name)
+	return plan.Modules[i], nil
 }
 
 // Load loads the module with exactly these parameters, each "name=value" as in modmatrix.toml. When the kernel refuses, the
@@ -122,12 +121,11 @@ func (m *KernelModule) Info() (procfs.Module, error) {
 	if err != nil {
 		return procfs.Module{}, err
 	}
-	for _, module := range modules {
-		if module.Name == m.name {
-			return module, nil
-		}
+	i := slices.IndexFunc(modules, func(module procfs.Module) bool { return module.Name == m.name })
+	if i < 0 {
+		return procfs.Module{}, fmt.Errorf("%s: %w", m.name, ErrNotLoaded)
 	}
-	return procfs.Module{}, fmt.Errorf("%s: %w", m.name, ErrNotLoaded)
+	return modules[i], nil
 }
 
 // State is "Live", "Loading" or "Unloading", and "" when the module is not loaded.

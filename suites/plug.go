@@ -14,8 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// findTime is how long the kernel may take to find a device that was plugged in, or to remove one that was pulled. An
-// emulated kernel on a busy host needs a second for a USB device.
+// findTime is how long a kernel may take to find or remove a device: a second for USB, emulated on a busy host.
 const findTime = 30 * time.Second
 
 // Plugs are the names of the devices that can be plugged in: those that modmatrix.toml declares under [guest.plug],

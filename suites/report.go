@@ -15,8 +15,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// The report nodes are declared here, so that a suite only has to import this package: Ginkgo adds nodes that are declared
-// while packages are initialised to the top of the suite.
+// Importing this package declares the report nodes: while packages are initialised, Ginkgo adds nodes to the top of the suite.
 func init() {
 	pipe, err := openPipe()
 	if err != nil {
@@ -105,8 +104,7 @@ func (r *reporter) send(kind wire.Kind, spec wire.Spec) {
 	}
 }
 
-// afterSuite sends what is known only at the end: failures outside of specs, and why specs were skipped. A spec that never
-// ran because the suite was cut short gets no end, and so counts as missing.
+// afterSuite sends what is known only at the end: failures outside of specs, why specs were skipped. What never ran is missing.
 func (r *reporter) afterSuite(suite types.Report) {
 	spec, skipped := 0, ""
 	for _, report := range suite.SpecReports {

@@ -46,15 +46,13 @@ var parts = []part{
 	{"judge", "plan and judge 10,000 cells", false, (*bench).judgement},
 }
 
-func partNames() []string {
-	var names []string
+func partNames() (names []string) {
 	for _, p := range parts {
 		names = append(names, p.name)
 	}
 	return names
 }
 
-// eachKernel measures the same on every kernel.
 func eachKernel(one func(*bench, context.Context, *rig) ([]Row, error)) func(*bench, context.Context) ([]Row, error) {
 	return func(b *bench, ctx context.Context) (rows []Row, err error) {
 		for _, r := range b.rigs {

@@ -159,7 +159,6 @@ func (s *soak) inRow(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// together runs the cell in many clones at once.
 func (s *soak) together(ctx context.Context, c *subject) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -88,8 +88,7 @@ func (b *search) named(ctx context.Context) (oldest, newest kernels.Target, err 
 	return oldest, newest, err
 }
 
-// endsOf are the first of olds and the last of news that are of one kind: that of the first of olds, or of the last of news where
-// that was given. Where there is none of that kind, the two are what they are.
+// endsOf are the first of olds and the last of news that are of the kind of olds[0], or of news' last byNewest.
 func endsOf(olds, news []kernels.Target, byNewest bool) (oldest, newest kernels.Target) {
 	oldest, newest = olds[0], news[len(news)-1]
 	like := oldest

@@ -16,8 +16,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// Of holds the source in dir against records. The claims are nil where it says nothing, or nothing was built; notices are what a
-// reader should know of them, a line each.
+// Of holds the source in dir against records. The claims are nil where there are none, or nothing was built; notices are a line each.
 func Of(dir string, records []results.Record) (c *results.Claims, notices []string, err error) {
 	s, err := read(dir)
 	if err != nil {
@@ -46,11 +45,7 @@ func hold(s source, records []results.Record) *results.Claims {
 
 // built are the records whose kernels the source was compiled for, or was to be, oldest first.
 func built(records []results.Record) (tried []results.Record) {
-	for _, rec := range records {
-		if rec.Status == results.Pass || rec.Status == results.Fail {
-			tried = append(tried, rec)
-		}
-	}
+	tried = slices.DeleteFunc(slices.Clone(records), func(rec results.Record) bool { return rec.Status != results.Pass && rec.Status != results.Fail })
 	slices.SortStableFunc(tried, func(a, b results.Record) int { return results.CompareVersions(a.Target.Version, b.Target.Version) })
 	return tried
 }
@@ -73,8 +68,7 @@ func holdConditions(c *results.Claims, all []results.Condition, tried []results.
 	}
 }
 
-// code is LINUX_VERSION_CODE of a version; its numbers count up to 255 only, the third since v5.11 (Linux Makefile,
-// filechk_version.h). ok is false for what has no two numbers.
+// code is LINUX_VERSION_CODE of a version, whose last numbers stop at 255 (Makefile, filechk_version.h); false for no version.
 func code(version string) (n int, ok bool) {
 	var x, y, z int
 	read, _ := fmt.Sscanf(version, "%d.%d.%d", &x, &y, &z)
@@ -115,8 +109,7 @@ func first(n int, version string) string {
 	return strings.Join(parts[:min(len(parts), n)], ".")
 }
 
-// measure fills in between which versions the module passes, and where it does not although dkms.conf lets it be built: a
-// kernel outside of those bounds is no FAIL, but a SKIP.
+// measure fills in the versions between which the module passes, and where it does not although dkms.conf allows a build.
 func measure(c *results.Claims, tried []results.Record) {
 	for _, rec := range tried {
 		if rec.Status == results.Pass {
@@ -130,13 +123,11 @@ func measure(c *results.Claims, tried []results.Record) {
 	}
 }
 
-// passes reports whether a kernel lies between the first and the last on which the module passes.
 func passes(c *results.Claims, t results.Target) bool {
 	return c.First != "" && results.CompareVersions(c.First, t.Version) <= 0 && results.CompareVersions(t.Version, c.Last) <= 0
 }
 
-// propose says which bounds would say what was measured, where the kernels that the module passes on lie together and it
-// fails beside them. Nothing is proposed for a source that has no place for it.
+// propose says which bounds would say what was measured, where a block of passes lies beside failures, and the source has bounds.
 func propose(c *results.Claims, s source, tried []results.Record) {
 	for i, rec := range tried[1:] { // from old to new
 		older, newer := tried[i].Target, rec.Target
@@ -171,7 +162,6 @@ func (s source) bound(conf, meta string, good, bad, newer results.Target) (lines
 	return lines
 }
 
-// noticesOf says in a line each what of the claims a reader should know.
 func noticesOf(c *results.Claims) (lines []string) {
 	if c == nil {
 		return nil

@@ -27,7 +27,6 @@ const (
 	maxConditions = 2000
 )
 
-// read reads dkms.conf, META, and the C files in the order of their names.
 func read(dir string) (s source, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

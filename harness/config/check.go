@@ -135,7 +135,7 @@ func isAddress(s string) bool {
 
 var kernelModule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
-// badDevice says what is wrong with the first row that is no stand-in; empty: nothing.
+// badDevice, badModule and badPlug say what is wrong with the first row that is none; empty: nothing.
 func badDevice(rows []string) string {
 	for _, row := range rows {
 		if err := vm.CheckDevice(row); err != nil {
@@ -145,7 +145,6 @@ func badDevice(rows []string) string {
 	return ""
 }
 
-// badModule says what is wrong with the first name that is none of a module; empty: nothing.
 func badModule(names []string) string {
 	for _, name := range names {
 		if !kernelModule.MatchString(name) {
@@ -155,7 +154,6 @@ func badModule(names []string) string {
 	return ""
 }
 
-// badPlug says what is wrong with the first row that declares no device to plug in; empty: nothing.
 func badPlug(rows []string) string {
 	names := map[string]bool{}
 	for i, row := range rows {

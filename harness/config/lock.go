@@ -150,7 +150,7 @@ func (l Lock) Changes(old Lock) []string {
 			lines = append(lines, fmt.Sprintf("%s: %s", p.Selector, now))
 		case before != now:
 			lines = append(lines, fmt.Sprintf("%s: %s, was %s", p.Selector, now, before))
-		case !samePackages(was.Targets, p.Targets):
+		case !slices.EqualFunc(was.Targets, p.Targets, func(a, b kernels.Target) bool { return slices.Equal(a.Packages, b.Packages) }):
 			lines = append(lines, fmt.Sprintf("%s: %s, built anew", p.Selector, now))
 		}
 	}
@@ -171,10 +171,6 @@ func releases(res kernels.Resolution) string {
 		names = append(names, "("+e.Release+")")
 	}
 	return strings.Join(names, " ")
-}
-
-func samePackages(a, b []kernels.Target) bool {
-	return slices.EqualFunc(a, b, func(a, b kernels.Target) bool { return slices.Equal(a.Packages, b.Packages) })
 }
 
 // Pins returns the selector that pins an entry of the store: the tree of one of its kernels, or the root that this is built

@@ -117,13 +117,10 @@ func checkFlags(f harness.Spec) error {
 // assignments are those of base whose name is not in over, then those of over.
 func assignments(base, over []string) []string {
 	name := func(s string) string { n, _, _ := strings.Cut(s, "="); return n }
-	var all []string
-	for _, b := range base {
-		if !slices.ContainsFunc(over, func(o string) bool { return name(o) == name(b) }) {
-			all = append(all, b)
-		}
+	overridden := func(b string) bool {
+		return slices.ContainsFunc(over, func(o string) bool { return name(o) == name(b) })
 	}
-	return append(all, over...)
+	return slices.Concat(slices.DeleteFunc(slices.Clone(base), overridden), over)
 }
 
 func (c Config) suite(module, name string) (string, error) {

@@ -19,8 +19,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// Cells explains cells of res, whose artifacts lie in dir. Headers are compared where both trees are in the store; stored are
-// the sources of an offline Spec.
+// Cells explains cells of res, whose artifacts lie in dir. Headers are compared as far as stored, offline sources, have them.
 func Cells(ctx context.Context, stored map[string]harness.Source, res *results.Results, dir string, cells []results.Cell) ([]results.Explanation, error) {
 	var all []results.Explanation
 	builds := map[string]*results.BuildFault{}
@@ -121,7 +120,6 @@ func lastBuilt(records []results.Record, t results.Target) (best results.Target,
 	return best, ok
 }
 
-// wasBuilt reports whether the module came through its build.
 func wasBuilt(rec results.Record) bool {
 	switch rec.Stage {
 	case results.StageLoad, results.StageTest, results.StageUnload, results.StageShutdown:

@@ -50,7 +50,6 @@ func condition(c results.Change, older, newer string, inOrder bool) []string {
 	return []string{"/* " + remark + " */", "#ifdef " + probeMacro(c)}
 }
 
-// comment is what a kernel declares, as it stands in C.
 func comment(version string, c results.Change, d *results.Decl) string {
 	text := ""
 	switch {
@@ -88,7 +87,6 @@ func changedAt(older, newer string) (bound, remark string, known bool) {
 // lastOf are the last series of the major versions of Linux.
 var lastOf = map[int]int{2: 6, 3: 19, 4: 20, 5: 19, 6: 19}
 
-// follows reports whether n is of the series right after that of o.
 func follows(o, n [3]int) bool {
 	if last, ok := lastOf[o[0]]; ok && o[1] == last {
 		return n[0] == o[0]+1 && n[1] == 0
@@ -106,8 +104,7 @@ func numbers(version string) (n [3]int) {
 	return n
 }
 
-// probe asks the headers instead of the version, where that can be: distributions take changes over without changing the
-// version. itself says that nothing more is needed.
+// probe asks the headers instead of the version, since distributions backport. itself says that nothing more is needed.
 func probe(c results.Change) (line string, itself bool) {
 	d := cmp.Or(c.Old, c.New)
 	gone := c.What == results.DeclAdded || c.What == results.DeclRemoved

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
+	"golang.org/x/sys/unix"
 )
 
 // maxKept bounds every list of a guest, and maxStory all that is kept of one, in bytes: a lying guest must not fill the host's memory.
@@ -41,15 +43,15 @@ type Guest struct {
 	Wanted   []string      // what the kernel asked modprobe for and does not have, each once
 	Stuck    []Stuck       // what PID 1 waited for longer than its patience
 	Trouble  []string      // what PID 1 could not do
-	Troubled results.Stage // when the first of Trouble was told
+	Troubled results.Stage // when the first of Trouble was reported
 	Output   string        // of the suite process, as far as it was kept
 	End      bool
 	Lost     bool   // frames are missing in between
-	Broken   string // what no guest of ours says, or more than is kept: its story cannot be believed; empty: nothing
+	Broken   string // why its story cannot be believed: it says what no true guest does, or more than is kept; empty: nothing
 	Foreign  int    // frames with another nonce, all ignored
 	LastAt   int64  // of the last frame
 	expected uint64 // sequence number of the next frame
-	tainted  uint64 // as told last
+	tainted  uint64 // as reported last
 	length   int    // of what is kept, in bytes
 }
 
@@ -62,7 +64,7 @@ type Syscall struct {
 // Error says the errno in the kernel's word and in C's.
 func (s Syscall) Error() string {
 	errno := syscall.Errno(s.Errno)
-	return fmt.Sprintf("%s (%s)", errnoName(errno), errno)
+	return fmt.Sprintf("%s (%s)", cmp.Or(unix.ErrnoName(errno), "errno"), errno)
 }
 
 // Stuck is a task that PID 1 waited for.
@@ -86,7 +88,7 @@ func NewGuest(nonce string) *Guest {
 	}
 }
 
-// Add takes in one frame, and says whether it was the guest's own.
+// Add adds one frame, and reports whether it was the guest's own.
 func (g *Guest) Add(f wire.Frame) bool {
 	if f.Nonce != g.Nonce {
 		g.Foreign++
@@ -201,7 +203,6 @@ func (g *Guest) spec(f wire.Frame) {
 	}
 }
 
-// doubt notes why the guest's story cannot be believed.
 func (g *Guest) doubt(format string, args ...any) {
 	if g.Broken == "" {
 		g.Broken = fmt.Sprintf(format, args...)
@@ -213,7 +214,6 @@ func (g *Guest) doubtPlan() {
 	g.doubt("the guest planned specs after the first module was loaded")
 }
 
-// bounded notes that specs may be missing from a list of n.
 func (g *Guest) bounded(n int) {
 	if n >= maxKept {
 		g.doubt("the suite has more than %d specs: those beyond were not kept", maxKept-1)
@@ -229,10 +229,8 @@ func keep[T any](list []T, item T) []T {
 
 // Refused returns the first of calls that failed.
 func Refused(calls []Syscall) (Syscall, bool) {
-	for _, c := range calls {
-		if c.Errno != 0 {
-			return c, true
-		}
+	if i := slices.IndexFunc(calls, func(c Syscall) bool { return c.Errno != 0 }); i >= 0 {
+		return calls[i], true
 	}
 	return Syscall{}, false
 }

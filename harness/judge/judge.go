@@ -74,7 +74,6 @@ func (s Splat) Counts() bool {
 	return s.Stage != results.StageBoot && s.Severity.Fault() && !s.Expected && !s.Noise
 }
 
-// verdict is what one row of the table has to say.
 type verdict struct {
 	status results.Status
 	stage  results.Stage

@@ -56,13 +56,11 @@ func askedByInit(s console.Splat, g *Guest, during results.Stage) bool {
 	return s.Kind == console.KindTrace && slices.ContainsFunc(g.Stuck, func(st Stuck) bool { return st.Stage == during })
 }
 
-// AskedMark is the line that the host writes into a guest's log before it asks one that is past its deadline where it
-// hangs: what the kernel prints from there on is the host's doing.
+// AskedMark is the line in a guest's log from which on what the kernel prints is the host's doing, who asked it where it hangs.
 func AskedMark(nonce string) string {
 	return "[modmatrix " + nonce + ": past its deadline, and asked where it is]"
 }
 
-// beforeAsked is the part of log that the guest printed by itself.
 func beforeAsked(log []byte, nonce string) []byte {
 	if i := bytes.LastIndex(log, []byte(AskedMark(nonce))); i >= 0 {
 		return log[:i]

@@ -7,8 +7,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// Rounds are the guests that one machine plays, one after the other: a Guest for each suite of its plan, which gets the
-// frames of that suite's round and those that belong to all.
+// Rounds are the guests that one machine plays in turn: one for each suite, with the frames of its round and of all.
 type Rounds struct {
 	guests   []*Guest
 	suites   []string // of guests; a machine without suites plays one guest, whose name is empty
@@ -29,7 +28,7 @@ func NewRounds(nonce string, suites ...string) *Rounds {
 	return r
 }
 
-// Add takes in one frame and reports whether it was the machine's own.
+// Add adds one frame and reports whether it was the machine's own.
 func (r *Rounds) Add(f wire.Frame) bool {
 	if f.Nonce != r.guests[0].Nonce {
 		for _, g := range r.guests {
@@ -62,8 +61,7 @@ func (r *Rounds) Current() *Guest { return r.guests[r.now] }
 // Begun reports whether round i ever began.
 func (r *Rounds) Begun(i int) bool { return r.begun[i] }
 
-// Through reports whether round i came to its end and a later one began: then it ended as it should, whatever became of
-// the machine. That a later one began is not enough, since a module can forge that.
+// Through reports whether round i ended and a later one began, whatever came then. A later one alone a module can forge.
 func (r *Rounds) Through(i int) bool {
 	_, refused := Refused(r.guests[i].Loads) // then nothing is unloaded
 	return i < r.now && (refused || r.guests[i].Ended[results.StageUnload])

@@ -31,21 +31,19 @@ func interrupted(e Evidence) (verdict, bool) {
 
 // infrastructure is trouble on our side. What could not be obtained did not run; what broke underway may have hidden anything.
 func infrastructure(e Evidence) (verdict, bool) {
-	if e.Trouble == nil {
-		return verdict{}, false
+	if e.Trouble != nil && e.Trouble.Stage == results.StageFetch {
+		return e.Trouble.verdict(results.Miss)
 	}
-	status := results.Error
-	if e.Trouble.Stage == results.StageFetch {
-		status = results.Miss
-	}
-	return verdict{status, e.Trouble.Stage, e.Trouble.Code, e.Trouble.Reason}, true
+	return e.Trouble.verdict(results.Error)
 }
 
-func build(e Evidence) (verdict, bool) {
-	if e.Build == nil {
+func build(e Evidence) (verdict, bool) { return e.Build.verdict(results.Fail) }
+
+func (b *Blame) verdict(status results.Status) (verdict, bool) {
+	if b == nil {
 		return verdict{}, false
 	}
-	return verdict{results.Fail, e.Build.Stage, e.Build.Code, e.Build.Reason}, true
+	return verdict{status, b.Stage, b.Code, b.Reason}, true
 }
 
 func buildOnly(e Evidence) (verdict, bool) {
@@ -236,8 +234,7 @@ func residue(e Evidence) (verdict, bool) {
 	return verdict{results.Fail, results.StageUnload, results.CodeLeak, "left behind after unload: " + strings.Join(e.Guest.Residue, ", ")}, true
 }
 
-// noEnd asks for the positive proof that a pass needs: the end frame, and QEMU's word that the guest powered off. One that
-// fell over on its last steps did so with what the module left in it.
+// noEnd asks for what a pass needs: the end frame, and a power-off. A guest that falls then does so with what the module left.
 func noEnd(e Evidence) (verdict, bool) {
 	switch {
 	case e.Guest.End && (len(e.Guest.Loads) < e.Modules || len(e.Guest.Unloads) < e.Modules):

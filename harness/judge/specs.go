@@ -7,8 +7,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// specStatus puts Ginkgo's states (ginkgo/v2 types.SpecState) into our words. A state that is not listed, and an
-// interrupted spec, did not finish and so are missing: absence is never a pass.
+// specStatus puts Ginkgo's states (types.SpecState) into our words. Any other did not finish: absence is never a pass.
 var specStatus = map[string]results.Status{
 	"passed":   results.Pass,
 	"failed":   results.Fail,

@@ -30,8 +30,7 @@ type Expectation struct {
 	Count   int    // how often it must come
 }
 
-// matchExpected marks the splats that their specs declared, each declaration once for each splat, and returns the
-// declarations that were not met. One that does not compile is met by nothing.
+// matchExpected marks the splats that their specs declared, and returns the declarations that were not met.
 func matchExpected(splats []Splat, declared []Expectation) (unmet []Expectation) {
 	for _, want := range declared {
 		pattern, err := regexp.Compile(want.Pattern)
@@ -60,7 +59,6 @@ type failedProbe struct {
 	start int
 }
 
-// failedProbes finds the first hundred failed probes in a console log.
 func failedProbes(log []byte) (found []failedProbe) {
 	for _, m := range probeFailed.FindAllSubmatchIndex(log, 100) {
 		found = append(found, failedProbe{string(log[m[2]:m[3]]), m[0]})

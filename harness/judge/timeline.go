@@ -36,7 +36,6 @@ func readMarkers(log []byte, g *Guest, suite string) timeline {
 	return t
 }
 
-// next is the boundary that m draws behind b.
 func (b boundary) next(offset int, m wire.Mark, started []string, suite string) boundary {
 	b.offset, b.spec = offset, ""
 	if m.Suite != "" && suite != "" {
@@ -53,8 +52,7 @@ func (b boundary) next(offset int, m wire.Mark, started []string, suite string) 
 	return b
 }
 
-// trust mends a timeline whose markers were lost: where g says that it loaded the module and the log does not, all that
-// was printed since it got its payload, from byte before on, may be the module's.
+// trust mends a timeline without the marker of a load that g reported: all from byte before on may be the module's.
 func (t *timeline) trust(before int, g *Guest) {
 	_, began := g.Began[results.StageLoad]
 	if began && !slices.ContainsFunc(*t, func(b boundary) bool { return b.ours && b.stage == results.StageLoad }) {

@@ -25,8 +25,7 @@ const (
 	bufferSize = 16 << 20 // most suites fit
 )
 
-// awaitPayload waits for a payload on the drive and unpacks it. The guest may be frozen as soon as it has reported that it
-// is ready; one that had trouble powers off instead.
+// awaitPayload unpacks the payload of the drive. The guest may be frozen once it is ready; one in trouble powers off instead.
 func (g *guest) awaitPayload() {
 	g.frames = wire.NewWriter(g.port, bootNonce("/proc/cmdline"))
 	g.frames.Clock = g.clock
@@ -150,8 +149,7 @@ func (d *drive) unpack(h wire.DriveHeader, root string) error {
 	return nil
 }
 
-// keep reads the file at an offset of the drive and makes the buffer that file. The buffer is of no more use: the kernel
-// executes no file that is still mapped for writing.
+// keep makes the buffer the file at an offset. It is of no more use then: no file runs that is mapped for writing.
 func (d *drive) keep(f wire.DriveFile, at int64, path string) error {
 	content, err := d.read(at, int(f.Size))
 	if err != nil {

@@ -3,6 +3,7 @@ package guest
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,8 @@ func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 		"--ginkgo.timeout=" + timeout(s).String(),
 		"--ginkgo.grace-period=2s",
 	}
-	var labels []string
-	for _, l := range [][2]string{{"arch", target.Arch}, {"flavour", target.Flavour}} {
-		if filter := labelFilter(l[0], l[1]); filter != "" {
-			labels = append(labels, filter)
-		}
-	}
-	if len(labels) > 0 {
+	labels := []string{labelFilter("arch", target.Arch), labelFilter("flavour", target.Flavour)}
+	if labels = slices.DeleteFunc(labels, func(l string) bool { return l == "" }); len(labels) > 0 {
 		flags = append(flags, "--ginkgo.label-filter="+strings.Join(labels, " && "))
 	}
 	if filter := versionFilter(target.Version); filter != "" {
@@ -32,8 +28,7 @@ func suiteFlags(target wire.Target, s wire.Suite, report string) []string {
 	return append(flags, s.Args...)
 }
 
-// focus is the flag by which only the specs run that the plan names. Ginkgo matches it against the suite's title and the
-// spec's full text, with a space between (internal/focus.go).
+// focus is the flag for the specs that the plan names: Ginkgo matches it against title and full text (internal/focus.go).
 func focus(s wire.Suite) []string {
 	if len(s.Only) == 0 {
 		return nil
@@ -59,8 +54,7 @@ func timeout(s wire.Suite) time.Duration {
 	return time.Duration(s.TimeoutMS) * time.Millisecond
 }
 
-// labelFilter passes specs that are labelled "key: value", and those without a label of that key. Ginkgo's isSubsetOf
-// would drop a spec that is labelled for several targets, this one among them.
+// labelFilter passes specs labelled "key: value", or nothing of that key; isSubsetOf would drop one for several targets.
 func labelFilter(key, value string) string {
 	if value == "" || strings.ContainsAny(value, "&|!,(){}/: ") { // Ginkgo's operators
 		return ""

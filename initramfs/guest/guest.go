@@ -179,12 +179,10 @@ func (g *guest) send(f wire.Frame) {
 	}
 }
 
-// fail reports what PID 1 could not do.
 func (g *guest) fail(format string, args ...any) {
 	g.send(wire.Frame{Kind: wire.KindTrouble, Text: fmt.Sprintf(format, args...)})
 }
 
-// clock is the time for frames.
 func (g *guest) clock() int64 { return sinceBoot() - g.epoch }
 
 // sinceBoot is the time since boot in milliseconds.

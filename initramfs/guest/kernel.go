@@ -25,7 +25,6 @@ func openKmsg() (int, error) {
 	return fd, nil
 }
 
-// mark writes a boundary into the kernel log.
 func (g *guest) mark(m wire.Mark) {
 	if name := g.suite.Load(); name != nil {
 		m.Suite = *name
@@ -42,7 +41,6 @@ func (g *guest) log(line string) {
 	}
 }
 
-// taint reports the kernel's taint after a stage.
 func (g *guest) taint(stage string) {
 	text, err := os.ReadFile("/proc/sys/kernel/tainted")
 	var bits uint64

@@ -134,8 +134,7 @@ func parseLeaks(text string) map[string]object {
 	return found
 }
 
-// ofModule reports whether code that is unloaded has allocated the object: that of a module under test, for no other is
-// unloaded. What the kernel itself leaks is no module's fault.
+// ofModule reports whether unloaded code allocated the object: only the module is unloaded, and the kernel's leaks are its own.
 func (o object) ofModule() bool { return slices.ContainsFunc(o.frames, isUnloaded) }
 
 func isUnloaded(frame string) bool { return strings.HasPrefix(frame, "0x") }

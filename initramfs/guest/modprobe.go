@@ -99,7 +99,6 @@ func (r *requests) install(loaded []string) error {
 	return linkSelf(modprobePath)
 }
 
-// linkSelf makes program a link to this process's executable.
 func linkSelf(program string) error {
 	self, err := os.Readlink("/proc/self/exe")
 	if err == nil {

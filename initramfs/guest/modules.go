@@ -33,7 +33,6 @@ func loadDependency(path string) error {
 	return fmt.Errorf("load dependency %s: %w", filepath.Base(path), err)
 }
 
-// load loads the modules under test, and says whether all of them are loaded.
 func (g *guest) load() bool {
 	g.loaded = 0
 	for _, m := range g.plan.Modules {

@@ -37,9 +37,3 @@ func mountAll() (trouble []string) {
 	_ = os.Symlink("/proc/self/fd", "/dev/fd")
 	return trouble
 }
-
-// mountLate mounts what the modules of the plan bring: configfs is a module in Debian's kernels, and simulated hardware,
-// such as the chips of gpio-sim, is configured there.
-func mountLate() {
-	_ = unix.Mount("configfs", "/sys/kernel/config", "configfs", 0, "")
-}

@@ -43,7 +43,6 @@ func (g *guest) plug(f wire.Frame) (refused string) {
 	return ""
 }
 
-// await returns the host's answer to the last request.
 func (h *hotplug) await() (refused string) {
 	for late := time.After(answerTime); ; {
 		select {

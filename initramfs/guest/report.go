@@ -97,7 +97,6 @@ func (r specReport) spec() wire.Spec {
 	return s
 }
 
-// fullText is the spec's name, as SpecReport.FullText.
 func (r specReport) fullText() string {
 	texts := slices.Clone(r.ContainerHierarchyTexts)
 	if r.LeafNodeText != "" {
@@ -173,7 +172,6 @@ func key(s wire.Spec) wire.Spec {
 
 func (m streamed) add(s wire.Spec) { m[key(s)]++ }
 
-// remove removes s once, and says whether it was there.
 func (m streamed) remove(s wire.Spec) bool {
 	k := key(s)
 	if m[k] == 0 {

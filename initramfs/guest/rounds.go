@@ -41,7 +41,6 @@ func (g *guest) rounds() {
 	}
 }
 
-// loadDependencies loads the kernel's own modules, and says whether all of them are loaded.
 func (g *guest) loadDependencies() bool {
 	if g.plan.List {
 		return true
@@ -55,12 +54,12 @@ func (g *guest) loadDependencies() bool {
 			return false
 		}
 	}
-	mountLate()
+	// What the plan's modules bring: configfs is a module in Debian's kernels, and gpio-sim is configured there.
+	_ = unix.Mount("configfs", "/sys/kernel/config", "configfs", 0, "")
 	return true
 }
 
-// planSuite reports which specs a suite has for this target, before there is a module that could make it hang. It runs the
-// suite only for what the plan does not know, and returns false where that fails.
+// planSuite reports a suite's specs before a module could make it hang. It runs the suite for what the plan does not know.
 func (g *guest) planSuite(s *wire.Suite) bool {
 	specs := s.Known
 	if len(specs) == 0 || len(s.Only) > 0 && s.Title == "" {
@@ -78,7 +77,6 @@ func (g *guest) planSuite(s *wire.Suite) bool {
 	return true
 }
 
-// selectSpecs returns the specs whose names are in only; all where that is empty.
 func selectSpecs(specs []wire.Spec, only []string) []wire.Spec {
 	if len(only) == 0 {
 		return specs
@@ -122,8 +120,7 @@ func (g *guest) round(s *wire.Suite) {
 	g.taint(wire.StageUnload)
 }
 
-// rollBack follows a refused load: the modules before it are unloaded, and what is left then was left by the one that was
-// refused, which should have undone all that its init did.
+// rollBack unloads after a refused load: what is left then, the refused module should have undone.
 func (g *guest) rollBack(before survey) {
 	began := time.Now()
 	if g.removeAll() {
@@ -132,7 +129,6 @@ func (g *guest) rollBack(before survey) {
 	}
 }
 
-// removeAll unloads the modules that are still loaded, and says whether none is left.
 func (g *guest) removeAll() bool {
 	for _, m := range slices.Backward(g.plan.Modules[:g.loaded]) {
 		if err := remove(m.Name, g.patience()); err != nil && err != unix.ENOENT {

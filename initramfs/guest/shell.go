@@ -54,7 +54,6 @@ func openTerminal(path string) (int, error) {
 	return p.fd, nil
 }
 
-// banner says which kernel this is, and how to leave.
 func banner(p wire.Plan) string {
 	var names []string
 	for _, m := range p.Modules {

@@ -11,8 +11,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
-// trace is a file whose lines, or a folder whose entries, name things that a module may leave behind. Only names are read:
-// a survey must not cost more than restoring a clone.
+// trace is a file or folder that names what a module may leave behind. Only names are read: restoring costs little more.
 type trace struct {
 	path string
 	name func(line string) string // the thing that a line of a file names; "" for none. Nil: a folder
@@ -66,7 +65,6 @@ func takeSurvey() survey {
 	return s
 }
 
-// since lists what is there and was not before.
 func (s survey) since(before survey) (list []string) {
 	for thing := range s.things {
 		if before.things[thing] {
@@ -90,11 +88,9 @@ func (s survey) since(before survey) (list []string) {
 	return list
 }
 
-// retries are the times to wait before another look at what is left: devices are released with their last reference, which
-// may be dropped late. What goes away by itself within a second is no residue.
+// retries are the waits before another look: last references are dropped late, and what goes within a second is no residue.
 var retries = []time.Duration{20 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond}
 
-// residue reports what was not there before the modules were loaded.
 func (g *guest) residue(before survey) {
 	left := g.left(before)
 	for i := 0; i < len(retries) && len(left) > 0; i++ {
@@ -104,7 +100,6 @@ func (g *guest) residue(before survey) {
 	g.sendResidue(left)
 }
 
-// left lists what is new since before, each thing once.
 func (g *guest) left(before survey) []string {
 	list := append(takeSurvey().since(before), g.events.left(sysDir)...)
 	slices.Sort(list)
@@ -175,8 +170,7 @@ func action(line string) string {
 	return number + ": " + rest[at+2:]
 }
 
-// algorithm is the driver in /proc/crypto. Templates that the kernel instantiates on request, such as hmac(sha256-generic),
-// stay for the next request and are no module's.
+// algorithm is a driver in /proc/crypto, but for instances of templates, such as hmac(sha256-generic): they are no module's.
 func algorithm(line string) string {
 	key, value, _ := strings.Cut(line, ":")
 	if strings.TrimSpace(key) != "driver" || strings.Contains(value, "(") {
@@ -185,12 +179,10 @@ func algorithm(line string) string {
 	return strings.TrimSpace(value)
 }
 
-// ownThreads are the kernel's own, which come and go with work and with processors. A rescuer, kworker/R-NAME since Linux 6.9
-// and NAME before, is none of them: it belongs to somebody's work queue.
+// ownThreads come and go by themselves; a rescuer (kworker/R-NAME since 6.9, NAME before) belongs to a work queue.
 var ownThreads = []string{"kworker/", "ksoftirqd/", "migration/", "cpuhp/", "rcuc/", "rcuog/", "rcuop/", "rcuos/", "idle_inject/"}
 
-// kernelThread reads the stat file of a process (proc_pid_stat(5)). It returns the name of a kernel thread that somebody
-// must have started, and false for other processes.
+// kernelThread is the name in a stat file (proc_pid_stat(5)) of a kernel thread that somebody must have started.
 func kernelThread(stat string) (name string, ok bool) {
 	from, to := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')') // the name may contain both
 	if from < 0 || to < from {

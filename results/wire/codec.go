@@ -28,8 +28,7 @@ const (
 	// maxDepth and maxCommas bound what JSON of that size can grow to in memory.
 	maxDepth  = 8
 	maxCommas = 1 << 15
-	// maxDamage is how many whole frames with a wrong checksum are looked through before the reader gives up: each
-	// costs a look at up to MaxFrame bytes, and a noisy line does not send so many.
+	// maxDamage bounds the damaged frames that are looked through, up to MaxFrame bytes each; a noisy line has fewer.
 	maxDamage = 1000
 )
 

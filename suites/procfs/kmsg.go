@@ -3,6 +3,7 @@ package procfs
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -46,22 +47,12 @@ func ParseKmsg(record string) (KmsgRecord, error) {
 	return r, nil
 }
 
-// unescape turns "\x0a" into the byte it stands for. The kernel writes every byte so that is not printable ASCII,
-// and the backslash itself (Linux kernel/printk/printk.c, append_char).
+// unescape decodes "\x0a": the kernel writes so what is not printable ASCII, and the backslash (printk.c, append_char).
 func unescape(s string) string {
-	if !strings.Contains(s, `\x`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) && s[i+1] == 'x' {
-			if n, err := strconv.ParseUint(s[i+2:i+4], 16, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
+	return escaped.ReplaceAllStringFunc(s, func(code string) string {
+		n, _ := strconv.ParseUint(code[2:], 16, 8) // the pattern has digits only
+		return string([]byte{byte(n)})
+	})
 }
+
+var escaped = regexp.MustCompile(`\\x[0-9a-fA-F]{2}`)

@@ -30,12 +30,15 @@ func parseModule(line string) (Module, error) {
 	if len(f) < 6 || len(f) > 7 {
 		return Module{}, fmt.Errorf("want 6 or 7 fields, not %d", len(f))
 	}
-	m := Module{Name: f[0], State: f[4]}
+	m := Module{Name: f[0], State: f[4], RefCount: -1}
 	var err error
 	if m.Size, err = strconv.ParseUint(f[1], 10, 64); err != nil {
 		return Module{}, fmt.Errorf("size: %w", err)
 	}
-	if m.RefCount, err = parseRefCount(f[2]); err != nil {
+	if f[2] != "-" { // without CONFIG_MODULE_UNLOAD
+		m.RefCount, err = strconv.Atoi(f[2])
+	}
+	if err != nil {
 		return Module{}, fmt.Errorf("reference count: %w", err)
 	}
 	if m.Address, err = strconv.ParseUint(strings.TrimPrefix(f[5], "0x"), 16, 64); err != nil {
@@ -54,11 +57,4 @@ func parseModule(line string) (Module, error) {
 		m.Taints = strings.Trim(f[6], "()")
 	}
 	return m, nil
-}
-
-func parseRefCount(s string) (int, error) {
-	if s == "-" { // without CONFIG_MODULE_UNLOAD
-		return -1, nil
-	}
-	return strconv.Atoi(s)
 }

@@ -35,8 +35,7 @@ func (s Side) line() string {
 	return string(s.Verdict) + ": " + firstLine(s.Reason)
 }
 
-// Pair is the time of both builds of one cell, one right after the other, in seconds. Processor time is not known: the
-// processes of a sandbox are not children of this one.
+// Pair is the time of both builds of one cell, one right after the other, in seconds.
 type Pair struct {
 	DKMS      float64 `json:"dkms"`
 	Modmatrix float64 `json:"modmatrix"`

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
@@ -42,7 +43,6 @@ type comparison struct {
 	trees  []*kernels.Tree
 }
 
-// subject is one package to compare on.
 type subject struct {
 	deb *debian.Deb
 	pkg *dkms.Package
@@ -66,7 +66,8 @@ func Compare(ctx context.Context, w io.Writer, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer release()
-	r := newReport(c.tool.Version, o.Jobs)
+	r := &Report{Schema: schema, DKMS: c.tool.Version, Jobs: o.Jobs, Begun: time.Now().UTC().Truncate(time.Second),
+		Machine: fmt.Sprintf("%d cores, load %.2f at the start", runtime.NumCPU(), measure.Load())}
 	for _, t := range c.trees {
 		r.Kernels = append(r.Kernels, t.Target.Release)
 	}
@@ -74,7 +75,6 @@ func Compare(ctx context.Context, w io.Writer, o Options) (*Report, error) {
 	return r, errors.Join(r.table(w), measure.Save(o.Output, r), ctx.Err(), r.verdict())
 }
 
-// prepare opens the store, and obtains dkms and the kernels.
 func (c *comparison) prepare(ctx context.Context) (release func(), err error) {
 	if c.store, err = store.Open(""); err != nil {
 		return nil, err

@@ -113,7 +113,6 @@ func (g grid[T]) rows() []string {
 	return g.lines(func(p place) string { return p.row }, strings.Compare)
 }
 
-// markdown writes the table, packages by name and kernels by version.
 func (g grid[T]) markdown(word func(T, *notes) string) string {
 	var b strings.Builder
 	var reasons notes
@@ -139,7 +138,6 @@ func (g grid[T]) markdown(word func(T, *notes) string) string {
 	return b.String()
 }
 
-// byVersion orders releases as Debian orders versions.
 func byVersion(a, b string) int {
 	v, errA := version.Parse(a)
 	w, errB := version.Parse(b)
@@ -149,7 +147,6 @@ func byVersion(a, b string) int {
 	return version.Compare(v, w)
 }
 
-// runTable is what came of the packages, built, loaded, used and unloaded.
 func runTable(runs grid[results.Record]) string {
 	counted := map[results.Status]int{}
 	for _, rec := range runs {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// defaultPackages are of all kinds in Debian's main: one file and dozens, with a Makefile of their own and without, patched and
-// configured, for one kernel and for all; those that take long come last.
+// defaultPackages are of all kinds in Debian's main: by files, Makefiles, patches and kernels. Those that take long come last.
 var defaultPackages = []string{
 	"acpi-call-dkms", "bbswitch-dkms", "vpoll-dkms", "leds-alix-dkms", "langford-dkms", "librem-ec-acpi-dkms", "vhba-dkms",
 	"lime-forensics-dkms", "mstflint-dkms", "ddcci-dkms", "v4l2loopback-dkms", "nat-rtsp-dkms/bookworm", "adv-17v35x-dkms/bookworm",

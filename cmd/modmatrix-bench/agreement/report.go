@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,7 +12,6 @@ import (
 	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
 )
 
-// schema names the format of the JSON.
 const schema = "modmatrix.agreement/v1"
 
 // Report is one comparison.
@@ -26,11 +24,6 @@ type Report struct {
 	Kernels []string  `json:"kernels"`
 	Cells   []Cell    `json:"cells"`
 	Ratio   float64   `json:"ratio,omitempty"` // median of modmatrix's time by dkms's
-}
-
-func newReport(dkms string, jobs int) *Report {
-	return &Report{Schema: schema, DKMS: dkms, Jobs: jobs, Begun: time.Now().UTC().Truncate(time.Second),
-		Machine: fmt.Sprintf("%d cores, load %.2f at the start", runtime.NumCPU(), measure.Load())}
 }
 
 // Difference is the error for cells in which both differ, and it is not known why.

@@ -28,8 +28,7 @@ func init() {
 	}
 }
 
-// Down lets sysmon of this process sleep longer, by /proc/TID/timerslack_ns (since Linux 4.6, fs/proc/base.c). Goroutines
-// and child processes sleep as before.
+// Down lets this process's sysmon sleep longer, by /proc/TID/timerslack_ns (fs/proc/base.c); nothing else does.
 func Down(proc string) {
 	if tid := sysmon(proc + "/self/task"); tid > 0 {
 		_ = os.WriteFile(proc+"/"+strconv.Itoa(tid)+"/timerslack_ns", []byte(slack), 0) // a kernel without it stays busy
