@@ -78,7 +78,7 @@ func killSweep(t *testing.T, points int) {
 type killer struct{ bin, mark string }
 
 // run runs the command in a copy of the example driver that no earlier round has built, calls disturb in the middle, and
-// returns the lasting part of the matrix, or "" where there is none, and what was done and told.
+// returns the lasting part of the matrix, or "" where there is none, and what was done and reported.
 func (k *killer) run(t *testing.T, round, out string, disturb func(pid int) string, more ...string) (matrix, how string) {
 	t.Helper()
 	driver := filepath.Join(out, "driver") // the same for a run and its resumption

@@ -89,7 +89,7 @@ func TestNewRunsOnlyWhatIsNew(t *testing.T) {
 			}
 			told := f.notices()
 			if n := f.begunGuests(); n != c.guests || whose(res) != c.want || !strings.Contains(told, c.told) {
-				t.Errorf("%d guests, %s\ntold %s\nwant %d, %s", n, whose(res), told, c.guests, c.want)
+				t.Errorf("%d guests, %s\nnotices %s\nwant %d, %s", n, whose(res), told, c.guests, c.want)
 			}
 			for _, rec := range res.Records {
 				if !hasFiles(t, f.spec.Out, rec.Files()) || rec.Artifacts.Console == "" {
@@ -132,7 +132,7 @@ func TestNothingNewChangesNothing(t *testing.T) {
 	}
 }
 
-// A FAIL that is kept fails the matrix, and a MISS that is kept is told of.
+// A FAIL that is kept fails the matrix, and a MISS that is kept is reported.
 func TestNewKeepsTheExitCode(t *testing.T) {
 	f, m := newShifting(t)
 	f.spec.New = false

@@ -7,7 +7,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
-// A parameter that no module declares is told of; in a package of several, one that takes it is enough.
+// A parameter that no module declares is reported; in a package of several, one that takes it is enough.
 func TestAParameterThatNobodyTakesIsToldOf(t *testing.T) {
 	modules := []kbuild.Module{{Name: "a", Params: []kbuild.Param{{Name: "debug"}}}, {Name: "b", Params: []kbuild.Param{{Name: "size"}}}}
 	got := untaken(modules, []string{"size=4", "debgu=1", "debug=1"})

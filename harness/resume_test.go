@@ -230,14 +230,14 @@ func TestResumeRunsWhatIsNotJudged(t *testing.T) {
 func TestAnUnfinishedRunIsNotReplacedInSilence(t *testing.T) {
 	f, _, journal := tornFixture(t)
 	if _, err := f.run(t, t.Context()); err != nil || strings.Contains(f.notices(), "unfinished") {
-		t.Errorf("after a whole run: %v, told %q", err, f.notices())
+		t.Errorf("after a whole run: %v, notices %q", err, f.notices())
 	}
 	end := bytes.Index(journal, []byte(`{"finished":`))
 	if err := os.WriteFile(filepath.Join(f.spec.Out, results.JournalName), journal[:end], 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.run(t, t.Context()); err != nil || !strings.Contains(f.notices(), "unfinished run with 4 judged cells") {
-		t.Errorf("after a killed one: %v, told %q", err, f.notices())
+		t.Errorf("after a killed one: %v, notices %q", err, f.notices())
 	}
 }
 

@@ -56,7 +56,7 @@ func (f *fixture) entries(t *testing.T, kind string) []string {
 	return dirs
 }
 
-// notices joins what the user was told.
+// notices joins what was reported to the user.
 func (f *fixture) notices() string {
 	var b strings.Builder
 	for _, e := range f.events {
@@ -87,7 +87,7 @@ func TestClonesOfATemplate(t *testing.T) {
 		t.Errorf("%d templates, want 1", n)
 	}
 	if text := f.notices(); strings.Contains(text, "frozen") {
-		t.Errorf("told: %s", text)
+		t.Errorf("notices: %s", text)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestDamagedTemplateIsMadeAnew(t *testing.T) {
 			flipByte(t, path)
 			res, err := f.run(t, t.Context())
 			if err != nil || summary(res) != "old-amd64 lifecycle PASS@" || res.Records[0].Timings.Restore == 0 {
-				t.Errorf("%v, %s, %+v; told: %s", err, summary(res), res.Records[0], f.notices())
+				t.Errorf("%v, %s, %+v; notices: %s", err, summary(res), res.Records[0], f.notices())
 			}
 		})
 	}
@@ -195,7 +195,7 @@ func TestAKernelThatCannotBeFrozenBoots(t *testing.T) {
 		t.Errorf("%v, %s", err, summary(res))
 	}
 	if text := f.notices(); !strings.Contains(text, "has no template") || !strings.Contains(text, "no disk") {
-		t.Errorf("told: %s", text)
+		t.Errorf("notices: %s", text)
 	}
 }
 

@@ -89,7 +89,7 @@ var states = map[store.State]string{
 	store.InUse:      "a run uses it",
 	store.Making:     "is just being made",
 	store.LeftBehind: "a killed process left it; the next gc removes it",
-	store.Unfinished: "a download that was cut off; the next one goes on from there",
+	store.Unfinished: "a download that was cut off; the next one continues from there",
 	store.Private:    "notes of a source; gc never removes them",
 }
 

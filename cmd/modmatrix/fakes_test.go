@@ -59,7 +59,7 @@ func (archive) Resolve(_ context.Context, sel kernels.Selector) (res kernels.Res
 	case "offline":
 		return res, fmt.Errorf("%w: no network", kernels.ErrUnavailable)
 	case "panic":
-		panic("a bug of ours")
+		panic("a bug")
 	case "sid":
 		res.Notices = []string{"the index is old"}
 	}

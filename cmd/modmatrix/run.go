@@ -76,7 +76,7 @@ func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 		return err
 	}
 	if errors.Is(err, context.Canceled) && !a.json && !a.quiet && !spec.BuildOnly {
-		a.note("modmatrix run --resume goes on from here")
+		a.note("modmatrix run --resume continues from here")
 	}
 	if !a.json {
 		_ = report.Text(a.Stdout, res, a.textOptions(spec.Out, time.Since(began))) // output remembers what could not be written

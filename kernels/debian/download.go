@@ -53,12 +53,12 @@ func (st *state) pullShared(ctx context.Context, dir string, pkgs []kernels.Pack
 	return st.pull(ctx, dir, pkgs)
 }
 
-// pull lets apt put the packages into dir, and goes on from what is there of them. What that was is not trusted: where the
+// pull lets apt put the packages into dir, and continues from what is there of them. What that was is not trusted: where the
 // whole is not what was resolved, it is fetched once more from its beginning.
 func (st *state) pull(ctx context.Context, dir string, pkgs []kernels.Package) ([]string, error) {
 	wanted, err := st.addresses(ctx, pkgs)
 	if err != nil {
-		return nil, notDownloaded(err, goesOn)
+		return nil, notDownloaded(err, continues)
 	}
 	begun := sizeOf(dir) > 0
 	files, err := st.pullOnce(ctx, dir, wanted)
@@ -139,7 +139,7 @@ func (st *state) pullOnce(ctx context.Context, dir string, pkgs []wanted) ([]str
 		return nil, err
 	}
 	if err != nil {
-		return nil, notDownloaded(err, goesOn)
+		return nil, notDownloaded(err, continues)
 	}
 	for i, p := range pkgs {
 		if sum, err := kernels.FileSHA256(files[i]); err != nil || sum != p.SHA256 {
@@ -201,8 +201,8 @@ var (
 	noVersion = regexp.MustCompile(`(?m)^E: Version '([^']+)' for '([^']+)' was not found|^E: Unable to locate package (\S+)`)
 )
 
-// goesOn is what helps where what was got is kept.
-const goesOn = "run it again, and it goes on from there"
+// continues is what helps where what was got is kept.
+const continues = "run it again, and it continues from there"
 
 // notDownloaded says in one line why apt could not download a package, and what helps, without an archive's address: which
 // one it was is the host's business. again helps where the connection broke.

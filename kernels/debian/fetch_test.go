@@ -88,7 +88,7 @@ func dates(rows string) deb {
 }
 
 // TestAllIsOfEachSupportedRelease: a release that has ended is asked only where nobody else has a series, and so is one that
-// is still to come; each of them is told of.
+// is still to come; each of them is reported.
 func TestAllIsOfEachSupportedRelease(t *testing.T) {
 	const rows = "11,Bullseye,bullseye,2019-07-06,2021-08-14,2024-08-14,2026-08-31,2031-06-30\n" +
 		"12,Bookworm,bookworm,2021-08-14,2023-06-10,2026-07-11,2028-06-30,2033-06-30\n" +
@@ -217,7 +217,7 @@ func TestRootAsksForWhatTheHeadersNeed(t *testing.T) {
 	lines := told(t)
 	want := "--include=bc,gcc,gcc-12,kmod,libc6-dev,libelf1,make,patch,perl-base,xz-utils"
 	if !slices.Contains(lines, want) || !slices.Contains(lines, "bookworm") {
-		t.Errorf("mmdebstrap was told %q; want %s", lines, want)
+		t.Errorf("mmdebstrap was notices %q; want %s", lines, want)
 	}
 	for _, l := range lines {
 		if strings.HasPrefix(l, "deb ") && strings.Contains(l, "backports") {

@@ -61,7 +61,7 @@ func (a *archive) serveWell(r *ranges) {
 func cutImage(t *testing.T, a *archive, s *Source, target kernels.Target) (file string, whole []byte) {
 	t.Helper()
 	a.answering(imageDeb, a.half)
-	if _, err := s.Fetch(t.Context(), target, nil); err == nil || !strings.Contains(err.Error(), "it goes on from there") {
+	if _, err := s.Fetch(t.Context(), target, nil); err == nil || !strings.Contains(err.Error(), "it continues from there") {
 		t.Fatal(err)
 	}
 	return a.halfOf(s, target)

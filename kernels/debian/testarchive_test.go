@@ -325,7 +325,7 @@ func unfinished(t *testing.T, s *Source) []string {
 }
 
 // nothingLeft fails where the store holds temporary folders, or packages outside of a tree, but for those that the next try
-// goes on from.
+// continues from.
 func nothingLeft(t *testing.T, s *Source) {
 	t.Helper()
 	var found []string

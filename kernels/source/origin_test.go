@@ -86,7 +86,7 @@ func TestLLVM(t *testing.T) {
 		t.Error(env)
 	}
 	if env := fmt.Sprint(box{}.sandbox(nil).Env); strings.Contains(env, "MAKEFLAGS") || llvm(kernels.Target{RootPkgs: []string{"gcc-14"}}) != nil {
-		t.Error("gcc's build is told of LLVM:", env)
+		t.Error("gcc's build gets LLVM:", env)
 	}
 	_, err = origin{kind: "tar", path: "/l", version: version{5, 10, 3, ""}}.target([]string{"clang"}, req)
 	if !errors.Is(err, kernels.ErrNoMatch) || !strings.Contains(err.Error(), "5.10.3 is too old to be compiled with LLVM here") {

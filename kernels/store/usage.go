@@ -20,7 +20,7 @@ const (
 	InUse      State = "in use"      // a run that lives has asked for it
 	Making     State = "being made"  // a process that lives fills it
 	LeftBehind State = "left behind" // by a process that was killed; the next Collect removes it
-	Unfinished State = "unfinished"  // a download that was cut off; the next one goes on from there
+	Unfinished State = "unfinished"  // a download that was cut off; the next one continues from there
 	Spare      State = "spare"       // what a source keeps for itself and fills anew at need: an archive's index, a compiler's cache
 	Private    State = "private"     // a note that somebody keeps: a probe's answer
 )

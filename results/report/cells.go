@@ -83,7 +83,7 @@ func loadCell(w results.Row) field {
 // What marks a verdict that this run did not find itself.
 const (
 	cachedMark = "(cached)" // nothing that it depends on has changed since it was found
-	keptMark   = "(kept)"   // it stands in the run that this one goes on from, and was not asked again
+	keptMark   = "(kept)"   // it stands in the run that this one continues from, and was not asked again
 )
 
 // suiteCell shows specs that passed out of those planned, unless the verdict is about something else, and says so when the

@@ -114,7 +114,7 @@ func TestNoVerdictIsCutOff(t *testing.T) {
 	}
 }
 
-// The line that names the turning point has the command that goes on from there, if there is one.
+// The line that names the turning point has the command that continues from there, if there is one.
 func TestTheFirstBadKernelComesWithACommand(t *testing.T) {
 	passed := func(release string) results.Record { return cell(release, "lifecycle", specs(2)...) }
 	failed := func(release string) results.Record {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver for QEMU's educational device (QEMU docs/specs/edu.rst). It tells what the device says of itself, and lets it
+ * A driver for QEMU's educational device (QEMU docs/specs/edu.rst). It reports what the device says of itself, and lets it
  * invert a word, so that its console shows whether a device was there, and answered.
  */
 #include <linux/io.h>
