@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -132,17 +131,9 @@ var airy = regexp.MustCompile(`(?m)^((?:# )?[a-z_]+ = .*\n)#`)
 func Load(path string) (Config, error) {
 	c := Default()
 	c.Lock = filepath.Join(filepath.Dir(path), harness.LockName)
-	f, err := os.Open(path)
+	data, err := kernels.ReadFileIn(filepath.Dir(path), filepath.Base(path), maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
-	}
-	var data []byte
-	if err == nil {
-		defer f.Close()
-		data, err = io.ReadAll(io.LimitReader(f, maxConfig+1))
-	}
-	if err == nil && len(data) > maxConfig {
-		err = fmt.Errorf("%s: larger than %d bytes", path, maxConfig)
 	}
 	if err != nil {
 		return c, &harness.UsageError{Err: err}

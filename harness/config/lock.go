@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,6 +17,9 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
+
+// maxLock bounds the file, in bytes; one of all kernels of the archive has some 200 KiB.
+const maxLock = 16 << 20
 
 // LockSchema names the format of a Lock.
 const LockSchema = "modmatrix.lock/v1"
@@ -47,7 +50,10 @@ func Pin(selectors []kernels.Selector, resolved []kernels.Resolution) Lock {
 
 // ReadLock reads the lock at path; without a file it pins nothing. A damaged one is a *harness.UsageError with the cure.
 func ReadLock(path string) (Lock, error) {
-	data, err := os.ReadFile(path)
+	if path == "" {
+		return Lock{}, nil
+	}
+	data, err := kernels.ReadFileIn(filepath.Dir(path), filepath.Base(path), maxLock)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Lock{}, nil
 	}

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/modmatrix/modmatrix/harness"
@@ -78,6 +80,31 @@ func TestAFolderNamesNothingOfThisMachine(t *testing.T) {
 		}
 		if _, again, err := kept.Restrict(Flags{}); err != nil || again != "" && c.named != "" {
 			t.Errorf("%s: what is left still names something: %q, %v", c.text, again, err)
+		}
+	}
+}
+
+// TestAFileThatBlocksIsRefused gives a FIFO, and a link to what never ends, in place of the files.
+func TestAFileThatBlocksIsRefused(t *testing.T) {
+	for name, read := range map[string]func(path string) error{
+		harness.ConfigName: func(path string) error { _, err := Load(path); return err },
+		harness.LockName:   func(path string) error { _, err := ReadLock(path); return err },
+	} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := read(path); err != nil { // the control
+			t.Errorf("%s is not there: %v", name, err)
+		}
+		if err := syscall.Mkfifo(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := read(path); err == nil || !strings.Contains(err.Error(), name+" is no regular file") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := errors.Join(os.Remove(path), os.Symlink("/dev/zero", path)); err != nil {
+			t.Fatal(err)
+		}
+		if err := read(path); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

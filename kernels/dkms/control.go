@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"pault.ag/go/debian/dependency"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // controlFile says of a source what packages Debian makes of it, and what each depends on.
@@ -29,13 +31,12 @@ func (p *Package) learnNeeds() error {
 		return fmt.Errorf("open source: %w", err)
 	}
 	defer root.Close()
-	f, err := root.Open(controlFile)
+	text, err := kernels.ReadRegular(root, controlFile, maxConf)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		defer f.Close()
-		p.Needs, err = readControl(f)
+		p.Needs, err = readControl(text)
 	}
 	if err != nil {
 		p.Notes = append(p.Notes, controlFile+" is not read: "+clean(err.Error()))
@@ -45,14 +46,7 @@ func (p *Package) learnNeeds() error {
 
 // readControl returns what the -dkms packages in a debian/control depend on (deb-src-control(5)): paragraphs of fields, which are
 // those of a MIME header but for the comments.
-func readControl(r io.Reader) (needs []string, err error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxConf+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxConf {
-		return nil, fmt.Errorf("it is larger than %d KiB", maxConf>>10)
-	}
+func readControl(text []byte) (needs []string, err error) {
 	var plain bytes.Buffer
 	for line := range bytes.Lines(text) {
 		if line[0] != '#' {

@@ -1,10 +1,12 @@
 package dkms
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -50,6 +52,7 @@ func TestNeedsOfASourcePackage(t *testing.T) {
 		"no relation":  {"Package: foo-dkms\nDepends: a (1\n", nil, "debian/control is not read: "},
 		"an option":    {"Package: foo-dkms\nDepends: -oX\n", nil, "debian/control is not read: "},
 		"a link's end": {"link:/etc/passwd", nil, "debian/control is not read: "},
+		"a fifo":       {"fifo:", nil, "debian/control is not read: "},
 		"very long":    {"Package: foo-dkms\nDepends: " + strings.Repeat("a, ", maxConf), nil, "debian/control is not read: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,6 +67,9 @@ func TestNeedsOfASourcePackage(t *testing.T) {
 				if err == nil {
 					err = os.Rename(file+".", file)
 				}
+			}
+			if c.text == "fifo:" {
+				err = errors.Join(os.Remove(file), syscall.Mkfifo(file, 0o644))
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -84,7 +90,7 @@ func FuzzControl(f *testing.F) {
 	f.Add(control)
 	f.Add("Package: a-dkms\nDepends: a (>= 1:2~) | b:any [!arm64] <!x>\n\n\n \n:\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		needs, err := readControl(strings.NewReader(text))
+		needs, err := readControl([]byte(text))
 		if err != nil && len(needs) > 0 {
 			t.Error(needs, err)
 		}

@@ -161,7 +161,7 @@ func readAnswer(dir string) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 		return nil, nil
 	}
-	f, err := root.Open("answer")
+	f, err := kernels.OpenRegular(root, "answer")
 	if err != nil {
 		return nil, err
 	}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
@@ -22,17 +22,9 @@ func readConfFile(dir string) ([]byte, error) {
 		return nil, fmt.Errorf("open source: %w", err)
 	}
 	defer root.Close()
-	f, err := root.Open(ConfName)
+	text, err := kernels.ReadRegular(root, ConfName, maxConf)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", ConfName, err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConf+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", ConfName, err)
-	}
-	if len(text) > maxConf {
-		return nil, &kbuild.SourceError{Path: filepath.Join(dir, ConfName), Problem: fmt.Sprintf("larger than %d KiB", maxConf>>10), Cure: "no dkms.conf is"}
+		return nil, &kbuild.SourceError{Path: filepath.Join(dir, ConfName), Problem: "cannot be read: " + clean(err.Error()), Cure: "make it a file of at most 1 MiB"}
 	}
 	return text, nil
 }

@@ -53,7 +53,7 @@ func kbuildFile(root *os.Root, dir string) (name, text string, err error) {
 		if info, err := root.Stat(path.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		f, err := root.Open(path.Join(dir, name))
+		f, err := kernels.OpenRegular(root, path.Join(dir, name))
 		if err != nil {
 			return name, "", err
 		}
