@@ -16,6 +16,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -189,7 +190,7 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 	if err != nil {
 		return err
 	}
-	return os.RemoveAll(src)
+	return store.RemoveTree(src)
 }
 
 func readProduct(dir string) (p product, err error) {

@@ -79,7 +79,7 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 			in.module = pkg
 			continue
 		}
-		digest, err := pkg.Digest(nil)
+		digest, err := pkg.Digest(ctx, nil)
 		if err != nil {
 			return in, asUsage(err, path)
 		}
@@ -103,7 +103,7 @@ func asUsage(err error, given string) error {
 // about is what results.json says of the module before anything is built.
 func (in intake) about(ctx context.Context, spec Spec) (results.Module, error) {
 	pkg := in.module
-	digest, err := pkg.Digest(notSource(spec))
+	digest, err := pkg.Digest(ctx, notSource(spec))
 	if err != nil {
 		return results.Module{}, &UsageError{err}
 	}

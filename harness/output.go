@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/dustin/go-humanize"
 	"github.com/google/renameio/v2"
 
 	"github.com/modmatrix/modmatrix/kernels/store"
@@ -203,6 +202,6 @@ func (o *output) trouble(err error, left int) error {
 }
 
 func fullFolder(dir string, err error, need int64) error {
-	return fmt.Errorf("the folder of results %s is full (%s free, about %s needed): make room and add --resume, or give another folder with -o: %w",
-		dir, store.Free(dir), humanize.IBytes(uint64(need)), err)
+	return fmt.Errorf("the folder of results %s is full (%s): make room and add --resume, or give another folder with -o: %w",
+		dir, store.Room(dir, err, uint64(need)), err)
 }

@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -48,4 +49,19 @@ func ReadFileIn(dir, name string, limit int64) ([]byte, error) {
 	}
 	defer root.Close()
 	return ReadRegular(root, name, limit)
+}
+
+// ReadWith is r until ctx ends; then reading is the error of ctx.
+func ReadWith(ctx context.Context, r io.Reader) io.Reader { return withContext{ctx, r} }
+
+type withContext struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r withContext) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }

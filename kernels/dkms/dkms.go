@@ -70,11 +70,11 @@ func (p *Package) build() string  { return path.Join(dkmsTree, p.Name, p.Version
 
 // Digest is "sha256:…" over what a build of the package depends on: paths, contents, link targets and whether a file may be
 // executed, less the names in exclude at the top. An error is as kbuild.SourceDigest has it.
-func (p *Package) Digest(exclude []string) (string, error) {
+func (p *Package) Digest(ctx context.Context, exclude []string) (string, error) {
 	if p.HasConf {
-		return kbuild.PackageDigest(p.Source, exclude)
+		return kbuild.PackageDigest(ctx, p.Source, exclude)
 	}
-	return kbuild.SourceDigest(p.Source, exclude)
+	return kbuild.SourceDigest(ctx, p.Source, exclude)
 }
 
 // SkipError says that a package does not want to be built for a target, by its own word. dkms ends with exit code 77 there.
@@ -162,7 +162,7 @@ func openArchive(ctx context.Context, path, work string) (*Package, error) {
 		}
 		return p, err
 	}
-	if err := unpackTarball(path, to); err != nil {
+	if err := unpackTarball(ctx, path, to); err != nil {
 		return nil, err
 	}
 	return findInTarball(path, to)

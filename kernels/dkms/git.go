@@ -90,7 +90,7 @@ func openGit(ctx context.Context, repository, rev, work string) (*Package, error
 	defer cancel()
 	archive, err := r.Archive(within, commit+":"+r.Prefix, "")
 	if err == nil {
-		err = unpackFrom(archive, given, to, "")
+		err = unpackFrom(ctx, archive, given, to, "")
 	}
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -221,6 +223,32 @@ func TestOpenBomb(t *testing.T) {
 	}
 }
 
+// TestOpenManyFolders: folders that no entry names are counted, and no path is deep.
+func TestOpenManyFolders(t *testing.T) {
+	defer func(was int) { maxFiles = was }(maxFiles)
+	maxFiles = 500
+	var many []member
+	for i := range maxFiles/(maxNested-1) + 2 {
+		many = append(many, member{name: fmt.Sprintf("%d/%s/x", i, strings.Repeat("d/", maxNested-2))})
+	}
+	for want, members := range map[string][]member{
+		"files and folders":            many,
+		"more than 100 folders deep":   {{name: strings.Repeat("d/", 3000) + "x"}},
+		"more than 100 folders deep: ": {{name: strings.Repeat("d/", maxNested+1), kind: tar.TypeDir}},
+	} {
+		began := time.Now()
+		_, err := Open(t.Context(), file(t, "m.tar", archive(t, members...)), t.TempDir())
+		if err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(want, ": ")) || time.Since(began) > 30*time.Second {
+			t.Errorf("%s: %v after %v", want, err, time.Since(began))
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Open(ctx, file(t, "m.tar", archive(t, module...)), t.TempDir()); !errors.Is(err, context.Canceled) {
+		t.Errorf("after Ctrl-C: %v", err)
+	}
+}
+
 func TestOpenFolder(t *testing.T) {
 	dir := source(t, map[string]string{"dkms.conf": goodConf})
 	p := open(t, dir)
@@ -412,7 +440,7 @@ func FuzzUnpackTar(f *testing.F) {
 		if err := os.Mkdir(in, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		err := unpackTar("x.tar", bytes.NewReader(data), in, "")
+		err := unpackTar(t.Context(), "x.tar", bytes.NewReader(data), in, "")
 		if err != nil && strings.ContainsAny(err.Error(), "\n\x1b") {
 			t.Errorf("%q", err)
 		}

@@ -19,12 +19,15 @@ import (
 )
 
 // What a module's source may hold; the largest real ones (ZFS, graphics drivers) have some 5000 files and 100 MiB.
-const maxFiles = 50_000
+// Folders count as files, those that no entry names as well.
+var maxFiles = 50_000
+
+const maxNested = 100
 
 var maxBytes int64 = 1 << 30
 
 // unpackTarball unpacks the archive at file into the folder to.
-func unpackTarball(file, to string) error {
+func unpackTarball(ctx context.Context, file, to string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -34,7 +37,7 @@ func unpackTarball(file, to string) error {
 	if err != nil {
 		return hostile(file, clean(err.Error()))
 	}
-	return unpackTar(file, r, to, "")
+	return unpackTar(ctx, file, r, to, "")
 }
 
 // unpackDeb unpacks what a Debian package would put below /usr/src.
@@ -42,11 +45,11 @@ func unpackDeb(ctx context.Context, file, to string) error {
 	if _, err := exec.LookPath("dpkg-deb"); err != nil {
 		return errors.New("dpkg-deb is not installed, and nothing else opens a .deb: install the package dpkg")
 	}
-	return unpackFrom(exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", file), file, to, "usr/src")
+	return unpackFrom(ctx, exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", file), file, to, "usr/src")
 }
 
 // unpackFrom unpacks the tar archive that cmd writes. What is wrong with it is the file's fault.
-func unpackFrom(cmd *exec.Cmd, file, to, below string) error {
+func unpackFrom(ctx context.Context, cmd *exec.Cmd, file, to, below string) error {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
@@ -56,7 +59,7 @@ func unpackFrom(cmd *exec.Cmd, file, to, below string) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", cmd.Args[0], err)
 	}
-	err = unpackTar(file, out, to, below)
+	err = unpackTar(ctx, file, out, to, below)
 	if err != nil {
 		cmd.Process.Kill()
 	}
@@ -74,17 +77,20 @@ func hostile(file, problem string) error {
 
 // unpackTar unpacks what lies in the folder below of a tar archive into the folder to, and nothing outside it, whatever the archive
 // says: the kernel holds every path to that folder (os.Root). Owners, times and every bit of a mode but execute are not kept.
-func unpackTar(file string, r io.Reader, to, below string) error {
+func unpackTar(ctx context.Context, file string, r io.Reader, to, below string) error {
 	root, err := os.OpenRoot(to)
 	if err != nil {
 		return fmt.Errorf("open folder for source: %w", err)
 	}
 	defer root.Close()
-	limited := &io.LimitedReader{R: r, N: maxBytes}
+	limited := &io.LimitedReader{R: kernels.ReadWith(ctx, r), N: maxBytes}
 	archive := tar.NewReader(limited)
+	u := unpacker{root: root, below: below, folders: map[string]bool{".": true}}
 	for files := 0; ; files++ {
 		h, err := archive.Next()
 		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case limited.N <= 0:
 			return hostile(file, fmt.Sprintf("unpacks to more than %d MiB", maxBytes>>20))
 		case errors.Is(err, io.EOF) && files == 0:
@@ -93,10 +99,13 @@ func unpackTar(file string, r io.Reader, to, below string) error {
 			return nil
 		case err != nil:
 			return hostile(file, "is no tar archive: "+clean(err.Error()))
-		case files >= maxFiles:
-			return hostile(file, fmt.Sprintf("holds more than %d files", maxFiles))
+		case files+len(u.folders) > maxFiles:
+			return hostile(file, fmt.Sprintf("holds more than %d files and folders", maxFiles))
 		}
-		err = unpackEntry(root, h, archive, below)
+		err = u.unpack(h, archive)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if why := (*refusal)(nil); errors.As(err, &why) {
 			return hostile(file, fmt.Sprintf("holds %q, %s", clean(h.Name), why.why))
 		} else if err != nil && limited.N <= 0 {
@@ -114,8 +123,16 @@ type refusal struct{ why string }
 
 func (r *refusal) Error() string { return r.why }
 
-// unpackEntry unpacks one entry.
-func unpackEntry(root *os.Root, h *tar.Header, r io.Reader, below string) error {
+// unpacker unpacks entries of an archive.
+type unpacker struct {
+	root    *os.Root
+	below   string
+	folders map[string]bool // that were made, those among them that no entry names
+}
+
+// unpack unpacks one entry.
+func (u *unpacker) unpack(h *tar.Header, r io.Reader) error {
+	root, below := u.root, u.below
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return nil
 	}
@@ -132,10 +149,10 @@ func unpackEntry(root *os.Root, h *tar.Header, r io.Reader, below string) error 
 		return nil
 	}
 	if h.Typeflag == tar.TypeDir {
-		return refuse(root.MkdirAll(name, 0o755))
+		return u.mkdir(name)
 	}
-	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return refuse(err)
+	if err := u.mkdir(path.Dir(name)); err != nil {
+		return err
 	}
 	switch h.Typeflag {
 	case tar.TypeReg:
@@ -152,6 +169,20 @@ func unpackEntry(root *os.Root, h *tar.Header, r io.Reader, below string) error 
 		return refuse(root.Link(path.Clean(h.Linkname), name))
 	}
 	return &refusal{"neither a file, nor a folder, nor a link"}
+}
+
+// mkdir makes a folder and those above it.
+func (u *unpacker) mkdir(name string) error {
+	if strings.Count(name, "/") >= maxNested {
+		return &refusal{fmt.Sprintf("which is more than %d folders deep", maxNested)}
+	}
+	for dir := name; !u.folders[dir]; dir = path.Dir(dir) {
+		u.folders[dir] = true
+	}
+	if len(u.folders) > maxFiles {
+		return &refusal{fmt.Sprintf("with which it comes to more than %d files and folders", maxFiles)}
+	}
+	return refuse(u.root.MkdirAll(name, 0o755))
 }
 
 // unpackFile writes one file. A second one of the same name replaces the first, as tar has it.

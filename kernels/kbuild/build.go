@@ -84,7 +84,7 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 	if err := sandbox.CheckDisk(r.Dir); err != nil {
 		return nil, err
 	}
-	if err := copySource(r.Source, r.Dir, r.Exclude, r.Recipe != nil); err != nil {
+	if err := copySource(ctx, r.Source, r.Dir, r.Exclude, r.Recipe != nil); err != nil {
 		return nil, err
 	}
 	recipe := r.Recipe

@@ -59,12 +59,34 @@ type diagnosis struct {
 	foreign string     // a folder that make looked for and that is not there
 	recent  []string   // the last few lines
 	open    *finding   // whose excerpt is still being taken
+
+	errors, signs int // bytes of lines with a token: of errors, and others
 }
 
 // tokens are words of which every line that decides has one. They keep the patterns off the bulk of the output.
 var tokens = []string{
-	"rror: ", "rror[", "*** ", "modpost: ", "undefined!", "illed", "limit exceeded", "No space left", "quota exceeded", "memory",
+	"rror: ", "rror[", // errorTokens
+	"*** ", "modpost: ", "undefined!", "illed", "limit exceeded", "No space left", "quota exceeded", "memory",
 	"unavailable", "GLIBC_", "Kernel configuration", "symvers", "not found",
+}
+
+const errorTokens = 2
+
+// maxDecisive is how many bytes of lines of errors, and how many of others that may decide, go through the patterns: the first of
+// each kind counts, and nobody should wait for what a build repeats a million times.
+const maxDecisive = 1 << 20
+
+// decides reports whether line has a token, as long as there were not too many.
+func (d *diagnosis) decides(line string) bool {
+	i := slices.IndexFunc(tokens, func(token string) bool { return strings.Contains(line, token) })
+	seen := &d.signs
+	if i >= 0 && i < errorTokens {
+		seen = &d.errors
+	}
+	if i >= 0 {
+		*seen += len(line)
+	}
+	return i >= 0 && *seen <= maxDecisive
 }
 
 // add reads one line of output.
@@ -72,9 +94,8 @@ func (d *diagnosis) add(line string) {
 	line = clean(line)
 	before := d.recent
 	d.recent = append(slices.Clone(before[max(0, len(before)-contextLines+1):]), line)
-	within := func(token string) bool { return strings.Contains(line, token) }
 	switch {
-	case !slices.ContainsFunc(tokens, within), quotedSource.MatchString(line):
+	case !d.decides(line), quotedSource.MatchString(line):
 		if d.open != nil {
 			d.open.keep(line)
 		}

@@ -1,6 +1,8 @@
 package kbuild
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // SourceError says what is wrong with a source folder before anything is built, and what to do about it.
@@ -49,13 +53,49 @@ type entry struct {
 	exec   bool
 }
 
+// What a source may hold. The largest real ones have some 5000 files and 100 MiB, no more than 20 folders deep.
+const (
+	maxEntries = 200_000
+	maxDepth   = 100
+)
+
+var maxSource int64 = 4 << 30 // bytes, holes counted
+
+// bounds counts what a walk has met.
+type bounds struct {
+	entries int
+	bytes   int64
+}
+
+// add counts one entry, and refuses what is beyond the bounds.
+func (b *bounds) add(root *os.Root, name string, size int64) error {
+	b.entries++
+	b.bytes += size
+	problem := ""
+	switch {
+	case tooDeep(name):
+		problem = fmt.Sprintf("holds folders more than %d deep", maxDepth)
+	case b.entries > maxEntries:
+		problem = fmt.Sprintf("holds more than %d files and folders", maxEntries)
+	case b.bytes > maxSource:
+		problem = fmt.Sprintf("holds more than %d MiB", maxSource>>20)
+	default:
+		return nil
+	}
+	return &SourceError{root.Name(), problem, "give a folder that holds the module's source alone"}
+}
+
+func tooDeep(name string) bool { return strings.Count(name, "/") >= maxDepth }
+
 // walk calls visit with every entry of the source at root in lexical order of their paths, less the names excluded at the
 // top, .git anywhere, and build products. A link that leads out of the source is refused, unless stray ones are taken as they are.
-func walk(root *os.Root, exclude []string, stray bool, visit func(entry) error) error {
+// It ends with ctx, and where the source is beyond all bounds.
+func walk(ctx context.Context, root *os.Root, exclude []string, stray bool, visit func(entry) error) error {
+	var met bounds
 	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
-		case err != nil:
-			return err
+		case err != nil || ctx.Err() != nil:
+			return cmp.Or(ctx.Err(), err)
 		case name == ".":
 			return nil
 		case d.Name() == ".git", matchesAny(products, d.Name()), slices.Contains(exclude, name):
@@ -64,15 +104,16 @@ func walk(root *os.Root, exclude []string, stray bool, visit func(entry) error) 
 			}
 			return nil
 		case d.IsDir():
-			return nil
+			return met.add(root, name, 0)
 		}
-		e := entry{path: name}
+		e, size := entry{path: name}, int64(0)
 		switch d.Type() {
 		case 0:
 			info, err := d.Info()
 			if err != nil {
 				return err
 			}
+			size = info.Size()
 			e.exec = info.Mode()&0o111 != 0
 		case fs.ModeSymlink:
 			if e.target, err = root.Readlink(name); err != nil {
@@ -84,6 +125,9 @@ func walk(root *os.Root, exclude []string, stray bool, visit func(entry) error) 
 			}
 		default:
 			return &SourceError{filepath.Join(root.Name(), name), "neither a file, nor a folder, nor a link", "remove it, or exclude it"}
+		}
+		if err := met.add(root, name, size); err != nil {
+			return err
 		}
 		return visit(e)
 	})
@@ -113,24 +157,24 @@ func inside(name, target string) bool {
 // SourceDigest is "sha256:…" over what a build of the source at dir depends on: paths, contents, link targets and whether a file
 // may be executed. Names in exclude are left out at the top, and .git and build products anywhere: the same set that Build
 // copies. Times and owners do not count. A *SourceError comes back for what Build would refuse to copy.
-func SourceDigest(dir string, exclude []string) (string, error) {
-	return digestSource(dir, exclude, false)
+func SourceDigest(ctx context.Context, dir string, exclude []string) (string, error) {
+	return digestSource(ctx, dir, exclude, false)
 }
 
 // PackageDigest is SourceDigest for a source that is built by a Recipe. Packages hold links to their documentation, which lies
 // elsewhere: there, they are part of the source, and lead nowhere in a build.
-func PackageDigest(dir string, exclude []string) (string, error) {
-	return digestSource(dir, exclude, true)
+func PackageDigest(ctx context.Context, dir string, exclude []string) (string, error) {
+	return digestSource(ctx, dir, exclude, true)
 }
 
-func digestSource(dir string, exclude []string, stray bool) (string, error) {
+func digestSource(ctx context.Context, dir string, exclude []string, stray bool) (string, error) {
 	root, err := openSource(dir)
 	if err != nil {
 		return "", err
 	}
 	defer root.Close()
 	all := sha256.New()
-	err = walk(root, exclude, stray, func(e entry) error {
+	err = walk(ctx, root, exclude, stray, func(e entry) error {
 		kind, sum := "file", sha256.New()
 		switch {
 		case e.target != "":
@@ -140,7 +184,7 @@ func digestSource(dir string, exclude []string, stray bool) (string, error) {
 			if e.exec {
 				kind = "exec"
 			}
-			if err := copyOut(sum, root, e.path); err != nil {
+			if err := copyOut(ctx, sum, root, e.path); err != nil {
 				return err
 			}
 		}
@@ -155,7 +199,7 @@ func digestSource(dir string, exclude []string, stray bool) (string, error) {
 
 // copySource makes the private copy of the source at from in the folder to. Every file gets the same time: a rule of make
 // must not depend on how the source came to this machine.
-func copySource(from, to string, exclude []string, stray bool) error {
+func copySource(ctx context.Context, from, to string, exclude []string, stray bool) error {
 	src, err := openSource(from)
 	if err != nil {
 		return err
@@ -172,14 +216,14 @@ func copySource(from, to string, exclude []string, stray bool) error {
 	if err := apart(from, to, exclude); err != nil {
 		return err
 	}
-	if err := walk(src, exclude, stray, func(e entry) error { return copyEntry(src, dst, e) }); err != nil {
+	if err := walk(ctx, src, exclude, stray, func(e entry) error { return copyEntry(ctx, src, dst, e) }); err != nil {
 		return fmt.Errorf("copy source: %w", err)
 	}
 	return nil
 }
 
 // copyEntry copies one entry and the folders on the way to it.
-func copyEntry(src, dst *os.Root, e entry) error {
+func copyEntry(ctx context.Context, src, dst *os.Root, e entry) error {
 	if err := dst.MkdirAll(path.Dir(e.path), 0o755); err != nil {
 		return err
 	}
@@ -194,20 +238,20 @@ func copyEntry(src, dst *os.Root, e entry) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(copyOut(out, src, e.path), out.Chmod(mode), out.Close()); err != nil {
+	if err := errors.Join(copyOut(ctx, out, src, e.path), out.Chmod(mode), out.Close()); err != nil {
 		return err
 	}
 	return dst.Chtimes(e.path, time.Unix(buildTime, 0), time.Unix(buildTime, 0))
 }
 
 // copyOut writes the file at name in root to w.
-func copyOut(w io.Writer, root *os.Root, name string) error {
-	in, err := root.Open(name)
+func copyOut(ctx context.Context, w io.Writer, root *os.Root, name string) error {
+	in, err := kernels.OpenRegular(root, name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	_, err = io.Copy(w, in)
+	_, err = io.Copy(w, kernels.ReadWith(ctx, in))
 	return err
 }
 

@@ -1,6 +1,7 @@
 package kbuild
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -14,7 +15,7 @@ import (
 
 func digest(t *testing.T, dir string, exclude ...string) string {
 	t.Helper()
-	d, err := SourceDigest(dir, exclude)
+	d, err := SourceDigest(t.Context(), dir, exclude)
 	if err != nil || !strings.HasPrefix(d, "sha256:") || len(d) != 71 {
 		t.Fatalf("digest %s, %v", d, err)
 	}
@@ -99,8 +100,8 @@ func TestSourceRefuses(t *testing.T) {
 		if err := test.make(dir); err != nil {
 			t.Fatal(err)
 		}
-		_, err := SourceDigest(dir, nil)
-		copyErr := copySource(dir, t.TempDir(), nil, false)
+		_, err := SourceDigest(t.Context(), dir, nil)
+		copyErr := copySource(t.Context(), dir, t.TempDir(), nil, false)
 		for _, err := range []error{err, copyErr} {
 			if fault := (*SourceError)(nil); !errors.As(err, &fault) || !strings.Contains(err.Error(), dir+test.want) {
 				t.Errorf("%s: %v", name, err)
@@ -109,19 +110,70 @@ func TestSourceRefuses(t *testing.T) {
 	}
 }
 
+// TestSourceBounds: what no module holds is refused by name before it is read to its end, and a walk ends with its context.
+func TestSourceBounds(t *testing.T) {
+	deep := strings.Repeat("d/", maxDepth)
+	for name, test := range map[string]struct {
+		make func(dir string) error
+		want string
+	}{
+		"deep": {func(d string) error { return os.MkdirAll(filepath.Join(d, deep, "x"), 0o755) }, "folders more than 100 deep"},
+		"sparse": {func(d string) error {
+			return errors.Join(os.WriteFile(d+"/big", nil, 0o644), os.Truncate(d+"/big", 20<<30))
+		}, "more than 4096 MiB"},
+		"the control": {func(d string) error { return os.MkdirAll(filepath.Join(d, deep), 0o755) }, ""},
+	} {
+		dir := source(t, map[string]string{"Makefile": ""})
+		if err := test.make(dir); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err := SourceDigest(t.Context(), dir, nil)
+		copyErr := copySource(t.Context(), dir, t.TempDir(), nil, false)
+		for _, err := range []error{err, copyErr} {
+			fault := (*SourceError)(nil)
+			if test.want == "" && err != nil || test.want != "" && (!errors.As(err, &fault) || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if time.Since(began) > 10*time.Second {
+			t.Errorf("%s took %v", name, time.Since(began))
+		}
+	}
+	var met bounds
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	met.entries = maxEntries - 1
+	if first, second := met.add(root, "a", 0), met.add(root, "b", 0); first != nil || second == nil {
+		t.Errorf("%v, %v", first, second)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := source(t, map[string]string{"Makefile": ""})
+	_, digestErr := SourceDigest(ctx, dir, nil)
+	for _, err := range []error{digestErr, copySource(ctx, dir, t.TempDir(), nil, false)} {
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+}
+
 // TestStrayLinks: a package's links to elsewhere are copied as links, and are part of its digest.
 func TestStrayLinks(t *testing.T) {
 	dir, to := source(t, map[string]string{"Makefile": ""}), t.TempDir()
-	before, err := PackageDigest(dir, nil)
+	before, err := PackageDigest(t.Context(), dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	os.Symlink("../../share/doc/x", dir+"/README")
-	after, err := PackageDigest(dir, nil)
+	after, err := PackageDigest(t.Context(), dir, nil)
 	if err != nil || after == before {
 		t.Errorf("%s, %v", after, err)
 	}
-	if err := copySource(dir, to, nil, true); err != nil {
+	if err := copySource(t.Context(), dir, to, nil, true); err != nil {
 		t.Fatal(err)
 	}
 	if target, err := os.Readlink(to + "/README"); target != "../../share/doc/x" {
@@ -135,7 +187,7 @@ func TestCopySource(t *testing.T) {
 	os.Symlink("../a.c", dir+"/sub/l")
 	os.Symlink("nowhere", dir+"/dangling")
 	to := t.TempDir()
-	if err := copySource(dir, to, []string{"out"}, false); err != nil {
+	if err := copySource(t.Context(), dir, to, []string{"out"}, false); err != nil {
 		t.Fatal(err)
 	}
 	var got []string

@@ -205,6 +205,9 @@ func (r Request) asksFor(option string) bool {
 	defer built.Close()
 	found := false
 	_ = fs.WalkDir(built.FS(), ".", func(file string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && tooDeep(file) {
+			return fs.SkipDir
+		}
 		if err != nil || !d.Type().IsRegular() || !matchesAny(instructions, path.Base(file)) {
 			return nil
 		}

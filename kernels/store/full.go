@@ -6,10 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"syscall"
 
 	"github.com/dustin/go-humanize"
@@ -19,13 +16,25 @@ import (
 // IsFull reports whether err is of a full disk, or of a used-up quota.
 func IsFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// Free says how much an ordinary user can still write to the file system of dir.
-func Free(dir string) string {
+// Room says what the file system of dir lacks, where an error of a full disk was met by who needs so many bytes. That there are
+// enough bytes is not said: then it is something else that is used up.
+func Room(dir string, full error, need uint64) string {
 	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return "an unknown amount"
+	err := unix.Statfs(dir, &st)
+	return lacks(st, err == nil, errors.Is(full, syscall.EDQUOT), need)
+}
+
+func lacks(st unix.Statfs_t, known, quota bool, need uint64) string {
+	free := st.Bavail * uint64(st.Bsize)
+	switch {
+	case quota:
+		return fmt.Sprintf("your quota is used up, up to %s needed", humanize.IBytes(need))
+	case known && st.Files > 0 && st.Ffree == 0:
+		return fmt.Sprintf("all of its %d inodes are used: it holds too many files", st.Files)
+	case !known || free >= need:
+		return fmt.Sprintf("up to %s needed", humanize.IBytes(need))
 	}
-	return humanize.IBytes(st.Bavail * uint64(st.Bsize))
+	return fmt.Sprintf("%s free, up to %s needed", humanize.IBytes(free), humanize.IBytes(need))
 }
 
 // WithCure adds to an error of writing below the store what helps against it: where the disk is full, which folder that
@@ -35,8 +44,8 @@ func (s *Store) WithCure(err error, kind string) error {
 	switch {
 	case cured:
 	case IsFull(err):
-		return &curedError{fmt.Errorf("the cache %s is full (%s free, up to %s needed): modmatrix cache gc makes room, and MODMATRIX_CACHE names another folder: %w",
-			s.dir, Free(s.dir), humanize.IBytes(cmp.Or(kinds[kind].room, usualRoom)), err)}
+		return &curedError{fmt.Errorf("the cache %s is full (%s): modmatrix cache gc makes room, and MODMATRIX_CACHE names another folder: %w",
+			s.dir, Room(s.dir, err, cmp.Or(kinds[kind].room, usualRoom)), err)}
 	case errors.Is(err, syscall.EROFS):
 		return &curedError{fmt.Errorf("%w (MODMATRIX_CACHE names another folder)", err)}
 	}
@@ -49,34 +58,14 @@ func TempFull(err error, need uint64) error {
 		return err
 	}
 	dir := os.TempDir()
-	return &curedError{fmt.Errorf("the folder for temporary files %s is full (%s free, up to %s needed): make room there, or name another folder with TMPDIR: %w",
-		dir, Free(dir), humanize.IBytes(need), err)}
+	return &curedError{fmt.Errorf("the folder for temporary files %s is full (%s): make room there, or name another folder with TMPDIR: %w",
+		dir, Room(dir, err, need), err)}
 }
 
 // curedError says what helps against it; it need not be said twice.
 type curedError struct{ error }
 
 func (e *curedError) Unwrap() error { return e.error }
-
-// RemoveTree deletes dir whatever modes its folders have. What a user of a user namespace left behind (a killed mmdebstrap)
-// only such a user can delete, so the last try runs in a user namespace with the same ranges (util-linux 2.38: --map-auto).
-func RemoveTree(dir string) error {
-	if os.RemoveAll(dir) == nil {
-		return nil
-	}
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	err := os.RemoveAll(dir)
-	if err == nil || os.Geteuid() == 0 {
-		return err
-	}
-	_ = exec.Command("unshare", "--user", "--map-root-user", "--map-auto", "rm", "-rf", "--", dir).Run()
-	return os.RemoveAll(dir)
-}
 
 // Digest is the SHA-256 of parts, in hexadecimal digits. Parts that are divided otherwise have another one, so it can be the ID
 // of an entry that is made from them.
