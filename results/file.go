@@ -91,7 +91,6 @@ func (r *Results) check() error {
 	return nil
 }
 
-// recordKey is the cell of a record.
 type recordKey struct {
 	target Target
 	suite  string
@@ -99,7 +98,6 @@ type recordKey struct {
 
 func (rec Record) key() recordKey { return recordKey{rec.Target.key(), rec.Suite} }
 
-// check looks for what a consumer of rec relies on.
 func (rec Record) check() error {
 	if !slices.Contains(Statuses, rec.Status) {
 		return fmt.Errorf("unknown status %q", Plain(string(rec.Status)))

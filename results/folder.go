@@ -51,7 +51,6 @@ func OpenFolder(path string) (*Folder, error) {
 	return f, nil
 }
 
-// check refuses what no run has written.
 func (f *Folder) check() error {
 	found := ""
 	for _, name := range []string{FileName, JournalName, MatrixName, CellsName} {

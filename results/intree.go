@@ -12,7 +12,6 @@ type InTreeRun struct {
 	Record  Record   `json:"record"`  // has none itself
 }
 
-// check looks for what a consumer relies on.
 func (run *InTreeRun) check() error {
 	if run == nil {
 		return nil

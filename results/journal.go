@@ -84,7 +84,6 @@ func (f *Folder) Journal() (*Journal, Log, error) {
 	return j, log, nil
 }
 
-// open returns what the journal holds and cuts off what is torn.
 func (j *Journal) open() (Log, error) {
 	info, err := j.f.Stat()
 	if err != nil {
@@ -114,7 +113,6 @@ func (j *Journal) Log() (Log, error) {
 	return log, nil
 }
 
-// cut truncates the journal behind its first end bytes.
 func (j *Journal) cut(end int64) error {
 	if err := j.f.Truncate(end); err != nil {
 		return err

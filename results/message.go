@@ -6,7 +6,6 @@ import (
 	"strings"
 )
 
-// maxMessage bounds what a reason quotes of a suite, in bytes.
 const maxMessage = 240
 
 // gomegaOpens matches the line with which Gomega begins to describe a failure, before or below the words of whoever asked for it.

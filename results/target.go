@@ -23,7 +23,6 @@ func (t Target) key() Target {
 	return t
 }
 
-// compareTargets puts the oldest version first, and what was never resolved last.
 func compareTargets(a, b Target) int {
 	return cmp.Or(
 		cmp.Compare(boolInt(a.Version == ""), boolInt(b.Version == "")),

@@ -7,7 +7,6 @@ import (
 	"strings"
 )
 
-// arch is one row of what differs between architectures.
 type arch struct {
 	binary  string // QEMU's system emulator
 	pkg     string // the Debian package that has it

@@ -8,7 +8,6 @@ import (
 	"strings"
 )
 
-// arguments are QEMU's for one part of a machine.
 type arguments []string
 
 // backends are the backends of every channel's character device, as a -chardev option begins.
@@ -52,7 +51,6 @@ var bare = arguments{
 	"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 }
 
-// hardware is the board with its processors and its memory.
 func (m *Machine) hardware(ram *ramFile) arguments {
 	a, cpus, mib := m.Accel.orDefault(), cmp.Or(m.CPUs, DefaultCPUs), cmp.Or(m.MemoryMiB, DefaultMemoryMiB)
 	args := arguments{"-machine", archs[m.Arch].machine, "-accel", a.Name, "-cpu", a.CPU, "-smp", strconv.Itoa(cpus), "-m", fmt.Sprintf("%dM", mib)}

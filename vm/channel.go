@@ -50,7 +50,6 @@ func (c channel) widen() {
 	})
 }
 
-// channels are those of one guest.
 type channels struct {
 	console, report, terminal, monitor channel
 	all                                []channel // that are open, in the order of QEMU's descriptors

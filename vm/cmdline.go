@@ -26,7 +26,6 @@ var emulatedWords = []string{
 	"workqueue.watchdog_thresh=120",      // not 30 (kernel/workqueue.c)
 }
 
-// cmdline is the kernel's command line.
 func (m *Machine) cmdline() string {
 	a := archs[m.Arch]
 	words := append([]string{"console=" + a.console}, kernelWords...)

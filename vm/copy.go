@@ -94,7 +94,6 @@ func (e *errWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// countedConn counts the bytes that were read from it.
 type countedConn struct {
 	net.Conn
 	bytes atomic.Int64

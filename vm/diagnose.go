@@ -5,7 +5,6 @@ import (
 	"time"
 )
 
-// diagnosisLimits are how long Diagnose waits.
 type diagnosisLimits struct {
 	quiet  time.Duration // an answer has ended when the console is silent for this long
 	answer time.Duration // bounds an answer of a guest that never stops printing

@@ -68,7 +68,6 @@ func (p Plug) Check() error {
 	return nil
 }
 
-// row is the argument of QEMU's device_add.
 func (p Plug) row() string {
 	bus := "" // its row names one
 	switch {
@@ -80,7 +79,6 @@ func (p Plug) row() string {
 	return p.Row + ",id=" + plugPrefix + p.Name + bus
 }
 
-// sockets are what the machine's devices are plugged into.
 func (m *Machine) sockets() (args arguments) {
 	usb := false
 	for i, p := range m.Plugs {
@@ -112,7 +110,6 @@ func (m *Machine) checkPlugs() error {
 	return nil
 }
 
-// declared finds the device of that name.
 func (m *Machine) declared(name string) (Plug, error) {
 	if i := slices.IndexFunc(m.Plugs, func(p Plug) bool { return p.Name == name }); i >= 0 {
 		return m.Plugs[i], nil

@@ -56,20 +56,17 @@ func (m *Machine) withoutPaths() []string {
 	return plain.argv(backends{console: "c", report: "r", terminal: "t", monitor: "m"}, &ramFile{path: "ram", shared: true})
 }
 
-// digests are those of files that were read.
 var digests struct {
 	sync.Mutex
 	known map[fileVersion]string
 }
 
-// fileVersion identifies a file's content.
 type fileVersion struct {
 	path string
 	size int64
 	time time.Time
 }
 
-// digestOf returns the digest of the file at path, empty for no path.
 func digestOf(path string) (string, error) {
 	if path == "" {
 		return "", nil

@@ -110,7 +110,6 @@ func (l *BoundedLog) start() []byte {
 // wholeLines is log without an unfinished line at its end.
 func wholeLines(log []byte) []byte { return log[:bytes.LastIndexByte(log, '\n')+1] }
 
-// appendGap adds a line that says that n bytes are missing.
 func appendGap(log []byte, n int64) []byte {
 	if len(log) > 0 && log[len(log)-1] != '\n' {
 		log = append(log, '\n')

@@ -22,7 +22,6 @@ var ErrTemplate = errors.New("unusable template")
 // manifestSchema changes with the meaning of anything in the files of a template.
 const manifestSchema = "modmatrix.template/v1"
 
-// manifest describes a template.
 type manifest struct {
 	Schema string `json:"schema"`
 	Key    string `json:"key"`
@@ -31,7 +30,6 @@ type manifest struct {
 	State  part   `json:"state"`
 }
 
-// part is a file of a template.
 type part struct {
 	Size  int64  `json:"size"`
 	CRC32 uint32 `json:"crc32c"` // of the memory only the blocks that are not zero, each after its offset
@@ -48,7 +46,6 @@ func (s *summer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// seal makes the files of the folder a template.
 func (t *template) seal(version string, state part) error {
 	key, err := t.machine.TemplateKey(version)
 	if err != nil {
@@ -65,7 +62,6 @@ func (t *template) seal(version string, state part) error {
 	return renameio.WriteFile(t.path(templateManifest), append(text, '\n'), 0o600)
 }
 
-// readManifest reads the manifest of the template in dir and checks the sizes of its files.
 func readManifest(dir string) (m manifest, err error) {
 	defer func() { err = unusable(err) }()
 	text, err := os.ReadFile(filepath.Join(dir, templateManifest))
@@ -97,7 +93,6 @@ func unusable(err error) error {
 	return fmt.Errorf("%w: %w", ErrTemplate, err)
 }
 
-// readState returns the state of the devices, if its checksum is right.
 func (m manifest) readState(dir string) ([]byte, error) {
 	if m.State.Size > maxState {
 		return nil, fmt.Errorf("%w: a state of %d bytes", ErrTemplate, m.State.Size)

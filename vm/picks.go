@@ -41,7 +41,6 @@ func newPicks(pick Picker, begin []byte) picks {
 	return picks{pick: pick, text: bytes.Clone(begin), room: pickRoom, alike: map[string]int{}}
 }
 
-// add searches p as soon as there is enough text behind it.
 func (s *picks) add(p []byte) {
 	if s.pick == nil {
 		return

@@ -98,7 +98,6 @@ func Known(ctx context.Context, arch, cacheDir string) (v Verdict, ok bool, err 
 	return v, false, nil
 }
 
-// tryKVM tries the candidates and keeps what it found.
 func (c ProbeConfig) tryKVM(ctx context.Context, qemu string) (Verdict, error) {
 	v, booted, err := c.tryCandidates(ctx, Verdict{Accel: Accel{}.orDefault(), QEMU: qemu})
 	if err != nil || !booted {
@@ -167,7 +166,6 @@ func (c ProbeConfig) tryCandidates(ctx context.Context, v Verdict) (_ Verdict, b
 // errNoMarker says that a guest ran and never printed the marker.
 var errNoMarker = errors.New("the guest did not come up")
 
-// boot starts one guest, and returns nil once it has printed the marker.
 func (c ProbeConfig) boot(ctx context.Context, accel Accel) error {
 	printed := make(chan struct{})
 	found := sync.OnceFunc(func() { close(printed) })

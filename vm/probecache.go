@@ -73,13 +73,11 @@ func (k verdictKey) load(dir string) (Verdict, bool) {
 	return e.Verdict, true
 }
 
-// valid reports whether v can come from a probe.
 func (v Verdict) valid() bool {
 	usesKVM := v.Accel.Name == "kvm" && v.Reason == ""
 	return v.Accel.CPU != "" && (usesKVM || v.Accel.Name == "tcg" && v.Reason != "")
 }
 
-// store keeps the verdict for later.
 func (k verdictKey) store(dir string, v Verdict) error {
 	if dir == "" {
 		return nil

@@ -174,7 +174,6 @@ func (p *Process) Resume(ctx context.Context) error {
 	return err
 }
 
-// elapsed is the time since the processor began to run.
 func (p *Process) elapsed() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,7 +183,6 @@ func (p *Process) elapsed() time.Duration {
 	return time.Since(p.started)
 }
 
-// observe handles the monitor's events.
 func (p *Process) observe(e qmp.Event) {
 	p.plugged.observe(e)
 	if e.Event != "SHUTDOWN" {

@@ -8,7 +8,6 @@ import (
 	"runtime"
 )
 
-// lookQEMU finds the emulator of a on PATH.
 func lookQEMU(a arch) (string, error) {
 	path, err := exec.LookPath(a.binary)
 	if err != nil {

@@ -63,7 +63,6 @@ func (m *Machine) fits(about manifest, version string) error {
 	return err
 }
 
-// restore sends QEMU the state of the devices and lets the guest run.
 func (p *Process) restore(ctx context.Context, m *Machine, state []byte) error {
 	ctx, cancel := restoreDeadline(ctx)
 	defer cancel()

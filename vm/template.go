@@ -31,7 +31,6 @@ const (
 	maxState = 32 << 20
 )
 
-// template is a guest that runs in order to be saved.
 type template struct {
 	machine *Machine
 	dir     string
@@ -94,7 +93,6 @@ func (t *template) discard() {
 	}
 }
 
-// ended is called when the guest has ended.
 func (t *template) ended() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -209,7 +207,6 @@ func (p *Process) migrate(ctx context.Context, command string, carry func(net.Co
 // a tenth of a millisecond.
 const pollEvery = time.Millisecond
 
-// migrated returns when the migration is over, with an error if it failed.
 func (p *Process) migrated(ctx context.Context) error {
 	for {
 		var answer struct {

@@ -98,7 +98,6 @@ func (u *user) mayUse(device *os.File) bool {
 	return err == nil && (info.Mode()&groupUses == groupUses || info.Mode()&allUse == allUse)
 }
 
-// mayRead reports whether u may read an open file, by its mode alone.
 func (u *user) mayRead(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {

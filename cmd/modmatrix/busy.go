@@ -55,7 +55,6 @@ func (b *busy) with(text string) {
 	}
 }
 
-// done takes the line away.
 func (b *busy) done() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

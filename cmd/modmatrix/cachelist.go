@@ -16,7 +16,6 @@ import (
 	"github.com/modmatrix/modmatrix/results/report"
 )
 
-// listStore shows what the store holds of kinds, nil being everything, with the reason that why gives.
 func (a *app) listStore(kinds []string, why func(store.Entry) string) error {
 	h, err := a.harness(silence)
 	if err != nil {
@@ -61,7 +60,6 @@ func (a *app) listStore(kinds []string, why func(store.Entry) string) error {
 	return nil
 }
 
-// sumOf is how many bytes entries take on the disk.
 func sumOf(entries []store.Entry) (bytes int64) {
 	for _, e := range entries {
 		bytes += e.Disk
@@ -69,7 +67,6 @@ func sumOf(entries []store.Entry) (bytes int64) {
 	return bytes
 }
 
-// worth says what an entry of a kind spares the next run.
 var worth = map[string]string{
 	"apt":       "spares reading an archive's index",
 	"bases":     "spares compiling the guest's programs",

@@ -64,7 +64,6 @@ func usage(format string, args ...any) error {
 	return &harness.UsageError{Err: fmt.Errorf(format, args...)}
 }
 
-// run carries out one command and returns the exit code.
 func run(env Env) (code int) {
 	defer func() {
 		if bug := recover(); bug != nil {

@@ -93,7 +93,6 @@ func inTreeFailed(rec results.Record) bool {
 	return rec.InTreeRun != nil && rec.InTreeRun.Record.Status != results.Pass && rec.InTreeRun.Record.Status != results.Skip
 }
 
-// releasesOf names the kernels of a matrix, in its order.
 func releasesOf(res *results.Results) []string {
 	var names []string
 	for _, w := range res.Matrix().Rows {

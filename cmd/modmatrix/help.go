@@ -44,7 +44,6 @@ func group(name, what string, verbs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// helpWidth is how wide help is at most.
 const helpWidth = 120
 
 // fitHelp lets the help of every verb fit the terminal.

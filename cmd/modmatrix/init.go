@@ -26,7 +26,6 @@ func initCommand(a *app) *cobra.Command {
 	return verb("init", func(_ *cobra.Command, args []string) error { return a.init(append(args, ".")[0]) })
 }
 
-// newFile is a file that init writes.
 type newFile struct {
 	path string // below the module's folder
 	data []byte

@@ -56,7 +56,6 @@ func (a *app) showPlan(st *store.Store, p *harness.Plan) error {
 	return nil
 }
 
-// download says how much of a kernel is to be downloaded.
 func download(st *store.Store, t kernels.Target) string {
 	var size int64
 	for _, p := range t.Packages {

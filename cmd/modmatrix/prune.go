@@ -79,7 +79,6 @@ func lockHere() (config.Lock, bool, error) {
 	return lock, true, err
 }
 
-// whyKernel says why a kernel or a root is in the store.
 func whyKernel(e store.Entry, lock config.Lock) string {
 	if e.State != "" && e.State != store.Spare {
 		return why(e)

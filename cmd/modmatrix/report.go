@@ -18,7 +18,6 @@ import (
 	"github.com/modmatrix/modmatrix/results/report"
 )
 
-// form is one of the forms that results are shown in.
 type form struct {
 	name, short string
 	write       func(a *app, res *results.Results, dir string) error

@@ -83,7 +83,6 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usage("unknown flag %s for %s%s", word, cmd.CommandPath(), config.Hint(word, known, "see "+cmd.CommandPath()+" --help"))
 }
 
-// atMost allows up to n arguments.
 func atMost(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > n {

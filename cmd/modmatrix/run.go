@@ -46,7 +46,6 @@ func asked(cmd *cobra.Command, args []string, spec harness.Spec) results.Asked {
 	return how
 }
 
-// flagWords are the words of a command line that give f its value.
 func flagWords(f *pflag.Flag) (words []string) {
 	name := "--" + f.Name
 	if list, ok := f.Value.(pflag.SliceValue); ok {
@@ -64,7 +63,6 @@ func flagWords(f *pflag.Flag) (words []string) {
 	return []string{name + "=false"}
 }
 
-// carryOut plans, runs, and shows the matrix.
 func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 	began := time.Now()
 	var res *results.Results

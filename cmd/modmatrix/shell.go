@@ -105,7 +105,6 @@ func (t *guestTerminal) begin() (err error) {
 	return err
 }
 
-// restore gives the terminal its modes back.
 func (t *guestTerminal) restore() {
 	if t.state != nil {
 		_ = term.Restore(int(t.Stdin.Fd()), t.state)

@@ -86,7 +86,6 @@ func (s *specFlags) spec(cmd *cobra.Command, args []string) (harness.Spec, error
 	return cfg.Spec(s.Flags)
 }
 
-// config is the configuration of the module's folder.
 func (s *specFlags) config(cmd *cobra.Command, args []string) (config.Config, error) {
 	s.Module = "."
 	if len(args) > 0 {

@@ -21,7 +21,6 @@ type watcher struct {
 	close func()
 }
 
-// silence shows nothing.
 var silence = watcher{func(results.Event) {}, func() {}}
 
 // watch returns the watcher that fits where we are: JSON Lines, a live table on a terminal, or else plain lines.
@@ -50,7 +49,6 @@ func (a *app) watchSteps() watcher {
 	return watcher{t.event, t.close}
 }
 
-// harness opens the harness, with w to show what it does.
 func (a *app) harness(w watcher) (*harness.Harness, error) {
 	return harness.New(harness.Options{Events: w.event, Tool: toolName(), Fakes: a.fakes})
 }
@@ -77,7 +75,6 @@ func (a *app) planned(ctx context.Context, w watcher, spec harness.Spec, do func
 	})
 }
 
-// textLines writes plain lines.
 type textLines struct {
 	w        io.Writer
 	longOnly bool // only what takes long, and each notice once
@@ -115,7 +112,6 @@ func (t *textLines) long(now time.Time) {
 	}
 }
 
-// encode writes v to stdout as a line of JSON.
 func (a *app) encode(v any) error { return json.NewEncoder(results.PlainJSON(a.Stdout)).Encode(v) }
 
 // say writes v as a line of JSON, or else a line of text. What cannot be written, output remembers.
@@ -127,7 +123,6 @@ func (a *app) say(v any, text string, args ...any) {
 	}
 }
 
-// note shows notices.
 func (a *app) note(texts ...string) {
 	for _, text := range texts {
 		fmt.Fprintln(a.Stderr, report.Note(text))

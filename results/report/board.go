@@ -19,7 +19,6 @@ type Board struct {
 	judged map[results.Status]int
 }
 
-// boardRow is one target.
 type boardRow struct {
 	label        string
 	fetch, build boardStage   // which all suites share
@@ -27,7 +26,6 @@ type boardRow struct {
 	failed       bool         // a cell of it is FAIL, ERROR or MISS
 }
 
-// boardCell is one suite on the target.
 type boardCell struct {
 	suite string
 	boardStage
@@ -38,7 +36,6 @@ type boardCell struct {
 	reason  string
 }
 
-// boardStage is how far a stage is.
 type boardStage struct {
 	state       results.State // empty: not begun
 	since       time.Time

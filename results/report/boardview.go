@@ -69,7 +69,6 @@ func (b *Board) footer(f Frame) string {
 	return "  " + strings.Join(parts, paint(" · ", "dim", f.Color))
 }
 
-// table draws the rows with as many columns as the frame has room for.
 func (b *Board) table(f Frame) []string {
 	rows, hidden := b.visible(f.Height)
 	if len(rows) == 0 {

@@ -9,10 +9,8 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// never is what a column shows when the cell did not come that far.
 const never = "–"
 
-// passed says whether rec got past stage.
 func passed(rec results.Record, stage results.Stage) bool {
 	return rec.Status == results.Pass || rec.Stage != "" && slices.Index(results.Stages, rec.Stage) > slices.Index(results.Stages, stage)
 }
@@ -143,7 +141,6 @@ func cause(w results.Row) string {
 	return text
 }
 
-// short writes milliseconds for a column.
 func short(ms int64) string {
 	d := time.Duration(ms) * time.Millisecond
 	switch {

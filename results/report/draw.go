@@ -25,7 +25,6 @@ var inks = map[ink]lipgloss.Style{
 	ink(results.Skip):  lipgloss.NewStyle().Foreground(lipgloss.Color("8")),
 }
 
-// field is what one column of a row shows.
 type field struct {
 	text string
 	more string // what is left out where there is no room for it

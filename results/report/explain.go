@@ -10,10 +10,8 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// labelRoom is what the labels of an explanation take, with the blanks around them.
 const labelRoom = 12
 
-// explanation writes explanations, in lines that fit a terminal.
 type explanation struct {
 	strings.Builder
 	width int
@@ -87,7 +85,6 @@ func (out *explanation) explain(e results.Explanation) {
 	}
 }
 
-// specsShown is how many specs are named of those that share a reason.
 const specsShown = 3
 
 // specs names those that did not pass, and says only once what several have in common.
@@ -152,7 +149,6 @@ func sameFault(a, b results.Splat) bool {
 	return a.Fingerprint == b.Fingerprint && a.Title == b.Title && a.Where == b.Where
 }
 
-// repeats says how often a fault struck again, and during what.
 func (out *explanation) repeats(later []results.Splat, s results.Splat) {
 	later = slices.DeleteFunc(slices.Clone(later), func(o results.Splat) bool { return !sameFault(o, s) })
 	if len(later) == 0 {
@@ -214,7 +210,6 @@ func (out *explanation) buildFault(f *results.BuildFault, label string) {
 	}
 }
 
-// source writes a line of C, with its indentation.
 func (out *explanation) source(l string) {
 	l = strings.ReplaceAll(l, "\t", "    ")
 	text := strings.TrimLeft(l, " ")

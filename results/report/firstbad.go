@@ -6,7 +6,6 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// firstBad is where a module stops working within one series of kernels.
 type firstBad struct {
 	good, bad results.Row // the last that passed, and the first after it that failed
 	kind      string      // of the series, where there are several

@@ -9,7 +9,6 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// comparesInTree says whether a cell of m was run with the kernel's own copy as well.
 func comparesInTree(m results.Matrix) bool {
 	return slices.ContainsFunc(m.Rows, func(w results.Row) bool {
 		return slices.ContainsFunc(w.Cells, func(rec results.Record) bool { return rec.InTreeRun != nil })

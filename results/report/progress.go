@@ -21,13 +21,11 @@ type Progress struct {
 // stageKey distinguishes what goes on at the same time: target, suite, guest and stage.
 type stageKey [4]string
 
-// underway is a stage that has begun and not ended.
 type underway struct {
 	last         results.Event
 	began, shown time.Time
 }
 
-// quietTime is how long a stage may go on without a line.
 const quietTime = 10 * time.Second
 
 // Add notes e, which came now, and returns its line; empty where it has none.
@@ -61,7 +59,6 @@ func (p *Progress) Long(now time.Time) (lines []string) {
 	return lines
 }
 
-// howFar says how far a stage is just now.
 func howFar(e results.Event) string {
 	switch {
 	case e.Kind == results.EventSpec:

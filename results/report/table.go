@@ -14,7 +14,6 @@ const (
 	ownColumns = 3      // KERNEL, BUILD and LOAD, which head the table; suites come after them
 )
 
-// tableOf lays the matrix out: kernel, build, load, one column for each suite, and the cause.
 func tableOf(m results.Matrix) [][]field {
 	inTree := comparesInTree(m)
 	load := inTree || slices.ContainsFunc(m.Rows, reachedGuest)

@@ -64,7 +64,6 @@ func (b firstBad) line(more []detail) string {
 	return line
 }
 
-// header says what was validated against how much, and on what.
 func header(r *results.Results, m results.Matrix) string {
 	line := strings.TrimSpace(results.Plain(r.Module.Name)+" "+results.Plain(r.Module.Version)) + " · " + size(len(m.Rows), m.Suites)
 	if accel := results.Plain(r.Run.Host.Accelerator); accel != "" {
@@ -73,7 +72,6 @@ func header(r *results.Results, m results.Matrix) string {
 	return line
 }
 
-// size is how many kernels there are, by which suites.
 func size(kernels int, suites []string) string {
 	text := Plural(kernels, "kernel")
 	if names := suiteNames(suites); len(names) > 0 {
@@ -82,7 +80,6 @@ func size(kernels int, suites []string) string {
 	return text
 }
 
-// totals counts targets by the worst that happened to them.
 func totals(m results.Matrix, elapsed time.Duration) string {
 	count := map[results.Status]int{}
 	for _, w := range m.Rows {

@@ -20,7 +20,6 @@ var bodyWords = []string{
 	"---[", "in_atomic", "preempt_count", "comm ", "but task", "but there", "which lock", "-> #", "KASAN: ",
 }
 
-// inBody reports whether text looks like a line of a report.
 func inBody(text string) bool {
 	switch {
 	case text == "":

@@ -36,7 +36,6 @@ type traces struct {
 	marked  bool // the next run was announced
 }
 
-// run is one stack trace.
 type run struct {
 	marked bool // by "Call Trace:" or its kin
 	frames []Frame
@@ -44,7 +43,6 @@ type run struct {
 
 func (r run) announced() bool { return r.marked }
 
-// begin takes the function out of the header.
 func (t *traces) begin(h header) {
 	if at := placeRE.FindStringIndex(h.Text); at != nil {
 		t.top, _, _ = symbolAt(h.Text[at[0]:])

@@ -30,7 +30,6 @@ func belowAnchor(runs []run) []Frame {
 	return nil
 }
 
-// interrupted cuts the frames of a watchdog's interrupt off the top of a trace.
 func interrupted(frames []Frame) []Frame {
 	return frames[1+slices.IndexFunc(frames[:min(len(frames), maxInterrupt)], interruptNames.has):]
 }

@@ -54,7 +54,6 @@ const (
 	KindBoot       = "boot"        // no root, no init, no initramfs
 )
 
-// code is the code of a cell with a splat of the kind.
 func code(kind string) results.Code {
 	switch kind {
 	case KindPanic:

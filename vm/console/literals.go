@@ -13,7 +13,6 @@ import (
 // gramBits is the size of the table's index: 2^15 bits are 4 KiB and stay in the first-level cache.
 const gramBits = 15
 
-// literals finds the next literal in a log.
 type literals struct {
 	bits   [1 << gramBits / 64]uint64
 	byGram map[uint32][]literal

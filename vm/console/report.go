@@ -6,7 +6,6 @@ import (
 	"strings"
 )
 
-// report is a header and the lines that the kernel printed with it.
 type report struct {
 	head     header
 	start    int
@@ -21,7 +20,6 @@ type report struct {
 	traces   traces
 }
 
-// reader follows one report through the log.
 type reader struct {
 	report
 	log   []byte // up to where the report may reach
@@ -30,7 +28,6 @@ type reader struct {
 	cut   bool   // the report began with "cut here": a better header names it
 }
 
-// readReport reads the report that head begins.
 func readReport(log []byte, head header) report {
 	r := reader{log: log[:min(len(log), head.start+maxBytes)], hit: -1, cut: head.is(generic)}
 	r.report = report{head: head, start: head.start, end: head.end, lines: []span{head.span}}

@@ -46,7 +46,6 @@ func Scan(log []byte) []Splat {
 	return out
 }
 
-// reports yields every report of log.
 func reports(log []byte) iter.Seq[report] {
 	return func(yield func(report) bool) {
 		absorbed := map[int]bool{} // starts of headers that an earlier report has absorbed

@@ -13,7 +13,6 @@ import (
 //go:embed names
 var nameLists embed.FS
 
-// names is such a list.
 type names struct {
 	exact                     map[string]bool
 	prefixes, suffixes, parts []string
@@ -56,5 +55,4 @@ func (n names) has(f Frame) bool {
 
 var skipNames = newNames("skip")
 
-// skipped reports whether a frame is never the guilty one.
 func skipped(f Frame) bool { return skipNames.has(f) }

@@ -30,13 +30,11 @@ func lineAt(log []byte, at int) (span, bool) {
 	return readLine(log, start), true
 }
 
-// readLine reads the line that begins at start.
 func readLine(log []byte, start int) span {
 	end := lineEnd(log, start)
 	return span{start: start, end: end, Line: Clean(bytes.TrimRight(log[start:end], "\r"))}
 }
 
-// lines yields the lines of log from the one that begins at pos.
 func lines(log []byte, pos int) iter.Seq[span] {
 	return func(yield func(span) bool) {
 		for pos < len(log) {

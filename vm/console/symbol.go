@@ -41,7 +41,6 @@ func symbolByte(text string, i int) bool {
 	return false
 }
 
-// hexAt reads hexadecimal digits; for more than fit it returns the maximum.
 func hexAt(text string) (uint64, string) {
 	rest := strings.TrimLeft(text, "0123456789abcdef")
 	v, _ := strconv.ParseUint(text[:len(text)-len(rest)], 16, 64) // digits only; none is zero

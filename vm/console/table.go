@@ -55,7 +55,6 @@ func isSpared(text string) bool {
 // signatures is the whole table, special before general, compiled.
 var signatures = compile(memoryTable, faultTable, lockTable, hangTable, driverTable, moduleTable, warnTable, bannerTable, muteTable, bootTable, genericTable)
 
-// allLiterals are those of the whole table.
 var allLiterals = newLiterals(signatures)
 
 func compile(tables ...[]signature) []*signature {
@@ -79,7 +78,6 @@ type header struct {
 	rank int // index into signatures: lower is more special
 }
 
-// classify finds the signature of a line of log.
 func classify(log []byte, sp span) (header, bool) {
 	if sp.User || isSpared(sp.Text) {
 		return header{}, false
@@ -92,7 +90,6 @@ func classify(log []byte, sp span) (header, bool) {
 	return header{}, false
 }
 
-// fits reports whether sp is a header of s.
 func (s *signature) fits(log []byte, sp span) bool {
 	switch {
 	case s.kind == KindCrit:

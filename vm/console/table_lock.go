@@ -39,7 +39,6 @@ var lockTable = []signature{
 	{literal: "BUG: rtmutex", kind: KindSpinlock, severity: Fail, title: "rtmutex bug"},
 }
 
-// hangTable holds the watchdogs.
 var hangTable = []signature{
 	{literal: "BUG: soft lockup", kind: KindSoftLockup, severity: Fail, title: "soft lockup"},
 	{literal: "hard LOCKUP", pattern: `[Ww]atchdog.*hard LOCKUP|hard LOCKUP on cpu`, kind: KindHardLockup, severity: Fail, title: "hard lockup", flags: spread},

@@ -1,6 +1,5 @@
 package console
 
-// memoryTable holds what the memory debuggers say.
 var memoryTable = []signature{
 	// Sanitizers. KASAN's and KMSAN's title gets the function from the report; KCSAN names both sides of the race.
 	{literal: "BUG: KASAN:", pattern: `BUG: KASAN: (double-free or invalid-free|[\w-]+)`, kind: KindKASAN, severity: Fail, title: "KASAN: $1"},

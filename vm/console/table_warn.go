@@ -16,7 +16,6 @@ var warnTable = []signature{
 	{literal: "Badness at ", pattern: `^Badness at (\S+:\d+)`, kind: KindWarn, severity: Warn, title: "WARNING"},
 }
 
-// muteTable holds what prints a stack trace on purpose.
 var muteTable = []signature{
 	{literal: "FAULT_INJECTION: forcing", flags: mute},
 	{literal: "invoked oom-killer", flags: mute},

@@ -16,7 +16,6 @@ const (
 	hashFrames = 5    // kept frames that go into the fingerprint
 )
 
-// splat sums a report up.
 func (r *report) splat() Splat {
 	s := Splat{
 		Kind: r.head.kind, Code: r.code(), Severity: r.head.severity, Panic: clip(r.panic, maxTitle),
@@ -61,7 +60,6 @@ func (r *report) code() results.Code {
 // raceRE are the two sides of a data race, which KCSAN sorts; their traces come in any order.
 var raceRE = regexp.MustCompile(` in (\w[\w.]*)(?:\+\S+)?(?: \[\S+\])? / (\w[\w.]*)`)
 
-// kept are the frames that identify the bug, innermost first.
 func (r *report) kept(frames []Frame) []Frame {
 	if hangs[r.head.kind] {
 		if h := belowAnchor(r.traces.runs); len(h) > 0 {
@@ -87,7 +85,6 @@ func (r *report) kept(frames []Frame) []Frame {
 	return append([]Frame{top}, kept...)
 }
 
-// keep drops the unreliable frames and those that many bugs share.
 func keep(frames []Frame) []Frame {
 	return slices.DeleteFunc(slices.Clone(frames), func(f Frame) bool { return !f.Reliable || skipped(f) })
 }
@@ -100,7 +97,6 @@ func guilty(kept []Frame) Frame {
 
 func inModule(f Frame) bool { return f.Module != "" }
 
-// baseTitle is the title without the function.
 func (r *report) baseTitle() string {
 	base := r.head.title
 	if re := r.head.re; re != nil { // which the line matches
@@ -172,7 +168,6 @@ func clip(text string, n int) string {
 	return strings.ToValidUTF8(text[:n], "")
 }
 
-// excerpt is the beginning of the report, cleaned.
 func (r *report) excerpt() string {
 	var b strings.Builder
 	for _, sp := range r.lines {

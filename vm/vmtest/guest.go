@@ -119,7 +119,6 @@ func (g *Guest) setUp(s statement) error {
 	return nil
 }
 
-// connect connects the ports to the backends of the -chardev options.
 func (g *Guest) connect() error {
 	for id, port := range map[string]*io.ReadWriter{"qmp": &g.qmp.conn, "terminal": &g.Terminal, "console": &g.Console, "report": &g.Report} {
 		var err error
@@ -130,7 +129,6 @@ func (g *Guest) connect() error {
 	return nil
 }
 
-// chardev opens the backend of the -chardev option with this id.
 func (g *Guest) chardev(id string) (io.ReadWriter, error) {
 	for i, arg := range g.Args {
 		if i == 0 || g.Args[i-1] != "-chardev" {

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 )
 
-// server is the fake's monitor.
 type server struct {
 	conn     io.ReadWriter
 	greeting string
@@ -32,7 +31,6 @@ type server struct {
 	events int
 }
 
-// greeting is how QEMU's monitor begins.
 const greeting = `{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": "fake"}, "capabilities": []}}`
 
 // newServer is a monitor whose guest does not run yet.
@@ -148,7 +146,6 @@ func (s *server) human(line string) {
 	}
 }
 
-// shutdown is QEMU's last event.
 func (s *server) shutdown(reason string) {
 	s.event("SHUTDOWN", fmt.Sprintf(`{"guest": %t, "reason": %q}`, reason != "host-qmp-quit" && reason != "host-signal", reason))
 }
@@ -164,7 +161,6 @@ func (s *server) event(name, data string) {
 	s.send(fmt.Sprintf(`{"timestamp": {"seconds": %d, "microseconds": 0}, "event": %q%s}`, stamp, name, data))
 }
 
-// send writes one line, ended as QEMU ends it.
 func (s *server) send(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,7 +169,6 @@ func (s *server) send(line string) {
 	}
 }
 
-// hangUp closes the connection.
 func (s *server) hangUp() {
 	s.hungUp.Store(true)
 	if conn, ok := s.conn.(io.Closer); ok {

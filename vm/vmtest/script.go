@@ -10,14 +10,12 @@ import (
 	"time"
 )
 
-// statement is one line of a script.
 type statement struct {
 	when []string // must be in the arguments, or must not with a ! before it
 	verb string
 	rest string
 }
 
-// verbs are the statements of a guest.
 var verbs = map[string]func(g *Guest, rest string) error{
 	"console":  func(g *Guest, rest string) error { return say(g.Console, rest+"\n") },
 	"console-": func(g *Guest, rest string) error { return say(g.Console, rest) },

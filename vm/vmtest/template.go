@@ -143,7 +143,6 @@ func (g *Guest) Payload() ([]byte, error) {
 	}
 }
 
-// object is a value of the -object option.
 func (g *Guest) object(name string) string { return option(g.Arg("-object"), name) }
 
 // option finds the value of name in a list of options, in which a comma in a value is doubled.

@@ -37,7 +37,6 @@ func main() {
 	unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
 
-// raw turns off what a terminal does to bytes.
 func raw(f *os.File) {
 	t, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	if err != nil {
@@ -48,7 +47,6 @@ func raw(f *os.File) {
 	unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, t)
 }
 
-// answer does what a line on the terminal asks for.
 func answer(line string) string {
 	switch verb, rest, _ := strings.Cut(line, " "); verb {
 	case "write": // so many MiB of memory
