@@ -38,9 +38,7 @@ func newVerdictKey(qemu string) (verdictKey, error) {
 }
 
 // cpuModel finds the model's name in /proc/cpuinfo; it is empty where the architecture has no such line.
-func cpuModel(cpuinfo string) string {
-	return append(modelLine.FindStringSubmatch(cpuinfo), "", "")[1]
-}
+func cpuModel(cpuinfo string) string { return append(modelLine.FindStringSubmatch(cpuinfo), "", "")[1] }
 
 var modelLine = regexp.MustCompile(`(?m)^model name\s*:[ \t]*(.*?)[ \t]*$`)
 

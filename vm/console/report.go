@@ -140,9 +140,7 @@ func (r *reader) goesWith(kind string) bool {
 }
 
 // early reports whether the report's own stack trace is still to come.
-func (r *reader) early() bool {
-	return len(r.lines) < maxHead && !r.traces.begun(r.head.is(direct))
-}
+func (r *reader) early() bool { return len(r.lines) < maxHead && !r.traces.begun(r.head.is(direct)) }
 
 // absorb adds h to the report. After a mere "cut here" it becomes the header.
 func (r *reader) absorb(h header) {

@@ -75,9 +75,7 @@ func (s statement) holds(args []string) bool {
 }
 
 // isSetup reports whether the statement is QEMU's and not the guest's.
-func (s statement) isSetup() bool {
-	return setups[s.verb] || s.verb == "flood" && s.rest == "events"
-}
+func (s statement) isSetup() bool { return setups[s.verb] || s.verb == "flood" && s.rest == "events" }
 
 func say(w io.Writer, text string) error {
 	_, err := io.WriteString(w, text)

@@ -24,9 +24,7 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func isQEMU(name string) bool {
-	return strings.HasPrefix(filepath.Base(name), "qemu-system-")
-}
+func isQEMU(name string) bool { return strings.HasPrefix(filepath.Base(name), "qemu-system-") }
 
 // Install puts the fake on PATH for the rest of the test, with script to play. The test cannot run in parallel.
 func Install(t testing.TB, script string) {
