@@ -70,8 +70,7 @@ func (r *Results) Matrix() Matrix {
 	return m
 }
 
-// known returns s, or what stands for a status that is none: a cell that nobody judged did not run, and a word that
-// nobody knows is trouble. Neither may vanish in a roll-up.
+// known returns s, MISS for a cell that nobody judged, or ERROR for an unknown word: neither may vanish in a roll-up.
 func (s Status) known() Status {
 	switch {
 	case slices.Contains(Statuses, s):

@@ -55,8 +55,7 @@ type Claims struct {
 	Broken []string `json:"broken,omitempty"` // kernels that these let it be built for, on which it fails
 	First  string   `json:"first,omitempty"`  // the oldest version of all that pass, if no version after it fails up to Last
 	Last   string   `json:"last,omitempty"`   // the newest
-	// Constant are the conditions on the version that came out the same on every kernel, so that what they keep for the
-	// others was never compiled.
+	// Constant are the conditions on the version that came out the same on every kernel: their other branch was never compiled.
 	Constant []Condition `json:"constant,omitempty"`
 	Varied   int         `json:"varied"` // how many conditions came out both ways
 

@@ -26,8 +26,7 @@ func (s Status) rank() int {
 	return 1
 }
 
-// Worse returns the one of s and t that decides when both are rolled up.
-// The zero value gives way to anything.
+// Worse returns the one of s and t that decides when both are rolled up; the zero value gives way to anything.
 func (s Status) Worse(t Status) Status {
 	if s == "" || t != "" && t.rank() < s.rank() {
 		return t
@@ -52,8 +51,7 @@ const (
 // Stages lists every stage in order.
 var Stages = []Stage{StageFetch, StageBuild, StageBoot, StageLoad, StageTest, StageUnload, StageShutdown}
 
-// Code says why a cell has its status, in one of a closed list of words that scripts may branch on.
-// A PASS has no code.
+// Code says why a cell has its status, in a closed list of words that scripts may branch on. A PASS has no code.
 type Code string
 
 // The codes. A published code never changes its meaning.

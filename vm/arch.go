@@ -12,8 +12,7 @@ type arch struct {
 	pkg     string // the Debian package that has it
 	machine string // -machine
 	console string // the kernel's name of the first serial port
-	// maxCmdline is COMMAND_LINE_SIZE (Linux arch/x86/include/asm/setup.h), its closing NUL included. The kernel cuts
-	// a longer line silently.
+	// maxCmdline is COMMAND_LINE_SIZE with its NUL (Linux arch/x86/include/asm/setup.h): the kernel cuts what is longer silently.
 	maxCmdline int
 	kernel     []string // kernel words that only this architecture needs
 }

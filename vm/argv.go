@@ -16,8 +16,7 @@ type backends struct {
 	monitor                   string // empty for no monitor
 }
 
-// argv is QEMU's whole argument list, without its name. Devices come in a fixed order: a guest that was saved can
-// only be restored into the same one.
+// argv is QEMU's arguments, without its name, in a fixed order: a saved guest can only be restored into the same devices.
 func (m *Machine) argv(b backends, ram *ramFile) []string {
 	argv := slices.Concat(bare, m.hardware(ram), m.boot(ram), m.drive(), m.emulated(), m.sockets(),
 		serial("console", b.console), serial("report", b.report), serial("terminal", b.terminal))
@@ -41,8 +40,7 @@ type ramFile struct {
 
 func (ram *ramFile) isClone() bool { return ram != nil && !ram.shared }
 
-// bare removes all that QEMU would add by itself, and what its process does not need of the host: TCG promises no
-// security, so the sandbox is not for KVM alone.
+// bare removes all that QEMU adds by itself and does not need of the host: TCG promises no security, so the sandbox is always on.
 var bare = arguments{
 	"-nodefaults", "-no-user-config",
 	"-display", "none",

@@ -6,8 +6,7 @@ import (
 	"unicode"
 )
 
-// kernelWords are the kernel's words on every machine. None changes what is tested: neither mitigations nor the
-// randomised layout are touched.
+// kernelWords are the words on every machine. None changes what is tested: mitigations and random layout are not touched.
 var kernelWords = []string{
 	"panic=-1",             // a panic ends the guest at once (with -no-reboot): no waiting for a deadline
 	"oops=panic",           // nothing that runs after an oops is evidence; this also stops a flood of them

@@ -33,8 +33,7 @@ func startCopiers(m *Machine, ch *channels) *copiers {
 	return c
 }
 
-// drain copies everything that comes from the guest to w. When w fails the rest is dropped: a guest whose port nobody
-// reads would stop at its next write.
+// drain copies the guest's output to w. When w fails it drops the rest: a guest whose port nobody reads would stop.
 func (c *copiers) drain(name string, w io.Writer, conn net.Conn) {
 	c.conns = append(c.conns, conn)
 	go func() {
@@ -68,8 +67,7 @@ func (c *copiers) wait(limit time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// stopInput ends the read from the terminal if it can have a deadline. Otherwise the read goes on until the next key is
-// pressed, and nobody waits for it.
+// stopInput ends the read from a terminal that has deadlines; any other read ends with the next key, and nobody waits for it.
 func (c *copiers) stopInput() {
 	t, ok := c.terminal.(interface{ SetReadDeadline(time.Time) error })
 	if !ok || t.SetReadDeadline(time.Unix(1, 0)) != nil {

@@ -43,13 +43,11 @@ var (
 	// hostDevice are devices that use something of the host without an option that names it, or whose every option does
 	// (QEMU hw/vfio, hw/virtio/vhost-*, hw/usb, hw/core/*loader.c).
 	hostDevice = regexp.MustCompile(`(?i)^(vhost-.*|vfio.*|xen-.*|ivshmem.*|(guest-)?loader|usb-(host|redir|mtp|ccid-.*)|ccid-.*|.*-passthr.*|.*-emulated)$`)
-	// hostKey are options whose value is a file or an object that is connected to the host; and the one that would make it
-	// another device.
+	// hostKey are options whose value is a file or an object of the host, and the one that would make it another device.
 	hostKey = regexp.MustCompile(`^(driver|drive|chardev|rng|iothread.*|host.*|rootdir|hidraw|.*dev|.*fd|.*file|.*path)$`)
 )
 
-// emulated are the machine's rows, behind our own devices. Sound among them goes to a null backend: QEMU would look for
-// the host's by default.
+// emulated are the machine's rows. Sound among them goes to a null backend: QEMU would look for the host's by default.
 func (m *Machine) emulated() arguments {
 	if len(m.Devices) == 0 {
 		return nil

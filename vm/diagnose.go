@@ -56,8 +56,7 @@ func (p *Process) ask(ctx context.Context, within time.Duration, send func(conte
 	}
 }
 
-// sysrq presses a magic key on the console: on a serial line that is a break and a character behind it (Linux
-// Documentation/admin-guide/sysrq.rst).
+// sysrq presses a magic key on the console: a break and a character (Linux Documentation/admin-guide/sysrq.rst).
 func (p *Process) sysrq(ctx context.Context, key string) error {
 	if _, err := p.monitor.Exec(ctx, "chardev-send-break", map[string]string{"id": "console"}); err != nil {
 		return err

@@ -22,8 +22,7 @@ type Plug struct {
 	Row  string // as CheckDevice takes it, without an id
 }
 
-// MaxPlugs is how many devices a machine may declare: each PCI device takes a port, with 4 KiB of the 64 KiB of I/O
-// addresses that there are.
+// MaxPlugs is how many devices a machine may declare: each on PCI takes a port, with 4 of the 64 KiB of I/O addresses.
 const MaxPlugs = 8
 
 // The ids that QEMU knows our sockets and devices by: no two of them can be the same.

@@ -8,8 +8,7 @@ import (
 	"sync"
 )
 
-// Bounds of a BoundedLog's zero fields, in bytes: what a kernel says at boot always fits into the first, and what it
-// says before it dies into the second.
+// Bounds of a BoundedLog's zero fields, in bytes: a kernel's words at boot fit into the first, those before it dies into the second.
 const (
 	DefaultHead = 1 << 20
 	DefaultTail = 4 << 20
@@ -58,8 +57,7 @@ func (l *BoundedLog) writeTail(p []byte) {
 	}
 }
 
-// drop passes p, for which there is no room any more, to Pick. The first bytes that are dropped belong to the line that
-// the head ends in.
+// drop passes p, for which there is no room, to Pick. Its first bytes may belong to the line that the head ends in.
 func (l *BoundedLog) drop(p []byte) {
 	if l.picks.pick == nil && l.Pick != nil {
 		l.picks = newPicks(l.Pick, l.head[len(l.start()):])

@@ -28,8 +28,7 @@ type Machine struct {
 	CPUs      int   // zero means DefaultCPUs
 	Accel     Accel // the zero value is TCG with every feature that it can emulate
 
-	// Drive is the host path of a raw file that the guest sees as its first virtio disk (virtio-blk-pci) and cannot
-	// write to; empty for none.
+	// Drive is the host path of a raw file, the guest's first virtio disk (virtio-blk-pci), read-only; empty for none.
 	Drive string
 
 	// Devices are emulated devices, each a row of QEMU's -device, in order; see CheckDevice.

@@ -30,8 +30,7 @@ type pciDevice struct {
 // ErrUnsaved says that QEMU cannot save a device of the guest: it can never be a template.
 var ErrUnsaved = errors.New("QEMU does not save such a guest")
 
-// unsaved wraps ErrUnsaved around QEMU's complaint that a device forbids it (QEMU migration/savevm.c,
-// qemu_savevm_state_blocked).
+// unsaved wraps ErrUnsaved around QEMU's complaint about a device (QEMU migration/savevm.c, qemu_savevm_state_blocked).
 func unsaved(err error) error {
 	if err != nil && strings.Contains(err.Error(), "non-migratable device") {
 		return fmt.Errorf("%w: %w", ErrUnsaved, err)

@@ -15,15 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// execTimeout bounds a command whose context has no deadline. QEMU answers at once, and does in the background what takes
-// long.
+// execTimeout bounds a command whose context has no deadline. QEMU answers at once: what takes long goes on in the background.
 const execTimeout = 30 * time.Second
 
 // errHungUp says that the monitor's connection is closed: QEMU ended, or a command was given up.
 var errHungUp = errors.New("QEMU hung up")
 
-// monitor is QEMU's control connection (QMP), through go-qemu. Its methods may be called from several goroutines; commands run one
-// after the other.
+// monitor is QEMU's control connection (QMP), through go-qemu. Several goroutines may use it; commands run one after the other.
 type monitor struct {
 	Version string // of QEMU, from its greeting, e.g. "7.2.22"
 

@@ -13,8 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refusalAge is how long a verdict against KVM is used: a host that was too busy for the probe's deadline must not be
-// without KVM for ever.
+// refusalAge is how long a verdict against KVM is used: the host may only have been too busy for the probe's deadline.
 const refusalAge = 24 * time.Hour
 
 // verdictKey is everything that a verdict depends on.

@@ -116,8 +116,7 @@ func (p *Process) equip(m *Machine, b backends, ram *ramFile) ([]*os.File, error
 	return in.files, err
 }
 
-// launch starts QEMU on a thread that lives until QEMU is dead: Linux sends PDEATHSIG when the creating *thread* ends
-// (prctl(2)), and Go ends threads as it likes.
+// launch starts QEMU on a thread that lives as long: PDEATHSIG comes when the *thread* ends (prctl(2)), not the process.
 func (p *Process) launch() error {
 	started := make(chan error)
 	go func() {

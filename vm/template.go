@@ -203,8 +203,7 @@ func (p *Process) migrate(ctx context.Context, command string, carry func(net.Co
 	return <-carried
 }
 
-// pollEvery is how often QEMU is asked whether a migration has ended. It has events for that, but an answer takes less than
-// a tenth of a millisecond.
+// pollEvery is how often QEMU is asked whether a migration has ended: an answer takes less than a tenth of a millisecond.
 const pollEvery = time.Millisecond
 
 func (p *Process) migrated(ctx context.Context) error {

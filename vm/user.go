@@ -21,8 +21,7 @@ const nobody = 65534
 // user is who QEMU runs as, instead of us.
 type user struct{ uid, gid uint32 }
 
-// otherUser is who QEMU is to run as, nil for ourselves: only root can change its user, and only to one that exists in this
-// user namespace.
+// otherUser is who QEMU is to run as, nil for ourselves: only root can change it, to a user of this user namespace.
 func otherUser() (*user, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -50,8 +49,7 @@ func parseUser(text string) (*user, error) {
 	return &user{uint32(uid), uint32(gid)}, nil
 }
 
-// mayBecome reports whether this process has the capabilities to start another as u. In a container it may not; its root is
-// then an ordinary user outside.
+// mayBecome reports whether this process may start another as u. Root of a container may not; outside it is no root.
 func mayBecome(u *user) bool {
 	var caps [2]unix.CapUserData
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

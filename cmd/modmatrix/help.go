@@ -10,10 +10,8 @@ import (
 	"github.com/modmatrix/modmatrix/results/report"
 )
 
-// helpTexts has a file for each verb: how it is called, what it does in a line and in full, and behind "Examples:" how it is used.
-//
 //go:embed help
-var helpTexts embed.FS
+var helpTexts embed.FS // a file for each verb: its usage, what it does in a line and in full, and behind "Examples:" how it is used
 
 // verb is the command that the file NAME.txt describes. It takes an argument for each "[" in the line that says how it is called.
 func verb(name string, run func(cmd *cobra.Command, args []string) error) *cobra.Command {

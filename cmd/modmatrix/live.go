@@ -32,8 +32,7 @@ type live struct {
 	close func() // takes the view off the terminal and gives the cursor back
 }
 
-// newLive starts the view on out. It reads no keys and handles no signals: Ctrl-C is the run's business, and ctx
-// ends with it.
+// newLive starts the view on out until ctx ends. It reads no keys and handles no signals: Ctrl-C is the run's business.
 func newLive(ctx context.Context, out *output, color bool) *live {
 	l := &live{out: out, color: color, board: report.NewBoard(time.Now()), stopping: func() bool { return ctx.Err() != nil },
 		size: func() (int, int) { w, h, _ := terminal(out.file); return w, h }}
@@ -82,8 +81,7 @@ func (l *live) event(e results.Event) {
 	l.board.Add(e)
 }
 
-// draw replaces what is on the terminal in one write, so that it does not flicker. A terminal that cannot be written
-// to is no reason to end a run.
+// draw replaces what is on the terminal in one write, so that it does not flicker. That it cannot be written ends no run.
 func (l *live) draw(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,8 +9,7 @@ import (
 	"syscall"
 )
 
-// output is our standard output or error. It remembers that something could not be written, so that no command ends as if
-// all of it had been read.
+// output is our standard output or error. It remembers a failed write, so that no command ends as if all had been read.
 type output struct {
 	file *os.File
 

@@ -64,8 +64,7 @@ type guestTerminal struct {
 	ended   bool          // our input did, and the guest's was sent its end
 }
 
-// endOfInput ends what reads from a terminal, with Ctrl-D at the start of a line, and then a shell, in which a Ctrl-D that was typed
-// ahead is lost.
+// endOfInput ends what reads from a terminal (Ctrl-D at the start of a line), and then a shell, which loses an early Ctrl-D.
 const endOfInput = "\n\x04exit\n"
 
 // Read gives the guest our input once it listens; what it was sent before would be lost. Where our input ends, the guest's is sent its

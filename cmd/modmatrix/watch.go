@@ -14,8 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/results/report"
 )
 
-// watcher shows a run while it goes on. event is called for one event at a time; after close, which may be called
-// more than once, nothing more is shown.
+// watcher shows a run while it goes on, one event at a time. After close, which may be called again, it shows nothing.
 type watcher struct {
 	event func(results.Event)
 	close func()

@@ -64,8 +64,7 @@ func untestable(steps []results.Step) (lines []string) {
 	return lines
 }
 
-// writeChanges shows what two kernels declare of the names at fault. Names that neither knows are shown where there is nothing
-// else: they come from a package's own probes.
+// writeChanges shows what two kernels declare of the names at fault; names that neither knows only where there is nothing else.
 func writeChanges(w io.Writer, changes []results.Change, good, bad string) {
 	unseen := func(c results.Change) bool { return c.What == results.DeclUnseen }
 	if seen := slices.DeleteFunc(slices.Clone(changes), unseen); len(seen) > 0 {

@@ -84,8 +84,7 @@ const (
 	keptMark   = "(kept)"   // it stands in the run that this one continues from, and was not asked again
 )
 
-// suiteCell shows specs that passed out of those planned, unless the verdict is about something else, and says so when the
-// verdict is one of an earlier run.
+// suiteCell shows specs that passed out of those planned, unless the verdict is about something else, and marks an earlier one.
 func suiteCell(rec results.Record) field {
 	if stopped(rec, results.StageFetch, results.StageBuild, results.StageBoot, results.StageLoad) {
 		return field{text: never}

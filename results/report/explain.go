@@ -17,8 +17,7 @@ type explanation struct {
 	width int
 }
 
-// Explain writes all for a terminal of that width; zero: lines may be of any length. Suites of a kernel that ended at its one
-// build are explained once.
+// Explain writes all for a terminal of that width (zero: any); suites of a kernel that ended at its one build only once.
 func Explain(w io.Writer, all []results.Explanation, width int) error {
 	out := explanation{width: width}
 	for i := 0; i < len(all); {

@@ -11,8 +11,7 @@ type firstBad struct {
 	kind      string      // of the series, where there are several
 }
 
-// firstBads finds where a module stops working: for each kind of kernels, the first one on which it failed, if it passed on
-// one before that and on none behind it.
+// firstBads finds, for each kind of kernels, the first that failed, if an older one passed and no newer one did.
 func firstBads(m results.Matrix) (found []firstBad) {
 	series := grouped(m.Rows, func(w results.Row) [3]string { return [3]string{w.Target.Arch, w.Target.Flavour, w.Target.Profile} })
 	for _, rows := range series {

@@ -29,8 +29,7 @@ type entry struct {
 
 type detail struct{ label, text string }
 
-// entries lists what is to be said besides the table: findings, what the kernel's own copies did, first bad kernels, notes.
-// Files lie below dir.
+// entries lists what to say besides the table: findings, the kernel's own copies, first bad kernels, notes. Files are below dir.
 func entries(m results.Matrix, asked results.Asked, dir string) (all []entry) {
 	for _, f := range findings(m) {
 		all = append(all, entry{status: f.rec.Status, text: f.heading(), details: f.details(asked, dir)})

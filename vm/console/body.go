@@ -34,8 +34,7 @@ func startsWithAny(text string, words []string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(text, word) })
 }
 
-// registersRE are register dumps, names of stacks and raw stack words: they stand before a trace, and in the middle of
-// one that an interrupt broke into.
+// registersRE are register dumps, names of stacks and raw stack words: before a trace, or where an interrupt broke into one.
 var registersRE = regexp.MustCompile(`^(?:</?[A-Z#]+>$|[ER]?(?:IP|SP|AX|BX|CX|DX|SI|DI|BP|FLAGS)[: ]|R\d\d:|[CDEFGS]S:|` +
 	`CR[0-4]:|DR\d:|Code:|ORIG_|EFLAGS|pstate|pc :|lr :|sp :|x\d+ ?:|r\d+ ?:|psr|Exception stack|Stack: \(|` +
 	`[0-9a-f]{4}: |--- interrupt|\.\.\.$|={3}|LR =|\(null\)|>?[0-9a-f]{16}(?: |:|$))`)

@@ -122,8 +122,7 @@ func (t *traces) push(f Frame) {
 	}
 }
 
-// main is the trace of the fault: the first that was announced, or the first of all where reports of the kind begin with
-// it.
+// main is the trace of the fault: the first that was announced, or the first of all where such reports begin with it.
 func (t *traces) main(first bool) []Frame {
 	if len(t.runs) == 0 {
 		return nil

@@ -45,8 +45,7 @@ func readReport(log []byte, head header) report {
 	return r.report
 }
 
-// owns reports whether a line was printed by the task or CPU that prints this report.
-// Without caller ids every line of the kernel's may be.
+// owns reports whether the task or CPU of this report printed the line. Without caller ids every line of the kernel's may be.
 func (r *reader) owns(sp span) bool {
 	if sp.User || r.head.Stamp && !sp.Stamp {
 		return false

@@ -8,8 +8,7 @@ var memoryTable = []signature{
 	{literal: "BUG: KCSAN:", pattern: `BUG: KCSAN: (assert: race|[\w-]+ in .+|[\w-]+)`, kind: KindKCSAN, severity: Warn, title: "KCSAN: $1", flags: direct | whole},
 	{literal: "UBSAN:", pattern: `UBSAN: ([A-Za-z][\w -]*?)(?: in |$)`, kind: KindUBSAN, severity: Fail, title: "UBSAN: $1"},
 
-	// Things left behind: kmemleak, and caches destroyed with objects in them. Whether a leak is the module's own
-	// is for the reader of the frames to say.
+	// Things left behind: kmemleak, caches destroyed with objects in them. Whether a leak is the module's, the frames must say.
 	{literal: "BUG: memory leak", kind: KindLeak, severity: Warn, title: "memory leak", flags: direct},
 	{literal: "unreferenced object 0x", kind: KindLeak, severity: Warn, title: "memory leak", flags: direct},
 	{literal: "new suspected memory leak", pattern: `kmemleak: \d+ new suspected memory leak`, kind: KindLeak, severity: Warn, title: "memory leak (kmemleak)", flags: single | whole},

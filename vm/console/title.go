@@ -89,8 +89,7 @@ func keep(frames []Frame) []Frame {
 	return slices.DeleteFunc(slices.Clone(frames), func(f Frame) bool { return !f.Reliable || skipped(f) })
 }
 
-// guilty is the first frame in a module among those of the fingerprint: a fault in the kernel's own
-// code, reached from a module, is more often the module's.
+// guilty is the first frame in a module among those of the fingerprint: one of the kernel's below a module is more often the module's.
 func guilty(kept []Frame) Frame {
 	return kept[max(0, slices.IndexFunc(kept[:min(len(kept), hashFrames)], inModule))]
 }

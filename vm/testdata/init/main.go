@@ -1,5 +1,4 @@
-// Command init is PID 1 of the guests that vm's tests boot: it does what its "act=" word on the kernel's command line
-// says, and says so on the second serial port.
+// Command init is PID 1 of the guests that vm's tests boot: it does what "act=" on the kernel's command line says.
 package main
 
 import (
