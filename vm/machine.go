@@ -92,10 +92,7 @@ func (m *Machine) Validate() error {
 	if n := m.Accel.orDefault().Name; n != "kvm" && n != "tcg" {
 		return fmt.Errorf("unknown accelerator %q: kvm and tcg are known", n)
 	}
-	if err := checkWords(m.Args); err != nil {
-		return err
-	}
-	if err := cmp.Or(m.checkDevices(), m.checkPlugs()); err != nil {
+	if err := cmp.Or(checkWords(m.Args), m.checkDevices(), m.checkPlugs()); err != nil {
 		return err
 	}
 	if n := len(m.cmdline()) + 1; n > a.maxCmdline {

@@ -76,14 +76,13 @@ func (a *app) report(f form, out string, args []string) error {
 
 // oneLine writes the document as a line of JSON.
 func oneLine(w io.Writer, res *results.Results) error {
-	var doc, line bytes.Buffer
-	err := errors.Join(res.JSON(&doc), json.Compact(&line, bytes.TrimSpace(doc.Bytes())))
-	if err != nil {
+	var doc bytes.Buffer
+	if err := res.JSON(&doc); err != nil {
 		return err
 	}
-	line.WriteByte('\n')
-	_, err = line.WriteTo(w)
-	return err
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(json.RawMessage(doc.Bytes()))
 }
 
 // findResults reads the results at path, a folder or a file, and says in which folder their artifacts lie.

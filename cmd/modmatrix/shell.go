@@ -31,7 +31,11 @@ func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
 	w := a.watch(ctx)
 	return a.planned(ctx, w, spec, func(h *harness.Harness, plan *harness.Plan) error {
 		if n := len(plan.Targets); n > 1 && chosen {
-			return usage("shell takes one kernel, and these are %d: %s", n, strings.Join(labels(plan.Targets), ", "))
+			var names []string
+			for _, t := range plan.Targets {
+				names = append(names, harness.Label(t))
+			}
+			return usage("shell takes one kernel, and these are %d: %s", n, strings.Join(names, ", "))
 		} else if n > 1 {
 			plan.Targets = plan.Targets[n-1:]
 		}
@@ -42,14 +46,6 @@ func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
 		defer t.restore()
 		return h.Shell(ctx, plan, t)
 	})
-}
-
-func labels(targets []kernels.Target) []string {
-	var names []string
-	for _, t := range targets {
-		names = append(names, harness.Label(t))
-	}
-	return names
 }
 
 // guestTerminal joins our terminal to the guest's. It goes raw when the guest says its first word, so that until then

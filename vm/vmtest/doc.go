@@ -5,8 +5,7 @@
 // A test package calls Main from its TestMain, and Install with a script where it wants a guest. A testscript gets it
 // with Command among its commands and ScriptEnv naming the file of the script.
 //
-// A script is a line per statement; blank lines and those that begin with # are ignored. Statements that concern QEMU hold
-// from its start:
+// A script is a line per statement, or a comment behind #. Statements that concern QEMU hold from its start:
 //
 //	refuse CODE TEXT    complain with TEXT and exit before there is a monitor; a CODE of -9 is a kill (SIGKILL)
 //	mute [COMMAND]      the monitor never answers COMMAND; without one, it does not even greet. When it would have to, the
@@ -14,9 +13,8 @@
 //	mute DEVICE_DELETED the guest never releases a device that is unplugged
 //	greet TEXT          the monitor's greeting, in place of QEMU's
 //	flood events        the monitor sends events as fast as they are read
-//	migration fails TEXT
-//	                    saving fails; restoring ends QEMU with TEXT on standard error, as the real one does
-//	migration hangs     saving and restoring never end
+//	migration hangs     saving and restoring never end; migration fails TEXT: saving fails, and restoring ends QEMU with
+//	                    TEXT on standard error, as the real one does
 //
 // The others are what the guest does, one after the other, once its processor runs:
 //
@@ -25,9 +23,8 @@
 //	flood console N     print N bytes of kernel log
 //	echo                answer every line on the terminal with "you said …", until "bye"
 //	sleep DURATION      as time.ParseDuration reads it
-//	poweroff            end with SHUTDOWN reason guest-shutdown
+//	poweroff, panic     end with SHUTDOWN reason guest-shutdown or guest-panic
 //	reset               end with guest-reset, as a panic under panic=-1 does
-//	panic               end with guest-panic
 //	end REASON          end with any SHUTDOWN reason, even one that QEMU does not have
 //	die CODE TEXT       QEMU itself dies: TEXT on standard error, no SHUTDOWN; a CODE of -9 is a kill (SIGKILL)
 //	monitor TEXT        the monitor sends TEXT
@@ -45,9 +42,8 @@
 //
 // A clone whose state is not what the fake once saved ends like one whose migration fails.
 //
-// After a script without an end the guest hangs in silence. A statement behind [TEXT] only holds where
-// TEXT is in QEMU's arguments, joined by spaces, and behind [!TEXT] where it is not; behind several, where all of them
-// hold.
+// After a script without an end the guest hangs in silence. A statement behind [TEXT] only holds where TEXT is in QEMU's
+// arguments, joined by spaces, and behind [!TEXT] where it is not; behind several, where all of them hold.
 //
 // The package must never know how package vm uses it, and does not import it.
 package vmtest
