@@ -6,6 +6,7 @@
 package kernels
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,17 @@ var ErrNoMatch = errors.New("no kernel matches")
 // ErrUnavailable says that a kernel exists and cannot be obtained now: no network, no headers in the archive, disk full.
 // It is never the module's fault.
 var ErrUnavailable = errors.New("kernel not obtainable")
+
+// Unavailable wraps an error of a source so that nobody blames a module for it, except where the caller himself gave up.
+func Unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNoMatch) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
 
 // IncompleteError says that a kernel is known by name and that not all of it can be had: an image without headers, say.
 // It is an ErrUnavailable that going online does not cure.

@@ -32,21 +32,20 @@ func (t *Tree) Closure(names ...string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := closureWalk{deps: deps, seen: map[string]bool{}}
+	seen, paths := map[string]bool{}, []string(nil)
 	for _, name := range names {
 		name = ModuleName(name)
 		if _, ok := deps.files[name]; !ok && !deps.builtin[name] {
 			return nil, &NoModuleError{t.Target.Release, name}
 		}
-		w.visit(name)
+		if err := deps.visit(name, seen, &paths); err != nil {
+			return nil, fmt.Errorf("read modules of %s: %w", t.Target.Release, err)
+		}
 	}
-	if w.err != nil {
-		return nil, fmt.Errorf("read modules of %s: %w", t.Target.Release, w.err)
+	for i, p := range paths {
+		paths[i] = filepath.Join(t.Modules, filepath.FromSlash(p))
 	}
-	for i, p := range w.order {
-		w.order[i] = filepath.Join(t.Modules, filepath.FromSlash(p))
-	}
-	return w.order, nil
+	return paths, nil
 }
 
 // Module returns the host path of the kernel's own module called name, if it has one as a file.
@@ -90,8 +89,7 @@ type keptModules struct {
 	err  error
 }
 
-// KeepModules has what Closure, Module and Alias read kept from now on, for copies of t too. Without it each of them reads it
-// anew, which takes ten milliseconds for a kernel with thousands of modules. It must not be called while others use t.
+// KeepModules keeps what Closure, Module and Alias read, for copies of t too; reading takes ten milliseconds. Nobody else may use t meanwhile.
 func (t *Tree) KeepModules() { t.kept = new(keptModules) }
 
 func (t *Tree) moduleDeps() (moduleDeps, error) {
@@ -114,43 +112,44 @@ func (e *NoModuleError) Error() string {
 	return fmt.Sprintf("kernel %s has no module %s, neither as a file nor built in", e.Release, e.Name)
 }
 
-type closureWalk struct {
-	deps  moduleDeps
-	seen  map[string]bool
-	order []string
-	err   error
-}
-
 // visit appends name's file after everything it needs. The mark set before descending ends cycles, which soft dependencies may have.
-func (w *closureWalk) visit(name string) {
-	file, ok := w.deps.files[name]
-	if !ok || w.seen[name] {
-		return
+func (d moduleDeps) visit(name string, seen map[string]bool, order *[]string) error {
+	file, ok := d.files[name]
+	if !ok || seen[name] {
+		return nil
 	}
-	w.seen[name] = true
-	for _, soft := range w.deps.before[name] {
-		w.visit(w.known(soft))
+	seen[name] = true
+	for _, soft := range d.before[name] {
+		known, err := d.known(soft)
+		if err == nil {
+			err = d.visit(known, seen, order)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	for _, hard := range slices.Backward(file.needs) {
-		w.visit(hard)
+		if err := d.visit(hard, seen, order); err != nil {
+			return err
+		}
 	}
-	w.order = append(w.order, file.path)
+	*order = append(*order, file.path)
+	return nil
 }
 
-// known returns the module that a soft dependency means, which may go by an alias: libcrc32c asks for any crc32c, and does
-// not load without. Of several the one for every processor is taken: the others may find theirs missing.
-func (w *closureWalk) known(soft string) string {
-	if _, ok := w.deps.files[soft]; ok || w.deps.builtin[soft] || w.err != nil {
-		return soft
+// known returns the module that a soft dependency means, by an alias perhaps (any crc32c): of several the one for every processor.
+func (d moduleDeps) known(soft string) (string, error) {
+	if _, ok := d.files[soft]; ok || d.builtin[soft] {
+		return soft, nil
 	}
-	names, err := w.deps.aliases(soft)
-	if w.err = err; len(names) == 0 {
-		return soft
+	names, err := d.aliases(soft)
+	if err != nil || len(names) == 0 {
+		return soft, err
 	}
 	if i := slices.IndexFunc(names, func(name string) bool { return strings.HasSuffix(name, "_generic") }); i >= 0 {
-		return names[i]
+		return names[i], nil
 	}
-	return names[len(names)-1]
+	return names[len(names)-1], nil
 }
 
 // moduleDeps is what depmod knows of a kernel's own modules; names are canonical, see moduleName.
@@ -168,14 +167,16 @@ type moduleFile struct {
 
 // readModuleDeps reads depmod's files in dir, a /lib/modules/RELEASE. Only modules.dep must be there.
 func readModuleDeps(dir string) (moduleDeps, error) {
-	d := moduleDeps{aliases: func(name string) ([]string, error) { return readAliases(filepath.Join(dir, "modules.alias"), name) }}
+	d := moduleDeps{builtin: map[string]bool{}, aliases: func(name string) ([]string, error) { return readAliases(filepath.Join(dir, "modules.alias"), name) }}
 	for _, part := range []struct {
 		name  string
 		parse func(io.Reader) error
 	}{
 		{"modules.dep", func(r io.Reader) (err error) { d.files, err = parseModulesDep(r); return }},
 		{"modules.softdep", func(r io.Reader) (err error) { d.before, err = parseSoftdep(r); return }},
-		{"modules.builtin", func(r io.Reader) (err error) { d.builtin, err = parseBuiltin(r); return }},
+		{"modules.builtin", func(r io.Reader) error {
+			return eachLine(r, func(line string) error { d.builtin[ModuleName(line)] = true; return nil })
+		}},
 	} {
 		f, err := os.Open(filepath.Join(dir, part.name))
 		if errors.Is(err, fs.ErrNotExist) && part.name != "modules.dep" {
@@ -296,13 +297,4 @@ func unhyphened(pattern string) string {
 		}
 	}
 	return string(b)
-}
-
-func parseBuiltin(r io.Reader) (map[string]bool, error) {
-	builtin := map[string]bool{}
-	err := eachLine(r, func(line string) error {
-		builtin[ModuleName(line)] = true
-		return nil
-	})
-	return builtin, err
 }

@@ -127,15 +127,17 @@ func FuzzModulesDep(f *testing.F) {
 		if err != nil {
 			return
 		}
-		w := closureWalk{deps: moduleDeps{files: files}, seen: map[string]bool{}}
+		deps, seen, order := moduleDeps{files: files}, map[string]bool{}, []string(nil)
 		for name, file := range files {
 			if !filepath.IsLocal(file.path) || ModuleName(file.path) != name {
 				t.Fatalf("%q: file %q", name, file.path)
 			}
-			w.visit(name)
+			if err := deps.visit(name, seen, &order); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if len(w.order) != len(files) {
-			t.Fatalf("%d files, %d in the order", len(files), len(w.order))
+		if len(order) != len(files) {
+			t.Fatalf("%d files, %d in the order", len(files), len(order))
 		}
 	})
 }

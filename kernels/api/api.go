@@ -153,10 +153,8 @@ func says(d results.Decl) string {
 // rank orders the forms: a prototype says more than the stub beside it that another configuration takes.
 func rank(d results.Decl) int {
 	order := []string{"export", "header", "function", "struct", "union", "enum", "typedef", "member", "inline", "variable", "constant", "macro"}
-	for i, form := range order {
-		if d.Form == form {
-			return i
-		}
+	if i := slices.Index(order, d.Form); i >= 0 {
+		return i
 	}
 	return len(order)
 }

@@ -73,17 +73,13 @@ func faultIn(line string, below []string) (results.Ident, bool) {
 		if m == nil {
 			continue
 		}
-		id := results.Ident{Kind: f.kind}
-		for i, group := range f.words.SubexpNames() {
-			switch group {
-			case "name":
-				id.Name = m[i]
-			case "of":
-				id.Of = m[i]
-			case "hint":
-				id.Hint = m[i]
+		group := func(name string) string {
+			if i := f.words.SubexpIndex(name); i >= 0 {
+				return m[i]
 			}
+			return ""
 		}
+		id := results.Ident{Kind: f.kind, Name: group("name"), Of: group("of"), Hint: group("hint")}
 		return id, id.Name != ""
 	}
 	return pointerFault(line, below)

@@ -247,7 +247,7 @@ func (s *Source) Releases(ctx context.Context, flavour string) (kernels.Resoluti
 	flavour = cmp.Or(flavour, arch)
 	answers, _, err := s.askEvery(ctx, everyRelease, flavour)
 	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("list kernels: %w", unavailable(ctx, err))
+		return kernels.Resolution{}, fmt.Errorf("list kernels: %w", kernels.Unavailable(ctx, err))
 	}
 	var all listing
 	for _, a := range answers {

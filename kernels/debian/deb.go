@@ -33,7 +33,7 @@ func (s *Source) Deb(ctx context.Context, suite, name string) (*Deb, error) {
 	}
 	d, err := s.deb(ctx, s.state(suite), name)
 	if err != nil {
-		return nil, fmt.Errorf("fetch package %s of %s: %w", name, suite, unavailable(ctx, err))
+		return nil, fmt.Errorf("fetch package %s of %s: %w", name, suite, kernels.Unavailable(ctx, err))
 	}
 	return d, nil
 }

@@ -8,7 +8,6 @@ package debian
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -73,7 +72,7 @@ func New(st *store.Store, cfg Config) *Source {
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
 	res, err := s.resolve(ctx, sel)
 	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, unavailable(ctx, err))
+		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, kernels.Unavailable(ctx, err))
 	}
 	return res, nil
 }
@@ -139,15 +138,4 @@ func (st *state) look(ctx context.Context, sel kernels.Selector) (answer, error)
 		st.remember(sel, a)
 	}
 	return a, err
-}
-
-// unavailable wraps err so that nobody blames a module for it, except where the caller himself gave up.
-func unavailable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err == nil || errors.Is(err, kernels.ErrUnavailable) || errors.Is(err, kernels.ErrNoMatch) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", kernels.ErrUnavailable, err)
 }

@@ -39,7 +39,7 @@ func (s *Source) Furnish(ctx context.Context, tree *kernels.Tree, needs []string
 		return tree, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s for %s: %w", strings.Join(needs, ", "), tree.Target.Release, unavailable(ctx, err))
+		return nil, fmt.Errorf("fetch %s for %s: %w", strings.Join(needs, ", "), tree.Target.Release, kernels.Unavailable(ctx, err))
 	}
 	return furnished(tree, root)
 }

@@ -41,7 +41,7 @@ func (s *Source) Root(ctx context.Context, suite string, pkgs []string, report f
 	}
 	own := s.own()
 	root, err := own.root(ctx, own.state(suite), kernels.Target{Suite: suite, RootPkgs: pkgs}, report)
-	return root, unavailable(ctx, err)
+	return root, kernels.Unavailable(ctx, err)
 }
 
 // own is the source over the store alone that may be written to.

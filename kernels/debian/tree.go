@@ -173,7 +173,7 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernel
 	}
 	tree, err := s.fetch(ctx, t, report)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", t.Release, unavailable(ctx, err))
+		return nil, fmt.Errorf("fetch %s: %w", t.Release, kernels.Unavailable(ctx, err))
 	}
 	return tree, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -137,9 +138,4 @@ func orderedModule(line string) string {
 	return name + ".ko"
 }
 
-func isModule(name string) bool {
-	for _, suffix := range []string{".gz", ".xz", ".zst"} {
-		name = strings.TrimSuffix(name, suffix)
-	}
-	return strings.HasSuffix(name, ".ko")
-}
+var isModule = regexp.MustCompile(`\.ko(\.(gz|xz|zst))?$`).MatchString

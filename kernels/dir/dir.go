@@ -8,14 +8,18 @@ package dir
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
@@ -103,4 +107,165 @@ func escapeGlob(path string) string { return globEscaper.Replace(path) }
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
+}
+
+// Kernel is a kernel that lies on this host: where its parts are, links resolved. It is plain data.
+type Kernel struct {
+	Source  string // of the target: the selector that names this one kernel
+	Release string // uname -r; "" where nothing says it yet
+	KDIR    string // the build directory
+	Image   string // bzImage or vmlinux; "" where there is none
+	Modules string // the folder that is /lib/modules/RELEASE; "" where the modules lie in KDIR, beside their sources
+}
+
+// machine is what uname -m says on the only architecture that can be booted so far.
+const machine = "x86_64"
+
+type facts struct {
+	config  kconfig.Config
+	version string // X.Y.Z
+	files   []kernels.Package
+	cc      compiler
+	notices []string
+}
+
+// Resolve looks at the kernel and gives it as the only target. Errors wrap kernels.ErrUnavailable, with the cure; where
+// the release is known they are a *kernels.IncompleteError.
+func (k Kernel) Resolve(ctx context.Context) (kernels.Resolution, error) {
+	f, err := k.look(ctx)
+	if err != nil {
+		return kernels.Resolution{}, k.incomplete(ctx, err)
+	}
+	return kernels.Resolution{Targets: []kernels.Target{k.target(f)}, Notices: f.notices}, nil
+}
+
+// incomplete wraps an error of look so that nobody blames a module for it.
+func (k Kernel) incomplete(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case k.Release == "":
+		return fmt.Errorf("%w: %w", kernels.ErrUnavailable, err)
+	}
+	return &kernels.IncompleteError{Release: k.Release, Version: plainVersion(k.Release), Err: err}
+}
+
+func (k Kernel) target(f facts) kernels.Target {
+	return kernels.Target{Release: k.Release, Version: f.version, Arch: machine, Source: k.Source, Packages: f.files}
+}
+
+// Tree is the kernel as something to build against and to boot. t must be what Resolve gave: a kernel that was built anew
+// since is an error that wraps kernels.ErrUnavailable.
+func (k Kernel) Tree(ctx context.Context, st *store.Store, t kernels.Target) (*kernels.Tree, error) {
+	f, err := k.look(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", t.Release, k.incomplete(ctx, err))
+	}
+	if what := changed(t, k.target(f)); what != "" {
+		return nil, fmt.Errorf("fetch %s: %w: %s in %s is not what was planned with: plan anew", t.Release, kernels.ErrUnavailable, what, k.Source)
+	}
+	kdir, mounts, err := k.mounts()
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", t.Release, k.incomplete(ctx, err))
+	}
+	digest, err := k.digest(f)
+	var modules string
+	if err == nil {
+		modules, err = k.depmod(ctx, st, digest)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w: %w", t.Release, kernels.ErrUnavailable, err)
+	}
+	return &kernels.Tree{
+		Target: t, Dir: k.KDIR, Image: k.Image, Modules: modules, KDIR: kdir, Mounts: mounts,
+		Root:   kernels.Root{Digest: f.cc.digest(), Compiler: f.cc.text, Make: f.cc.make},
+		Config: f.config, DotFile: filepath.Join(k.KDIR, ".config"), Digest: digest,
+	}, nil
+}
+
+// changed names the first file that is another in have than in want; "" where none is.
+func changed(want, have kernels.Target) string {
+	if want.Release != have.Release {
+		return "release " + have.Release
+	}
+	for i, p := range have.Packages {
+		if i >= len(want.Packages) || want.Packages[i].Name != p.Name || want.Packages[i].SHA256 != p.SHA256 {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// hashed are the files that distinguish a kernel from another of its release: what boots, how it was configured, what it exports.
+func (k Kernel) hashed() ([]kernels.Package, error) {
+	var files []kernels.Package
+	for _, path := range []string{filepath.Join(k.KDIR, ".config"), filepath.Join(k.KDIR, "Module.symvers"), k.Image} {
+		sum, err := kernels.FileSHA256(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // look has said so where it matters
+		}
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, kernels.Package{Name: filepath.Base(path), Version: k.Release, Arch: machine, SHA256: sum})
+	}
+	return files, nil
+}
+
+// headerFolders hold what a module is compiled with besides the configuration.
+var headerFolders = []string{"include", "arch/x86/include", "scripts"}
+
+// digest is of everything that matters to a build and a boot. Headers and modules count by their size and time alone: there
+// are thousands, and whoever changes one leaves a mark on it.
+func (k Kernel) digest(f facts) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, "v1", k.Source, k.KDIR, k.Modules)
+	for _, p := range f.files {
+		fmt.Fprintln(h, p.Name, p.SHA256)
+	}
+	seen := map[string]bool{}
+	sources, err := k.sources()
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range append([]string{k.KDIR}, sources...) {
+		for _, name := range headerFolders {
+			if err := stampFolder(h, filepath.Join(dir, name), seen); err != nil {
+				return "", err
+			}
+		}
+	}
+	err = k.eachModule(func(path string) error {
+		info, err := os.Stat(path)
+		if err == nil {
+			fmt.Fprintln(h, path, info.Size(), info.ModTime().UnixNano())
+		}
+		return nil // one that is missing is reported when it is needed
+	})
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), err
+}
+
+// stampFolder notes every file below dir, once.
+func stampFolder(w io.Writer, dir string, seen map[string]bool) error {
+	dir, err := filepath.EvalSymlinks(dir)
+	if errors.Is(err, fs.ErrNotExist) || seen[dir] {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	seen[dir] = true
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a link that leads nowhere
+		}
+		if err == nil {
+			fmt.Fprintln(w, path, info.Size(), info.ModTime().UnixNano())
+		}
+		return err
+	})
 }

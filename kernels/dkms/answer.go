@@ -1,7 +1,6 @@
 package dkms
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -58,65 +57,46 @@ func parseAnswer(data []byte) (values, error) {
 	if len(data) > maxAnswer {
 		return v, fmt.Errorf("it comes to more than %d KiB", maxAnswer>>10)
 	}
-	rest := data
-	next := func() (string, error) {
-		field, after, ok := bytes.Cut(rest, []byte{0})
-		if !ok {
-			return "", errors.New("it ends the shell that reads it")
-		}
-		rest = after
-		return strings.ToValidUTF8(string(field), "?"), nil
-	}
-	for {
-		kind, err := next()
-		if err != nil {
-			return v, err
-		}
-		switch kind {
-		case "end":
-			return v, nil
-		case "value", "match":
-			if err := v.take(kind, next); err != nil {
-				return v, err
-			}
-		case "seen":
-			name, err := next()
-			if err != nil {
-				return v, err
-			}
-			if !slices.Contains(directives, name) {
-				v.seen = append(v.seen, name)
-			}
-		default:
+	words := strings.Split(strings.ToValidUTF8(string(data), "?"), "\x00")
+	words = words[:len(words)-1] // what is behind the last one's end is none
+	for len(words) > 0 {
+		kind := words[0]
+		size, ok := map[string]int{"end": 1, "seen": 2, "match": 3, "value": 4}[kind]
+		if !ok || size > 2 && len(words) > 1 && !slices.Contains(directives, words[1]) {
 			return v, errors.New("it tampers with the shell that reads it")
 		}
+		if len(words) < size {
+			break
+		}
+		switch {
+		case kind == "end":
+			return v, nil
+		case size > 2:
+			if err := v.take(words[1:size]); err != nil {
+				return v, err
+			}
+		case !slices.Contains(directives, words[1]):
+			v.seen = append(v.seen, words[1])
+		}
+		words = words[size:]
 	}
+	return v, errors.New("it ends the shell that reads it")
 }
 
-func (v values) take(kind string, next func() (string, error)) error {
-	name, err := next()
-	if err != nil {
-		return err
-	}
-	key, err := next()
-	if err != nil {
-		return err
-	}
-	index, numeric := strconv.Atoi(key)
+// take takes the words of one value or match: name, index, and the value.
+func (v values) take(words []string) error {
+	index, err := strconv.Atoi(words[1])
 	switch {
-	case !slices.Contains(directives, name):
-		return errors.New("it tampers with the shell that reads it")
-	case numeric != nil:
-		return fmt.Errorf("%s[%s] has no number", name, clean(key))
+	case err != nil:
+		return fmt.Errorf("%s[%s] has no number", words[0], clean(words[1]))
 	case index < 0 || index >= maxIndex:
-		return fmt.Errorf("%s[%d]: dkms takes arrays of a few elements, not of more than %d", name, index, maxIndex)
+		return fmt.Errorf("%s[%d]: dkms takes arrays of a few elements, not of more than %d", words[0], index, maxIndex)
+	case len(words) == 2:
+		v.match[element{words[0], index}] = true
+	default:
+		v.set[element{words[0], index}] = words[2]
 	}
-	if kind == "match" {
-		v.match[element{name, index}] = true
-		return nil
-	}
-	v.set[element{name, index}], err = next()
-	return err
+	return nil
 }
 
 // clean makes one short printable line of what a stranger wrote.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/textproto"
 	"os"
 	"os/exec"
 	"regexp"
@@ -52,7 +53,7 @@ func (p *Package) Lacking(tree *kernels.Tree) (needs []string) {
 		return nil
 	}
 	defer f.Close()
-	installed := readStatus(bufio.NewScanner(f))
+	installed := readStatus(bufio.NewReader(f))
 	return slices.DeleteFunc(slices.Clone(p.Needs), func(need string) bool {
 		parsed, err := dependency.Parse(need)
 		return err != nil || len(parsed.Relations) != 1 || slices.ContainsFunc(parsed.Relations[0].Possibilities, installed.meet)
@@ -73,38 +74,22 @@ func (in installed) meet(p dependency.Possibility) bool {
 }
 
 // readStatus lists what dpkg has installed, and what that provides (dpkg's status file, deb-control(5)).
-func readStatus(lines *bufio.Scanner) installed {
-	lines.Buffer(nil, 1<<20)
-	all, stanza, name, here := installed{}, installed{}, "", false
-	end := func() {
-		for name, versions := range stanza {
-			if here {
-				all[name] = append(all[name], versions...)
-			}
-		}
-		clear(stanza)
-		name, here = "", false
-	}
-	for lines.Scan() {
-		field, value, _ := strings.Cut(lines.Text(), ": ")
-		switch field {
-		case "":
-			end()
-		case "Package":
-			name = value
-		case "Version":
-			stanza[name] = append(stanza[name], value)
-		case "Status":
-			here = strings.HasSuffix(value, " installed")
-		case "Provides":
-			for provided := range strings.SplitSeq(value, ",") {
+func readStatus(r *bufio.Reader) installed {
+	all := installed{}
+	for in := textproto.NewReader(r); ; {
+		fields, err := in.ReadMIMEHeader()
+		if strings.HasSuffix(fields.Get("Status"), " installed") {
+			name := fields.Get("Package")
+			all[name] = append(all[name], fields.Get("Version"))
+			for provided := range strings.SplitSeq(fields.Get("Provides"), ",") {
 				provided, at, _ := strings.Cut(strings.TrimSpace(provided), " ")
-				stanza[provided] = append(stanza[provided], strings.Trim(at, "(= )"))
+				all[provided] = append(all[provided], strings.Trim(at, "(= )"))
 			}
 		}
+		if err != nil {
+			return all
+		}
 	}
-	end()
-	return all
 }
 
 // blame excuses a package whose script failed, or found something absent, for want of what it says it needs.

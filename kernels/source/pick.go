@@ -77,10 +77,7 @@ func Pick(tags []string, text string) (names, notices []string) {
 		}
 	}
 	slices.SortFunc(chosen, compareTags)
-	for _, t := range chosen {
-		names = append(names, t.name)
-	}
-	return names, notices
+	return namesOf(chosen), notices
 }
 
 // beyondLTS says when there are so many series after the last longterm one that lts may lack some.
@@ -163,8 +160,11 @@ func nearest(tags []string, text string) []string {
 		}
 		all = all[:min(len(all), most)]
 	}
-	var names []string
-	for _, t := range all {
+	return namesOf(all)
+}
+
+func namesOf(tags []tagged) (names []string) {
+	for _, t := range tags {
 		names = append(names, t.name)
 	}
 	return names

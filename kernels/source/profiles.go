@@ -35,10 +35,10 @@ var quarrels = []struct{ a, b, why string }{
 
 // request is what a configuration is asked to be.
 type request struct {
-	whole           bool // starts from defconfig
-	fragments       []fragment
-	clang           bool // of any profile
-	moreMiB, slower int  // of all together, as a target has them
+	whole           bool      // starts from defconfig
+	wanted          []setting // each symbol once, with its last word
+	clang           bool      // of any profile
+	moreMiB, slower int       // of all together, as a target has them
 }
 
 type fragment struct {
@@ -53,6 +53,7 @@ type setting struct {
 	symbol   string // without CONFIG_
 	value    string // as it is written, with quotes; n for "is not set"
 	optional bool   // a kernel that cannot is good, too
+	by       string // the profile's name
 }
 
 // Profiles are the names that selectors may have after '+', sorted.
@@ -89,9 +90,11 @@ func (s *Source) fragments(profiles []string) (r request, err error) {
 		if err != nil {
 			return r, fmt.Errorf("%w: %w", kernels.ErrNoMatch, err)
 		}
-		r.add(f)
+		if err := r.add(f); err != nil {
+			return r, err
+		}
 	}
-	return r, r.agree()
+	return r, nil
 }
 
 var (
@@ -109,9 +112,9 @@ func parseFragment(name, text string) (fragment, error) {
 		n++
 		line = strings.TrimSpace(line)
 		if m := setLine.FindStringSubmatch(line); m != nil {
-			f.lines = append(f.lines, setting{m[1], m[2], optional})
+			f.lines = append(f.lines, setting{m[1], m[2], optional, name})
 		} else if m := unsetLine.FindStringSubmatch(line); m != nil {
-			f.lines = append(f.lines, setting{m[1], "n", optional})
+			f.lines = append(f.lines, setting{m[1], "n", optional, name})
 		} else if ok, err := f.note(line); ok || err != nil {
 			if err != nil {
 				return f, fmt.Errorf("profile %s, line %d: %w", name, n, err)
@@ -125,44 +128,11 @@ func parseFragment(name, text string) (fragment, error) {
 	return f, nil
 }
 
-// agree errs when two profiles want different things of one symbol. The base gives way to all.
-func (r request) agree() error {
-	said := map[string]fragment{}
-	value := map[string]string{}
-	for _, f := range r.fragments {
-		for _, l := range f.lines {
-			if by, ok := said[l.symbol]; ok && by.name != base && value[l.symbol] != l.value {
-				return fmt.Errorf("%w: profiles %s and %s exclude each other: CONFIG_%s is %s in one and %s in the other",
-					kernels.ErrNoMatch, by.name, f.name, l.symbol, value[l.symbol], l.value)
-			}
-			said[l.symbol], value[l.symbol] = f, l.value
-		}
-	}
-	return nil
-}
-
-// wanted are the settings in their order, each symbol once, with its last word.
-func (r request) wanted() []setting {
-	var list []setting
-	at := map[string]int{}
-	for _, f := range r.fragments {
-		for _, l := range f.lines {
-			if i, ok := at[l.symbol]; ok {
-				list[i] = l
-				continue
-			}
-			at[l.symbol] = len(list)
-			list = append(list, l)
-		}
-	}
-	return list
-}
-
 // String is the request as a file for the kernel's own configuration (KCONFIG_ALLCONFIG). What it says is what a tree is
 // made of, with the source and the compiler.
 func (r request) String() string {
 	var b strings.Builder
-	for _, l := range r.wanted() {
+	for _, l := range r.wanted {
 		if l.value == "n" {
 			fmt.Fprintf(&b, "# CONFIG_%s is not set\n", l.symbol)
 		} else {
@@ -175,7 +145,7 @@ func (r request) String() string {
 // missed are the settings that config does not have as they were asked for.
 func (r request) missed(config kconfig.Config) []setting {
 	var missed []setting
-	for _, l := range r.wanted() {
+	for _, l := range r.wanted {
 		have := config.Value(l.symbol)
 		if l.value == "n" && have == "" || have == strings.Trim(l.value, `"`) || l.optional {
 			continue
@@ -187,15 +157,12 @@ func (r request) missed(config kconfig.Config) []setting {
 
 // origin is the profile that had the last word about symbol.
 func (r request) origin(symbol string) string {
-	name := ""
-	for _, f := range r.fragments {
-		for _, l := range f.lines {
-			if l.symbol == symbol {
-				name = f.name
-			}
+	for _, l := range r.wanted {
+		if l.symbol == symbol {
+			return l.by
 		}
 	}
-	return name
+	return ""
 }
 
 var (
@@ -232,12 +199,25 @@ func (f *fragment) note(line string) (ok bool, err error) {
 // maxSlower bounds slower: a guest that hangs in the slowest of kernels must end, too.
 const maxSlower = 20
 
-// add adds a profile: what its guests need they need besides, and what it checks, it checks in what the others do.
-func (r *request) add(f fragment) {
-	r.fragments = append(r.fragments, f)
+// add adds a profile: what its guests need they need besides, and what it checks, it checks in what the others do. It is an error
+// when two profiles want different things of one symbol; the base gives way to all.
+func (r *request) add(f fragment) error {
+	for _, l := range f.lines {
+		i := slices.IndexFunc(r.wanted, func(o setting) bool { return o.symbol == l.symbol })
+		if i < 0 {
+			r.wanted = append(r.wanted, l)
+			continue
+		}
+		if o := r.wanted[i]; o.by != base && o.value != l.value {
+			return fmt.Errorf("%w: profiles %s and %s exclude each other: CONFIG_%s is %s in one and %s in the other",
+				kernels.ErrNoMatch, o.by, l.by, l.symbol, o.value, l.value)
+		}
+		r.wanted[i] = l
+	}
 	r.clang = r.clang || f.clang
 	r.moreMiB += f.moreMiB
 	if f.slower > 1 {
 		r.slower = min(max(r.slower, 1)*f.slower, maxSlower)
 	}
+	return nil
 }

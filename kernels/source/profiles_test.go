@@ -88,7 +88,7 @@ func TestFragments(t *testing.T) {
 			continue
 		}
 		if err == nil || tt.want == "" || !strings.Contains(err.Error(), tt.want) || !errors.Is(err, kernels.ErrNoMatch) {
-			t.Errorf("%s: %v, want %s (%d fragments)", tt.profiles, err, tt.want, len(r.fragments))
+			t.Errorf("%s: %v, want %s (%d settings)", tt.profiles, err, tt.want, len(r.wanted))
 		}
 	}
 	r, err := having(New(nil, nil, Config{}), own).fragments([]string{"kasan", "mine"})
@@ -148,7 +148,9 @@ func FuzzParseFragment(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := parseFragment("x", request{fragments: []fragment{fr}}.String())
+		var r request
+		_ = r.add(fr)
+		again, err := parseFragment("x", r.String())
 		if err != nil || len(again.lines) > len(fr.lines) {
 			t.Errorf("%q reads as %v, and written again as %v, %v", text, fr, again, err)
 		}

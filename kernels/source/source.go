@@ -7,7 +7,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 
@@ -45,7 +44,7 @@ func New(st *store.Store, roots Roots, cfg Config) *Source {
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
 	res, err := s.resolve(ctx, sel)
 	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, unavailable(ctx, err))
+		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, kernels.Unavailable(ctx, err))
 	}
 	return res, nil
 }
@@ -90,7 +89,7 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernel
 	}
 	tree, err := s.fetch(ctx, t, report)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", t.Release, unavailable(ctx, err))
+		return nil, fmt.Errorf("fetch %s: %w", t.Release, kernels.Unavailable(ctx, err))
 	}
 	return tree, nil
 }
@@ -116,15 +115,4 @@ func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernel
 		return nil, err
 	}
 	return j.open(dir)
-}
-
-// unavailable wraps err so that nobody blames a module for it, except where the caller himself gave up.
-func unavailable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err == nil || errors.Is(err, kernels.ErrUnavailable) || errors.Is(err, kernels.ErrNoMatch) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", kernels.ErrUnavailable, err)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -100,4 +101,94 @@ func (s *Store) free(name string) bool {
 
 func isReadOnly(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
+
+// workKind is the folder of the store for what lives only as long as one run. The lock of that name is held while the locks
+// of the runs are made, tried and removed: whoever tries one must not take it from a run that is just beginning.
+const workKind = "work"
+
+// WorkDir makes a private folder in the store, so that what is made in it can be moved into an entry in one step. Its
+// lock is held until release, which removes the folder; the folder of a process that was killed has a free lock and is
+// swept here by whoever comes next. Until release, Collect leaves alone whatever is asked of the store.
+func (s *Store) WorkDir() (dir string, release func(), err error) {
+	id := rand.Text()
+	lock, err := s.lockWork(id)
+	if err != nil {
+		return "", nil, fmt.Errorf("make work folder: %w", s.WithCure(err, ""))
+	}
+	dir = s.entry(workKind, id)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		s.dropWork(id, lock)
+		return "", nil, fmt.Errorf("make work folder: %w", s.WithCure(err, ""))
+	}
+	return dir, func() { s.dropWork(id, lock) }, nil
+}
+
+func (s *Store) lockWork(id string) (*flock.Flock, error) {
+	ctx := context.Background()
+	if err := s.sweepWork(ctx); err != nil {
+		return nil, err
+	}
+	unlock, err := s.Lock(ctx, workKind, true)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	lock, err := s.tryLock(workKind+"."+id, true)
+	if lock == nil {
+		return nil, errors.Join(err, errors.New("somebody else holds the lock of a new folder"))
+	}
+	return lock, nil
+}
+
+func (s *Store) workLock(id string) string { return s.lockPath(workKind + "." + id) }
+
+// sweepWork removes the work folders and locks of dead processes, the lock last, so that the next sweep finds what is left.
+func (s *Store) sweepWork(ctx context.Context) error {
+	unlock, err := s.Lock(ctx, workKind, true)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	locks, _ := filepath.Glob(s.workLock("*"))
+	for _, path := range locks {
+		if lock, _ := s.tryLock(filepath.Base(path), true); lock != nil {
+			s.dropWork(strings.TrimPrefix(filepath.Base(path), workKind+"."), lock)
+		}
+	}
+	return nil
+}
+
+func (s *Store) dropWork(id string, held *flock.Flock) {
+	if err := RemoveTree(s.entry(workKind, id)); err == nil {
+		_ = os.Remove(s.workLock(id))
+	}
+	_ = held.Close()
+}
+
+// partialKind is the folder of the store for what was got of entries that are not made yet.
+const partialKind = "partial"
+
+// partialAge is how long a download that was cut off is kept for somebody to go on with it.
+const partialAge = 7 * 24 * time.Hour
+
+// Partial returns a folder that outlives a fill that failed or was killed, so that the next one continues from what this one
+// got. Only who fills that entry may ask for it: the entry's lock is the folder's as well. It goes when the entry is made,
+// when it is not asked for during a week, or when Collect needs its room. title is what a person calls it.
+func (s *Store) Partial(kind, id, title string) (string, error) {
+	dir := s.entry(partialKind, kind+"."+id)
+	now := time.Now()
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, TitleFile), []byte(title+"\n"), 0o644), os.Chtimes(dir, now, now)); err != nil {
+		return "", fmt.Errorf("make folder for %s: %w", title, err)
+	}
+	return dir, nil
+}
+
+// dropPartial removes what was got of an entry, when that is made, or else when it is nothing.
+func (s *Store) dropPartial(kind, id string, made bool) {
+	dir := s.entry(partialKind, kind+"."+id)
+	entries, err := os.ReadDir(dir)
+	if err == nil && (made || len(entries) <= 1) {
+		_ = RemoveTree(dir)
+	}
 }
