@@ -6,39 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
-// socket is a guest that has one device, and may be slow or deaf.
+// socket is a guest that has one device. Its fields are read once the server waits or is closed.
 type socket struct {
-	mu     sync.Mutex
 	did    []string
 	in     bool
-	told   bytes.Buffer
+	sent   bytes.Buffer
 	deaf   bool
-	heavy  chan struct{} // pulling waits for it, or for the end
-	hanged bool
-}
-
-func (s *socket) note(what string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.did = append(s.did, what)
-}
-
-func (s *socket) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.did)
+	stuck  bool // a device that is unplugged is never released
+	gaveUp error
 }
 
 func (s *socket) Plug(_ context.Context, name string) error {
-	s.note("plug " + name)
+	s.did = append(s.did, "plug "+name)
 	switch {
 	case name != "kbd":
 		return errors.New("no device of that name is declared")
@@ -50,95 +37,112 @@ func (s *socket) Plug(_ context.Context, name string) error {
 }
 
 func (s *socket) Unplug(ctx context.Context, name string, patience time.Duration) error {
-	s.note("unplug " + name)
-	if patience != pullTime {
-		return errors.New("another patience")
-	}
-	if s.heavy != nil {
-		select {
-		case <-s.heavy:
-		case <-ctx.Done():
-			s.hanged = true
-			return ctx.Err()
-		}
+	s.did = append(s.did, fmt.Sprint("unplug ", name, " ", patience))
+	if s.stuck {
+		<-ctx.Done()
+		s.gaveUp = ctx.Err()
+		return ctx.Err()
 	}
 	s.in = false
 	return nil
 }
 
 func (s *socket) Send(b []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.deaf {
 		return errors.New("it does not listen")
 	}
-	s.told.Write(b)
+	s.sent.Write(b)
 	return nil
 }
 
-// answers are what the guest was told, up to n of them.
-func (s *socket) answers(t *testing.T, n int) (all []string) {
+// answers are what the guest was sent.
+func (s *socket) answers(t *testing.T) string {
 	t.Helper()
-	for range 1000 {
-		s.mu.Lock()
-		r := wire.NewReader(bytes.NewReader(bytes.Clone(s.told.Bytes())))
-		s.mu.Unlock()
-		for all = nil; ; {
-			f, err := r.Next()
-			if err != nil {
-				break
-			}
-			all = append(all, fmt.Sprintf("%s %s %d %s", f.Nonce, f.Kind, f.Count, f.Text))
+	var all []string
+	r := wire.NewReader(bytes.NewReader(s.sent.Bytes()))
+	for f, err := r.Next(); err == nil; f, err = r.Next() {
+		all = append(all, fmt.Sprintf("%s %s %d %s", f.Nonce, f.Kind, f.Count, f.Text))
+	}
+	return strings.Join(all, "|")
+}
+
+func TestPlugServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &socket{}
+		o := newPlugServer(t.Context(), s, "n")
+		for i, kind := range []wire.Kind{wire.KindPlug, wire.KindHeartbeat, wire.KindPlug, wire.KindUnplug, wire.KindPlug} {
+			o.ask(wire.Frame{Kind: kind, Text: "kbd", Count: i})
 		}
-		if len(all) >= n {
-			return all
+		o.ask(wire.Frame{Kind: wire.KindPlug, Text: "loader,file=/etc/shadow", Count: 9})
+		synctest.Wait()
+		want := "n answer 0 |n answer 2 kbd is plugged in already|n answer 3 |n answer 4 |n answer 9 no device of that name is declared"
+		if got := s.answers(t); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("%d answers, want %d: %q", len(all), n, all)
-	return nil
+		if got := strings.Join(s.did, "|"); got != "plug kbd|plug kbd|unplug kbd 30s|plug kbd|plug loader,file=/etc/shadow" {
+			t.Errorf("did %s", got)
+		}
+		o.close()
+	})
 }
 
-func TestOutlet(t *testing.T) {
-	s := &socket{}
-	o := newPlugServer(t.Context(), s, "n")
-	for i, kind := range []wire.Kind{wire.KindPlug, wire.KindHeartbeat, wire.KindPlug, wire.KindUnplug, wire.KindPlug} {
-		o.ask(wire.Frame{Kind: kind, Text: "kbd", Count: i})
-	}
-	o.ask(wire.Frame{Kind: wire.KindPlug, Text: "loader,file=/etc/shadow", Count: 9})
-	want := "n answer 0 |n answer 2 kbd is plugged in already|n answer 3 |n answer 4 |n answer 9 no device of that name is declared"
-	if got := strings.Join(s.answers(t, 5), "|"); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	o.close()
+// A guest that asks faster than it is served is served as far as the queue goes, and close ends what is under way.
+func TestPlugServerUnderAFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &socket{stuck: true}
+		o := newPlugServer(t.Context(), s, "n")
+		o.ask(wire.Frame{Kind: wire.KindUnplug, Text: "kbd"})
+		synctest.Wait()
+		for i := range 100_000 {
+			o.ask(wire.Frame{Kind: wire.KindUnplug, Text: "kbd", Count: i})
+		}
+		if n := len(o.asks); n != maxWaiting {
+			t.Errorf("%d requests wait, want %d", n, maxWaiting)
+		}
+		o.close()
+		if s.gaveUp == nil || len(s.did) > 2 { // close and a request that waits may come at once
+			t.Errorf("did %d things, and the first was ended: %v", len(s.did), s.gaveUp)
+		}
+	})
 }
 
-// A guest that asks faster than it is served, or for ever, keeps nobody from anything.
-func TestOutletUnderAFlood(t *testing.T) {
-	s := &socket{heavy: make(chan struct{})}
-	o := newPlugServer(t.Context(), s, "n")
-	for i := range 100_000 {
-		o.ask(wire.Frame{Kind: wire.KindUnplug, Text: "kbd", Count: i})
-	}
-	for s.count() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	o.close()
-	if !s.hanged || len(s.did) != 1 {
-		t.Errorf("did %d things, and the pull was ended: %v", len(s.did), s.hanged)
-	}
-	if err := perform(t.Context(), s, wire.Frame{Kind: wire.KindPlug, Text: "kbd"}, maxAsks+1); err == nil || !strings.Contains(err.Error(), "10000 times") {
-		t.Errorf("got %v", err)
-	}
+func TestPlugServerServesSoMuchAndNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &socket{}
+		o := newPlugServer(t.Context(), s, "n")
+		for i := range maxAsks + 2 {
+			o.ask(wire.Frame{Kind: wire.KindUnplug, Text: "kbd", Count: i})
+			synctest.Wait()
+		}
+		o.close()
+		if n := len(s.did); n != maxAsks {
+			t.Errorf("did %d things, want %d", n, maxAsks)
+		}
+		if got := s.answers(t); !strings.HasSuffix(got, "|n answer 9999 |n answer 10000 devices came and went 10000 times, and that is enough"+
+			"|n answer 10001 devices came and went 10000 times, and that is enough") {
+			t.Errorf("the last answers are %s", got[max(0, len(got)-300):])
+		}
+	})
 }
 
-func TestOutletOfADeafGuest(t *testing.T) {
-	s := &socket{deaf: true}
-	o := newPlugServer(t.Context(), s, "n")
-	o.ask(wire.Frame{Kind: wire.KindPlug, Text: "kbd"})
-	<-o.done
-	o.ask(wire.Frame{Kind: wire.KindPlug, Text: "kbd"})
-	o.close()
+func TestPlugServerOfADeafGuest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &socket{deaf: true}
+		o := newPlugServer(t.Context(), s, "n")
+		for range 3 {
+			o.ask(wire.Frame{Kind: wire.KindPlug, Text: "kbd"})
+		}
+		synctest.Wait()
+		select {
+		case <-o.done:
+		default:
+			t.Error("it goes on serving a guest that does not listen")
+		}
+		if len(s.did) != 1 {
+			t.Errorf("did %q", s.did)
+		}
+		o.close()
+	})
 }
 
 func TestPlugsOf(t *testing.T) {
@@ -148,5 +152,8 @@ func TestPlugsOf(t *testing.T) {
 	}
 	if plugModules(rows) == nil || plugModules(rows[1:]) != nil {
 		t.Error("only a USB device needs a USB controller")
+	}
+	if got := plugNames(rows); strings.Join(got, " ") != "kbd card" {
+		t.Errorf("names are %q", got)
 	}
 }
