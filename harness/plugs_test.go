@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -155,5 +158,27 @@ func TestPlugsOf(t *testing.T) {
 	}
 	if got := plugNames(rows); strings.Join(got, " ") != "kbd card" {
 		t.Errorf("names are %q", got)
+	}
+}
+
+func TestPlugsLack(t *testing.T) {
+	for name, c := range map[string]struct {
+		config, row string
+		lacks       bool
+	}{
+		"ACPI":         {"CONFIG_HOTPLUG_PCI_ACPI=y", "card=edu", false},
+		"PCIe":         {"CONFIG_HOTPLUG_PCI_PCIE=y", "card=edu", false},
+		"as a module":  {"CONFIG_HOTPLUG_PCI_ACPI=m", "card=edu", true},
+		"neither":      {"# CONFIG_HOTPLUG_PCI is not set", "card=edu", true},
+		"a USB device": {"# CONFIG_HOTPLUG_PCI is not set", "kbd=usb-kbd", false},
+	} {
+		file := filepath.Join(t.TempDir(), ".config")
+		if err := os.WriteFile(file, []byte(c.config+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		lack, err := plugsLack(&kernels.Tree{DotFile: file}, []string{c.row})
+		if err != nil || (lack != "") != c.lacks {
+			t.Errorf("%s: %q, %v", name, lack, err)
+		}
 	}
 }
