@@ -156,9 +156,6 @@ func TestPlugsOf(t *testing.T) {
 	if plugModules(rows) == nil || plugModules(rows[1:]) != nil {
 		t.Error("only a USB device needs a USB controller")
 	}
-	if got := plugNames(rows); strings.Join(got, " ") != "kbd card" {
-		t.Errorf("names are %q", got)
-	}
 }
 
 func TestPlugsLack(t *testing.T) {

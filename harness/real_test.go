@@ -173,8 +173,12 @@ func TestRealInterrupt(t *testing.T) {
 	needReal(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var h *harness.Harness
-	h, err := harness.New(harness.Options{Events: func(e results.Event) {
+	shared, err := harness.New(harness.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MODMATRIX_SHARED", shared.Store().Dir()) // its kernels; what lies in its work folder may be another run's
+	h, err := harness.New(harness.Options{CacheDir: t.TempDir(), Events: func(e results.Event) {
 		if e.Stage == results.StageTest && e.State == results.StateStart { // of the first guest: none has come to its end
 			cancel()
 		}
