@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -108,14 +109,12 @@ func (w *watch) look(root string) error {
 	}
 	defer proc.Close()
 	names, _ := proc.Readdirnames(-1)
-	procs, memory := 0, int64(0)
-	for _, name := range names {
-		if name[0] < '1' || name[0] > '9' {
-			continue
-		}
-		if procs++; procs > w.procs {
-			return fmt.Errorf("it started more than %d processes", w.procs)
-		}
+	procs := slices.DeleteFunc(names, func(name string) bool { return name[0] < '1' || name[0] > '9' })
+	if len(procs) > w.procs { // said first: to read of each what it has takes long in a fork bomb
+		return fmt.Errorf("it started more than %d processes", w.procs)
+	}
+	memory := int64(0)
+	for _, name := range procs {
 		if memory += ownMemory(path.Join(root, "proc", name, "status")); memory > w.memory {
 			return fmt.Errorf("its processes took more than %d MiB of memory together", w.memory>>20)
 		}
