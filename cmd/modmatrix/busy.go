@@ -35,14 +35,14 @@ func (a *app) busyWith(text string) *busy {
 func (b *busy) show() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.timer != nil {
-		b.shown = true
-		b.draw()
-	}
+	b.shown = b.timer != nil
+	b.draw()
 }
 
 func (b *busy) draw() {
-	_, _ = io.WriteString(b.out, "\r"+ansi.EraseLineRight+ansi.Truncate(b.text+" …", b.width-1, "…"))
+	if b.shown {
+		_, _ = io.WriteString(b.out, "\r"+ansi.EraseLineRight+ansi.Truncate(b.text+" …", b.width-1, "…"))
+	}
 }
 
 // with says what goes on now.
@@ -50,9 +50,7 @@ func (b *busy) with(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.text = text
-	if b.shown {
-		b.draw()
-	}
+	b.draw()
 }
 
 func (b *busy) done() {

@@ -15,37 +15,35 @@ const (
 )
 
 func tableOf(m results.Matrix) [][]field {
-	inTree := comparesInTree(m)
-	load := inTree || slices.ContainsFunc(m.Rows, reachedGuest)
-	var head []field
-	column := func(name string) { head = append(head, field{text: results.Plain(name), ink: "head"}) }
-	column("KERNEL")
-	column("BUILD")
-	if load {
-		column("LOAD")
-		for _, s := range m.Suites {
-			column(s)
+	type column struct {
+		head string
+		cell func(results.Row) field
+	}
+	kernel := func(w results.Row) field { return field{text: results.Plain(w.Target.Label())} }
+	columns := []column{{"KERNEL", kernel}, {"BUILD", buildCell}}
+	perSuite := func(prefix string, cell func(results.Record) field) {
+		for i, s := range m.Suites {
+			columns = append(columns, column{prefix + s, func(w results.Row) field { return cell(w.Cells[i]) }})
 		}
+	}
+	inTree := comparesInTree(m)
+	if inTree || slices.ContainsFunc(m.Rows, reachedGuest) {
+		columns = append(columns, column{"LOAD", loadCell})
+		perSuite("", suiteCell)
 	}
 	if inTree {
-		for _, s := range m.Suites {
-			column("in-tree " + s)
-		}
+		perSuite("in-tree ", inTreeCell)
 	}
-	lines := [][]field{append(head, field{})}
+	lines := make([][]field, 1)
+	for _, c := range columns {
+		lines[0] = append(lines[0], field{text: results.Plain(c.head), ink: "head"})
+	}
+	lines[0] = append(lines[0], field{})
 	last := ""
 	for _, w := range m.Rows {
-		line := []field{{text: results.Plain(w.Target.Label())}, buildCell(w)}
-		if load {
-			line = append(line, loadCell(w))
-			for _, rec := range w.Cells {
-				line = append(line, suiteCell(rec))
-			}
-		}
-		if inTree {
-			for _, rec := range w.Cells {
-				line = append(line, inTreeCell(rec))
-			}
+		var line []field
+		for _, c := range columns {
+			line = append(line, c.cell(w))
 		}
 		why := cause(w)
 		shown := why
