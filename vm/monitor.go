@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/digitalocean/go-qemu/qmp"
@@ -25,34 +27,47 @@ var errHungUp = errors.New("QEMU hung up")
 type monitor struct {
 	Version string // of QEMU, from its greeting, e.g. "7.2.22"
 
-	socket *qmp.SocketMonitor
-	proxy  *proxy
-	turn   chan struct{} // holds a token while no command runs
+	socket  *qmp.SocketMonitor
+	qemu    net.Conn
+	client  net.Conn // the other end is socket's
+	observe func(qmp.Event)
+	turn    chan struct{} // holds a token while no command runs
+
+	waiting atomic.Bool          // a command was sent and is not answered
+	answers chan json.RawMessage // holds what the last command returned, unless it was an error
+	closed  chan struct{}
+	hangUp  func()        // ends both connections
+	ended   chan struct{} // nothing more is read from QEMU
 }
 
 // newMonitor shakes hands over conn, which it owns from here on. observe is called for every event, in order, by one
 // goroutine; it must not block. When ctx ends first, nothing is left open.
 func newMonitor(ctx context.Context, conn net.Conn, observe func(qmp.Event)) (*monitor, error) {
-	proxy, socket, err := dialProxy(conn, observe)
-	if err != nil {
+	m := &monitor{qemu: conn, observe: observe, turn: make(chan struct{}, 1), answers: make(chan json.RawMessage, 1),
+		closed: make(chan struct{}), ended: make(chan struct{})}
+	m.turn <- struct{}{}
+	if err := m.dial(); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect QMP: %w", err)
 	}
-	m := &monitor{socket: socket, proxy: proxy, turn: make(chan struct{}, 1)}
-	m.turn <- struct{}{}
-	go proxy.run()
+	m.hangUp = sync.OnceFunc(func() {
+		close(m.closed)
+		m.qemu.Close()
+		m.client.Close()
+	})
+	go m.relay()
 	// go-qemu's Connect waits for ever; closing the connection under it is what ends it.
-	defer context.AfterFunc(ctx, proxy.close)()
-	proxy.waiting.Store(true)
-	if err := socket.Connect(); err != nil {
+	defer context.AfterFunc(ctx, m.hangUp)()
+	m.waiting.Store(true)
+	if err := m.socket.Connect(); err != nil {
 		m.close()
 		if ctx.Err() != nil {
 			err = fmt.Errorf("no greeting: %w", context.Cause(ctx))
 		}
 		return nil, fmt.Errorf("connect QMP: %w", err)
 	}
-	<-proxy.answers
-	m.Version = socket.Version.String()
+	<-m.answers
+	m.Version = m.socket.Version.String()
 	return m, nil
 }
 
@@ -76,7 +91,7 @@ func (m *monitor) Exec(ctx context.Context, command string, args any) (out json.
 	case <-ctx.Done():
 		return nil, fmt.Errorf("another command runs: %w", context.Cause(ctx))
 	}
-	defer context.AfterFunc(ctx, m.proxy.close)()
+	defer context.AfterFunc(ctx, m.hangUp)()
 	out, err = m.run(append(line, '\n'))
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("no answer: %w", context.Cause(ctx))
@@ -84,17 +99,17 @@ func (m *monitor) Exec(ctx context.Context, command string, args any) (out json.
 	return out, err
 }
 
-// run passes one command to go-qemu and takes what it returned from the proxy.
+// run passes one command to go-qemu and takes what it returned from answers.
 func (m *monitor) run(line []byte) (json.RawMessage, error) {
-	m.proxy.waiting.Store(true)
+	m.waiting.Store(true)
 	_, err := m.socket.Run(line)
 	select {
-	case out := <-m.proxy.answers:
+	case out := <-m.answers:
 		return out, nil
 	default:
 	}
 	select {
-	case <-m.proxy.closed:
+	case <-m.closed:
 		return nil, errHungUp
 	default:
 		return nil, cmp.Or(err, errors.New("an error without a description"))
@@ -103,7 +118,7 @@ func (m *monitor) run(line []byte) (json.RawMessage, error) {
 
 // pass sends QEMU a file under a name that later commands can use ("fd:" and the name).
 func (m *monitor) pass(ctx context.Context, name string, f *os.File) error {
-	conn, ok := m.proxy.qemu.(*net.UnixConn)
+	conn, ok := m.qemu.(*net.UnixConn)
 	if !ok {
 		return fmt.Errorf("pass %s to QEMU: not over this connection", name)
 	}
@@ -144,14 +159,14 @@ func (m *monitor) Human(ctx context.Context, line string) (string, error) {
 // drain waits until everything was read that QEMU sent. It is dead, so that there is an end to it.
 func (m *monitor) drain(limit time.Duration) {
 	select {
-	case <-m.proxy.ended:
+	case <-m.ended:
 	case <-time.After(limit):
 	}
 }
 
 // close ends the connection and waits until the last event was observed.
 func (m *monitor) close() {
-	m.proxy.close()
-	<-m.proxy.ended
+	m.hangUp()
+	<-m.ended
 	m.socket.Disconnect()
 }

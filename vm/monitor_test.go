@@ -75,7 +75,7 @@ func TestMonitorAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			if test.err == "hung up" {
-				time.AfterFunc(10*time.Millisecond, func() { m.proxy.qemu.Close() })
+				time.AfterFunc(10*time.Millisecond, func() { m.qemu.Close() })
 			}
 			got, err := m.Exec(t.Context(), "x", nil)
 			if string(got) != test.want || test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
-	"sync/atomic"
 
 	"github.com/digitalocean/go-qemu/qmp"
 	"golang.org/x/sys/unix"
@@ -23,54 +21,33 @@ var (
 	tooLong  = []byte(`{"error":{"class":"GenericError","desc":"answer too long"}}` + "\n")
 )
 
-// proxy stands between QEMU and go-qemu's client, which cannot be connected to QEMU itself. The client takes an event
+// The monitor stands between QEMU and go-qemu's client, which cannot be connected to QEMU itself. The client takes an event
 // before the end of the handshake for the handshake's answer, reads no further while nobody receives an event or an
 // unexpected answer, ends at a line over 64 KiB, and returns answers that share memory with its read buffer: as soon as
 // an event follows, that is a data race.
 //
-// So the client sees one short line for each of its commands and nothing else. The proxy hands events to observe, and
-// keeps what a command returned in answers.
-type proxy struct {
-	qemu    net.Conn
-	client  net.Conn // the other end is go-qemu's
-	observe func(qmp.Event)
+// So the client sees one short line for each of its commands and nothing else. Events go to observe, and what a command
+// returned to answers.
 
-	waiting atomic.Bool          // a command was sent and is not answered
-	answers chan json.RawMessage // holds what the last command returned, unless it was an error
-	closed  chan struct{}
-	close   func()        // ends both connections
-	ended   chan struct{} // nothing more is read from QEMU
-}
-
-// dialProxy returns go-qemu's client, and the proxy that connects it to qemu. As the client can only dial an address, it
-// gets a nameless one in the abstract name space, and only a connection from this very process is accepted there.
-func dialProxy(qemu net.Conn, observe func(qmp.Event)) (*proxy, *qmp.SocketMonitor, error) {
+// dial makes go-qemu's client. As that can only dial an address, it gets a nameless one in the abstract name space, and
+// only a connection from this very process is accepted there.
+func (m *monitor) dial() error {
 	// An empty name lets the kernel choose one (unix(7), autobind).
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix"})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer listener.Close()
-	socket, err := qmp.NewSocketMonitor("unix", listener.Addr().String(), 0)
-	if err != nil {
-		return nil, nil, err
+	if m.socket, err = qmp.NewSocketMonitor("unix", listener.Addr().String(), 0); err != nil {
+		return err
 	}
 	client, err := listener.AcceptUnix()
 	for err == nil && !isOwn(client) {
 		client.Close()
 		client, err = listener.AcceptUnix()
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	p := &proxy{qemu: qemu, client: client, observe: observe, answers: make(chan json.RawMessage, 1),
-		closed: make(chan struct{}), ended: make(chan struct{})}
-	p.close = sync.OnceFunc(func() {
-		close(p.closed)
-		qemu.Close()
-		client.Close()
-	})
-	return p, socket, nil
+	m.client = client
+	return err
 }
 
 // isOwn reports whether the other end of conn is in this process.
@@ -87,25 +64,25 @@ func isOwn(conn *net.UnixConn) bool {
 	return err == nil && own
 }
 
-// run passes lines on until either side hangs up.
-func (p *proxy) run() {
-	defer close(p.ended)
-	defer p.close()
-	go io.Copy(p.qemu, p.client)
-	in := bufio.NewReader(p.qemu)
+// relay passes lines on until either side hangs up.
+func (m *monitor) relay() {
+	defer close(m.ended)
+	defer m.hangUp()
+	go io.Copy(m.qemu, m.client)
+	in := bufio.NewReader(m.qemu)
 	greeting, err := readLine(in)
 	if err != nil || !json.Valid(greeting) || greeting[0] != '{' {
 		return // go-qemu would wait for the end of anything but a whole object
 	}
 	for line := greeting; err == nil; {
-		if _, err = p.client.Write(line); err == nil {
-			line, err = p.nextAnswer(in)
+		if _, err = m.client.Write(line); err == nil {
+			line, err = m.nextAnswer(in)
 		}
 	}
 }
 
 // nextAnswer reads on to the answer that a command waits for, and returns what go-qemu is to see of it.
-func (p *proxy) nextAnswer(in *bufio.Reader) ([]byte, error) {
+func (m *monitor) nextAnswer(in *bufio.Reader) ([]byte, error) {
 	for {
 		line, err := readLine(in)
 		if err != nil {
@@ -113,18 +90,18 @@ func (p *proxy) nextAnswer(in *bufio.Reader) ([]byte, error) {
 		}
 		var event qmp.Event
 		if json.Unmarshal(line, &event) == nil && event.Event != "" {
-			p.observe(event)
+			m.observe(event)
 			continue
 		}
 		var answer struct {
 			Return json.RawMessage `json:"return,omitempty"`
 			Error  json.RawMessage `json:"error,omitempty"`
 		}
-		if json.Unmarshal(line, &answer) != nil || !p.waiting.CompareAndSwap(true, false) {
+		if json.Unmarshal(line, &answer) != nil || !m.waiting.CompareAndSwap(true, false) {
 			continue
 		}
 		if answer.Error == nil {
-			p.answers <- answer.Return
+			m.answers <- answer.Return
 			return accepted, nil
 		}
 		answer.Return = nil
