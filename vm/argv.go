@@ -29,10 +29,9 @@ func (m *Machine) argv(b backends, ram *ramFile) []string {
 	return argv
 }
 
-// ramFile is a file that holds the guest's memory. Shared, what the guest writes goes into the file: a template in the
-// making. Otherwise the guest is a clone, which reads the file and has a private copy of what it writes (MAP_PRIVATE).
-// QEMU opens it for writing all the same: before 8.2 (rom=off), readonly=on would keep the guest from writing to its own
-// copy as well.
+// ramFile is a file that holds the guest's memory: shared for a template in the making, else of a clone, which has a private
+// copy of what it writes (MAP_PRIVATE). QEMU opens it for writing all the same: before 8.2 (rom=off), readonly=on would keep
+// the guest from writing to its own copy as well.
 type ramFile struct {
 	path   string
 	shared bool

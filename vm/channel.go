@@ -34,9 +34,8 @@ func newChannel(name string) (channel, error) {
 // sendBuffer is room for some 5000 bytes of a serial port.
 const sendBuffer = 4 << 20
 
-// widen enlarges the send buffer of QEMU's end of a serial port, for what a guest prints while a busy host keeps us from
-// reading. QEMU sends each byte by itself, and the kernel counts three quarters of a kilobyte for it: 278 fill a socket. A
-// guest's kernel waits 10 ms for a full port, and then overwrites the 16 bytes in it (Linux
+// widen enlarges the send buffer of QEMU's end of a serial port: QEMU sends each byte by itself, for which the kernel counts
+// three quarters of a kilobyte, and a guest waits 10 ms for a full port before it overwrites the 16 bytes in it (Linux
 // drivers/tty/serial/8250/8250_port.c, wait_for_lsr). Only root gets the whole buffer, others twice the default.
 func (c channel) widen() {
 	theirs, err := c.theirs.SyscallConn()

@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// An emulated device, for a driver whose hardware is not there, is a row of QEMU's -device, as in "edu" or
-// "usb-mouse,bus=xhci.0". A row that names anything of the host is refused, as a guest with a module under test is not
-// trusted: a -device can read files, take the host's own devices, and open our ports.
+// An emulated device is a row of QEMU's -device, as in "edu" or "usb-mouse,bus=xhci.0". One that names anything of the host is
+// refused, as the guest is not trusted: a -device can read files, take the host's own devices, and open our ports.
 
 // CheckDevice says in one line what is wrong with a row, without asking QEMU whether it has such a device.
 func CheckDevice(row string) error {

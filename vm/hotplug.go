@@ -14,9 +14,8 @@ import (
 	"github.com/digitalocean/go-qemu/qmp"
 )
 
-// Plug is an emulated device that is declared and absent at boot: Process.Plug adds it to the running guest, and
-// Process.Unplug removes it. The machine has a free socket for each from the start, so that a guest that was saved
-// without its devices can be restored and get them: even those whose state QEMU cannot save.
+// Plug is an emulated device that is absent at boot: Process.Plug adds it to the running guest, Process.Unplug removes it. The
+// machine has a free socket for each, so that a restored guest can get even devices whose state QEMU cannot save.
 type Plug struct {
 	Name string // what the guest calls it
 	Row  string // as CheckDevice takes it, without an id

@@ -37,9 +37,8 @@ type Machine struct {
 	// Plugs are emulated devices that are absent at boot; see Process.Plug.
 	Plugs []Plug
 
-	// Console gets the output of the first serial port, the kernel log, and Report that of the second, the frames of the
-	// guest's PID 1. Each is written by one goroutine. A slow writer slows the guest; a failing one does not, and Wait
-	// returns its error. Nil drops the bytes.
+	// Console gets the output of the first serial port, the kernel log, and Report that of the second, the frames of PID 1.
+	// A slow writer slows the guest; a failing one does not, and Wait returns its error. Nil drops the bytes.
 	Console, Report io.Writer
 
 	// Terminal is connected to the third serial port in both directions; nil for none. After the guest's end one Read may

@@ -10,8 +10,7 @@ import (
 )
 
 // Not every device of QEMU has a state that is saved (edu has none, QEMU hw/misc/edu.c), and QEMU does not report it: in a
-// clone such a device is as after a reset, and its registers read 0. A guest with one cannot be a template, and boots each
-// time. Only PCI devices are checked.
+// clone its registers read 0. A guest with one cannot be a template, and boots each time. Only PCI devices are checked.
 
 // pciDevice is an entry of query-pci (QEMU qapi/pci.json).
 type pciDevice struct {

@@ -84,11 +84,7 @@ func (u *user) become(attr *syscall.SysProcAttr, accel Accel) {
 	}
 }
 
-// groupUses and allUse are the modes of a device that is for its group, or for everybody.
-const (
-	groupUses = 0o060
-	allUse    = 0o006
-)
+const groupUses, allUse = 0o060, 0o006 // modes of a device that is for its group, or for everybody
 
 // mayUse reports whether QEMU may open KVM's device, whose group it is in.
 func (u *user) mayUse(device *os.File) bool {

@@ -40,9 +40,8 @@ func firstBadOf(rows []results.Row) (b firstBad, ok bool) {
 	return b, ok && b.good.Target.Version != b.bad.Target.Version
 }
 
-// bisect is the command that finds the first bad release among those that the archive holds in between; empty where no archive
-// does. It asks only for the suites that failed; a module that was not built needs none, but the kernels on which it was built
-// do: there the first has to be enough.
+// bisect is the command that finds the first bad release in between, empty where no archive holds any. It asks only for the
+// suites that failed; where the module was not built the first has to be enough.
 func (b firstBad) bisect(asked results.Asked) string {
 	for _, end := range []results.Target{b.good.Target, b.bad.Target} {
 		if end.Profile != "" || !strings.HasPrefix(end.Source, "debian:") {

@@ -10,9 +10,8 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// Progress writes a run as lines of text while it goes on: one for every stage that has ended and every cell that is judged; with
-// Verbose, also for what begins, and for every spec. What takes long gets a line now and then: a log that stands still looks
-// like a hang. The zero value is ready.
+// Progress writes a run as lines of text while it goes on: one for each stage that ended and each cell that is judged; with
+// Verbose, also for each begin and spec. What takes long gets a line now and then. The zero value is ready.
 type Progress struct {
 	Verbose  bool
 	underway map[stageKey]*underway
