@@ -33,6 +33,17 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+func FuzzMetaBounds(f *testing.F) {
+	f.Add("Name: x\nLinux-Maximum: 6.12\nLinux-Minimum: v4.18.1\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, b := range metaBounds(text) {
+			if (b.Min == "") == (b.Max == "") || strings.Trim(b.Min+b.Max, "0123456789.") != "" || strings.Contains(b.Text, "\n") {
+				t.Errorf("%+v", b)
+			}
+		}
+	})
+}
+
 func FuzzConditions(f *testing.F) {
 	f.Add([]byte("#if LINUX_VERSION_CODE < KERNEL_VERSION(4, 15, 0)\n#elif \\\nLINUX_VERSION_CODE != KERNEL_VERSION(9999,0,1)"))
 	f.Fuzz(func(t *testing.T, source []byte) {

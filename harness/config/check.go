@@ -11,6 +11,7 @@ import (
 	"github.com/modmatrix/modmatrix/vm"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+	"golang.org/x/sys/unix"
 )
 
 // A file that says what cannot be is answered with one line: where it is said, and what would do.
@@ -92,7 +93,7 @@ func linesOf(data []byte) map[string]int {
 }
 
 func (c Config) check(lines map[string]int) error {
-	timeout := time.Duration(c.Guest.Timeout)
+	timeout, memory := time.Duration(c.Guest.Timeout), hostMiB()
 	rules := []struct {
 		key  string
 		ok   bool
@@ -103,7 +104,7 @@ func (c Config) check(lines map[string]int) error {
 		{"make", !slices.ContainsFunc(c.Make, notAssignment), "each is a text like \"NAME=VALUE\""},
 		{"out", c.Out != "", "the name of a folder"},
 		{"jobs", 0 <= c.Jobs && c.Jobs <= 1024, "from 0 to 1024"},
-		{"guest.memory_mib", 64 <= c.Guest.MemoryMiB && c.Guest.MemoryMiB <= 1<<20, "from 64 to 1048576"},
+		{"guest.memory_mib", 64 <= c.Guest.MemoryMiB && c.Guest.MemoryMiB <= memory, fmt.Sprintf("from 64 to %d, which is the memory of this machine", memory)},
 		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
 		{"guest.devices", badDevice(c.Guest.Devices) == "", badDevice(c.Guest.Devices)},
 		{"guest.modules", badModule(c.Guest.Modules) == "", badModule(c.Guest.Modules)},
@@ -118,6 +119,15 @@ func (c Config) check(lines map[string]int) error {
 		}
 	}
 	return nil
+}
+
+// hostMiB is the memory of this machine; a terabyte where nobody knows.
+func hostMiB() int {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 1 << 20
+	}
+	return int(info.Totalram * uint64(info.Unit) >> 20)
 }
 
 // notAssignment reports whether s is anything but NAME=VALUE with a name that make and the kernel both take.

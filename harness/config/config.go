@@ -52,7 +52,7 @@ type Config struct {
 
 // Guest is the table [guest].
 type Guest struct {
-	MemoryMiB int               `toml:"memory_mib,commented" comment:"Memory in MiB, 64 to 1048576."`
+	MemoryMiB int               `toml:"memory_mib,commented" comment:"Memory in MiB, from 64 to what this machine has."`
 	CPUs      int               `toml:"cpus,commented" comment:"Processors, 1 to 256."`
 	Devices   []string          `toml:"devices,commented" comment:"Stand-ins for the hardware that the module drives, each as QEMU's -device has it: \"edu\", \"qemu-xhci,id=x\",\n\"usb-mouse,bus=x.0\". qemu-system-x86_64 -device help lists them. Nothing of the host can be given."`
 	Plug      map[string]string `toml:"plug,inline,commented" comment:"Stand-ins that are not there at boot, by names of your choice: { kbd = \"usb-kbd\", card = \"edu\" }. The suite lifecycle plugs\nthem in and pulls them while the module is loaded; a suite of yours does so with suites.Plug(\"kbd\") and suites.Unplug(\"kbd\").\nEach gets a PCI slot of its own or a USB port, unless its row names a bus. At most eight."`
