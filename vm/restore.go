@@ -22,7 +22,8 @@ var restoreDeadline = func(ctx context.Context) (context.Context, context.Cancel
 // Restore starts a clone of the template in dir: a guest that continues where the template was saved. The machine must be
 // the template's in all that TemplateKey covers; the content of its Drive and its writers may differ. Each clone has a
 // private copy of what it writes to its memory: many clones may run at once, and none changes the template.
-// The error wraps ErrTemplate when the template is damaged, of another machine, or does not run. Elapsed counts from here.
+// The error wraps ErrTemplate when the template is damaged, of another machine, or does not run. Elapsed counts from
+// where the clone continues.
 func (m *Machine) Restore(ctx context.Context, dir string) (*Process, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err

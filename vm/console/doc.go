@@ -11,7 +11,7 @@
 //	table     say what a line announces: the signatures are data               (table*.go)
 //	body      follow the report line by line, through those of other tasks     (body.go, frames.go)
 //
-// and then a splat gets its guilty function, its title and its fingerprint (title.go).
+// and then a splat gets its guilty function, its title and its fingerprint (title.go, names/).
 //
 // Everything that is found depends only on the log from the splat's first line on, so that a scan which starts at
 // Splat.Start finds the same splat again.
