@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/bisect"
@@ -91,8 +92,12 @@ func run(env Env) (code int) {
 	return code
 }
 
+// windUp is how long after the first signal the process ends by itself; with what its end takes, two seconds are kept.
+const windUp = 1800 * time.Millisecond
+
 // interruptible returns a context that the first SIGINT or SIGTERM ends, or the end of the terminal, so that what is under way
-// can be wound up and written down. The second one ends the process at once: QEMU and compilers die with it.
+// can be wound up and written down. A second one, or a wind-up that takes too long, ends the process at once: QEMU and compilers
+// die with it.
 func interruptible(env Env) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -102,15 +107,19 @@ func interruptible(env Env) (context.Context, func()) {
 	}
 	endWhenUnread(env, cancel)
 	go func() {
-		again := false
-		for range signals {
-			if again {
-				showCursor(env.Stderr.file)
-				os.Exit(exitInterrupted)
-			}
-			again = true
-			cancel()
+		if _, first := <-signals; !first {
+			return
 		}
+		cancel()
+		select {
+		case _, second := <-signals:
+			if !second {
+				return
+			}
+		case <-time.After(windUp):
+		}
+		showCursor(env.Stderr.file)
+		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() {
 		signal.Stop(signals)

@@ -95,11 +95,12 @@ func (archive) Fetch(_ context.Context, t kernels.Target, report func(kernels.Pr
 }
 
 // fakeBuild does what the file "compiler" in the module's folder says: "fails VERSION REASON" on kernels of that version and
-// newer ones, or it signals this process, once ("SIGNAL stop") or, listening to nobody, twice ("SIGNAL deaf").
+// newer ones, or it signals this process, once ("SIGNAL stop", or "SIGNAL deaf once", which listens to
+// nobody) or twice ("SIGNAL deaf").
 func fakeBuild(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
 	text, _ := os.ReadFile(filepath.Join(r.Source, "compiler"))
 	words := append(strings.SplitN(strings.TrimSpace(string(text)), " ", 3), "", "", "")
-	signals := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP}
+	signals := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP, "SIGTERM": syscall.SIGTERM}
 	switch sig, ok := signals[words[0]]; {
 	case words[0] == "fails" && results.CompareVersions(r.Tree.Target.Version, words[1]) >= 0:
 		return nil, &kbuild.Error{Code: results.CodeBuildError, Reason: words[2]}
@@ -108,7 +109,9 @@ func fakeBuild(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) 
 		if <-ctx.Done(); words[1] != "deaf" {
 			return nil, ctx.Err()
 		}
-		syscall.Kill(os.Getpid(), sig)
+		if words[2] != "once" {
+			syscall.Kill(os.Getpid(), sig)
+		}
 		select {}
 	}
 	path := filepath.Join(r.Dir, "mydriver.ko")
