@@ -89,8 +89,11 @@ func TestAFullFolderOfResults(t *testing.T) {
 		}
 		f.spec.Resume = true
 		res, err = f.run(t, t.Context())
-		if err != nil || res.ExitCode() != results.ExitPass {
-			t.Errorf("%d pages were free, now there is room: %v\n%s", pages, err, summary(res))
+		if err != nil {
+			t.Fatalf("%d pages were free, now there is room: %v", pages, err)
+		}
+		if res.ExitCode() != results.ExitPass {
+			t.Errorf("%d pages were free, now there is room: %s", pages, summary(res))
 		}
 		for _, name := range []string{results.CellsName, results.FileName, results.JournalName, results.MatrixName} {
 			if err := os.RemoveAll(filepath.Join(f.spec.Out, name)); err != nil {
