@@ -50,8 +50,8 @@ func (e *IncompleteError) Error() string { return e.Err.Error() }
 // Unwrap makes it an ErrUnavailable.
 func (e *IncompleteError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }
 
-// incomplete is an IncompleteError as a source keeps it with what a selector resolved to.
-type incomplete struct {
+// keptIncomplete is an IncompleteError as a source keeps it with what a selector resolved to.
+type keptIncomplete struct {
 	Release string `json:"release"`
 	Version string `json:"version"`
 	Reason  string `json:"reason"`
@@ -59,17 +59,15 @@ type incomplete struct {
 
 // MarshalJSON keeps the reason as text.
 func (e *IncompleteError) MarshalJSON() ([]byte, error) {
-	return json.Marshal(incomplete{e.Release, e.Version, e.Err.Error()})
+	return json.Marshal(keptIncomplete{e.Release, e.Version, e.Err.Error()})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (e *IncompleteError) UnmarshalJSON(data []byte) error {
-	var kept incomplete
-	if err := json.Unmarshal(data, &kept); err != nil {
-		return err
-	}
+	var kept keptIncomplete
+	err := json.Unmarshal(data, &kept)
 	*e = IncompleteError{kept.Release, kept.Version, errors.New(kept.Reason)}
-	return nil
+	return err
 }
 
 // Target is one kernel to validate against, resolved but not yet fetched. It is plain data.

@@ -27,7 +27,6 @@ func declarations(file string, text []byte, ids []results.Ident, found func(i in
 
 var isName = regexp.MustCompile(`^[A-Za-z_]\w*$`)
 
-// mentions is a quick look whether text can declare id at all.
 func mentions(text []byte, id results.Ident) bool {
 	if id.Of != "" {
 		_, tag, _ := strings.Cut(id.Of, " ")

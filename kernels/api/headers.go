@@ -31,7 +31,6 @@ type Headers struct {
 	symvers string // host path; empty where there is none
 }
 
-// dir is a folder of headers on the host, and what it is called in the tree.
 type dir struct{ host, name string }
 
 // Open finds a tree's headers where a build for it sees them: Debian keeps those that all flavours share in a folder of their
@@ -117,12 +116,7 @@ func (h *Headers) each(visit func(file string, text []byte)) {
 func (h *Headers) holders(names []string) map[string][]string {
 	found := map[string][]string{}
 	h.each(func(file string, text []byte) {
-		var here []string
-		for _, name := range names {
-			if bytes.Contains(text, []byte(name)) {
-				here = append(here, name)
-			}
-		}
+		here := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !bytes.Contains(text, []byte(name)) })
 		if len(here) == 0 {
 			return
 		}
@@ -162,7 +156,6 @@ func read(tree fs.FS, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxHeader))
 }
 
-// wantsHeader finds headers that are asked for by path, and those of the same name elsewhere.
 func wantsHeader(file string, ids []results.Ident, add func(int, results.Decl, bool)) {
 	for i, id := range ids {
 		if id.Kind == Header && (strings.HasSuffix(file, "include/"+id.Name) || path.Base(file) == path.Base(id.Name)) {

@@ -55,7 +55,6 @@ type statement struct {
 	def  bool   // it is a #define
 }
 
-// scanner cuts a header into statements.
 type scanner struct {
 	head, body         bytes.Buffer
 	depth              int
@@ -130,7 +129,6 @@ func (s *scanner) directive(text string) {
 	}
 }
 
-// code reads a line that is none of the preprocessor's.
 func (s *scanner) code(line []byte) {
 	for _, c := range line {
 		switch {

@@ -26,7 +26,7 @@ func keptNote(t kernels.Target) string {
 // addKept adds to what the index has for sel, or lacks by err, what the archive dropped and the store kept, if there is any.
 func (st *state) addKept(sel kernels.Selector, a answer, err error) (answer, bool, error) {
 	if err != nil {
-		if sel.Version == "" || !errors.Is(err, kernels.ErrNoMatch) && !isIncomplete(err) {
+		if sel.Version == "" || !errors.Is(err, kernels.ErrNoMatch) && !errors.As(err, new(*kernels.IncompleteError)) {
 			return a, false, err
 		}
 		t, ok := st.kept(sel, sel.Version)
@@ -58,11 +58,6 @@ func (st *state) withoutIndex(ctx context.Context, sel kernels.Selector, err err
 	return answer{Found: []choice{{t, fmt.Sprintf("%s is the newest that the store has of %s; what the archive has is not known: %v", t.Release, st.suite.name, err)}}}, nil, nil
 }
 
-func isIncomplete(err error) bool {
-	_, ok := errors.AsType[*kernels.IncompleteError](err)
-	return ok
-}
-
 // kept finds the newest kernel in the store that came from the suite, in the flavour that sel asks for.
 func (st *state) kept(sel kernels.Selector, version string) (kernels.Target, bool) {
 	var found []kernels.Target
@@ -77,7 +72,6 @@ func (st *state) kept(sel kernels.Selector, version string) (kernels.Target, boo
 	return slices.MaxFunc(found, func(a, b kernels.Target) int { return compareVersions(imageVersion(a), imageVersion(b)) }), true
 }
 
-// stored lists what the trees of this source in the store are of.
 func (s *Source) stored() []kernels.Target {
 	var found []kernels.Target
 	for _, dir := range []string{s.store.Dir(), s.store.Shared()} {
@@ -141,7 +135,6 @@ func (s *Source) Gone(ctx context.Context, t kernels.Target) string {
 	return fmt.Sprintf("%s is gone from the archive's %s, and not in the store: modmatrix kernels update pins what there is now", t.Release, name)
 }
 
-// lacks reports whether the index no longer names all of t's packages as they were.
 func (st *state) lacks(ctx context.Context, t kernels.Target) (bool, error) {
 	ix, err := st.packages(ctx, func(name string) bool {
 		return slices.ContainsFunc(t.Packages, func(p kernels.Package) bool { return p.Name == name })
@@ -185,7 +178,7 @@ func (st *state) remember(sel kernels.Selector, a answer) {
 	_ = writeJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, a})
 }
 
-// short is the beginning of text's digest, long enough to distinguish entries of a store.
+// short is long enough to distinguish entries of a store.
 func short(text string) string { return digest(text)[len("sha256:"):][:16] }
 
 func digest(text string) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -138,12 +137,12 @@ func (st *state) satisfy(ctx context.Context, sources, from string, needs []stri
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]bool{}
+	var names []string
 	for _, m := range toInstall.FindAllStringSubmatch(out, -1) {
-		names[m[1]] = true
+		names = append(names, m[1])
 	}
-	if len(names) == 0 {
+	if slices.Sort(names); len(names) == 0 {
 		return nil, errNothing
 	}
-	return slices.Sorted(maps.Keys(names)), nil
+	return slices.Compact(names), nil
 }

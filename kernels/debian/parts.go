@@ -11,7 +11,6 @@ import (
 	"pault.ag/go/debian/dependency"
 )
 
-// parts are the packages of one kernel, and what the tools among them need to run.
 type parts struct {
 	pkgs []pkg                 // unpacked into the tree
 	root []dependency.Relation // installed in the root
@@ -90,13 +89,10 @@ var hostCompiler = regexp.MustCompile(`^(gcc-\d+)-for-host$`)
 
 // rootOf is the base suite and packages of the root. A package that needs the selected suite is named with its version, and so is that suite.
 func (ps parts) rootOf(lists []list, su suite) (base string, pkgs []string, err error) {
-	names := map[string]bool{}
-	for _, rel := range ps.root {
-		for _, alternative := range rel.Possibilities {
-			names[alternative.Name] = true
-		}
-	}
-	ix, err := readIndex(lists, func(name string) bool { return names[name] })
+	ix, err := readIndex(lists, func(name string) bool {
+		called := func(p dependency.Possibility) bool { return p.Name == name }
+		return slices.ContainsFunc(ps.root, func(rel dependency.Relation) bool { return slices.ContainsFunc(rel.Possibilities, called) })
+	})
 	if err != nil {
 		return "", nil, err
 	}
@@ -141,8 +137,7 @@ func codenameOf(lists []list, name string) string {
 // compilerOf is the compiler among a root's packages, as the command is called; "" where there is none.
 func compilerOf(rootPkgs []string) string {
 	for _, name := range rootPkgs {
-		name, _, _ = strings.Cut(name, "=")
-		if compilerName.MatchString(name) {
+		if name, _, _ = strings.Cut(name, "="); compilerName.MatchString(name) {
 			return name
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"pault.ag/go/debian/version"
 )
 
-// kernel is one kernel of a suite: an image that the index lists.
 type kernel struct {
 	release string // uname -r, from the package's name
 	flavour string
@@ -56,7 +55,6 @@ func (a answer) resolution() kernels.Resolution {
 	return res
 }
 
-// resolveIn is what sel names among the kernels of the lists.
 func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 	ix, err := readIndex(lists, func(name string) bool { return strings.HasPrefix(name, "linux-") })
 	if err != nil {

@@ -133,24 +133,23 @@ func supportOf(r io.Reader, release string) (begin, end time.Time, err error) {
 		if err != nil {
 			return begin, end, err
 		}
-		if column(names, row, "series") != release {
+		column := func(name string) string {
+			if i := slices.Index(names, name); i >= 0 && i < len(row) {
+				return row[i]
+			}
+			return ""
+		}
+		if column("series") != release {
 			continue
 		}
-		begin, errBegin := date(column(names, row, "release"))
-		end, errEnd := date(column(names, row, "eol"))
-		lts, errLTS := date(column(names, row, "eol-lts"))
+		begin, errBegin := date(column("release"))
+		end, errEnd := date(column("eol"))
+		lts, errLTS := date(column("eol-lts"))
 		if lts.After(end) {
 			end = lts
 		}
 		return begin, end, errors.Join(errBegin, errEnd, errLTS)
 	}
-}
-
-func column(names, row []string, name string) string {
-	if i := slices.Index(names, name); i >= 0 && i < len(row) {
-		return row[i]
-	}
-	return ""
 }
 
 func date(text string) (time.Time, error) {

@@ -218,15 +218,15 @@ func (st *state) makeTree(ctx context.Context, dir string, root kernels.Root, t 
 	if err != nil {
 		return err
 	}
-	unpacked, all := int64(0), total(t.Packages)
+	p := kernels.Progress{What: "unpack " + t.Release, Total: total(t.Packages), Unit: kernels.Bytes}
 	for i, file := range files {
-		report(kernels.Progress{What: "unpack " + t.Release, Done: unpacked, Total: all, Unit: kernels.Bytes})
+		report(p)
 		if err := unpack(ctx, file, dir, t.Packages[i]); err != nil {
 			return err
 		}
-		unpacked += t.Packages[i].Size
+		p.Done += t.Packages[i].Size
 	}
-	report(kernels.Progress{What: "unpack " + t.Release, Done: unpacked, Total: all, Unit: kernels.Bytes})
+	report(p)
 	return arrange(ctx, dir, root, t)
 }
 

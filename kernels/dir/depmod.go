@@ -92,7 +92,6 @@ func runDepmod(ctx context.Context, base, release string) error {
 	return errors.New("depmod is missing: install kmod")
 }
 
-// eachModule calls do with the path of every module that the kernel's build lists, or that was staged.
 func (k Kernel) eachModule(do func(path string) error) error {
 	if k.Modules != "" {
 		return filepath.WalkDir(k.Modules, func(path string, d fs.DirEntry, err error) error {

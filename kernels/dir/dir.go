@@ -58,7 +58,6 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Pro
 	return k.Tree(ctx, s.store, t)
 }
 
-// find finds the parts of a kernel below path, which may begin with ~/.
 func find(path string) (Kernel, error) {
 	path, err := kernels.Absolute(path)
 	if err != nil {
@@ -183,7 +182,6 @@ func (k Kernel) Tree(ctx context.Context, st *store.Store, t kernels.Target) (*k
 	}, nil
 }
 
-// changed names the first file that is another in have than in want; "" where none is.
 func changed(want, have kernels.Target) string {
 	if want.Release != have.Release {
 		return "release " + have.Release
@@ -245,7 +243,6 @@ func (k Kernel) digest(f facts) (string, error) {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)), err
 }
 
-// stampFolder notes every file below dir, once.
 func stampFolder(w io.Writer, dir string, seen map[string]bool) error {
 	dir, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) || seen[dir] {

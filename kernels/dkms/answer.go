@@ -39,7 +39,6 @@ type values struct {
 
 func (v values) one(name string) string { return v.set[element{name, 0}] }
 
-// indexes lists those of an array, ascending.
 func (v values) indexes(name string) []int {
 	var all []int
 	for e := range v.set {

@@ -64,7 +64,6 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 	return a, nil
 }
 
-// recipe turns what a dkms.conf says into steps. It is pure.
 func (c *Conf) recipe(jobs int) kbuild.Recipe {
 	p, f := c.pkg, c.target
 	kept := kernels.Mount{Link: keptModules, Guest: path.Join(dkmsTree, p.Name, p.Version, f.release, f.arch)}
@@ -89,7 +88,6 @@ func (c *Conf) recipe(jobs int) kbuild.Recipe {
 // keptModules stands for the folder in which dkms keeps what it built: POST_BUILD finds the modules there, and may add to them (zfs does).
 const keptModules = "/tmp/kept"
 
-// kept pairs each module's file with the name that dkms keeps it by.
 func (c *Conf) kept() (pairs []string) {
 	for _, m := range c.Modules {
 		pairs = append(pairs, m.File(), m.DestName)
@@ -117,7 +115,6 @@ func asSkip(err error) error {
 // excludedCode is dkms's exit code for a package that does not want the kernel.
 const excludedCode = 77
 
-// checkPatches refuses what dkms would refuse before it applies anything.
 func (c *Conf) checkPatches(source string) error {
 	root, err := os.OpenRoot(source)
 	if err != nil {

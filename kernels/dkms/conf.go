@@ -168,7 +168,6 @@ func makeCommand(v values, f facts, p *Package) string {
 	return command
 }
 
-// notes says what dkms warns of, what does nothing here, and what looks like a directive and is none.
 func notes(v values) (lines []string) {
 	for _, name := range []string{"REMAKE_INITRD", "MODULES_CONF", "MODULES_CONF_OBSOLETES", "MODULES_CONF_ALIAS_TYPE", "MODULES_CONF_OBSOLETE_ONLY"} {
 		if v.indexes(name) != nil {

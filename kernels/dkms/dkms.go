@@ -85,7 +85,6 @@ type SkipError struct {
 // Error is the condition.
 func (e *SkipError) Error() string { return "excluded: " + e.Condition }
 
-// checkName refuses names that cannot be part of a path to build in.
 func checkName(directive, name string) error {
 	if !plain.MatchString(name) || len(name) > 128 {
 		return fmt.Errorf("%s is %q: dkms cannot build in a folder of that name", directive, name)
@@ -214,7 +213,6 @@ func findInTarball(given, dir string) (*Package, error) {
 	return &Package{Kind: Tarball, Source: dir}, nil
 }
 
-// findConfs lists the dkms.conf files below dir, the topmost first.
 func findConfs(dir string) ([]string, error) {
 	var confs []string
 	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {

@@ -75,7 +75,6 @@ func (p *Package) settled(v values) (*Package, error) {
 	return &known, nil
 }
 
-// badConf is the *kbuild.Error for a dkms.conf that dkms would not take.
 func badConf(faults []string) error {
 	reason := ConfName + ": " + faults[0]
 	if len(faults) > 1 {
@@ -137,7 +136,6 @@ func (p *Package) mounts() []kernels.Mount {
 	}
 }
 
-// fillIn writes dkms.conf with its version into dir, as packaging does, and returns its path in the sandbox.
 func (p *Package) fillIn(dir string) (string, error) {
 	text, err := readConfFile(p.Source)
 	if err != nil {

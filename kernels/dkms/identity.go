@@ -15,7 +15,6 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// readConfFile reads the dkms.conf in dir, which nobody vouches for.
 func readConfFile(dir string) ([]byte, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -62,7 +61,6 @@ func (p *Package) identify() error {
 	return nil
 }
 
-// versionOf is the version in the name of a folder NAME-VERSION, else 0.
 func versionOf(dir, name string) string {
 	if version, ok := strings.CutPrefix(filepath.Base(dir), name+"-"); ok && checkName("", version) == nil {
 		return version

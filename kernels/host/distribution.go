@@ -10,7 +10,6 @@ import (
 	"strings"
 )
 
-// part is one of the two packages that an installed kernel is made of.
 type part int
 
 const (
@@ -18,7 +17,6 @@ const (
 	headers
 )
 
-// distribution is what os-release(5) says of the host.
 type distribution struct {
 	id, like, name string
 	root           string

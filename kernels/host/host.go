@@ -173,7 +173,6 @@ func (s *Source) Installed() []string {
 	return slices.Compact(found)
 }
 
-// others says which kernels could be named instead.
 func (s *Source) others() string {
 	installed := s.Installed()
 	if len(installed) == 0 {

@@ -36,7 +36,6 @@ type Lines struct {
 	code []codeSymbol
 }
 
-// codeSymbol is a function or a part of one, as the kernel names it in a trace.
 type codeSymbol struct {
 	name        string
 	addr, limit uint64 // where it lies in the layout, and where what follows begins
@@ -76,7 +75,6 @@ func (l *Lines) At(symbol string, offset uint64) ([]Place, error) {
 	return places, nil
 }
 
-// find returns the one symbol of that name that reaches as far as offset.
 func (l *Lines) find(name string, offset uint64) (codeSymbol, error) {
 	for _, same := range []func(a, b string) bool{
 		func(a, b string) bool { return a == b },
@@ -182,7 +180,6 @@ func (l *Lines) chain(r *dwarf.Reader, unit *dwarf.Entry, pc uint64) ([]*dwarf.E
 	return chain, nil
 }
 
-// row returns the line of pc itself and the files that the unit numbers.
 func (l *Lines) row(unit *dwarf.Entry, pc uint64) (Place, []*dwarf.LineFile, error) {
 	table, err := l.data.LineReader(unit)
 	if err != nil {
@@ -251,7 +248,6 @@ func sourceFile(name string) string {
 	return name[len(builtAt.FindString(name)):]
 }
 
-// symbolsOf lists the code symbols of a file whose sections were laid out at bases.
 func symbolsOf(symbols []elf.Symbol, bases []uint64, sections []*elf.Section) []codeSymbol {
 	var code []codeSymbol
 	for _, s := range symbols {

@@ -37,7 +37,6 @@ func (l *buildLog) header(tree *kernels.Tree) {
 	l.printf("# release:  %s\n# compiler: %s\n", tree.Target.Release, tree.Root.Compiler)
 }
 
-// begin says which command comes next, and forgets what the one before said.
 func (l *buildLog) begin(command string) {
 	l.printf("# command:  %s\n", command)
 	l.diagnosis = diagnosis{at: l.at, kdir: l.kdir, release: l.release}

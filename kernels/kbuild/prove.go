@@ -18,7 +18,6 @@ import (
 // maxOrder bounds modules.order; the kernel's own, with thousands of modules, has 300 KiB.
 const maxOrder = 4 << 20
 
-// prove reads what the build left and returns the modules in load order, or the *Error that says what is wrong with them.
 func prove(r Request) ([]Module, error) {
 	lister, why := "modules.order", "nothing in the Kbuild file applies to this kernel's configuration"
 	var names []string

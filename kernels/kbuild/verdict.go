@@ -78,7 +78,6 @@ func (d *diagnosis) explain(err error, inSource func(string) (string, bool)) err
 	return missing
 }
 
-// lastSaid is the last line that is not make's own.
 func (d *diagnosis) lastSaid() string {
 	for _, line := range slices.Backward(d.recent) {
 		if line != "" && !makeChatter.MatchString(line) {
@@ -158,7 +157,6 @@ var refusals = []*regexp.Regexp{
 	regexp.MustCompile(`\bld(?:\.\w+)?: (?:error: )?(?:unrecognized option|unknown argument) '([^']+)'`),
 }
 
-// refused is what the compiler does not take, in what it said; "" where that is not the trouble.
 func refused(lines []string) string {
 	for _, line := range lines {
 		for _, r := range refusals {

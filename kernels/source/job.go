@@ -47,15 +47,26 @@ func (j job) make(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	file, logPath, err := j.openLog()
+	logPath := filepath.Join(j.src.store.Dir(), "compile", j.target.Release+"-"+j.digest()[:idSize]+".log") // it outlives a build that fails
+	if err := os.MkdirAll(filepath.Dir(logPath), 0o755); err != nil {
+		return err
+	}
+	file, err := os.Create(logPath)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	log := &buildLog{out: file, report: j.report}
 	for _, step := range []func(context.Context, box, *buildLog) error{j.unpack, j.configure, j.compile, j.stage} {
-		if err := step(ctx, b, log); err != nil {
-			return j.explain(ctx, err, logPath)
+		err := step(ctx, b, log)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.As(err, new(*kernels.ToolError)) {
+			return fmt.Errorf("%w (all of it: %s)", err, logPath)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	if err := prune(b.linux); err != nil {
@@ -67,7 +78,6 @@ func (j job) make(ctx context.Context, dir string) (err error) {
 	return os.Remove(logPath)
 }
 
-// box readies the folders of the build in dir.
 func (j job) box(ctx context.Context, dir string) (box, error) {
 	where, err := j.origin.home(ctx)
 	if err != nil {
@@ -82,27 +92,6 @@ func (j job) box(ctx context.Context, dir string) (box, error) {
 		err = errors.Join(err, os.MkdirAll(d, 0o755))
 	}
 	return b, err
-}
-
-// openLog makes the file that outlives a build that fails.
-func (j job) openLog() (*os.File, string, error) {
-	path := filepath.Join(j.src.store.Dir(), "compile", j.target.Release+"-"+j.digest()[:idSize]+".log")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, "", err
-	}
-	f, err := os.Create(path)
-	return f, path, err
-}
-
-// explain adds where more is said, where a tool failed.
-func (j job) explain(ctx context.Context, err error, logPath string) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if _, ok := errors.AsType[*kernels.ToolError](err); ok {
-		return fmt.Errorf("%w (all of it: %s)", err, logPath)
-	}
-	return err
 }
 
 // unpack puts the source into the box and looks whether it is what was resolved.
@@ -165,8 +154,7 @@ make -s LOCALVERSION= kernelrelease > kernel.release`
 // configure makes the configuration, and looks whether the kernel took every line of what was asked.
 func (j job) configure(ctx context.Context, b box, log *buildLog) error {
 	log.step("configure linux "+j.target.Release, 0)
-	text := j.config.String()
-	text += "# CONFIG_LOCALVERSION_AUTO is not set\n"
+	text := j.config.String() + "# CONFIG_LOCALVERSION_AUTO is not set\n"
 	tree, err := os.OpenRoot(b.linux)
 	if err != nil {
 		return err

@@ -34,7 +34,6 @@ var compiled = regexp.MustCompile(`^  (CC|AS)( \[M\])?  `)
 // quiet is any of make's lines of that kind: a file may be called error.c.
 var quiet = regexp.MustCompile(`^  [A-Z]+ `)
 
-// step begins a step: its objects are counted as far as total, which may be 0.
 func (l *buildLog) step(what string, total int64) {
 	l.what, l.total, l.done = what, total, 0
 	l.progress()
@@ -86,5 +85,4 @@ func (l *buildLog) said() string { return string(l.faults) + string(l.last) }
 // fault is a line that says what went wrong, as against the many that say what was done.
 var fault = regexp.MustCompile(`(?i)(\berror\b|\bfatal\b|cannot|no rule to make|not found|no space left|^bwrap:)`)
 
-// tools are what runs in the sandbox that kernels are compiled in.
 var tools = kernels.Tools{Fault: fault}

@@ -106,7 +106,6 @@ func versionTags(tags []string) []tagged {
 	return slices.Compact(all)
 }
 
-// newest is the last of all that fits; a candidate comes before its release.
 func newest(all []tagged, fits func(tagged) bool) []tagged {
 	for _, t := range slices.Backward(all) {
 		if fits(t) {

@@ -24,7 +24,6 @@ const (
 	whole = "defconfig"
 )
 
-// quarrels are profiles that exclude each other.
 var quarrels = []struct{ a, b, why string }{
 	{"kasan", "kcsan", "both instrument every access (KCSAN depends on !KASAN)"},
 	{"kcsan", "nosmp", "a race needs two processors"},
@@ -142,7 +141,6 @@ func (r request) String() string {
 	return b.String()
 }
 
-// missed are the settings that config does not have as they were asked for.
 func (r request) missed(config kconfig.Config) []setting {
 	var missed []setting
 	for _, l := range r.wanted {

@@ -21,7 +21,6 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
-// tarball is what is known of a file, as long as it is the same file.
 type tarball struct {
 	Path     string    `json:"path"`
 	Size     int64     `json:"size"`
@@ -33,7 +32,6 @@ type tarball struct {
 // headSize is how much of a Makefile is looked at: its version stands in the first lines.
 const headSize = 1 << 10
 
-// resolveTar reads which kernel a tarball holds, and what it is to be known by.
 func (s *Source) resolveTar(ctx context.Context, path string) ([]origin, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -101,7 +99,6 @@ func (r ending) Read(p []byte) (int, error) {
 // maxNames bounds how many names are read in search of a Makefile; a kernel has 90,000.
 const maxNames = 1_000_000
 
-// makefileIn finds the head of the Makefile in the only folder at the top of a tar.
 func makefileIn(ctx context.Context, r io.Reader) ([]byte, error) {
 	plain, err := kernels.Unpack(ending{ctx, r})
 	if err != nil {

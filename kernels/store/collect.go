@@ -107,7 +107,6 @@ func (s *Store) Collect(ctx context.Context, lim Limits) (Collection, error) {
 	return c, errors.Join(errs...)
 }
 
-// want reports whether e is to go when the store takes left bytes.
 func (l Limits) want(e Entry, left int64) bool {
 	mayGo := []State{"", InUse, Unfinished, Spare}
 	if !slices.Contains(mayGo, e.State) || e.Kind == workKind {
@@ -124,7 +123,6 @@ func (l Limits) want(e Entry, left int64) bool {
 
 func (l Limits) concern(e Entry) bool { return len(l.Kinds) == 0 || slices.Contains(l.Kinds, e.Kind) }
 
-// byWorth puts first what goes first.
 func byWorth(a, b Entry) int {
 	worth := func(e Entry) time.Time {
 		if kinds[e.Kind].costly {

@@ -90,7 +90,6 @@ func (s *Store) unlock(lock *flock.Flock) {
 	}
 }
 
-// free reports whether nobody holds the lock of an entry.
 func (s *Store) free(name string) bool {
 	lock, _ := s.tryLock(name, true)
 	if lock != nil {

@@ -143,7 +143,6 @@ func whole(dir string) bool {
 	return err == nil && m.watch(dir) == ""
 }
 
-// watch names the first watched file that is not what it was; empty when all are.
 func (m manifest) watch(dir string) string {
 	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
 		info, err := os.Lstat(filepath.Join(dir, name))
@@ -162,7 +161,6 @@ func (m manifest) watch(dir string) string {
 // stockFile lists all files and links of an entry with their checksums, for Verify: a few megabytes of a kernel's tree.
 const stockFile = ".stock.json"
 
-// item is one file or symbolic link of an entry.
 type item struct {
 	Size int64  `json:"size"`           // bytes of the file, or of the link's target
 	Sum  string `json:"sum,omitempty"`  // checksum of the content, or of the target; empty where this user may not read it
@@ -244,7 +242,6 @@ func sumOf(data []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// sumFile reads a file and returns its checksum and its size in bytes.
 func sumFile(path string) (sum string, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {

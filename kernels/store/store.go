@@ -272,7 +272,6 @@ func (s *Store) sweep(kind, held string) {
 	}
 }
 
-// tempID is the id of the entry that a temporary folder is, or was, for.
 func tempID(temp string) string {
 	id := strings.TrimPrefix(filepath.Base(temp), tempMark)
 	return id[:max(strings.LastIndexByte(id, '.'), 0)]

@@ -108,7 +108,6 @@ func (s *Store) folder(kind, id string, state State) Entry {
 	return e
 }
 
-// liveRuns are the runs that live now: those that hold the lock of their work folder.
 type liveRuns struct {
 	ids    map[string]bool
 	oldest time.Time // when the first of them began

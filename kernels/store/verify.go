@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,20 +35,15 @@ func (s *Store) Verify(ctx context.Context, report func(Entry)) (checked int, da
 			return checked, damaged, ctx.Err()
 		}
 		checked++
-		if what == "" && err == nil {
-			continue
-		}
-		d := Damage{Entry: e, What: what}
-		if err == nil {
-			err = s.mend(ctx, e)
-		}
-		if errors.Is(err, errMended) {
-			continue
+		mended := what == ""
+		if err == nil && !mended {
+			mended, err = s.mend(ctx, e)
 		}
 		if err != nil {
-			d.Kept = err.Error()
+			damaged = append(damaged, Damage{e, what, err.Error()})
+		} else if !mended {
+			damaged = append(damaged, Damage{Entry: e, What: what})
 		}
-		damaged = append(damaged, d)
 	}
 	return checked, damaged, nil
 }
@@ -63,7 +59,6 @@ func (s *Store) verify(ctx context.Context, e Entry) (string, error) {
 	return s.compare(ctx, e)
 }
 
-// compare reads all files of an entry, and says what is wrong.
 func (s *Store) compare(ctx context.Context, e Entry) (string, error) {
 	dir := s.entry(e.Kind, e.ID)
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -90,7 +85,6 @@ func (s *Store) compare(ctx context.Context, e Entry) (string, error) {
 	return difference(was, is), nil
 }
 
-// difference names the first file that was changed, lost or added, and how many more.
 func difference(was, is map[string]item) string {
 	wrong := map[string]string{}
 	for path, w := range was {
@@ -121,29 +115,22 @@ func difference(was, is map[string]item) string {
 	return fmt.Sprintf("%s %s, and %d more", paths[0], wrong[paths[0]], len(paths)-1)
 }
 
-var errMended = errors.New("it was mended meanwhile")
-
-// mend discards an entry that is still damaged once its lock is held.
-func (s *Store) mend(ctx context.Context, e Entry) error {
+// mend discards an entry that is still damaged once its lock is held; otherwise another process mended it first.
+func (s *Store) mend(ctx context.Context, e Entry) (mended bool, err error) {
 	live, err := s.liveRuns()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if live.use(e) {
-		return errors.New("a run uses it; verify again after it")
+		return false, errors.New("a run uses it; verify again after it")
 	}
 	lock, err := s.tryLock(e.Kind+"."+e.ID, true)
-	if err != nil {
-		return err
-	}
 	if lock == nil {
-		return errors.New("another process has it; verify again later")
+		return false, cmp.Or(err, errors.New("another process has it; verify again later"))
 	}
 	defer s.unlock(lock)
-	if what, err := s.compare(ctx, e); err != nil {
-		return err
-	} else if what == "" {
-		return errMended
+	if what, err := s.compare(ctx, e); err != nil || what == "" {
+		return true, err
 	}
-	return s.discard(e.Kind, e.ID)
+	return false, s.discard(e.Kind, e.ID)
 }
