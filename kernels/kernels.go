@@ -116,10 +116,8 @@ type Tree struct {
 	kept *keptModules // see KeepModules; nil: nothing is kept
 }
 
-// Mount puts Host, read-only, at Guest inside the root. Where Link is set, Guest is a symbolic link to it instead.
-//
-// Mounts are made in their order, after the root itself, which may be read-only: whoever makes the tree sees to it that
-// every Guest with a Host is there as an empty folder.
+// Mount puts Host, read-only, at Guest inside the root; where Link is set, Guest is a symbolic link to it instead. Mounts are made in their
+// order, after the root, which may be read-only: who makes the tree sees to it that every Guest with a Host is an empty folder.
 type Mount struct {
 	Host, Guest, Link string
 }

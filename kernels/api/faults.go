@@ -85,9 +85,8 @@ func faultIn(line string, below []string) (results.Ident, bool) {
 	return pointerFault(line, below)
 }
 
-// A compiler that misses a pointer to a function of another type says of what type it is, and shows the line; in which struct of
-// the kernel the pointer lies, it does not say. It is the one whose member has that type in the new tree, and had the type of
-// the module's function in the old one.
+// A compiler says of what type a pointer to a function must be, but not in which struct it lies: in the one whose member has that type
+// in the new tree, and had the type of the module's function in the old one.
 
 var (
 	strangePointer = regexp.MustCompile(`error: (?:initialization of|assignment to|incompatible function pointer types (?:initializing|assigning to)) '(?P<wants>[^']+)'` +

@@ -20,9 +20,8 @@ const realtime = "rt-" + arch
 // every are the suites that allSuites means, of those that the archive has; those with the more stable roots come first.
 var every = []string{"bullseye", "bullseye-backports", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "forky", "sid", "experimental"}
 
-// resolveAll finds the newest kernel of each series in each release that is supported, and the real-time one of the newest
-// where nobody asked for less. A suite that the archive does not have, or that has no such kernel, is left out; one that
-// cannot be asked is an error: what it has would be missing unseen.
+// resolveAll finds the newest kernel of each series in each supported release, and the newest real-time one where nobody asked for less.
+// Suites without any are left out; one that cannot be asked is an error: what it has would be missing unseen.
 func (s *Source) resolveAll(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
 	answers, notices, err := s.askEvery(ctx, cmp.Or(sel.Version, "*"), sel.Flavour)
 	if err != nil {
@@ -121,8 +120,7 @@ func (m *merged) add(st *state, a answer) {
 	}
 }
 
-// worthwhile are the offers of a series that people are to be asked about: those of supported releases; where there is none, of
-// what is to become one; else of those that were. What is left out is noted.
+// worthwhile are the offers of a series for supported releases, else for what is to become one, else for ended ones. The rest is noted.
 func (m *merged) worthwhile(series string) []offer {
 	offers := m.found[series]
 	for _, p := range []phase{supported, coming, ended} {
@@ -201,8 +199,7 @@ func compareVersions(a, b string) int {
 	return version.Compare(va, vb)
 }
 
-// newerElsewhere says which of the kernels that were found in the suite are older than another suite's of the same series, where
-// nothing else was said of them. It looks into the indices that are at hand, and asks nobody for more.
+// newerElsewhere says which kernels found in the suite are older than another suite's of the same series, by the indices at hand.
 func (st *state) newerElsewhere(ctx context.Context, sel kernels.Selector, a answer) (notices []string) {
 	newest := map[string]kernels.Target{} // by series
 	for _, name := range every {

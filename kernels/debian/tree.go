@@ -164,9 +164,8 @@ func openTree(dir string, root kernels.Root, t kernels.Target, shared bool) (*ke
 	return tree, nil
 }
 
-// Fetch returns the tree of a target that Resolve gave, with the root to build in, from the store where they are there.
-// report, which may be nil, hears how far it is; it is called by one goroutine at a time. Errors wrap kernels.ErrUnavailable,
-// unless ctx ended.
+// Fetch returns the tree of a target that Resolve gave, with its root, from the store if they are there. report may be nil, and is called
+// by one goroutine at a time. Errors wrap kernels.ErrUnavailable, unless ctx ended.
 func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
 	if report == nil {
 		report = func(kernels.Progress) {}

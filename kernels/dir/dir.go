@@ -29,9 +29,8 @@ type Source struct{ store *store.Store }
 // New makes a source that keeps what it finds out about a kernel's modules in store.
 func New(st *store.Store) *Source { return &Source{st} }
 
-// Resolve looks at the build directory that sel names. Errors wrap kernels.ErrNoMatch where there is none, and
-// kernels.ErrUnavailable, with the cure, where something is missing in it; where its release is known, a
-// *kernels.IncompleteError.
+// Resolve looks at the build directory that sel names. Errors wrap kernels.ErrNoMatch where there is none, and kernels.ErrUnavailable,
+// with the cure, where it lacks something: a *kernels.IncompleteError, if its release is known.
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
 	k, err := find(sel.Name)
 	var res kernels.Resolution

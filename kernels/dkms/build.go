@@ -154,9 +154,8 @@ func firstWord(line string) string {
 	return word
 }
 
-// Order puts packages in the order in which they must be built and loaded, by what each of them depends on: those that others
-// need first, otherwise by name. What is depended on and not among them is left out: missing answers it, sorted. It is an error
-// if they depend on each other in a circle.
+// Order puts packages in the order in which they must be built and loaded: what others need first, otherwise by name. missing is what is
+// depended on and not among them, sorted. It is an error if they depend on each other in a circle.
 func Order(depends map[string][]string) (order, missing []string, err error) {
 	const begun, done = 1, 2
 	state := map[string]int{}

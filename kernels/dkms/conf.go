@@ -147,8 +147,7 @@ func patches(v values) (chosen []string) {
 	return chosen
 }
 
-// makeCommand is the last MAKE whose MAKE_MATCH is for the target; MAKE[0] without one is for those that none matches, and
-// where there is none either, the kernel's build system is run on the package.
+// makeCommand is the last MAKE whose MAKE_MATCH is for the target, else MAKE[0] without one, else Kbuild run on the package.
 func makeCommand(v values, f facts, p *Package) string {
 	command := ""
 	if v.set[element{"MAKE_MATCH", 0}] == "" {

@@ -171,9 +171,8 @@ const partialKind = "partial"
 // partialAge is how long a download that was cut off is kept for somebody to go on with it.
 const partialAge = 7 * 24 * time.Hour
 
-// Partial returns a folder that outlives a fill that failed or was killed, so that the next one continues from what this one
-// got. Only who fills that entry may ask for it: the entry's lock is the folder's as well. It goes when the entry is made,
-// when it is not asked for during a week, or when Collect needs its room. title is what a person calls it.
+// Partial returns a folder that outlives a fill that failed or was killed, so that the next one continues from what this one got. Only who
+// fills that entry may ask for it. It goes when the entry is made, is not asked for during a week, or Collect needs its room. title is for people.
 func (s *Store) Partial(kind, id, title string) (string, error) {
 	dir := s.entry(partialKind, kind+"."+id)
 	now := time.Now()

@@ -30,9 +30,8 @@ func sharedStore(own string) (string, error) {
 	return dir, nil
 }
 
-// Shared is the folder of a second store, which is looked at before anything is made: what is there, and whole, is used in
-// place. Nothing is ever written to it, no lock and no mark either; so its owner must not remove what others use. "" where there
-// is none.
+// Shared is the folder of a second store, whose whole entries are used in place before anything is made; "" for none. Nothing is ever
+// written to it, no lock and no mark either; so its owner must not remove what others use.
 func (s *Store) Shared() string { return s.shared }
 
 // Shares reports whether path lies in the shared store.
