@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -135,7 +136,7 @@ func (s *Store) lockWork(id string) (*flock.Flock, error) {
 	defer unlock()
 	lock, err := s.tryLock(workKind+"."+id, true)
 	if lock == nil {
-		return nil, errors.Join(err, errors.New("somebody else holds the lock of a new folder"))
+		return nil, cmp.Or(err, errors.New("somebody else holds the lock of a new folder"))
 	}
 	return lock, nil
 }
