@@ -125,7 +125,7 @@ func (p *pool) restore(ctx context.Context, t *template, term io.ReadWriter, fil
 	m.Drive, m.Terminal, m.Paused = g.file, term, paused
 	g.clone = true
 	g.log.Write(t.console)
-	return g.started(func() (*vm.Process, error) {
+	return g.started(ctx, func() (*vm.Process, error) {
 		if err := fill(g.file); err != nil {
 			return nil, fmt.Errorf("write payload: %w", err)
 		}
@@ -141,7 +141,7 @@ func (p *pool) boot(ctx context.Context, t *template, payload initramfs.Payload,
 	}
 	g, m := p.newMachine(t.machine)
 	m.Initrd, m.Terminal = g.file, term
-	return g.started(func() (*vm.Process, error) {
+	return g.started(ctx, func() (*vm.Process, error) {
 		if err := initramfs.WriteImage(g.file, base, payload); err != nil {
 			return nil, fmt.Errorf("write guest image: %w", err)
 		}
@@ -149,8 +149,10 @@ func (p *pool) boot(ctx context.Context, t *template, payload initramfs.Payload,
 	})
 }
 
-// started returns g with the process that start returns; after an error, nothing of g is left.
-func (g *machine) started(start func() (*vm.Process, error)) (_ *machine, err error) {
+// started returns g with the process that start returns; after an error, nothing of g is left. Nobody reads what the guest
+// reports before it is there: once ctx has ended, nobody will.
+func (g *machine) started(ctx context.Context, start func() (*vm.Process, error)) (_ *machine, err error) {
+	defer context.AfterFunc(ctx, func() { g.frames.Close() })()
 	if g.Process, err = start(); err != nil {
 		g.end()
 		return nil, err
