@@ -14,6 +14,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -111,11 +112,13 @@ func (p *pool) start(ctx context.Context, t *template, payload initramfs.Payload
 		}
 	}
 	g, err := p.restore(ctx, t, term, func(drive string) error { return initramfs.WriteDrive(drive, payload) }, false)
-	if err == nil || !errors.Is(err, vm.ErrTemplate) {
+	if err == nil || !errors.Is(err, vm.ErrTemplate) && !store.IsReadOnly(err) { // QEMU wants to write to the file of the memory
 		return g, err
 	}
 	p.h.Notice(t.label + ": " + err.Error() + "; booting instead")
-	_ = p.drop(t)
+	if errors.Is(err, vm.ErrTemplate) {
+		_ = p.drop(t)
+	}
 	return p.boot(ctx, t, payload, term)
 }
 

@@ -54,7 +54,11 @@ func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
 		}
 		dir = filepath.Join(source, "suites", s.Name)
 	}
-	suites := initramfs.Suites{Cache: filepath.Join(r.h.store.Own().Dir(), "gocache"), Offline: r.plan.Spec.Offline}
+	kept := r.h.store.Own()
+	suites := initramfs.Suites{Cache: filepath.Join(kept.Dir(), "gocache"), Offline: r.plan.Spec.Offline}
+	if !kept.Writable() {
+		suites.Cache = filepath.Join(r.work, "gocache")
+	}
 	digestOf, compile := suites.Digest, suites.Compile
 	if r.h.suiteDigest != nil {
 		digestOf = r.h.suiteDigest

@@ -99,7 +99,8 @@ func (s *Store) free(name string) bool {
 	return lock != nil
 }
 
-func isReadOnly(err error) bool {
+// IsReadOnly reports whether err is of a disk or a folder that this user may not write to.
+func IsReadOnly(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
@@ -109,10 +110,15 @@ const workKind = "work"
 
 // WorkDir makes a private folder in the store, so that what is made in it can be moved into an entry in one step. Its
 // lock is held until release, which removes the folder; the folder of a process that was killed has a free lock and is
-// swept here by whoever comes next. Until release, Collect leaves alone whatever is asked of the store.
+// swept here by whoever comes next. Beside a store that cannot be written it is a temporary one. Until release, Collect leaves alone whatever is asked of the store.
 func (s *Store) WorkDir() (dir string, release func(), err error) {
 	id := rand.Text()
 	lock, err := s.lockWork(id)
+	if IsReadOnly(err) { // nothing will be made that could be moved into an entry
+		if dir, err = os.MkdirTemp("", "modmatrix-"); err == nil {
+			return dir, func() { _ = RemoveTree(dir) }, nil
+		}
+	}
 	if err != nil {
 		return "", nil, fmt.Errorf("make work folder: %w", s.WithCure(err, ""))
 	}

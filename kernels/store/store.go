@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Store is a folder of entries. An entry is a folder that is made once, never
@@ -85,6 +87,9 @@ func Open(dir string) (*Store, error) {
 // Dir is where the store lives, an absolute path. Below it, a source may keep state of its own in a folder that no kind uses.
 func (s *Store) Dir() string { return s.dir }
 
+// Writable reports whether anything can be added to the store.
+func (s *Store) Writable() bool { return unix.Access(s.dir, unix.W_OK) == nil }
+
 func (s *Store) entry(kind, id string) string { return filepath.Join(s.dir, kind, id) }
 
 func named(kind, id string) bool { return goodName.MatchString(kind) && goodName.MatchString(id) }
@@ -103,7 +108,7 @@ func (s *Store) Fill(ctx context.Context, kind, id string, fill func(dir string)
 	case err == nil:
 		hit = look(dir)
 		shared()
-	case isReadOnly(err): // what nobody can write to, nobody removes either
+	case IsReadOnly(err): // what nobody can write to, nobody removes either
 		hit = look(dir)
 	}
 	if hit {
@@ -148,7 +153,7 @@ func (s *Store) lookOwn(dir, kind, id string) bool {
 	}
 	lock, err := s.tryLock(kind+"."+id, false)
 	if lock == nil {
-		return isReadOnly(err) && look(dir)
+		return IsReadOnly(err) && look(dir)
 	}
 	defer s.unlock(lock)
 	return look(dir)

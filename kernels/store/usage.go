@@ -119,7 +119,7 @@ func (l liveRuns) use(e Entry) bool { return len(l.ids) > 0 && !e.Used.Before(l.
 func (s *Store) liveRuns() (liveRuns, error) {
 	live := liveRuns{ids: map[string]bool{}}
 	unlock, err := s.Lock(context.Background(), workKind, true)
-	if isReadOnly(err) {
+	if IsReadOnly(err) {
 		return live, nil
 	}
 	if err != nil {

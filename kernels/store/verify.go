@@ -53,7 +53,7 @@ func (s *Store) verify(ctx context.Context, e Entry) (string, error) {
 	lock, err := s.tryLock(e.Kind+"."+e.ID, false)
 	if lock != nil {
 		defer s.unlock(lock)
-	} else if !isReadOnly(err) {
+	} else if !IsReadOnly(err) {
 		return "", err
 	}
 	return s.compare(ctx, e)
