@@ -31,11 +31,13 @@ type cell struct {
 //	keep      the artifacts beside results.json, and a pass in the cache
 func (c *cell) life(ctx context.Context) results.Record {
 	t := c.template(ctx)
-	if rec, ok := c.recall(c.cacheKey(t)); ok {
+	key := c.cacheKey(t)
+	if rec, ok := c.recall(key); ok {
 		return rec
 	}
-	t = c.run.pool.verified(ctx, c.tree, t)
-	key := c.cacheKey(t)
+	if whole := c.run.pool.verified(ctx, c.tree, t); whole != t {
+		t, key = whole, c.cacheKey(whole)
+	}
 	parts := c.parts(ctx, t)
 	var tries attempts
 	for {

@@ -65,7 +65,7 @@ func TestNewRunsOnlyWhatIsNew(t *testing.T) {
 		change func(*fixture, *shifting)
 		guests int
 		want   string
-		told   string
+		notice string
 	}{
 		"nothing": {func(*fixture, *shifting) {}, 0, "old-amd64 PASS, young-amd64 PASS", "no kernel is new since the run of "},
 		"another release": {func(_ *fixture, m *shifting) { m.release["young"] = "younger-amd64" }, 1,
@@ -87,9 +87,9 @@ func TestNewRunsOnlyWhatIsNew(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			told := f.notices()
-			if n := f.begunGuests(); n != c.guests || whose(res) != c.want || !strings.Contains(told, c.told) {
-				t.Errorf("%d guests, %s\nnotices %s\nwant %d, %s", n, whose(res), told, c.guests, c.want)
+			notices := f.notices()
+			if n := f.begunGuests(); n != c.guests || whose(res) != c.want || !strings.Contains(notices, c.notice) {
+				t.Errorf("%d guests, %s\nnotices %s\nwant %d, %s", n, whose(res), notices, c.guests, c.want)
 			}
 			for _, rec := range res.Records {
 				if !hasFiles(t, f.spec.Out, rec.Files()) || rec.Artifacts.Console == "" {
@@ -151,8 +151,8 @@ func TestNewKeepsTheExitCode(t *testing.T) {
 	if err != nil || whose(res) != "old-amd64 MISS kept, young-amd64 PASS kept, younger-amd64 PASS" || res.ExitCode() != 3 {
 		t.Fatalf("%s, exit code %d, %v", whose(res), res.ExitCode(), err)
 	}
-	if told := f.notices(); !strings.Contains(told, "1 of the kept cells have no verdict") {
-		t.Errorf("told %s", told)
+	if notices := f.notices(); !strings.Contains(notices, "1 of the kept cells have no verdict") {
+		t.Errorf("notices %s", notices)
 	}
 	f.events, f.spec.New, f.spec.Resume = nil, false, true
 	res, err = f.run(t, t.Context())
