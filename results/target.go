@@ -24,8 +24,10 @@ func (t Target) key() Target {
 }
 
 func compareTargets(a, b Target) int {
+	if (a.Version == "") != (b.Version == "") {
+		return CompareVersions(b.Version, a.Version) // what was never resolved comes last
+	}
 	return cmp.Or(
-		cmp.Compare(boolInt(a.Version == ""), boolInt(b.Version == "")),
 		CompareVersions(a.Version, b.Version),
 		CompareVersions(a.Release, b.Release),
 		strings.Compare(a.Flavour, b.Flavour),
