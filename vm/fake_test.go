@@ -20,6 +20,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Args[0] == "/init" {
+		guestInit()
+	}
 	if os.Getenv(orphanEnv) != "" {
 		startOrphan()
 	}

@@ -34,7 +34,7 @@ func realKernels(t *testing.T) []string {
 
 var initOnce = sync.OnceValues(buildInit)
 
-// testInitrd is an initramfs with testdata/init as PID 1.
+// testInitrd is an initramfs with this test binary as PID 1.
 func testInitrd(t *testing.T) string {
 	t.Helper()
 	archive, err := initOnce()
@@ -55,7 +55,7 @@ func buildInit() ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	binary := filepath.Join(dir, "init")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "./testdata/init")
+	build := exec.Command("go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {

@@ -30,7 +30,7 @@ const kernelsEnv = "MODMATRIX_TEST_KERNELS"
 var contract = []struct {
 	name   string
 	script string   // of the fake's guest
-	act    string   // the same, in the words of vm/testdata/init
+	act    string   // the same, in the words of the init of vm's tests
 	args   []string // beyond the usual ones
 	do     []string // commands of the monitor, or signals
 	want   string
@@ -236,12 +236,12 @@ func status(answer json.RawMessage) string {
 	return s.Status
 }
 
-// buildInitrd is an initramfs with vm/testdata/init as PID 1.
+// buildInitrd is an initramfs with the test binary of vm as PID 1.
 func buildInitrd(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "init")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "../testdata/init")
+	build := exec.Command("go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", binary, "..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

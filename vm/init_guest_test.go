@@ -1,5 +1,4 @@
-// Command init is PID 1 of the guests that vm's tests boot: it does what "act=" on the kernel's command line says.
-package main
+package vm_test
 
 import (
 	"bufio"
@@ -13,7 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func main() {
+// guestInit is PID 1 of the guests that these tests boot, in which the test binary is /init: it does what "act=" on the kernel's
+// command line says.
+func guestInit() {
 	for _, dir := range []string{"/dev", "/proc", "/sys"} {
 		os.MkdirAll(dir, 0o755)
 	}
