@@ -2,7 +2,7 @@ package main
 
 import (
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
@@ -10,13 +10,11 @@ import (
 
 // busy is a line on the terminal that says what goes on, where that takes long enough to be asked about.
 type busy struct {
-	out   io.Writer // nil: nobody reads it
+	out   io.Writer
 	width int
-
-	mu    sync.Mutex
-	text  string
-	shown bool
-	timer *time.Timer
+	since time.Time
+	text  atomic.Value // string
+	stop  func()
 }
 
 // busyAfter is how long a command may be silent on a terminal.
@@ -24,44 +22,25 @@ const busyAfter = time.Second
 
 // busyWith begins; done must be called before anything else is written.
 func (a *app) busyWith(text string) *busy {
-	b := &busy{text: text}
+	b := &busy{out: io.Discard, since: time.Now(), stop: func() {}}
+	b.with(text)
 	if width, _, ok := terminal(a.Stderr.file); ok && !a.quiet && !a.verbose && !a.json {
 		b.out, b.width = a.Stderr, width
-		b.timer = time.AfterFunc(busyAfter, b.show)
+		b.stop = every(redraw, b.draw)
 	}
 	return b
 }
 
-func (b *busy) show() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.shown = b.timer != nil
-	b.draw()
-}
-
-func (b *busy) draw() {
-	if b.shown {
-		_, _ = io.WriteString(b.out, "\r"+ansi.EraseLineRight+ansi.Truncate(b.text+" …", b.width-1, "…"))
-	}
-}
-
 // with says what goes on now.
-func (b *busy) with(text string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.text = text
-	b.draw()
+func (b *busy) with(text string) { b.text.Store(text) }
+
+func (b *busy) draw(now time.Time) {
+	if now.Sub(b.since) >= busyAfter {
+		_, _ = io.WriteString(b.out, "\r"+ansi.EraseLineRight+ansi.Truncate(b.text.Load().(string)+" …", b.width-1, "…"))
+	}
 }
 
 func (b *busy) done() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.timer != nil {
-		b.timer.Stop()
-		b.timer = nil
-	}
-	if b.shown {
-		b.shown = false
-		_, _ = io.WriteString(b.out, "\r"+ansi.EraseLineRight)
-	}
+	b.stop()
+	_, _ = io.WriteString(b.out, "\r"+ansi.EraseLineRight)
 }

@@ -41,15 +41,15 @@ func TestLiveViewLeavesOnlyNoticesBehind(t *testing.T) {
 // A line says what goes on, once it goes on for long, and is gone when it is over.
 func TestWhatIsBusySaysSo(t *testing.T) {
 	var out bytes.Buffer
-	b := &busy{out: &out, width: 24, text: "looking", timer: time.NewTimer(time.Hour)}
+	b := &busy{out: &out, width: 24, since: time.Now(), stop: func() {}}
 	b.with("reading entry 1")
+	b.draw(b.since.Add(busyAfter - 1))
 	if out.Len() > 0 {
 		t.Errorf("too early: %q", &out)
 	}
-	b.show()
+	b.draw(b.since.Add(busyAfter))
 	b.with("reading entry 2: trees, 6.1")
-	b.done()
-	b.show()
+	b.draw(b.since.Add(busyAfter + redraw))
 	b.done()
 	if got, want := out.String(), "\r\x1b[Kreading entry 1 …\r\x1b[Kreading entry 2: trees…\r\x1b[K"; got != want {
 		t.Errorf("got %q, want %q", got, want)
