@@ -29,7 +29,7 @@ func checkGiven(module *suites.KernelModule) int {
 		shown, err := module.Param(name)
 		Expect(err).NotTo(HaveOccurred())
 		kind := typeOf(planned, name)
-		same, known := suites.SameParam(kind, value, shown)
+		same, known := sameParam(kind, value, shown)
 		if !known {
 			note(module, "%s is of type %q, and only the module knows how to show it", name, kind)
 			continue
@@ -80,7 +80,7 @@ func typedParam() (*suites.KernelModule, wire.Param) {
 		planned, err := module.Planned()
 		Expect(err).NotTo(HaveOccurred())
 		for _, param := range planned.Declared {
-			if suites.ParamRefusesWords(param.Type) {
+			if refusesWords(param.Type) {
 				return module, param
 			}
 		}

@@ -1,4 +1,4 @@
-package suites
+package lifecycle
 
 import (
 	"testing"
@@ -36,13 +36,13 @@ func TestSameParam(t *testing.T) {
 		{"", "1", "1", false, false},
 		{"mac", "1", "1", false, false},
 	} {
-		same, known := SameParam(c.kind, c.given, c.shown)
+		same, known := sameParam(c.kind, c.given, c.shown)
 		if same != c.same || known != c.known {
 			t.Errorf("%s %q and %q: got %v, %v; want %v, %v", c.kind, c.given, c.shown, same, known, c.same, c.known)
 		}
 	}
 	for kind, want := range map[string]bool{"int": true, "array of bool": true, "charp": false, "": false, "bint": false} {
-		if ParamRefusesWords(kind) != want {
+		if refusesWords(kind) != want {
 			t.Errorf("refuses words: %q is %v", kind, !want)
 		}
 	}

@@ -1,4 +1,4 @@
-package suites
+package lifecycle
 
 import (
 	"slices"
@@ -15,16 +15,16 @@ var (
 
 const arrayType = "array of "
 
-// ParamRefusesWords says whether a parameter of that type cannot be a word like "garbage": the kernel then refuses to load
+// refusesWords says whether a parameter of that type cannot be a word like "garbage": the kernel then refuses to load
 // the module with EINVAL before any of its code runs.
-func ParamRefusesWords(kind string) bool {
+func refusesWords(kind string) bool {
 	kind = strings.TrimPrefix(kind, arrayType)
 	return slices.Contains(numberTypes, kind) || slices.Contains(boolTypes, kind)
 }
 
-// SameParam says whether shown, as read from sysfs, is the value given to a parameter of that type: 0x10 and 16 are the
+// sameParam says whether shown, as read from sysfs, is the value given to a parameter of that type: 0x10 and 16 are the
 // same number, 1 and Y the same bool. known is false for types that only their module knows.
-func SameParam(kind, given, shown string) (same, known bool) {
+func sameParam(kind, given, shown string) (same, known bool) {
 	given = unquote(given)
 	element, isArray := strings.CutPrefix(kind, arrayType)
 	if !isArray {
