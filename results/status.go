@@ -1,6 +1,11 @@
 package results
 
-import "slices"
+import (
+	"cmp"
+	_ "embed"
+	"slices"
+	"strings"
+)
 
 // Status is the verdict on one cell, in KCIDB's words (kcidb_io/schema/v05_00.py).
 // The zero value is invalid: a cell that nobody judged has no status, and is never a pass.
@@ -82,10 +87,20 @@ const (
 	CodeInTree           Code = "in-tree"           // the target already carries the module
 )
 
+//go:embed codes.txt
+var codeList string
+
 // Codes lists every code, in the order of their constants, for validation and documentation.
-var Codes = []Code{
-	CodeBuildError, CodeModpostError, CodeKoMissing, CodeVermagicMismatch, CodeLoadRefused, CodeOops, CodePanic,
-	CodeHang, CodeWarn, CodeSanitizer, CodeLockdep, CodeLeak, CodeTaint, CodeSpecFailed, CodeSpecMissing,
-	CodeUnloadFailed, CodeReset, CodeTimeout, CodeBootFailed, CodeInfra, CodeInterrupted, CodeExcluded,
-	CodeConfigMissing, CodeInTree,
+var Codes, meanings = parseCodes()
+
+func parseCodes() (codes []Code, meanings map[Code]string) {
+	meanings = map[Code]string{}
+	for line := range strings.Lines(codeList) {
+		code, meaning, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		codes, meanings[Code(code)] = append(codes, Code(code)), meaning
+	}
+	return codes, meanings
 }
+
+// Meaning says in words what c stands for: the row of the table of judgement.
+func (c Code) Meaning() string { return cmp.Or(meanings[c], "code "+string(c)) }

@@ -31,7 +31,7 @@ func vocabulary() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Statuses, the worst first: %s.\nStages, in order: %s.\nCodes:\n", strings.Trim(fmt.Sprint(results.Statuses), "[]"), strings.Trim(fmt.Sprint(results.Stages), "[]"))
 	for _, c := range results.Codes {
-		fmt.Fprintf(&text, "  %-18s %s\n", c, explain.Meaning(c))
+		fmt.Fprintf(&text, "  %-18s %s\n", c, c.Meaning())
 	}
 	return strings.TrimSpace(text.String())
 }
