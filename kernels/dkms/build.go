@@ -67,7 +67,7 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 func (c *Conf) recipe(jobs int) kbuild.Recipe {
 	p, f := c.pkg, c.target
 	kept := kernels.Mount{Link: keptModules, Guest: path.Join(dkmsTree, p.Name, p.Version, f.release, f.arch)}
-	r := kbuild.Recipe{At: p.build(), Mounts: append(p.mounts(), kept), Modules: c.Files()}
+	r := kbuild.Recipe{At: p.build(), Beside: p.source(), Mounts: append(p.mounts(), kept), Modules: c.Files()}
 	step := func(name, how, line string, modules ...string) kbuild.Step {
 		command := []string{"bash", "-c", stepScript, "dkms", how, line, f.release, f.arch, p.Name, p.Version}
 		return kbuild.Step{Name: name, Shown: line, Command: append(command, modules...)}

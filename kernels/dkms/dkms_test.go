@@ -114,12 +114,20 @@ func TestBuild(t *testing.T) {
 			"post*": "#!/bin/sh -e\ncp hello.bin $1/more\ncd $1/module\necho kept *"}, []string{"kept Module.symvers hi.ko"}, ""},
 		"the source is there": {map[string]string{"dkms.conf": goodConf + "MAKE='cp /usr/src/hello-1.0/hello.bin hello.ko; touch /usr/src/hello-1.0/x; cat /var/lib/dkms/hello/1.0/source/note'\n",
 			"note": "a note\n"}, []string{"a note"}, ""},
+		"the source is a copy": {map[string]string{"dkms.conf": goodConf + "PRE_BUILD=pre\nMAKE='cp hello.bin hello.ko; cat $source_tree/hello-1.0/note'\n",
+			"pre*": "#!/bin/sh -e\ncd /usr/src/hello-1.0\necho mine >note\ntouch new\nmkdir d; chmod 0 d", "note": "a note\n"}, []string{"mine"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.files["hello.bin"] = hello(t)
-			a, log, err := build(t, source(t, test.files))
+			dir := source(t, test.files)
+			a, log, err := build(t, dir)
 			if err != nil {
 				t.Fatal(err)
+			}
+			for name, text := range test.files {
+				if now, _ := os.ReadFile(filepath.Join(dir, strings.TrimSuffix(name, "*"))); string(now) != text {
+					t.Errorf("the build changed %s in the source", name)
+				}
 			}
 			if len(a.Modules) != 1 || a.Modules[0].Name != "hello" || strings.Join(a.Notes, "|") != test.notes {
 				t.Errorf("artifact %+v", a)

@@ -32,12 +32,14 @@ type Request struct {
 	Source  string    // host folder with a Makefile or Kbuild; never written to
 	Folder  string    // the one with the Makefile or Kbuild inside Source, e.g. "src"; empty for Source itself
 	Exclude []string  // names at the top of Source that are no part of it, e.g. an output folder
-	Dir     string    // an empty host folder for the private copy of the source; the caller's to keep or remove
+	Dir     string    // an empty host folder for private copies of the source; the caller's to keep or remove
 	Make    []string  // further NAME=VALUE arguments of make
 	Jobs    int       // of make; zero means one
 	Log     io.Writer // everything make says, between a header and a footer; nil for nowhere
 	Recipe  *Recipe   // nil: the kernel's build system decides; else Folder says nothing, and Make is passed to every make
 	Symbols []string  // host paths of the Module.symvers of external modules that this one builds upon
+
+	beside string // host folder of the copy that Recipe.Beside asks for
 }
 
 // Artifact is what a build that succeeded made.
@@ -57,6 +59,9 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	start := time.Now()
 	if err := r.check(); err != nil {
 		return nil, err
+	}
+	if r.Recipe != nil && r.Recipe.Beside != "" {
+		r.Dir, r.beside = filepath.Join(r.Dir, "build"), filepath.Join(r.Dir, "source")
 	}
 	log := newLog(r.Log)
 	log.at, log.kdir, log.release = r.sandbox().at(), r.Tree.KDIR, r.Tree.Target.Release
@@ -81,10 +86,7 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 	if _, err := v.Find(path.Join(r.Tree.KDIR, "Makefile")); err != nil {
 		return nil, fmt.Errorf("find kernel build directory of %s: %w", r.Tree.Target.Release, err)
 	}
-	if err := sandbox.CheckDisk(r.Dir); err != nil {
-		return nil, err
-	}
-	if err := copySource(ctx, r.Source, r.Dir, r.Exclude, r.Recipe != nil); err != nil {
+	if err := r.copy(ctx); err != nil {
 		return nil, err
 	}
 	recipe := r.Recipe
@@ -109,6 +111,26 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 		}
 	}
 	return modules, nil
+}
+
+// copy makes the private copies of the source.
+func (r Request) copy(ctx context.Context) error {
+	copies := []string{r.Dir}
+	if r.beside != "" {
+		copies = append(copies, r.beside)
+	}
+	for _, to := range copies {
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			return fmt.Errorf("make build folder: %w", err)
+		}
+		if err := sandbox.CheckDisk(to); err != nil {
+			return err
+		}
+		if err := copySource(ctx, r.Source, to, r.Exclude, r.Recipe != nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func kernelSteps(r Request, v *sandbox.View) []Step {

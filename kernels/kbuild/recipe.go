@@ -29,6 +29,7 @@ const (
 // on it and takes the modules that modules.order lists.
 type Recipe struct {
 	At      string          // where the copy of the source stands in the sandbox, absolute; empty: where every other build stands
+	Beside  string          // a mount of the source, absolute: a second copy stands there, and may be written to; empty: none is made
 	Mounts  []kernels.Mount // read-only ones, besides the tree's
 	Steps   []Step          // in order; the first that fails ends it
 	Modules []string        // the .ko files, relative to At, that must be there after Steps; each once
@@ -45,11 +46,12 @@ type Step struct {
 
 // Sandbox is where a stranger's code runs: in the root of a tree, without network and without the host's files.
 type Sandbox struct {
-	Tree   *kernels.Tree
-	Dir    string          // the one host folder that it may write to
-	At     string          // where that stands inside, absolute; empty: /build
-	Mounts []kernels.Mount // read-only ones, besides the tree's
-	Env    [][2]string     // besides what every build knows of where it runs
+	Tree     *kernels.Tree
+	Dir      string          // the host folder that it may write to
+	At       string          // where that stands inside, absolute; empty: /build
+	Mounts   []kernels.Mount // read-only ones, besides the tree's
+	Writable []kernels.Mount // further host folders that it may write to, each over a mount
+	Env      [][2]string     // besides what every build knows of where it runs
 }
 
 // environment is what a build knows of where it runs (Linux Documentation/kbuild/reproducible-builds.rst).
@@ -62,7 +64,8 @@ var environment = [][2]string{
 
 // Run runs a command, as sandbox.Box.Run does.
 func (s Sandbox) Run(ctx context.Context, out io.Writer, command ...string) (int, error) {
-	box := sandbox.Box{Root: s.Tree.Root, Mounts: slices.Concat(s.Tree.Mounts, s.Mounts), Dir: s.Dir, At: s.At, Env: slices.Concat(environment, s.Env)}
+	box := sandbox.Box{Root: s.Tree.Root, Mounts: slices.Concat(s.Tree.Mounts, s.Mounts), Dir: s.Dir, At: s.At, Writable: s.Writable,
+		Env: slices.Concat(environment, s.Env)}
 	return box.Run(ctx, out, command...)
 }
 
@@ -74,6 +77,9 @@ func (r Request) sandbox() Sandbox {
 	s := Sandbox{Tree: r.Tree, Dir: r.Dir}
 	if r.Recipe != nil {
 		s.At, s.Mounts = r.Recipe.At, slices.Clone(r.Recipe.Mounts)
+	}
+	if r.beside != "" {
+		s.Writable = []kernels.Mount{{Host: r.beside, Guest: r.Recipe.Beside}}
 	}
 	var names []string
 	for i, host := range r.Symbols {
@@ -96,7 +102,7 @@ func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) 
 	log.begin(cmp.Or(step.Shown, results.ShellLine(step.Command...)))
 	exit, err := s.Run(ctx, log, step.Command...)
 	log.flush()
-	reclaim(r.Dir)
+	r.reclaim()
 	if err != nil {
 		return fmt.Errorf("build for %s: %w%s", r.Tree.Target.Release, err, log.sandboxSaid())
 	}
@@ -146,8 +152,15 @@ func Find(tree *kernels.Tree, guest string) (string, bool) {
 	return host, err == nil
 }
 
-// reclaim gives back the right to remove dir: a build may have taken it from folders in there. Where that fails, removing
-// it will, and say so.
+// reclaim gives back the right to remove what a build wrote to: it may have taken it from folders in there. Where that fails,
+// removing it will, and say so.
+func (r Request) reclaim() {
+	reclaim(r.Dir)
+	if r.beside != "" {
+		reclaim(r.beside)
+	}
+}
+
 func reclaim(dir string) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

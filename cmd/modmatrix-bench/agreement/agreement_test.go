@@ -175,6 +175,7 @@ mkdir -p "$build" "/var/lib/dkms/$3/$5/$7/x86_64/module" || exit 98
 . /etc/dkms/framework.conf || exit 97
 echo "foo.c:1: error: $answer" >"$build/make.log"
 touch "/var/lib/dkms/$3/$5/$7/x86_64/module/foo.ko.xz"
+touch "/usr/src/$3-$5/written" || exit 3
 exit "$(cat "/usr/src/$3-$5/exit")"
 `
 

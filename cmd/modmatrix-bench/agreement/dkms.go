@@ -49,7 +49,7 @@ const (
 )
 
 func (c *comparison) askDKMS(ctx context.Context, s subject, tree *kernels.Tree) (Side, error) {
-	return c.once(ctx, "dkms", []string{"dkms v2", s.deb.SHA256, c.tool.SHA256}, s, tree, c.runDKMS)
+	return c.once(ctx, "dkms", []string{"dkms v3", s.deb.SHA256, c.tool.SHA256}, s, tree, c.runDKMS)
 }
 
 // runDKMS runs the real `dkms build` as a package's postinst does, in the sandbox that a run builds in.
@@ -63,7 +63,13 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *k
 		return Side{}, err
 	}
 	defer store.RemoveTree(state)
-	box := kbuild.Sandbox{Tree: tree, Dir: state, At: dkmsTree, Mounts: c.dkmsMounts(s.deb)}
+	mounts, sources := c.dkmsMounts(s.deb)
+	writable, err := copies(filepath.Join(dir, "usr-src"), sources)
+	if err != nil {
+		return Side{}, err
+	}
+	defer store.RemoveTree(filepath.Join(dir, "usr-src"))
+	box := kbuild.Sandbox{Tree: tree, Dir: state, At: dkmsTree, Mounts: append(mounts, sources...), Writable: writable}
 	var output bytes.Buffer
 	began := time.Now()
 	exit, err := box.Run(ctx, &output, "bash", "-c", `umask 022; exec bash /usr/sbin/dkms "$@"`, "dkms",
@@ -84,17 +90,29 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *k
 }
 
 // dkmsMounts puts dkms and the source of the package where their packages have them.
-func (c *comparison) dkmsMounts(deb *debian.Deb) []kernels.Mount {
-	mounts := []kernels.Mount{
+func (c *comparison) dkmsMounts(deb *debian.Deb) (tool, sources []kernels.Mount) {
+	tool = []kernels.Mount{
 		{Host: filepath.Join(c.tool.Dir, "usr/sbin/dkms"), Guest: "/usr/sbin/dkms"},
 		{Host: filepath.Join(c.tool.Dir, "etc/dkms"), Guest: "/etc/dkms"},
 	}
 	confs, _ := filepath.Glob(filepath.Join(deb.Dir, "usr/src/*", dkms.ConfName))
 	for _, conf := range confs {
 		source := filepath.Dir(conf)
-		mounts = append(mounts, kernels.Mount{Host: source, Guest: path.Join("/usr/src", filepath.Base(source))})
+		sources = append(sources, kernels.Mount{Host: source, Guest: path.Join("/usr/src", filepath.Base(source))})
 	}
-	return mounts
+	return tool, sources
+}
+
+// copies makes below dir what a package's scripts may write to: root could, in the sources as they are installed.
+func copies(dir string, sources []kernels.Mount) (writable []kernels.Mount, err error) {
+	for _, m := range sources {
+		to := filepath.Join(dir, path.Base(m.Guest))
+		if err := os.CopyFS(to, os.DirFS(m.Host)); err != nil {
+			return nil, fmt.Errorf("copy source of the package: %w", err)
+		}
+		writable = append(writable, kernels.Mount{Host: to, Guest: m.Guest})
+	}
+	return writable, nil
 }
 
 // identity is the name and version that the package's postinst calls dkms with.
