@@ -76,10 +76,11 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 			return in, asUsage(err, path)
 		}
 		if i == 0 {
+			pkg.Files.Exclude = notSource(spec)
 			in.module = pkg
 			continue
 		}
-		digest, err := pkg.Digest(ctx, nil)
+		digest, err := pkg.Files.Digest(ctx)
 		if err != nil {
 			return in, asUsage(err, path)
 		}
@@ -101,9 +102,9 @@ func asUsage(err error, given string) error {
 }
 
 // about is what results.json says of the module before anything is built.
-func (in intake) about(ctx context.Context, spec Spec) (results.Module, error) {
+func (in intake) about(ctx context.Context) (results.Module, error) {
 	pkg := in.module
-	digest, err := pkg.Digest(ctx, notSource(spec))
+	digest, err := pkg.Files.Digest(ctx)
 	if err != nil {
 		return results.Module{}, &UsageError{err}
 	}

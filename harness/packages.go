@@ -42,13 +42,12 @@ func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(
 
 // compileModule builds pkg in dir the way it wants to be built. conf is what its dkms.conf says, or nil.
 func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols []string, log io.Writer) (*kbuild.Artifact, error) {
-	exclude := notSource(bd.plan.Spec)
 	if pkg.HasConf {
 		own := *pkg // evaluating it may teach it its name, and another target evaluates it at the same time
-		return bd.h.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Exclude: exclude, Dir: dir, Make: bd.plan.Spec.Make,
+		return bd.h.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Dir: dir, Make: bd.plan.Spec.Make,
 			Jobs: 2, Symbols: symbols, Log: log})
 	}
-	return bd.h.make(ctx, kbuild.Request{Tree: tree, Source: pkg.Source, Exclude: exclude, Dir: dir, Make: bd.plan.Spec.Make,
+	return bd.h.make(ctx, kbuild.Request{Tree: tree, Source: pkg.Files, Dir: dir, Make: bd.plan.Spec.Make,
 		Jobs: 2, Symbols: symbols, Log: log})
 }
 

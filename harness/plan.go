@@ -110,7 +110,7 @@ func (h *Harness) PlanModule(ctx context.Context, spec Spec) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Spec: spec.WithDefaults(), in: in}
-	if p.Module, err = in.about(ctx, spec); err == nil {
+	if p.Module, err = in.about(ctx); err == nil {
 		p.Suites, err = findSuites(spec.Suites)
 	}
 	if err != nil {

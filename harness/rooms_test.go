@@ -110,7 +110,7 @@ func builtZoo(t *testing.T, tree *kernels.Tree, names ...string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		made, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: source, Dir: t.TempDir()})
+		made, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: kbuild.Source{Top: source}, Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}

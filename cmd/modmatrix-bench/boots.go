@@ -74,7 +74,7 @@ func (b *bench) ourMake(ctx context.Context, r *rig) (float64, error) {
 	}
 	defer os.RemoveAll(dir)
 	began := time.Now()
-	_, err = kbuild.Build(ctx, kbuild.Request{Tree: r.tree, Source: b.driver, Dir: dir, Jobs: 2, Log: io.Discard})
+	_, err = kbuild.Build(ctx, kbuild.Request{Tree: r.tree, Source: kbuild.Source{Top: b.driver}, Dir: dir, Jobs: 2, Log: io.Discard})
 	return time.Since(began).Seconds(), err
 }
 
@@ -88,7 +88,7 @@ func (b *bench) bareMake(ctx context.Context, r *rig, jobs int) (float64, error)
 		return 0, err
 	}
 	var log bytes.Buffer
-	took, err := kbuild.BareMake(ctx, kbuild.Request{Tree: r.tree, Source: b.driver, Dir: dir, Jobs: jobs, Log: &log})
+	took, err := kbuild.BareMake(ctx, kbuild.Request{Tree: r.tree, Source: kbuild.Source{Top: b.driver}, Dir: dir, Jobs: jobs, Log: &log})
 	if err != nil {
 		return 0, fmt.Errorf("%w\n%s", err, log.Bytes())
 	}

@@ -113,7 +113,7 @@ func (b *bench) makeRigs(ctx context.Context, targets []kernels.Target) error {
 		if err := os.MkdirAll(build, 0o755); err != nil {
 			return err
 		}
-		art, err := kbuild.Build(ctx, kbuild.Request{Tree: tree, Source: b.driver, Dir: build, Jobs: 2})
+		art, err := kbuild.Build(ctx, kbuild.Request{Tree: tree, Source: kbuild.Source{Top: b.driver}, Dir: build, Jobs: 2})
 		if err != nil {
 			return fmt.Errorf("build the driver for %s: %w", t.Release, err)
 		}

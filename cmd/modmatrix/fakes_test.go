@@ -98,7 +98,7 @@ func (archive) Fetch(_ context.Context, t kernels.Target, report func(kernels.Pr
 // newer ones, or it signals this process, once ("SIGNAL stop", or "SIGNAL deaf once", which listens to
 // nobody) or twice ("SIGNAL deaf").
 func fakeBuild(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
-	text, _ := os.ReadFile(filepath.Join(r.Source, "compiler"))
+	text, _ := os.ReadFile(filepath.Join(r.Top, "compiler"))
 	words := append(strings.SplitN(strings.TrimSpace(string(text)), " ", 3), "", "", "")
 	signals := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP, "SIGTERM": syscall.SIGTERM}
 	switch sig, ok := signals[words[0]]; {

@@ -173,7 +173,7 @@ func (f *fixture) build(_ context.Context, r kbuild.Request) (*kbuild.Artifact, 
 	if f.breaks(minor) {
 		return nil, &kbuild.Error{Code: results.CodeBuildError, Reason: "fifo.c:1: implicit declaration of function 'gone'"}
 	}
-	kbuildFile, err := os.ReadFile(filepath.Join(r.Source, "Kbuild"))
+	kbuildFile, err := os.ReadFile(filepath.Join(r.Top, "Kbuild"))
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func TestRealTreeIsBuiltAgainst(t *testing.T) {
 	write(t, filepath.Join(module, "Kbuild"), "obj-m := hello.o\n")
 	write(t, filepath.Join(module, "hello.c"), "#include <linux/module.h>\nMODULE_LICENSE(\"GPL\");\n")
 	var log bytes.Buffer
-	a, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: module, Dir: t.TempDir(), Log: &log})
+	a, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: kbuild.Source{Top: module}, Dir: t.TempDir(), Log: &log})
 	if err != nil || len(a.Modules) != 1 || a.Modules[0].Release() != tree.Target.Release {
 		t.Errorf("%v\n%s", err, log.String())
 	}

@@ -27,7 +27,6 @@ type Request struct {
 	Tree    *kernels.Tree
 	Package *Package
 	Conf    *Conf     // what Package.Evaluate said for Tree; nil: it is asked
-	Exclude []string  // names at the top of a Folder's source that are no part of it, e.g. an output folder
 	Dir     string    // an empty host folder for the private copy of the source; the caller's to keep or remove
 	Make    []string  // further NAME=VALUE that is passed to every make
 	Jobs    int       // of make; zero means one
@@ -55,12 +54,12 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 		return nil, err
 	}
 	recipe := conf.recipe(r.Jobs)
-	a, err := kbuild.Build(ctx, kbuild.Request{Tree: r.Tree, Source: r.Package.Source, Exclude: r.Exclude, Dir: r.Dir,
+	a, err := kbuild.Build(ctx, kbuild.Request{Tree: r.Tree, Source: r.Package.Files, Dir: r.Dir,
 		Make: r.Make, Jobs: r.Jobs, Log: r.Log, Symbols: r.Symbols, Recipe: &recipe})
 	if err != nil {
 		return nil, r.Package.blame(asSkip(err), r.Tree)
 	}
-	a.Notes = slices.Concat(r.Package.Notes, conf.Notes, conf.scriptNotes(r.Package.Source), r.Package.lackNotes(r.Tree))
+	a.Notes = slices.Concat(r.Package.Notes, a.Notes, conf.Notes, conf.scriptNotes(r.Package.Source), r.Package.lackNotes(r.Tree))
 	return a, nil
 }
 

@@ -46,11 +46,12 @@ const (
 // Package is a module's source as it was found. The zero value is none. It may be used for several targets at once.
 type Package struct {
 	Kind     Kind
-	Source   string // host folder with the source; in place for a Folder, else below the work folder given to Open
-	HasConf  bool   // Source has a dkms.conf; else it is a Kbuild folder, and kernels/kbuild builds it alone
-	Name     string // as dkms knows it: PACKAGE_NAME; empty where only evaluating dkms.conf shows
-	Version  string // PACKAGE_VERSION, likewise
-	Revision string // of a Git: the commit
+	Source   string        // host folder with the source; in place for a Folder, else below the work folder given to Open
+	Files    kbuild.Source // what a build copies; Source alone until Gather finds what else belongs to it
+	HasConf  bool          // Source has a dkms.conf; else it is a Kbuild folder, and kernels/kbuild builds it alone
+	Name     string        // as dkms knows it: PACKAGE_NAME; empty where only evaluating dkms.conf shows
+	Version  string        // PACKAGE_VERSION, likewise
+	Revision string        // of a Git: the commit
 	Notes    []string
 	Needs    []string // what the package of Debian depends on besides dkms and kernels, one relation each, as deb-control(5) has them
 
@@ -67,15 +68,6 @@ var placeholder = regexp.MustCompile(`^(?:#MODULE_VERSION#|@[A-Za-z_]+@|__[A-Z_]
 // source is where dkms keeps the package's source in the sandbox, and build, where it builds it.
 func (p *Package) source() string { return path.Join(sourceTree, p.Name+"-"+p.Version) }
 func (p *Package) build() string  { return path.Join(dkmsTree, p.Name, p.Version, "build") }
-
-// Digest is "sha256:…" over what a build of the package depends on: paths, contents, link targets and whether a file may be
-// executed, less the names in exclude at the top. An error is as kbuild.SourceDigest has it.
-func (p *Package) Digest(ctx context.Context, exclude []string) (string, error) {
-	if p.HasConf {
-		return kbuild.PackageDigest(ctx, p.Source, exclude)
-	}
-	return kbuild.SourceDigest(ctx, p.Source, exclude)
-}
 
 // SkipError says that a package does not want to be built for a target, by its own word. dkms ends with exit code 77 there.
 type SkipError struct {
@@ -129,7 +121,7 @@ func Open(ctx context.Context, path, work string) (*Package, error) {
 
 // look learns what the source that was found is, and refuses what holds no module. Errors name what was given.
 func (p *Package) look(given, work string) (*Package, error) {
-	p.work = work
+	p.work, p.Files = work, kbuild.Source{Top: p.Source}
 	err := p.identify()
 	if err == nil && p.Kind != Deb {
 		err = p.learnNeeds()

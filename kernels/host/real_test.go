@@ -84,7 +84,7 @@ func builds(t *testing.T, release string) {
 		write(t, filepath.Join(dir, name), text)
 	}
 	var log bytes.Buffer
-	a, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: dir, Dir: t.TempDir(), Log: &log})
+	a, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: kbuild.Source{Top: dir}, Dir: t.TempDir(), Log: &log})
 	if err != nil || len(a.Modules) != 1 || a.Modules[0].Release() != release {
 		t.Errorf("%v\n%s", err, log.String())
 	}

@@ -33,7 +33,7 @@ func BenchmarkBuild(b *testing.B) {
 			var ours, bare, outside time.Duration
 			for b.Loop() {
 				start, startCPU := time.Now(), cpu(b)
-				if _, err := Build(b.Context(), Request{Tree: tree, Source: dir, Dir: b.TempDir(), Jobs: 2}); err != nil {
+				if _, err := Build(b.Context(), Request{Tree: tree, Source: Source{Top: dir}, Dir: b.TempDir(), Jobs: 2}); err != nil {
 					b.Fatal(err)
 				}
 				ours, outside = ours+time.Since(start), outside+cpu(b)-startCPU
@@ -65,7 +65,7 @@ func bareMake(tb testing.TB, tree *kernels.Tree, dir string) time.Duration {
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		tb.Fatal(err)
 	}
-	elapsed, err := BareMake(tb.Context(), Request{Tree: tree, Source: dir, Dir: copied, Jobs: 2, Log: tb.Output()})
+	elapsed, err := BareMake(tb.Context(), Request{Tree: tree, Source: Source{Top: dir}, Dir: copied, Jobs: 2, Log: tb.Output()})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -29,9 +29,7 @@ import (
 // Request says what to build. It is plain data but for Log.
 type Request struct {
 	Tree    *kernels.Tree
-	Source  string    // host folder with a Makefile or Kbuild; never written to
-	Folder  string    // the one with the Makefile or Kbuild inside Source, e.g. "src"; empty for Source itself
-	Exclude []string  // names at the top of Source that are no part of it, e.g. an output folder
+	Source            // what is copied and built
 	Dir     string    // an empty host folder for private copies of the source; the caller's to keep or remove
 	Make    []string  // further NAME=VALUE arguments of make
 	Jobs    int       // of make; zero means one
@@ -67,6 +65,7 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	log.at, log.kdir, log.release = r.sandbox().at(), r.Tree.KDIR, r.Tree.Target.Release
 	log.header(r.Tree)
 	modules, err := build(ctx, r, log)
+	err = missed(err, log.strays, r.Top)
 	elapsed := time.Since(start)
 	if logErr := log.footer(err, elapsed); logErr != nil && err == nil {
 		err = fmt.Errorf("write build log: %w", logErr)
@@ -74,7 +73,7 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Artifact{Modules: modules, Symvers: findSymvers(r.Dir, r.folders()), Elapsed: elapsed}, nil
+	return &Artifact{Modules: modules, Symvers: findSymvers(r.Dir, r.folders()), Notes: straysNote(log.strays), Elapsed: elapsed}, nil
 }
 
 func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
@@ -86,7 +85,7 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 	if _, err := v.Find(path.Join(r.Tree.KDIR, "Makefile")); err != nil {
 		return nil, fmt.Errorf("find kernel build directory of %s: %w", r.Tree.Target.Release, err)
 	}
-	if err := r.copy(ctx); err != nil {
+	if log.strays, err = r.copy(ctx); err != nil {
 		return nil, err
 	}
 	recipe := r.Recipe
@@ -114,23 +113,23 @@ func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
 }
 
 // copy makes the private copies of the source.
-func (r Request) copy(ctx context.Context) error {
+func (r Request) copy(ctx context.Context) (strays []stray, err error) {
 	copies := []string{r.Dir}
 	if r.beside != "" {
 		copies = append(copies, r.beside)
 	}
 	for _, to := range copies {
 		if err := os.MkdirAll(to, 0o755); err != nil {
-			return fmt.Errorf("make build folder: %w", err)
+			return nil, fmt.Errorf("make build folder: %w", err)
 		}
 		if err := sandbox.CheckDisk(to); err != nil {
-			return err
+			return nil, err
 		}
-		if err := copySource(ctx, r.Source, to, r.Exclude, r.Recipe != nil); err != nil {
-			return err
+		if strays, err = r.copyTo(ctx, to); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return strays, nil
 }
 
 func kernelSteps(r Request, v *sandbox.View) []Step {

@@ -20,7 +20,7 @@ func TestMakeCommand(t *testing.T) {
 		want string
 	}{
 		"plain":  {Request{Tree: &kernels.Tree{KDIR: "/k"}}, "make -C /k M=/build -j1 modules"},
-		"all":    {Request{Tree: &kernels.Tree{KDIR: "/k"}, Jobs: 3, Folder: "src/drv", Make: []string{"A=b c", "CONFIG_X=m"}}, "make -C /k M=/build/src/drv -j3 'A=b c' CONFIG_X=m modules"},
+		"all":    {Request{Tree: &kernels.Tree{KDIR: "/k"}, Jobs: 3, Source: Source{Folder: "src/drv"}, Make: []string{"A=b c", "CONFIG_X=m"}}, "make -C /k M=/build/src/drv -j3 'A=b c' CONFIG_X=m modules"},
 		"clang":  {Request{Tree: &kernels.Tree{KDIR: "/k", Config: clang}}, "make -C /k M=/build -j1 LLVM=1 modules"},
 		"a copy": {Request{Tree: &kernels.Tree{KDIR: "/k"}, Make: make([]string, 0, 9)}, "make -C /k M=/build -j1 modules"},
 	} {

@@ -24,6 +24,7 @@ type buildLog struct {
 	written int64
 	line    []byte // the unfinished one
 	broken  string // bwrap's last word about itself
+	strays  []stray
 }
 
 func newLog(out io.Writer) *buildLog {

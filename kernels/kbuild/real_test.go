@@ -79,7 +79,7 @@ func source(t testing.TB, files map[string]string) string {
 func buildIn(t *testing.T, tree *kernels.Tree, dir string, more ...string) (*Artifact, string, error) {
 	t.Helper()
 	var log bytes.Buffer
-	a, err := Build(t.Context(), Request{Tree: tree, Source: dir, Dir: t.TempDir(), Make: more, Jobs: 2, Log: &log})
+	a, err := Build(t.Context(), Request{Tree: tree, Source: Source{Top: dir}, Dir: t.TempDir(), Make: more, Jobs: 2, Log: &log})
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("error: %v\n%s", err, log.String())

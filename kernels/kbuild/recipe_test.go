@@ -24,7 +24,7 @@ func cook(t *testing.T, dir string, recipe Recipe, scripts ...string) (*Artifact
 		recipe.Modules = []string{"out/hello.ko"}
 	}
 	var log bytes.Buffer
-	a, err := Build(t.Context(), Request{Tree: fakeTree(t), Source: dir, Dir: t.TempDir(), Log: &log, Recipe: &recipe, Make: []string{"A=b c"}})
+	a, err := Build(t.Context(), Request{Tree: fakeTree(t), Source: Source{Top: dir}, Dir: t.TempDir(), Log: &log, Recipe: &recipe, Make: []string{"A=b c"}})
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("error: %v\n%s", err, log.String())
@@ -107,7 +107,7 @@ func TestRequestSymbols(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	_, err := Build(t.Context(), Request{Tree: fakeTree(t), Source: withKO(t, makeHello+`; cat $KBUILD_EXTRA_SYMBOLS`), Dir: t.TempDir(), Log: &log, Symbols: []string{symvers}})
+	_, err := Build(t.Context(), Request{Tree: fakeTree(t), Source: Source{Top: withKO(t, makeHello+`; cat $KBUILD_EXTRA_SYMBOLS`)}, Dir: t.TempDir(), Log: &log, Symbols: []string{symvers}})
 	if err != nil || !strings.Contains(log.String(), "\nother's\n") {
 		t.Errorf("%v\n%s", err, log.String())
 	}

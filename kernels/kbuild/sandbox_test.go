@@ -171,7 +171,7 @@ func TestBuildEnds(t *testing.T) {
 				}
 				return len(p), nil
 			})
-			_, err := Build(ctx, Request{Tree: fakeTree(t), Source: dir, Dir: t.TempDir(), Log: log})
+			_, err := Build(ctx, Request{Tree: fakeTree(t), Source: Source{Top: dir}, Dir: t.TempDir(), Log: log})
 			if fault := new(Error); !errors.Is(err, cause) || errors.As(err, &fault) {
 				t.Errorf("error is %v", err)
 			}
@@ -218,7 +218,7 @@ func TestBuildFlood(t *testing.T) {
 	var size int64
 	log := writerFunc(func(p []byte) (int, error) { size += int64(len(p)); return len(p), nil })
 	_, err := Build(t.Context(), Request{Tree: fakeTree(t), Dir: t.TempDir(), Log: log,
-		Source: withKO(t, "head -c 80M /dev/zero; yes | head -c 20M; echo; echo a.c:1:1: error: after all; exit 1")})
+		Source: Source{Top: withKO(t, "head -c 80M /dev/zero; yes | head -c 20M; echo; echo a.c:1:1: error: after all; exit 1")}})
 	var fault *Error
 	if !errors.As(err, &fault) || fault.Reason != "a.c:1: after all" {
 		t.Errorf("error is %v", err)
@@ -231,7 +231,7 @@ func TestBuildFlood(t *testing.T) {
 // TestBuildLogFull: a log that cannot be written does not look like a module that cannot be built.
 func TestBuildLogFull(t *testing.T) {
 	log := writerFunc(func([]byte) (int, error) { return 0, syscall.ENOSPC })
-	_, err := Build(t.Context(), Request{Tree: fakeTree(t), Source: withKO(t, makeHello), Dir: t.TempDir(), Log: log})
+	_, err := Build(t.Context(), Request{Tree: fakeTree(t), Source: Source{Top: withKO(t, makeHello)}, Dir: t.TempDir(), Log: log})
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "build log") {
 		t.Errorf("error is %v", err)
 	}
@@ -253,18 +253,18 @@ func TestBuildRefuses(t *testing.T) {
 		"make":       {func(r *Request) { r.Make = []string{"clean"} }, `make argument "clean": write NAME=VALUE`},
 		"folder":     {func(r *Request) { r.Folder = "../x" }, "give a plain path inside the source"},
 		"full":       {func(r *Request) { r.Dir = full }, "is not empty"},
-		"no source":  {func(r *Request) { r.Source = "/nonexistent" }, "no such folder"},
+		"no source":  {func(r *Request) { r.Top = "/nonexistent" }, "no such folder"},
 		"own source": {func(r *Request) { r.Dir = filepath.Join(src, "out"); os.Mkdir(r.Dir, 0o755) }, "exclude out"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := Request{Tree: fakeTree(t), Source: src, Dir: t.TempDir()}
+			r := Request{Tree: fakeTree(t), Source: Source{Top: src}, Dir: t.TempDir()}
 			test.change(&r)
 			if _, err := Build(t.Context(), r); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error is %v", err)
 			}
 		})
 	}
-	r := Request{Tree: fakeTree(t), Source: src, Dir: filepath.Join(src, "out"), Exclude: []string{"out"}}
+	r := Request{Tree: fakeTree(t), Source: Source{Top: src, Exclude: []string{"out"}}, Dir: filepath.Join(src, "out")}
 	if _, err := Build(t.Context(), r); err != nil {
 		t.Errorf("excluded build folder: %v", err)
 	}
@@ -277,7 +277,7 @@ func TestBuildFolder(t *testing.T) {
 		"common/hello.bin": string(ko),
 		"drv/build":        "cd /build/drv\ncp ../common/hello.bin hello.ko; echo hello.o >modules.order",
 	})
-	a, err := Build(t.Context(), Request{Tree: fakeTree(t), Source: dir, Folder: "drv", Dir: t.TempDir(), Log: io.Discard})
+	a, err := Build(t.Context(), Request{Tree: fakeTree(t), Source: Source{Top: dir, Folder: "drv"}, Dir: t.TempDir(), Log: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestBuildFolder(t *testing.T) {
 // TestBuildCanBeRemoved: nothing a build does to its folder keeps an ordinary user from removing it.
 func TestBuildCanBeRemoved(t *testing.T) {
 	dir := t.TempDir()
-	_, err := Build(t.Context(), Request{Tree: fakeTree(t), Dir: dir, Source: withKO(t, makeHello+"; mkdir -p a/b; >a/b/c; chmod 0 a/b a")})
+	_, err := Build(t.Context(), Request{Tree: fakeTree(t), Dir: dir, Source: Source{Top: withKO(t, makeHello+"; mkdir -p a/b; >a/b/c; chmod 0 a/b a")}})
 	if err != nil {
 		t.Fatal(err)
 	}

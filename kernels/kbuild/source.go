@@ -1,7 +1,6 @@
 package kbuild
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,15 +8,30 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/modmatrix/modmatrix/kernels"
 )
+
+// Source is what a module is built from: a folder of the host, and what of it is copied for a build.
+type Source struct {
+	Top     string            // the host folder; never written to
+	Folder  string            // the module's, with its Makefile or Kbuild, inside Top, e.g. "drv"; empty for Top itself
+	Parts   []string          // what of Top is copied: folders and files, and the files of a folder alone as "FOLDER/*"; nil: all of it
+	Exclude []string          // names at the top of Folder that are no part of it, e.g. an output folder
+	Omit    []string          // what else is left out: patterns of path.Match for a name anywhere, with a slash for a path inside Folder
+	Tracked map[string]bool   // paths of files below Top that are under version control: part of it whatever they are called
+	Git     map[string]Git    // what stands for the .git of folders below Top, by their paths ("." for Top)
+	Files   map[string]string // further files of the copy: host paths by paths below Top
+}
+
+// Git is a git folder that a build may read.
+type Git struct {
+	Dir    string // the host folder that holds it, and nothing of any configuration
+	Digest string // of what can be read there
+}
 
 // SourceError says what is wrong with a source folder before anything is built, and what to do about it.
 // It is the user's to mend; no kernel has any part in it.
@@ -29,29 +43,6 @@ type SourceError struct {
 
 // Error is one line: what, why, and the cure.
 func (e *SourceError) Error() string { return e.Path + ": " + e.Problem + ": " + e.Cure }
-
-// products are what Kbuild leaves in a source folder, as patterns for a single name (Linux Makefile, the clean target).
-// They belong to whatever kernel was built for last, so they are never part of the source.
-// A shipped binary is foo.o_shipped there (Linux Documentation/kbuild/modules.rst), and is.
-var products = []string{
-	"*.o", "*.ko", "*.mod", "*.mod.c", "*.cmd", "*.dwo", "*.o.d", "built-in.a",
-	"Module.symvers", "modules.order", ".tmp_versions", ".cache.mk",
-}
-
-// matchesAny reports whether a single name is one of patterns.
-func matchesAny(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		ok, _ := path.Match(pattern, name)
-		return ok
-	})
-}
-
-// entry is one file or symbolic link of a source. Empty folders are no source, as for git.
-type entry struct {
-	path   string // slash-separated, relative to the source
-	target string // of a symbolic link, else empty
-	exec   bool
-}
 
 // What a source may hold. The largest real ones have some 5000 files and 100 MiB, no more than 20 folders deep.
 const (
@@ -82,99 +73,31 @@ func (b *bounds) add(root *os.Root, name string, size int64) error {
 	default:
 		return nil
 	}
-	return &SourceError{root.Name(), problem, "give a folder that holds the module's source alone"}
+	return &SourceError{root.Name(), problem, "give a folder that holds the module's source alone, or exclude what is none of it"}
 }
 
 func tooDeep(name string) bool { return strings.Count(name, "/") >= maxDepth }
 
-// walk calls visit with every entry of the source at root in lexical order of their paths, less the names excluded at the
-// top, .git anywhere, and build products. A link that leads out of the source is refused, unless stray ones are taken as they are.
-// It ends with ctx, and where the source is beyond all bounds.
-func walk(ctx context.Context, root *os.Root, exclude []string, stray bool, visit func(entry) error) error {
-	var met bounds
-	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil || ctx.Err() != nil:
-			return cmp.Or(ctx.Err(), err)
-		case name == ".":
-			return nil
-		case d.Name() == ".git", matchesAny(products, d.Name()), slices.Contains(exclude, name):
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case d.IsDir():
-			return met.add(root, name, 0)
-		}
-		e, size := entry{path: name}, int64(0)
-		switch d.Type() {
-		case 0:
-			info, err := d.Info()
-			if err != nil {
-				return err
-			}
-			size = info.Size()
-			e.exec = info.Mode()&0o111 != 0
-		case fs.ModeSymlink:
-			if e.target, err = root.Readlink(name); err != nil {
-				return err
-			}
-			if !stray && !inside(name, e.target) {
-				return &SourceError{filepath.Join(root.Name(), name), "a link to " + e.target + ", which is outside the source",
-					"replace it by what it points to, or exclude it"}
-			}
-		default:
-			return &SourceError{filepath.Join(root.Name(), name), "neither a file, nor a folder, nor a link", "remove it, or exclude it"}
-		}
-		if err := met.add(root, name, size); err != nil {
-			return err
-		}
-		return visit(e)
-	})
-}
-
-// inside reports whether a link at name points to target without leaving the source on its way.
-func inside(name, target string) bool {
-	if target == "" || path.IsAbs(target) {
-		return false
-	}
-	depth := strings.Count(name, "/")
-	for _, part := range strings.Split(target, "/") {
-		switch part {
-		case "", ".":
-		case "..":
-			depth--
-		default:
-			depth++
-		}
-		if depth < 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// SourceDigest is "sha256:…" over what a build of the source at dir depends on: paths, contents, link targets and whether a file
-// may be executed. Names in exclude are left out at the top, and .git and build products anywhere: the same set that Build
-// copies. Times and owners do not count. A *SourceError comes back for what Build would refuse to copy.
-func SourceDigest(ctx context.Context, dir string, exclude []string) (string, error) {
-	return digestSource(ctx, dir, exclude, false)
-}
-
-// PackageDigest is SourceDigest for a source that is built by a Recipe. Packages hold links to their documentation, which lies
-// elsewhere: there, they are part of the source, and lead nowhere in a build.
-func PackageDigest(ctx context.Context, dir string, exclude []string) (string, error) {
-	return digestSource(ctx, dir, exclude, true)
-}
-
-func digestSource(ctx context.Context, dir string, exclude []string, stray bool) (string, error) {
-	root, err := openSource(dir)
+// Digest is "sha256:…" over what a build of the source depends on: paths, contents, link targets, whether a file may be
+// executed, and what git says; of Files, their paths alone. It is taken of what Build copies. Times and owners do not count.
+// A *SourceError comes back for what Build would refuse to copy.
+func (s Source) Digest(ctx context.Context) (string, error) {
+	root, err := openSource(s.Top)
 	if err != nil {
 		return "", err
 	}
 	defer root.Close()
 	all := sha256.New()
-	err = walk(ctx, root, exclude, stray, func(e entry) error {
+	if s.Folder != "" {
+		fmt.Fprintf(all, "folder %q\n", s.Folder)
+	}
+	for _, at := range slices.Sorted(maps.Keys(s.Git)) {
+		fmt.Fprintf(all, "git %q %s\n", at, s.Git[at].Digest)
+	}
+	for _, at := range slices.Sorted(maps.Keys(s.Files)) {
+		fmt.Fprintf(all, "further %q\n", at)
+	}
+	_, err = s.walk(ctx, root, func(e entry) error {
 		kind, sum := "file", sha256.New()
 		switch {
 		case e.target != "":
@@ -197,79 +120,40 @@ func digestSource(ctx context.Context, dir string, exclude []string, stray bool)
 	return "sha256:" + hex.EncodeToString(all.Sum(nil)), nil
 }
 
-// copySource makes the private copy of the source at from in the folder to. Every file gets the same time: a rule of make
-// must not depend on how the source came to this machine.
-func copySource(ctx context.Context, from, to string, exclude []string, stray bool) error {
-	src, err := openSource(from)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	dst, err := os.OpenRoot(to)
-	if err != nil {
-		return fmt.Errorf("open build folder: %w", err)
-	}
-	defer dst.Close()
-	if left, err := fs.ReadDir(dst.FS(), "."); err != nil || len(left) > 0 {
-		return fmt.Errorf("build folder %s is not empty", to)
-	}
-	if err := apart(from, to, exclude); err != nil {
-		return err
-	}
-	if err := walk(ctx, src, exclude, stray, func(e entry) error { return copyEntry(ctx, src, dst, e) }); err != nil {
-		return fmt.Errorf("copy source: %w", err)
-	}
-	return nil
-}
-
-// copyEntry copies one entry and the folders on the way to it.
-func copyEntry(ctx context.Context, src, dst *os.Root, e entry) error {
-	if err := dst.MkdirAll(path.Dir(e.path), 0o755); err != nil {
-		return err
-	}
-	if e.target != "" {
-		return dst.Symlink(e.target, e.path)
-	}
-	mode := fs.FileMode(0o644)
-	if e.exec {
-		mode = 0o755
-	}
-	out, err := dst.OpenFile(e.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(copyOut(ctx, out, src, e.path), out.Chmod(mode), out.Close()); err != nil {
-		return err
-	}
-	return dst.Chtimes(e.path, time.Unix(buildTime, 0), time.Unix(buildTime, 0))
-}
-
-// copyOut writes the file at name in root to w.
-func copyOut(ctx context.Context, w io.Writer, root *os.Root, name string) error {
-	in, err := kernels.OpenRegular(root, name)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	_, err = io.Copy(w, kernels.ReadWith(ctx, in))
-	return err
-}
-
-// apart refuses a build folder that lies in the source it is to hold a copy of.
-func apart(from, to string, exclude []string) error {
-	real := func(p string) string {
-		p, _ = filepath.Abs(p)
-		if resolved, err := filepath.EvalSymlinks(p); err == nil {
-			return resolved
+// Has reports whether the file or link at name, a path below Top, is part of what is copied, as far as its name shows.
+func (s Source) Has(name string) bool {
+	for at := name; at != "."; at = path.Dir(at) {
+		if s.leftOut(at) {
+			return false
 		}
-		return p
 	}
-	rel, err := filepath.Rel(real(from), real(to))
-	top, _, _ := strings.Cut(rel, "/")
-	if err != nil || top == ".." || slices.Contains(exclude, top) {
-		return nil
+	return s.holds(name)
+}
+
+// leftOut reports whether the user's wish, or modmatrix's own use of the folder, keeps name out of the copy.
+func (s Source) leftOut(name string) bool {
+	inFolder, ok := name, true
+	if s.Folder != "" {
+		inFolder, ok = strings.CutPrefix(name, s.Folder+"/")
 	}
-	return &SourceError{to, "the build folder lies in the source", "exclude " + top + " or build elsewhere"}
+	return ok && slices.Contains(s.Exclude, inFolder) || slices.ContainsFunc(s.Omit, func(pattern string) bool {
+		anchored := strings.Contains(pattern, "/")
+		matches, _ := path.Match(strings.Trim(pattern, "/"), inFolder)
+		anywhere, _ := path.Match(pattern, path.Base(name))
+		return anchored && ok && matches || !anchored && anywhere
+	})
+}
+
+// holds reports whether one of the parts is, or holds, name.
+func (s Source) holds(name string) bool {
+	return s.Parts == nil || slices.ContainsFunc(s.Parts, func(part string) bool {
+		return part == "." || name == part || strings.HasPrefix(name, part+"/") || part == path.Join(path.Dir(name), "*")
+	})
+}
+
+// leadsTo reports whether one of the parts lies in the folder at name.
+func (s Source) leadsTo(name string) bool {
+	return slices.ContainsFunc(s.Parts, func(part string) bool { return strings.HasPrefix(part, name+"/") })
 }
 
 // openSource opens a source folder; nothing outside it can be reached through what it returns.

@@ -54,7 +54,7 @@ func buildAgainst(t *testing.T, tree *kernels.Tree) {
 	src := t.TempDir()
 	put(t, filepath.Join(src, "Kbuild"), []byte("obj-m := probe.o\n"))
 	put(t, filepath.Join(src, "probe.c"), []byte(probe))
-	art, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: src, Dir: t.TempDir()})
+	art, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: kbuild.Source{Top: src}, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func builtHello(t *testing.T, tree *kernels.Tree) []byte {
 			t.Fatal(err)
 		}
 	}
-	made, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: source, Dir: t.TempDir()})
+	made, err := kbuild.Build(t.Context(), kbuild.Request{Tree: tree, Source: kbuild.Source{Top: source}, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
