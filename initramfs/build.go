@@ -37,7 +37,7 @@ func BuildBase(ctx context.Context, o Options) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	root, _, err := toolchain(ctx, o.Source)
+	tools, err := askGo(ctx, o.Source)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func BuildBase(ctx context.Context, o Options) (err error) {
 	defer image.Cleanup()
 	log := llog.New(slog.LevelInfo, llog.WritePrintf(cmp.Or(o.Log, io.Discard)))
 	err = withGoEnv(func() error {
-		return uimage.Create(log, baseImage(o.Source, root, temp, image.Name())...)
+		return uimage.Create(log, baseImage(o.Source, tools.GOROOT, temp, image.Name())...)
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -24,26 +23,10 @@ const guestWork = "/.modmatrix"
 // maxSaid bounds what is kept of go's words, in bytes.
 const maxSaid = 1 << 20
 
-// goTools says where this user's go has what compiling takes.
-type goTools struct{ GOROOT, GOVERSION, GOMODCACHE, GOCACHE, GOVCS string }
-
-// askGo asks go, in a folder that is nobody's module.
-func askGo(ctx context.Context) (goTools, error) {
-	var tools goTools
-	out, err := runGo(ctx, "/", []string{"GOWORK=off"}, "env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE", "GOCACHE", "GOVCS")
-	if err == nil {
-		err = json.Unmarshal(out, &tools)
-	}
-	if err != nil {
-		return tools, fmt.Errorf("ask go where it is: %w", err)
-	}
-	return tools, nil
-}
-
 // run runs go for the package in dir, after the command before, in a sandbox in which it may write to work. What the module
 // requires and is not here is downloaded first, unless that is forbidden.
 func (s Suites) run(ctx context.Context, dir, work string, before []string, args ...string) (goTools, error) {
-	tools, err := askGo(ctx)
+	tools, err := askGo(ctx, "/")
 	if err != nil {
 		return tools, err
 	}

@@ -27,21 +27,23 @@ func runGo(ctx context.Context, dir string, env []string, args ...string) ([]byt
 	return out, err
 }
 
-// GoVersion returns the version of the go command that images and suites are compiled with.
-func GoVersion(ctx context.Context) (string, error) {
-	_, version, err := toolchain(ctx, "")
-	return version, err
-}
+// goTools says where this user's go has what compiling takes.
+type goTools struct{ GOROOT, GOVERSION, GOMODCACHE, GOCACHE, GOVCS string }
 
-// toolchain asks go for its folder, and for the version that builds the module in source.
-func toolchain(ctx context.Context, source string) (root, version string, err error) {
-	out, err := runGo(ctx, source, []string{"GOROOT=", "GOWORK=off"}, "env", "-json", "GOROOT", "GOVERSION")
-	var env struct{ GOROOT, GOVERSION string }
+// askGo asks the go that builds the module in dir; in "/", which is nobody's module, this user's own.
+func askGo(ctx context.Context, dir string) (tools goTools, err error) {
+	out, err := runGo(ctx, dir, []string{"GOROOT=", "GOWORK=off"}, "env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE", "GOCACHE", "GOVCS")
 	if err == nil {
-		err = json.Unmarshal(out, &env)
+		err = json.Unmarshal(out, &tools)
 	}
 	if err != nil {
-		return "", "", fmt.Errorf("ask go for its version: %w", err)
+		err = fmt.Errorf("ask go for its version: %w", err)
 	}
-	return env.GOROOT, env.GOVERSION, nil
+	return tools, err
+}
+
+// GoVersion returns the version of the go command that images and suites are compiled with.
+func GoVersion(ctx context.Context) (string, error) {
+	tools, err := askGo(ctx, "/")
+	return tools.GOVERSION, err
 }

@@ -91,12 +91,12 @@ func isSource(dir string) error {
 
 // BaseDigest is "sha256:…" over all that BuildBase's image depends on: module versions, sources, toolchain.
 func BaseDigest(ctx context.Context, source string) (string, error) {
-	_, version, err := toolchain(ctx, source)
+	tools, err := askGo(ctx, source)
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "base 1 %s %s\n", version, runtime.GOARCH)
+	fmt.Fprintf(h, "base 1 %s %s\n", tools.GOVERSION, runtime.GOARCH)
 	files := []string{"go.mod", "go.sum"}
 	for _, dir := range append([]string{"initramfs"}, initSources...) {
 		found, err := fs.Glob(os.DirFS(source), dir+"/*.go")
