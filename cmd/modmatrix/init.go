@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -64,12 +63,6 @@ func (a *app) init(dir string) error {
 }
 
 func firstFiles() ([]newFile, error) {
-	cfg := config.Default()
-	cfg.Suites = append(cfg.Suites, "suites/first")
-	var text bytes.Buffer
-	if err := cfg.Write(&text); err != nil {
-		return nil, err
-	}
 	source, err := initramfs.FindSource()
 	if err != nil {
 		return nil, err
@@ -79,7 +72,7 @@ func firstFiles() ([]newFile, error) {
 		return nil, err
 	}
 	return []newFile{
-		{harness.ConfigName, text.Bytes()},
+		{harness.ConfigName, []byte(strings.Replace(config.Documented, "['lifecycle']", "['lifecycle', 'suites/first']", 1))},
 		{"suites/go.mod", mod},
 		{"suites/go.sum", sum},
 		{"suites/first/first_test.go", firstSuite},

@@ -3,13 +3,12 @@ package config
 import (
 	"bytes"
 	"cmp"
+	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,17 +26,23 @@ var DefaultKernels = []kernels.Selector{{Source: "debian", Name: "bullseye"}, {S
 // maxConfig bounds the file, in bytes; a real one has a screenful.
 const maxConfig = 1 << 20
 
-// Config is modmatrix.toml; what the file leaves out is as in Default. The comments are written into the file that init makes.
+// Documented is a modmatrix.toml with every key, what it is for, and its default: what a user is likely to change stands ready, the
+// rest is commented out.
+//
+//go:embed modmatrix.toml
+var Documented string
+
+// Config is modmatrix.toml; what the file leaves out is as in Default.
 type Config struct {
-	Kernels    []kernels.Selector `toml:"kernels" comment:"Which kernels to validate against: SOURCE:NAME[@VERSION][/FLAVOUR].\ndebian:bookworm is the newest kernel of that Debian series; debian:trixie@6.12.43 is a certain one,\nand debian:bookworm/cloud-amd64 one of another flavour. debian:all is the newest of every series, host the kernel that\nruns here, and dir:PATH one that was built by hand (these need -k or --trust). A table instead, [kernels], names sets: default = […] is what a run\ntakes, NAME = […] what -k @NAME takes, and required = […] what must not be missing."`
-	Suites     []string           `toml:"suites" comment:"What to run on each of them: \"lifecycle\" (load, check, unload, several times), which fits every module,\nand folders of Ginkgo suites, relative to this file."`
-	Params     []string           `toml:"params,commented" comment:"Parameters given to the module whenever it is loaded, as \"name=value\"."`
-	Make       []string           `toml:"make,commented" comment:"Variables added to the command line of make, as \"NAME=VALUE\"."`
-	Out        string             `toml:"out,commented" comment:"Folder for results.json, matrix.md and the logs, relative to this file and below its folder, or else given with -o. What an\nearlier run left in it is replaced."`
-	Jobs       int                `toml:"jobs,commented" comment:"How many builds and guests run at once, 0 to 1024; 0 is one for each CPU."`
-	RequireKVM bool               `toml:"require_kvm,commented" comment:"Refuse to fall back to emulation, which is slower and hides timing."`
-	Guest      Guest              `toml:"guest" comment:"The virtual machine."`
-	Debian     Debian             `toml:"debian" comment:"Where Debian's kernels come from."`
+	Kernels    []kernels.Selector `toml:"kernels"`
+	Suites     []string           `toml:"suites"`
+	Params     []string           `toml:"params"`
+	Make       []string           `toml:"make"`
+	Out        string             `toml:"out"`
+	Jobs       int                `toml:"jobs"`
+	RequireKVM bool               `toml:"require_kvm"`
+	Guest      Guest              `toml:"guest"`
+	Debian     Debian             `toml:"debian"`
 
 	// Sets and Required come from a table [kernels], whose key default is Kernels then.
 	Sets     map[string][]kernels.Selector `toml:"-"` // by name; -k @NAME takes one
@@ -52,12 +57,12 @@ type Config struct {
 
 // Guest is the table [guest].
 type Guest struct {
-	MemoryMiB int               `toml:"memory_mib,commented" comment:"Memory in MiB, from 64 to what this machine has."`
-	CPUs      int               `toml:"cpus,commented" comment:"Processors, 1 to 256."`
-	Devices   []string          `toml:"devices,commented" comment:"Stand-ins for the hardware that the module drives, each as QEMU's -device has it: \"edu\", \"qemu-xhci,id=x\",\n\"usb-mouse,bus=x.0\". qemu-system-x86_64 -device help lists them. Nothing of the host can be given."`
-	Plug      map[string]string `toml:"plug,inline,commented" comment:"Stand-ins that are not there at boot, by names of your choice: { kbd = \"usb-kbd\", card = \"edu\" }. The suite lifecycle plugs\nthem in and pulls them while the module is loaded; a suite of yours does so with suites.Plug(\"kbd\") and suites.Unplug(\"kbd\").\nEach gets a PCI slot of its own or a USB port, unless its row names a bus. At most eight."`
-	Modules   []string          `toml:"modules,commented" comment:"The kernel's own modules to load before the module: \"gpio-sim\", \"mac80211_hwsim\" … A kernel without one is skipped."`
-	Timeout   Duration          `toml:"timeout,commented" comment:"From power-on to power-off, 1s to 24h; a guest that takes longer is ended."`
+	MemoryMiB int               `toml:"memory_mib"`
+	CPUs      int               `toml:"cpus"`
+	Devices   []string          `toml:"devices"`
+	Plug      map[string]string `toml:"plug"`
+	Modules   []string          `toml:"modules"`
+	Timeout   Duration          `toml:"timeout"`
 }
 
 // plugs are the devices to plug in as "NAME=ROW", sorted by name.
@@ -71,8 +76,8 @@ func (g Guest) plugs() []string {
 
 // Debian is the table [debian].
 type Debian struct {
-	Mirror         string `toml:"mirror,commented" comment:"Address of the archive; empty: the one that this machine's own apt sources name."`
-	SecurityMirror string `toml:"security_mirror,commented" comment:"Address of the security archive; empty: likewise."`
+	Mirror         string `toml:"mirror"`
+	SecurityMirror string `toml:"security_mirror"`
 }
 
 // Duration is a time.Duration that is written as text, e.g. "10m".
@@ -88,17 +93,6 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes the shortest form: 10m, not 10m0s.
-func (d Duration) MarshalText() ([]byte, error) {
-	s := time.Duration(d).String()
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(s, zero) {
-			s = strings.TrimSuffix(s, zero[1:])
-		}
-	}
-	return []byte(s), nil
-}
-
 // Default is the configuration of a folder without a file.
 func Default() Config {
 	spec := harness.Spec{}.WithDefaults()
@@ -111,20 +105,6 @@ func Default() Config {
 		Guest:   Guest{MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs, Devices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(spec.Timeout)},
 	}
 }
-
-// Write writes the configuration as a documented file: what a user is likely to change stands ready, the rest is commented out.
-func (c Config) Write(w io.Writer) error {
-	var b bytes.Buffer
-	enc := toml.NewEncoder(&b).SetArraysMultiline(false)
-	if err := enc.Encode(c); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	_, err := io.WriteString(w, airy.ReplaceAllString(b.String(), "$1\n#"))
-	return err
-}
-
-// airy finds a value with a comment right below it, which belongs to the next key: a blank line goes between them.
-var airy = regexp.MustCompile(`(?m)^((?:# )?[a-z_]+ = .*\n)#`)
 
 // Load reads the configuration at path; a missing file is the default. Paths in it are made relative to its folder. An
 // error is one line that names file, line and cure, as a *harness.UsageError.
