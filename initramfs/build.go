@@ -151,7 +151,7 @@ const (
 )
 
 // commands are u-root's commands in every guest: what somebody who looks at a driver by hand needs. Suites may rely on
-// them. Where one needs a module that go.mod does not name, it is imported in commands_tools.go.
+// them. Where one needs a module that go.mod does not name, that is a tool there.
 var commands = []string{
 	"basename", "cat", "chmod", "cmp", "cp", "date", "dd", "df", "dirname", "dmesg", "du", "echo", "false", "find", "free",
 	"gosh", "grep", "gzip", "head", "hexdump", "hostname", "id", "insmod", "kill", "ln", "ls", "lsdrivers", "lsmod", "mkdir",

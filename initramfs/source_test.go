@@ -149,6 +149,6 @@ func TestCommandsAreInTheModuleGraph(t *testing.T) {
 		list = append(list, urootCommands+name)
 	}
 	if out, err := exec.Command("go", list...).CombinedOutput(); err != nil {
-		t.Errorf("commands_tools.go lacks an import: %v\n%s", err, out)
+		t.Errorf("go.mod lacks a tool: %v\n%s", err, out)
 	}
 }
