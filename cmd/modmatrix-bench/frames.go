@@ -1,12 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -43,8 +42,8 @@ func (f *frames) until(p *vm.Process, fits func(wire.Frame) bool) error {
 	}
 }
 
-// rest reads on until the guest has ended. Its error says why a guest must not be timed.
-func (f *frames) rest(p *vm.Process, do task) error {
+// rest reads on until the guest has ended. Its error says why a guest must not be timed: it did not pass.
+func (f *frames) rest(p *vm.Process, release string, modules int) error {
 	for {
 		frame, err := f.read.Next()
 		if err != nil {
@@ -54,27 +53,8 @@ func (f *frames) rest(p *vm.Process, do task) error {
 		f.guest.Add(frame)
 	}
 	out, err := p.Wait()
-	g, want := f.guest, 0
-	if do == pass {
-		want = 1
-	}
-	switch {
-	case err != nil:
-		return err
-	case out.Reason != vm.GuestShutdown:
-		return fmt.Errorf("the guest ended by %s", out.Reason)
-	case !g.Hello || !g.End || g.Lost || len(g.Trouble) > 0:
-		return fmt.Errorf("the guest did not carry out its plan: %s", strings.Join(g.Trouble, "; "))
-	case min(len(g.Loads), 1) != want || len(g.Unloads) != len(g.Loads):
-		return fmt.Errorf("the guest loaded %d modules and unloaded %d", len(g.Loads), len(g.Unloads))
-	}
-	var failed []error
-	for _, call := range append(g.Loads, g.Unloads...) {
-		if call.Errno != 0 {
-			failed = append(failed, fmt.Errorf("load or unload %s in the guest: %w", call.Module, call))
-		}
-	}
-	return errors.Join(failed...)
+	rec := judge.Judge(judge.Evidence{Built: true, Modules: modules, Want: release, Guest: f.guest, End: judge.Ending{Reason: string(out.Reason)}})
+	return allPass(&results.Results{Records: []results.Record{rec}}, err)
 }
 
 func (f *frames) discard() { go io.Copy(io.Discard, f.out) }

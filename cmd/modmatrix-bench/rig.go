@@ -97,14 +97,14 @@ func (r *rig) payload(do task) initramfs.Payload {
 // trip is how many seconds one guest took, from before its payload was written.
 type trip struct{ hello, whole float64 }
 
-func (r *rig) clone(ctx context.Context, do task) (trip, error) {
-	return r.guest(ctx, do, func(ctx context.Context, m *vm.Machine, file string, p initramfs.Payload) (*vm.Process, error) {
-		m.Drive = file
-		if err := initramfs.WriteDrive(file, p); err != nil {
-			return nil, err
-		}
-		return m.Restore(ctx, r.template)
-	})
+func (r *rig) clone(ctx context.Context, do task) (trip, error) { return r.guest(ctx, do, r.restore) }
+
+func (r *rig) restore(ctx context.Context, m *vm.Machine, file string, p initramfs.Payload) (*vm.Process, error) {
+	m.Drive = file
+	if err := initramfs.WriteDrive(file, p); err != nil {
+		return nil, err
+	}
+	return m.Restore(ctx, r.template)
 }
 
 // cold runs the task in a guest that boots, with the same kernel and base image.
@@ -137,7 +137,7 @@ func (r *rig) guest(ctx context.Context, do task, start func(context.Context, *v
 		return t, err
 	}
 	t.hello = time.Since(began).Seconds()
-	err = frames.rest(p, do)
+	err = frames.rest(p, r.release(), map[task]int{pass: len(r.modules)}[do])
 	t.whole = time.Since(began).Seconds()
 	return t, err
 }
@@ -177,14 +177,11 @@ func (r *rig) holdOne(ctx context.Context) (end func(), err error) {
 	payload := r.payload(hold)
 	silence, typist := io.Pipe()
 	m, frames := r.machine, newFrames(payload.Plan.Nonce)
-	m.Drive, m.Report, m.Terminal = filepath.Join(r.dir, "held-"+rand.Text()), frames.in, struct {
+	m.Report, m.Terminal = frames.in, struct {
 		io.Reader
 		io.Writer
 	}{silence, io.Discard}
-	var p *vm.Process
-	if err = initramfs.WriteDrive(m.Drive, payload); err == nil {
-		p, err = m.Restore(ctx, r.template)
-	}
+	p, err := r.restore(ctx, &m, filepath.Join(r.dir, "held-"+rand.Text()), payload)
 	if err != nil {
 		return nil, err
 	}
