@@ -29,6 +29,7 @@ import (
 //	call spoil HOW       what becomes of the next frame: lose, double, halve, garble, again, or stretch:SIZE
 //	call count FILE      note in FILE.guests that there was a guest
 //	call once FILE WHAT  in the first guest that comes here: die, or say that beta's round began, or play all of it
+//	call stays FILE      leave a file: the guest is as far as it goes
 //	call heartbeats      one every 50 ms from now on, whatever else there is
 //	call forge NONCE     the next frames come from another, who knows this nonce, or the true one ("itself");
 //	                     without one, they come from the guest again
@@ -42,6 +43,7 @@ func init() {
 			listenTo(g).once(words[1])
 		}
 	})
+	vmtest.Register("stays", func(_ *vmtest.Guest, words ...string) { note(words[0]) })
 	vmtest.Register("frame", func(g *vmtest.Guest, words ...string) { listenTo(g).frame(strings.Join(words, " ")) })
 	vmtest.Register("spoil", func(g *vmtest.Guest, words ...string) { listenTo(g).line.how = words[0] })
 	vmtest.Register("heartbeats", func(g *vmtest.Guest, _ ...string) { go listenTo(g).beat() })

@@ -174,10 +174,14 @@ var silent = []ending{
 	{name: "hangs-after-a-splat", script: "call tell boot load begin:test start:one\nconsole [    2.0] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_read+0x1/0x2 [fifo]", want: "FAIL@test warn", reason: "fifo_read"},
 }
 
-// endless are guests that have something to say for as long as they are let, and a QEMU that has nothing to say.
-var endless = []ending{
+// muteMonitors are of a QEMU that has nothing to say.
+var muteMonitors = []ending{
 	{name: "monitor-never-answers", script: "mute\n" + ended("poweroff"), want: "ERROR@boot infra", reason: "did not come up"},
 	{name: "monitor-never-lets-it-run", script: "mute cont\n" + ended("poweroff"), want: "ERROR@boot infra", reason: "did not come up"},
+}
+
+// endless are guests that have something to say for as long as they are let.
+var endless = []ending{
 	{name: "suite-goes-on", script: "call tell boot load begin:test start:one\ncall heartbeats", want: "ERROR@test timeout", reason: "not through"},
 	{name: "prints-for-ever", script: "call tell boot load begin:test start:one\ncall heartbeats\nflood console 1000000000000", want: "ERROR@test timeout", reason: "not through"},
 }
@@ -194,8 +198,12 @@ var clones = []ending{
 	{name: "clone-says-what-its-template-said", script: "call ready\n[-incoming] poweroff", want: "MISS@boot boot-failed", reason: "guest-shutdown"},
 }
 
-// muteClones are clones and templates that never speak.
-var muteClones = []ending{
+// neverReady are templates that never speak.
+var neverReady = []ending{
 	{name: "never-ready", script: "console [    0.1] Probing EDD", want: "MISS@boot boot-failed", reason: "Probing EDD"},
+}
+
+// muteClones are clones that never speak.
+var muteClones = []ending{
 	{name: "clone-never-speaks", script: "[share=on] call ready", want: "MISS@boot boot-failed", reason: "did not reach"},
 }

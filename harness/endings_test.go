@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,31 +49,44 @@ func TestEndings(t *testing.T) {
 		name   string
 		list   []ending
 		limit  func(*deadlines) // the one that passes; the others never do
+		stays  bool             // its guests stay where they are, and the deadline passes once all of them are there
 		frozen bool
 	}{
-		{"by themselves", endings, nil, false},
-		{"mute", mute, func(d *deadlines) { d.boot = time.Second }, false},
-		{"silent", silent, func(d *deadlines) { d.silent, d.call = 2*time.Second, 2*time.Second }, false},
-		{"endless", endless, func(d *deadlines) { d.whole, d.ask = 4*time.Second, time.Second }, false},
-		{"clones", clones, nil, true},
-		{"mute clones", muteClones, func(d *deadlines) { d.boot = time.Second }, true},
+		{"by themselves", endings, nil, false, false},
+		{"mute", mute, func(d *deadlines) { d.boot = time.Minute }, true, false},
+		{"silent", silent, nil, true, false},
+		{"endless", endless, func(d *deadlines) { d.whole = time.Minute }, true, false},
+		{"mute monitors", muteMonitors, func(d *deadlines) { d.whole = grace }, false, false},
+		{"clones", clones, nil, false, true},
+		{"never ready", neverReady, func(d *deadlines) { d.boot = grace }, false, true},
+		{"mute clones", muteClones, func(d *deadlines) { d.boot = time.Minute }, true, true},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			played++
-			limits := deadlines{boot: 2 * time.Minute, silent: 2 * time.Minute, call: 2 * time.Minute, whole: 4 * time.Minute, ask: 3 * time.Second}
+			limits := deadlines{boot: 2 * time.Minute, silent: 2 * time.Minute, call: 2 * time.Minute, whole: 4 * time.Minute, ask: grace}
+			if group.stays {
+				limits.silent, limits.call = grace/10, grace/10 // of a clock that stands still: how often it is looked at
+			}
 			if group.limit != nil {
 				group.limit(&limits)
 			}
+			play := func(list ...ending) {
+				var clock *standstill
+				if group.stays {
+					clock = &standstill{dir: t.TempDir(), guests: len(list), began: time.Now()}
+				}
+				playEndings(t, count, list, limits, clock, group.frozen)
+			}
 			if !group.frozen {
-				playEndings(t, count, group.list, limits, false)
+				play(group.list...)
 				return
 			}
-			for _, e := range group.list { // nothing in a clone's arguments tells of which kernel it is
-				playEndings(t, count, []ending{e}, limits, true)
+			for _, e := range group.list { // a clone's arguments do not say of which kernel it is
+				play(e)
 			}
 		})
 	}
-	if played == 6 { // not where only some of them were asked for
+	if played == 8 { // not where only some of them were asked for
 		count.check(t)
 	}
 }
@@ -86,12 +100,56 @@ func onMemory(t *testing.T) {
 	}
 }
 
+// grace is what is left to the host, once a guest is as far as it goes, to hear of it.
+const grace = 200 * time.Millisecond
+
+// standstill is a clock that stands still until so many guests have left a file in dir, see stays. A minute is over then.
+type standstill struct {
+	dir    string
+	guests int
+	began  time.Time
+
+	mu    sync.Mutex
+	moved time.Time // zero while it stands
+}
+
+func (c *standstill) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.moved.IsZero() {
+		if there, _ := os.ReadDir(c.dir); len(there) < c.guests {
+			return c.began
+		}
+		c.moved = time.Now()
+	}
+	if time.Since(c.moved) < grace {
+		return c.began
+	}
+	return c.began.Add(time.Minute)
+}
+
+// stays returns the script of a guest that leaves a file as soon as it is as far as it goes.
+func (c *standstill) stays(e ending) string {
+	lines := strings.Split(strings.TrimSpace(e.script), "\n")
+	at := len(lines)
+	if last := lines[at-1]; last == "freeze" || strings.HasPrefix(last, "flood") {
+		at--
+	}
+	when := ""
+	if strings.Contains(e.script, "[share=on]") { // the template goes on as a clone
+		when = "[-incoming] "
+	}
+	return strings.Join(slices.Insert(lines, at, when+"call stays "+filepath.Join(c.dir, e.name)), "\n")
+}
+
 // playEndings runs one module against a kernel for each of list.
-func playEndings(t *testing.T, count *ruleCount, list []ending, limits deadlines, frozen bool) {
+func playEndings(t *testing.T, count *ruleCount, list []ending, limits deadlines, clock *standstill, frozen bool) {
 	by := map[string]ending{}
 	var script strings.Builder
 	for _, e := range list {
-		by[e.name] = e
+		if by[e.name] = e; clock != nil {
+			e.script = clock.stays(e)
+		}
 		for line := range strings.Lines(e.script) {
 			if line = strings.TrimSpace(line); line != "" && frozen {
 				fmt.Fprintln(&script, line)
@@ -113,8 +171,11 @@ func playEndings(t *testing.T, count *ruleCount, list []ending, limits deadlines
 		return build(ctx, r)
 	}
 	f.limits = func(Spec) deadlines { return limits }
+	if clock != nil {
+		f.now = clock.now
+	}
 	f.judge = count.judge
-	f.spec.Kernels, f.spec.Jobs = nil, 12
+	f.spec.Kernels, f.spec.Jobs = nil, 16
 	for _, e := range list {
 		f.spec.Kernels = append(f.spec.Kernels, Selectors("debian:"+e.name)...)
 	}
@@ -131,6 +192,9 @@ func playEndings(t *testing.T, count *ruleCount, list []ending, limits deadlines
 func (e ending) check(t *testing.T, rec results.Record) {
 	if got := strings.TrimSpace(fmt.Sprintf("%s@%s %s", rec.Status, rec.Stage, rec.Code)); got != e.want || !strings.Contains(rec.Reason, e.reason) {
 		t.Errorf("got %s: %s; want %s: %s", got, rec.Reason, e.want, e.reason)
+	}
+	if prints := strings.Contains(e.script, "console ") || strings.Contains(e.script, "boot load"); prints && rec.Artifacts.Console == "" {
+		t.Error("the console is not kept")
 	}
 	if (rec.Status != results.Pass) != (rec.Reason != "") {
 		t.Errorf("%s with the reason %q", rec.Status, rec.Reason)

@@ -63,7 +63,7 @@ func (s *session) run(ctx context.Context, t *template, term io.ReadWriter) (out
 	if m.clone {
 		out.before = len(t.console)
 	}
-	dog := newWatchdog(limits, giveUp(m.Process, m.log, nonce, limits.ask))
+	dog := newWatchdog(limits, s.cell.run.h.now, giveUp(m.Process, m.log, nonce, limits.ask))
 	plugs := newPlugServer(ctx, m.Process, nonce)
 	done := make(chan struct{})
 	go func() {

@@ -48,6 +48,7 @@ type Harness struct {
 	base     func(context.Context, initramfs.Options) error
 	probe    func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
 	limits   func(Spec) deadlines
+	now      func() time.Time // that deadlines of guests pass by
 	judge    func(judge.Evidence) results.Record
 	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
@@ -64,7 +65,7 @@ func New(opt Options) (*Harness, error) {
 		return nil, err
 	}
 	h := &Harness{store: st, tool: opt.Tool, notify: opt.Events,
-		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, judge: judge.Judge, alone: (*cell).listenAlone}
+		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, now: time.Now, judge: judge.Judge, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		archive := debian.New(st, cfg)

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
@@ -36,44 +35,6 @@ func TestRunToTheEnd(t *testing.T) {
 	}
 	if res2, err := f.run(t, t.Context()); err != nil || summary(res2) != want || f.builds.Load() != 2 {
 		t.Errorf("again: %v, %d builds\n%s", err, f.builds.Load(), summary(res2))
-	}
-}
-
-func TestGuestsThatEndBadly(t *testing.T) {
-	oops := "console [    2.000000] BUG: kernel NULL pointer dereference, address: 0000000000000000\n" +
-		"console [    2.000001] Oops: 0002 [#1] PREEMPT SMP NOPTI\n" +
-		"console [    2.000002] RIP: 0010:fifo_init+0x5/0x1000 [fifo]\n" +
-		"console [    2.000003] Kernel panic - not syncing: Fatal exception\nreset\n"
-	for name, c := range map[string]struct{ script, want, reason string }{
-		"silence":               {"console [    0.000000] Linux version 1\nconsole Probing EDD\n", "MISS@boot boot-failed", "Probing EDD"},
-		"a panic at boot":       {"console Kernel panic - not syncing: VFS: Unable to mount root fs\nreset\n", "MISS@boot boot-failed", "guest-reset"},
-		"a fault in init":       {"call until-load\n" + oops, "FAIL@load oops", "fifo_init"},
-		"a freeze in init":      {"call until-load\n", "FAIL@load hang", "no answer"},
-		"a freeze in a spec":    {"call until-spec\n", "FAIL@test hang", `in "one"`},
-		"a triple fault":        {"call until-spec\nreset\n", "FAIL@test reset", `in "one"`},
-		"QEMU's own crash":      {"call until-spec\ndie 134 assertion failed\n", "ERROR@test infra", "qemu-died"},
-		"no power-off":          {"call pass\n", "ERROR@shutdown timeout", ""},
-		"a reset after the end": {"call pass\nreset\n", "FAIL@shutdown reset", "guest-reset"},
-		"QEMU does not start":   {"refuse 1 no such machine\n", "ERROR@boot infra", "no such machine"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, c.script)
-			f.spec.Kernels = Selectors("debian:old")
-			f.limits = func(Spec) deadlines {
-				return deadlines{boot: time.Second, silent: time.Second, call: time.Second, whole: time.Minute}
-			}
-			res, err := f.run(t, t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			rec := res.Records[0]
-			if got := fmt.Sprintf("%s@%s %s", rec.Status, rec.Stage, rec.Code); got != c.want || !strings.Contains(rec.Reason, c.reason) {
-				t.Errorf("got %s: %s; want %s: %s", got, rec.Reason, c.want, c.reason)
-			}
-			if rec.Artifacts.Console == "" && !strings.HasPrefix(c.script, "refuse") {
-				t.Error("the console is not kept")
-			}
-		})
 	}
 }
 

@@ -217,11 +217,8 @@ func TestProbeTakesAComplaintForLife(t *testing.T) {
 	if unix.Access("/dev/kvm", unix.R_OK|unix.W_OK) != nil {
 		t.Skip("no /dev/kvm to be tried")
 	}
-	f := newFixture(t, "[accel kvm] call complain\n[!accel kvm] call pass\n[!accel kvm] poweroff\n")
+	f := newFixture(t, "[accel kvm] call complain\n[accel kvm] poweroff\n[!accel kvm] call pass\n[!accel kvm] poweroff\n")
 	f.probe = vm.Probe
-	f.limits = func(Spec) deadlines {
-		return deadlines{boot: time.Second, silent: time.Second, call: time.Second, whole: time.Minute}
-	}
 	f.spec.Kernels = Selectors("debian:old")
 	res, err := f.run(t, t.Context())
 	if err != nil {
@@ -235,10 +232,16 @@ func TestProbeTakesAComplaintForLife(t *testing.T) {
 // A kernel is being frozen while the compiler runs. Where the module does not build, nobody needs the template: its
 // guest must be gone when the run is, and so must what it had made.
 func TestABrokenModuleLeavesNoTemplateBehind(t *testing.T) {
-	f := newFixture(t, "console it takes its time\n")
+	started := filepath.Join(t.TempDir(), "started")
+	f := newFixture(t, "console it takes its time\ncall stays "+started+"\n")
 	f.withChannels(t)
-	f.make = func(context.Context, kbuild.Request) (*kbuild.Artifact, error) {
-		time.Sleep(300 * time.Millisecond) // the guest is under way
+	f.make = func(ctx context.Context, _ kbuild.Request) (*kbuild.Artifact, error) {
+		for ctx.Err() == nil { // until the guest is under way
+			if _, err := os.Stat(started); err == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
 		return nil, &kbuild.Error{Code: results.CodeBuildError, Reason: "fifo.c:1: no"}
 	}
 	res, err := f.run(t, t.Context())

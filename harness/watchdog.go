@@ -27,6 +27,7 @@ func giveUp(p *vm.Process, log io.Writer, nonce string, limit time.Duration) fun
 // watchdog ends a guest that is past a deadline.
 type watchdog struct {
 	limits deadlines
+	now    func() time.Time
 	kill   func()
 	done   chan struct{}
 
@@ -39,15 +40,15 @@ type watchdog struct {
 	end     judge.Ending
 }
 
-func newWatchdog(d deadlines, kill func()) *watchdog {
-	w := &watchdog{limits: d, kill: kill, done: make(chan struct{}), began: time.Now(), stage: results.StageBoot}
+func newWatchdog(d deadlines, now func() time.Time, kill func()) *watchdog {
+	w := &watchdog{limits: d, now: now, kill: kill, done: make(chan struct{}), began: now(), stage: results.StageBoot}
 	go w.loop()
 	return w
 }
 
 func (w *watchdog) loop() {
 	for {
-		again, late := w.late(time.Now())
+		again, late := w.late(w.now())
 		if late {
 			w.kill()
 			return
@@ -64,7 +65,7 @@ func (w *watchdog) loop() {
 func (w *watchdog) heard(stage results.Stage, calls int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.last = time.Now()
+	w.last = w.now()
 	if stage != w.stage || calls != w.calls {
 		w.stage, w.calls, w.entered = stage, calls, w.last
 	}

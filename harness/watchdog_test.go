@@ -43,7 +43,7 @@ func TestWatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began, killed := time.Now(), make(chan time.Duration, 1)
-				w := newWatchdog(limits, func() { killed <- time.Since(began) })
+				w := newWatchdog(limits, time.Now, func() { killed <- time.Since(began) })
 				for _, f := range test.frames {
 					time.Sleep(time.Duration(f.at)*time.Second - time.Since(began))
 					if len(killed) > 0 {
