@@ -69,7 +69,7 @@ func New(opt Options) (*Harness, error) {
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		archive := debian.New(st, cfg)
-		compiled := source.New(st, archive, source.Config{})
+		compiled := source.New(st, archive)
 		return map[string]Source{"debian": archive, "dir": dir.New(st), "git": compiled, "host": host.New(st, host.Config{}), "tar": compiled}
 	}
 	h.baseDigest = initramfs.BaseDigest

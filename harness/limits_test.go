@@ -2,7 +2,6 @@ package harness
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -45,10 +44,7 @@ func TestKernelsThatSearchForLostMemoryKeepNoArraysOfFreeObjects(t *testing.T) {
 		{"7.3.4", "CONFIG_DEBUG_KMEMLEAK=y\n", "[slab_debug=F]"},
 		{"7.3.4", "# CONFIG_DEBUG_KMEMLEAK is not set\n", "[]"},
 	} {
-		config, err := kconfig.Parse(strings.NewReader(test.config))
-		if err != nil {
-			t.Fatal(err)
-		}
+		config := kconfig.Parse(test.config)
 		if got := fmt.Sprint(kernelArgs(&kernels.Tree{Target: kernels.Target{Version: test.version}, Config: config})); got != test.want {
 			t.Errorf("%s with %s: %s, want %s", test.version, test.config, got, test.want)
 		}

@@ -9,14 +9,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
-func config(t *testing.T, text string) kconfig.Config {
-	t.Helper()
-	c, err := kconfig.Parse(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
+func config(_ *testing.T, text string) kconfig.Config { return kconfig.Parse(text) }
 
 func TestCompilerFor(t *testing.T) {
 	gcc := func(text, number string) string {

@@ -2,11 +2,8 @@
 package kconfig
 
 import (
-	"bufio"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 )
@@ -18,38 +15,28 @@ type Config struct {
 	digest string
 }
 
-// maxLine bounds a line of a .config; the longest real ones are a few hundred bytes.
-const maxLine = 1 << 20
-
 // Parse reads a .config. Lines it does not know are ignored, as the kernel's own reader does
 // (Linux scripts/kconfig/confdata.c).
-func Parse(r io.Reader) (Config, error) {
-	sum := sha256.New()
-	scan := bufio.NewScanner(io.TeeReader(r, sum))
-	scan.Buffer(make([]byte, 0, 4096), maxLine)
+func Parse(text string) Config {
 	values := map[string]string{}
-	for scan.Scan() {
-		name, value, ok := strings.Cut(strings.TrimSpace(scan.Text()), "=")
+	for line := range strings.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
 		name, config := strings.CutPrefix(name, "CONFIG_")
 		if !ok || !config || name == "" || value == "n" {
 			continue
 		}
 		values[name] = strings.Trim(value, `"`)
 	}
-	if err := scan.Err(); err != nil {
-		return Config{}, fmt.Errorf("read kernel config: %w", err)
-	}
-	return Config{values, "sha256:" + hex.EncodeToString(sum.Sum(nil))}, nil
+	return Config{values, fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text)))}
 }
 
 // Open reads the .config at path.
 func Open(path string) (Config, error) {
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return Config{}, err
 	}
-	defer f.Close()
-	return Parse(f)
+	return Parse(string(text)), nil
 }
 
 // Value returns the value of symbol, given with or without CONFIG_, and "" when it is not set.

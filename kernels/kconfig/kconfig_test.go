@@ -21,10 +21,7 @@ CONFIG_NOVALUE
 `
 
 func TestParse(t *testing.T) {
-	c, err := Parse(strings.NewReader(config))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := Parse(config)
 	for symbol, want := range map[string]string{
 		"CC_VERSION_TEXT": "gcc-12 (Debian 12.2.0-14) 12.2.0",
 		"CONFIG_64BIT":    "y",
@@ -62,11 +59,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(config)
 	f.Add("CONFIG_A=\"\nCONFIG_B")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := Parse(strings.NewReader(text))
-		if err != nil {
-			return
-		}
-		for symbol, value := range c.values {
+		for symbol, value := range Parse(text).values {
 			if symbol == "" || value == "n" || strings.Contains(value, "\n") {
 				t.Errorf("%q is set to %q", symbol, value)
 			}

@@ -145,7 +145,7 @@ func (hostRoot) Root(context.Context, string, []string, func(kernels.Progress)) 
 }
 
 // newSource is a source over an empty store that compiles in the host's root.
-func newSource(t *testing.T, cfg Config) (*Source, *store.Store) {
+func newSource(t *testing.T) (*Source, *store.Store) {
 	t.Helper()
 	for _, tool := range []string{"bwrap", "make", "git"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -156,7 +156,7 @@ func newSource(t *testing.T, cfg Config) (*Source, *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(st, hostRoot{}, cfg), st
+	return New(st, hostRoot{}), st
 }
 
 func fetch(t *testing.T, s *Source, selector string) (*kernels.Tree, error) {

@@ -18,7 +18,7 @@ import (
 )
 
 func TestFetch(t *testing.T) {
-	s, st := newSource(t, Config{})
+	s, st := newSource(t)
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar.xz"), pack(t, "xz", tarOf(t, fakeKernel)))
 	tree, err := fetch(t, s, "tar:"+file+"+kasan")
 	if err != nil {
@@ -44,7 +44,7 @@ func TestFetch(t *testing.T) {
 	if got := strings.Join(left, " "); got != want {
 		t.Errorf("left is\n%s, want\n%s", got, want)
 	}
-	again, err := fetch(t, New(st, hostRoot{}, Config{}), "tar:"+file+"+kasan")
+	again, err := fetch(t, New(st, hostRoot{}), "tar:"+file+"+kasan")
 	if err != nil || again.Dir != tree.Dir || again.Digest != tree.Digest {
 		t.Error("not found again:", err)
 	}
@@ -75,7 +75,7 @@ func TestFetchFromGit(t *testing.T) {
 	gitIn(t, dir, "clone", "-q", "--depth=1", "file://"+dir, shallow)
 	linked := filepath.Join(t.TempDir(), "worktree")
 	gitIn(t, dir, "worktree", "add", "-q", linked, "v6.12.3")
-	s, st := newSource(t, Config{})
+	s, st := newSource(t)
 	digests := map[string]string{}
 	for _, tt := range []struct{ selector, release string }{
 		{"git:" + dir, "6.12.3-g" + head[:12]},
@@ -110,7 +110,7 @@ func TestGitRunsNothingOfTheRepository(t *testing.T) {
 	for _, key := range []string{"filter.evil.smudge", "filter.evil.clean", "filter.evil.process", "core.fsmonitor", "core.sshCommand", "diff.evil.textconv"} {
 		gitIn(t, dir, "config", key, "touch "+trap+"; cat")
 	}
-	s, _ := newSource(t, Config{})
+	s, _ := newSource(t)
 	if _, err := fetch(t, s, "git:"+dir); err != nil {
 		t.Error(err)
 	}
@@ -126,7 +126,7 @@ func TestGitRunsNothingOfTheRepository(t *testing.T) {
 // TestCommitOfALockIsNoOption: a lock says which commit is to be compiled, and a stranger may have written it.
 func TestCommitOfALockIsNoOption(t *testing.T) {
 	dir := repository(t, fakeKernel)
-	s, _ := newSource(t, Config{})
+	s, _ := newSource(t)
 	sel, err := kernels.ParseSelector("git:" + dir)
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +162,7 @@ func TestGitFetchesNothingForTheRepository(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, ".git/objects", blob[:2], blob[2:])); err != nil {
 		t.Fatal(err)
 	}
-	s, _ := newSource(t, Config{})
+	s, _ := newSource(t)
 	if _, err := fetch(t, s, "git:"+dir); err == nil || !strings.Contains(err.Error(), "is the clone partial? git fetch it whole") {
 		t.Error(err)
 	}
@@ -182,7 +182,7 @@ func TestResolveRefuses(t *testing.T) {
 	junk := put(t, filepath.Join(t.TempDir(), "junk.tar.xz"), []byte("\xfd7zXZ\x00 and then nothing"))
 	empty := t.TempDir()
 	gitIn(t, empty, "init", "-q")
-	s, _ := newSource(t, Config{})
+	s, _ := newSource(t)
 	for selector, want := range map[string]string{
 		"git:" + empty:                    "nothing is checked out in " + empty + ": it has no commit yet",
 		"git:" + dir + "@v6.12..v6.1":     "v6.12..v6.1 begins after it ends: write v6.1..v6.12",
@@ -219,7 +219,7 @@ func TestKindsOfRepositories(t *testing.T) {
 	gitIn(t, home, "clone", "-q", "--bare", whole, at("bare.git"))
 	gitIn(t, whole, "worktree", "add", "-q", at("work tree"), "v6.12.3")
 	gitIn(t, home, "clone", "-q", "--depth", "1", "--branch", "main", "file://"+whole, at("shallow"))
-	s, _ := newSource(t, Config{})
+	s, _ := newSource(t)
 	want := gitIn(t, whole, "rev-parse", "main")
 	for selector, commit := range map[string]string{
 		whole + "@main": want, at("bare.git") + "@main": want, at("bare.git"): want, at("shallow"): want, at("shallow") + "@main": want,
@@ -257,7 +257,7 @@ func TestKindsOfRepositories(t *testing.T) {
 func TestChangesAreSaidAloud(t *testing.T) {
 	dir := repository(t, fakeKernel)
 	put(t, filepath.Join(dir, "init/main.c"), []byte("changed"))
-	s, _ := newSource(t, Config{})
+	s, _ := newSource(t)
 	res, err := s.Resolve(t.Context(), kernels.Selector{Source: "git", Name: dir})
 	if err != nil || len(res.Notices) != 1 || !strings.Contains(res.Notices[0], "not committed") {
 		t.Error(res.Notices, err)
@@ -266,7 +266,7 @@ func TestChangesAreSaidAloud(t *testing.T) {
 
 // TestApart: of two sources of one version each becomes a kernel of its own name.
 func TestRenamed(t *testing.T) {
-	s, _ := newSource(t, Config{})
+	s, _ := newSource(t)
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, fakeKernel))
 	dir := repository(t, fakeKernel)
 	for selector, mark := range map[string]string{"tar:" + file: "-t", "git:" + dir + "@" + "v6.12.3": "-g"} {
@@ -318,7 +318,7 @@ func TestFetchFails(t *testing.T) {
 			"escapes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, st := newSource(t, Config{})
+			s, st := newSource(t)
 			having(s, nope)
 			file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, tt.files))
 			tree, err := fetch(t, s, "tar:"+file+tt.profile)
@@ -336,14 +336,14 @@ func TestFetchFails(t *testing.T) {
 
 // TestOneBuildForAll: several who want one tree get one; it is compiled once.
 func TestOneBuildForAll(t *testing.T) {
-	s, st := newSource(t, Config{})
+	s, st := newSource(t)
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar.gz"), pack(t, "gz", tarOf(t, with("scripts/before.sh", "sleep 0.3; date +%N > include/when"))))
 	var group sync.WaitGroup
 	dirs := make([]string, 4)
 	for i := range dirs {
 		group.Go(func() {
 			sel, _ := kernels.ParseSelector("tar:" + file)
-			one := New(st, hostRoot{}, Config{})
+			one := New(st, hostRoot{})
 			if i == 0 {
 				one = s
 			}
@@ -374,7 +374,7 @@ func TestOneBuildForAll(t *testing.T) {
 
 // TestCancelLeavesNothing: neither files nor processes.
 func TestCancelLeavesNothing(t *testing.T) {
-	s, st := newSource(t, Config{})
+	s, st := newSource(t)
 	// The child takes itself out of the group and waits; a file in the source says that it is there.
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar.zst"), pack(t, "zst", tarOf(t, with("scripts/before.sh", "setsid sh -c 'touch running; sleep 100' & wait"))))
 	res, err := s.Resolve(t.Context(), kernels.Selector{Source: "tar", Name: file})
@@ -421,7 +421,7 @@ func TestProgressNeverPassesItsEnd(t *testing.T) {
 func TestTheNameOfACommitIsNotConfiguration(t *testing.T) {
 	gentoo := with("Makefile", strings.Replace(fakeKernel["Makefile"], "EXTRAVERSION =", "EXTRAVERSION = -gentoo", 1))
 	dir := repository(t, gentoo)
-	s, _ := newSource(t, Config{})
+	s, _ := newSource(t)
 	var configs []string
 	for _, rev := range []string{"main", "v6.12.3"} {
 		commit := gitIn(t, dir, "rev-parse", rev+"^{commit}")

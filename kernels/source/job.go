@@ -1,11 +1,9 @@
 package source
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -100,12 +98,7 @@ func (j job) unpack(ctx context.Context, b box, log *buildLog) error {
 	if err := j.origin.unpack(ctx, b, log); err != nil {
 		return fmt.Errorf("unpack the source: %w", err)
 	}
-	tree, err := os.OpenRoot(b.linux)
-	if err != nil {
-		return err
-	}
-	defer tree.Close()
-	makefile, err := readHead(tree, "Makefile")
+	makefile, err := kernels.ReadFileIn(b.linux, "Makefile", maxFile)
 	if err != nil {
 		return fmt.Errorf("read the source's Makefile: %w", err)
 	}
@@ -124,20 +117,8 @@ func (j job) unpack(ctx context.Context, b box, log *buildLog) error {
 const nameScript = `rm -rf .git .scmversion localversion*
 [ -z "$1" ] || echo "$1" > localversion`
 
-const headMax = 64 << 10
-
-// readHead reads the beginning of a file of a stranger's tree, which may lead nowhere else.
-func readHead(tree *os.Root, name string) ([]byte, error) {
-	f, err := tree.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, cmp.Or(err, fmt.Errorf("%s is no file", name))
-	}
-	return io.ReadAll(io.LimitReader(f, headMax))
-}
+// maxFile bounds a file of the tree that is read, in bytes; the kernel's own Makefile and the largest configuration have less than 300 KB.
+const maxFile = 4 << 20
 
 // configureScript makes .config of request.config. EXPERT stays out of the first step: with it, "allnoconfig" would switch
 // off what only experts may. The second step adds it where it is asked for, and what only it allows.
@@ -170,7 +151,7 @@ func (j job) configure(ctx context.Context, b box, log *buildLog) error {
 	if err := b.run(ctx, nil, log, "sh", "-c", configureScript, "sh", start); err != nil {
 		return fmt.Errorf("configure: %w", err)
 	}
-	release, err := readHead(tree, "kernel.release")
+	release, err := kernels.ReadRegular(tree, "kernel.release", maxFile)
 	if err != nil {
 		return err
 	}
@@ -194,8 +175,7 @@ func (j job) compile(ctx context.Context, b box, log *buildLog) error {
 		return err
 	}
 	log.step("compile linux "+j.target.Release, int64(float64(config.Len())*objectsPerSymbol))
-	jobs := cmp.Or(j.src.cfg.Jobs, runtime.NumCPU())
-	if err := b.run(ctx, nil, log, "make", "-j"+strconv.Itoa(jobs), "LOCALVERSION=", "bzImage", "modules"); err != nil {
+	if err := b.run(ctx, nil, log, "make", "-j"+strconv.Itoa(runtime.NumCPU()), "LOCALVERSION=", "bzImage", "modules"); err != nil {
 		return fmt.Errorf("compile: %w", err)
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 // TestKilledBuildLeavesNothing: when the one who compiles is killed, his sandbox dies with him, and whoever comes next
 // removes what he left and makes the tree.
 func TestKilledBuildLeavesNothing(t *testing.T) {
-	s, st := newSource(t, Config{})
+	s, st := newSource(t)
 	mark := filepath.Base(t.TempDir()) + "-" + strings.ReplaceAll(t.Name(), "/", "-")
 	slow := with("scripts/before.sh", "[ -e /tmp/ccache/second ] && exit 0; touch /tmp/ccache/second running; sh -c 'sleep 100; : "+mark+"'")
 	file := put(t, filepath.Join(t.TempDir(), "linux.tar"), tarOf(t, slow))
@@ -50,7 +50,7 @@ func TestHelperFetch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = fetch(t, New(st, hostRoot{}, Config{}), "tar:"+os.Getenv("HELPER_TAR"))
+	_, _ = fetch(t, New(st, hostRoot{}), "tar:"+os.Getenv("HELPER_TAR"))
 }
 
 // soon waits for a minute at most.

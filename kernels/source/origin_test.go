@@ -47,7 +47,7 @@ func TestTargetsCarryTheirOrigin(t *testing.T) {
 		if tt.profiles != "" {
 			profiles = strings.Split(tt.profiles, "+")
 		}
-		req, err := New(nil, nil, Config{}).fragments(profiles)
+		req, err := New(nil, nil).fragments(profiles)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestTargetsCarryTheirOrigin(t *testing.T) {
 
 // TestLLVM: the kernel and its modules are made by the tools of the root, all of one version.
 func TestLLVM(t *testing.T) {
-	req, err := New(nil, nil, Config{}).fragments([]string{"clang"})
+	req, err := New(nil, nil).fragments([]string{"clang"})
 	if err != nil {
 		t.Fatal(err)
 	}

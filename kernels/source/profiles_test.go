@@ -83,7 +83,7 @@ func TestFragments(t *testing.T) {
 		{"rustc", `profile rustc, line 1: "# compiler: rustc": a compiler is clang or gcc`},
 		{"kasn", "no profile kasn; there are bad clang debug defconfig failures gcov greedy kasan"},
 	} {
-		r, err := having(New(nil, nil, Config{}), own).fragments(strings.Fields(tt.profiles))
+		r, err := having(New(nil, nil), own).fragments(strings.Fields(tt.profiles))
 		if tt.want == "" && err == nil {
 			continue
 		}
@@ -91,15 +91,15 @@ func TestFragments(t *testing.T) {
 			t.Errorf("%s: %v, want %s (%d settings)", tt.profiles, err, tt.want, len(r.wanted))
 		}
 	}
-	r, err := having(New(nil, nil, Config{}), own).fragments([]string{"kasan", "mine"})
+	r, err := having(New(nil, nil), own).fragments([]string{"kasan", "mine"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _ := kconfig.Parse(strings.NewReader(r.String()))
+	c := kconfig.Parse(r.String())
 	if c.Value("NAME") != "a b" || c.Value("KASAN") != "y" || len(r.missed(c)) > 0 {
 		t.Errorf("its own text does not fulfil it: %v", r.missed(c))
 	}
-	c, _ = kconfig.Parse(strings.NewReader("CONFIG_NET=y\nCONFIG_SMP=y"))
+	c = kconfig.Parse("CONFIG_NET=y\nCONFIG_SMP=y")
 	missed := r.missed(c)
 	if !slices.ContainsFunc(missed, func(l setting) bool { return l.symbol == "NET" && l.value == "m" }) ||
 		slices.ContainsFunc(missed, func(l setting) bool { return l.symbol == "NEW" || l.symbol == "SMP" }) {
@@ -121,7 +121,7 @@ func TestWhatProfilesNeedAddsUp(t *testing.T) {
 		mib, slower int
 		clang       bool
 	}{"": {}, "b": {20, 0, false}, "a b": {120, 3, false}, "a b c": {120, maxSlower, true}} {
-		r, err := having(New(nil, nil, Config{}), own).fragments(strings.Fields(profiles))
+		r, err := having(New(nil, nil), own).fragments(strings.Fields(profiles))
 		if err != nil || r.moreMiB != want.mib || r.slower != want.slower || r.clang != want.clang {
 			t.Errorf("%s: %d MiB, %d times, clang %v: %v", profiles, r.moreMiB, r.slower, r.clang, err)
 		}
@@ -130,7 +130,7 @@ func TestWhatProfilesNeedAddsUp(t *testing.T) {
 
 // TestBaseGivesWay: nosmp takes back what the base says.
 func TestBaseGivesWay(t *testing.T) {
-	r, err := New(nil, nil, Config{}).fragments([]string{"nosmp"})
+	r, err := New(nil, nil).fragments([]string{"nosmp"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,11 +159,11 @@ func FuzzParseFragment(f *testing.F) {
 
 // TestSanitizersGetWhatTheyNeed: what the shadow of KASAN leaves of 256 MiB is too little for a suite.
 func TestSanitizersGetWhatTheyNeed(t *testing.T) {
-	r, err := New(nil, nil, Config{}).fragments([]string{"kasan", "kmemleak", "lockdep"})
+	r, err := New(nil, nil).fragments([]string{"kasan", "kmemleak", "lockdep"})
 	if err != nil || r.moreMiB != 384 || r.slower != 8 {
 		t.Errorf("%d MiB more, %d times slower, %v", r.moreMiB, r.slower, err)
 	}
-	if r, err = New(nil, nil, Config{}).fragments(nil); err != nil || r.moreMiB != 0 || r.slower != 0 {
+	if r, err = New(nil, nil).fragments(nil); err != nil || r.moreMiB != 0 || r.slower != 0 {
 		t.Errorf("the plain kernel: %+v, %v", r, err)
 	}
 }

@@ -27,7 +27,7 @@ func TestRealKernels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(st, debian.New(st, debian.Config{}), Config{})
+	s := New(st, debian.New(st, debian.Config{}))
 	for _, text := range selectors {
 		t.Run(filepath.Base(text), func(t *testing.T) {
 			began := time.Now()

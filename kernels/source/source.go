@@ -19,25 +19,17 @@ type Roots interface {
 	Root(ctx context.Context, suite string, pkgs []string, report func(kernels.Progress)) (kernels.Root, error)
 }
 
-// Config says how kernels are made. The zero value is good.
-type Config struct {
-	Jobs int // of make; 0 is one for each processor
-}
-
 // Source obtains kernels from git repositories and tarballs; one value serves both words. It may be used by several
 // goroutines, and several processes may share its store.
 type Source struct {
 	store *store.Store
 	roots Roots
-	cfg   Config
 
 	profiles fs.FS // the fragments, as profiles/NAME.config
 }
 
 // New makes a source that keeps what it makes in store.
-func New(st *store.Store, roots Roots, cfg Config) *Source {
-	return &Source{st, roots, cfg, builtin}
-}
+func New(st *store.Store, roots Roots) *Source { return &Source{st, roots, builtin} }
 
 // Resolve finds what sel names: for git a commit, for several commits a range or a word as Pick has them; for tar the file.
 // Errors wrap kernels.ErrNoMatch where it names nothing, and kernels.ErrUnavailable where it cannot be read.

@@ -77,30 +77,18 @@ func readTarball(ctx context.Context, path string, info fs.FileInfo) (tarball, e
 		return t, err
 	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, ending{ctx, f}); err != nil {
+	if _, err := io.Copy(sum, kernels.ReadWith(ctx, f)); err != nil {
 		return t, err
 	}
 	t.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	return t, nil
 }
 
-type ending struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r ending) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
-}
-
 // maxNames bounds how many names are read in search of a Makefile; a kernel has 90,000.
 const maxNames = 1_000_000
 
 func makefileIn(ctx context.Context, r io.Reader) ([]byte, error) {
-	plain, err := kernels.Unpack(ending{ctx, r})
+	plain, err := kernels.Unpack(kernels.ReadWith(ctx, r))
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func TestHostileTarballs(t *testing.T) {
 }
 
 func TestAChangedTarballIsNoticed(t *testing.T) {
-	s, store := newSource(t, Config{})
+	s, store := newSource(t)
 	path := put(t, filepath.Join(t.TempDir(), "x.tar"), tarOf(t, fakeKernel))
 	res, err := s.Resolve(t.Context(), kernels.Selector{Source: "tar", Name: path})
 	if err != nil {

@@ -1,12 +1,14 @@
 package source
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -135,12 +137,8 @@ func (j job) open(dir string) (*kernels.Tree, error) {
 }
 
 func readConfig(tree *os.Root) (kconfig.Config, error) {
-	f, err := tree.Open(".config")
-	if err != nil {
-		return kconfig.Config{}, err
-	}
-	defer f.Close()
-	return kconfig.Parse(f)
+	text, err := kernels.ReadRegular(tree, ".config", maxFile)
+	return kconfig.Parse(string(text)), err
 }
 
 // verify checks that the configuration is what was asked for, and quotes what the options that are not depend on.
@@ -172,7 +170,13 @@ func (j job) verify(tree *os.Root) error {
 // maxKconfig bounds a Kconfig file that is read, in bytes; the largest of Linux has 90 KB.
 const maxKconfig = 2 << 20
 
+var (
+	kconfigHelp = regexp.MustCompile(`(?m)^\s+(?:---)?help`)
+	dependsLine = regexp.MustCompile(`(?m)^\s+depends (.*)`)
+)
+
 func dependencies(tree fs.FS, symbol string) string {
+	entry := regexp.MustCompile(`(?m)^(?:menu)?config ` + symbol + `\s*\n((?:[ \t#].*\n|\n)*)`)
 	known, depends := false, []string{}
 	_ = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || !strings.HasPrefix(d.Name(), "Kconfig") {
@@ -182,20 +186,12 @@ func dependencies(tree fs.FS, symbol string) string {
 			return nil
 		}
 		text, _ := fs.ReadFile(tree, name)
-		n, inside := 0, false
-		for line := range strings.Lines(string(text)) {
-			n++
-			words := append(strings.Fields(line), "", "")
-			switch words[0] {
-			case "config", "menuconfig":
-				inside = words[1] == symbol
-				known = known || inside
-			case "help", "---help---", "if", "endif", "menu", "endmenu", "choice", "endchoice", "comment", "source":
-				inside = false
-			case "depends":
-				if inside {
-					depends = append(depends, fmt.Sprintf("%s (%s:%d)", strings.Join(strings.Fields(line)[1:], " "), name, n))
-				}
+		for _, at := range entry.FindAllSubmatchIndex(text, -1) {
+			known = true
+			body := kconfigHelp.Split(string(text[at[2]:at[3]]), 2)[0]
+			for _, on := range dependsLine.FindAllStringSubmatchIndex(body, -1) {
+				line := 1 + bytes.Count(text[:at[2]+on[2]], []byte("\n"))
+				depends = append(depends, fmt.Sprintf("%s (%s:%d)", body[on[2]:on[3]], name, line))
 			}
 		}
 		return nil
