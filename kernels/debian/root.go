@@ -1,7 +1,6 @@
 package debian
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -226,7 +225,7 @@ func canUnshare() error {
 // noteRoot writes root.json into dir: what is installed, and who the compiler says he is.
 func noteRoot(ctx context.Context, dir, compiler string) error {
 	root := filepath.Join(dir, "root")
-	installed, err := installedIn(filepath.Join(root, "var/lib/dpkg/status"))
+	installed, err := installedIn(ctx, root)
 	if err != nil {
 		return fmt.Errorf("read the root's packages: %w", err)
 	}
@@ -242,35 +241,14 @@ func noteRoot(ctx context.Context, dir, compiler string) error {
 	return writeJSON(filepath.Join(dir, rootFile), notes)
 }
 
-func installedIn(status string) ([]string, error) {
-	f, err := os.Open(status)
-	if err != nil {
-		return nil, err
+// installedIn are the packages in a root, as NAME VERSION ARCHITECTURE, sorted.
+func installedIn(ctx context.Context, root string) ([]string, error) {
+	out, err := tools.Run(ctx, tools.Command(ctx, "dpkg-query", "--admindir="+filepath.Join(root, "var/lib/dpkg"), "--show",
+		"--showformat=${Package} ${Version} ${Architecture}\n"))
+	if err != nil || out == "" {
+		return nil, cmp.Or(err, errors.New("none is installed"))
 	}
-	defer f.Close()
-	var names []string
-	name, architecture := "", ""
-	scan := bufio.NewScanner(f)
-	scan.Buffer(nil, 1<<20)
-	for scan.Scan() {
-		field, value, _ := strings.Cut(scan.Text(), ": ")
-		switch field {
-		case "Package":
-			name = value
-		case "Architecture":
-			architecture = value
-		case "Version":
-			names = append(names, name+" "+value+" "+architecture)
-		}
-	}
-	if err := scan.Err(); err != nil {
-		return nil, err
-	}
-	if len(names) == 0 {
-		return nil, errors.New("none is installed")
-	}
-	slices.Sort(names)
-	return names, nil
+	return slices.Sorted(strings.SplitSeq(strings.TrimSpace(out), "\n")), nil
 }
 
 // inRoot is a command inside a root: nothing of the host but what binds add, no network, no environment.

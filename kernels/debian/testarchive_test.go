@@ -277,7 +277,7 @@ cat >>"$FAKE_LOG"
 [ -z "$FAKE_FAIL" ] || { echo "I: trying"; echo "E: $FAKE_FAIL" >&2; exit 25; }
 [ -d "$TMPDIR" ] && [ "$TMPDIR" != /tmp ] || exit 8
 root=$(mktemp -d) && mkdir "$TMPDIR/left" && mkdir -p "$root/var/lib/dpkg" "$root/dev/x" "$root/lib" "$root/usr/src/bar-1" "$root/usr/src/linux-x"
-printf 'Package: gcc-12\nArchitecture: amd64\nVersion: 12.2.0-14\n\nPackage: there\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n' >"$root/var/lib/dpkg/status"
+printf 'Package: gcc-12\nStatus: install ok installed\nArchitecture: amd64\nVersion: 12.2.0-14\n\nPackage: there\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n' >"$root/var/lib/dpkg/status"
 tar -C "$root" -c . && rm -r "$root"
 `
 
