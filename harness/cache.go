@@ -2,16 +2,14 @@ package harness
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
@@ -30,28 +28,17 @@ func (c *cell) cacheKey(t *template) string {
 	if t == nil || t.dir == "" || c.spec().NoCache || c.spec().Count > 1 {
 		return ""
 	}
-	sum := sha256.New()
-	if c.counterpart { // the same file from another hand is another cell
-		io.WriteString(sum, c.mark())
-	}
-	json.NewEncoder(sum).Encode([]any{judge.Version, filepath.Base(t.dir), c.tree.Digest, c.about, c.suite, c.run.suites[c.suite].sum,
-		c.spec().decided(classCell)})
+	// The same file from another hand (mark) is another cell.
+	all := []any{judge.Version, filepath.Base(t.dir), c.tree.Digest, c.about, c.suite, c.mark(), c.run.suites[c.suite].sum, c.spec().decided(classCell)}
 	for _, m := range slices.Concat(c.built.depends, c.built.Modules) {
-		if !addFile(sum, m.Path) {
+		sum, err := kernels.FileSHA256(m.Path)
+		if err != nil {
 			return ""
 		}
+		all = append(all, sum)
 	}
-	return hex.EncodeToString(sum.Sum(nil))
-}
-
-func addFile(w io.Writer, path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	n, err := io.Copy(w, f)
-	return err == nil && n > 0
+	data, _ := json.Marshal(all) // plain data
+	return store.Digest(string(data))
 }
 
 // recall returns the record of the same cell as it was judged before, with its artifacts written anew.

@@ -2,14 +2,13 @@ package harness
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 type compiled struct {
@@ -36,11 +35,11 @@ func (r *run) compileSuites(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		sum := sha256.New()
-		if !addFile(sum, path) {
-			return fmt.Errorf("read suite %s: nothing was compiled", s.Name)
+		sum, err := kernels.FileSHA256(path)
+		if err != nil {
+			return fmt.Errorf("read suite %s: %w", s.Name, err)
 		}
-		r.suites[s.Name] = compiled{path, hex.EncodeToString(sum.Sum(nil))}
+		r.suites[s.Name] = compiled{path, sum}
 	}
 	return nil
 }

@@ -125,9 +125,9 @@ func (m *goModule) download(ctx context.Context, tools goTools) error {
 	defer os.RemoveAll(dir)
 	for _, folder := range m.folders {
 		for _, name := range []string{"go.mod", "go.sum", "go.work", "go.work.sum"} {
-			data := readSmall(filepath.Join(folder, name))
-			if data == nil {
-				continue
+			data, err := kernels.ReadFileIn(folder, name, maxGoMod)
+			if err != nil {
+				continue // go says what is wrong with it
 			}
 			to := filepath.Join(dir, folder, name)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, data, 0o644)); err != nil {

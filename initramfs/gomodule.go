@@ -3,11 +3,11 @@ package initramfs
 import (
 	"cmp"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"golang.org/x/mod/modfile"
 )
 
@@ -50,7 +50,8 @@ func findModule(dir string) (*goModule, error) {
 		return nil, err
 	}
 	for _, folder := range slices.Clone(m.folders) {
-		file, err := modfile.Parse("go.mod", readSmall(filepath.Join(folder, "go.mod")), nil)
+		text, _ := kernels.ReadFileIn(folder, "go.mod", maxGoMod)
+		file, err := modfile.Parse("go.mod", text, nil)
 		if err != nil {
 			continue // go says what is wrong with it
 		}
@@ -75,7 +76,8 @@ func (m *goModule) findWork() error {
 		return nil
 	}
 	folder = filepath.Dir(m.work)
-	file, err := modfile.ParseWork("go.work", readSmall(m.work), nil)
+	text, _ := kernels.ReadFileIn(folder, filepath.Base(m.work), maxGoMod)
+	file, err := modfile.ParseWork("go.work", text, nil)
 	if err != nil {
 		return nil // as above
 	}
@@ -138,14 +140,4 @@ func above(dir, name string) string {
 func isBelow(path, folder string) bool {
 	rel, err := filepath.Rel(folder, path)
 	return err == nil && filepath.IsLocal(rel)
-}
-
-// readSmall reads a file that go reads as well, unless it is none.
-func readSmall(name string) []byte {
-	info, err := os.Lstat(name)
-	if err != nil || info.Mode()&fs.ModeType != 0 || info.Size() > maxGoMod {
-		return nil
-	}
-	data, _ := os.ReadFile(name) // what is gone meanwhile is missed by go as well
-	return data
 }

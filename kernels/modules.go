@@ -1,10 +1,8 @@
 package kernels
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -152,12 +150,12 @@ func (d moduleDeps) known(soft string) (string, error) {
 	return names[len(names)-1], nil
 }
 
-// moduleDeps is what depmod knows of a kernel's own modules; names are canonical, see moduleName.
+// moduleDeps is what depmod knows of a kernel's own modules; names are canonical, see ModuleName.
 type moduleDeps struct {
+	dir     string // /lib/modules/RELEASE
 	files   map[string]moduleFile
 	before  map[string][]string // softdep pre: to load first, if it is there
 	builtin map[string]bool
-	aliases func(name string) ([]string, error) // modules that answer to another name
 }
 
 type moduleFile struct {
@@ -165,124 +163,95 @@ type moduleFile struct {
 	needs []string // canonical names; the last must be loaded first
 }
 
-// readModuleDeps reads depmod's files in dir, a /lib/modules/RELEASE. Only modules.dep must be there.
-func readModuleDeps(dir string) (moduleDeps, error) {
-	d := moduleDeps{builtin: map[string]bool{}, aliases: func(name string) ([]string, error) { return readAliases(filepath.Join(dir, "modules.alias"), name) }}
-	for _, part := range []struct {
-		name  string
-		parse func(io.Reader) error
-	}{
-		{"modules.dep", func(r io.Reader) (err error) { d.files, err = parseModulesDep(r); return }},
-		{"modules.softdep", func(r io.Reader) (err error) { d.before, err = parseSoftdep(r); return }},
-		{"modules.builtin", func(r io.Reader) error {
-			return eachLine(r, func(line string) error { d.builtin[ModuleName(line)] = true; return nil })
-		}},
-	} {
-		f, err := os.Open(filepath.Join(dir, part.name))
-		if errors.Is(err, fs.ErrNotExist) && part.name != "modules.dep" {
-			continue
-		}
-		if err != nil {
-			return d, err
-		}
-		err = part.parse(f)
-		f.Close()
-		if err != nil {
-			return d, fmt.Errorf("%s: %w", part.name, err)
-		}
+// readModuleDeps reads depmod's files in dir. Only modules.dep must be there.
+func readModuleDeps(dir string) (d moduleDeps, err error) {
+	d = moduleDeps{dir: dir, builtin: map[string]bool{}}
+	text, err := os.ReadFile(filepath.Join(dir, "modules.dep"))
+	if err != nil {
+		return d, err
 	}
-	return d, nil
-}
-
-func eachLine(r io.Reader, do func(line string) error) error {
-	scan := bufio.NewScanner(r)
-	scan.Buffer(nil, 1<<20)
-	for n := 1; scan.Scan(); n++ {
-		line := strings.TrimSpace(scan.Text())
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		if err := do(line); err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
-		}
+	if d.files, err = parseModulesDep(string(text)); err != nil {
+		return d, fmt.Errorf("modules.dep: %w", err)
 	}
-	return scan.Err()
+	soft, err := readWords(filepath.Join(dir, "modules.softdep"))
+	builtin, builtinErr := readWords(filepath.Join(dir, "modules.builtin"))
+	d.before = softBefore(soft)
+	for _, words := range builtin {
+		d.builtin[ModuleName(words[0])] = true
+	}
+	return d, errors.Join(err, builtinErr)
 }
 
-// parseModulesDep reads "path: path path…" of kmod's depmod. A path that leads out of the folder would be read on the host: it is refused.
-func parseModulesDep(r io.Reader) (map[string]moduleFile, error) {
-	files := map[string]moduleFile{}
-	err := eachLine(r, func(line string) error {
-		file, rest, ok := strings.Cut(line, ":")
-		if !ok {
-			return errors.New("no ':' after the module's path")
-		}
-		if !filepath.IsLocal(filepath.FromSlash(file)) {
-			return fmt.Errorf("path %q leads out of the folder", file)
-		}
-		entry := moduleFile{path: file}
-		for _, need := range strings.Fields(rest) {
-			entry.needs = append(entry.needs, ModuleName(need))
-		}
-		files[ModuleName(file)] = entry
-		return nil
-	})
-	return files, err
-}
-
-// parseSoftdep reads "softdep NAME pre: A B post: C" and keeps what comes before; words without a mark order nothing.
-func parseSoftdep(r io.Reader) (map[string][]string, error) {
-	before := map[string][]string{}
-	err := eachLine(r, func(line string) error {
-		words := strings.Fields(line)
-		if len(words) < 2 || words[0] != "softdep" {
-			return nil
-		}
-		mark := ""
-		for _, w := range words[2:] {
-			switch {
-			case strings.HasSuffix(w, ":"):
-				mark = w
-			case mark == "pre:":
-				name := ModuleName(words[1])
-				before[name] = append(before[name], ModuleName(w))
-			}
-		}
-		return nil
-	})
-	return before, err
-}
-
-// readAliases lists the modules that answer to name exactly, or by a pattern. The file is read for each question: it is large, and few ask.
-func readAliases(path, name string) ([]string, error) {
-	f, err := os.Open(path)
+// readWords are the lines of one of depmod's files, in words and without comments; none where there is no such file.
+func readWords(path string) ([][]string, error) {
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	names, err := parseAliases(f, name)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
-	}
-	return names, nil
+	return inWords(string(text)), err
 }
 
-// parseAliases reads "alias PATTERN MODULE". '-' and '_' are equal but within brackets, where the one means a range.
-func parseAliases(r io.Reader, name string) (names []string, err error) {
-	err = eachLine(r, func(line string) error {
-		words := strings.Fields(line)
+func inWords(text string) (all [][]string) {
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) > 0 && words[0][0] != '#' {
+			all = append(all, words)
+		}
+	}
+	return all
+}
+
+// parseModulesDep reads "path: path path…" of kmod's depmod. A path that leads out of the folder would be read on the host: it is refused.
+func parseModulesDep(text string) (map[string]moduleFile, error) {
+	files := map[string]moduleFile{}
+	for i, words := range inWords(text) {
+		file, ok := strings.CutSuffix(words[0], ":")
+		if !ok {
+			return nil, fmt.Errorf("line %d: no ':' after the module's path", i+1)
+		}
+		if !filepath.IsLocal(filepath.FromSlash(file)) {
+			return nil, fmt.Errorf("line %d: path %q leads out of the folder", i+1, file)
+		}
+		entry := moduleFile{path: file}
+		for _, need := range words[1:] {
+			entry.needs = append(entry.needs, ModuleName(need))
+		}
+		files[ModuleName(file)] = entry
+	}
+	return files, nil
+}
+
+// softBefore keeps of "softdep NAME pre: A B post: C" what comes before; words without a mark order nothing.
+func softBefore(lines [][]string) map[string][]string {
+	before := map[string][]string{}
+	for _, words := range lines {
+		if len(words) < 2 || words[0] != "softdep" {
+			continue
+		}
+		name, mark := ModuleName(words[1]), ""
+		for _, w := range words[2:] {
+			if strings.HasSuffix(w, ":") {
+				mark = w
+			} else if mark == "pre:" {
+				before[name] = append(before[name], ModuleName(w))
+			}
+		}
+	}
+	return before
+}
+
+// aliases lists the modules that answer to name exactly, or by a pattern: "alias PATTERN MODULE", where '-' and '_' are equal but within
+// brackets. The file is read for each question: it is large, and few ask.
+func (d moduleDeps) aliases(name string) (names []string, err error) {
+	lines, err := readWords(filepath.Join(d.dir, "modules.alias"))
+	for _, words := range lines {
 		if len(words) != 3 || words[0] != "alias" {
-			return nil
+			continue
 		}
 		module := ModuleName(words[2])
 		if fits, _ := path.Match(unhyphened(words[1]), name); fits && !slices.Contains(names, module) { // what is no pattern fits nothing
 			names = append(names, module)
 		}
-		return nil
-	})
+	}
 	return names, err
 }
 

@@ -123,7 +123,7 @@ func FuzzModulesDep(f *testing.F) {
 	f.Add("kernel/a.ko: kernel/a.ko\n")
 	f.Add("../../etc/shadow:\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		files, err := parseModulesDep(strings.NewReader(text))
+		files, err := parseModulesDep(text)
 		if err != nil {
 			return
 		}

@@ -43,6 +43,9 @@ func ReadRegular(root *os.Root, name string, limit int64) ([]byte, error) {
 
 // ReadFileIn is ReadRegular for the folder dir.
 func ReadFileIn(dir, name string, limit int64) ([]byte, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is no folder", dir) // os.OpenRoot would wait for whoever writes to a FIFO
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // place is where a repository has its parts; all are absolute and without links.
@@ -109,18 +110,6 @@ func same(one, other string) bool {
 
 // readLine is the only line of a small file that is a file.
 func readLine(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no file", path)
-	}
-	if err != nil {
-		return "", err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 8<<10))
+	text, err := kernels.ReadFileIn(filepath.Dir(path), filepath.Base(path), 8<<10)
 	return strings.TrimRight(string(text), "\r\n"), err
 }

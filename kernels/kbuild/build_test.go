@@ -1,7 +1,6 @@
 package kbuild
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -11,10 +10,7 @@ import (
 )
 
 func TestMakeCommand(t *testing.T) {
-	clang, err := kconfig.Parse(strings.NewReader("CONFIG_CC_IS_CLANG=y\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	clang := kconfig.Parse("CONFIG_CC_IS_CLANG=y\n")
 	for name, test := range map[string]struct {
 		r    Request
 		want string
@@ -45,7 +41,7 @@ func TestCheckMakeArg(t *testing.T) {
 
 // TestWithoutBTF: the step is left out only where it would be tried and cannot be done.
 func TestWithoutBTF(t *testing.T) {
-	btf, _ := kconfig.Parse(strings.NewReader("CONFIG_DEBUG_INFO_BTF_MODULES=y\n"))
+	btf := kconfig.Parse("CONFIG_DEBUG_INFO_BTF_MODULES=y\n")
 	for name, test := range map[string]struct {
 		config kconfig.Config
 		files  map[string]string

@@ -13,11 +13,7 @@ import (
 func builtWithGCC14(t testing.TB) *kernels.Tree {
 	tree := fakeTree(t)
 	tree.Root.Compiler = "gcc (Debian 12.2.0-14+deb12u1) 12.2.0"
-	var err error
-	tree.Config, err = kconfig.Parse(strings.NewReader("CONFIG_CC_VERSION_TEXT=\"gcc-14 (Debian 14.2.0-19) 14.2.0\"\nCONFIG_GCC_VERSION=140200\nCONFIG_CLANG_VERSION=0\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree.Config = kconfig.Parse("CONFIG_CC_VERSION_TEXT=\"gcc-14 (Debian 14.2.0-19) 14.2.0\"\nCONFIG_GCC_VERSION=140200\nCONFIG_CLANG_VERSION=0\n")
 	return tree
 }
 

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -86,11 +85,7 @@ func encode(program []bpf.Instruction) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("assemble system call filter: %w", err)
 	}
-	var out bytes.Buffer
-	for _, i := range raw {
-		_ = binary.Write(&out, binary.NativeEndian, i) // a buffer takes everything
-	}
-	return out.Bytes(), nil
+	return binary.Append(nil, binary.NativeEndian, raw)
 }
 
 // filterFile is a file that the filter can be read from once.
