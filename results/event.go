@@ -1,6 +1,10 @@
 package results
 
-import "time"
+import (
+	"encoding/json"
+	"io"
+	"time"
+)
 
 // Cell is the unit that is planned, run and judged: one target with one suite.
 type Cell struct {
@@ -59,6 +63,23 @@ type Event struct {
 	Cells   []Cell        `json:"cells,omitempty"`
 	Record  *Record       `json:"record,omitempty"`
 	Results *Results      `json:"results,omitempty"`
+}
+
+// JSON writes e as a line. As in results.json, lists are never null.
+func (e Event) JSON(w io.Writer) error {
+	if e.Record != nil {
+		rec := e.Record.noNull()
+		e.Record = &rec
+	}
+	if e.Results != nil {
+		whole := *e.Results
+		whole.Records = []Record{}
+		for _, rec := range e.Results.Records {
+			whole.Records = append(whole.Records, rec.noNull())
+		}
+		e.Results = &whole
+	}
+	return json.NewEncoder(PlainJSON(w)).Encode(e)
 }
 
 // Check is one thing that a run needs, and whether it is there (doctor).

@@ -27,7 +27,7 @@ func (a *app) watch(ctx context.Context) watcher {
 	_, _, live := terminal(a.Stderr.file)
 	switch {
 	case a.json:
-		return watcher{func(e results.Event) { _ = a.encode(e) }, func() {}} // output remembers what could not be written
+		return watcher{func(e results.Event) { _ = e.JSON(a.Stdout) }, func() {}} // output remembers what could not be written
 	case a.quiet:
 		return silence
 	case live && !a.verbose && os.Getenv("CI") == "":
