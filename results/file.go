@@ -24,14 +24,15 @@ func Read(path string) (*Results, error) {
 		return nil, err
 	}
 	defer f.Close()
-	r, err := decode(f)
+	r, err := Decode(f)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return r, nil
 }
 
-func decode(in io.Reader) (*Results, error) {
+// Decode is Read, of what in holds.
+func Decode(in io.Reader) (*Results, error) {
 	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	if err != nil {
 		return nil, err

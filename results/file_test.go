@@ -81,13 +81,13 @@ func TestReadRefusesWhatCannotBeBelieved(t *testing.T) {
 		{"a type is wrong", valid(`"attempts": 1,→"attempts": "many",`), "line "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := decode(strings.NewReader(tc.doc))
+			_, err := Decode(strings.NewReader(tc.doc))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
 	}
-	if _, err := decode(strings.NewReader(valid(`"schema"→"new_field": 1, "schema"`))); err != nil {
+	if _, err := Decode(strings.NewReader(valid(`"schema"→"new_field": 1, "schema"`))); err != nil {
 		t.Errorf("a new field: %v", err)
 	}
 }
@@ -100,7 +100,7 @@ func TestReadRefusesACellThatIsThereTwice(t *testing.T) {
 	if err := r.JSON(&b); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := decode(&b); err == nil || !strings.Contains(err.Error(), "twice") {
+	if _, err := Decode(&b); err == nil || !strings.Contains(err.Error(), "twice") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -113,7 +113,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add([]byte(`{"schema":"modmatrix.results/v1","records":[{"status":"PASS"}],"summary":{"PASS":1,"FAIL":0,"ERROR":0,"MISS":0,"SKIP":0}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := decode(bytes.NewReader(data))
+		r, err := Decode(bytes.NewReader(data))
 		if err != nil {
 			return
 		}

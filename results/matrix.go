@@ -70,6 +70,14 @@ func (r *Results) Matrix() Matrix {
 	return m
 }
 
+// Records lists every cell, row by row.
+func (m Matrix) Records() (all []Record) {
+	for _, w := range m.Rows {
+		all = append(all, w.Cells...)
+	}
+	return all
+}
+
 // known returns s, MISS for a cell that nobody judged, or ERROR for an unknown word: neither may vanish in a roll-up.
 func (s Status) known() Status {
 	switch {

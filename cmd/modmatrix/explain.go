@@ -37,7 +37,7 @@ func vocabulary() string {
 }
 
 func (a *app) explain(ctx context.Context, path string, args []string) error {
-	res, dir, err := findResults(path)
+	res, dir, err := a.findResults(path)
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,12 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +140,9 @@ func FuzzWritersLetNothingThrough(f *testing.F) {
 				t.Errorf("markdown: foreign text outside of code: %.200q", out)
 			}
 		}
+		for name := range formats {
+			harmlessDocument(t, name, string(write(t, name, r)), mark)
+		}
 		var doc bytes.Buffer
 		if err := json.NewEncoder(results.PlainJSON(&doc)).Encode(r); err != nil {
 			t.Fatal(err)
@@ -154,3 +161,51 @@ func FuzzWritersLetNothingThrough(f *testing.F) {
 		}
 	})
 }
+
+// harmlessDocument says what of a document of that format could do more than be read.
+func harmlessDocument(t *testing.T, format, text, mark string) {
+	t.Helper()
+	switch format {
+	case "md": // looked at above
+		return
+	case "github": // the only one that has commands, and no others than its own
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "::") {
+				if !githubCommand.MatchString(line) {
+					t.Errorf("github: a command of somebody else's: %.200q", line)
+				}
+				text = strings.Replace(text, line, "", 1)
+			}
+		}
+	case "junit", "badge":
+		d := xml.NewDecoder(strings.NewReader(text))
+		for {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", format, err)
+			}
+			if start, ok := token.(xml.StartElement); ok && !slices.Contains(ownElements, start.Name.Local) || strings.Contains(start.Name.Local, mark) {
+				t.Errorf("%s: an element %q of somebody else's", format, start.Name.Local)
+			}
+		}
+	case "gitlab", "kcidb":
+		if !json.Valid([]byte(text)) {
+			t.Errorf("%s: no JSON", format)
+		}
+	case "ktap":
+		for line := range strings.Lines(text) {
+			if !ktapLine.MatchString(line) {
+				t.Errorf("ktap: %.200q", line)
+			}
+		}
+	}
+	harmless(t, format, text)
+}
+
+var (
+	githubCommand = regexp.MustCompile(`^::(?:error|warning) (?:file=[^,:\s]+,line=[0-9]+,)?title=[^,:\n]*::[^\n]*\n$`)
+	ktapLine      = regexp.MustCompile(`^(?:(?:  )?(?:KTAP version 1|1\.\.[0-9]+|# [^\n]*|ok [0-9]+ [^#\n]+(?: # SKIP [^\n]*)?|not ok [0-9]+ [^#\n]+(?: # (?:ERROR|TIMEOUT) [^\n]*)?))\n$`)
+	ownElements   = []string{"testsuites", "testsuite", "properties", "property", "testcase", "failure", "error", "skipped", "svg", "title", "rect", "g", "text"}
+)

@@ -1,0 +1,146 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// kcidbOrigin names the system that the results are from; whoever sends them to a database replaces it by the name that the
+// database gave them.
+const kcidbOrigin = "modmatrix"
+
+// kcidb is a document of KCIDB's I/O schema 5.3 (kcidb_io/schema/v05_03.py), as far as it is filled.
+type kcidb struct {
+	Version   kcidbVersion    `json:"version"`
+	Checkouts []kcidbCheckout `json:"checkouts"`
+	Builds    []kcidbBuild    `json:"builds"`
+	Tests     []kcidbTest     `json:"tests"`
+}
+
+type kcidbVersion struct {
+	Major int `json:"major"`
+	Minor int `json:"minor"`
+}
+
+type kcidbCheckout struct {
+	ID      string            `json:"id"`
+	Origin  string            `json:"origin"`
+	Tree    string            `json:"tree_name"`
+	Commit  string            `json:"git_commit_hash,omitempty"`
+	Comment string            `json:"comment"`
+	Start   time.Time         `json:"start_time"`
+	Misc    map[string]string `json:"misc,omitempty"`
+}
+
+type kcidbBuild struct {
+	Checkout string            `json:"checkout_id"`
+	ID       string            `json:"id"`
+	Origin   string            `json:"origin"`
+	Start    time.Time         `json:"start_time"`
+	Duration float64           `json:"duration"` // seconds
+	Arch     string            `json:"architecture"`
+	Compiler string            `json:"compiler,omitempty"`
+	Config   string            `json:"config_name"`
+	Status   results.Status    `json:"status"`
+	Comment  string            `json:"comment,omitempty"`
+	Misc     map[string]string `json:"misc,omitempty"`
+}
+
+type kcidbTest struct {
+	Build       string            `json:"build_id"`
+	ID          string            `json:"id"`
+	Origin      string            `json:"origin"`
+	Environment kcidbEnvironment  `json:"environment"`
+	Path        string            `json:"path"`
+	Comment     string            `json:"comment,omitempty"`
+	Status      results.Status    `json:"status"`
+	Start       time.Time         `json:"start_time"`
+	Duration    float64           `json:"duration"` // seconds
+	Excerpt     string            `json:"log_excerpt,omitempty"`
+	Misc        map[string]string `json:"misc,omitempty"`
+}
+
+type kcidbEnvironment struct {
+	Comment string `json:"comment"`
+}
+
+// KCIDB writes the matrix in the format of the kernel's own result database: the module's source is the checkout, a kernel
+// that it is built for a build, and a cell and each of its specs are tests.
+func KCIDB(w io.Writer, r *results.Results) error {
+	records := r.Matrix().Records()
+	id := func(parts ...string) string { return kcidbOrigin + ":" + results.Plain(strings.Join(parts, "/")) }
+	module := kcidbWord(r.Module.Name)
+	doc := kcidb{Version: kcidbVersion{5, 3}, Builds: []kcidbBuild{}, Tests: []kcidbTest{}, Checkouts: []kcidbCheckout{{
+		ID: id(r.Run.ID), Origin: kcidbOrigin, Tree: module, Comment: results.Plain(r.Module.Name + " " + r.Module.Version), Start: r.Run.Started.UTC(),
+		Misc: filled(map[string]string{"source_digest": r.Module.SourceDigest, "plan_digest": r.Run.PlanDigest, "tool": r.Run.Tool}),
+	}}}
+	if g := r.Module.Git; g != nil && kcidbHash.MatchString(g.Commit) && !g.Dirty {
+		doc.Checkouts[0].Commit = g.Commit
+	}
+	environment := kcidbEnvironment{results.Plain(fmt.Sprintf("QEMU %s, %s, CPU model %s", r.Run.Host.QEMU, r.Run.Host.Accelerator, r.Run.Host.CPUModel))}
+	built := map[string]bool{}
+	for i, name := range labels(records) {
+		rec := records[i]
+		build := id(r.Run.ID, rec.Target.Source, rec.Target.Label(), rec.Target.Arch)
+		if !built[build] {
+			built[build] = true
+			doc.Builds = append(doc.Builds, kcidbBuildOf(doc.Checkouts[0], build, rec))
+		}
+		test := kcidbTest{Build: build, ID: id(r.Run.ID, name), Origin: kcidbOrigin, Environment: environment, Path: strings.TrimSuffix("kmod."+module+"."+kcidbWord(rec.Suite), "."),
+			Status: rec.Status, Start: r.Run.Started.UTC(), Duration: float64(rec.Timings.Total) / 1000}
+		all := steps(rec)
+		if rec.Status != results.Pass {
+			test.Comment, test.Misc = rec.Why(), filled(map[string]string{"stage": string(rec.Stage), "code": string(rec.Code)})
+			test.Excerpt = strings.Join(evidence(rec, r.Run.Asked), "\n")
+		}
+		doc.Tests = append(doc.Tests, test)
+		for n, s := range all {
+			if s.spec {
+				doc.Tests = append(doc.Tests, kcidbTest{Build: build, ID: fmt.Sprintf("%s/%d", test.ID, n+1), Origin: kcidbOrigin, Environment: environment,
+					Path: test.Path + "." + kcidbWord(s.name), Comment: strings.Trim(s.name+": "+s.why, ": "), Status: s.status, Start: test.Start, Duration: float64(s.ms) / 1000})
+			}
+		}
+	}
+	enc := json.NewEncoder(results.PlainJSON(w))
+	enc.SetIndent("", " ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(doc)
+}
+
+// kcidbBuildOf is what one record knows of the build that all suites of its target share.
+func kcidbBuildOf(from kcidbCheckout, id string, rec results.Record) kcidbBuild {
+	b := kcidbBuild{Checkout: from.ID, ID: id, Origin: kcidbOrigin, Start: from.Start, Duration: float64(rec.Timings.Build) / 1000, Arch: strings.ToLower(kcidbWord(rec.Target.Arch)),
+		Compiler: results.Plain(rec.Target.Compiler), Config: results.Plain(strings.Trim(rec.Target.Flavour+"+"+rec.Target.Profile, "+")), Status: results.Pass,
+		Misc: filled(map[string]string{"kernel": rec.Target.Release, "source": rec.Target.Source, "config_digest": rec.Target.ConfigDigest})}
+	if !passed(rec, results.StageBuild) {
+		b.Status, b.Comment = rec.Status, rec.Why()
+	}
+	return b
+}
+
+var (
+	kcidbHash  = regexp.MustCompile(`^[0-9a-f]{40}$`)
+	kcidbOther = regexp.MustCompile(`[^a-zA-Z0-9_]+`)
+)
+
+// kcidbWord is a part of a test's path, or an architecture.
+func kcidbWord(s string) string {
+	s = strings.Trim(kcidbOther.ReplaceAllString(results.Plain(s), "_"), "_")
+	return s[:min(len(s), 100)]
+}
+
+// filled drops what is empty.
+func filled(m map[string]string) map[string]string {
+	for k, v := range m {
+		if m[k] = results.Plain(v); m[k] == "" {
+			delete(m, k)
+		}
+	}
+	return m
+}
