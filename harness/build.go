@@ -152,7 +152,7 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 }
 
 func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols []string) string {
-	data, _ := json.Marshal([]any{"v2", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols})
+	data, _ := json.Marshal([]any{"v3", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols})
 	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 

@@ -6,7 +6,6 @@
 package kbuild
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +14,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +34,8 @@ type Request struct {
 	Recipe  *Recipe   // nil: the kernel's build system decides; else Folder says nothing, and Make is passed to every make
 	Symbols []string  // host paths of the Module.symvers of external modules that this one builds upon
 
-	beside string // host folder of the copy that Recipe.Beside asks for
+	beside string   // host folder of the copy that Recipe.Beside asks for
+	built  []string // the folders of the copy in which a Makefile had modules built; empty: Folder, or those of Recipe.Modules
 }
 
 // Artifact is what a build that succeeded made.
@@ -64,7 +62,7 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	log := newLog(r.Log)
 	log.at, log.kdir, log.release = r.sandbox().at(), r.Tree.KDIR, r.Tree.Target.Release
 	log.header(r.Tree)
-	modules, err := build(ctx, r, log)
+	made, err := build(ctx, r, log)
 	err = missed(err, log.strays, r.Top)
 	elapsed := time.Since(start)
 	if logErr := log.footer(err, elapsed); logErr != nil && err == nil {
@@ -73,43 +71,78 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Artifact{Modules: modules, Symvers: findSymvers(r.Dir, r.folders()), Notes: straysNote(log.strays), Elapsed: elapsed}, nil
+	return &Artifact{Modules: made.modules, Symvers: findSymvers(r.Dir, made.folders), Notes: append(straysNote(log.strays), made.notes...), Elapsed: elapsed}, nil
 }
 
-func build(ctx context.Context, r Request, log *buildLog) ([]Module, error) {
-	s := r.sandbox()
+// product is what a build made in the copy of the source.
+type product struct {
+	modules []Module
+	folders []string // in which they were built
+	notes   []string
+}
+
+func build(ctx context.Context, r Request, log *buildLog) (made product, err error) {
 	v, err := lookAt(r.Tree)
 	if err != nil {
-		return nil, err
+		return made, err
 	}
 	if _, err := v.Find(path.Join(r.Tree.KDIR, "Makefile")); err != nil {
-		return nil, fmt.Errorf("find kernel build directory of %s: %w", r.Tree.Target.Release, err)
+		return made, fmt.Errorf("find kernel build directory of %s: %w", r.Tree.Target.Release, err)
 	}
 	if log.strays, err = r.copy(ctx); err != nil {
-		return nil, err
+		return made, err
 	}
-	recipe := r.Recipe
-	if recipe == nil {
-		recipe = &Recipe{Steps: kernelSteps(r, v)}
-	} else if args := slices.Concat(r.Tree.Root.Make, withoutBTF(v, r.Tree), r.Make); len(args) > 0 {
-		s.Env = append(s.Env, [2]string{"MAKEFLAGS", makeFlags(args)})
-		log.printf("# note:     every make gets %s\n", results.ShellLine(args...))
+	if r.Recipe != nil {
+		return r.follow(ctx, v, log)
 	}
-	for _, step := range recipe.Steps {
+	made, err = r.asAuthor(ctx, v, log)
+	if none := (*undecided)(nil); errors.As(err, &none) {
+		return r.byKernel(ctx, v, log, none)
+	}
+	return made, err
+}
+
+// follow builds by the recipe.
+func (r Request) follow(ctx context.Context, v *sandbox.View, log *buildLog) (made product, err error) {
+	s := r.sandbox()
+	s.passToMakes(slices.Concat(r.Tree.Root.Make, withoutBTF(v, r.Tree), r.Make), log)
+	for _, step := range r.Recipe.Steps {
 		if err := r.step(ctx, s, step, log); err != nil {
-			return nil, err
+			return made, err
 		}
 	}
-	modules, err := prove(r)
+	if made.modules, err = prove(r, r.Recipe.Modules, "the package", "the package names none"); err != nil {
+		return made, log.explain(err, r.inCopy)
+	}
+	for _, step := range r.Recipe.After {
+		if err := r.step(ctx, s, step, log); err != nil {
+			return made, err
+		}
+	}
+	made.folders = r.folders()
+	return made, nil
+}
+
+// byKernel builds by the kernel's build system alone, for the reason that the author's part did not decide.
+func (r Request) byKernel(ctx context.Context, v *sandbox.View, log *buildLog, none *undecided) (made product, err error) {
+	log.printf("# way:      the kernel's build system alone: %s\n", none.why)
+	for _, step := range kernelSteps(r, v) {
+		if err := r.step(ctx, r.sandbox(), step, log); err != nil {
+			return made, err
+		}
+	}
+	made.folders = r.folders()
+	names, err := readOrder(r.Dir, path.Clean(r.Folder))
 	if err != nil {
-		return nil, log.explain(err, r.inCopy)
+		return made, err
 	}
-	for _, step := range recipe.After {
-		if err := r.step(ctx, s, step, log); err != nil {
-			return nil, err
-		}
+	if made.modules, err = prove(r, names, "modules.order", "nothing in the Kbuild file applies to this kernel's configuration"); err != nil {
+		return made, log.explain(err, r.inCopy)
 	}
-	return modules, nil
+	if none.fault != nil {
+		made.notes = append(made.notes, fmt.Sprintf("built by the kernel's build system alone: %s (%s)", none.why, none.fault.Reason))
+	}
+	return made, nil
 }
 
 // copy makes the private copies of the source.
@@ -133,15 +166,12 @@ func (r Request) copy(ctx context.Context) (strays []stray, err error) {
 }
 
 func kernelSteps(r Request, v *sandbox.View) []Step {
-	command := makeCommand(r)
-	extra := withoutBTF(v, r.Tree)
+	command, extra := makeCommand(r), withoutBTF(v, r.Tree)
+	step := Step{Command: r.onMachine("", append(command, extra...)...), Shown: results.ShellLine(append(command, extra...)...)}
 	if extra == nil {
-		return []Step{{Command: command}}
+		return []Step{step}
 	}
-	return []Step{
-		{Note: "the root has no pahole, so the module gets no BTF: " + results.ShellLine(extra...)},
-		{Command: append(command, extra...)},
-	}
+	return []Step{{Note: "the root has no pahole, so the module gets no BTF: " + results.ShellLine(extra...)}, step}
 }
 
 // inCopy returns where in the copy of the source a file is that the compiler names, if it is.
@@ -162,7 +192,10 @@ func (r Request) inCopy(name string) (string, bool) {
 
 // folders are those of the copy in which modules are built, sorted.
 func (r Request) folders() []string {
-	if r.Recipe == nil {
+	switch {
+	case len(r.built) > 0:
+		return r.built
+	case r.Recipe == nil:
 		return []string{path.Clean(r.Folder)}
 	}
 	folders := []string{"."}
@@ -194,66 +227,6 @@ func (r Request) check() error {
 		}
 	}
 	return nil
-}
-
-// makeVariable is a name that make, sh and Kbuild all take.
-var makeVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// ownVariables are set here; another value would build something else, or somewhere else, or unchecked.
-var ownVariables = map[string]bool{
-	"M": true, "MO": true, "O": true, "KBUILD_EXTMOD": true, "KBUILD_EXTMOD_OUTPUT": true, "KBUILD_OUTPUT": true,
-	"KBUILD_MODPOST_WARN": true, "KERNELRELEASE": true, "MAKEFLAGS": true, "MAKEFILES": true, "SHELL": true,
-}
-
-func checkMakeArg(arg string) error {
-	name, value, ok := strings.Cut(arg, "=")
-	switch {
-	case !ok || !makeVariable.MatchString(name):
-		return fmt.Errorf("make argument %q: write NAME=VALUE", arg)
-	case ownVariables[name]:
-		return fmt.Errorf("make argument %q: %s is not yours to set here, leave it out", arg, name)
-	case strings.ContainsAny(value, "\x00\n\r"):
-		return fmt.Errorf("make argument %q: the value must be one line", arg)
-	}
-	return nil
-}
-
-// makeCommand is the command that builds the external module below guestBuild (Linux Documentation/kbuild/modules.rst).
-// LLVM=1 follows what the kernel itself was built with (Linux Documentation/kbuild/llvm.rst).
-func makeCommand(r Request) []string {
-	command := []string{"make", "-C", r.Tree.KDIR, "M=" + path.Join(guestBuild, r.Folder), "-j" + strconv.Itoa(cmp.Or(r.Jobs, 1))}
-	if r.Tree.Config.Enabled("CC_IS_CLANG") {
-		command = append(command, "LLVM=1")
-	}
-	command = append(command, r.Tree.Root.Make...)
-	return append(append(command, r.Make...), "modules")
-}
-
-// makeFlags is the environment's way to pass NAME=VALUE to every make in a sandbox as if on its command line (GNU make manual,
-// "Communicating Options to a Sub-make").
-func makeFlags(args []string) string {
-	flags := " --"
-	for _, arg := range args {
-		flags += " " + strings.NewReplacer(`\`, `\\`, " ", `\ `, "\t", "\\\t", "$", "$$").Replace(arg)
-	}
-	return flags
-}
-
-// withoutBTF switches the BTF step off where the tree would take it (its folder holds a vmlinux) and the root lacks the
-// tool for it: a module loads as well without, and pahole is no part of the kernel (Linux scripts/Makefile.modfinal).
-func withoutBTF(v *sandbox.View, tree *kernels.Tree) []string {
-	if !tree.Config.Enabled("DEBUG_INFO_BTF_MODULES") {
-		return nil
-	}
-	if _, err := v.Find(path.Join(tree.KDIR, "vmlinux")); err != nil {
-		return nil
-	}
-	for _, dir := range []string{"/usr/bin", "/usr/local/bin"} {
-		if _, err := v.Find(path.Join(dir, "pahole")); err == nil {
-			return nil
-		}
-	}
-	return []string{"CONFIG_DEBUG_INFO_BTF_MODULES="}
 }
 
 // BareMake runs the make that Build would run for r, as a person who stands in the root would: no copy of the source, no

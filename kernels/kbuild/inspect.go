@@ -159,7 +159,7 @@ var (
 )
 
 // CheckSource takes a static look at the folder of an external module: a *SourceError says that it is not there, has neither
-// Makefile nor Kbuild, or that these declare nothing to build. What only make itself can find out passes.
+// Makefile nor Kbuild, or that these declare nothing to build, and call no folder that does. What only make itself can find out passes.
 func CheckSource(dir string) error {
 	root, err := openSource(dir)
 	if err != nil {
@@ -167,13 +167,13 @@ func CheckSource(dir string) error {
 	}
 	defer root.Close()
 	name, text, err := kbuildFile(root, ".")
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return &SourceError{dir, "no Makefile and no Kbuild", cure(root, "add one with a line like obj-m := NAME.o")}
-	case err != nil:
+	switch none := errors.Is(err, fs.ErrNotExist); {
+	case err != nil && !none:
 		return err
-	case mayDeclare.MatchString(text):
+	case !none && mayDeclare.MatchString(text), declaredBelow(root) != "" && callsKernel(forPeople(root, ".")):
 		return nil
+	case none:
+		return &SourceError{dir, "no Makefile and no Kbuild", cure(root, "add one with a line like obj-m := NAME.o")}
 	}
 	return &SourceError{filepath.Join(dir, name), "declares no module", cure(root, "add a line like obj-m := NAME.o")}
 }
@@ -190,13 +190,21 @@ func kbuildFile(root *os.Root, dir string) (name, text string, err error) {
 		}
 		defer f.Close()
 		text, err := io.ReadAll(io.LimitReader(f, maxMakefile))
-		return name, comments.ReplaceAllString(strings.ReplaceAll(string(text), "\\\n", " "), ""), err
+		return name, plainMakefile(text), err
 	}
 	return "", "", fs.ErrNotExist
 }
 
 func cure(root *os.Root, otherwise string) string {
-	found := ""
+	found := declaredBelow(root)
+	if found == "" {
+		return otherwise
+	}
+	return "did you mean " + filepath.Join(root.Name(), found) + "?"
+}
+
+// declaredBelow is a folder in root that declares a module; empty where none does.
+func declaredBelow(root *os.Root) (found string) {
 	fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() || name == "." {
 			return nil
@@ -210,10 +218,7 @@ func cure(root *os.Root, otherwise string) string {
 		}
 		return nil
 	})
-	if found == "" {
-		return otherwise
-	}
-	return "did you mean " + filepath.Join(root.Name(), found) + "?"
+	return found
 }
 
 var objLine = regexp.MustCompile(`(?m)^[ \t]*(?:(?:export|override)[ \t]+)*obj-(?:m|\$[({][^)}\n]*[)}])[ \t]*[:+?]?=(.*)$`)

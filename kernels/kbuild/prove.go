@@ -18,15 +18,8 @@ import (
 // maxOrder bounds modules.order; the kernel's own, with thousands of modules, has 300 KiB.
 const maxOrder = 4 << 20
 
-func prove(r Request) ([]Module, error) {
-	lister, why := "modules.order", "nothing in the Kbuild file applies to this kernel's configuration"
-	var names []string
-	var err error
-	if r.Recipe != nil {
-		names, lister, why = r.Recipe.Modules, "the package", "the package names none"
-	} else if names, err = readOrder(r.Dir, path.Clean(r.Folder)); err != nil {
-		return nil, err
-	}
+// prove looks at the modules, whose names are relative to the copy of the source. lister is what names them, and why, why it names none.
+func prove(r Request, names []string, lister, why string) ([]Module, error) {
 	if len(names) == 0 {
 		return nil, &Error{Code: results.CodeKoMissing, cause: ErrNothingBuilt, Reason: ErrNothingBuilt.Error() + ": " + why}
 	}

@@ -93,32 +93,52 @@ func (r Request) sandbox() Sandbox {
 	return s
 }
 
+// run runs the command of a step, and returns its exit code.
+func (r Request) run(ctx context.Context, s Sandbox, step Step, log *buildLog) (int, error) {
+	log.begin(cmp.Or(step.Shown, results.ShellLine(step.Command...)))
+	exit, err := s.Run(ctx, log, step.Command...)
+	log.flush()
+	r.reclaim()
+	if err != nil {
+		return 0, fmt.Errorf("build for %s: %w%s", r.Tree.Target.Release, err, log.sandboxSaid())
+	}
+	if exit != 0 {
+		log.printf("# exit code %d\n", exit)
+	}
+	return exit, nil
+}
+
+// verdict is what the exit code and the output of the last command mean, as diagnosis.verdict has it.
+func (r Request) verdict(exit int, log *buildLog) error {
+	err := log.verdict(exit, r.inCopy)
+	if fault := (*Error)(nil); errors.As(err, &fault) {
+		if err = r.strange(fault); err == nil {
+			return fault
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("build for %s: %w", r.Tree.Target.Release, err)
+	}
+	return nil
+}
+
 // step runs one step of a recipe. What a script says is no sign of what is wrong: it may be probing what the kernel can.
 func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) error {
 	if step.Note != "" {
 		log.printf("# note:     %s\n", step.Note)
 		return nil
 	}
-	log.begin(cmp.Or(step.Shown, results.ShellLine(step.Command...)))
-	exit, err := s.Run(ctx, log, step.Command...)
-	log.flush()
-	r.reclaim()
+	exit, err := r.run(ctx, s, step, log)
 	if err != nil {
-		return fmt.Errorf("build for %s: %w%s", r.Tree.Target.Release, err, log.sandboxSaid())
-	}
-	if exit != 0 {
-		log.printf("# exit code %d\n", exit)
+		return err
 	}
 	if r.Recipe != nil && (exit == 126 || exit == 127) { // sh's words for a command that it cannot run or find
 		return fmt.Errorf("build for %s: the root lacks a program that %s runs: %s", r.Tree.Target.Release, cmp.Or(step.Name, "the build"), log.lastSaid())
 	}
-	err = log.verdict(exit, r.inCopy)
-	if fault := (*Error)(nil); errors.As(err, &fault) {
-		err = cmp.Or(r.strange(fault), err)
-	}
+	err = r.verdict(exit, log)
 	switch fault := (*Error)(nil); {
 	case err != nil && !errors.As(err, &fault):
-		return fmt.Errorf("build for %s: %w", r.Tree.Target.Release, err)
+		return err
 	case r.Recipe != nil && exit == 0:
 		return nil // as its own tools would have it, whatever was said
 	case err != nil && step.Name != "":

@@ -23,9 +23,9 @@ import (
 func fakeTree(t testing.TB) *kernels.Tree {
 	t.Helper()
 	return &kernels.Tree{
-		Target: kernels.Target{Release: "6.1.0-56-cloud-amd64"},
+		Target: kernels.Target{Release: "6.1.0-56-cloud-amd64", Arch: "x86_64"},
 		KDIR:   "/usr/src/linux-fake",
-		Mounts: []kernels.Mount{{Host: source(t, map[string]string{"Makefile": "modules:\n\t@sh $(M)/build\n"}), Guest: "/usr/src/linux-fake"}},
+		Mounts: []kernels.Mount{{Host: source(t, map[string]string{"Makefile": "modules:\n\t@sh $(M)/build\nclean modules_install:\n\t@echo does $@\n"}), Guest: "/usr/src/linux-fake"}},
 	}
 }
 
