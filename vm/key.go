@@ -23,7 +23,7 @@ func (m *Machine) TemplateKey(qemu string) (string, error) {
 		Kernel, Initrd string // digests
 		Drive          int64
 		Args           []string
-		Host           *verdictKey
+		Host           string
 	}{Schema: manifestSchema, QEMU: qemu}
 	var err error
 	if all.Kernel, err = digestOf(m.Kernel); err == nil {
@@ -33,9 +33,7 @@ func (m *Machine) TemplateKey(qemu string) (string, error) {
 		all.Drive, err = m.driveSize()
 	}
 	if err == nil && m.Accel.orDefault().Name == "kvm" {
-		var host verdictKey
-		host, err = newVerdictKey(qemu)
-		all.Host = &host
+		all.Host, err = newVerdictKey(qemu)
 	}
 	if err != nil {
 		return "", fmt.Errorf("compute template's key: %w", err)

@@ -92,7 +92,7 @@ func Known(ctx context.Context, arch, cacheDir string) (v Verdict, ok bool, err 
 	if err != nil {
 		return Verdict{}, false, err
 	}
-	if earlier, ok := key.load(cacheDir); ok {
+	if earlier, ok := loadVerdict(cacheDir, key); ok {
 		return earlier, true, nil
 	}
 	return v, false, nil
@@ -107,7 +107,7 @@ func (c ProbeConfig) tryKVM(ctx context.Context, qemu string) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	return v, key.store(c.CacheDir, v)
+	return v, v.store(c.CacheDir, key)
 }
 
 // kvmAccess says in one line why KVM cannot even be opened; it is empty when it can.
