@@ -14,11 +14,10 @@ import (
 )
 
 func cacheCommand(a *app) *cobra.Command {
-	return group("cache", "verb", cacheLs(a), cacheGC(a), cacheVerify(a))
-}
-
-func cacheLs(a *app) *cobra.Command {
-	return verb("cache-ls", func(*cobra.Command, []string) error { return a.listStore(nil, why) })
+	return group("cache", "verb",
+		verb("cache-ls", func(*cobra.Command, []string) error { return a.listStore(nil, why) }),
+		cacheGC(a),
+		verb("cache-verify", func(cmd *cobra.Command, _ []string) error { return a.verifyStore(cmd.Context()) }))
 }
 
 func cacheGC(a *app) *cobra.Command {
@@ -77,10 +76,6 @@ func (a *app) showHeld(held []store.Entry) {
 	if len(held) > 0 {
 		a.note(fmt.Sprintf("what %s pins stays: %s of %s (--keep-locked=false deletes them, too)", harness.LockName, entryCount(len(held)), report.Bytes(sumOf(held))))
 	}
-}
-
-func cacheVerify(a *app) *cobra.Command {
-	return verb("cache-verify", func(cmd *cobra.Command, _ []string) error { return a.verifyStore(cmd.Context()) })
 }
 
 func (a *app) verifyStore(ctx context.Context) error {

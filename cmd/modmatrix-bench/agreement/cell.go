@@ -111,25 +111,17 @@ func (c Cell) story() string {
 	return fmt.Sprintf("%s · %s: %s\n  dkms       %s\n  modmatrix  %s\n", c.Package, c.Kernel, mark, c.DKMS.line(), c.Modmatrix.line())
 }
 
-type known struct {
-	dkms, modmatrix Verdict
-	reason          string // part of that of modmatrix
-	why             string
-}
-
-// allowed are the differences that we stand by. Each says whose verdict is the better one, and why.
-var allowed = []known{
-	{fail, broken, ", which the package depends on",
-		"the release lacks what the package depends on: dkms fails it, modmatrix takes the blame for its own root"},
-	{fail, broken, "the root lacks a program",
-		"the root lacks a program that the build runs: dkms fails the package, modmatrix takes the blame for its own root"},
+// excused are reasons, by a part of modmatrix's, why it takes the blame where dkms fails the package.
+var excused = map[string]string{
+	", which the package depends on": "the release lacks what the package depends on: dkms fails it, modmatrix takes the blame for its own root",
+	"the root lacks a program":       "the root lacks a program that the build runs: dkms fails the package, modmatrix takes the blame for its own root",
 }
 
 // why returns the reason of a difference that is known, else nothing.
 func why(c Cell) string {
-	for _, k := range allowed {
-		if k.dkms == c.DKMS.Verdict && k.modmatrix == c.Modmatrix.Verdict && strings.Contains(c.Modmatrix.Reason, k.reason) {
-			return k.why
+	for part, reason := range excused {
+		if c.DKMS.Verdict == fail && c.Modmatrix.Verdict == broken && strings.Contains(c.Modmatrix.Reason, part) {
+			return reason
 		}
 	}
 	return ""
