@@ -1,7 +1,6 @@
 package bisect
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -151,46 +150,30 @@ func (b *search) earlier() (good, bad point, ok bool) {
 
 // endsIn finds in the records of a run the first pair of ends of one flavour, in the order of the matrix.
 func endsIn(records []results.Record, suites []harness.Suite) (good, bad point, ok bool) {
-	type kind struct{ arch, flavour string }
-	var order []kind
-	rows := map[kind]map[string][]results.Record{}
-	for _, rec := range records {
+	asked := results.Results{Records: slices.DeleteFunc(slices.Clone(records), func(rec results.Record) bool {
 		wanted := slices.ContainsFunc(suites, func(s harness.Suite) bool { return s.Name == rec.Suite })
-		if !wanted || rec.Target.Profile != "" || !strings.HasPrefix(rec.Target.Source, "debian:") {
+		return !wanted || rec.Target.Profile != "" || !strings.HasPrefix(rec.Target.Source, "debian:")
+	})}
+	seen := map[[2]string]bool{} // by architecture and flavour
+	rows := asked.Matrix().Rows
+	for _, first := range rows {
+		kind := [2]string{first.Target.Arch, first.Target.Flavour}
+		if seen[kind] {
 			continue
 		}
-		k := kind{rec.Target.Arch, rec.Target.Flavour}
-		if rows[k] == nil {
-			rows[k] = map[string][]results.Record{}
-			order = append(order, k)
-		}
-		rows[k][rec.Target.Release] = append(rows[k][rec.Target.Release], rec)
-	}
-	for _, k := range order {
-		if good, bad, ok = firstPair(rows[k]); ok {
-			break
-		}
-	}
-	return good, bad, ok
-}
-
-// firstPair is endsIn for kernels of one flavour, by release.
-func firstPair(rows map[string][]results.Record) (good, bad point, ok bool) {
-	var points []point
-	for _, records := range rows {
-		p := point{}.at(explain.Target(records[0].Target))
-		p.judge(records)
-		points = append(points, p)
-	}
-	slices.SortFunc(points, func(a, b point) int {
-		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(a.Release, b.Release))
-	})
-	for _, p := range points {
-		switch {
-		case p.Outcome == results.Good:
-			good = p
-		case p.Outcome == results.Bad && good.Release != "" && results.CompareVersions(good.Version, p.Version) < 0:
-			return good, p, true // one that fails before any passed is too old for the module, which is another question
+		seen[kind], good = true, point{}
+		for _, w := range rows {
+			if kind != [2]string{w.Target.Arch, w.Target.Flavour} {
+				continue
+			}
+			p := point{}.at(explain.Target(w.Target))
+			p.judge(w.Cells)
+			switch {
+			case p.Outcome == results.Good:
+				good = p
+			case p.Outcome == results.Bad && good.Release != "" && results.CompareVersions(good.Version, p.Version) < 0:
+				return good, p, true // one that fails before any passed is too old for the module, which is another question
+			}
 		}
 	}
 	return good, bad, false
