@@ -84,7 +84,7 @@ func play(args []string) error {
 		switch {
 		case !s.holds(args):
 		case s.isSetup():
-			if err := g.setUp(s); err != nil {
+			if err := setups[s.verb](g, s.rest); err != nil {
 				return err
 			}
 		default:
@@ -95,28 +95,6 @@ func play(args []string) error {
 		return err
 	}
 	return g.live(todo)
-}
-
-func (g *Guest) setUp(s statement) error {
-	switch s.verb {
-	case "refuse":
-		code, text, err := codeAndText(s.rest)
-		if err != nil {
-			return err
-		}
-		g.Die(code, text)
-	case "mute":
-		g.qmp.muted[s.rest] = true
-	case "greet":
-		g.qmp.greeting = s.rest
-	case "migration":
-		if g.qmp.migration = s.rest; s.rest != "hangs" && !strings.HasPrefix(s.rest, "fails ") {
-			return fmt.Errorf("migration %s: fails TEXT and hangs are known", s.rest)
-		}
-	case "flood":
-		g.qmp.flood = true
-	}
-	return nil
 }
 
 func (g *Guest) connect() error {

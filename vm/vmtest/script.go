@@ -35,7 +35,13 @@ var verbs = map[string]func(g *Guest, rest string) error{
 }
 
 // setups are the verbs that concern QEMU and hold from its start.
-var setups = map[string]bool{"refuse": true, "mute": true, "greet": true, "migration": true}
+var setups = map[string]func(g *Guest, rest string) error{
+	"refuse":    die,
+	"mute":      func(g *Guest, rest string) error { g.qmp.muted[rest] = true; return nil },
+	"greet":     func(g *Guest, rest string) error { g.qmp.greeting = rest; return nil },
+	"migration": migration,
+	"flood":     func(g *Guest, _ string) error { g.qmp.flood = true; return nil },
+}
 
 // parse reads a script, and refuses a verb that is not known.
 func parse(script string) ([]statement, error) {
@@ -54,7 +60,7 @@ func parse(script string) ([]statement, error) {
 			s.when, line = append(s.when, when), strings.TrimSpace(rest)
 		}
 		s.verb, s.rest, _ = strings.Cut(line, " ")
-		if verbs[s.verb] == nil && !setups[s.verb] {
+		if verbs[s.verb] == nil && setups[s.verb] == nil {
 			return nil, fmt.Errorf("script line %d: unknown statement %q", n+1, s.verb)
 		}
 		list = append(list, s)
@@ -75,7 +81,9 @@ func (s statement) holds(args []string) bool {
 }
 
 // isSetup reports whether the statement is QEMU's and not the guest's.
-func (s statement) isSetup() bool { return setups[s.verb] || s.verb == "flood" && s.rest == "events" }
+func (s statement) isSetup() bool {
+	return verbs[s.verb] == nil || s.verb == "flood" && s.rest == "events"
+}
 
 func say(w io.Writer, text string) error {
 	_, err := io.WriteString(w, text)
@@ -105,17 +113,19 @@ func sleep(_ *Guest, rest string) error {
 }
 
 func die(g *Guest, rest string) error {
-	code, text, err := codeAndText(rest)
+	number, text, _ := strings.Cut(rest, " ")
+	code, err := strconv.Atoi(number)
 	if err == nil {
 		g.Die(code, text)
 	}
 	return err
 }
 
-func codeAndText(rest string) (int, string, error) {
-	number, text, _ := strings.Cut(rest, " ")
-	code, err := strconv.Atoi(number)
-	return code, text, err
+func migration(g *Guest, rest string) error {
+	if g.qmp.migration = rest; rest != "hangs" && !strings.HasPrefix(rest, "fails ") {
+		return fmt.Errorf("migration %s: fails TEXT and hangs are known", rest)
+	}
+	return nil
 }
 
 func call(g *Guest, rest string) error {
