@@ -26,6 +26,7 @@ func TestComplete(t *testing.T) {
 		"dmesg |ca":            {"dmesg |cat"},
 		"cat mod":              {"cat modules/"},
 		"cat modules/fo":       {"cat modules/fob", "cat modules/foo.ko"},
+		"cat modules/":         {"cat modules/fob", "cat modules/foo.ko"},
 		"./ch":                 {"./chmod"},
 		"cat > " + dir + "/ch": {"cat > " + dir + "/chmod"},
 		"x":                    nil,
