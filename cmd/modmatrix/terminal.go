@@ -1,9 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"sync"
+	"syscall"
 
 	"golang.org/x/term"
 
@@ -47,4 +52,50 @@ func suiteName(given string) string {
 		given = abs
 	}
 	return filepath.Base(given)
+}
+
+// output is our standard output or error. It remembers a failed write, so that no command ends as if all had been read.
+type output struct {
+	file *os.File
+
+	mu   sync.Mutex
+	lost error              // the first that kept something from being written
+	gone context.CancelFunc // ends what is under way when nobody reads any more; nil: nothing is
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.file.Write(p)
+	if err == nil {
+		return n, nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lost == nil {
+		o.lost = err
+	}
+	if unread(err) && o.gone != nil {
+		o.gone()
+	}
+	return n, err
+}
+
+// err is what kept something from being written, if anything did.
+func (o *output) err() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lost
+}
+
+// unread says whether whoever read has gone, as head does after its lines.
+func unread(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// endWhenUnread lets end be called when nobody reads what env's commands say. By itself, Go ends a process at once that writes
+// into such a standard output, and guests and temporary folders would be left behind.
+func endWhenUnread(env Env, end context.CancelFunc) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the write fails; ignored, programs that we start would inherit it
+	for _, o := range []*output{env.Stdout, env.Stderr} {
+		o.mu.Lock()
+		o.gone = end
+		o.mu.Unlock()
+	}
 }
