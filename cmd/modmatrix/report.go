@@ -29,6 +29,7 @@ var forms = []form{
 	}},
 	{"md", "The matrix as markdown, for a merge request or a job summary", written(report.Markdown)},
 	{"json", "The document, checked", func(a *app, res *results.Results, _ string) error { return res.JSON(a.Stdout) }},
+	{"html", "One page for a browser: the table, and every cell with all that is known of it", (*app).html},
 	{"junit", "JUnit's XML, for the test view of a CI: a suite for each cell, a case for each spec", written(report.JUnit)},
 	{"ktap", "The kernel's test protocol: a test for each cell, a subtest for each stage and spec", written(report.KTAP)},
 	{"github", "Annotations for the log of a GitHub step; the matrix goes to $GITHUB_STEP_SUMMARY, or below them", (*app).github},
@@ -40,6 +41,19 @@ var forms = []form{
 // written is for a format that is all on stdout.
 func written(write func(io.Writer, *results.Results) error) func(*app, *results.Results, string) error {
 	return func(a *app, res *results.Results, _ string) error { return write(a.Stdout, res) }
+}
+
+// html shows consoles from the folder of results. It is read through a handle: no link in it leads anywhere else.
+func (a *app) html(res *results.Results, dir string) error {
+	if dir == "" {
+		return report.HTML(a.Stdout, res, nil)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return report.HTML(a.Stdout, res, root.FS())
 }
 
 // github appends to the file that the runner names for the summary of a step.

@@ -177,6 +177,11 @@ func harmlessDocument(t *testing.T, format, text, mark string) {
 				text = strings.Replace(text, line, "", 1)
 			}
 		}
+	case "html":
+		if found := foreignHTML(text); len(found) > 0 {
+			t.Errorf("html: %.300q", found)
+		}
+		return // its script is of several lines, with tabs
 	case "junit", "badge":
 		d := xml.NewDecoder(strings.NewReader(text))
 		for {
