@@ -66,30 +66,28 @@ func findTelltale(old, fresh *Headers, c *results.Change) {
 	switch {
 	case c.Ident.Kind == Header:
 	case c.What == results.DeclAdded:
-		saysOnly(c, c.New.File, c.Ident.Name, true, old)
-		saysOnly(c, c.New.File, called(fresh, c.New, c.Ident.Name), true, old)
+		saysOnly(c, c.New.File, true, old, c.Ident.Name, called(fresh, c.New, c.Ident.Name))
 	case c.What == results.DeclRemoved:
-		saysOnly(c, c.Old.File, c.Ident.Name, false, fresh)
-		saysOnly(c, c.Old.File, called(old, c.Old, c.Ident.Name), false, fresh)
+		saysOnly(c, c.Old.File, false, fresh, c.Ident.Name, called(old, c.Old, c.Ident.Name))
 	case c.What == results.DeclChanged && c.Old.File == c.New.File:
 		sides := []struct {
-			has, lacks *results.Decl
-			fresh      bool
-			in, other  *Headers
-		}{{c.New, c.Old, true, fresh, old}, {c.Old, c.New, false, old, fresh}}
-		for _, side := range sides {
-			for _, word := range cName.FindAllString(side.has.Text, -1) {
-				if !keywords[word] && !slices.Contains(cName.FindAllString(side.lacks.Text, -1), word) {
-					saysOnly(c, side.has.File, word, side.fresh, side.other)
-				}
-			}
+			fresh       bool
+			has, lacks  *results.Decl
+			here, other *Headers
+		}{{true, c.New, c.Old, fresh, old}, {false, c.Old, c.New, old, fresh}}
+		for _, s := range sides {
+			saysOnly(c, s.has.File, s.fresh, s.other, added(s.has.Text, s.lacks.Text)...)
 		}
-		for _, side := range sides {
-			for _, words := range phrases(side.in, side.has, c.Ident.Name) {
-				saysOnly(c, side.has.File, words, side.fresh, side.other)
-			}
+		for _, s := range sides {
+			saysOnly(c, s.has.File, s.fresh, s.other, phrases(s.here, s.has, c.Ident.Name)...)
 		}
 	}
+}
+
+// added are the words of a declaration that another lacks.
+func added(has, lacks string) []string {
+	theirs := cName.FindAllString(lacks, -1)
+	return slices.DeleteFunc(cName.FindAllString(has, -1), func(word string) bool { return keywords[word] || slices.Contains(theirs, word) })
 }
 
 var keywords = map[string]bool{"struct": true, "union": true, "enum": true, "const": true, "unsigned": true, "signed": true, "long": true, "short": true,
@@ -127,16 +125,13 @@ func phrases(h *Headers, d *results.Decl, name string) (all []string) {
 
 var noWord = regexp.MustCompile(`\W`)
 
-// saysOnly notes the first word that file has in one tree and, though the other tree has the file, not there.
-func saysOnly(c *results.Change, file, word string, isNew bool, other *Headers) {
-	if c.Telltale != "" || word == "" || !strings.HasPrefix(file, "include/") {
-		return
-	}
+// saysOnly notes the first of words that file has in one tree and, though the other tree has the file, not there.
+func saysOnly(c *results.Change, file string, isNew bool, other *Headers, words ...string) {
 	text, ok := other.read(file)
-	if !ok || regexp.MustCompile(`\b`+word+`\b`).Match(text) {
-		return
+	lacks := func(word string) bool { return word != "" && !regexp.MustCompile(`\b`+word+`\b`).Match(text) }
+	if i := slices.IndexFunc(words, lacks); ok && i >= 0 && c.Telltale == "" && strings.HasPrefix(file, "include/") {
+		c.Telltale, c.Word, c.WordNew = file, words[i], isNew
 	}
-	c.Telltale, c.Word, c.WordNew = file, word, isNew
 }
 
 // attributes say nothing of how a thing is used.

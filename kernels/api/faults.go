@@ -1,6 +1,7 @@
 package api
 
 import (
+	_ "embed"
 	"maps"
 	"regexp"
 	"slices"
@@ -14,35 +15,22 @@ const maxFaults = 12
 
 // fault is one way in which a compiler or modpost says that a name is not what the module takes it for.
 type fault struct {
-	words *regexp.Regexp // its group name is the name, of the struct that it is a member of, hint another name
+	words *regexp.Regexp
 	kind  results.IdentKind
 }
 
-// The words of gcc, clang and modpost. Quotes are made plain before.
-var faults = []fault{
-	{words: regexp.MustCompile(`error: implicit declaration of function '(?P<name>\w+)'(?:.*did you mean '(?P<hint>\w+)')?`)},
-	{words: regexp.MustCompile(`error: call to undeclared (?:library )?function '(?P<name>\w+)'`)},
-	{words: regexp.MustCompile(`error: '(?P<of>(?:struct|union) \w+)'\}? has no member named '(?P<name>\w+)'(?:.*did you mean '(?P<hint>\w+)')?`), kind: Member},
-	{words: regexp.MustCompile(`error: '(?:const )?\w+' \{aka '(?:const )?(?P<of>(?:struct|union) \w+)'\} has no member named '(?P<name>\w+)'(?:.*did you mean '(?P<hint>\w+)')?`), kind: Member},
-	{words: regexp.MustCompile(`error: no member named '(?P<name>\w+)' in '(?P<of>(?:struct|union) \w+)'`), kind: Member},
-	{words: regexp.MustCompile(`error: field designator '(?P<name>\w+)' does not refer to any field in type '(?:const )?(?P<of>(?:struct|union) \w+)'`), kind: Member},
-	{words: regexp.MustCompile(`error: too (?:few|many) arguments to function (?:call to )?'(?P<name>\w+)'`)},
-	{words: regexp.MustCompile(`error: macro "(?P<name>\w+)" (?:passed|requires) \d+ arguments?`)},
-	{words: regexp.MustCompile(`error: (?:passing argument \d+ of|incompatible type for argument \d+ of) '(?P<name>\w+)'`)},
-	{words: regexp.MustCompile(`error: conflicting types for '(?P<name>\w+)'`)},
-	{words: regexp.MustCompile(`error: redefinition of '(?P<name>\w+)'`)},
-	{words: regexp.MustCompile(`error: static declaration of '(?P<name>\w+)' follows non-static`)},
-	{words: regexp.MustCompile(`error: unknown type name '(?P<name>\w+)'(?:.*did you mean '(?P<hint>\w+)')?`)},
-	{words: regexp.MustCompile(`error: '(?P<name>\w+)' undeclared(?:.*did you mean '(?P<hint>\w+)')?`)},
-	{words: regexp.MustCompile(`error: use of undeclared identifier '(?P<name>\w+)'(?:.*did you mean '(?P<hint>\w+)')?`)},
-	{words: regexp.MustCompile(`error: (?:invalid use of undefined type|invalid application of 'sizeof' to incomplete type) '(?:const )?(?:struct|union|enum) (?P<name>\w+)'`), kind: Type},
-	{words: regexp.MustCompile(`error: (?:variable|field) '\w+' has (?:initializer but )?incomplete type(?: '(?:struct|union|enum) (?P<name>\w+)')?`), kind: Type},
-	{words: regexp.MustCompile(`error: incomplete definition of type '(?:const )?(?:struct|union|enum) (?P<name>\w+)'`), kind: Type},
-	{words: regexp.MustCompile(`fatal error: '?(?P<name>[\w./+-]+\.h)'?(?:: No such file or directory| file not found)`), kind: Header},
-	{words: regexp.MustCompile(`modpost: (?:missing MODULE_LICENSE|.*?)"(?P<name>\w+)" \[[^]]*\] undefined!`), kind: Symbol},
-	{words: regexp.MustCompile(`(?:modpost: .*?: )symbol '(?P<name>\w+)' undefined!`), kind: Symbol},
-	{words: regexp.MustCompile(`undefined symbol (?P<name>\w+)`), kind: Symbol},
-}
+// faults are the lines of faults.txt.
+var faults = func() (all []fault) {
+	for line := range strings.Lines(faultsText) {
+		if kind, words, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok {
+			all = append(all, fault{regexp.MustCompile(words), results.IdentKind(strings.TrimPrefix(kind, "name"))})
+		}
+	}
+	return all
+}()
+
+//go:embed faults.txt
+var faultsText string
 
 var plainQuotes = strings.NewReplacer("‘", "'", "’", "'", "`", "'", "“", `"`, "”", `"`)
 

@@ -12,38 +12,22 @@ const maxText = 400
 // maxDepth bounds how deep conditions may lie in each other; the kernel's own have a handful.
 const maxDepth = 64
 
-// quoted is a string or a character; what is not closed on its line is none.
-var quoted = regexp.MustCompile(`^(?:"(?:\\[^\n]|[^"\\\n])*["\\]?|'(?:\\[^\n]|[^'\\\n])*['\\]?)`)
+// noCode are comments, strings and characters; what is not closed on its line is no string.
+var noCode = regexp.MustCompile(`(?s)/\*.*?(?:\*/|\z)|//[^\n]*|"(?:\\[^\n]|[^"\\\n])*["\\]?|'(?:\\[^\n]|[^'\\\n])*['\\]?`)
 
 // blank returns text with comments and the insides of strings made blanks. Lines stay where they are.
 func blank(text []byte) []byte {
 	out := bytes.Clone(text)
-	for rest := out; ; {
-		i := bytes.IndexAny(rest, `/"'`)
-		if i < 0 {
-			return out
-		}
-		rest = rest[i:]
-		size, quote := len(rest), byte(0)
-		switch end := bytes.IndexByte(rest, '\n'); {
-		case bytes.HasPrefix(rest, []byte("/*")):
-			if end = bytes.Index(rest[2:], []byte("*/")); end >= 0 {
-				size = end + 4
-			}
-		case bytes.HasPrefix(rest, []byte("//")) && end >= 0:
-			size = end
-		case rest[0] != '/':
-			size, quote = len(quoted.Find(rest)), rest[0]
-		case !bytes.HasPrefix(rest, []byte("//")):
-			size, quote = 1, '/'
-		}
-		for i, c := range rest[:size] {
-			if c != '\n' && (quote == 0 || i > 0 && (i < size-1 || c != quote)) {
-				rest[i] = ' '
+	for _, at := range noCode.FindAllIndex(text, -1) {
+		part := out[at[0]:at[1]]
+		quote := part[0]
+		for i, c := range part {
+			if c != '\n' && (quote == '/' || i > 0 && (i < len(part)-1 || c != quote)) {
+				part[i] = ' '
 			}
 		}
-		rest = rest[size:]
 	}
+	return out
 }
 
 // statement is a piece of C that stands outside of all braces, without its body, or a macro with its definition.
