@@ -186,7 +186,7 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 		art.Modules[i].Path = name
 	}
 	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, art.Notes}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
-		title(dir, source.title()+" for "+Label(tree.Target)))
+		store.SetTitle(dir, source.title()+" for "+Label(tree.Target)))
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 }
 
 func readProduct(dir string) (p product, err error) {
-	if err := readJSON(dir, productFile, &p); err != nil {
+	if err := store.ReadJSON(filepath.Join(dir, productFile), &p); err != nil {
 		return p, fmt.Errorf("read build: %w", err)
 	}
 	for i := range p.Modules {

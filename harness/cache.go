@@ -47,7 +47,7 @@ func (c *cell) recall(key string) (rec results.Record, ok bool) {
 		return rec, false
 	}
 	dir, hit := c.run.h.store.Look("cells", key)
-	if !hit || readJSON(dir, cellRecord, &rec) != nil {
+	if !hit || store.ReadJSON(filepath.Join(dir, cellRecord), &rec) != nil {
 		return rec, false
 	}
 	console, err := os.ReadFile(filepath.Join(dir, cellConsole))
@@ -67,7 +67,7 @@ func (c *cell) remember(ctx context.Context, key string, rec results.Record, g *
 		return
 	}
 	_, _, err := c.run.h.store.Fill(ctx, "cells", key, func(dir string) error {
-		return errors.Join(writeJSON(dir, cellRecord, rec), title(dir, c.suite+" on "+Label(c.tree.Target)),
+		return errors.Join(writeJSON(dir, cellRecord, rec), store.SetTitle(dir, c.suite+" on "+Label(c.tree.Target)),
 			os.WriteFile(filepath.Join(dir, cellSuiteLog), []byte(g.Output), 0o644), os.WriteFile(filepath.Join(dir, cellConsole), console, 0o644))
 	})
 	if err == nil && c.plansAlone() {
@@ -108,7 +108,7 @@ func (c *cell) plansAlone() bool {
 // knownSpecs returns what the suite planned on this kernel before; the zero value when nobody knows.
 func (c *cell) knownSpecs(suite string) (known knownSpecs) {
 	dir, hit := c.run.h.store.Look("specs", c.specsKey(suite))
-	if !hit || readJSON(dir, specsFile, &known) != nil {
+	if !hit || store.ReadJSON(filepath.Join(dir, specsFile), &known) != nil {
 		return knownSpecs{}
 	}
 	return known
@@ -117,26 +117,13 @@ func (c *cell) knownSpecs(suite string) (known knownSpecs) {
 // specsFile is the list of specs in its entry of the store.
 const specsFile = "specs.json"
 
-// writeJSON writes a file of an entry of the store.
+// writeJSON writes a file of an entry of the store, which nobody sees before it is whole.
 func writeJSON(dir, name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, name), data, 0o644)
-}
-
-func readJSON(dir, name string, v any) error {
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(data, v)
-}
-
-// title says in an entry of the store what it is.
-func title(dir, text string) error {
-	return os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(text), 0o644)
 }
 
 // cacheTrouble reports an error that costs the next run its time, and this one nothing.

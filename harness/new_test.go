@@ -21,7 +21,7 @@ type shifting struct {
 
 func (m *shifting) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
 	if _, gone := m.release[sel.Name+" gone"]; gone {
-		return kernels.Resolution{}, &kernels.IncompleteError{Release: sel.Name + "-amd64", Version: "2.0", Err: errors.New("no headers")}
+		return kernels.Resolution{}, &kernels.IncompleteError{Release: sel.Name + "-amd64", Version: "2.0", Reason: "no headers"}
 	}
 	res, err := m.fakeSource.Resolve(ctx, sel)
 	if err != nil {

@@ -62,13 +62,13 @@ func (c *cell) noise(ctx context.Context, t *template, d time.Duration) ([]strin
 		if err != nil {
 			return err
 		}
-		return errors.Join(writeJSON(dir, noiseFile, heard), title(dir, "noise of "+Label(c.tree.Target)))
+		return errors.Join(writeJSON(dir, noiseFile, heard), store.SetTitle(dir, "noise of "+Label(c.tree.Target)))
 	})
 	if err != nil {
 		return nil, err
 	}
 	var heard []string
-	if err := readJSON(dir, noiseFile, &heard); err != nil {
+	if err := store.ReadJSON(filepath.Join(dir, noiseFile), &heard); err != nil {
 		return nil, fmt.Errorf("read noise: %w", err)
 	}
 	return heard, nil

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/report"
@@ -162,12 +160,7 @@ func copyFile(dst, src string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(dst, data)
-}
-
-// writeFile writes a file whole or not at all. The temporary one lies beside it, where a sweep finds it after a crash.
-func writeFile(path string, data []byte) error {
-	return renameio.WriteFile(path, data, 0o644, renameio.WithTempDir(filepath.Dir(path)))
+	return os.WriteFile(dst, data, 0o644)
 }
 
 func specsJSON(specs []results.Spec) ([]byte, error) {

@@ -68,7 +68,7 @@ func (p *pool) makeBase(ctx context.Context) (string, error) {
 		if err != nil {
 			return fmt.Errorf("build guest image: %w", err)
 		}
-		return title(dir, "guest image")
+		return store.SetTitle(dir, "guest image")
 	})
 	return filepath.Join(dir, "base.cpio"), err
 }

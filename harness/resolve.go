@@ -77,7 +77,7 @@ func ask(ctx context.Context, sources map[string]Source, sel kernels.Selector) (
 	case errors.Is(err, kernels.ErrNoMatch):
 		return res, fmt.Errorf("%w: %w", ErrNothingMatched, err)
 	case errors.As(err, &partly):
-		return kernels.Resolution{Incomplete: []*kernels.IncompleteError{{Release: partly.Release, Version: partly.Version, Err: err}}}, nil
+		return kernels.Resolution{Incomplete: []*kernels.IncompleteError{{Release: partly.Release, Version: partly.Version, Reason: err.Error()}}}, nil
 	case err != nil:
 		return kernels.Resolution{}, unanswered{err}
 	}

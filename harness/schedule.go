@@ -2,14 +2,13 @@ package harness
 
 import (
 	"context"
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -91,7 +90,7 @@ const maxDurations = 20_000
 
 func openDurations(dir string) *durations {
 	d := &durations{path: filepath.Join(dir, "durations.json"), took: map[string]time.Duration{}}
-	if data, err := os.ReadFile(d.path); err == nil && json.Unmarshal(data, &d.took) != nil {
+	if store.ReadJSON(d.path, &d.took) != nil {
 		d.took = map[string]time.Duration{}
 	}
 	return d
@@ -140,7 +139,5 @@ func (d *durations) save() {
 		}
 		delete(d.took, key)
 	}
-	if data, err := json.Marshal(d.took); err == nil {
-		_ = writeFile(d.path, data)
-	}
+	_ = store.WriteJSON(d.path, d.took)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 type compiled struct {
@@ -74,7 +75,7 @@ func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
 		if err := compile(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
 			return err
 		}
-		return title(dst, "suite "+s.Name)
+		return store.SetTitle(dst, "suite "+s.Name)
 	})
 	return filepath.Join(entry, suiteBinary), err
 }

@@ -149,7 +149,7 @@ func (p *pool) templateImage(ctx context.Context, tree *kernels.Tree, modules []
 	}
 	id := store.Digest(filepath.Base(filepath.Dir(base)), tree.Digest)
 	dir, _, err := p.h.store.Fill(ctx, "images", id, func(dir string) error {
-		if err := title(dir, "template image for "+Label(tree.Target)); err != nil {
+		if err := store.SetTitle(dir, "template image for "+Label(tree.Target)); err != nil {
 			return err
 		}
 		return initramfs.WriteTemplateImage(filepath.Join(dir, "image.cpio"), base, modules)
@@ -166,7 +166,7 @@ func (p *pool) findOrMake(ctx context.Context, tree *kernels.Tree, t *template) 
 		return "", false, err
 	}
 	dir, hit, err := p.h.store.Fill(ctx, templateKind, key, func(dir string) error {
-		if err := title(dir, "template of "+Label(tree.Target)); err != nil {
+		if err := store.SetTitle(dir, "template of "+Label(tree.Target)); err != nil {
 			return err
 		}
 		return p.makeTemplate(ctx, dir, tree, t)

@@ -46,7 +46,7 @@ func (p *pool) noteUnsaved(ctx context.Context, tree *kernels.Tree, key string, 
 	}
 	_, why, _ := strings.Cut(err.Error(), vm.ErrUnsaved.Error())
 	_, _, err = p.h.store.Fill(ctx, unsavedKind, key, func(dir string) error {
-		return errors.Join(title(dir, "no template of "+Label(tree.Target)), os.WriteFile(filepath.Join(dir, unsavedFile), []byte(why), 0o644))
+		return errors.Join(store.SetTitle(dir, "no template of "+Label(tree.Target)), os.WriteFile(filepath.Join(dir, unsavedFile), []byte(why), 0o644))
 	})
 	p.h.cacheTrouble(err)
 }

@@ -7,7 +7,6 @@ package kernels
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -40,35 +39,15 @@ func Unavailable(ctx context.Context, err error) error {
 // IncompleteError says that a kernel is known by name and that not all of it can be had: an image without headers, say.
 // It is an ErrUnavailable that going online does not cure.
 type IncompleteError struct {
-	Release string // uname -r
-	Version string // X.Y.Z
-	Err     error
-}
-
-func (e *IncompleteError) Error() string { return e.Err.Error() }
-
-// Unwrap makes it an ErrUnavailable.
-func (e *IncompleteError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }
-
-// keptIncomplete is an IncompleteError as a source keeps it with what a selector resolved to.
-type keptIncomplete struct {
-	Release string `json:"release"`
-	Version string `json:"version"`
+	Release string `json:"release"` // uname -r
+	Version string `json:"version"` // X.Y.Z
 	Reason  string `json:"reason"`
 }
 
-// MarshalJSON keeps the reason as text.
-func (e *IncompleteError) MarshalJSON() ([]byte, error) {
-	return json.Marshal(keptIncomplete{e.Release, e.Version, e.Err.Error()})
-}
+func (e *IncompleteError) Error() string { return e.Reason }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
-func (e *IncompleteError) UnmarshalJSON(data []byte) error {
-	var kept keptIncomplete
-	err := json.Unmarshal(data, &kept)
-	*e = IncompleteError{kept.Release, kept.Version, errors.New(kept.Reason)}
-	return err
-}
+// Unwrap makes it an ErrUnavailable.
+func (e *IncompleteError) Unwrap() error { return ErrUnavailable }
 
 // Target is one kernel to validate against, resolved but not yet fetched. It is plain data.
 type Target struct {

@@ -81,7 +81,7 @@ func (archive) Releases(context.Context, string) (res kernels.Resolution, err er
 		if t := target(version, source); version != "6.12.43" && version != "6.12.90" {
 			res.Targets = append(res.Targets, t)
 		} else {
-			res.Incomplete = append(res.Incomplete, &kernels.IncompleteError{Release: t.Release, Version: t.Version, Err: errors.New("it holds an image of " + t.Release + ", but not what modules are built with: x")})
+			res.Incomplete = append(res.Incomplete, &kernels.IncompleteError{Release: t.Release, Version: t.Version, Reason: "it holds an image of " + t.Release + ", but not what modules are built with: x"})
 		}
 	}
 	return res, nil

@@ -218,7 +218,7 @@ func fillStore(ts *testscript.TestScript, neg bool, args []string) {
 	st, err := store.Open(ts.Getenv("MODMATRIX_CACHE"))
 	ts.Check(err)
 	dir, _, err := st.Fill(context.Background(), args[0], args[1], func(dir string) error {
-		return errors.Join(os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(args[2]+"\n"), 0o644),
+		return errors.Join(store.SetTitle(dir, args[2]),
 			os.WriteFile(filepath.Join(dir, "content"), make([]byte, size), 0o644))
 	})
 	ts.Check(err)

@@ -3,7 +3,6 @@ package bisect
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -111,7 +110,7 @@ func (a *archive) Releases(context.Context, string) (res kernels.Resolution, err
 	for minor := range newest + 1 {
 		t := kernel(minor)
 		if slices.Contains(a.missing, minor) {
-			res.Incomplete = append(res.Incomplete, &kernels.IncompleteError{Release: t.Release, Version: t.Version, Err: errors.New("no headers")})
+			res.Incomplete = append(res.Incomplete, &kernels.IncompleteError{Release: t.Release, Version: t.Version, Reason: "no headers"})
 			continue
 		}
 		res.Targets = append(res.Targets, t)

@@ -1,7 +1,6 @@
 package bisect
 
 import (
-	"errors"
 	"math/bits"
 	"math/rand/v2"
 	"strings"
@@ -102,8 +101,8 @@ func TestRowBetween(t *testing.T) {
 	res := kernels.Resolution{Targets: []kernels.Target{
 		target("6.1.9-a", "6.1.9", "old"), target("6.12.10-o", "6.12.10", "old"), target("6.12.9-o", "6.12.9", "old"), target("6.12.9-n", "6.12.9", "new"),
 		target("7.2-n", "7.2", "new"), target("7.3-n", "7.3", "new"), target("5.10.1-o", "5.10.1", "old")},
-		Incomplete: []*kernels.IncompleteError{{Release: "6.16.3-n", Version: "6.16.3", Err: errors.New("no headers")},
-			{Release: "6.12.10-x", Version: "6.12.10", Err: errors.New("no headers")}, {Release: "7.2~rc1-n", Version: "7.2~rc1", Err: errors.New("no headers")}}}
+		Incomplete: []*kernels.IncompleteError{{Release: "6.16.3-n", Version: "6.16.3", Reason: "no headers"},
+			{Release: "6.12.10-x", Version: "6.12.10", Reason: "no headers"}, {Release: "7.2~rc1-n", Version: "7.2~rc1", Reason: "no headers"}}}
 	var got []string
 	for _, p := range rowBetween(res, point{}.at(target("6.1.9-a", "6.1.9", "other")), point{}.at(target("7.3-n", "7.3", "new"))).points {
 		got = append(got, p.Release+strings.Repeat("!", min(len(p.Missing), 1)))

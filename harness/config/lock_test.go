@@ -38,7 +38,7 @@ func resolved(selectors []kernels.Selector, release string) (all []kernels.Resol
 		res := kernels.Resolution{Targets: []kernels.Target{{Release: release, Version: release, Source: source,
 			Packages: []kernels.Package{{Name: "linux-image-" + release, Version: "1", Arch: "amd64", SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(release)))}}}}}
 		if sel.Name == "all" {
-			res.Incomplete = []*kernels.IncompleteError{{Release: "6.16.1", Version: "6.16.1", Err: errors.New("no headers")}}
+			res.Incomplete = []*kernels.IncompleteError{{Release: "6.16.1", Version: "6.16.1", Reason: "no headers"}}
 		}
 		all = append(all, res)
 	}

@@ -246,45 +246,37 @@ func (s *Source) Releases(ctx context.Context, flavour string) (kernels.Resoluti
 	if err != nil {
 		return kernels.Resolution{}, fmt.Errorf("list kernels: %w", kernels.Unavailable(ctx, err))
 	}
-	var all listing
+	res := eachOnce(answers)
+	if len(res.Targets)+len(res.Incomplete) == 0 {
+		return res, fmt.Errorf("list kernels: %w: no suite has one of flavour %s", kernels.ErrNoMatch, flavour)
+	}
+	return res, nil
+}
+
+// eachOnce is what the suites hold, in the order of versions.
+func eachOnce(answers []answer) (res kernels.Resolution) {
+	seen := map[string]bool{} // by release: the first suite that has one is the more stable, and what one lacks another may have
 	for _, a := range answers {
-		all.add(a)
-	}
-	if len(all.Targets)+len(all.Incomplete) == 0 {
-		return kernels.Resolution{}, fmt.Errorf("list kernels: %w: no suite has one of flavour %s", kernels.ErrNoMatch, flavour)
-	}
-	return all.resolution(), nil
-}
-
-// listing is what the suites hold, each release once.
-type listing kernels.Resolution
-
-// add adds what one suite holds, unless an earlier one did: that one is the more stable.
-func (l *listing) add(a answer) {
-	for _, c := range a.Found {
-		if !l.holds(c.Target.Release) {
-			l.Targets = append(l.Targets, c.Target)
+		for _, c := range a.Found {
+			if !seen[c.Target.Release] {
+				res.Targets = append(res.Targets, c.Target)
+			}
+			seen[c.Target.Release] = true
 		}
 	}
-	for _, e := range a.Incomplete {
-		if !slices.ContainsFunc(l.Incomplete, func(o *kernels.IncompleteError) bool { return o.Release == e.Release }) {
-			l.Incomplete = append(l.Incomplete, e)
+	for _, a := range answers {
+		for _, e := range a.Incomplete {
+			if !seen[e.Release] {
+				res.Incomplete = append(res.Incomplete, e)
+			}
+			seen[e.Release] = true
 		}
 	}
-}
-
-func (l *listing) holds(release string) bool {
-	return slices.ContainsFunc(l.Targets, func(t kernels.Target) bool { return t.Release == release })
-}
-
-// resolution is all of it in the order of versions. What one suite lacks another may have.
-func (l *listing) resolution() kernels.Resolution {
-	l.Incomplete = slices.DeleteFunc(l.Incomplete, func(e *kernels.IncompleteError) bool { return l.holds(e.Release) })
-	slices.SortFunc(l.Targets, func(a, b kernels.Target) int {
+	slices.SortFunc(res.Targets, func(a, b kernels.Target) int {
 		return cmp.Or(compareVersions(a.Version, b.Version), compareVersions(imageVersion(a), imageVersion(b)), cmp.Compare(a.Release, b.Release))
 	})
-	slices.SortFunc(l.Incomplete, func(a, b *kernels.IncompleteError) int {
+	slices.SortFunc(res.Incomplete, func(a, b *kernels.IncompleteError) int {
 		return cmp.Or(compareVersions(a.Version, b.Version), cmp.Compare(a.Release, b.Release))
 	})
-	return kernels.Resolution(*l)
+	return res
 }

@@ -2,7 +2,6 @@ package debian
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 // state is apt's state of one suite, in a folder of the store: configuration, sources, index, and what was resolved from it.
@@ -52,8 +52,7 @@ func (st *state) given() archives { return archives{st.src.cfg.Mirror, st.src.cf
 // stamp is the zero value where there is no index yet.
 func (st *state) stamp() stamp {
 	var mark stamp
-	text, err := os.ReadFile(st.path("stamp.json"))
-	if err != nil || json.Unmarshal(text, &mark) != nil {
+	if store.ReadJSON(st.path("stamp.json"), &mark) != nil {
 		return stamp{}
 	}
 	return mark
@@ -151,7 +150,7 @@ func (st *state) refresh(ctx context.Context, age time.Duration) error {
 		return err
 	}
 	mark.Updated = st.src.now()
-	return errors.Join(mark.gone(), writeJSON(st.path("stamp.json"), mark))
+	return errors.Join(mark.gone(), store.WriteJSON(st.path("stamp.json"), mark))
 }
 
 // update runs apt, first with every suite that may be there, and again without those optional ones that are not.

@@ -124,21 +124,16 @@ func checkSuite(name string) error {
 }
 
 // look finds out what sel names by the index that is at hand, however old, and by what the store has kept.
-func (st *state) look(ctx context.Context, sel kernels.Selector) (answer, error) {
-	unlock, err := st.lock(ctx, false)
-	if err != nil {
-		return answer{}, err
-	}
-	defer unlock()
-	lists, err := st.lists(ctx)
-	if err != nil {
-		return answer{}, err
-	}
-	found, err := resolveIn(lists, st.suite, sel)
-	a, kept, err := st.addKept(sel, found, err)
-	if err == nil && !kept {
-		st.remember(sel, a)
-	}
+func (st *state) look(ctx context.Context, sel kernels.Selector) (a answer, err error) {
+	err = st.withLists(ctx, func(lists []list) error {
+		found, err := resolveIn(lists, st.suite, sel)
+		var kept bool
+		a, kept, err = st.addKept(sel, found, err)
+		if err == nil && !kept {
+			st.remember(sel, a)
+		}
+		return err
+	})
 	return a, err
 }
 

@@ -135,8 +135,9 @@ func (st *state) pullOnce(ctx context.Context, dir string, pkgs []wanted) ([]str
 	cmd := tools.Command(ctx, "sh", args...)
 	cmd.Env = append(cmd.Env, "APT_CONFIG="+st.path("apt.conf"))
 	_, err := tools.Run(ctx, cmd)
-	if err := removeFailed(dir); err != nil {
-		return nil, err
+	different, _ := filepath.Glob(filepath.Join(dir, "*.FAILED")) // from what they should be, as apt found
+	for _, file := range different {
+		err = errors.Join(err, os.Remove(file))
 	}
 	if err != nil {
 		return nil, notDownloaded(err, continues)
@@ -147,16 +148,6 @@ func (st *state) pullOnce(ctx context.Context, dir string, pkgs []wanted) ([]str
 		}
 	}
 	return files, nil
-}
-
-// removeFailed deletes what apt found to be something else than it should be.
-func removeFailed(dir string) error {
-	failed, _ := filepath.Glob(filepath.Join(dir, "*.FAILED"))
-	var errs []error
-	for _, f := range failed {
-		errs = append(errs, os.Remove(f))
-	}
-	return errors.Join(errs...)
 }
 
 // watch reports the size of what is in dir four times a second until stop is called.

@@ -20,15 +20,9 @@ import (
 )
 
 type pkg struct {
-	name, arch, sha256 string
-	version            version.Version
-	size               int64
-	depends            string
-	suite              string
-}
-
-func (p pkg) asPackage() kernels.Package {
-	return kernels.Package{Name: p.name, Version: p.version.String(), Arch: p.arch, SHA256: p.sha256, Size: p.size}
+	kernels.Package
+	version        version.Version
+	depends, suite string
 }
 
 // list is the index of one suite: a file that apt has checked.
@@ -53,32 +47,32 @@ func (st *state) targets(ctx context.Context) ([]list, error) {
 	return lists, nil
 }
 
-// lists returns the indices of the suite, all that were read when the stamp was set.
-func (st *state) lists(ctx context.Context) ([]list, error) {
+// withLists calls do with the indices of the suite, all that were read when the stamp was set; they stay as they are meanwhile.
+func (st *state) withLists(ctx context.Context, do func([]list) error) error {
+	unlock, err := st.lock(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	lists, err := st.targets(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, want := range st.stamp().Lines {
 		if !slices.ContainsFunc(lists, func(l list) bool { return l.suite == want }) {
-			return nil, fmt.Errorf("the index of %s is gone from %s: delete that folder", want, st.dir)
+			return fmt.Errorf("the index of %s is gone from %s: delete that folder", want, st.dir)
 		}
 	}
-	return lists, nil
+	return do(lists)
 }
 
 // packages returns what the suite's index says of those that wanted asks for.
-func (st *state) packages(ctx context.Context, wanted func(name string) bool) (index, error) {
-	unlock, err := st.lock(ctx, false)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	lists, err := st.lists(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return readIndex(lists, wanted)
+func (st *state) packages(ctx context.Context, wanted func(name string) bool) (ix index, err error) {
+	err = st.withLists(ctx, func(lists []list) error {
+		ix, err = readIndex(lists, wanted)
+		return err
+	})
+	return ix, err
 }
 
 // index holds packages by name, the newest version first.
@@ -98,7 +92,7 @@ func readIndex(lists []list, wanted func(name string) bool) (index, error) {
 		}
 		for _, p := range pkgs {
 			p.suite = l.suite
-			found[p.name] = append(found[p.name], p)
+			found[p.Name] = append(found[p.Name], p)
 		}
 	}
 	for _, versions := range found {
@@ -134,18 +128,18 @@ func scanIndex(r io.Reader, wanted func(name string) bool) ([]pkg, error) {
 }
 
 func newPkg(fields map[string]string) (pkg, error) {
-	p := pkg{name: fields["Package"], arch: fields["Architecture"], sha256: fields["SHA256"], depends: fields["Depends"]}
-	v, err := version.Parse(fields["Version"])
-	if err != nil {
-		return p, fmt.Errorf("package %s: %w", p.name, err)
+	p := pkg{Package: kernels.Package{Name: fields["Package"], Arch: fields["Architecture"], SHA256: fields["SHA256"]}, depends: fields["Depends"]}
+	var err error
+	if p.version, err = version.Parse(fields["Version"]); err != nil {
+		return p, fmt.Errorf("package %s: %w", p.Name, err)
 	}
-	p.version = v
-	p.size, err = strconv.ParseInt(fields["Size"], 10, 64)
-	if err != nil || p.size < 0 {
-		return p, fmt.Errorf("package %s: size %q is no number of bytes", p.name, fields["Size"])
+	p.Version = p.version.String()
+	p.Size, err = strconv.ParseInt(fields["Size"], 10, 64)
+	if err != nil || p.Size < 0 {
+		return p, fmt.Errorf("package %s: size %q is no number of bytes", p.Name, fields["Size"])
 	}
-	if len(p.sha256) != 64 || strings.Trim(p.sha256, "0123456789abcdef") != "" {
-		return p, fmt.Errorf("package %s: the index states no SHA256", p.name)
+	if len(p.SHA256) != 64 || strings.Trim(p.SHA256, "0123456789abcdef") != "" {
+		return p, fmt.Errorf("package %s: the index states no SHA256", p.Name)
 	}
 	return p, nil
 }
@@ -157,7 +151,7 @@ func (p pkg) relations() ([]dependency.Relation, error) {
 	}
 	d, err := dependency.Parse(p.depends)
 	if err != nil {
-		return nil, fmt.Errorf("dependencies of %s: %w", p.name, err)
+		return nil, fmt.Errorf("dependencies of %s: %w", p.Name, err)
 	}
 	return d.Relations, nil
 }
@@ -230,7 +224,7 @@ func (st *state) newest(ctx context.Context, name string) (kernels.Package, erro
 	if len(ix[name]) == 0 {
 		return kernels.Package{}, fmt.Errorf("%w: %s has no package %s in main", kernels.ErrNoMatch, st.suite.name, name)
 	}
-	return ix[name][0].asPackage(), nil
+	return ix[name][0].Package, nil
 }
 
 func (st *state) makeDeb(ctx context.Context, dir string, p kernels.Package) error {
@@ -246,5 +240,5 @@ func (st *state) makeDeb(ctx context.Context, dir string, p kernels.Package) err
 	if err := unpack(ctx, file, filepath.Join(dir, debDir), p); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(title+"\n"), 0o644)
+	return store.SetTitle(dir, title)
 }

@@ -5,17 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
 func keptNote(t kernels.Target) string {
@@ -82,7 +79,7 @@ func (s *Source) stored() []kernels.Target {
 		for _, file := range files {
 			var l layout
 			id := filepath.Base(filepath.Dir(file))
-			if ok, _ := readJSON(file, &l); !ok || len(l.Target.Packages) == 0 || TreeID(l.Target) != id {
+			if store.ReadJSON(file, &l) != nil || len(l.Target.Packages) == 0 || TreeID(l.Target) != id {
 				continue
 			}
 			if s.has(l.Target) {
@@ -118,13 +115,13 @@ func (s *Source) Gone(ctx context.Context, t kernels.Target) string {
 	}
 	file := st.path(filepath.Join("answers", TreeID(t)+".json"))
 	var w whereabouts
-	if ok, _ := readJSON(file, &w); !ok || !w.Index.Equal(mark.Updated) {
+	if store.ReadJSON(file, &w) != nil || !w.Index.Equal(mark.Updated) {
 		gone, err := st.lacks(ctx, t)
 		if err != nil {
 			return ""
 		}
 		w = whereabouts{mark.Updated, gone}
-		_ = writeJSON(file, w)
+		_ = store.WriteJSON(file, w)
 	}
 	switch {
 	case !w.Gone:
@@ -143,7 +140,7 @@ func (st *state) lacks(ctx context.Context, t kernels.Target) (bool, error) {
 		return false, err
 	}
 	return slices.ContainsFunc(t.Packages, func(p kernels.Package) bool {
-		return !slices.ContainsFunc(ix[p.Name], func(have pkg) bool { return have.sha256 == p.SHA256 })
+		return !slices.ContainsFunc(ix[p.Name], func(have pkg) bool { return have.SHA256 == p.SHA256 })
 	}), nil
 }
 
@@ -169,13 +166,13 @@ func (st *state) cached(sel kernels.Selector) (answer, bool) {
 
 func (st *state) recall(sel kernels.Selector, mark stamp) (answer, bool) {
 	var m remembered
-	ok, _ := readJSON(st.memory(sel), &m)
-	return m.Answer, ok && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
+	err := store.ReadJSON(st.memory(sel), &m)
+	return m.Answer, err == nil && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
 }
 
 // remember keeps a for the next time; that it cannot be kept costs only time.
 func (st *state) remember(sel kernels.Selector, a answer) {
-	_ = writeJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, a})
+	_ = store.WriteJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, a})
 }
 
 // short is long enough to distinguish entries of a store.
@@ -184,24 +181,4 @@ func short(text string) string { return digest(text)[len("sha256:"):][:16] }
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// writeJSON replaces the file at path in one step.
-func writeJSON(path string, v any) error {
-	text, err := json.MarshalIndent(v, "", " ")
-	if err := errors.Join(err, os.MkdirAll(filepath.Dir(path), 0o755)); err != nil {
-		return err
-	}
-	return renameio.WriteFile(path, append(text, '\n'), 0o644)
-}
-
-func readJSON(path string, v any) (bool, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, v)
-	}
-	return err == nil, err
 }

@@ -36,11 +36,11 @@ func (ix index) partsOf(k kernel) (parts, error) {
 	}
 	var found parts
 	queue := []pkg{k.image, first}
-	seen := map[string]bool{k.image.name: true, first.name: true}
+	seen := map[string]bool{k.image.Name: true, first.Name: true}
 	for len(queue) > 0 {
 		p := queue[0]
 		queue = queue[1:]
-		if !compilerPart.MatchString(p.name) {
+		if !compilerPart.MatchString(p.Name) {
 			found.pkgs = append(found.pkgs, p)
 		}
 		relations, err := p.relations()
@@ -52,7 +52,7 @@ func (ix index) partsOf(k kernel) (parts, error) {
 				continue
 			}
 			if !kernelPart.MatchString(rel.Possibilities[0].Name) {
-				if buildPart.MatchString(p.name) && rel.Possibilities[0].Name != "linux-base" {
+				if buildPart.MatchString(p.Name) && rel.Possibilities[0].Name != "linux-base" {
 					found.root = append(found.root, rel)
 				}
 				continue
@@ -61,13 +61,13 @@ func (ix index) partsOf(k kernel) (parts, error) {
 			if err != nil {
 				return parts{}, err
 			}
-			if !seen[part.name] {
-				seen[part.name] = true
+			if !seen[part.Name] {
+				seen[part.Name] = true
 				queue = append(queue, part)
 			}
 		}
 	}
-	slices.SortFunc(found.pkgs, func(a, b pkg) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(found.pkgs, func(a, b pkg) int { return cmp.Compare(a.Name, b.Name) })
 	return found, nil
 }
 
@@ -77,7 +77,7 @@ func (ps parts) target(k kernel, lists []list, su suite) (kernels.Target, error)
 		Source: "debian:" + su.name,
 	}
 	for _, p := range ps.pkgs {
-		t.Packages = append(t.Packages, p.asPackage())
+		t.Packages = append(t.Packages, p.Package)
 	}
 	var err error
 	t.Suite, t.RootPkgs, err = ps.rootOf(lists, su)
@@ -100,9 +100,9 @@ func (ps parts) rootOf(lists []list, su suite) (base string, pkgs []string, err 
 	for _, rel := range ps.root {
 		name := rel.Possibilities[0].Name
 		if p, err := ix.pick(rel); err == nil {
-			name = p.name
+			name = p.Name
 			if _, err := ix.only(su).pick(rel); err != nil {
-				name, base = p.name+"="+p.version.String(), su.name
+				name, base = p.Name+"="+p.version.String(), su.name
 			}
 		}
 		pkgs = append(pkgs, hostCompiler.ReplaceAllString(name, "$1"))

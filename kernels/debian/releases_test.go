@@ -30,12 +30,10 @@ func TestReleasesOfAllSuites(t *testing.T) {
 	pick := func(suite, release, version string) choice {
 		return choice{Target: kernels.Target{Release: release, Version: version, Source: "debian:" + suite}}
 	}
-	var l listing
-	l.add(answer{Found: []choice{pick("old", "6.12.9-amd64", "6.12.9"), pick("old", "6.12.10-amd64", "6.12.10")}})
-	l.add(answer{Found: []choice{pick("new", "6.12.10-amd64", "6.12.10"), pick("new", "7.2-amd64", "7.2"), pick("new", "7.2~rc3-amd64", "7.2~rc3")},
-		Incomplete: []*kernels.IncompleteError{{Release: "6.12.9-amd64", Version: "6.12.9"}, {Release: "6.16.3-amd64", Version: "6.16.3"}}})
+	got := summary(eachOnce([]answer{{Found: []choice{pick("old", "6.12.9-amd64", "6.12.9"), pick("old", "6.12.10-amd64", "6.12.10")}}, {Found: []choice{pick("new", "6.12.10-amd64", "6.12.10"), pick("new", "7.2-amd64", "7.2"), pick("new", "7.2~rc3-amd64", "7.2~rc3")},
+		Incomplete: []*kernels.IncompleteError{{Release: "6.12.9-amd64", Version: "6.12.9"}, {Release: "6.16.3-amd64", Version: "6.16.3"}}}}))
 	want := "debian:old=6.12.9-amd64 debian:old=6.12.10-amd64 debian:new=7.2~rc3-amd64 debian:new=7.2-amd64 (6.16.3-amd64)"
-	if got := summary(l.resolution()); got != want {
+	if got != want {
 		t.Errorf("got %s; want %s", got, want)
 	}
 }

@@ -90,7 +90,7 @@ func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 	}
 	c, err := choose(ix, lists, su, matching, here)
 	if partly, ok := errors.AsType[*kernels.IncompleteError](err); ok {
-		partly.Err = fmt.Errorf("%w; complete are %s", partly.Err, cmp.Or(strings.Join(versions(ix, here), " "), "none"))
+		partly.Reason += "; complete are " + cmp.Or(strings.Join(versions(ix, here), " "), "none")
 	}
 	return answer{Found: []choice{c}}, err
 }
@@ -142,8 +142,8 @@ func choose(ix index, lists []list, su suite, matching, here []kernel) (choice, 
 	if err != nil && strings.HasPrefix(err.Error(), "linux-headers-") {
 		lacks = "no headers" // by far the usual case; a table has room for these words
 	}
-	err = fmt.Errorf("%s holds an image of %s, but %s: %w", su.name, found.release, lacks, err)
-	return choice{}, &kernels.IncompleteError{Release: found.release, Version: found.upstream(), Err: err}
+	reason := fmt.Sprintf("%s holds an image of %s, but %s: %v", su.name, found.release, lacks, err)
+	return choice{}, &kernels.IncompleteError{Release: found.release, Version: found.upstream(), Reason: reason}
 }
 
 func stale(chosen, series, newer, suite string, complete bool) string {

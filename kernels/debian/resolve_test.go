@@ -219,7 +219,7 @@ func FuzzScanIndex(f *testing.F) {
 			return
 		}
 		for _, p := range pkgs {
-			if !strings.HasPrefix(p.name, "linux-") || len(p.sha256) != 64 || p.size < 0 {
+			if !strings.HasPrefix(p.Name, "linux-") || len(p.SHA256) != 64 || p.Size < 0 {
 				t.Fatalf("%+v", p)
 			}
 			_, _ = p.relations()

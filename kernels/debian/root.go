@@ -86,16 +86,13 @@ func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, from
 		if err := st.makeRoot(ctx, filepath.Join(dir, "root"), t.Suite, how, what, report); err != nil {
 			return fmt.Errorf("make a %s: %w", what, err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(what+"\n"), 0o644); err != nil {
-			return err
-		}
-		return noteRoot(ctx, dir, compilerOf(pkgs))
+		return errors.Join(store.SetTitle(dir, what), noteRoot(ctx, dir, compilerOf(pkgs)))
 	})
 	if err != nil {
 		return kernels.Root{}, err
 	}
 	var notes rootNotes
-	if ok, err := readJSON(filepath.Join(dir, rootFile), &notes); !ok {
+	if err := store.ReadJSON(filepath.Join(dir, rootFile), &notes); err != nil {
 		return kernels.Root{}, fmt.Errorf("open root %s: %w", dir, err)
 	}
 	return kernels.Root{Dir: filepath.Join(dir, "root"), Digest: notes.Digest, Compiler: notes.Compiler}, nil
@@ -238,7 +235,7 @@ func noteRoot(ctx context.Context, dir, compiler string) error {
 		return fmt.Errorf("ask the compiler for its version: %w", err)
 	}
 	notes.Compiler, _, _ = strings.Cut(said, "\n")
-	return writeJSON(filepath.Join(dir, rootFile), notes)
+	return store.WriteJSON(filepath.Join(dir, rootFile), notes)
 }
 
 // installedIn are the packages in a root, as NAME VERSION ARCHITECTURE, sorted.

@@ -25,7 +25,7 @@ func TestAFolderOfAStrangerIsNoStateOfApt(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(evil, "apt.conf"), []byte("APT::Stranger \"obeyed\";\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeJSON(filepath.Join(evil, "stamp.json"), stamp{Updated: time.Now(), Form: stampForm}); err != nil {
+	if err := store.WriteJSON(filepath.Join(evil, "stamp.json"), stamp{Updated: time.Now(), Form: stampForm}); err != nil {
 		t.Fatal(err)
 	}
 	s := New(st, Config{Offline: true})

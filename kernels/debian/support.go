@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -86,7 +87,7 @@ func (st *state) support(ctx context.Context, lists []list) (support, error) {
 		return s, err
 	}
 	defer os.RemoveAll(dir)
-	p := ix[supportPackage][0].asPackage()
+	p := ix[supportPackage][0].Package
 	err = st.supportIn(ctx, dir, p, &s)
 	if ctx.Err() != nil {
 		return s, ctx.Err()
@@ -119,37 +120,26 @@ func (st *state) supportIn(ctx context.Context, dir string, p kernels.Package, s
 
 // supportOf finds a release in the table of dates. A line ends where no more is known.
 func supportOf(r io.Reader, release string) (begin, end time.Time, err error) {
-	rows := csv.NewReader(r)
-	rows.FieldsPerRecord = -1
-	names, err := rows.Read()
-	if err != nil {
-		return begin, end, err
-	}
-	for {
-		row, err := rows.Read()
-		if err == io.EOF {
-			return begin, end, fmt.Errorf("it has no %s", release)
+	table := csv.NewReader(r)
+	table.FieldsPerRecord = -1
+	rows, err := table.ReadAll()
+	for _, row := range rows {
+		column := map[string]string{}
+		for i, value := range row[:min(len(row), len(rows[0]))] {
+			column[rows[0][i]] = value
 		}
-		if err != nil {
-			return begin, end, err
-		}
-		column := func(name string) string {
-			if i := slices.Index(names, name); i >= 0 && i < len(row) {
-				return row[i]
-			}
-			return ""
-		}
-		if column("series") != release {
+		if column["series"] != release {
 			continue
 		}
-		begin, errBegin := date(column("release"))
-		end, errEnd := date(column("eol"))
-		lts, errLTS := date(column("eol-lts"))
+		begin, errBegin := date(column["release"])
+		end, errEnd := date(column["eol"])
+		lts, errLTS := date(column["eol-lts"])
 		if lts.After(end) {
 			end = lts
 		}
 		return begin, end, errors.Join(errBegin, errEnd, errLTS)
 	}
+	return begin, end, cmp.Or(err, fmt.Errorf("it has no %s", release))
 }
 
 func date(text string) (time.Time, error) {

@@ -58,10 +58,7 @@ func arrange(ctx context.Context, dir string, root kernels.Root, t kernels.Targe
 	if err := depmod(ctx, dir, root, t.Release); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(t.Release+"\n"), 0o644); err != nil {
-		return err
-	}
-	return writeJSON(filepath.Join(dir, layoutFile), l)
+	return errors.Join(store.SetTitle(dir, t.Release), store.WriteJSON(filepath.Join(dir, layoutFile), l))
 }
 
 // mergeModules moves /lib/modules to /usr/lib/modules, where it is on every system with a merged /usr.
@@ -130,8 +127,8 @@ var errNoPlace = errors.New("the root has no place for the tree")
 // builds there: one root serves many trees, and which ones is not known when it is made. In a shared root nothing is made.
 func openTree(dir string, root kernels.Root, t kernels.Target, shared bool) (*kernels.Tree, error) {
 	var l layout
-	if ok, err := readJSON(filepath.Join(dir, layoutFile), &l); !ok {
-		return nil, fmt.Errorf("open tree %s: %w", dir, cmp.Or(err, fs.ErrNotExist))
+	if err := store.ReadJSON(filepath.Join(dir, layoutFile), &l); err != nil {
+		return nil, fmt.Errorf("open tree %s: %w", dir, err)
 	}
 	config, err := kconfig.Open(filepath.Join(dir, l.Config))
 	if err != nil {

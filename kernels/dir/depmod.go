@@ -26,10 +26,7 @@ func (k Kernel) depmod(ctx context.Context, st *store.Store, digest string) (str
 	_, sum, _ := strings.Cut(digest, ":")
 	inside := filepath.Join("lib/modules", k.Release)
 	dir, _, err := st.Fill(ctx, "modules", k.Release+"-"+sum[:16], func(dir string) error {
-		if err := os.WriteFile(filepath.Join(dir, store.TitleFile), []byte("modules of "+k.Source+"\n"), 0o644); err != nil {
-			return err
-		}
-		if err := k.linkModules(filepath.Join(dir, inside)); err != nil {
+		if err := errors.Join(store.SetTitle(dir, "modules of "+k.Source), k.linkModules(filepath.Join(dir, inside))); err != nil {
 			return err
 		}
 		return runDepmod(ctx, dir, k.Release)

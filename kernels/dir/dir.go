@@ -145,7 +145,7 @@ func (k Kernel) incomplete(ctx context.Context, err error) error {
 	case k.Release == "":
 		return fmt.Errorf("%w: %w", kernels.ErrUnavailable, err)
 	}
-	return &kernels.IncompleteError{Release: k.Release, Version: plainVersion(k.Release), Err: err}
+	return &kernels.IncompleteError{Release: k.Release, Version: plainVersion(k.Release), Reason: err.Error()}
 }
 
 func (k Kernel) target(f facts) kernels.Target {

@@ -23,52 +23,38 @@ type distribution struct {
 }
 
 func (s *Source) distribution() distribution {
-	d := distribution{root: s.cfg.Root}
-	for _, path := range []string{"etc/os-release", "usr/lib/os-release"} {
-		text, err := os.ReadFile(filepath.Join(s.cfg.Root, path))
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(text)) {
-			key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
-			value = strings.Trim(value, `"'`)
-			switch key {
-			case "ID":
-				d.id = value
-			case "ID_LIKE":
-				d.like = value
-			case "PRETTY_NAME":
-				d.name = value
-			}
-		}
-		break
+	text, err := os.ReadFile(filepath.Join(s.cfg.Root, "etc/os-release"))
+	if err != nil {
+		text, _ = os.ReadFile(filepath.Join(s.cfg.Root, "usr/lib/os-release"))
 	}
-	return d
+	set := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		set[key] = strings.Trim(value, `"'`)
+	}
+	return distribution{set["ID"], set["ID_LIKE"], set["PRETTY_NAME"], s.cfg.Root}
 }
 
-// recipes say for each distribution, and what is derived from it, how each part of a kernel is installed.
-var recipes = map[string]func(d distribution, release string) [2]string{
-	"debian":   debianPackages,
-	"ubuntu":   debianPackages,
-	"fedora":   fedoraPackages,
-	"rhel":     fedoraPackages,
-	"centos":   fedoraPackages,
-	"amzn":     fedoraPackages,
-	"opensuse": susePackages,
-	"suse":     susePackages,
-	"sles":     susePackages,
-	"arch":     archPackages,
-	"alpine":   alpinePackages,
+// recipes say for distributions, and what is derived from them, how each part of a kernel is installed.
+var recipes = []struct {
+	ids  string
+	make func(d distribution, release string) [2]string
+}{
+	{"debian ubuntu", debianPackages},
+	{"fedora rhel centos amzn", fedoraPackages},
+	{"opensuse suse sles", susePackages},
+	{"arch", archPackages},
+	{"alpine", alpinePackages},
 }
 
 // install is the command that brings a part of the kernel that is called release; "" means any kernel.
 func (d distribution) install(p part, release string) string {
 	for _, id := range append([]string{d.id}, strings.Fields(d.like)...) {
-		if strings.HasPrefix(id, "opensuse-") {
-			id = "opensuse"
-		}
-		if recipe, ok := recipes[id]; ok {
-			return recipe(d, release)[p]
+		id, _, _ = strings.Cut(id, "-") // opensuse-leap
+		for _, r := range recipes {
+			if slices.Contains(strings.Fields(r.ids), id) {
+				return r.make(d, release)[p]
+			}
 		}
 	}
 	what := [...]string{image: "the kernel", headers: "the headers of the kernel"}[p]

@@ -120,7 +120,7 @@ func (s *Source) find(release string) (dir.Kernel, error) {
 }
 
 func (s *Source) incomplete(release string, err error) error {
-	return &kernels.IncompleteError{Release: release, Version: upstream(release), Err: fmt.Errorf("kernel %s: %w", release, err)}
+	return &kernels.IncompleteError{Release: release, Version: upstream(release), Reason: fmt.Sprintf("kernel %s: %v", release, err)}
 }
 
 // image is the first image of release that may be read; "" where there is none.

@@ -3,7 +3,6 @@ package kbuild
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -245,18 +243,4 @@ func Declared(dir string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
-}
-
-// TrySandbox says whether a module could be built in a sandbox here, by running one.
-func TrySandbox(ctx context.Context) (string, error) {
-	path, err := exec.LookPath("bwrap")
-	if err != nil {
-		return "", errors.New("bwrap is missing: apt install bubblewrap")
-	}
-	out, err := exec.CommandContext(ctx, path, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--", "/bin/true").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("bwrap cannot make a sandbox: %s; are unprivileged user namespaces switched off (sysctl kernel.unprivileged_userns_clone)?",
-			strings.TrimSpace(string(out)))
-	}
-	return path, nil
 }

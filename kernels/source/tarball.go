@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
@@ -45,14 +43,11 @@ func (s *Source) resolveTar(ctx context.Context, path string) ([]origin, error) 
 	}
 	known := filepath.Join(s.store.Dir(), "tarballs", store.Digest(path)[:idSize]+".json")
 	var t tarball
-	text, err := os.ReadFile(known)
-	if err != nil || json.Unmarshal(text, &t) != nil || t.Path != path || t.Size != info.Size() || !t.Time.Equal(info.ModTime()) {
+	if store.ReadJSON(known, &t) != nil || t.Path != path || t.Size != info.Size() || !t.Time.Equal(info.ModTime()) {
 		if t, err = readTarball(ctx, path, info); err != nil {
 			return nil, fmt.Errorf("%w: read %s: %w", kernels.ErrNoMatch, path, err)
 		}
-		if text, err := json.Marshal(t); err == nil && os.MkdirAll(filepath.Dir(known), 0o755) == nil {
-			_ = renameio.WriteFile(known, text, 0o644) // that it cannot be kept costs only time
-		}
+		_ = store.WriteJSON(known, t) // that it cannot be kept costs only time
 	}
 	v, err := readVersion([]byte(t.Makefile))
 	if err != nil {

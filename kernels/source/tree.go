@@ -2,7 +2,7 @@ package source
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -78,15 +78,8 @@ func (j job) finish(dir string) error {
 			return fmt.Errorf("the build ended well and left no %s", path.Base(name))
 		}
 	}
-	text, err := json.MarshalIndent(j.target, "", " ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, treeFile), append(text, '\n'), 0o644); err != nil {
-		return err
-	}
-	title := strings.TrimSuffix(j.target.Release+"+"+j.target.Profile, "+") + ", compiled here\n"
-	return os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(title), 0o644)
+	title := strings.TrimSuffix(j.target.Release+"+"+j.target.Profile, "+") + ", compiled here"
+	return errors.Join(store.WriteJSON(filepath.Join(dir, treeFile), j.target), store.SetTitle(dir, title))
 }
 
 // plain refuses what could lead the host elsewhere: special files, and links but for the modules' one to the build folder, which nobody follows.

@@ -183,7 +183,7 @@ const partialAge = 7 * 24 * time.Hour
 func (s *Store) Partial(kind, id, title string) (string, error) {
 	dir := s.entry(partialKind, kind+"."+id)
 	now := time.Now()
-	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, TitleFile), []byte(title+"\n"), 0o644), os.Chtimes(dir, now, now)); err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o755), SetTitle(dir, title), os.Chtimes(dir, now, now)); err != nil {
 		return "", fmt.Errorf("make folder for %s: %w", title, err)
 	}
 	return dir, nil

@@ -91,7 +91,7 @@ func (m *manifest) choose(items map[string]item) (all bool) {
 const blockSize = 4096
 
 func titleOf(dir, id string) string {
-	text, _ := os.ReadFile(filepath.Join(dir, TitleFile))
+	text, _ := os.ReadFile(filepath.Join(dir, titleFile))
 	line, _, _ := strings.Cut(string(text), "\n")
 	return cmp.Or(strings.TrimSpace(line), id)
 }

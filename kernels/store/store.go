@@ -39,7 +39,7 @@ type Store struct {
 type Entry struct {
 	Kind  string    `json:"kind"`
 	ID    string    `json:"id"`
-	Title string    `json:"title"`           // what a person calls it: the first line of the entry's TitleFile, else the ID
+	Title string    `json:"title"`           // what a person calls it: the first line of what SetTitle was given, else the ID
 	Size  int64     `json:"bytes"`           // of its regular files
 	Disk  int64     `json:"disk"`            // bytes that it takes on the disk: less than Size where files have holes
 	Used  time.Time `json:"used"`            // when it was last made or found
@@ -47,9 +47,6 @@ type Entry struct {
 
 	whole bool // its manifest can be read
 }
-
-// TitleFile may be written by a fill function into its folder, to say in one line what the entry is.
-const TitleFile = ".title"
 
 // tempMark begins the name of a folder that is no entry yet, or no longer; the entry's id and a random word follow.
 const tempMark = ".tmp."

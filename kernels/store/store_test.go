@@ -46,7 +46,7 @@ func TestFillMakesOnceAndFinds(t *testing.T) {
 	calls := 0
 	fill := func(dir string) error {
 		calls++
-		write(t, filepath.Join(dir, TitleFile), "a tree\n")
+		write(t, filepath.Join(dir, titleFile), "a tree\n")
 		write(t, filepath.Join(dir, "boot/vmlinuz"), "image")
 		return nil
 	}

@@ -43,7 +43,7 @@ func (c *comparison) once(ctx context.Context, who string, key []string, s subje
 			return err
 		}
 		title := fmt.Sprintf("%s build of %s %s for %s\n", who, s.deb.Name, s.deb.Version, tree.Target.Release)
-		return errors.Join(measure.Save(filepath.Join(dir, sideFile), side), os.WriteFile(filepath.Join(dir, store.TitleFile), []byte(title), 0o644))
+		return errors.Join(measure.Save(filepath.Join(dir, sideFile), side), store.SetTitle(dir, title))
 	})
 	if err != nil {
 		return Side{}, err
