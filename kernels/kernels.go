@@ -132,16 +132,23 @@ const Bytes = "bytes"
 
 // What each field of a Target may hold: it may come from a stranger's lock, and becomes parts of paths and arguments of tools.
 var (
-	releaseField  = regexp.MustCompile(`^[0-9][0-9A-Za-z.+_~-]{0,127}$`)
-	plainField    = regexp.MustCompile(`^([0-9A-Za-z][0-9A-Za-z.+_~-]{0,127})?$`)
-	suiteField    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
-	packageName   = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)         // deb-control(5), Package
-	debVersion    = regexp.MustCompile(`^[0-9][0-9A-Za-z.+:~-]{0,127}$`) // deb-version(7)
-	rootPackage   = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+(=[0-9][0-9A-Za-z.+:~-]{0,127})?$`)
+	releaseField  = field{regexp.MustCompile(`^[0-9][0-9A-Za-z.+_~-]*$`), 128}
+	plainField    = field{regexp.MustCompile(`^([0-9A-Za-z][0-9A-Za-z.+_~-]*)?$`), 128}
+	suiteField    = field{regexp.MustCompile(`^[a-z][a-z0-9-]*$`), 64}
+	packageName   = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)               // deb-control(5), Package
+	debVersion    = field{regexp.MustCompile(`^[0-9][0-9A-Za-z.+:~-]*$`), 128} // deb-version(7)
 	digestField   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	commitField   = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 	printableName = regexp.MustCompile(`^[^\x00-\x1f\x7f]+$`)
 )
+
+// field is an expression for texts of so many bytes at most. As a repetition, {0,127}, the bound costs every process a millisecond.
+type field struct {
+	*regexp.Regexp
+	most int
+}
+
+func (f field) MatchString(s string) bool { return len(s) <= f.most && f.Regexp.MatchString(s) }
 
 // The largest that a source writes, and some more.
 const (
@@ -204,9 +211,10 @@ func (p Package) check(source string) error {
 // CheckPackageNames refuses what apt would not take for packages of Debian, each as NAME or NAME=VERSION, but for an option or
 // a file.
 func CheckPackageNames(names []string) error {
-	for _, name := range names {
-		if !rootPackage.MatchString(name) {
-			return fmt.Errorf("%q is no package of Debian", name)
+	for _, text := range names {
+		name, version, pinned := strings.Cut(text, "=")
+		if !packageName.MatchString(name) || pinned && !debVersion.MatchString(version) {
+			return fmt.Errorf("%q is no package of Debian", text)
 		}
 	}
 	return nil

@@ -52,7 +52,9 @@ type Entry struct {
 const tempMark = ".tmp."
 
 // goodName keeps kinds and ids to plain file names that cannot be mistaken for temporary ones.
-var goodName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+~=-]{0,199}$`)
+func goodName(s string) bool { return len(s) <= 200 && nameChars.MatchString(s) }
+
+var nameChars = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+~=-]*$`)
 
 // Open opens the store in dir, which it makes at need; "" means $MODMATRIX_CACHE, else modmatrix in the user's cache folder
 // ($XDG_CACHE_HOME, ~/.cache). $MODMATRIX_SHARED names another store beside it, see Shared.
@@ -89,7 +91,7 @@ func (s *Store) Writable() bool { return unix.Access(s.dir, unix.W_OK) == nil }
 
 func (s *Store) entry(kind, id string) string { return filepath.Join(s.dir, kind, id) }
 
-func named(kind, id string) bool { return goodName.MatchString(kind) && goodName.MatchString(id) }
+func named(kind, id string) bool { return goodName(kind) && goodName(id) }
 
 // Fill returns the folder of an entry and whether it was there already. Where it is missing or damaged, fill makes its
 // content in an empty folder, which takes its place in one step when fill returns nil: nobody ever sees half an entry.
@@ -265,7 +267,7 @@ func (s *Store) sweep(kind, held string) {
 		id := tempID(temp)
 		if id == held && id != "" {
 			_ = RemoveTree(temp)
-		} else if goodName.MatchString(id) {
+		} else if goodName(id) {
 			if lock, _ := s.tryLock(kind+"."+id, true); lock != nil {
 				_ = RemoveTree(temp)
 				s.unlock(lock)

@@ -84,7 +84,7 @@ func (s *Store) stateOf(kind, name string, live liveRuns, isOld bool) (title str
 	case kind == workKind:
 	case strings.HasPrefix(name, tempMark):
 		return "", held(kind+"."+tempID(name), LeftBehind)
-	case !goodName.MatchString(name):
+	case !goodName(name):
 	case kind == partialKind:
 		return titleOf(s.entry(kind, name), name), held(name, Unfinished)
 	case kinds[kind].spare != nil:

@@ -126,7 +126,7 @@ func TestEverySignature(t *testing.T) {
 			}
 		}
 	}
-	for rank, s := range signatures {
+	for rank, s := range signatures() {
 		if !used[s] && s.kind != KindCrit { // its rows differ in the literal only
 			t.Errorf("row %d (literal %q, pattern %q) names no line of the corpus", rank, s.literal, s.pattern)
 		}
@@ -140,7 +140,7 @@ func TestEverySignature(t *testing.T) {
 
 // TestTable holds what the rest of the package takes for granted of every row.
 func TestTable(t *testing.T) {
-	for rank, s := range signatures {
+	for rank, s := range signatures() {
 		if len(s.literal) < 4 {
 			t.Errorf("row %d: literal %q is shorter than a gram", rank, s.literal)
 		}

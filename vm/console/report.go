@@ -93,7 +93,7 @@ func (r *reader) keep(sp span) { r.end, r.quiet = sp.end, 0 }
 // header classifies a line of the body if there is a literal in it.
 func (r *reader) header(sp span) (header, bool) {
 	if r.hit <= sp.start {
-		if r.hit = allLiterals.next(r.log, sp.start); r.hit < 0 {
+		if r.hit = allLiterals().next(r.log, sp.start); r.hit < 0 {
 			r.hit = len(r.log) + 1
 		}
 	}

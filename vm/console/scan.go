@@ -49,7 +49,7 @@ func Scan(log []byte) []Splat {
 func reports(log []byte) iter.Seq[report] {
 	return func(yield func(report) bool) {
 		absorbed := map[int]bool{} // starts of headers that an earlier report has absorbed
-		for at := allLiterals.next(log, 0); at >= 0; at = allLiterals.next(log, at) {
+		for at := allLiterals().next(log, 0); at >= 0; at = allLiterals().next(log, at) {
 			sp, ok := lineAt(log, at)
 			if !ok { // in the middle of something endless: nothing before the next line can be the kernel's
 				next := bytes.IndexAny(log[at:], "\n[")

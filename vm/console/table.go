@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // signature announces one sort of report. A line that holds the literal, matches the pattern and is not spared is its
@@ -52,10 +53,12 @@ func isSpared(text string) bool {
 	return slices.ContainsFunc(spared, func(words string) bool { return strings.Contains(text, words) })
 }
 
-// signatures is the whole table, special before general, compiled.
-var signatures = compile(memoryTable, faultTable, lockTable, hangTable, driverTable, moduleTable, warnTable, bannerTable, muteTable, bootTable, genericTable)
+// signatures returns the whole table, special before general, compiled; not before there is a log to read.
+var signatures = sync.OnceValue(func() []*signature {
+	return compile(memoryTable, faultTable, lockTable, hangTable, driverTable, moduleTable, warnTable, bannerTable, muteTable, bootTable, genericTable)
+})
 
-var allLiterals = newLiterals(signatures)
+var allLiterals = sync.OnceValue(func() *literals { return newLiterals(signatures()) })
 
 func compile(tables ...[]signature) []*signature {
 	var all []*signature
@@ -82,7 +85,7 @@ func classify(log []byte, sp span) (header, bool) {
 	if sp.User || isSpared(sp.Text) {
 		return header{}, false
 	}
-	for rank, s := range signatures {
+	for rank, s := range signatures() {
 		if s.fits(log, sp) {
 			return header{sp, s, rank}, true
 		}
