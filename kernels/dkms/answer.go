@@ -35,6 +35,7 @@ type values struct {
 	set   map[element]string
 	match map[element]bool // of the regular expressions: which match the target
 	seen  []string         // further variables in capitals that were set meanwhile
+	said  string           // what the file printed as errors, or the beginning of that
 }
 
 func (v values) one(name string) string { return v.set[element{name, 0}] }

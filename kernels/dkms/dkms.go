@@ -63,7 +63,7 @@ type Package struct {
 var plain = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+~:@-]*$`)
 
 // placeholder is what dh_dkms and autotools replace in a dkms.conf when they make a package of it.
-var placeholder = regexp.MustCompile(`^(?:#MODULE_VERSION#|@[A-Za-z_]+@|__[A-Z_]+__|#[A-Z_]+#)$`)
+var placeholder = regexp.MustCompile(`^(?:#MODULE_VERSION#|@[A-Za-z_]+@|__[A-Z_]+|%[A-Z_]+%|#[A-Z_]+#)$`)
 
 // source is where dkms keeps the package's source in the sandbox, and build, where it builds it.
 func (p *Package) source() string { return path.Join(sourceTree, p.Name+"-"+p.Version) }

@@ -56,7 +56,10 @@ func (p *Package) Evaluate(ctx context.Context, tree *kernels.Tree) (*Conf, erro
 	}
 	conf, faults := readConf(v, facts, p)
 	if len(faults) > 0 {
-		return nil, badConf(faults)
+		return nil, p.lacking(tree, v.said, badConf(faults))
+	}
+	for _, lack := range kbuild.Lacking(tree, v.said) {
+		conf.Notes = append(conf.Notes, ConfName+": "+lack.String())
 	}
 	return conf, nil
 }
@@ -75,7 +78,7 @@ func (p *Package) settled(v values) (*Package, error) {
 	return &known, nil
 }
 
-func badConf(faults []string) error {
+func badConf(faults []string) *kbuild.Error {
 	reason := ConfName + ": " + faults[0]
 	if len(faults) > 1 {
 		reason += fmt.Sprintf(" (and %d more)", len(faults)-1)
@@ -123,8 +126,8 @@ func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error
 	if err != nil {
 		return values{}, badConf([]string{strings.TrimSuffix(err.Error()+": "+said.first(), ": ")})
 	}
-	if v.one("PACKAGE_NAME") == "" && said.first() != "" {
-		return values{}, badConf([]string{said.first()})
+	if v.said = string(said.kept); v.one("PACKAGE_NAME") == "" && said.first() != "" {
+		return values{}, p.lacking(tree, v.said, badConf([]string{said.first()}))
 	}
 	return v, nil
 }

@@ -51,7 +51,13 @@ func (p *Package) identify() error {
 	p.Name, p.Version = plainIdentity(text)
 	if placeholder.MatchString(p.Version) {
 		p.holder, p.Version = p.Version, versionOf(p.Source, p.Name)
-		p.Notes = append(p.Notes, fmt.Sprintf("PACKAGE_VERSION is %s until the package is made: %s stands for it here", p.holder, p.Version))
+		p.Notes = append(p.Notes, fmt.Sprintf("%s is a template: PACKAGE_VERSION is %s until it is filled in, and %s stands for it here", ConfName, p.holder, p.Version))
+	}
+	if bytes.Contains(text, []byte("\r\n")) {
+		p.Notes = append(p.Notes, ConfName+" has lines that end in CR LF: dkms takes the CR off its values, but bash trips over it in if, for and case")
+	}
+	if err := p.checkFilled(text); err != nil {
+		return err
 	}
 	for directive, name := range map[string]string{"PACKAGE_NAME": p.Name, "PACKAGE_VERSION": p.Version} {
 		if err := checkName(directive, name); name != "" && err != nil {
@@ -71,8 +77,8 @@ func versionOf(dir, name string) string {
 // plainIdentity reads PACKAGE_NAME and PACKAGE_VERSION where they are assigned once, at the top level, from text and from
 // variables that are.
 func plainIdentity(text []byte) (name, version string) {
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(bytes.NewReader(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))), ConfName)
-	if err != nil {
+	file := parseConf(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
+	if file == nil {
 		return "", ""
 	}
 	known, assigned := map[string]string{}, map[string]int{}

@@ -133,6 +133,7 @@ func (r Request) madeBy(calls []call, exit int, usual []string, log *buildLog) (
 		passed = append(passed, c.decides(usual)...)
 	}
 	r.built = made.folders
+	log.scene.r = r
 	broken := 0
 	for folder, code := range last {
 		if code != 0 && (exit != 0 || r.counts(folder, log)) {
@@ -147,7 +148,7 @@ func (r Request) madeBy(calls []call, exit int, usual []string, log *buildLog) (
 		return made, err
 	}
 	if made.modules, err = prove(r, names, "modules.order", ""); err != nil {
-		return made, log.explain(err, r.inCopy)
+		return made, log.scene.explain(log, err)
 	}
 	if exit != 0 {
 		made.notes = append(made.notes, "make failed after it had built the modules, which is left aside: "+r.afterwards(exit, log))

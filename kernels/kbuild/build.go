@@ -43,6 +43,7 @@ type Artifact struct {
 	Modules []Module      // in load order: what others among them depend on comes first
 	Symvers string        // host path of the Module.symvers that the build left: what it exports; empty where it left none
 	Notes   []string      // what a person should know of how it was built, one line each
+	Lacks   []Lack        // what the build asked for, and did without
 	Elapsed time.Duration // wall-clock, from the copy of the source to the proof
 }
 
@@ -71,7 +72,8 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Artifact{Modules: made.modules, Symvers: findSymvers(r.Dir, made.folders), Notes: append(straysNote(log.strays), made.notes...), Elapsed: elapsed}, nil
+	notes, lacks := log.scene.without(log)
+	return &Artifact{Modules: made.modules, Symvers: findSymvers(r.Dir, made.folders), Notes: slices.Concat(straysNote(log.strays), made.notes, notes), Lacks: lacks, Elapsed: elapsed}, nil
 }
 
 // product is what a build made in the copy of the source.
@@ -86,6 +88,7 @@ func build(ctx context.Context, r Request, log *buildLog) (made product, err err
 	if err != nil {
 		return made, err
 	}
+	log.scene = scene{r, v}
 	if _, err := v.Find(path.Join(r.Tree.KDIR, "Makefile")); err != nil {
 		return made, fmt.Errorf("find kernel build directory of %s: %w", r.Tree.Target.Release, err)
 	}
@@ -112,7 +115,7 @@ func (r Request) follow(ctx context.Context, v *sandbox.View, log *buildLog) (ma
 		}
 	}
 	if made.modules, err = prove(r, r.Recipe.Modules, "the package", "the package names none"); err != nil {
-		return made, log.explain(err, r.inCopy)
+		return made, log.scene.explain(log, err)
 	}
 	for _, step := range r.Recipe.After {
 		if err := r.step(ctx, s, step, log); err != nil {
@@ -136,8 +139,8 @@ func (r Request) byKernel(ctx context.Context, v *sandbox.View, log *buildLog, n
 	if err != nil {
 		return made, err
 	}
-	if made.modules, err = prove(r, names, "modules.order", "nothing in the Kbuild file applies to this kernel's configuration"); err != nil {
-		return made, log.explain(err, r.inCopy)
+	if made.modules, err = prove(r, names, "modules.order", ""); err != nil {
+		return made, log.scene.explain(log, err)
 	}
 	if none.fault != nil {
 		made.notes = append(made.notes, fmt.Sprintf("built by the kernel's build system alone: %s (%s)", none.why, none.fault.Reason))

@@ -24,7 +24,7 @@ var (
 		`|[Kk]illed signal terminated program|internal compiler error: Killed|^Killed$|^File size limit exceeded$|\*\*\* \[.*\] (?:Killed|Error 137)$` +
 		`|: Cannot allocate memory\b|virtual memory exhausted|out of memory allocating \d+ bytes|fork: .*Resource temporarily unavailable` +
 		`|version .GLIBC_[\d.]+' not found|Kernel configuration is invalid|Module\.symvers"? is missing` +
-		`|(?:gcc|clang|ld|ld\.lld|as|ar|nm|objcopy|pahole|resolve_btfids|modpost|fixdep|genksyms|objtool)(?:-[\d.]+)?: (?:command )?not found$`)
+		`|(?:resolve_btfids|modpost|fixdep|genksyms|objtool): (?:command )?not found$`)
 	noFolder     = regexp.MustCompile(`^make(?:\[\d+\])?: \*\*\* (/\S*): No such file or directory\.  Stop\.$`)
 	otherKernel  = regexp.MustCompile(`^/(?:usr/)?lib/modules/([^/]+)(?:/|$)`)
 	modpostLine  = regexp.MustCompile(`^(?:ERROR|FATAL): modpost: (.*)$|^(?:ERROR|WARNING): (?:modpost: )?(.* undefined!)$`)
@@ -56,19 +56,28 @@ type diagnosis struct {
 
 	others  []*finding // of the compiler, in other files than the first
 	failed  []string   // what make could not make
+	symbols []string   // undefined ones
+	lacks   []saidLack // what was said not to be there
+	missed  int        // the number of the line in which make says that a command was not found; zero for none
+	cause   *finding   // what the verdict rests on
+	command string     // that is being run
 	foreign string     // a folder that make looked for and that is not there
 	recent  []string   // the last few lines
 	open    *finding   // whose excerpt is still being taken
 
-	errors, signs int // bytes of lines with a token: of errors, and others
+	errors, signs, lacking int // bytes of lines with a token: of errors, others, and what is lacking
+	lines                  int // that were read
 }
 
 // tokens are words of which every line that decides has one. They keep the patterns off the bulk of the output.
 var tokens = []string{
 	"rror: ", "rror[", // errorTokens
 	"*** ", "modpost: ", "undefined!", "illed", "limit exceeded", "No space left", "quota exceeded", "memory",
-	"unavailable", "GLIBC_", "Kernel configuration", "symvers", "not found",
+	"unavailable", "GLIBC_", "Kernel configuration", "symvers", "not found", makeUsage,
 }
+
+// makeUsage is what make says after the reason for which it does not take its command line.
+const makeUsage = "Usage: make [options]"
 
 const errorTokens = 2
 
@@ -94,6 +103,7 @@ func (d *diagnosis) add(line string) {
 	line = clean(line)
 	before := d.recent
 	d.recent = append(slices.Clone(before[max(0, len(before)-contextLines+1):]), line)
+	d.noteLack(line)
 	switch {
 	case !d.decides(line), quotedSource.MatchString(line):
 		if d.open != nil {
@@ -109,17 +119,23 @@ func (d *diagnosis) add(line string) {
 		d.note(&d.machine, finding{text: line}, line, nil)
 	case modpostLine.MatchString(line):
 		m := modpostLine.FindStringSubmatch(line)
+		if u := undefined.FindStringSubmatch(m[1] + m[2]); u != nil && len(d.symbols) < maxOthers {
+			d.symbols = append(d.symbols, u[1]+u[4])
+		}
 		d.note(&d.modpost, finding{text: m[1] + m[2]}, line, nil)
 	case compilerLine.MatchString(line):
 		m := compilerLine.FindStringSubmatch(line)
 		d.noteCompiler(finding{file: m[1], line: m[2], text: m[3]}, line, before)
 	case makefileLine.MatchString(line):
 		m := makefileLine.FindStringSubmatch(line)
-		d.note(&d.makefile, finding{file: m[1], line: m[2], text: m[3]}, line, nil)
+		d.note(&d.makefile, warned(finding{file: m[1], line: m[2], text: m[3]}, before), line, nil)
 	case toolLine.MatchString(line):
 		d.note(&d.tool, finding{text: line}, line, before)
 	case makeLine.MatchString(line):
 		d.noteMake(line, before)
+	case strings.HasPrefix(line, makeUsage) && len(before) > 0 && d.make == nil:
+		why := before[len(before)-1]
+		d.make = &finding{text: strings.TrimPrefix(why, "make: "), excerpt: []string{why}}
 	default:
 		if d.open != nil {
 			d.open.keep(line)
@@ -194,6 +210,9 @@ func (d *diagnosis) builtObjects() bool {
 func (d *diagnosis) noteMake(line string, before []string) {
 	d.open = nil
 	text := strings.TrimSuffix(makeLine.FindStringSubmatch(line)[1], ".  Stop.")
+	if strings.HasSuffix(text, " Error 127") && d.missed == 0 {
+		d.missed = d.lines
+	}
 	if m := makeFailed.FindStringSubmatch(text); m != nil && len(d.failed) < maxOthers {
 		d.failed = append(d.failed, m[1])
 	}

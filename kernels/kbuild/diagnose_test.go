@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // corpusLog is a file of testdata/logs: what make said, under a head that tells what to make of it.
@@ -41,11 +42,37 @@ func corpus(tb testing.TB) map[string]corpusLog {
 	return logs
 }
 
-func diagnose(text string, exit int, source ...string) error {
+// diagnose judges a log as that of a build whose source has files, whose build made others, and in whose root programs are.
+func (c corpusLog) diagnose(t *testing.T, exit int) error {
+	t.Helper()
+	files := map[string]string{}
+	for _, name := range strings.Fields(c.head["source"]) {
+		files[name] = strings.ReplaceAll(c.head["text"], `\n`, "\n")
+	}
+	r := Request{Tree: &kernels.Tree{KDIR: "/kernel", Target: kernels.Target{Release: "6.1"}, Root: kernels.Root{Dir: t.TempDir()}}, Source: Source{Top: source(t, files)}}
+	for _, name := range strings.Fields(c.head["made"]) {
+		files[name] = ""
+	}
+	r.Dir = source(t, files)
+	for _, name := range strings.Fields(c.head["root"]) {
+		if err := errors.Join(os.MkdirAll(filepath.Join(r.Tree.Root.Dir, "usr/bin"), 0o755), os.WriteFile(filepath.Join(r.Tree.Root.Dir, "usr/bin", name), nil, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := Step{Name: c.head["script"]}
+	if step.Name != "" || c.head["command"] != "" {
+		r.Recipe = &Recipe{}
+	}
+	v, err := lookAt(r.Tree)
+	if err != nil {
+		t.Fatal(err)
+	}
 	log := newLog(nil)
-	log.Write([]byte(text))
+	log.scene = scene{r, v}
+	log.begin(c.head["command"])
+	log.Write([]byte(c.text))
 	log.flush()
-	return log.verdict(exit, func(name string) (string, bool) { return name, slices.Contains(source, name) })
+	return r.judge(log, step, exit)
 }
 
 func TestDiagnose(t *testing.T) {
@@ -55,15 +82,20 @@ func TestDiagnose(t *testing.T) {
 			if _, err := fmt.Sscan(log.head["exit"], &exit); err != nil {
 				t.Fatal(err)
 			}
-			got := map[string]string{"exit": log.head["exit"], "source": log.head["source"]}
-			err := diagnose(log.text, exit, strings.Fields(log.head["source"])...)
+			got := map[string]string{}
+			for _, given := range []string{"exit", "source", "made", "root", "script", "command", "text"} {
+				if value, ok := log.head[given]; ok {
+					got[given] = value
+				}
+			}
+			err := log.diagnose(t, exit)
 			if fault := (*Error)(nil); errors.As(err, &fault) {
 				got["code"], got["reason"], got["excerpt"] = string(fault.Code), fault.Reason, fmt.Sprint(len(fault.Excerpt))
 				if fault.ExitCode != exit {
 					t.Errorf("exit code %d", fault.ExitCode)
 				}
 			} else if err != nil {
-				got["ours"] = err.Error()
+				got["ours"] = strings.TrimPrefix(err.Error(), "build for 6.1: ")
 			}
 			if fmt.Sprint(got) != fmt.Sprint(log.head) {
 				t.Errorf("got  %v\nwant %v\nerror %#v", got, log.head, err)
@@ -97,7 +129,7 @@ func FuzzDiagnose(f *testing.F) {
 	f.Add("make: *** [\x1b]0;x] Error 137", 0)
 	f.Add(strings.Repeat("a", maxLine+1)+": error: x\n", 2)
 	f.Fuzz(func(t *testing.T, text string, exit int) {
-		err := diagnose(text, exit, "foo.c")
+		err := corpusLog{map[string]string{"source": "foo.c"}, text}.diagnose(t, exit)
 		if exit != 0 && err == nil {
 			t.Error("make failed, and nothing is wrong")
 		}

@@ -25,6 +25,8 @@ type buildLog struct {
 	line    []byte // the unfinished one
 	broken  string // bwrap's last word about itself
 	strays  []stray
+	scene   scene
+	done    []saidLack // what was said to be lacking in steps that are over
 }
 
 func newLog(out io.Writer) *buildLog {
@@ -40,7 +42,8 @@ func (l *buildLog) header(tree *kernels.Tree) {
 
 func (l *buildLog) begin(command string) {
 	l.printf("# command:  %s\n", command)
-	l.diagnosis = diagnosis{at: l.at, kdir: l.kdir, release: l.release}
+	l.done = append(l.done, l.lacks...)
+	l.diagnosis = diagnosis{at: l.at, kdir: l.kdir, release: l.release, command: command}
 }
 
 // footer says how it ended, and returns the first error that the log's writer gave.

@@ -18,10 +18,14 @@ import (
 // maxOrder bounds modules.order; the kernel's own, with thousands of modules, has 300 KiB.
 const maxOrder = 4 << 20
 
-// prove looks at the modules, whose names are relative to the copy of the source. lister is what names them, and why, why it names none.
+// prove looks at the modules, whose names are relative to the copy of the source. lister is what names them, and why, why it names none; empty where that is to be found out.
 func prove(r Request, names []string, lister, why string) ([]Module, error) {
 	if len(names) == 0 {
-		return nil, &Error{Code: results.CodeKoMissing, cause: ErrNothingBuilt, Reason: ErrNothingBuilt.Error() + ": " + why}
+		known := why != ""
+		if !known {
+			why, known = r.whyNothing()
+		}
+		return nil, &Error{Code: results.CodeKoMissing, cause: ErrNothingBuilt, Reason: ErrNothingBuilt.Error() + ": " + why, known: known}
 	}
 	var modules []Module
 	for _, name := range names {
@@ -107,7 +111,8 @@ func (r Request) proveModule(name, lister string) (Module, error) {
 	at, err := filepath.EvalSymlinks(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Module{}, missing("was not built, though " + lister + " lists it")
+		other, known := r.instead(name)
+		return Module{}, &Error{Code: results.CodeKoMissing, Reason: clean(name) + " was not built, though " + lister + " lists it" + other, known: known}
 	case err != nil:
 		return Module{}, missing("cannot be read: " + err.Error())
 	case at != filepath.Join(real, name) && (!declared || !strings.HasPrefix(at, real+"/")):

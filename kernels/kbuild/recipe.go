@@ -108,19 +108,8 @@ func (r Request) run(ctx context.Context, s Sandbox, step Step, log *buildLog) (
 	return exit, nil
 }
 
-// verdict is what the exit code and the output of the last command mean, as diagnosis.verdict has it.
-func (r Request) verdict(exit int, log *buildLog) error {
-	err := log.verdict(exit, r.inCopy)
-	if fault := (*Error)(nil); errors.As(err, &fault) {
-		if err = r.strange(fault); err == nil {
-			return fault
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("build for %s: %w", r.Tree.Target.Release, err)
-	}
-	return nil
-}
+// verdict is what the end of a make means.
+func (r Request) verdict(exit int, log *buildLog) error { return r.judge(log, Step{}, exit) }
 
 // step runs one step of a recipe. What a script says is no sign of what is wrong: it may be probing what the kernel can.
 func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) error {
@@ -132,25 +121,30 @@ func (r Request) step(ctx context.Context, s Sandbox, step Step, log *buildLog) 
 	if err != nil {
 		return err
 	}
-	if r.Recipe != nil && (exit == 126 || exit == 127) { // sh's words for a command that it cannot run or find
-		return fmt.Errorf("build for %s: the root lacks a program that %s runs: %s", r.Tree.Target.Release, cmp.Or(step.Name, "the build"), log.lastSaid())
+	return r.judge(log, step, exit)
+}
+
+// judge says what the end of a step means.
+func (r Request) judge(log *buildLog, step Step, exit int) error {
+	said := log.lastSaid()
+	err := log.verdict(exit, r.inCopy)
+	if r.Recipe != nil && (exit == 126 || exit == 127) && said != "" { // sh's words for a command that it cannot run or find
+		err = &Error{Code: results.CodeBuildError, Reason: said, ExitCode: exit}
 	}
-	err = r.verdict(exit, log)
+	if fault := (*Error)(nil); errors.As(err, &fault) {
+		err = cmp.Or(r.strange(fault), err)
+	}
 	switch fault := (*Error)(nil); {
 	case err != nil && !errors.As(err, &fault):
-		return err
-	case r.Recipe != nil && exit == 0:
+		return fmt.Errorf("build for %s: %w", r.Tree.Target.Release, err)
+	case err == nil, r.Recipe != nil && exit == 0:
 		return nil // as its own tools would have it, whatever was said
-	case err != nil && step.Name != "":
-		fault.Reason = step.Name + fmt.Sprintf(" failed with exit code %d", exit)
-		if said := log.lastSaid(); said != "" {
-			fault.Reason = cut(fault.Reason + ": " + said)
+	default:
+		if step.Name != "" {
+			fault.Reason = cut(strings.TrimSuffix(fmt.Sprintf("%s failed with exit code %d: %s", step.Name, exit, said), ": "))
 		}
-		return fault
-	case err != nil:
-		return fault
+		return log.scene.excuse(log, step, fault)
 	}
-	return nil
 }
 
 // lookAt lays out what a build for tree sees.

@@ -95,7 +95,7 @@ func TestRecipeScript(t *testing.T) {
 // TestRecipeWithoutProgram: what a package needs and the root has not got says nothing of the module.
 func TestRecipeWithoutProgram(t *testing.T) {
 	_, _, err := cook(t, withKO(t, ":"), Recipe{}, "no-such-program")
-	if fault := (*Error)(nil); err == nil || errors.As(err, &fault) || !strings.Contains(err.Error(), "the root lacks a program that the build runs: ") ||
+	if fault := (*Error)(nil); err == nil || errors.As(err, &fault) || !strings.Contains(err.Error(), "the root lacks no-such-program, which the build runs (") ||
 		!strings.Contains(err.Error(), "no-such-program: not found") {
 		t.Errorf("error is %v", err)
 	}

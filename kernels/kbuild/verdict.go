@@ -48,34 +48,24 @@ func (d *diagnosis) fault(exit int, inSource func(string) (string, bool)) *Error
 		f = d.decisive()
 		e.Reason = d.located(f, inSource)
 	case d.modpost != nil:
-		f, e.Reason, e.Code = d.modpost, d.symbols(d.modpost), results.CodeModpostError
+		f, e.Reason, e.Code = d.modpost, d.unresolved(d.modpost), results.CodeModpostError
 	case cmp.Or(d.makefile, d.compiler, d.tool) != nil:
 		f = cmp.Or(d.makefile, d.compiler, d.tool)
 		e.Reason = d.located(f, inSource)
 	case d.make != nil:
-		f, e.Reason = d.make, d.relative(d.make.text)
+		f, e.Reason = d.make, d.relative(d.make.text)+d.releaseGiven(d.make.text)
 	default:
 		f = &finding{excerpt: d.recent}
 		e.Reason = fmt.Sprintf("make ended with exit code %d and said nothing", exit)
+	}
+	if d.cause = f; f == d.modpost {
+		e.Symbols = d.symbols
 	}
 	e.Reason = cut(e.Reason)
 	for _, line := range f.excerpt[:min(len(f.excerpt), excerptLines)] {
 		e.Excerpt = append(e.Excerpt, d.relative(line))
 	}
 	return e
-}
-
-// explain adds to a missing module what was said to be wrong: a MAKE that ends in a pipe or "; true" loses make's exit code.
-func (d *diagnosis) explain(err error, inSource func(string) (string, bool)) error {
-	var missing *Error
-	if !errors.As(err, &missing) || missing.Code != results.CodeKoMissing ||
-		cmp.Or(d.compiler, d.modpost, d.makefile, d.tool, d.make) == nil {
-		return err
-	}
-	said := d.fault(1, inSource)
-	missing.Reason = cut(missing.Reason + "; make's exit code was lost: " + said.Reason)
-	missing.Excerpt = said.Excerpt
-	return missing
 }
 
 func (d *diagnosis) lastSaid() string {
@@ -101,12 +91,12 @@ func (d *diagnosis) located(f *finding, inSource func(string) (string, bool)) st
 		}
 	}
 	if f.file == "" {
-		return d.relative(f.text)
+		return d.relative(f.whole())
 	}
 	return d.relative(f.file) + ":" + f.line + ": " + f.text
 }
 
-func (d *diagnosis) symbols(f *finding) string {
+func (d *diagnosis) unresolved(f *finding) string {
 	reason := d.relative(f.text)
 	if m := undefined.FindStringSubmatch(f.text); m != nil {
 		symbol, ko := m[1]+m[4], m[2]+m[3]
@@ -134,9 +124,11 @@ type Error struct {
 	Code     results.Code // build-error, modpost-error, ko-missing or vermagic-mismatch
 	Reason   string       // one line; where it has a place, file.c:LINE relative to the source comes first
 	Excerpt  []string     // up to 20 lines of make's output around it
+	Symbols  []string     // those that modpost found undefined; the first few of many
 	ExitCode int          // of make; zero when make was content
 
 	cause error
+	known bool // the reason says why; nothing that was lacking explains it better
 }
 
 // Error is the code and the reason.

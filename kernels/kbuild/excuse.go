@@ -1,0 +1,259 @@
+package kbuild
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// excuse returns a *LackError in place of a fault that what the root lacks brought about, as far as that can be known; else the
+// fault, with what was lacking said in its reason. Why a build fails that did without a program the output alone does not show:
+// where the fault lies in what the source brings along, it stands.
+func (s scene) excuse(log *buildLog, step Step, fault *Error) error {
+	if lost := s.lostFlags(); lost != "" && step.Name == "" && fault.Code != results.CodeVermagicMismatch {
+		fault.Reason = cut(fault.Reason + "; " + lost)
+	}
+	lacks := s.absent(log.lacks)
+	if len(lacks) == 0 {
+		lacks = s.silent(log, fault)
+	}
+	var plain []Lack
+	for _, l := range lacks {
+		l.Said = log.relative(l.Said)
+		plain = append(plain, l.Lack)
+	}
+	if pkg := s.otherPackage(log); pkg != "" {
+		return s.lacking(fault, Lack{Kind: LackPackage, Name: pkg})
+	}
+	switch {
+	case len(plain) == 0:
+		return fault
+	case s.decided(log, step, fault, lacks):
+		return s.lacking(fault, plain...)
+	}
+	fault.Reason = cut(fault.Reason + "; " + describe(plain))
+	return fault
+}
+
+func (s scene) lacking(fault *Error, lacks ...Lack) error {
+	return fmt.Errorf("build for %s: %w", s.r.Tree.Target.Release, &LackError{lacks, fault.Reason})
+}
+
+const (
+	recently = 5  // lines before its end in which a script may miss what it then ends for
+	nearby   = 12 // lines from what a command says to make's word that it was not found, several jobs at once included
+)
+
+// decided reports whether the build failed for what was lacking.
+func (s scene) decided(log *buildLog, step Step, fault *Error, lacks []saidLack) bool {
+	f := log.cause
+	switch {
+	case fault.known:
+		return false
+	case fault.ExitCode == 126, fault.ExitCode == 127, slices.ContainsFunc(lacks, func(l saidLack) bool {
+		return l.at == 0 || step.Name != "" && log.lines-l.at < recently || l.at <= log.missed && log.missed-l.at < nearby ||
+			l.Kind == LackLibrary && strings.HasPrefix(l.Name, "-l")
+	}):
+		return true
+	case step.Name != "" || f == nil:
+		return step.Name == ""
+	case fault.Code != results.CodeBuildError && fault.Code != results.CodeKoMissing:
+		return false
+	case slices.ContainsFunc(lacks, func(l saidLack) bool { return slices.Contains(f.excerpt, l.Said) }):
+		return true
+	}
+	return s.made(f) || s.gone(f) || s.named(f)
+}
+
+// made reports whether an error lies in what the build made itself, or in a file that includes it.
+func (s scene) made(f *finding) bool {
+	lines := append([]string{f.file + ":" + f.line}, f.excerpt...)
+	for _, line := range lines {
+		if strings.Contains(line, "<command-line>") {
+			return true
+		}
+		for _, m := range place.FindAllStringSubmatch(line, -1) {
+			if file, ok := s.r.inCopy(strings.TrimPrefix(m[1], s.r.sandbox().at()+"/")); ok && !s.r.brought(file) {
+				return true
+			}
+		}
+	}
+	file, ok := s.r.inCopy(strings.TrimPrefix(f.file, s.r.sandbox().at()+"/"))
+	if !ok {
+		return false
+	}
+	text := s.read(file)
+	return slices.ContainsFunc(s.generated(), func(name string) bool { return strings.Contains(text, path.Base(name)+`"`) })
+}
+
+// generated are the files in the copy that look like source and that the source did not bring.
+func (s scene) generated() (names []string) {
+	s.walk([]string{"*.h", "*.c", "*.S", "*.inc"}, func(name string) bool {
+		if !strings.HasSuffix(name, ".mod.c") && !s.r.brought(name) {
+			names = append(names, name)
+		}
+		return len(names) < maxOthers
+	})
+	return names
+}
+
+// notThere is what compilers and make say of a file that they do not find.
+var notThere = regexp.MustCompile(`^'?([^\s':]+)'?: No such file or directory$|^'([^']+)' file not found|No rule to make target '([^']+)'`)
+
+// ofKernel are the folders of the kernel's headers: what is not found there may have been removed, and no program makes it.
+var ofKernel = regexp.MustCompile(`^(?:acpi|asm|asm-generic|clocksource|crypto|cxl|drm|dt-bindings|generated|keys|kunit|kvm|linux|math-emu|media|memory|misc|net|pcmcia|ras|rdma|rv|` +
+	`scsi|soc|sound|target|trace|uapi|ufs|vdso|video|xen)/`)
+
+// gone reports whether an error is that a file is not there that neither the source nor a kernel would have.
+func (s scene) gone(f *finding) bool {
+	m := notThere.FindStringSubmatch(f.text)
+	if m == nil {
+		return false
+	}
+	name := strings.TrimPrefix(m[1]+m[2]+m[3], s.r.sandbox().at()+"/")
+	return !ofKernel.MatchString(name) && !s.r.brought(name)
+}
+
+var quotedName = regexp.MustCompile(`'([A-Za-z_]\w+)'`)
+
+// named reports whether an error is about a name that the build's instructions define, e.g. -DREVISION=$(shell git describe).
+func (s scene) named(f *finding) bool {
+	names := quotedName.FindAllStringSubmatch(plainQuotes.Replace(f.text), -1)
+	found := false
+	s.walk(instructions, func(file string) bool {
+		text := s.read(file)
+		found = slices.ContainsFunc(names, func(m []string) bool {
+			return strings.Contains(text, "-D"+m[1]) || strings.Contains(text, "define "+m[1])
+		})
+		return !found
+	})
+	return found
+}
+
+var (
+	// shellOut finds the program that a Makefile asks for a value; what it says of itself may be thrown away.
+	shellOut = regexp.MustCompile(`(?:\$[({]shell\s+|!=\s*)(?:cd\s+[^;&]+(?:;|&&)\s*)?([a-z][\w.+-]*)`)
+	// wanting are the words in which scripts and makefiles say that they want a program.
+	wanting = regexp.MustCompile(`(?i)not (?:be )?found|not installed|\binstall\b|requir|\bneeds?\b|missing|can ?not|can't|could not|unable|no such|unavailable|must have`)
+	word    = regexp.MustCompile(`[A-Za-z0-9_][\w.+-]*`)
+)
+
+// silent finds what is lacking where no program said so: a package that looks for a program itself and names it in its own words,
+// and a value that the Makefile asks a program for and gets none.
+func (s scene) silent(log *buildLog, fault *Error) (lacks []saidLack) {
+	add := func(program string) {
+		if _, known := kernels.PackageOf(program); known && !s.has(program) {
+			lacks = append(lacks, saidLack{Lack: Lack{Kind: LackProgram, Name: program}})
+		}
+	}
+	f := log.cause
+	if own := f == nil || f == log.makefile || f == log.make || f == log.tool; own && wanting.MatchString(fault.Reason) {
+		for _, w := range word.FindAllString(fault.Reason, -1) {
+			add(strings.TrimRight(w, ".-"))
+		}
+	}
+	if len(lacks) == 0 && (fault.Code == results.CodeKoMissing || f != nil && (s.made(f) || s.gone(f) || s.named(f))) {
+		s.walk(instructions, func(file string) bool {
+			for _, m := range shellOut.FindAllStringSubmatch(s.read(file), -1) {
+				add(m[1])
+			}
+			return len(lacks) == 0
+		})
+	}
+	return slices.CompactFunc(lacks, func(a, b saidLack) bool { return a.Name == b.Name })
+}
+
+// otherSymbols is a Module.symvers or a header outside of the source that make cannot make.
+var otherSymbols = regexp.MustCompile(`^No rule to make target '([^']*Module\.symvers)'`)
+
+// otherPackage is the file of another external module that the build refers to and that is not there.
+func (s scene) otherPackage(log *buildLog) string {
+	if log.make == nil {
+		return ""
+	}
+	m := otherSymbols.FindStringSubmatch(log.make.text)
+	if m == nil {
+		return ""
+	}
+	return strings.TrimPrefix(m[1], s.r.sandbox().at()+"/")
+}
+
+// brought reports whether the source as it was given has a file or folder of that name.
+func (r Request) brought(name string) bool {
+	root, err := os.OpenRoot(r.Top)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	for _, folder := range append([]string{".", r.Folder}, r.folders()...) {
+		if _, err := root.Lstat(path.Join(folder, name)); err == nil && name != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// walk calls visit with the files in the copy of the source whose names match one of patterns, until that returns false.
+func (s scene) walk(patterns []string, visit func(name string) bool) {
+	root, err := os.OpenRoot(s.r.Dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	_ = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err == nil && d.IsDir() && tooDeep(name):
+			return fs.SkipDir
+		case err == nil && d.Type().IsRegular() && matchesAny(patterns, path.Base(name)) && !visit(name):
+			return fs.SkipAll
+		}
+		return nil
+	})
+}
+
+// read returns the text of a file in the copy of the source; empty where that is too large or is none.
+func (s scene) read(name string) string {
+	root, err := os.OpenRoot(s.r.Dir)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	text, _ := kernels.ReadRegular(root, name, maxMakefile)
+	return string(text)
+}
+
+// explain adds to a missing module what was said to be wrong: a MAKE that ends in a pipe or "; true" loses make's exit code.
+func (s scene) explain(log *buildLog, err error) error {
+	var missing *Error
+	if !errors.As(err, &missing) || missing.Code != results.CodeKoMissing {
+		return err
+	}
+	if cmp.Or(log.compiler, log.modpost, log.makefile, log.tool, log.make) != nil {
+		said := log.fault(1, s.r.inCopy)
+		missing.Reason = cut(missing.Reason + "; make's exit code was lost: " + said.Reason)
+		missing.Excerpt = said.Excerpt
+	}
+	return s.excuse(log, Step{}, missing)
+}
+
+// without says what a build that succeeded did without: flags that were lost, and what the root lacks.
+func (s scene) without(log *buildLog) (notes []string, lacks []Lack) {
+	if lost := s.lostFlags(); lost != "" {
+		notes = append(notes, lost)
+	}
+	for _, l := range s.absent(append(log.done, log.lacks...)) {
+		if !slices.ContainsFunc(lacks, func(o Lack) bool { return o.Name == l.Name }) {
+			lacks = append(lacks, l.Lack)
+		}
+	}
+	return notes, lacks
+}
