@@ -108,7 +108,7 @@ func (bd *builder) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun f
 	case errors.As(err, &fault):
 		b.fault = &judge.Blame{Stage: results.StageBuild, Code: fault.Code, Reason: fault.Reason}
 	default:
-		b.trouble = bd.infra(results.StageBuild, err)
+		b.trouble = bd.infra(stageOf(err), withCure(err, tree.Target))
 	}
 	b.Modules = nil // nobody loads what cannot be relied upon
 	return b
@@ -185,7 +185,8 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 		}
 		art.Modules[i].Path = name
 	}
-	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, art.Notes}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
+	notes := append(art.Notes, lackNotes(art.Lacks, tree.Target)...)
+	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, notes}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
 		store.SetTitle(dir, source.title()+" for "+Label(tree.Target)))
 	if err != nil {
 		return err

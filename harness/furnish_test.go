@@ -21,13 +21,14 @@ import (
 type furnishing struct {
 	*fakeSource
 	root  string // with make in it
+	suite string
 	mu    sync.Mutex
 	asked []string
 }
 
 func (s *furnishing) Fetch(ctx context.Context, t kernels.Target, tell func(kernels.Progress)) (*kernels.Tree, error) {
 	tree, err := s.fakeSource.Fetch(ctx, t, tell)
-	tree.Root = kernels.Root{Dir: s.root}
+	tree.Root, tree.Target.Suite = kernels.Root{Dir: s.root}, s.suite
 	return tree, err
 }
 

@@ -28,7 +28,8 @@ func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(
 	if bd.plan.in.module == nil { // a kernel is fetched, and nothing is built for it
 		return tree, nil
 	}
-	needs := bd.plan.in.module.Lacking(tree)
+	asked := &dkms.Package{Needs: bd.plan.Spec.Packages}
+	needs := append(bd.plan.in.module.Lacking(tree), asked.Lacking(tree)...)
 	for _, p := range bd.plan.in.depends {
 		needs = append(needs, p.Lacking(tree)...)
 	}
@@ -37,7 +38,11 @@ func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(
 		return tree, nil
 	}
 	slices.Sort(needs)
-	return archive.Furnish(ctx, tree, slices.Compact(needs), report)
+	tree, err := archive.Furnish(ctx, tree, slices.Compact(needs), report)
+	if err == nil && tree.Target.Suite != "" && len(asked.Lacking(tree)) > 0 {
+		err = fmt.Errorf("%w: %s has no package %s, which --build-package or [build] packages names", kernels.ErrUnavailable, tree.Target.Suite, strings.Join(asked.Lacking(tree), ", "))
+	}
+	return tree, err
 }
 
 // compileModule builds pkg in dir the way it wants to be built. conf is what its dkms.conf says, or nil.

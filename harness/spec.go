@@ -32,6 +32,7 @@ type Spec struct {
 	Offline       bool                          `spec:"plan" flag:"offline"`                   // never touch the network
 	Suites        []string                      `spec:"plan" flag:"suite,once"`                // Lifecycle, or folders of Ginkgo packages
 	Make          []string                      `spec:"build" name:"the build's variables"`    // "NAME=VALUE", added to make's command line
+	Packages      []string                      `spec:"build" flag:"build-package"`            // of the kernel's distribution, to have in the root that the module is built in
 	Focus         string                        `spec:"cell" flag:"focus,once"`                // run only specs whose name matches this regular expression; empty runs all
 	Params        []string                      `spec:"cell" flag:"param"`                     // "name=value", given to the module at every load
 	Devices       []string                      `spec:"cell" flag:"device"`                    // stand-ins for hardware in the guest: rows of QEMU's -device, see vm.CheckDevice

@@ -23,6 +23,7 @@ func (s *specFlags) whichKernels(cmd *cobra.Command) {
 	f.StringArrayVarP(&s.Kernels, "kernel", "k", nil, "`SELECTOR` of kernels, e.g. debian:trixie, debian:all, host or @NAME of a set, see kernels --help; may be repeated")
 	f.BoolVar(&s.Locked, "locked", false, "take no kernel that modmatrix.lock does not pin")
 	f.StringArrayVar(&s.Depends, "depends", nil, "`PATH` of a package that the module builds upon; may be repeated")
+	f.StringArrayVar(&s.Packages, "build-package", nil, "`NAME` of a package of Debian that the build needs, e.g. xxd or python3; may be repeated")
 	f.BoolVar(&s.Offline, "offline", false, "never touch the network")
 	s.trusts(cmd)
 }

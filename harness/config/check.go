@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/vm"
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -22,7 +23,7 @@ var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct fie
 // typeNames are Go's types in the words of who writes the file.
 var typeNames = map[string]string{"int": "a whole number", "string": "a text in quotes", "bool": "true or false",
 	"[]string": "a list of texts", "[]kernels.Selector": "a list of texts", "kernels.Selector": "a text in quotes", "map[string]string": "a table of texts", "config.Duration": "a text like \"10m\"",
-	"config.Guest": "a table", "config.Debian": "a table"}
+	"config.Guest": "a table", "config.Build": "a table", "config.Debian": "a table"}
 
 func oneLine(s string) string {
 	s = strings.TrimPrefix(strings.Join(strings.Fields(s), " "), "toml: ")
@@ -104,6 +105,7 @@ func (c Config) check(lines map[string]int) error {
 		{"make", !slices.ContainsFunc(c.Make, notAssignment), "each is a text like \"NAME=VALUE\""},
 		{"out", c.Out != "", "the name of a folder"},
 		{"jobs", 0 <= c.Jobs && c.Jobs <= 1024, "from 0 to 1024"},
+		{"build.packages", badPackage(c.Build.Packages) == "", badPackage(c.Build.Packages)},
 		{"guest.memory_mib", 64 <= c.Guest.MemoryMiB && c.Guest.MemoryMiB <= memory, fmt.Sprintf("from 64 to %d, which is the memory of this machine", memory)},
 		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
 		{"guest.devices", badDevice(c.Guest.Devices) == "", badDevice(c.Guest.Devices)},
@@ -145,12 +147,28 @@ func isAddress(s string) bool {
 
 var kernelModule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
-// badDevice, badModule and badPlug say what is wrong with the first row that is none; empty: nothing.
+// maxPackages bounds what a file may have installed.
+const maxPackages = 64
+
+// badPackage, badDevice, badModule and badPlug say what is wrong with the first row that is none; empty: nothing.
 func badDevice(rows []string) string {
 	for _, row := range rows {
 		if err := vm.CheckDevice(row); err != nil {
 			return oneLine(err.Error())
 		}
+	}
+	return ""
+}
+
+func badPackage(names []string) string {
+	if len(names) > maxPackages {
+		return fmt.Sprintf("at most %d packages", maxPackages)
+	}
+	if err := kernels.CheckPackageNames(names); err != nil {
+		return err.Error()
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return strings.Contains(name, "=") }); i >= 0 {
+		return fmt.Sprintf("%q: write the name alone, the kernel's suite has one version", names[i])
 	}
 	return ""
 }

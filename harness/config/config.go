@@ -46,6 +46,7 @@ type Config struct {
 	Out        string             `toml:"out"`
 	Jobs       int                `toml:"jobs"`
 	RequireKVM bool               `toml:"require_kvm"`
+	Build      Build              `toml:"build"`
 	Guest      Guest              `toml:"guest"`
 	Debian     Debian             `toml:"debian"`
 
@@ -58,6 +59,11 @@ type Config struct {
 
 	dir  string // the folder that the file lies in; empty without a file
 	text []byte // of the file
+}
+
+// Build is the table [build].
+type Build struct {
+	Packages []string `toml:"packages"` // of Debian, to have in the root that the module is built in
 }
 
 // Guest is the table [guest].
@@ -107,6 +113,7 @@ func Default() Config {
 		Params:  []string{},
 		Make:    []string{},
 		Out:     harness.OutName,
+		Build:   Build{Packages: []string{}},
 		Guest:   Guest{MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs, Devices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(spec.Timeout)},
 	}
 }

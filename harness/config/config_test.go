@@ -63,7 +63,7 @@ func TestConfigMistakesAreOneLineWithACure(t *testing.T) {
 		{"timeout = '5m'", `modmatrix.toml:1: unknown key "timeout" — did you mean "guest.timeout"?`},
 		{"[guest]\njobs = 2", `modmatrix.toml:2: unknown key "guest.jobs" — did you mean "jobs"?`},
 		{"[gest]\ncpus = 2", `modmatrix.toml:1: unknown key "gest" — did you mean "guest"?`},
-		{"colour = 1", `modmatrix.toml:1: unknown key "colour"; known are kernels, suites, params, make, out, jobs, require_kvm, guest, guest.memory_mib, guest.cpus, guest.devices, guest.plug, guest.modules, guest.timeout, debian, debian.mirror, debian.security_mirror`},
+		{"colour = 1", `modmatrix.toml:1: unknown key "colour"; known are kernels, suites, params, make, out, jobs, require_kvm, build, build.packages, guest, guest.memory_mib, guest.cpus, guest.devices, guest.plug, guest.modules, guest.timeout, debian, debian.mirror, debian.security_mirror`},
 		{"\n\njobs = 'many'", "modmatrix.toml:3: jobs: a whole number belongs here, not the type string"},
 		{"kernels = 'debian:trixie'", "modmatrix.toml:1: kernels: a list of texts belongs here, not the type string"},
 		{"require_kvm = 1", "modmatrix.toml:1: require_kvm: true or false belongs here, not the type integer"},
@@ -277,4 +277,28 @@ func FuzzParseConfig(f *testing.F) {
 			t.Errorf("accepted %+v", c)
 		}
 	})
+}
+
+// TestBuildPackagesAreNames: what a file has installed for the build is packages, by names that apt takes for nothing else; those of the
+// command line are added.
+func TestBuildPackagesAreNames(t *testing.T) {
+	for _, bad := range []string{"-oDir::Etc=x", "./x.deb", "/etc/passwd", "xxd=1", "xxd | y", "xxd -y", "Xxd", "", "x;y", "~n", "$(x)"} {
+		if _, err := parseConfig(fmt.Appendf(nil, "[build]\npackages = [%q]\n", bad)); err == nil || !strings.HasPrefix(err.Error(), "2: build.packages: ") {
+			t.Errorf("%q: %v", bad, err)
+		}
+		if _, err := Default().Spec(Flags{Spec: harness.Spec{Packages: []string{bad}}}); err == nil || !strings.Contains(err.Error(), "--build-package: ") {
+			t.Errorf("--build-package %q: %v", bad, err)
+		}
+	}
+	c, err := parseConfig([]byte("[build]\npackages = ['xxd', 'g++']\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := c.Spec(Flags{Spec: harness.Spec{Packages: []string{"git", "xxd"}}})
+	if want := "[g++ git xxd]"; err != nil || fmt.Sprint(spec.Packages) != want {
+		t.Errorf("%v, %v", spec.Packages, err)
+	}
+	if _, err := parseConfig([]byte("[build]\npackages = ['" + strings.Repeat("xxd', '", 70) + "a1']\n")); err == nil {
+		t.Error("any number of packages may be named")
+	}
 }

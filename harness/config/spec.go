@@ -22,7 +22,7 @@ type Flags struct {
 }
 
 // Spec merges c with its lock and with what was given on the command line, which wins. Lists replace those of the file,
-// but for Params and Make, of which those of another name stay. A suite goes by its path or by its name, if it is one of
+// but for Params and Make, of which those of another name stay, and Packages, which are added. A suite goes by its path or by its name, if it is one of
 // the file's or lies in the module's folder suites. Every error is a *harness.UsageError.
 func (c Config) Spec(flags Flags) (harness.Spec, error) {
 	s, err := c.merge(flags)
@@ -53,6 +53,7 @@ func (c Config) merge(flags Flags) (harness.Spec, error) {
 	s.SecurityURL = cmp.Or(flags.SecurityURL, c.Debian.SecurityMirror)
 	s.Params = assignments(c.Params, flags.Params)
 	s.Make = assignments(c.Make, flags.Make)
+	s.Packages = slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Build.Packages, flags.Packages))))
 	var err error
 	if s.Kernels, err = c.selectors(flags.Kernels); err != nil {
 		return s, err
@@ -103,6 +104,8 @@ func checkFlags(f harness.Spec) error {
 		return fmt.Errorf("--isolate %q: %s", f.Isolate, strings.Join(harness.Isolations, ", "))
 	case f.Jobs < 0 || f.Jobs > 1024:
 		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
+	case badPackage(f.Packages) != "":
+		return fmt.Errorf("--build-package: %s", badPackage(f.Packages))
 	case badDevice(f.Devices) != "":
 		return fmt.Errorf("--device: %s", badDevice(f.Devices))
 	case badPlug(f.Plugs) != "":

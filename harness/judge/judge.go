@@ -148,9 +148,9 @@ func Rule(e Evidence) string {
 // Judge returns the verdict on a cell: status, stage, code, reason, and the specs and splats that prove it. It is pure,
 // and the only place where a status is decided. A PASS is what is left when every way to doubt it has been tried.
 func Judge(e Evidence) results.Record {
-	rec := results.Record{Specs: []results.Spec{}, Splats: []results.Splat{}, Attempts: 1}
+	rec := results.Record{Specs: []results.Spec{}, Splats: []results.Splat{}, Attempts: 1, Notes: notes(e)}
 	if g := e.Guest; g != nil {
-		rec.Specs, rec.Taint, rec.Notes = g.specs(), taint(g), notes(e)
+		rec.Specs, rec.Taint = g.specs(), taint(g)
 		rec.Timings = results.Timings{Boot: g.Took[results.StageBoot], Load: g.Took[results.StageLoad], Test: g.Took[results.StageTest], Unload: g.Took[results.StageUnload]}
 	}
 	for _, s := range e.Splats {
@@ -198,7 +198,7 @@ func notes(e Evidence) []string {
 	if e.Incomplete {
 		out = append(out, "the kernel log is incomplete")
 	}
-	if e.Guest.Foreign > 0 {
+	if e.Guest != nil && e.Guest.Foreign > 0 {
 		out = append(out, fmt.Sprintf("%d frames without this run's nonce were ignored", e.Guest.Foreign))
 	}
 	return out
