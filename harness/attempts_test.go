@@ -113,7 +113,7 @@ func TestAGuestThatDiesIsStartedAgain(t *testing.T) {
 		t.Errorf("%+v", rec)
 	}
 	if !strings.Contains(f.notices(), "trying again") {
-		t.Errorf("nobody was told: %q", f.notices())
+		t.Errorf("the notice is missing: %q", f.notices())
 	}
 	for _, try := range rec.Tries {
 		if _, err := os.Stat(filepath.Join(f.spec.Out, try.Artifacts.Console)); err != nil || try.Artifacts.Console == "" {

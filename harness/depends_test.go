@@ -11,7 +11,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
-// TestPackagesThatGoNotTogether holds that what was given with --depends and cannot be is told in one line, and never held
+// TestPackagesThatGoNotTogether holds that what was given with --depends and cannot be is refused in one line, and never held
 // against the module.
 func TestPackagesThatGoNotTogether(t *testing.T) {
 	for name, c := range map[string]struct {

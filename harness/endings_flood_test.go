@@ -71,7 +71,7 @@ func playFlood(t *testing.T, script string) (results.Record, string) {
 	}
 	rec := res.Records[0]
 	if !strings.Contains(strings.Join(rec.Notes, "\n"), "incomplete") {
-		t.Errorf("nobody is told that the log is not whole: %+v", rec)
+		t.Errorf("no note says that the log is not whole: %+v", rec)
 	}
 	log, err := os.ReadFile(filepath.Join(f.spec.Out, rec.Artifacts.Console))
 	if err != nil {

@@ -77,7 +77,7 @@ var moduleFaults = []ending{
 	{name: "oops-in-exit", script: "call tell boot load test begin:unload" + oops, want: "FAIL@unload oops", reason: "fifo_init"},
 	{name: "panic-alone", script: "call tell boot load begin:test start:one\nconsole [    2.0] Kernel panic - not syncing: fifo gives up\nreset", want: "FAIL@test panic", reason: "fifo gives up"},
 	{name: "triple-fault", script: "call tell boot load begin:test start:one\nreset", want: "FAIL@test reset", reason: `in "one"`},
-	{name: "panic-told-to-the-monitor-alone", script: "call tell boot load begin:test start:one\npanic", want: "FAIL@test panic", reason: "guest-panic"},
+	{name: "panic-on-the-monitor-alone", script: "call tell boot load begin:test start:one\npanic", want: "FAIL@test panic", reason: "guest-panic"},
 	{name: "powers-off-in-test", script: "call tell boot load begin:test start:one\npoweroff", want: "FAIL@test reset", reason: "guest-shutdown"},
 	{name: "warns-though-all-pass", script: passes("console [    2.0] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_read+0x1/0x2 [fifo]"), want: "FAIL@test warn", reason: "fifo_read"},
 	{name: "sanitizer", script: passes("console [    2.0] BUG: KASAN: slab-use-after-free in fifo_read+0x1/0x2 [fifo]"), want: "FAIL@test sanitizer", reason: "fifo_read"},

@@ -154,7 +154,7 @@ func TestAFullStore(t *testing.T) {
 			rec := res.Records[0]
 			outcomes[string(rec.Stage)]++
 			if res.ExitCode() != 3 || !strings.Contains(rec.Reason, f.store.Dir()+" is full (") || !strings.Contains(f.notices(), " is full (") {
-				t.Errorf("%d KiB free: %s, %s; told %s", free>>10, summary(res), rec.Reason, f.notices())
+				t.Errorf("%d KiB free: %s, %s; notices %s", free>>10, summary(res), rec.Reason, f.notices())
 			}
 		}
 		if _, bad, err := f.store.Verify(t.Context(), nil); err != nil || len(bad) > 0 {

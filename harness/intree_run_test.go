@@ -55,7 +55,7 @@ func (f *fixture) withTheirs(t *testing.T, dep string, names ...string) {
 }
 
 func init() {
-	// Guests of the two copies, told apart by the file that is loaded in them.
+	// Guests of the two copies, distinguished by the file that is loaded in them.
 	ours := func(g *vmtest.Guest) bool {
 		image, _ := g.Payload()
 		return bytes.Contains(image, []byte("OUR OWN COPY"))

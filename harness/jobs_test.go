@@ -15,7 +15,7 @@ func TestFreeMiB(t *testing.T) {
 		t.Errorf("got %d, %v", n, ok)
 	}
 	if _, ok := freeMiB("/nonexistent"); ok {
-		t.Error("a file that is not there told something")
+		t.Error("a file that is not there said something")
 	}
 }
 

@@ -33,7 +33,7 @@ func TestRealResume(t *testing.T) { killSweep(t, 2) }
 func killSweep(t *testing.T, points int) {
 	needReal(t)
 	k := &killer{bin: filepath.Join(t.TempDir(), "modmatrix"), mark: rand.Text()}
-	// What outlives a killed modmatrix becomes a child of ours, and can be told from what others run.
+	// What outlives a killed modmatrix becomes a child of ours, and can be distinguished from what others run.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +65,8 @@ func killSweep(t *testing.T, points int) {
 		}
 		name := fmt.Sprintf("round %d", n)
 		first, how := k.run(t, name, out, func(pid int) string { time.Sleep(after); return deed(pid) })
-		got, told := k.run(t, name, out, nil, "--resume")
-		t.Logf("%s: after %v %s; %s", name, after.Round(time.Millisecond), how, told)
+		got, said := k.run(t, name, out, nil, "--resume")
+		t.Logf("%s: after %v %s; %s", name, after.Round(time.Millisecond), how, said)
 		if got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s\nbefore it was gone on with\n%s", name, got, want, first)
 		}

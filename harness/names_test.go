@@ -71,8 +71,8 @@ func TestDoublesAreRenamed(t *testing.T) {
 	}
 }
 
-// TestANoticeIsToldOnce: two selectors of one suite have the same to tell of it.
-func TestANoticeIsToldOnce(t *testing.T) {
+// TestANoticeComesOnce: two selectors of one suite have the same to tell of it.
+func TestANoticeComesOnce(t *testing.T) {
 	p := &Plan{Notices: []string{"first"}}
 	for _, text := range []string{"debian:a", "debian:a@1"} {
 		p.add(text, kernels.Resolution{Notices: []string{"a is old", text}})

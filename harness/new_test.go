@@ -47,7 +47,7 @@ func newShifting(t *testing.T) (*fixture, *shifting) {
 	return f, m
 }
 
-// whose tells each record, and whether it was kept.
+// whose lists the records, and which were kept.
 func whose(res *results.Results) string {
 	var lines []string
 	for _, rec := range res.Records {

@@ -14,7 +14,7 @@ func warnsOnNothing(t *testing.T) string {
 }
 
 // TestRealExpectSplat holds that a fault which a spec announces is no fault, that one which does not come is, and that
-// one out of the blue is told with its line in the driver.
+// one out of the blue is reported with its line in the driver.
 func TestRealExpectSplat(t *testing.T) {
 	needReal(t)
 	driver := warnsOnNothing(t)

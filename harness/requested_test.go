@@ -17,7 +17,7 @@ import (
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
-// What a guest's kernel lacks is told with
+// What a guest's kernel lacks is scripted with
 //
 //	call lacks FILE NAME…  it asks for the first NAME that it was not given, and the module is refused; once it has them
 //	                       all, it passes. FILE.guests has a byte for each guest. NAME… may be "for-ever", or "and-more",

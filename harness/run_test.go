@@ -130,7 +130,7 @@ func TestNotSource(t *testing.T) {
 	}
 }
 
-func TestCountTellsWhatIsNotTheSameEachTime(t *testing.T) {
+func TestCountShowsWhatIsNotTheSameEachTime(t *testing.T) {
 	marker := filepath.Join(t.TempDir(), "tried")
 	f := newFixture(t, "call fail-second "+marker+"\npoweroff\n")
 	f.spec.Kernels, f.spec.Count = Selectors("debian:old"), 4

@@ -12,82 +12,13 @@ import (
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
-const release = "6.12.1-test"
-
-// goodGuest is a guest of which everything can be said that a PASS needs: two specs, planned and passed.
-func goodGuest() *Guest { return guestOf(goodFrames()) }
-
-func guestOf(frames []wire.Frame) *Guest {
-	g := NewGuest("nonce")
-	for _, f := range frames {
-		g.Add(f)
-	}
-	return g
-}
-
-func goodFrames() (frames []wire.Frame) {
-	add := func(f wire.Frame) {
-		f.Nonce, f.Seq, f.At = "nonce", uint64(len(frames)+1), int64(len(frames)+1)*10
-		frames = append(frames, f)
-	}
-	stage := func(s results.Stage, inside ...wire.Frame) {
-		add(wire.Frame{Kind: wire.KindStage, Stage: string(s)})
-		for _, f := range inside {
-			add(f)
-		}
-		add(wire.Frame{Kind: wire.KindStage, Stage: string(s), Done: true})
-		add(wire.Frame{Kind: wire.KindTaint, Stage: string(s), Taint: 1 << 12})
-	}
-	add(wire.Frame{Kind: wire.KindHello, Release: release})
-	add(wire.Frame{Kind: wire.KindTaint, Stage: string(results.StageBoot)})
-	one, two := wire.Spec{Name: "one"}, wire.Spec{Name: "two"}
-	add(wire.Frame{Kind: wire.KindPlan, Specs: []wire.Spec{one, two}})
-	stage(results.StageLoad, wire.Frame{Kind: wire.KindLoad, Module: "fifo"})
-	stage(results.StageTest,
-		wire.Frame{Kind: wire.KindSpecStart, Spec: &one},
-		wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
-		wire.Frame{Kind: wire.KindSpecStart, Spec: &two},
-		wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "two", State: "passed"}},
-		wire.Frame{Kind: wire.KindSuiteEnd})
-	stage(results.StageUnload, wire.Frame{Kind: wire.KindUnload, Module: "fifo"})
-	add(wire.Frame{Kind: wire.KindStage, Stage: string(results.StageShutdown)})
-	add(wire.Frame{Kind: wire.KindEnd})
-	return frames
-}
-
-func good() Evidence {
-	return Evidence{Built: true, Modules: 1, Want: release, Guest: goodGuest(), End: Ending{Reason: CleanEnd}}
-}
-
-// stopped is a guest that fell silent in stage, with two of three specs not through when that is the test.
-func stopped(in results.Stage, running string) *Guest {
-	g := goodGuest()
-	g.End, g.Exit, g.Unloads = false, nil, nil
-	g.Stage, g.Running = in, running
-	delete(g.Ended, in)
-	if in == results.StageTest {
-		g.Planned = append(g.Planned, wire.Spec{Name: "three"})
-		g.Specs = g.Specs[:1]
-	} else if in != results.StageUnload {
-		g.Planned, g.Specs = nil, nil
-	}
-	return g
-}
-
-func splatIn(stage results.Stage, spec string, code results.Code) Splat {
-	return Splat{Splat: console.Splat{Kind: "oops", Code: code, Severity: console.Fail, Title: "BUG: it broke in fifo_read"}, Stage: stage, Spec: spec}
-}
-
-func outOfMemoryIn(stage results.Stage, title string) Splat {
-	return Splat{Splat: console.Splat{Kind: console.KindOOM, Code: results.CodeInfra, Severity: console.Infra, Title: title}, Stage: stage}
-}
-
 var judgements = []struct {
 	name     string
 	evidence func(*Evidence)
 	want     string // status@stage code
 	reason   string // a part of it
 }{
+
 	{"everything planned ran and nothing is wrong", func(e *Evidence) {}, "PASS@", ""},
 	{"the module does not support the target", func(e *Evidence) { *e = Evidence{Excluded: "BUILD_EXCLUSIVE_KERNEL ^5"} },
 		"SKIP@build excluded", "^5"},
@@ -139,7 +70,7 @@ var judgements = []struct {
 		s.Severity = console.Note
 		e.Splats = []Splat{s}
 	}, "PASS@", ""},
-	{"a warning that only the taint tells of", func(e *Evidence) { e.Guest.Taints[results.StageTest] = 1<<12 | 1<<9 }, "FAIL@test taint", "W"},
+	{"a warning that only the taint shows", func(e *Evidence) { e.Guest.Taints[results.StageTest] = 1<<12 | 1<<9 }, "FAIL@test taint", "W"},
 	{"a taint that the kernel had before", func(e *Evidence) {
 		e.Guest.Taints = map[results.Stage]uint64{results.StageBoot: 1 << 9, results.StageUnload: 1<<9 | 1<<12}
 	}, "PASS@", ""},

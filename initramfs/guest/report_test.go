@@ -97,7 +97,7 @@ type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
-func TestNothingIsToldTwice(t *testing.T) {
+func TestNothingIsReportedTwice(t *testing.T) {
 	r := parsed(t)
 	if got := (streamed{}).missed(r); len(got) != 7 || got[6].Kind != wire.KindSuiteError || got[6].Spec.Name != "AfterSuite" {
 		t.Errorf("without streaming: %+v", got)

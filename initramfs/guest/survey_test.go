@@ -68,7 +68,7 @@ func TestKernelThread(t *testing.T) {
 	}
 }
 
-func TestSurveyTellsWhatIsNew(t *testing.T) {
+func TestSurveyReportsWhatIsNew(t *testing.T) {
 	before := survey{things: map[string]bool{"/proc/misc: 1 a": true}, tasks: map[string]bool{"1": true}}
 	after := survey{things: map[string]bool{"/proc/misc: 1 a": true, "/proc: x": true, "/proc/misc: 2 b": true}, tasks: map[string]bool{"1": true, "none": true}}
 	if got := after.since(before); !slices.Equal(got, []string{"/proc/misc: 2 b", "/proc: x"}) {

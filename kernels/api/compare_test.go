@@ -67,8 +67,8 @@ func FuzzDeclarations(f *testing.F) {
 	})
 }
 
-// Where a declaration changed, a word of one that the other header has nowhere tells the trees apart.
-func TestTellingWord(t *testing.T) {
+// Where a declaration changed, a word of one that the other header has nowhere distinguishes the trees.
+func TestDistinguishingWord(t *testing.T) {
 	for name, c := range map[string]struct {
 		old, fresh, word string
 		isNew            bool

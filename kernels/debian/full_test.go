@@ -9,7 +9,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
-// TestFullDiskOfARoot: mmdebstrap works in the folder for temporary files, and tar in the cache; each is told to make room where
+// TestFullDiskOfARoot: mmdebstrap works in the folder for temporary files, and tar in the cache; each asks for room where
 // there is none.
 func TestFullDiskOfARoot(t *testing.T) {
 	s := twoSuites(t).source()

@@ -10,7 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// TestFurnish has the real apt find what meets needs; what was asked of mmdebstrap tells what it found.
+// TestFurnish has the real apt find what meets needs; what was asked of mmdebstrap shows what it found.
 func TestFurnish(t *testing.T) {
 	a := twoSuites(t)
 	a.add("bookworm",
@@ -48,8 +48,8 @@ func TestFurnish(t *testing.T) {
 			}
 			continue
 		}
-		if got := installedNow(t); got != c.more || !slices.Contains(told(t), "--setup-hook=sync-in '"+plain.Root.Dir+"' /") {
-			t.Errorf("%q: mmdebstrap was told to install %q; want %q on top of %s", c.needs, got, c.more, plain.Root.Dir)
+		if got := installedNow(t); got != c.more || !slices.Contains(given(t), "--setup-hook=sync-in '"+plain.Root.Dir+"' /") {
+			t.Errorf("%q: mmdebstrap was given %q; want %q on top of %s", c.needs, got, c.more, plain.Root.Dir)
 		}
 		if tree.Root.Dir == plain.Root.Dir || tree.Digest != plain.Digest || tree.Target.Release != plain.Target.Release {
 			t.Errorf("%q: %+v", c.needs, tree)
@@ -62,10 +62,10 @@ func TestFurnish(t *testing.T) {
 	nothingLeft(t, s)
 }
 
-// installedNow is what apt was last told to install in a root.
+// installedNow is what apt was last to install in a root.
 func installedNow(t *testing.T) (pkgs string) {
 	t.Helper()
-	for _, line := range told(t) {
+	for _, line := range given(t) {
 		if _, after, ok := strings.Cut(line, "install -- "); ok && strings.HasPrefix(line, "--customize-hook=") {
 			pkgs = after
 		}

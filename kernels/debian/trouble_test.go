@@ -186,8 +186,8 @@ func TestSignedRubbish(t *testing.T) {
 	nothingLeft(t, s)
 }
 
-// TestNoAddressIsTold: who reads a report need not know which mirror it was.
-func TestNoAddressIsTold(t *testing.T) {
+// TestNoAddressIsShown: who reads a report need not know which mirror it was.
+func TestNoAddressIsShown(t *testing.T) {
 	for said, want := range map[string]string{
 		"Could not resolve 'deb.example.org'":                                                                   "Could not resolve its server",
 		"Temporary failure resolving 'deb.example.org'":                                                         "Temporary failure resolving its server",
@@ -206,7 +206,7 @@ func TestNoAddressIsTold(t *testing.T) {
 	}
 }
 
-// TestTroubleWithARoot: mmdebstrap has an apt of its own, whose words are told as those of ours are.
+// TestTroubleWithARoot: mmdebstrap has an apt of its own, whose words are shown as those of ours are.
 func TestTroubleWithARoot(t *testing.T) {
 	s := twoSuites(t).source()
 	target := resolved(t, s, "debian:bookworm")

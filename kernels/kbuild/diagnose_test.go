@@ -13,7 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// corpusLog is a file of testdata/logs: what make said, under a head that tells what to make of it.
+// corpusLog is a file of testdata/logs: what make said, under a head that says what to make of it.
 type corpusLog struct {
 	head map[string]string
 	text string

@@ -55,9 +55,9 @@ func TestPartialOutlivesItsFill(t *testing.T) {
 	}
 }
 
-// TestPartialsAreToldOfAndCollected: they count, say what they are, and go by age and size like entries; not while somebody
+// TestPartialsAreReportedAndCollected: they count, say what they are, and go by age and size like entries; not while somebody
 // fills them.
-func TestPartialsAreToldOfAndCollected(t *testing.T) {
+func TestPartialsAreReportedAndCollected(t *testing.T) {
 	s := newStore(t)
 	dir := cutOff(t, s, "6.1-amd64", mega)
 	put(t, s, "trees/old", mega, time.Hour)

@@ -122,7 +122,7 @@ func FuzzWritersLetNothingThrough(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		const mark = "eVIl" // tells foreign text from our own
+		const mark = "eVIl" // distinguishes foreign text from our own
 		r := spoken(mark + s)
 		for _, width := range []int{0, 20, 80} {
 			harmless(t, "text", text(t, r, Options{Width: width}))

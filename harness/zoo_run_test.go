@@ -1,0 +1,155 @@
+package harness
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+// zooRun runs modules of the zoo, and keeps their verdicts.
+type zooRun struct {
+	h     *Harness
+	trees []*kernels.Tree // by version
+	names map[*kernels.Tree]string
+
+	mu   sync.Mutex
+	rows map[string][]string // by module: one cell for each tree
+}
+
+// zooSlack is how much later than its deadline a guest may be killed on a busy machine.
+const zooSlack = 90 * time.Second
+
+// patience is how long a guest of the module may take.
+func (a *zooModule) patience() deadlines {
+	d := limits(Spec{}.WithDefaults())
+	if a.Timeout > 0 {
+		d.silent = time.Duration(a.Timeout) * time.Second
+		d.call = d.silent + 10*time.Second // a silent guest, not a call that does not return
+	}
+	return d
+}
+
+// newZooRun obtains the kernels that the selectors name.
+func newZooRun(t *testing.T, texts []string) *zooRun {
+	t.Helper()
+	h, err := New(Options{Tool: "modmatrix zoo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &zooRun{h: h, names: map[*kernels.Tree]string{}, rows: map[string][]string{}}
+	for _, selector := range texts {
+		spec := Spec{Module: filepath.Join(zooDir, "good"), Kernels: Selectors(selector), Suites: []string{Lifecycle}}
+		plan, err := h.Plan(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range plan.Targets {
+			source, _ := target.Origin()
+			tree, err := h.sources(spec)[source].Fetch(t.Context(), target, func(kernels.Progress) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.trees = append(k.trees, tree)
+			k.names[tree] = selector
+		}
+	}
+	return k
+}
+
+// show runs one module on every kernel for which it has an expectation.
+func (k *zooRun) show(t *testing.T, name string, a *zooModule) {
+	row := make([]string, len(k.trees))
+	for i, tree := range k.trees {
+		want := a.on(tree)
+		if want.Skip != "" {
+			t.Logf("%s: not run, for %s", Label(tree.Target), want.Skip)
+			row[i] = want.String()
+			continue
+		}
+		rec := k.run(t, name, a, k.names[tree])
+		row[i] = verdictText(rec.Status, rec.Stage, rec.Code)
+		t.Logf("%s: %s: %s %q", Label(tree.Target), row[i], rec.Reason, rec.Notes)
+		if wrong := want.differs(rec); wrong != "" {
+			row[i] += " (" + wrong + ")"
+			t.Errorf("%s: %s: %s: %s", Label(tree.Target), verdictText(rec.Status, rec.Stage, rec.Code), rec.Reason, wrong)
+		}
+		k.checkTime(t, rec, a)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.rows[name] = row
+}
+
+func (k *zooRun) run(t *testing.T, name string, a *zooModule, selector string) results.Record {
+	t.Helper()
+	suite := filepath.Join(zooDir, cmp.Or(a.Suite, "quiet"))
+	if a.Suite == Lifecycle {
+		suite = Lifecycle
+	}
+	spec := Spec{Module: filepath.Join(zooDir, name), Kernels: Selectors(selector), Suites: []string{suite}, Params: a.Params, Make: a.Make,
+		CPUs: a.CPUs, Jobs: 1, NoCache: true, Out: zooOut(t, selector)}
+	plan, err := k.h.Plan(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := k.h.Run(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(res.Records) != 1 {
+		t.Fatalf("%s: %d records", selector, len(res.Records))
+	}
+	return res.Records[0]
+}
+
+// zooOut is the folder for the results of a run: below ZOO_OUT, if set.
+func zooOut(t *testing.T, selector string) string {
+	if dir := os.Getenv("ZOO_OUT"); dir != "" {
+		return filepath.Join(dir, filepath.Base(t.Name()), strings.NewReplacer(":", "-", "/", "-").Replace(selector))
+	}
+	return t.TempDir()
+}
+
+// checkTime requires that no guest outlives its deadline.
+func (k *zooRun) checkTime(t *testing.T, rec results.Record, a *zooModule) {
+	d := a.patience()
+	most := d.whole
+	if rec.Code == results.CodeHang {
+		most = d.boot + max(d.silent, d.call)
+	}
+	took := time.Duration(rec.Timings.Total-rec.Timings.Build-rec.Timings.Fetch) * time.Millisecond
+	if took > most+zooSlack {
+		t.Errorf("%s: its guest took %s, and may take %s", rec.Target.Release, took, most)
+	}
+}
+
+// table shows what came, and what was expected where that is not the same.
+func (k *zooRun) table() string {
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "MODULE")
+	for _, tree := range k.trees {
+		fmt.Fprint(w, "\t", Label(tree.Target))
+	}
+	fmt.Fprintln(w)
+	names := []string{}
+	for name := range k.rows {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintln(w, name+"\t"+strings.Join(k.rows[name], "\t"))
+	}
+	w.Flush()
+	return out.String()
+}
