@@ -25,6 +25,7 @@ type built struct {
 	product
 	inTree   []results.InTree
 	depends  []kbuild.Module // of the packages that it builds upon, in load order
+	spare    []kbuild.Module // built, and loaded only where the kernel asks for one
 	log      string          // path of the build log; empty when there is none
 	cached   bool
 	elapsed  time.Duration
@@ -140,6 +141,12 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 	if err := loadable(slices.Concat(depends, b.Modules)); err != nil {
 		return err
 	}
+	if err := b.choose(bd.plan.Spec.Load); err != nil {
+		return err
+	}
+	if err := b.unlistedNotes(tree); err != nil {
+		return err
+	}
 	b.Notes = append(b.Notes, untaken(b.Modules, bd.plan.Spec.Params)...)
 	if b.inTree, err = inTree(tree, b.Modules); err != nil {
 		return err
@@ -152,13 +159,15 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 }
 
 func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols []string) string {
-	data, _ := json.Marshal([]any{"v3", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols})
+	data, _ := json.Marshal([]any{"v4", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols})
 	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 
 type product struct {
 	Modules []kbuild.Module `json:"modules"` // in load order
-	Notes   []string        `json:"notes"`   // what a person should know of how they were built
+	// Unlisted were built too, and the package does not name them: dkms does not install them.
+	Unlisted []kbuild.Module `json:"unlisted,omitempty"`
+	Notes    []string        `json:"notes"` // what a person should know of how they were built
 }
 
 const productFile = "product.json"
@@ -178,15 +187,12 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 	if err != nil {
 		return err
 	}
-	for i, m := range art.Modules {
-		name := fmt.Sprintf("%d-%s", i, filepath.Base(m.Path)) // two folders of one package may hold the same name
-		if err := os.Rename(m.Path, filepath.Join(dir, name)); err != nil {
-			return err
-		}
-		art.Modules[i].Path = name
+	err = errors.Join(moveModules(dir, "", art.Modules), moveModules(dir, "unlisted-", art.Unlisted))
+	if err != nil {
+		return err
 	}
 	notes := append(art.Notes, lackNotes(art.Lacks, tree.Target)...)
-	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, notes}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
+	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, art.Unlisted, notes}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
 		store.SetTitle(dir, source.title()+" for "+Label(tree.Target)))
 	if err != nil {
 		return err
@@ -194,12 +200,26 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 	return store.RemoveTree(src)
 }
 
+// moveModules puts the modules into dir, as each lies under its new name.
+func moveModules(dir, prefix string, modules []kbuild.Module) error {
+	for i, m := range modules {
+		name := fmt.Sprintf("%s%d-%s", prefix, i, filepath.Base(m.Path)) // two folders of one package may hold the same name
+		if err := os.Rename(m.Path, filepath.Join(dir, name)); err != nil {
+			return err
+		}
+		modules[i].Path = name
+	}
+	return nil
+}
+
 func readProduct(dir string) (p product, err error) {
 	if err := store.ReadJSON(filepath.Join(dir, productFile), &p); err != nil {
 		return p, fmt.Errorf("read build: %w", err)
 	}
-	for i := range p.Modules {
-		p.Modules[i].Path = filepath.Join(dir, p.Modules[i].Path)
+	for _, list := range [][]kbuild.Module{p.Modules, p.Unlisted} {
+		for i := range list {
+			list[i].Path = filepath.Join(dir, list[i].Path)
+		}
 	}
 	return p, nil
 }

@@ -29,8 +29,9 @@ func (c *cell) cacheKey(t *template) string {
 		return ""
 	}
 	// The same file from another hand (mark) is another cell.
-	all := []any{judge.Version, filepath.Base(t.dir), c.tree.Digest, c.about, c.suite, c.mark(), c.run.suites[c.suite].sum, c.spec().decided(classCell)}
-	for _, m := range slices.Concat(c.built.depends, c.built.Modules) {
+	all := []any{judge.Version, filepath.Base(t.dir), c.tree.Digest, c.about, c.suite, c.mark(), c.run.suites[c.suite].sum, c.spec().decided(classCell),
+		c.run.plan.in.fw.digest}
+	for _, m := range slices.Concat(c.built.depends, c.built.all()) {
 		sum, err := kernels.FileSHA256(m.Path)
 		if err != nil {
 			return ""

@@ -105,7 +105,8 @@ func (c *cell) evidence(ctx context.Context, t *template, p *part) (judge.Eviden
 		return e, outcome{} // there never was a guest
 	}
 	e.Observe(judge.Observation{Rounds: out.rounds, Round: round, End: out.end, Log: out.log, Before: out.before, Cut: out.cut,
-		Modules: moduleNamesOf(c.built.Modules)})
+		Modules: moduleNamesOf(c.built.all())})
+	c.addFacts(&e)
 	c.addPlaces(&e)
 	c.dropForeignResidue(&e, p)
 	c.markNoise(ctx, t, &e)

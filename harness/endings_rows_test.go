@@ -71,7 +71,8 @@ var kernelAlone = []ending{
 
 // moduleFaults are what a module does.
 var moduleFaults = []ending{
-	{name: "refused", script: "call tell boot begin:load\nconsole [    1.0] fifo: probe failed\ncall tell loaded:19 done:load taint:load=0 end\npoweroff", want: "FAIL@load load-refused", reason: "ENODEV"},
+	{name: "refused", script: "call tell boot begin:load\nconsole [    1.0] fifo: probe failed\ncall tell loaded:22 done:load taint:load=0 end\npoweroff", want: "FAIL@load load-refused", reason: "EINVAL"},
+	{name: "no-hardware", script: "call tell boot begin:load\nconsole [    1.0] fifo: probe failed\ncall tell loaded:19 done:load taint:load=0 end\npoweroff", want: "FAIL@load load-refused", reason: "but it loads on"},
 	{name: "oops-in-init", script: "call tell boot begin:load" + oops, want: "FAIL@load oops", reason: "fifo_init"},
 	{name: "oops-in-a-spec", script: "call tell boot load begin:test pass:one start:two" + oops, want: "FAIL@test oops", reason: `during "two"`},
 	{name: "oops-in-exit", script: "call tell boot load test begin:unload" + oops, want: "FAIL@unload oops", reason: "fifo_init"},

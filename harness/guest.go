@@ -125,7 +125,7 @@ func (s *session) callsLeft(g *judge.Guest) int {
 	case results.StageLoad:
 		return max(1, len(s.cell.built.Modules)-len(g.Loads))
 	case results.StageUnload:
-		return len(g.Loads) - len(g.Unloads)
+		return g.Loaded() - len(g.Unloads)
 	}
 	return 0
 }

@@ -20,6 +20,7 @@ import (
 type intake struct {
 	module  *dkms.Package
 	depends []packed
+	fw      firmware
 	release func() // removes what had to be unpacked; nil for a plan of no module
 }
 
@@ -56,7 +57,7 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 	paths := append([]string{spec.Module}, spec.Depends...)
 	work := ""
 	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && info.IsDir() || work != "" {
+		if info, err := os.Stat(path); err == nil && info.IsDir() && spec.Firmware == "" || work != "" {
 			continue
 		}
 		if work, in.release, err = h.store.WorkDir(); err != nil {
@@ -86,7 +87,10 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 		}
 		in.depends = append(in.depends, packed{pkg, digest})
 	}
-	return in, nil
+	if spec.Firmware != "" {
+		in.fw, err = takeFirmware(ctx, spec.Firmware, filepath.Join(work, "firmware"))
+	}
+	return in, err
 }
 
 // asUsage makes a mistake of the caller of what is one, and names the module as the caller does.

@@ -98,13 +98,13 @@ const slabTrace = "/sys/kernel/slab: "
 // dropForeignResidue leaves out what other modules of the kernel may have left: scsi_mod makes its sense cache for the first host
 // and keeps it (drivers/scsi/scsi_lib.c, scsi_init_sense_cache). A slab cache is the module's if its name is in the module's file.
 func (c *cell) dropForeignResidue(e *judge.Evidence, p *part) {
-	others := slices.Concat(foreign(slices.Concat(c.built.depends, c.built.Modules)), p.requested.modules, c.run.kernelModules())
+	others := slices.Concat(c.foreign(), c.soft(), p.requested.modules, c.run.kernelModules())
 	if len(e.Guest.Residue) == 0 || len(others) == 0 {
 		return
 	}
 	e.Guest.Residue = slices.DeleteFunc(slices.Clone(e.Guest.Residue), func(thing string) bool {
 		name, slab := strings.CutPrefix(thing, slabTrace)
-		if !slab || names(c.built.Modules, name) {
+		if !slab || names(c.built.all(), name) {
 			return false
 		}
 		e.Notes = append(e.Notes, "left by what the module depends on, or by what it called: "+thing)

@@ -28,6 +28,7 @@ func (s *session) payload() (initramfs.Payload, error) {
 	}
 	if !s.task.bare {
 		files = append(files, s.addModules(&plan)...)
+		files = append(files, s.cell.firmwareFiles()...)
 	}
 	for i, name := range s.task.suites {
 		suite := s.wireSuite(name)
@@ -67,7 +68,7 @@ func (s *session) addKernelModules(plan *wire.Plan) ([]initramfs.File, error) {
 	case s.cell.counterpart: // the kernel knows what its own modules need, softly too
 		names = append(names, moduleNamesOf(s.cell.built.Modules)...)
 	default:
-		names = append(names, foreign(slices.Concat(s.cell.built.depends, s.cell.built.Modules))...)
+		names = append(names, s.cell.foreign()...)
 	}
 	deps, err := s.cell.tree.Closure(names...)
 	if err != nil {
@@ -84,10 +85,14 @@ func (s *session) addKernelModules(plan *wire.Plan) ([]initramfs.File, error) {
 		plan.Dependencies = append(plan.Dependencies, file.Guest)
 		files = append(files, file)
 	}
-	if s.task.part == nil { // nothing was asked for yet
-		return files, nil
+	var req requested
+	if s.task.part != nil {
+		req = s.task.part.requested
 	}
-	return s.addRequested(plan, files, s.task.part.requested)
+	if !s.task.bare && !s.cell.counterpart {
+		req.modules = append(s.cell.soft(), req.modules...)
+	}
+	return s.addRequested(plan, files, req)
 }
 
 // kernelFile is the kernel's own module at host as a file of a guest, whose path begins with prefix.
@@ -129,18 +134,29 @@ func (s *session) addModules(plan *wire.Plan) (files []initramfs.File) {
 		plan.Dependencies = append(plan.Dependencies, guest)
 		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
 	}
-	for _, m := range s.cell.built.Modules {
-		guest := wire.ModuleDir + "/" + m.Name + ".ko"
-		plan.Modules = append(plan.Modules, wire.Module{Name: m.Name, Path: guest, Params: paramsFor(m, s.cell.spec().Params), Declared: listOf(m.Params, declared)})
-		files = append(files, initramfs.File{Guest: guest, Host: m.Path, Mode: 0o644})
+	all := kbuild.LoadOrder(s.cell.built.all())
+	for i, m := range all {
+		planned := s.planned(m, all[:i])
+		files = append(files, initramfs.File{Guest: planned.Path, Host: m.Path, Mode: 0o644})
+		if slices.Contains(moduleNamesOf(s.cell.built.spare), m.Name) {
+			plan.Spare = append(plan.Spare, planned)
+		} else {
+			plan.Modules = append(plan.Modules, planned)
+		}
 	}
 	return files
 }
 
-// foreign lists what the modules depend on and do not bring themselves.
-func foreign(modules []kbuild.Module) []string {
+// foreign lists what the modules depend on and do not bring themselves, but for what was built and is not installed.
+func (c *cell) foreign() []string {
 	var names []string
+	modules := slices.Concat(c.built.depends, c.built.all())
 	own := moduleNamesOf(modules)
+	for _, m := range c.built.Unlisted {
+		if _, ok, err := c.tree.Module(m.Name); !ok && err == nil { // else the kernel's own serves
+			own = append(own, m.Name)
+		}
+	}
 	for _, m := range modules {
 		for _, d := range m.Depends {
 			if !slices.Contains(own, wire.ModuleName(d)) && !slices.Contains(names, d) {

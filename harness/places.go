@@ -14,7 +14,7 @@ import (
 func (c *cell) addPlaces(e *judge.Evidence) {
 	for i := range e.Splats {
 		s := &e.Splats[i]
-		for _, m := range c.built.Modules {
+		for _, m := range c.built.all() {
 			if frame, ok := s.In(m.Name); ok {
 				s.Place, s.Callers = places(m.Path, frame)
 				break
@@ -27,7 +27,7 @@ func (c *cell) addPlaces(e *judge.Evidence) {
 // placeOf names the first of frames in a module under test, with its source line where that is known; empty: none is.
 func (c *cell) placeOf(frames []console.Frame) string {
 	for _, f := range frames {
-		for _, m := range c.built.Modules {
+		for _, m := range c.built.all() {
 			if _, own := (console.Splat{Guilty: f}).In(m.Name); !own {
 				continue
 			}

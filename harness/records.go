@@ -176,6 +176,7 @@ func (rs *records) finish(ctx context.Context) (*results.Results, error) {
 	if res.Records, err = rs.all(ctx); err != nil {
 		return nil, errors.Join(err, rs.out.close())
 	}
+	res.Records = rs.across(res.Records)
 	if !rs.plan.part {
 		rs.h.HoldClaims(rs.plan, res)
 	}
@@ -187,6 +188,18 @@ func (rs *records) finish(ctx context.Context) (*results.Results, error) {
 		return res, cause
 	}
 	return res, rs.out.trouble(err, 0)
+}
+
+// across judges the cells together, as judge.Across does, and reports the records that this changes. The journal keeps each as it was
+// judged by itself: another run that continues this one, with other kernels perhaps, judges them together anew.
+func (rs *records) across(apart []results.Record) []results.Record {
+	together := judge.Across(apart)
+	for i, rec := range together {
+		if rec.Status != apart[i].Status {
+			rs.h.event(results.Event{Kind: results.EventRecord, Target: rec.Target.Label(), Suite: rec.Suite, Record: &rec})
+		}
+	}
+	return together
 }
 
 // all reads the records of all planned cells from the journal, then those kept besides. A cell without one is MISS.

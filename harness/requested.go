@@ -79,7 +79,7 @@ func (c *cell) give(p *part) bool {
 
 // brings reports whether the kernel's own module of that name must not be loaded, since another is there in its place.
 func (c *cell) brings(name string) bool {
-	return slices.Contains(moduleNamesOf(slices.Concat(c.built.depends, c.built.Modules)), name)
+	return slices.Contains(moduleNamesOf(slices.Concat(c.built.depends, c.built.all())), name)
 }
 
 func (c *cell) fits(names []string) bool {

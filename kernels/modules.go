@@ -56,6 +56,12 @@ func (t *Tree) Module(name string) (path string, ok bool, err error) {
 	return filepath.Join(t.Modules, filepath.FromSlash(file.path)), ok, nil
 }
 
+// BuiltIn reports whether a module called name is part of the kernel's image.
+func (t *Tree) BuiltIn(name string) (bool, error) {
+	deps, err := t.moduleDeps()
+	return deps.builtin[ModuleName(name)], err
+}
+
 // Alias returns the names of the kernel's own modules that modprobe would load for name: the one of that name, else all that
 // answer to it as an alias. What is built into the kernel yields nothing; what is none of these is a *NoModuleError.
 func (t *Tree) Alias(name string) ([]string, error) {
@@ -248,22 +254,9 @@ func (d moduleDeps) aliases(name string) (names []string, err error) {
 			continue
 		}
 		module := ModuleName(words[2])
-		if fits, _ := path.Match(unhyphened(words[1]), name); fits && !slices.Contains(names, module) { // what is no pattern fits nothing
+		if wire.MatchAlias(words[1], name) && !slices.Contains(names, module) {
 			names = append(names, module)
 		}
 	}
 	return names, err
-}
-
-func unhyphened(pattern string) string {
-	b, within := []byte(pattern), false
-	for i, c := range b {
-		switch {
-		case c == '[' || c == ']':
-			within = c == '['
-		case c == '-' && !within:
-			b[i] = '_'
-		}
-	}
-	return string(b)
 }

@@ -161,6 +161,8 @@ func skipCure(rec Record) string {
 		return "without --defer-in-tree it is tested all the same"
 	case rec.Code == CodeConfigMissing:
 		return "choose kernels that have it with -k"
+	case rec.Code == CodeNoHardware:
+		return "nothing of it was tested"
 	case rec.Stage == StageTest:
 		return "choose kernels that its specs are for with -k, or other specs with --focus or --suite"
 	}

@@ -120,7 +120,9 @@ type Record struct {
 	Reason    string    `json:"reason,omitempty"` // one line a person understands
 	Specs     []Spec    `json:"specs"`
 	Splats    []Splat   `json:"splats"`
-	Taint     *Taint    `json:"taint,omitempty"` // nil when no guest reported it
+	Taint     *Taint    `json:"taint,omitempty"`  // nil when no guest reported it
+	Loaded    []string  `json:"loaded,omitempty"` // the modules under test that were loaded
+	Absent    []Absent  `json:"absent,omitempty"` // those that were set aside, since their hardware is not in the guest
 	Timings   Timings   `json:"timings_ms"`
 	Cached    bool      `json:"cached"`
 	Attempts  int       `json:"attempts"`
@@ -132,6 +134,12 @@ type Record struct {
 	InTreeRun *InTreeRun `json:"in_tree_run,omitempty"`
 	Notes     []string   `json:"notes,omitempty"` // what a reader should know and what decided nothing
 	Kept      *Kept      `json:"kept,omitempty"`  // the earlier run that it is of; nil where it is of this one
+}
+
+// Absent is a module that refused to load for want of hardware.
+type Absent struct {
+	Module string `json:"module"`
+	Reason string `json:"reason"` // one line, with the module's own words
 }
 
 // Kept says which run a record was taken over from, as it was there (run --new).

@@ -85,6 +85,7 @@ const (
 	CodeExcluded         Code = "excluded"          // the module says it does not support the target
 	CodeConfigMissing    Code = "config-missing"    // the target's kernel lacks a required CONFIG symbol
 	CodeInTree           Code = "in-tree"           // the target already carries the module
+	CodeNoHardware       Code = "no-hardware"       // the module found none of its hardware in the guest
 )
 
 //go:embed codes.txt

@@ -108,8 +108,9 @@ func (c Config) check(lines map[string]int) error {
 		{"build.packages", badPackage(c.Build.Packages) == "", badPackage(c.Build.Packages)},
 		{"guest.memory_mib", 64 <= c.Guest.MemoryMiB && c.Guest.MemoryMiB <= memory, fmt.Sprintf("from 64 to %d, which is the memory of this machine", memory)},
 		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
+		{"module.load", badModule(c.Module.Load, "a module") == "", badModule(c.Module.Load, "a module")},
 		{"guest.devices", badDevice(c.Guest.Devices) == "", badDevice(c.Guest.Devices)},
-		{"guest.modules", badModule(c.Guest.Modules) == "", badModule(c.Guest.Modules)},
+		{"guest.modules", badModule(c.Guest.Modules, ownModule) == "", badModule(c.Guest.Modules, ownModule)},
 		{"guest.plug", badPlug(c.Guest.plugs()) == "", badPlug(c.Guest.plugs())},
 		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "a text from \"1s\" to \"24h\""},
 		{"debian.mirror", isAddress(c.Debian.Mirror), "an address that starts with http://, https:// or file://"},
@@ -147,6 +148,9 @@ func isAddress(s string) bool {
 
 var kernelModule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
+// ownModule is what guest.modules names.
+const ownModule = "a module of the kernel's own"
+
 // maxPackages bounds what a file may have installed.
 const maxPackages = 64
 
@@ -173,10 +177,10 @@ func badPackage(names []string) string {
 	return ""
 }
 
-func badModule(names []string) string {
+func badModule(names []string, what string) string {
 	for _, name := range names {
 		if !kernelModule.MatchString(name) {
-			return fmt.Sprintf("%q is no name of a module of the kernel's own: write it like \"gpio-sim\"", name)
+			return fmt.Sprintf("%q is no name of %s: write it like \"gpio-sim\"", name, what)
 		}
 	}
 	return ""

@@ -47,6 +47,7 @@ type Config struct {
 	Jobs       int                `toml:"jobs"`
 	RequireKVM bool               `toml:"require_kvm"`
 	Build      Build              `toml:"build"`
+	Module     Module             `toml:"module"`
 	Guest      Guest              `toml:"guest"`
 	Debian     Debian             `toml:"debian"`
 
@@ -66,6 +67,11 @@ type Build struct {
 	Packages []string `toml:"packages"` // of Debian, to have in the root that the module is built in
 }
 
+// Module is the table [module].
+type Module struct {
+	Load []string `toml:"load"` // which to load of several, with what they depend on; empty: all that are installed
+}
+
 // Guest is the table [guest].
 type Guest struct {
 	MemoryMiB int               `toml:"memory_mib"`
@@ -73,6 +79,7 @@ type Guest struct {
 	Devices   []string          `toml:"devices"`
 	Plug      map[string]string `toml:"plug"`
 	Modules   []string          `toml:"modules"`
+	Firmware  string            `toml:"firmware"`
 	Timeout   Duration          `toml:"timeout"`
 }
 
@@ -114,6 +121,7 @@ func Default() Config {
 		Make:    []string{},
 		Out:     harness.OutName,
 		Build:   Build{Packages: []string{}},
+		Module:  Module{Load: []string{}},
 		Guest:   Guest{MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs, Devices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(spec.Timeout)},
 	}
 }
@@ -149,6 +157,9 @@ func (c *Config) resolve(dir string) {
 	}
 	if c.Out != harness.OutName && !filepath.IsAbs(c.Out) {
 		c.Out = filepath.Join(dir, c.Out)
+	}
+	if c.Guest.Firmware != "" && !filepath.IsAbs(c.Guest.Firmware) {
+		c.Guest.Firmware = filepath.Join(dir, c.Guest.Firmware)
 	}
 }
 

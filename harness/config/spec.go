@@ -46,6 +46,8 @@ func (c Config) merge(flags Flags) (harness.Spec, error) {
 	s.MemoryMiB = cmp.Or(flags.MemoryMiB, c.Guest.MemoryMiB)
 	s.CPUs = cmp.Or(flags.CPUs, c.Guest.CPUs)
 	s.RequireKVM = flags.RequireKVM || c.RequireKVM
+	s.Load = nonEmpty(flags.Load, c.Module.Load)
+	s.Firmware = cmp.Or(flags.Firmware, c.Guest.Firmware)
 	s.Devices = nonEmpty(flags.Devices, c.Guest.Devices)
 	s.Plugs = assignments(c.Guest.plugs(), flags.Plugs)
 	s.Modules = nonEmpty(flags.Modules, c.Guest.Modules)
@@ -106,6 +108,8 @@ func checkFlags(f harness.Spec) error {
 		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
 	case badPackage(f.Packages) != "":
 		return fmt.Errorf("--build-package: %s", badPackage(f.Packages))
+	case badModule(f.Load, "a module") != "":
+		return fmt.Errorf("--load: %s", badModule(f.Load, "a module"))
 	case badDevice(f.Devices) != "":
 		return fmt.Errorf("--device: %s", badDevice(f.Devices))
 	case badPlug(f.Plugs) != "":

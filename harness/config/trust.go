@@ -79,6 +79,12 @@ func (c Config) withoutHost(flags Flags) (Config, []string) {
 	if !c.isInFolder(c.Out) {
 		c.Out = harness.OutName
 	}
+	if fw := c.Guest.Firmware; fw != "" && !inside(c.repository(), fw) {
+		if flags.Firmware == "" {
+			named = append(named, "guest.firmware="+fw)
+		}
+		c.Guest.Firmware = ""
+	}
 	suites := c.Suites
 	c.Suites = nil
 	for _, dir := range suites {

@@ -58,6 +58,8 @@ func TestAFolderNamesNothingOfThisMachine(t *testing.T) {
 		{"out = 'link/out'", Flags{}, "out=DIR/link/out"},
 		{"suites = ['link/suite']", Flags{}, "suites=DIR/link/suite"},
 		{"suites = ['../../elsewhere/suite', 'lifecycle']", Flags{}, "suites=DIR/../../elsewhere/suite"},
+		{"[guest]\nfirmware = '../../elsewhere'", Flags{}, "guest.firmware=DIR/../../elsewhere"},
+		{"[guest]\nfirmware = 'link'", Flags{}, "guest.firmware=DIR/link"},
 		{"[debian]\nmirror = 'http://other/debian'", Flags{}, "debian.mirror=http://other/debian"},
 		{"[debian]\nsecurity_mirror = 'file:///x'", Flags{}, "debian.security_mirror=file:///x"},
 		// The control: what is said on the command line, and what an author's own folder names.
@@ -65,6 +67,8 @@ func TestAFolderNamesNothingOfThisMachine(t *testing.T) {
 		{"kernels = ['debian:sid', 'dir:tree']", Flags{Kernels: []string{"debian:sid"}}, ""},
 		{"out = '" + out + "'", Flags{Spec: harness.Spec{Out: out}}, ""},
 		{"[debian]\nmirror = 'http://mine/debian'", Flags{}, ""},
+		{"[guest]\nfirmware = '../tests'", Flags{}, ""},
+		{"[guest]\nfirmware = 'link'", Flags{Spec: harness.Spec{Firmware: "/lib/firmware"}}, ""},
 		{"kernels = ['debian:all', 'debian:trixie@6.12']\nsuites = ['lifecycle', 'suites/own', '../tests/near']\nparams = ['a=b']\nout = 'build/out'\n" +
 			"[guest]\ndevices = ['edu']\nmemory_mib = 512", Flags{}, ""},
 	} {

@@ -30,6 +30,7 @@ type Guest struct {
 	Took     map[results.Stage]int64  // how long they took, in milliseconds
 	Taints   map[results.Stage]uint64 // as read after each stage
 	Loads    []Syscall
+	Alone    []string // modules that were refused beside others, and load without them
 	Unloads  []Syscall
 	Title    string // of the suite
 	Planned  []wire.Spec
@@ -58,7 +59,8 @@ type Guest struct {
 // Syscall is the outcome of finit_module or delete_module.
 type Syscall struct {
 	Module string
-	Errno  int // zero: it worked
+	Errno  int    // zero: it worked
+	Need   string // of a load: the refused module on whose account it was not tried; empty: it was
 }
 
 // Error says the errno in the kernel's word and in C's.
@@ -120,9 +122,11 @@ func (g *Guest) Add(f wire.Frame) bool {
 		g.tainted = f.Taint
 		g.Taints[results.Stage(f.Stage)] = f.Taint
 	case wire.KindLoad:
-		g.Loads = keep(g.Loads, Syscall{f.Module, f.Errno})
+		g.Loads = keep(g.Loads, Syscall{f.Module, f.Errno, f.Text})
+	case wire.KindAlone:
+		g.Alone = keep(g.Alone, f.Module)
 	case wire.KindUnload:
-		g.Unloads = keep(g.Unloads, Syscall{f.Module, f.Errno})
+		g.Unloads = keep(g.Unloads, Syscall{Module: f.Module, Errno: f.Errno})
 	case wire.KindSuiteEnd:
 		g.Exit = &SuiteExit{f.ExitCode, f.Signal}
 	case wire.KindResidue:
@@ -225,6 +229,16 @@ func keep[T any](list []T, item T) []T {
 		return list
 	}
 	return append(list, item)
+}
+
+// Loaded counts the loads that worked.
+func (g *Guest) Loaded() (n int) {
+	for _, c := range g.Loads {
+		if c.Errno == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // Refused returns the first of calls that failed.

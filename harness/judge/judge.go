@@ -6,6 +6,7 @@ package judge
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm/console"
@@ -14,26 +15,29 @@ import (
 // Evidence is everything that is known of a cell when it is judged. It is plain data: Judge adds nothing to it from
 // the world. The zero value is a cell that nothing happened to, and is judged MISS.
 type Evidence struct {
-	Excluded    string          // the module says it does not support the target, with its condition
-	Lacking     string          // the kernel lacks what the module is to be tested with, with the condition
-	Deferred    string          // the kernel brings the module itself, and that is preferred
-	Interrupted bool            // the user ended the run before this cell was through
-	Trouble     *Blame          // infrastructure broke: kernel not obtainable, sandbox, QEMU, disk
-	Build       *Blame          // the module does not build
-	Built       bool            // the .ko are there and proven
-	Modules     int             // how many of them are to be loaded and unloaded
-	BuildOnly   bool            // nothing beyond the build was asked for
-	Want        string          // the release that was booted
-	Guest       *Guest          // nil: no guest was started
-	End         Ending          // how the guest ended
-	Splats      []Splat         // in the order of the console
-	Unmet       []Expectation   // faults that a spec announced and that did not come
-	Hung        []console.Frame // of the stacks that a guest past its deadline showed when it was asked
-	LoadWords   string          // what the kernel said about a refused load
-	Place       string          // where in the module a guest was that hung, as its kernel said when it was asked; usually empty
-	Tail        string          // the last lines of the console
-	Incomplete  bool            // the kernel dropped messages, or the console log was cut
-	Notes       []string        // what a reader should know of how the evidence was gathered
+	Excluded     string            // the module says it does not support the target, with its condition
+	Lacking      string            // the kernel lacks what the module is to be tested with, with the condition
+	Deferred     string            // the kernel brings the module itself, and that is preferred
+	Interrupted  bool              // the user ended the run before this cell was through
+	Trouble      *Blame            // infrastructure broke: kernel not obtainable, sandbox, QEMU, disk
+	Build        *Blame            // the module does not build
+	Built        bool              // the .ko are there and proven
+	Modules      int               // how many of them are to be loaded and unloaded
+	BuildOnly    bool              // nothing beyond the build was asked for
+	Want         string            // the release that was booted
+	Guest        *Guest            // nil: no guest was started
+	End          Ending            // how the guest ended
+	Splats       []Splat           // in the order of the console
+	Unmet        []Expectation     // faults that a spec announced and that did not come
+	Hung         []console.Frame   // of the stacks that a guest past its deadline showed when it was asked
+	Words        map[string]string // by module: what the kernel said about its refused load, or the module itself
+	NoFirmware   []string          // files that were asked for while the modules were there, and are not in the guest
+	FirmwareCure string            // how the guest gets them, as the end of a sentence
+	Facts        map[string]Fact   // by module under test, as far as there is something to say
+	Place        string            // where in the module a guest was that hung, as its kernel said when it was asked; usually empty
+	Tail         string            // the last lines of the console
+	Incomplete   bool              // the kernel dropped messages, or the console log was cut
+	Notes        []string          // what a reader should know of how the evidence was gathered
 
 	specs []results.Spec // all of the guest's, as decide adds them up for the rows
 }
@@ -82,7 +86,7 @@ type verdict struct {
 }
 
 // Version is part of every cached cell's key: raise it when a verdict on the same evidence changes.
-const Version = "3"
+const Version = "4"
 
 // rules is the table of judgement: the first rule that fits decides. Its order is the contract. A rule looks for one kind
 // of evidence; ok reports that it is there, and then nothing after it counts.
@@ -107,6 +111,7 @@ var rules = []struct {
 	{"out-of-memory", outOfMemory},
 	{"sudden-end", suddenEnd},
 	{"hang", hang},
+	{"no-hardware", noHardware},
 	{"spec-failed", specFailed},
 	{"fault-not-seen", unmet},
 	{"spec-missing", specMissing},
@@ -151,6 +156,7 @@ func Judge(e Evidence) results.Record {
 	rec := results.Record{Specs: []results.Spec{}, Splats: []results.Splat{}, Attempts: 1, Notes: notes(e)}
 	if g := e.Guest; g != nil {
 		rec.Specs, rec.Taint = g.specs(), taint(g)
+		rec.Loaded, rec.Absent = e.loaded(), e.setAside()
 		rec.Timings = results.Timings{Boot: g.Took[results.StageBoot], Load: g.Took[results.StageLoad], Test: g.Took[results.StageTest], Unload: g.Took[results.StageUnload]}
 	}
 	for _, s := range e.Splats {
@@ -193,6 +199,14 @@ func notes(e Evidence) []string {
 			out = append(out, "the kernel says so without the module too: "+s.Title)
 		case s.Expected:
 			out = append(out, fmt.Sprintf("expected by %q: %s", s.Spec, s.Title))
+		}
+	}
+	if e.Guest != nil && len(e.loaded()) > 0 {
+		for _, a := range e.setAside() {
+			out = append(out, "set aside: "+a.Reason)
+		}
+		if words := e.firmwareWords(Syscall{}); words != "" {
+			out = append(out, strings.TrimPrefix(words, "; "))
 		}
 	}
 	if e.Incomplete {

@@ -46,7 +46,7 @@ var judgements = []struct {
 	{"another kernel came up", func(e *Evidence) { e.Guest.Release = "6.1.0" }, "ERROR@boot infra", "6.1.0"},
 	{"a dependency did not load", func(e *Evidence) { e.Guest.Trouble = []string{"videodev: EINVAL"} }, "ERROR@shutdown infra", "videodev"},
 	{"init returned -EINVAL", func(e *Evidence) {
-		e.Guest.Loads[0].Errno, e.LoadWords = int(syscall.EINVAL), "fifo: capacity must be a power of two"
+		e.Guest.Loads[0].Errno, e.Words = int(syscall.EINVAL), map[string]string{"fifo": "fifo: capacity must be a power of two"}
 	}, "FAIL@load load-refused", "EINVAL (invalid argument): fifo: capacity must be a power of two"},
 	{"init failed and kept what it had", func(e *Evidence) {
 		e.Guest.Loads[0].Errno, e.Guest.Residue = int(syscall.ENODEV), []string{"/proc/devices: 240 fifo"}

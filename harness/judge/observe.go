@@ -38,9 +38,8 @@ func (e *Evidence) Observe(o Observation) {
 		}
 	}
 	e.Unmet = matchExpected(e.Splats, e.Guest.Expected)
-	if _, bad := Refused(e.Guest.Loads); bad && len(o.Modules) > 0 {
-		e.LoadWords = console.Reason(line.during(o.Log, results.StageLoad), o.Modules[0])
-	}
+	e.Words = loadWords(line.during(o.Log, results.StageLoad), e.Guest, o.Modules)
+	e.NoFirmware = missingFirmware(slices.Concat(line.during(o.Log, results.StageLoad), line.during(o.Log, results.StageTest)))
 	for _, p := range failedProbes(o.Log) {
 		if at := line.at(p.start); at.ours && at.stage != results.StageBoot && !slices.Contains(e.Notes, p.text) {
 			e.Notes = append(e.Notes, p.text)

@@ -63,6 +63,8 @@ func (r *Rounds) Begun(i int) bool { return r.begun[i] }
 
 // Through reports whether round i ended and a later one began, whatever came then. A later one alone a module can forge.
 func (r *Rounds) Through(i int) bool {
-	_, refused := Refused(r.guests[i].Loads) // then nothing is unloaded
-	return i < r.now && (refused || r.guests[i].Ended[results.StageUnload])
+	g := r.guests[i]
+	_, refused := Refused(g.Loads)
+	_, tested := g.Began[results.StageTest] // else nothing is unloaded
+	return i < r.now && (refused && !tested || g.Ended[results.StageUnload])
 }

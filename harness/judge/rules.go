@@ -85,21 +85,6 @@ func dependencies(e Evidence) (verdict, bool) {
 	return verdict{results.Error, cmp.Or(e.Guest.Troubled, StageOf(e.Guest)), results.CodeInfra, "the guest: " + e.Guest.Trouble[0]}, true
 }
 
-func loadRefused(e Evidence) (verdict, bool) {
-	call, ok := Refused(e.Guest.Loads)
-	reason := fmt.Sprintf("%s refused: %s", call.Module, call.Error())
-	if e.LoadWords != "" {
-		reason += ": " + e.LoadWords
-	}
-	if len(e.Guest.Residue) > 0 {
-		reason += "; left behind: " + strings.Join(e.Guest.Residue, ", ")
-	}
-	if syscall.Errno(call.Errno) == syscall.ENODEV { // as a driver refuses whose hardware is not there
-		reason += "; it found none of its hardware in the guest, which [guest] devices in modmatrix.toml can give it a stand-in for"
-	}
-	return verdict{results.Fail, results.StageLoad, results.CodeLoadRefused, reason}, ok
-}
-
 // splat looks for the first fault that struck while the module was there, even if every spec passed.
 func splat(e Evidence) (verdict, bool) {
 	for _, s := range e.Splats {
@@ -237,7 +222,7 @@ func residue(e Evidence) (verdict, bool) {
 // noEnd asks for what a pass needs: the end frame, and a power-off. A guest that falls then does so with what the module left.
 func noEnd(e Evidence) (verdict, bool) {
 	switch {
-	case e.Guest.End && (len(e.Guest.Loads) < e.Modules || len(e.Guest.Unloads) < e.Modules):
+	case e.Guest.End && (len(e.Guest.Loads) < e.Modules || len(e.Guest.Unloads) < max(len(e.loaded()), e.Modules-len(e.absent()))):
 		return verdict{results.Error, results.StageLoad, results.CodeInfra, "the guest never said that it loaded and unloaded every module"}, true
 	case !e.Guest.End:
 		return verdict{results.Error, StageOf(e.Guest), results.CodeInfra, "the guest never said that its plan was done"}, true

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/modmatrix/modmatrix/results"
@@ -105,15 +104,6 @@ func TestExcusedTaint(t *testing.T) {
 	}
 	if _, bad := badTaint(evidence(1<<9 | 1<<7)); !bad {
 		t.Error("a warning excuses that the kernel died")
-	}
-}
-
-func TestNoHardware(t *testing.T) {
-	for errno, explained := range map[syscall.Errno]bool{syscall.ENODEV: true, syscall.EINVAL: false, syscall.ENOENT: false, syscall.ENXIO: false} {
-		v, _ := loadRefused(Evidence{Guest: &Guest{Loads: []Syscall{{"edu", int(errno)}}}})
-		if strings.Contains(v.reason, "[guest] devices") != explained {
-			t.Errorf("%v: %q", errno, v.reason)
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +51,8 @@ type guest struct {
 
 	suite         atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
 	stageName     string                 // the stage that began last
-	loaded        int                    // of the plan's modules, in this round
+	under         loading                // the modules under test
+	shown         []string               // of these, what the plan lists that suites read
 	reportedStuck bool                   // in this stage
 	trouble       []string               // to report after the hello
 
@@ -94,15 +96,25 @@ func (g *guest) run() {
 	g.send(wire.Frame{Kind: wire.KindEnd})
 }
 
-// serveRequests reports what the kernel asks modprobe for in vain.
+// serveRequests makes this program the kernel's modprobe, and answers what is asked of it: by what the plan has loaded for the kernel,
+// by the modules under test, and else by reporting it.
 func (g *guest) serveRequests() {
 	if g.requests == nil {
 		return
 	}
-	if err := g.requests.install(g.plan.Asked); err != nil {
+	if err := installModprobe(); err != nil {
 		g.fail("%v", err)
 	}
-	go g.guard(func() { g.requests.serve(func(name string) { g.send(wire.Frame{Kind: wire.KindWanted, Text: name}) }) })
+	go g.guard(func() {
+		g.requests.serve(func(f func()) { go g.guard(f) }, func(name string) bool {
+			own, loaded := g.modprobe(name)
+			if own || slices.Contains(g.plan.Asked, name) {
+				return loaded || !own
+			}
+			g.requests.once(name, func() { g.send(wire.Frame{Kind: wire.KindWanted, Text: name}) })
+			return false
+		})
+	})
 }
 
 // hello reads the plan, sets the clock, seeds the random numbers and reports that PID 1 is up.
@@ -112,6 +124,10 @@ func (g *guest) hello() {
 		plan, err = wire.Plan{Nonce: plan.Nonce}, g.payloadErr
 	}
 	g.plan = plan
+	g.under.reset()
+	for _, m := range plan.Modules {
+		g.shown = append(g.shown, m.Name)
+	}
 	g.frames = wire.NewWriter(g.port, plan.Nonce)
 	g.frames.Clock = g.clock
 	g.output = &output{send: func(text string) { g.send(wire.Frame{Kind: wire.KindOutput, Text: text}) }}

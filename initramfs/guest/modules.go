@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,28 +34,6 @@ func loadDependency(path string) error {
 	return fmt.Errorf("load dependency %s: %w", filepath.Base(path), err)
 }
 
-func (g *guest) load() bool {
-	g.loaded = 0
-	for _, m := range g.plan.Modules {
-		args, err := wire.JoinParams(m.Params)
-		if err != nil {
-			g.fail("load %s: %v", m.Name, err)
-			return false
-		}
-		var errno unix.Errno
-		if err := finit(m.Path, args, g.patience()); err != nil && !errors.As(err, &errno) {
-			g.fail("load %s: %v", m.Name, err)
-			return false
-		}
-		g.send(wire.Frame{Kind: wire.KindLoad, Module: m.Name, Errno: int(errno)})
-		if errno != 0 {
-			return false
-		}
-		g.loaded++
-	}
-	return true
-}
-
 // finit is finit_module. Its error is the kernel's unix.Errno, or another one if the file cannot be opened.
 func finit(path, args string, p patience) error {
 	f, err := os.Open(path)
@@ -69,17 +48,40 @@ func finit(path, args string, p patience) error {
 // busyTime is how long a busy module is retried: RCU or a work queue may drop its last reference late.
 const busyTime = 500 * time.Millisecond
 
-// unload unloads the modules under test in reverse order.
+// unload unloads what is loaded of the modules under test, the last first. One that is in use has another turn when others have gone:
+// the kernel may have asked for it before the one that uses it.
 func (g *guest) unload() {
-	for i := len(g.plan.Modules) - 1; i >= 0; i-- {
-		name := g.plan.Modules[i].Name
-		err := remove(name, g.patience())
-		for start := time.Now(); err == unix.EWOULDBLOCK && time.Since(start) < busyTime; err = remove(name, g.patience()) {
-			time.Sleep(busyTime / 10)
-		}
-		errno, _ := err.(unix.Errno)
-		g.send(wire.Frame{Kind: wire.KindUnload, Module: name, Errno: int(errno)})
+	g.under.setOpen(false)
+	left := g.under.list()
+	slices.Reverse(left)
+	for progress := true; progress; {
+		progress = false
+		left = slices.DeleteFunc(left, func(name string) bool {
+			err := g.removePatiently(name)
+			if err == unix.EWOULDBLOCK {
+				return false
+			}
+			progress = len(left) > 1
+			g.reportUnload(name, err)
+			return true
+		})
 	}
+	for _, name := range left {
+		g.reportUnload(name, unix.EWOULDBLOCK)
+	}
+}
+
+func (g *guest) reportUnload(name string, err error) {
+	errno, _ := err.(unix.Errno)
+	g.send(wire.Frame{Kind: wire.KindUnload, Module: name, Errno: int(errno)})
+}
+
+func (g *guest) removePatiently(name string) error {
+	err := remove(name, g.patience())
+	for start := time.Now(); err == unix.EWOULDBLOCK && time.Since(start) < busyTime; err = remove(name, g.patience()) {
+		time.Sleep(busyTime / 10)
+	}
+	return err
 }
 
 // remove is delete_module. It does not wait for users to go.

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/results/wire"
 )
 
 // mounts are a guest's file systems. No module is judged without the essential ones; the others are for suites.
@@ -35,5 +37,7 @@ func mountAll() (trouble []string) {
 	}
 	_ = os.Chmod("/tmp", 0o1777)
 	_ = os.Symlink("/proc/self/fd", "/dev/fd")
+	_ = os.Mkdir("/lib", 0o755) // unless it is there
+	_ = os.Symlink(wire.FirmwareDir, "/lib/firmware")
 	return trouble
 }

@@ -93,6 +93,8 @@ func (g *guest) round(s *wire.Suite) {
 	g.stage(wire.StageLoad, func() {
 		if loaded = g.load(); !loaded && !g.plan.Interactive {
 			g.rollBack(before)
+		} else if err := g.showLoaded(); err != nil {
+			g.fail("list what is loaded for the suites: %v", err)
 		}
 	})
 	g.taint(wire.StageLoad)
@@ -110,7 +112,7 @@ func (g *guest) round(s *wire.Suite) {
 		g.taint(wire.StageTest)
 	}
 	g.stage(wire.StageUnload, func() {
-		leaks.loadSymbols("/proc/kallsyms", g.plan.Modules)
+		leaks.loadSymbols("/proc/kallsyms", g.everyModule())
 		g.unload()
 		began := time.Now()
 		g.residue(before)
@@ -130,8 +132,9 @@ func (g *guest) rollBack(before survey) {
 }
 
 func (g *guest) removeAll() bool {
-	for _, m := range slices.Backward(g.plan.Modules[:g.loaded]) {
-		if err := remove(m.Name, g.patience()); err != nil && err != unix.ENOENT {
+	g.under.setOpen(false)
+	for _, name := range slices.Backward(g.under.list()) {
+		if err := remove(name, g.patience()); err != nil && err != unix.ENOENT {
 			return false
 		}
 	}

@@ -40,11 +40,13 @@ type Request struct {
 
 // Artifact is what a build that succeeded made.
 type Artifact struct {
-	Modules []Module      // in load order: what others among them depend on comes first
-	Symvers string        // host path of the Module.symvers that the build left: what it exports; empty where it left none
-	Notes   []string      // what a person should know of how it was built, one line each
-	Lacks   []Lack        // what the build asked for, and did without
-	Elapsed time.Duration // wall-clock, from the copy of the source to the proof
+	Modules []Module // in load order: what others among them depend on comes first
+	// Unlisted are further modules that a package's build made and that the package does not name.
+	Unlisted []Module
+	Symvers  string        // host path of the Module.symvers that the build left: what it exports; empty where it left none
+	Notes    []string      // what a person should know of how it was built, one line each
+	Lacks    []Lack        // what the build asked for, and did without
+	Elapsed  time.Duration // wall-clock, from the copy of the source to the proof
 }
 
 // Build copies the source, runs the kernel's build system on the copy, and proves the result.
@@ -73,7 +75,7 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 		return nil, err
 	}
 	notes, lacks := log.scene.without(log)
-	return &Artifact{Modules: made.modules, Symvers: findSymvers(r.Dir, made.folders), Notes: slices.Concat(straysNote(log.strays), made.notes, notes), Lacks: lacks, Elapsed: elapsed}, nil
+	return &Artifact{Modules: made.modules, Unlisted: r.unlisted(made.modules), Symvers: findSymvers(r.Dir, made.folders), Notes: slices.Concat(straysNote(log.strays), made.notes, notes), Lacks: lacks, Elapsed: elapsed}, nil
 }
 
 // product is what a build made in the copy of the source.

@@ -35,6 +35,8 @@ type Module struct {
 	Depends    []string
 	SoftDeps   []string // MODULE_SOFTDEP lines as written, e.g. "pre: crc32c"
 	Params     []Param
+	Aliases    []string // MODULE_ALIAS and MODULE_DEVICE_TABLE: patterns of what modprobe loads it for, and of what it drives
+	Firmware   []string // MODULE_FIRMWARE: files that it may ask for
 }
 
 // Param is a parameter that a module takes.
@@ -128,6 +130,10 @@ func parseModinfo(raw []byte) Module {
 			m.Depends = append(m.Depends, strings.FieldsFunc(value, func(r rune) bool { return r == ',' })...)
 		case "softdep":
 			m.SoftDeps = append(m.SoftDeps, value)
+		case "alias":
+			m.Aliases = append(m.Aliases, value)
+		case "firmware":
+			m.Firmware = append(m.Firmware, value)
 		case "parm", "parmtype":
 			name, rest, _ := strings.Cut(value, ":")
 			if params[name] == nil {

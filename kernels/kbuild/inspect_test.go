@@ -121,8 +121,17 @@ func TestLoadOrder(t *testing.T) {
 		"dash":     {[]Module{{Name: "a", Depends: []string{"b-c"}}, {Name: "b_c"}}, "b_c a"},
 		"diamond":  {[]Module{{Name: "d", Depends: []string{"b", "c"}}, {Name: "c", Depends: []string{"a"}}, {Name: "b", Depends: []string{"a"}}, {Name: "a"}}, "a b c d"},
 		"circle":   {[]Module{{Name: "a", Depends: []string{"b"}}, {Name: "b", Depends: []string{"a"}}}, "b a"},
+
+		"softly before":              {[]Module{{Name: "a", SoftDeps: []string{"pre: z crc32c"}}, {Name: "z"}}, "z a"},
+		"softly behind":              {[]Module{{Name: "a"}, {Name: "z", SoftDeps: []string{"post: a"}}}, "z a"},
+		"softly both":                {[]Module{{Name: "a"}, {Name: "m", SoftDeps: []string{"pre: z post: a"}}, {Name: "z"}}, "z m a"},
+		"softly by an alias":         {[]Module{{Name: "a", SoftDeps: []string{"pre: pkg-io"}}, {Name: "z", Aliases: []string{"pkg_*"}}}, "z a"},
+		"softly in a circle":         {[]Module{{Name: "a", SoftDeps: []string{"pre: b"}}, {Name: "b", SoftDeps: []string{"pre: a"}}}, "b a"},
+		"softly against a need":      {[]Module{{Name: "a", SoftDeps: []string{"pre: b"}}, {Name: "b", Depends: []string{"a"}}}, "a b"},
+		"softly against a long need": {[]Module{{Name: "a", SoftDeps: []string{"pre: c"}}, {Name: "c", SoftDeps: []string{"pre: b"}}, {Name: "b", Depends: []string{"d"}}, {Name: "d", Depends: []string{"a"}}}, "c a d b"},
+		"softly itself":              {[]Module{{Name: "a", SoftDeps: []string{"pre: a"}}}, "a"},
 	} {
-		if got := names(loadOrder(test.modules)); got != test.want {
+		if got := names(LoadOrder(test.modules)); got != test.want {
 			t.Errorf("%s: %s", name, got)
 		}
 	}

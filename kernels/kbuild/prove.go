@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/results/wire"
 )
 
 // maxOrder bounds modules.order; the kernel's own, with thousands of modules, has 300 KiB.
@@ -35,7 +34,7 @@ func prove(r Request, names []string, lister, why string) ([]Module, error) {
 		}
 		modules = append(modules, m)
 	}
-	return loadOrder(modules), nil
+	return LoadOrder(modules), nil
 }
 
 // findSymvers returns the Module.symvers that a build left in the first of folders that has one; empty where none has.
@@ -142,31 +141,4 @@ func (r Request) proveModule(name, lister string) (Module, error) {
 				name, clean(m.Release()), release)}
 	}
 	return m, nil
-}
-
-// loadOrder puts what others depend on first, and otherwise keeps the order given, also of a circle, which modprobe cannot load either.
-func loadOrder(modules []Module) []Module {
-	byName := map[string]int{}
-	for i, m := range modules {
-		byName[m.Name] = i
-	}
-	ordered := make([]Module, 0, len(modules))
-	seen := make([]bool, len(modules))
-	var visit func(i int)
-	visit = func(i int) {
-		if seen[i] {
-			return
-		}
-		seen[i] = true
-		for _, name := range modules[i].Depends {
-			if at, ok := byName[wire.ModuleName(name)]; ok {
-				visit(at)
-			}
-		}
-		ordered = append(ordered, modules[i])
-	}
-	for i := range modules {
-		visit(i)
-	}
-	return ordered
 }

@@ -62,6 +62,15 @@ func ParseMarker(text, nonce string) (Mark, bool) {
 	return Mark{Suite: suite, Spec: n, Name: strings.TrimSpace(name), Done: edge == "end"}, true
 }
 
+// LoadMarker is the line for /dev/kmsg before (done false) and behind (done true) the load of one module, without a line end.
+func LoadMarker(nonce, module string, done bool) string {
+	edge := "begin"
+	if done {
+		edge = "end"
+	}
+	return fmt.Sprintf("modmatrix %s: loading %s %s", nonce, line(module), edge)
+}
+
 func cut(name string, limit int) string {
 	name = strings.TrimSpace(name)
 	return strings.TrimSpace(strings.ToValidUTF8(name[:min(len(name), limit)], ""))

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -13,6 +14,26 @@ const MaxWanted = 64
 func IsRequest(name string) bool {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:*,.+=()"
 	return name != "" && len(name) <= 64 && strings.Trim(name, allowed) == ""
+}
+
+// MatchAlias reports whether name fits an alias, a pattern as in modules.alias. '-' and '_' are equal but within brackets, where
+// the one means a range. What is no pattern fits nothing.
+func MatchAlias(pattern, name string) bool {
+	fits, _ := path.Match(unhyphened(pattern), ModuleName(name))
+	return fits
+}
+
+func unhyphened(pattern string) string {
+	b, within := []byte(pattern), false
+	for i, c := range b {
+		switch {
+		case c == '[' || c == ']':
+			within = c == '['
+		case c == '-' && !within:
+			b[i] = '_'
+		}
+	}
+	return string(b)
 }
 
 // JoinParams returns module parameters, each "name=value" or "name", as the one line that the kernel takes apart again

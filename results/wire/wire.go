@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,9 @@ const (
 	PlanPath   = "/payload/plan.json" // the Plan
 	ModuleDir  = "/payload/modules"   // the module under test and its dependencies
 	SuitePath  = "/payload/suite.test"
-	BaseDir    = "/base" // modules loaded before the guest is ready: what its channels need
+	// FirmwareDir is where request_firmware finds its files: /lib/firmware leads there.
+	FirmwareDir = "/payload/firmware"
+	BaseDir     = "/base" // modules loaded before the guest is ready: what its channels need
 )
 
 // EnvReportFD names the descriptor for a suite process's frames to PID 1, and EnvAckFD that of their acknowledgements; see
@@ -49,7 +52,8 @@ type Plan struct {
 	Target       Target   `json:"target"`          // what the host means to have booted
 	Time         int64    `json:"time"`            // nanoseconds since the Unix epoch, to set the guest's clock by
 	Dependencies []string `json:"dependencies"`    // the kernel's own modules to load first, as paths in load order
-	Modules      []Module `json:"modules"`         // the modules under test, in load order
+	Modules      []Module `json:"modules"`         // the modules under test, in load order; for the suites, those that are loaded
+	Spare        []Module `json:"spare,omitempty"` // further modules that were built with them: loaded where the kernel asks for one
 	Given        []string `json:"given,omitempty"` // the kernel's own modules that it asked for in another guest: loaded first of all, as far as they load
 	Asked        []string `json:"asked,omitempty"` // the names that Given provides
 	Plugs        []string `json:"plugs,omitempty"` // names of the devices that may be asked for with KindPlug
@@ -92,10 +96,17 @@ type Target struct {
 
 // Module is one module under test.
 type Module struct {
-	Name     string   `json:"name"`     // as in /proc/modules
-	Path     string   `json:"path"`     // of the .ko, in the guest
-	Params   []string `json:"params"`   // "name=value", given when it is loaded
-	Declared []Param  `json:"declared"` // every parameter that the module declares
+	Name     string   `json:"name"`              // as in /proc/modules
+	Path     string   `json:"path"`              // of the .ko, in the guest
+	Params   []string `json:"params"`            // "name=value", given when it is loaded
+	Declared []Param  `json:"declared"`          // every parameter that the module declares
+	Needs    []string `json:"needs,omitempty"`   // the modules of the plan that it depends on
+	Aliases  []string `json:"aliases,omitempty"` // patterns of the names that modprobe loads it for, besides its own
+}
+
+// Answers reports whether modprobe loads m for name.
+func (m Module) Answers(name string) bool {
+	return ModuleName(name) == m.Name || slices.ContainsFunc(m.Aliases, func(pattern string) bool { return MatchAlias(pattern, name) })
 }
 
 // ModuleName is a module's name as the kernel spells it, with '_' for '-' (Linux scripts/Makefile.lib, name-fix-token).
@@ -131,7 +142,8 @@ const (
 	KindReady      Kind = "ready"       // PID 1 waits for a payload on its drive: the guest may be frozen
 	KindHello      Kind = "hello"       // PID 1 is up and has its plan; Release
 	KindStage      Kind = "stage"       // Stage begins (Done false) or has ended (Done true)
-	KindLoad       Kind = "load"        // finit_module of Module returned Errno
+	KindLoad       Kind = "load"        // finit_module of Module returned Errno; Text names the module on whose account Module was not tried
+	KindAlone      Kind = "alone"       // Module was refused beside others, and loads without them
 	KindUnload     Kind = "unload"      // delete_module of Module returned Errno
 	KindTaint      Kind = "taint"       // Taint as read after Stage
 	KindPlan       Kind = "plan"        // Specs of Suite in their order; long plans come in several frames; Text is its Title

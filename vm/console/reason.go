@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results/wire"
@@ -17,10 +18,11 @@ var (
 
 // Reason picks out of log the kernel's own words for a refused load of module, such as
 // "fifo: Unknown symbol foo (err -2)". log is what the console showed while the load ran.
-// When the loader said nothing, it is the last line that the module printed itself; empty when that is missing too.
-func Reason(log []byte, module string) string {
+// When the loader said nothing, it is the last line that the module printed itself; empty when that is missing too. Where others are
+// given, log is of this load alone: then a line that names none of them is the module's own as well.
+func Reason(log []byte, module string, others ...string) string {
 	module = wire.ModuleName(module)
-	var loader, own string
+	var loader, own, unnamed string
 	for sp := range lines(log, 0) {
 		if sp.User || sp.Text == "" || taintNotice.MatchString(sp.Text) {
 			continue
@@ -31,9 +33,11 @@ func Reason(log []byte, module string) string {
 			loader = sp.Text
 		case name == module || strings.HasPrefix(wire.ModuleName(sp.Text), module+" "):
 			own = sp.Text
+		case !ok && len(others) > 0 && !slices.Contains(others, name):
+			unnamed = sp.Text
 		}
 	}
-	return cmp.Or(loader, own)
+	return cmp.Or(loader, own, unnamed)
 }
 
 // namedModule returns the module that a line is about, with underscores; empty when it names none.
