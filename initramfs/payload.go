@@ -91,8 +91,7 @@ func (p Payload) withPlan() ([]File, error) {
 func writeArchive(w io.Writer, files []File) error {
 	files = slices.SortedFunc(slices.Values(files), func(a, b File) int { return strings.Compare(a.Guest, b.Guest) })
 	counted := &counter{w: w}
-	archive := cpio.Newc.Writer(counted)
-	dirs := map[string]bool{"/": true}
+	archive := cpio.NewDedupWriter(cpio.Newc.Writer(counted))
 	for i, f := range files {
 		if !below(f.Guest, wire.PayloadDir) && !below(f.Guest, wire.BaseDir) { // nothing in a payload may replace PID 1 or a command
 			return fmt.Errorf("payload path %q is not under %s or %s", f.Guest, wire.PayloadDir, wire.BaseDir)
@@ -100,11 +99,7 @@ func writeArchive(w io.Writer, files []File) error {
 		if i > 0 && files[i-1].Guest == f.Guest {
 			return fmt.Errorf("payload has %s twice", f.Guest)
 		}
-		err := writeDirs(archive, path.Dir(f.Guest), dirs)
-		if err == nil {
-			err = f.write(archive)
-		}
-		if err != nil {
+		if err := f.write(archive); err != nil {
 			return fmt.Errorf("write payload: %w", err)
 		}
 	}
@@ -122,18 +117,16 @@ func below(name, dir string) bool {
 	return path.Clean(name) == name && strings.HasPrefix(name, dir+"/")
 }
 
-func writeDirs(w cpio.RecordWriter, dir string, done map[string]bool) error {
-	if done[dir] {
-		return nil
-	}
-	done[dir] = true
-	if err := writeDirs(w, path.Dir(dir), done); err != nil {
-		return err
-	}
-	return w.WriteRecord(cpio.MakeReproducible(cpio.Directory(strings.TrimPrefix(dir, "/"), 0o755)))
-}
-
+// write writes the folders above f, unless they are there, and f.
 func (f File) write(w cpio.RecordWriter) error {
+	for at, c := range f.Guest[1:] {
+		if c != '/' {
+			continue
+		}
+		if err := w.WriteRecord(cpio.MakeReproducible(cpio.Directory(f.Guest[1:1+at], 0o755))); err != nil {
+			return err
+		}
+	}
 	content, closer, err := f.open()
 	if err != nil {
 		return err
