@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/config"
@@ -115,4 +121,79 @@ func (a *app) update(ctx context.Context, flags config.Flags, cfg config.Config)
 		fmt.Fprintln(a.Stdout, results.Plain(line))
 	}
 	return nil
+}
+
+// pruneAge is how long a kernel is kept that nobody uses, where nobody says otherwise; pruneDays is how the flags have it.
+const (
+	pruneAge  = 30 * day
+	pruneDays = "30d"
+)
+
+func kernelsPrune(a *app) *cobra.Command {
+	var lim store.Limits
+	var all, keepLocked bool
+	cmd := verb("kernels-prune", func(cmd *cobra.Command, _ []string) error {
+		if all && (lim.MaxBytes >= 0 || !lim.Before.IsZero()) {
+			return usage("--all deletes everything: --older and --max say nothing beside it")
+		}
+		if all {
+			lim.Before = time.Now()
+		}
+		if keepLocked {
+			lock, there, err := lockHere()
+			switch {
+			case err != nil:
+				return err
+			case !there && cmd.Flags().Changed("keep-locked"):
+				return usage("--keep-locked: there is no %s in this folder; modmatrix kernels update writes one", harness.LockName)
+			}
+			lim.Keep = func(e store.Entry) bool { return lock.Pins(e) != "" }
+		}
+		return a.prune(cmd.Context(), lim)
+	})
+	f := cmd.Flags()
+	makeRoom(f, &lim, "max", "older")
+	f.BoolVar(&all, "all", false, "delete all that no run uses")
+	f.BoolVar(&keepLocked, "keep-locked", true, "keep what the modmatrix.lock in this folder pins; there must be one where this is given")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName { // as cache gc has them
+		return pflag.NormalizedName(strings.TrimSuffix(strings.TrimSuffix(name, "-than"), "-size"))
+	})
+	return cmd
+}
+
+// prune deletes nothing where neither an age nor a size was given: it only says what it would.
+func (a *app) prune(ctx context.Context, lim store.Limits) error {
+	asked := lim.MaxBytes >= 0 || !lim.Before.IsZero()
+	if !asked {
+		lim.Before = time.Now().Add(-pruneAge)
+	}
+	dry := lim.DryRun
+	lim.Kinds, lim.DryRun, lim.MaxBytes = kernelKinds, dry || !asked, max(lim.MaxBytes, 0)
+	err := a.collect(ctx, lim)
+	if lim.DryRun && !dry && !a.json {
+		a.note("nothing was deleted: modmatrix kernels prune --older " + pruneDays + " does")
+	}
+	return err
+}
+
+// lockHere reads the lock in the folder where we are, if there is one.
+func lockHere() (config.Lock, bool, error) {
+	if _, err := os.Stat(harness.LockName); errors.Is(err, fs.ErrNotExist) {
+		return config.Lock{}, false, nil
+	}
+	lock, err := config.ReadLock(harness.LockName)
+	return lock, true, err
+}
+
+func whyKernel(e store.Entry, lock config.Lock) string {
+	if e.State != "" && e.State != store.Spare {
+		return why(e)
+	}
+	if selector := lock.Pins(e); selector != "" {
+		return fmt.Sprintf("%s pins it (%s)", harness.LockName, selector)
+	}
+	if time.Since(e.Used) > pruneAge {
+		return "nothing keeps it: kernels prune --older " + pruneDays + " deletes it"
+	}
+	return "was used within " + pruneDays
 }
