@@ -96,7 +96,7 @@ func (r Request) attempt(ctx context.Context, s Sandbox, given, usual []string, 
 	if err != nil {
 		return made, fmt.Errorf("read what make called: %w", err)
 	}
-	if len(calls) > 0 {
+	if len(calls) > 0 || log.kernel || exit == 0 && r.hasModules() { // a call by another name than make is not noted
 		return r.madeBy(calls, exit, append(usual, given...), log)
 	}
 	if exit == 0 {
@@ -135,6 +135,9 @@ func (r Request) madeBy(calls []call, exit int, usual []string, log *buildLog) (
 	r.built = made.folders
 	log.scene.r = r
 	broken := 0
+	if len(calls) == 0 {
+		broken = exit
+	}
 	for folder, code := range last {
 		if code != 0 && (exit != 0 || r.counts(folder, log)) {
 			broken = cmp.Or(exit, code)
@@ -147,8 +150,13 @@ func (r Request) madeBy(calls []call, exit int, usual []string, log *buildLog) (
 	if err != nil {
 		return made, err
 	}
-	if made.modules, err = prove(r, names, "modules.order", ""); err != nil {
+	if made.modules, err = prove(r, names, "modules.order", "the Makefile's default target leaves none"); err != nil {
 		return made, log.scene.explain(log, err)
+	}
+	for _, name := range names {
+		if folder := path.Dir(name); len(calls) == 0 && !slices.Contains(made.folders, folder) {
+			made.folders = append(made.folders, folder)
+		}
 	}
 	if exit != 0 {
 		made.notes = append(made.notes, "make failed after it had built the modules, which is left aside: "+r.afterwards(exit, log))
@@ -225,6 +233,16 @@ func (r Request) ordered(folders []string) (names, gone []string, err error) {
 		return gone, nil, nil
 	}
 	return files, nil, nil
+}
+
+// hasModules reports whether a .ko lies in the copy, which none did at first.
+func (r Request) hasModules() bool {
+	root, err := os.OpenRoot(r.Dir)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	return len(moduleFiles(root)) > 0
 }
 
 // moduleFiles are the .ko files in a folder, relative to it.

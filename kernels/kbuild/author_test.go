@@ -49,6 +49,9 @@ func TestTheAuthorsOwnMake(t *testing.T) {
 			nil, "make failed after it had built the modules, which is left aside: cp: cannot create regular file '/usr/x/y': No such file or directory"},
 		"it moves them": {map[string]string{"Makefile": kdirLine + "all:\n" + callKernel + "\tmkdir out; mv hello.ko out/\n"}, nil, ""},
 		"it cleans up":  {map[string]string{"Makefile": kdirLine + "all:\n" + callKernel + "\tmkdir out; mv hello.ko out/; rm modules.order\n"}, nil, ""},
+		"by a script":   {map[string]string{"Makefile": "all:\n\t@sh ./mk.sh\n", "mk.sh": "exec make -C /lib/modules/`uname -r`/build M=$PWD\n"}, []string{"# way:      the Makefile's default target"}, ""},
+		"by another name of make": {map[string]string{"Makefile": kdirLine + "all:\n\t$(shell which make) -C $(KDIR) M=$(CURDIR)\n"},
+			[]string{"# way:      the Makefile's default target"}, ""},
 		"it tries what the kernel can": {map[string]string{"Makefile": kdirLine + "all:\n\t-@$(MAKE) -C $(KDIR) M=$(CURDIR)/conftest modules\n" + callKernel,
 			"conftest/build": "echo '/build/conftest/a.c:1:1: error: no'; exit 1"}, []string{"/build/conftest/a.c:1:1: error: no"}, ""},
 	} {
@@ -81,6 +84,7 @@ func TestTheAuthorsOwnMakeFails(t *testing.T) {
 		makefile, build, want string
 	}{
 		"a compiler":           {"all:\n" + callKernel, fails, "a.c:3: no"},
+		"by another name":      {"all:\n\t`which -a make | tail -n1` -C $(KDIR) M=$(CURDIR)\n", "echo '  CC [M]  a.o'; " + fails, "a.c:3: no"},
 		"it refuses":           {"$(if $(KDIR),$(error too old for me))\nall:\n" + callKernel, makeHello, "Makefile:2: too old for me"},
 		"a step before":        {"all: configure\n" + callKernel + "configure:\n\t@echo no such function; false\n", makeHello, "no such function"},
 		"a loop":               {"all:\n\tfor d in sub .; do $(MAKE) -C $(KDIR) M=$(CURDIR)/$$d; done\n", makeHello, "a.c:3: no"},

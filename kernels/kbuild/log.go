@@ -24,6 +24,7 @@ type buildLog struct {
 	written int64
 	line    []byte // the unfinished one
 	broken  string // bwrap's last word about itself
+	kernel  bool   // the kernel's build system was seen to build a module
 	strays  []stray
 	scene   scene
 	done    []saidLack // what was said to be lacking in steps that are over
@@ -44,6 +45,7 @@ func (l *buildLog) begin(command string) {
 	l.printf("# command:  %s\n", command)
 	l.done = append(l.done, l.lacks...)
 	l.diagnosis = diagnosis{at: l.at, kdir: l.kdir, release: l.release, command: command}
+	l.kernel = false
 }
 
 // footer says how it ended, and returns the first error that the log's writer gave.
@@ -88,6 +90,7 @@ func (l *buildLog) flush() {
 		if strings.HasPrefix(line, "bwrap: ") {
 			l.broken = clean(line)
 		}
+		l.kernel = l.kernel || strings.HasPrefix(line, "  ") && strings.Contains(line, " [M] ")
 		l.add(line)
 	}
 	l.line = l.line[:0]

@@ -20,7 +20,8 @@ const (
 
 var (
 	included  = regexp.MustCompile(`(?m)^[ \t]*[-s]?include[ \t]+(.+)$`)
-	callsMake = regexp.MustCompile(`(?m)(?:^\t|[:;]|&&|\$\(shell).*?(?:\$[({]MAKE[)}]|\bg?make\b)|^[^\t\n]*=[ \t]*(?:\$[({]MAKE[)}]|g?make\b)`)
+	scripts   = regexp.MustCompile(`[\w./-]+\.sh\b`)
+	callsMake = regexp.MustCompile(`\$[({]MAKE[)}]|\bg?make\b`)
 	elsewhere = regexp.MustCompile(`(?m)(?:^|\s)(?:-[a-zA-Z]*C|--directory)(?:[ \t=]*\S)|\b(?:M|SUBDIRS|KBUILD_EXTMOD)=|\bcd[ \t]`)
 )
 
@@ -28,14 +29,17 @@ var (
 // another folder.
 func callsKernel(text string) bool { return callsMake.MatchString(text) && elsewhere.MatchString(text) }
 
-// forPeople reads what a plain make reads in folder: the makefile, and what it includes as far as that can be seen. Empty where there
-// is none.
+// forPeople reads what a plain make reads in folder: the makefile, what it includes, and the scripts that it names, as far as that can be
+// seen. Empty where there is none.
 func forPeople(root *os.Root, folder string) string {
 	for _, name := range []string{"GNUmakefile", "makefile", "Makefile"} {
 		if info, err := root.Stat(path.Join(folder, name)); err == nil && info.Mode().IsRegular() {
 			var all strings.Builder
 			seen := map[string]bool{}
 			readMakefile(root, folder, path.Join(folder, name), seen, &all)
+			for _, script := range scripts.FindAllString(all.String(), -1) {
+				readMakefile(root, folder, path.Join(folder, script), seen, &all)
+			}
 			return all.String()
 		}
 	}
