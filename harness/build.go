@@ -115,7 +115,6 @@ func (bd *builder) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun f
 	return b
 }
 
-// obtain builds for tree, or finds what was built, and fills b in.
 func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(), b *built) error {
 	depends, symbols, err := bd.dependencies(ctx, tree)
 	if err != nil {

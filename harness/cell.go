@@ -82,7 +82,6 @@ func (c *cell) runGuest(ctx context.Context, t *template, p *part) {
 	}
 }
 
-// evidence gathers all there is to know, and what the guest showed where there was one.
 func (c *cell) evidence(ctx context.Context, t *template, p *part) (judge.Evidence, outcome) {
 	e := judge.Evidence{Excluded: c.built.excluded, Deferred: c.built.deferred, Notes: c.built.Notes, Want: c.tree.Target.Release,
 		BuildOnly: c.spec().BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
@@ -144,7 +143,6 @@ func (c *cell) queued(ctx context.Context, t *template, do task) (outcome, error
 	return out, err
 }
 
-// keep writes the artifacts of attempt n, and remembers a pass under key.
 func (c *cell) keep(ctx context.Context, key string, n int, whole part) results.Record {
 	rec := whole.rec
 	printed := ""

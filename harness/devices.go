@@ -62,7 +62,6 @@ const (
 	maxWaiting = 16
 )
 
-// plugsOf are the declared devices as the machine has them, each "NAME=ROW".
 func plugsOf(rows []string) []vm.Plug {
 	return listOf(rows, func(row string) vm.Plug {
 		name, device, _ := strings.Cut(row, "=")

@@ -130,7 +130,6 @@ func (s *session) callsLeft(g *judge.Guest) int {
 	return 0
 }
 
-// report sends the event that f stands for, if it is one of progress.
 func (s *session) report(f wire.Frame, g *judge.Guest) {
 	ev := s.progress(results.Stage(f.Stage))
 	ev.Suite = cmp.Or(f.Suite, s.cell.suite)

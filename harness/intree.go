@@ -13,7 +13,6 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// inTree compares each module with the kernel's own copy of it, if the kernel brings one.
 func inTree(tree *kernels.Tree, modules []kbuild.Module) ([]results.InTree, error) {
 	var found []results.InTree
 	for _, m := range modules {

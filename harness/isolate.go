@@ -61,7 +61,6 @@ func (c *cell) parts(ctx context.Context, t *template) []*part {
 	return listOf(units(known.Specs), func(names []string) *part { return &part{only: names, tally: all} })
 }
 
-// again returns the same parts for another attempt.
 func again(parts []*part) []*part {
 	var all *tally
 	if t := parts[0].tally; t != nil {

@@ -47,7 +47,6 @@ func limits(s Spec) deadlines {
 	return deadlines{bootLimit, silentLimit, callLimit, s.Timeout, buildLimit, askLimit}
 }
 
-// deadlines are how long guests of t may take.
 func (h *Harness) deadlines(s Spec, t kernels.Target) deadlines {
 	return h.limits(s).times(t.Slower)
 }

@@ -24,7 +24,6 @@ import (
 // maxIdle bounds how long a kernel is listened to alone.
 const maxIdle = 64 * time.Second
 
-// markNoise marks the splats of e that the kernel prints without the module too.
 func (c *cell) markNoise(ctx context.Context, t *template, e *judge.Evidence) {
 	if !slices.ContainsFunc(e.Splats, mayBeNoise) {
 		return

@@ -36,6 +36,13 @@ func Unavailable(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
+// Wrap is deferred by what a source offers: it says of an error what was tried, and makes it an Unavailable one.
+func Wrap(ctx context.Context, err *error, format string, args ...any) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), Unavailable(ctx, *err))
+	}
+}
+
 // IncompleteError says that a kernel is known by name and that not all of it can be had: an image without headers, say.
 // It is an ErrUnavailable that going online does not cure.
 type IncompleteError struct {

@@ -167,7 +167,6 @@ func (p *selectorParser) word(w word) string {
 	return found
 }
 
-// upTo eats a path that ends at byte end.
 func (p *selectorParser) upTo(end int) string {
 	if p.err != nil {
 		return ""

@@ -19,7 +19,7 @@ import (
 // none of which outlives this process, however it ends. It is plain data.
 type Tools struct {
 	Env   []string          // added to this process's environment
-	Cures map[string]string // by tool: how to get one that is missing
+	Cures map[string]string // by tool: how to get one that is missing, where that is not its package's name
 	Fault *regexp.Regexp    // finds the line that says what went wrong, as against the many that say what was done
 	End   syscall.Signal    // asks a tool to end: SIGTERM lets it tidy up
 	Grace time.Duration     // how long it may take to be gone after that
@@ -111,7 +111,7 @@ func (t Tools) Run(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("%s is missing: %s", tool, cmp.Or(t.Cures[tool], "install it"))
+		return "", fmt.Errorf("%s is missing: %s", tool, cmp.Or(t.Cures[tool], "install "+tool))
 	case err != nil:
 		return "", t.Failed(tool, said.String(), err)
 	}

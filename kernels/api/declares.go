@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"regexp"
 	"strings"
 
@@ -28,11 +30,8 @@ func declarations(file string, text []byte, ids []results.Ident, found func(i in
 var isName = regexp.MustCompile(`^[A-Za-z_]\w*$`)
 
 func mentions(text []byte, id results.Ident) bool {
-	if id.Of != "" {
-		_, tag, _ := strings.Cut(id.Of, " ")
-		return strings.Contains(string(text), tag)
-	}
-	return strings.Contains(string(text), id.Name)
+	_, name, _ := strings.Cut(cmp.Or(id.Of, " "+id.Name), " ")
+	return bytes.Contains(text, []byte(name))
 }
 
 type matcher struct {

@@ -72,15 +72,8 @@ func New(st *store.Store, cfg Config) *Source {
 // that fails the old one is used and a notice says so. Another says where a newer kernel of the series is, in this suite or in
 // one whose index is at hand as well. Errors wrap kernels.ErrNoMatch where nothing has that name, and
 // kernels.ErrUnavailable where it cannot be had: no network, no address, no headers.
-func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
-	res, err := s.resolve(ctx, sel)
-	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, kernels.Unavailable(ctx, err))
-	}
-	return res, nil
-}
-
-func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (_ kernels.Resolution, err error) {
+	defer kernels.Wrap(ctx, &err, "resolve %s", sel)
 	if len(sel.Profiles) > 0 {
 		return kernels.Resolution{}, fmt.Errorf("%w: a profile needs a kernel from source (git: or tar:); Debian's are built already", kernels.ErrNoMatch)
 	}
@@ -101,8 +94,10 @@ func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (kernels.Res
 
 func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []string, error) {
 	st := s.state(sel.Name)
-	if a, ok := st.cached(sel); ok {
-		return a, st.notices(), nil
+	if mark := st.stamp(); st.fresh(mark, maxAge) {
+		if a, ok := st.recall(sel, mark); ok {
+			return a, st.notices(), nil
+		}
 	}
 	notices, err := st.ensure(ctx, maxAge)
 	if err != nil {
@@ -130,7 +125,7 @@ func (st *state) look(ctx context.Context, sel kernels.Selector) (a answer, err 
 		var kept bool
 		a, kept, err = st.addKept(sel, found, err)
 		if err == nil && !kept {
-			st.remember(sel, a)
+			_ = store.WriteJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, a}) // that it cannot be kept costs only time
 		}
 		return err
 	})

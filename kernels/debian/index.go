@@ -185,18 +185,12 @@ const (
 
 // Deb obtains the newest version that suite has of the package called name, by itself: what it depends on is the caller's
 // business. Errors wrap kernels.ErrNoMatch where the suite has none, and kernels.ErrUnavailable where it cannot be had.
-func (s *Source) Deb(ctx context.Context, suite, name string) (*Deb, error) {
+func (s *Source) Deb(ctx context.Context, suite, name string) (_ *Deb, err error) {
+	defer kernels.Wrap(ctx, &err, "fetch package %q of %q", name, suite)
 	if err := errors.Join(checkSuite(suite), kernels.CheckPackageNames([]string{name})); err != nil {
-		return nil, fmt.Errorf("fetch package %q of %q: %w", name, suite, err)
+		return nil, err
 	}
-	d, err := s.deb(ctx, s.state(suite), name)
-	if err != nil {
-		return nil, fmt.Errorf("fetch package %s of %s: %w", name, suite, kernels.Unavailable(ctx, err))
-	}
-	return d, nil
-}
-
-func (s *Source) deb(ctx context.Context, st *state, name string) (*Deb, error) {
+	st := s.state(suite)
 	if _, err := st.ensure(ctx, maxAge); err != nil {
 		return nil, err
 	}

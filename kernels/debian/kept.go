@@ -155,24 +155,11 @@ func (st *state) memory(sel kernels.Selector) string {
 	return st.path(filepath.Join("answers", short(sel.String())+".json"))
 }
 
-// cached returns what sel resolved to, if that came from the index that is there and still fresh.
-func (st *state) cached(sel kernels.Selector) (answer, bool) {
-	mark := st.stamp()
-	if !st.fresh(mark, maxAge) {
-		return answer{}, false
-	}
-	return st.recall(sel, mark)
-}
-
+// recall returns what sel resolved to, if that came from the index with that mark.
 func (st *state) recall(sel kernels.Selector, mark stamp) (answer, bool) {
 	var m remembered
 	err := store.ReadJSON(st.memory(sel), &m)
 	return m.Answer, err == nil && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
-}
-
-// remember keeps a for the next time; that it cannot be kept costs only time.
-func (st *state) remember(sel kernels.Selector, a answer) {
-	_ = store.WriteJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, a})
 }
 
 // short is long enough to distinguish entries of a store.

@@ -75,7 +75,7 @@ func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, from
 			return err
 		}
 		what := fmt.Sprintf("root %s with %s", t.Suite, strings.Join(append([]string{compilerOf(pkgs)}, needs...), " and "))
-		how := essential(pkgs)
+		how := []string{"--variant=essential", "--include=" + strings.Join(pkgs, ",")}
 		if len(needs) > 0 {
 			more, err := st.meeting(ctx, dir, t.Suite, from, needs)
 			if err != nil {
@@ -166,11 +166,6 @@ func rootLines(su suite, base string, there []string) []line {
 		of = su
 	}
 	return slices.DeleteFunc(slices.Clone(of.lines), func(l line) bool { return !slices.Contains(there, l.suite) })
-}
-
-// essential are mmdebstrap's arguments for a root of pkgs and what every Debian has.
-func essential(pkgs []string) []string {
-	return []string{"--variant=essential", "--include=" + strings.Join(pkgs, ",")}
 }
 
 func mmdebstrapArgs(base string, how []string, acquire, sources string) []string {

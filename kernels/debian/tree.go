@@ -163,18 +163,11 @@ func openTree(dir string, root kernels.Root, t kernels.Target, shared bool) (*ke
 
 // Fetch returns the tree of a target that Resolve gave, with its root, from the store if they are there. report may be nil, and is called
 // by one goroutine at a time. Errors wrap kernels.ErrUnavailable, unless ctx ended.
-func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
+func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (_ *kernels.Tree, err error) {
+	defer kernels.Wrap(ctx, &err, "fetch %s", t.Release)
 	if report == nil {
 		report = func(kernels.Progress) {}
 	}
-	tree, err := s.fetch(ctx, t, report)
-	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", t.Release, kernels.Unavailable(ctx, err))
-	}
-	return tree, nil
-}
-
-func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
 	source, name := t.Origin()
 	if source != "debian" || len(t.Packages) == 0 {
 		return nil, fmt.Errorf("%s is no target of this source", t.Source)

@@ -60,7 +60,9 @@ func compilerFor(ctx context.Context, config kconfig.Config) (compiler, error) {
 	if err != nil {
 		return compiler{}, err
 	}
-	want := wantedCompiler(config, family)
+	// Linux init/Kconfig; Linux scripts/cc-version.sh for the number.
+	n, _ := strconv.Atoi(config.Value(strings.ToUpper(family) + "_VERSION"))
+	want := compiler{text: config.Value("CC_VERSION_TEXT"), version: [3]int{n / 10000, n / 100 % 100, n % 100}}
 	if len(found) == 0 {
 		name := family
 		if want.version[0] > 0 {
@@ -79,15 +81,6 @@ func compilerFor(ctx context.Context, config kconfig.Config) (compiler, error) {
 	}
 	best.make, err = llvm(best, config)
 	return best, err
-}
-
-// wantedCompiler is what the configuration says of the kernel's own (Linux init/Kconfig; Linux scripts/cc-version.sh for the
-// number).
-func wantedCompiler(config kconfig.Config, family string) compiler {
-	want := compiler{text: config.Value("CC_VERSION_TEXT")}
-	n, _ := strconv.Atoi(config.Value(strings.ToUpper(family) + "_VERSION"))
-	want.version = [3]int{n / 10000, n / 100 % 100, n % 100}
-	return want
 }
 
 // versionOf finds X.Y.Z in the first line of a compiler's --version: after gcc's brackets, after clang's "version".

@@ -31,28 +31,26 @@ func New(st *store.Store) *Source { return &Source{st} }
 
 // Resolve looks at the build directory that sel names. Errors wrap kernels.ErrNoMatch where there is none, and kernels.ErrUnavailable,
 // with the cure, where it lacks something: a *kernels.IncompleteError, if its release is known.
-func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (_ kernels.Resolution, err error) {
+	defer kernels.Wrap(ctx, &err, "resolve %s", sel)
 	k, err := find(sel.Name)
-	var res kernels.Resolution
-	if err == nil {
-		res, err = k.Resolve(ctx)
-	}
 	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
+		return kernels.Resolution{}, err
 	}
-	return res, nil
+	return k.Resolve(ctx)
 }
 
 // Fetch opens the tree of a target that Resolve gave. It is an error, which wraps kernels.ErrUnavailable, when the kernel
 // was built anew since. Progress is never reported: there is next to nothing to do.
-func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (*kernels.Tree, error) {
+func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (_ *kernels.Tree, err error) {
+	defer kernels.Wrap(ctx, &err, "fetch %s", t.Release)
 	source, path := t.Origin()
 	if source != "dir" {
-		return nil, fmt.Errorf("fetch %s: %s is no target of this source", t.Release, t.Source)
+		return nil, fmt.Errorf("%s is no target of this source", t.Source)
 	}
 	k, err := find(path)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", t.Release, err)
+		return nil, err
 	}
 	return k.Tree(ctx, s.store, t)
 }
@@ -145,7 +143,7 @@ func (k Kernel) incomplete(ctx context.Context, err error) error {
 	case k.Release == "":
 		return fmt.Errorf("%w: %w", kernels.ErrUnavailable, err)
 	}
-	return &kernels.IncompleteError{Release: k.Release, Version: plainVersion(k.Release), Reason: err.Error()}
+	return &kernels.IncompleteError{Release: k.Release, Version: PlainVersion(k.Release), Reason: err.Error()}
 }
 
 func (k Kernel) target(f facts) kernels.Target {
@@ -157,14 +155,14 @@ func (k Kernel) target(f facts) kernels.Target {
 func (k Kernel) Tree(ctx context.Context, st *store.Store, t kernels.Target) (*kernels.Tree, error) {
 	f, err := k.look(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", t.Release, k.incomplete(ctx, err))
+		return nil, k.incomplete(ctx, err)
 	}
 	if what := changed(t, k.target(f)); what != "" {
-		return nil, fmt.Errorf("fetch %s: %w: %s in %s is not what was planned with: plan anew", t.Release, kernels.ErrUnavailable, what, k.Source)
+		return nil, fmt.Errorf("%w: %s in %s is not what was planned with: plan anew", kernels.ErrUnavailable, what, k.Source)
 	}
 	kdir, mounts, err := k.mounts()
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", t.Release, k.incomplete(ctx, err))
+		return nil, k.incomplete(ctx, err)
 	}
 	digest, err := k.digest(f)
 	var modules string
@@ -172,7 +170,7 @@ func (k Kernel) Tree(ctx context.Context, st *store.Store, t kernels.Target) (*k
 		modules, err = k.depmod(ctx, st, digest)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w: %w", t.Release, kernels.ErrUnavailable, err)
+		return nil, err
 	}
 	return &kernels.Tree{
 		Target: t, Dir: k.KDIR, Image: k.Image, Modules: modules, KDIR: kdir, Mounts: mounts,

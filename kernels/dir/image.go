@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 )
 
 // maxRodata bounds what is read of a vmlinux for its banner; real ones hold 20 MiB.
@@ -77,32 +78,12 @@ func readVmlinux(r io.ReaderAt) (release string, err error) {
 	return "", nil
 }
 
-// pvhEntry is XEN_ELFNOTE_PHYS32_ENTRY (Linux include/xen/interface/elfnote.h).
-const pvhEntry = 18
+// pvhNote is an ELF note's type and owner: XEN_ELFNOTE_PHYS32_ENTRY (Linux include/xen/interface/elfnote.h).
+var pvhNote = []byte("\x12\x00\x00\x00Xen\x00")
 
 func hasPVHNote(f *elf.File) bool {
-	for _, p := range f.Progs {
-		if p.Type != elf.PT_NOTE || p.Filesz > 1<<20 {
-			continue
-		}
-		notes, err := io.ReadAll(p.Open())
-		if err != nil {
-			continue
-		}
-		for len(notes) >= 12 {
-			name, desc := f.ByteOrder.Uint32(notes), f.ByteOrder.Uint32(notes[4:])
-			kind := f.ByteOrder.Uint32(notes[8:])
-			size := 12 + align4(name) + align4(desc)
-			if size > uint64(len(notes)) {
-				break
-			}
-			if kind == pvhEntry && string(bytes.TrimRight(notes[12:12+name], "\x00")) == "Xen" {
-				return true
-			}
-			notes = notes[size:]
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool {
+		notes, _ := io.ReadAll(io.LimitReader(p.Open(), 1<<20))
+		return p.Type == elf.PT_NOTE && bytes.Contains(notes, pvhNote)
+	})
 }
-
-func align4(n uint32) uint64 { return (uint64(n) + 3) &^ 3 }

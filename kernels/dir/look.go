@@ -76,7 +76,7 @@ func (k Kernel) checkConfig(f *facts) error {
 	}
 	f.config = config
 	arch, version := titleOf(config, path)
-	f.version = cmp.Or(version, plainVersion(k.Release))
+	f.version = cmp.Or(version, PlainVersion(k.Release))
 	if arch != machine {
 		return fmt.Errorf("%s is configured for %s, and only %s can be booted here", k.KDIR, arch, machine)
 	}
@@ -97,7 +97,7 @@ func titleOf(config kconfig.Config, path string) (arch, version string) {
 	}
 	arch = "32-bit or unknown machines"
 	if m := configTitle.FindSubmatch(head); m != nil {
-		version = plainVersion(string(m[2]))
+		version = PlainVersion(string(m[2]))
 		if string(m[1]) != "x86" {
 			arch = string(m[1])
 		}
@@ -108,7 +108,8 @@ func titleOf(config kconfig.Config, path string) (arch, version string) {
 	return arch, version
 }
 
-func plainVersion(text string) string {
+// PlainVersion is X.Y.Z of a release.
+func PlainVersion(text string) string {
 	end := strings.IndexFunc(text, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
 	if end < 0 {
 		end = len(text)

@@ -18,7 +18,7 @@ import (
 // limit is how long git may take to answer a question.
 var limit = 2 * time.Minute
 
-var tools = kernels.Tools{Cures: map[string]string{"git": "install git"}, End: syscall.SIGKILL, Grace: 10 * time.Second}
+var tools = kernels.Tools{End: syscall.SIGKILL, Grace: 10 * time.Second}
 
 // closed is the environment and are the options of a git that reads what a stranger made: it starts nothing, reaches nobody, writes
 // nothing, and has no configuration but this one. It finds no program but git's own: a format in a file (export-subst) would start gpg,

@@ -43,37 +43,35 @@ func New(st *store.Store, cfg Config) *Source {
 
 // Resolve finds the installed kernel that sel names, the running one where it names none. Errors wrap kernels.ErrNoMatch where
 // it is not installed, and are a *kernels.IncompleteError, with the cure, where a part of it is missing or may not be read.
-func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
-	release, err := sel.Name, error(nil)
+func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (res kernels.Resolution, err error) {
+	defer kernels.Wrap(ctx, &err, "resolve %s", sel)
+	release := sel.Name
 	if release == "" {
-		release, err = s.running()
-	}
-	var k dir.Kernel
-	if err == nil {
-		k, err = s.find(release)
-	}
-	var res kernels.Resolution
-	if err == nil {
-		res, err = k.Resolve(ctx)
-	}
-	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, err)
-	}
-	for i := range res.Targets {
-		res.Targets[i].Flavour = flavour(release)
-	}
-	return res, nil
-}
-
-// Fetch opens the tree of a target that Resolve gave; see dir.Kernel.Tree.
-func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (*kernels.Tree, error) {
-	source, release := t.Origin()
-	if source != "host" {
-		return nil, fmt.Errorf("fetch %s: %s is no target of this source", t.Release, t.Source)
+		if release, err = s.running(); err != nil {
+			return res, err
+		}
 	}
 	k, err := s.find(release)
 	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", t.Release, err)
+		return res, err
+	}
+	res, err = k.Resolve(ctx)
+	for i := range res.Targets {
+		res.Targets[i].Flavour = flavour(release)
+	}
+	return res, err
+}
+
+// Fetch opens the tree of a target that Resolve gave; see dir.Kernel.Tree.
+func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (_ *kernels.Tree, err error) {
+	defer kernels.Wrap(ctx, &err, "fetch %s", t.Release)
+	source, release := t.Origin()
+	if source != "host" {
+		return nil, fmt.Errorf("%s is no target of this source", t.Source)
+	}
+	k, err := s.find(release)
+	if err != nil {
+		return nil, err
 	}
 	return k.Tree(ctx, s.store, t)
 }
@@ -120,7 +118,7 @@ func (s *Source) find(release string) (dir.Kernel, error) {
 }
 
 func (s *Source) incomplete(release string, err error) error {
-	return &kernels.IncompleteError{Release: release, Version: upstream(release), Reason: fmt.Sprintf("kernel %s: %v", release, err)}
+	return &kernels.IncompleteError{Release: release, Version: dir.PlainVersion(release), Reason: fmt.Sprintf("kernel %s: %v", release, err)}
 }
 
 // image is the first image of release that may be read; "" where there is none.
@@ -187,10 +185,4 @@ func (s *Source) why(release string) string {
 		return ", though it runs: it was booted from outside, as under a container or a microVM"
 	}
 	return ""
-}
-
-func upstream(release string) string {
-	version, _, _ := strings.Cut(release, "-")
-	version, _, _ = strings.Cut(version, "+")
-	return version
 }

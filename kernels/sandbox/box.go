@@ -72,7 +72,6 @@ func (b Box) Run(ctx context.Context, out io.Writer, command ...string) (int, er
 
 func (b Box) at() string { return cmp.Or(b.At, Home) }
 
-// view lays out what is seen inside.
 func (b Box) view() (*View, error) {
 	v, err := Layout(b.Root, b.Mounts)
 	if err == nil && b.at() != Home {

@@ -77,7 +77,6 @@ var filter = sync.OnceValues(func() ([]byte, error) {
 	}, program...))
 })
 
-// errno is the action that makes a call fail with e.
 func errno(e unix.Errno) seccomp.Action { return seccomp.ActionErrno | seccomp.Action(e) }
 
 func encode(program []bpf.Instruction) ([]byte, error) {

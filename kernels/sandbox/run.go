@@ -56,7 +56,6 @@ func Try(ctx context.Context) (string, error) {
 	return path, nil
 }
 
-// run runs bwrap with args.
 func (b Box) run(ctx context.Context, out io.Writer, args []string) (int, error) {
 	bwrap, err := exec.LookPath("bwrap")
 	if err != nil {
@@ -100,7 +99,7 @@ func wait(ctx context.Context, cmd *exec.Cmd, status *os.File, init chan<- int, 
 	ended := make(chan int, 1)
 	go readStatus(status, func(pid int) {
 		init <- pid
-		w.begin(pid)
+		w.init.Store(int64(pid))
 	}, func() { close(init) }, ended)
 	go w.run(ctx)
 	waited := cmd.Wait()

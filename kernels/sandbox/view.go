@@ -82,7 +82,6 @@ func Layout(root kernels.Root, mounts []kernels.Mount) (*View, error) {
 // Args returns the arguments of bwrap that make it.
 func (v *View) Args() []string { return v.args }
 
-// showRoot lays the root itself out.
 func (v *View) showRoot(root kernels.Root) error {
 	if root.Dir != "" {
 		return v.showChildren("/")
@@ -104,7 +103,6 @@ func (v *View) seal() []string {
 	return args
 }
 
-// add lays one mount of the tree over what is there so far.
 func (v *View) add(m kernels.Mount) error {
 	if m.Link == "" {
 		if _, err := os.Stat(m.Host); err != nil {
@@ -130,7 +128,6 @@ func (v *View) add(m kernels.Mount) error {
 	return nil
 }
 
-// lay puts something at guest.
 func (v *View) lay(guest string, args ...string) {
 	v.args = append(v.args, args...)
 	v.laid = append(v.laid, laid{guest, args})

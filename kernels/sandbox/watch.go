@@ -62,10 +62,6 @@ func newWatch(b Box, cancel context.CancelCauseFunc) *watch {
 	return w
 }
 
-// begin says that there is something to watch.
-func (w *watch) begin(init int) { w.init.Store(int64(init)) }
-
-// run watches as long as ctx lives.
 func (w *watch) run(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()

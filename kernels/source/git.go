@@ -81,7 +81,6 @@ func (o origin) home(ctx context.Context) (string, error) {
 	return r.Common(), nil
 }
 
-// archive writes a commit as a tar to out.
 func archive(ctx context.Context, o origin, out io.Writer) error {
 	r, err := git.Open(ctx, o.path)
 	if err != nil {

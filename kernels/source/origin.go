@@ -173,12 +173,4 @@ func originOf(t kernels.Target) (o origin, err error) {
 	return o, nil
 }
 
-// id says in one word which source it is, wherever it lies.
 func (o origin) id() string { return o.kind + ":" + o.commit + o.sha256 }
-
-func profilesOf(t kernels.Target) []string {
-	if t.Profile == "" {
-		return nil
-	}
-	return strings.Split(t.Profile, "+")
-}

@@ -62,8 +62,8 @@ func TestTargetsCarryTheirOrigin(t *testing.T) {
 		if err != nil || back.id() != tt.o.id() || back.path != tt.o.path || back.kind != tt.o.kind {
 			t.Errorf("%+v came back as %+v, %v", tt.o, back, err)
 		}
-		if strings.Join(profilesOf(target), "+") != tt.profiles {
-			t.Error(profilesOf(target))
+		if target.Profile != tt.profiles {
+			t.Error(target.Profile)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -41,7 +40,6 @@ type request struct {
 }
 
 type fragment struct {
-	name    string
 	lines   []setting
 	clang   bool // the kernel is to be compiled by LLVM
 	moreMiB int  // of memory, that a guest needs for it
@@ -102,26 +100,36 @@ var (
 )
 
 // parseFragment reads the lines of a fragment. A comment that begins with "optional:" holds for the lines below it, until
-// the next comment or empty line; those that note reads say what Kconfig does not.
-func parseFragment(name, text string) (fragment, error) {
-	f := fragment{name: name}
-	optional := false
-	n := 0
+// the next comment or empty line. Two say what no symbol can: which compiler the kernel is for, and what its guests need.
+//
+//	# compiler: clang
+//	# guest: 256 MiB more, 3 times slower
+func parseFragment(name, text string) (f fragment, err error) {
+	optional, n := false, 0
 	for line := range strings.Lines(text) {
 		n++
 		line = strings.TrimSpace(line)
-		if m := setLine.FindStringSubmatch(line); m != nil {
-			f.lines = append(f.lines, setting{m[1], m[2], optional, name})
-		} else if m := unsetLine.FindStringSubmatch(line); m != nil {
-			f.lines = append(f.lines, setting{m[1], "n", optional, name})
-		} else if ok, err := f.note(line); ok || err != nil {
-			if err != nil {
-				return f, fmt.Errorf("profile %s, line %d: %w", name, n, err)
+		set, unset := setLine.FindStringSubmatch(line), unsetLine.FindStringSubmatch(line)
+		switch {
+		case set != nil:
+			f.lines = append(f.lines, setting{set[1], set[2], optional, name})
+		case unset != nil:
+			f.lines = append(f.lines, setting{unset[1], "n", optional, name})
+		case line == "# compiler: clang" || line == "# compiler: gcc":
+			f.clang = line == "# compiler: clang"
+		case strings.HasPrefix(line, "# compiler:"):
+			err = fmt.Errorf("%q: a compiler is clang or gcc", line)
+		case strings.HasPrefix(line, "# guest:"):
+			if read, _ := fmt.Sscanf(line, "# guest: %d MiB more, %d times slower", &f.moreMiB, &f.slower); read == 0 {
+				err = fmt.Errorf("%q: write it like \"# guest: 256 MiB more, 3 times slower\"", line)
 			}
-		} else if line == "" || line[0] == '#' {
+		case line == "" || line[0] == '#':
 			optional = strings.HasPrefix(line, "# optional:")
-		} else {
-			return f, fmt.Errorf("profile %s, line %d: %q is neither CONFIG_X=VALUE, nor \"# CONFIG_X is not set\", nor a comment", name, n, line)
+		default:
+			err = fmt.Errorf("%q is neither CONFIG_X=VALUE, nor \"# CONFIG_X is not set\", nor a comment", line)
+		}
+		if err != nil {
+			return f, fmt.Errorf("profile %s, line %d: %w", name, n, err)
 		}
 	}
 	return f, nil
@@ -153,7 +161,6 @@ func (r request) missed(config kconfig.Config) []setting {
 	return missed
 }
 
-// origin is the profile that had the last word about symbol.
 func (r request) origin(symbol string) string {
 	for _, l := range r.wanted {
 		if l.symbol == symbol {
@@ -161,37 +168,6 @@ func (r request) origin(symbol string) string {
 		}
 	}
 	return ""
-}
-
-var (
-	compilerNote = regexp.MustCompile(`^# compiler:\s*(.*)$`)
-	guestNote    = regexp.MustCompile(`^# guest:\s*(.*)$`)
-	guestNeeds   = regexp.MustCompile(`^(\d{1,5}) MiB more(?:, (\d{1,2}) times slower)?$`)
-)
-
-// note reads a comment of a fragment that says what no symbol can: which compiler the kernel is for, and what its guests need.
-//
-//	# compiler: clang
-//	# guest: 256 MiB more, 3 times slower
-func (f *fragment) note(line string) (ok bool, err error) {
-	if m := compilerNote.FindStringSubmatch(line); m != nil {
-		f.clang = m[1] == "clang"
-		if !f.clang && m[1] != "gcc" {
-			err = fmt.Errorf("%q: a compiler is clang or gcc", line)
-		}
-		return true, err
-	}
-	m := guestNote.FindStringSubmatch(line)
-	if m == nil {
-		return false, nil
-	}
-	needs := guestNeeds.FindStringSubmatch(m[1])
-	if needs == nil {
-		return true, fmt.Errorf("%q: write it like \"# guest: 256 MiB more, 3 times slower\"", line)
-	}
-	f.moreMiB, _ = strconv.Atoi(needs[1])
-	f.slower, _ = strconv.Atoi(needs[2])
-	return true, nil
 }
 
 // maxSlower bounds slower: a guest that hangs in the slowest of kernels must end, too.

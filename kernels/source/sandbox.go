@@ -41,7 +41,6 @@ type box struct {
 	ccache string   // host path of the compiler's cache; "" for none
 }
 
-// sandbox is the box as what runs in it meets it.
 func (b box) sandbox(in io.Reader) sandbox.Box {
 	env := environment
 	if len(b.make) > 0 { // as if on each command line (GNU make manual, "Communicating Options to a Sub-make")

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
@@ -33,15 +34,8 @@ func New(st *store.Store, roots Roots) *Source { return &Source{st, roots, built
 
 // Resolve finds what sel names: for git a commit, for several commits a range or a word as Pick has them; for tar the file.
 // Errors wrap kernels.ErrNoMatch where it names nothing, and kernels.ErrUnavailable where it cannot be read.
-func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
-	res, err := s.resolve(ctx, sel)
-	if err != nil {
-		return kernels.Resolution{}, fmt.Errorf("resolve %s: %w", sel, kernels.Unavailable(ctx, err))
-	}
-	return res, nil
-}
-
-func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (res kernels.Resolution, err error) {
+func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (res kernels.Resolution, err error) {
+	defer kernels.Wrap(ctx, &err, "resolve %s", sel)
 	req, err := s.fragments(sel.Profiles)
 	if err != nil {
 		return res, err
@@ -75,23 +69,16 @@ func (s *Source) resolve(ctx context.Context, sel kernels.Selector) (res kernels
 // Fetch returns the tree of a target that Resolve gave; where it is not in the store, it is compiled, which takes minutes.
 // report, which may be nil, hears how far that is; it is called by one goroutine at a time. Errors wrap
 // kernels.ErrUnavailable, unless ctx ended: that a kernel does not compile is never the module's fault.
-func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
+func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (_ *kernels.Tree, err error) {
+	defer kernels.Wrap(ctx, &err, "fetch %s", t.Release)
 	if report == nil {
 		report = func(kernels.Progress) {}
 	}
-	tree, err := s.fetch(ctx, t, report)
-	if err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", t.Release, kernels.Unavailable(ctx, err))
-	}
-	return tree, nil
-}
-
-func (s *Source) fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
 	o, err := originOf(t)
 	if err != nil {
 		return nil, err
 	}
-	frags, err := s.fragments(profilesOf(t))
+	frags, err := s.fragments(strings.FieldsFunc(t.Profile, func(r rune) bool { return r == '+' }))
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func prune(dir string) error {
 		switch whole, above := isKept(name); {
 		case whole && d.IsDir(), above && d.IsDir():
 			return nil
-		case whole && !isLeftover(name):
+		case whole && !slices.Contains(leftovers, path.Ext(name)):
 			return nil
 		}
 		if err := os.RemoveAll(file); err != nil {
@@ -58,14 +58,8 @@ func isKept(name string) (whole, above bool) {
 	return whole, above
 }
 
-// isLeftover are objects and make's notes; scripts/module*.o are of no use either, for modpost is a program by now.
-func isLeftover(name string) bool {
-	switch path.Ext(name) {
-	case ".o", ".a", ".cmd", ".d":
-		return true
-	}
-	return false
-}
+// leftovers are objects and make's notes; scripts/module*.o are of no use either, for modpost is a program by now.
+var leftovers = []string{".o", ".a", ".cmd", ".d"}
 
 const treeFile = "tree.json"
 

@@ -62,7 +62,11 @@ func writeManifest(dir, id string) (disk int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return m.Disk, m.write(dir)
+	text, err := json.Marshal(m)
+	if err != nil {
+		return 0, err
+	}
+	return m.Disk, os.WriteFile(filepath.Join(dir, manifestFile), []byte(string(text)+"\n"+sumOf(text)+"\n"), 0o644)
 }
 
 // choose picks which of the items every use looks at, and reports whether that is all files.
@@ -106,14 +110,6 @@ func syncDisk(dir string) error {
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	return nil
-}
-
-func (m manifest) write(dir string) error {
-	text, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, manifestFile), []byte(string(text)+"\n"+sumOf(text)+"\n"), 0o644)
 }
 
 func readManifest(dir string) (m manifest, err error) {
