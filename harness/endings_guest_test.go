@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
@@ -70,10 +71,7 @@ func listenTo(g *vmtest.Guest) *teller {
 	tellerOnce.Do(func() {
 		image, err := g.Payload()
 		must(err)
-		field := func(name string) string {
-			return string(regexp.MustCompile(`"` + name + `": "([^"]*)"`).FindSubmatch(image)[1])
-		}
-		t := &teller{guest: g, nonce: field("nonce"), release: field("release"), line: &line{to: g.Report}}
+		t := &teller{guest: g, nonce: guests.Planned(g, "nonce"), release: guests.Planned(g, "release"), line: &line{to: g.Report}}
 		for _, m := range regexp.MustCompile(`"name": "([^"]*)",\s*"path": "`+wire.SuitePath).FindAllSubmatch(image, -1) {
 			t.suites = append(t.suites, string(m[1]))
 		}

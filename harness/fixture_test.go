@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -22,54 +22,29 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { playGuest(g, len(passFrames())) })
-	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { playGuest(g, 4) })
-	vmtest.Register("until-spec", func(g *vmtest.Guest, _ ...string) { playGuest(g, 8) })
+	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { guests.Pass(g) })
+	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { guests.PassUntil(g, guests.UntilLoad) })
+	vmtest.Register("until-spec", func(g *vmtest.Guest, _ ...string) { guests.PassUntil(g, guests.UntilSpec) })
 	vmtest.Register("fail-second", func(g *vmtest.Guest, args ...string) {
 		old, _ := os.ReadFile(args[0])
 		os.WriteFile(args[0], append(old, '.'), 0o644)
 		if len(old) == 1 {
-			playGuest(g, 8)
+			guests.PassUntil(g, guests.UntilSpec)
 			g.Die(1, "no more")
 		}
-		playGuest(g, len(passFrames()))
+		guests.Pass(g)
 	})
 	vmtest.Register("fail-first", func(g *vmtest.Guest, args ...string) {
 		if err := os.Mkdir(args[0], 0o755); err == nil {
-			playGuest(g, 8)
-			g.End("guest-reset")
+			guests.Crash(g)
 		}
-		playGuest(g, len(passFrames()))
+		guests.Pass(g)
 	})
 	vmtest.Register("ready", playReady)
 	vmtest.Register("complain", func(g *vmtest.Guest, _ ...string) {
 		wire.NewWriter(g.Report, readyWord).Write(wire.Frame{Kind: wire.KindTrouble, Text: "no disk"})
 	})
 	vmtest.Main(m)
-}
-
-// playGuest sends the first n frames of a guest that passes, and draws the markers that go with them.
-func playGuest(g *vmtest.Guest, n int) {
-	image, err := g.Payload()
-	if err != nil {
-		panic(err)
-	}
-	field := func(name string) string {
-		return string(regexp.MustCompile(`"` + name + `": "([^"]*)"`).FindSubmatch(image)[1])
-	}
-	nonce := field("nonce")
-	w := wire.NewWriter(g.Report, nonce)
-	for _, f := range passFrames()[:n] {
-		if f.Kind == wire.KindHello {
-			f.Release = field("release")
-		}
-		if f.Kind == wire.KindStage {
-			fmt.Fprintf(g.Console, "[    1.000000] %s\n", wire.Marker(nonce, wire.Mark{Stage: f.Stage, Done: f.Done}))
-		}
-		if err := w.Write(f); err != nil {
-			panic(err)
-		}
-	}
 }
 
 // fakeSource has a kernel for every name, and none that boots.
@@ -173,32 +148,6 @@ func summary(res *results.Results) string {
 }
 
 const release = "6.12.1-test"
-
-// passFrames are the frames of a guest that passes.
-func passFrames() []wire.Frame {
-	spec := wire.Spec{Name: "one"}
-	frames := []wire.Frame{
-		{Kind: wire.KindHello, Release: release},
-		{Kind: wire.KindTaint, Stage: "boot"},
-		{Kind: wire.KindPlan, Specs: []wire.Spec{spec}},
-		{Kind: wire.KindStage, Stage: "load"},
-		{Kind: wire.KindLoad, Module: "fifo"},
-		{Kind: wire.KindStage, Stage: "load", Done: true},
-		{Kind: wire.KindStage, Stage: "test"},
-		{Kind: wire.KindSpecStart, Spec: &spec},
-		{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
-		{Kind: wire.KindSuiteEnd},
-		{Kind: wire.KindStage, Stage: "test", Done: true},
-		{Kind: wire.KindStage, Stage: "unload"},
-		{Kind: wire.KindUnload, Module: "fifo"},
-		{Kind: wire.KindStage, Stage: "unload", Done: true},
-		{Kind: wire.KindEnd},
-	}
-	for i := range frames {
-		frames[i].Nonce, frames[i].Seq = "nonce", uint64(i+1)
-	}
-	return frames
-}
 
 // digest stands for that of a source, without the go command.
 func digest(_ context.Context, dir string) (string, error) { return "sha256:" + store.Digest(dir), nil }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -62,22 +63,12 @@ func init() {
 	}
 	play := func(g *vmtest.Guest, good bool) {
 		if !good {
-			playGuest(g, 8)
-			g.End("guest-reset")
-			return
+			guests.Crash(g)
 		}
-		playGuest(g, len(passFrames()))
+		guests.Pass(g)
 	}
 	vmtest.Register("theirs-break", func(g *vmtest.Guest, _ ...string) { play(g, ours(g)) })
-	// A module that fails on every kernel from 1.N on.
-	vmtest.Register("fails-from", func(g *vmtest.Guest, args ...string) {
-		image, _ := g.Payload()
-		var release, from int
-		at := bytes.Index(image, []byte(`"release": "1.`))
-		fmt.Sscanf(string(image[at+len(`"release": "1.`):]), "%d", &release)
-		fmt.Sscanf(args[0], "%d", &from)
-		play(g, release < from)
-	})
+	vmtest.Register("fails-from", func(g *vmtest.Guest, args ...string) { guests.FailFrom(g, args[0]) })
 	vmtest.Register("ours-break", func(g *vmtest.Guest, _ ...string) { play(g, !ours(g)) })
 }
 

@@ -8,13 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -120,23 +119,23 @@ func fakeBuild(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) 
 
 // Guests, for the script that a testscript keeps in the file guest.
 func registerGuests() {
-	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { play(g, frames("passed", "passed")) })
-	vmtest.Register("skip", func(g *vmtest.Guest, _ ...string) { play(g, frames("skipped", "")) })
+	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { guests.Play(g, frames("passed", "passed")) })
+	vmtest.Register("skip", func(g *vmtest.Guest, _ ...string) { guests.Play(g, frames("skipped", "")) })
 	vmtest.Register("refuse", func(g *vmtest.Guest, _ ...string) {
 		all := frames("", "")
 		all[4].Errno = int(syscall.EINVAL)
-		play(g, append(all[:5], all[len(all)-1]))
+		guests.Play(g, append(all[:5], all[len(all)-1]))
 	})
 	vmtest.Register("fail-first", func(g *vmtest.Guest, args ...string) {
 		all := frames("passed", "passed")
 		if os.Mkdir(args[0], 0o755) == nil {
-			play(g, all[:8])
+			guests.Play(g, all[:8])
 			g.End("guest-reset")
 		}
-		play(g, all)
+		guests.Play(g, all)
 	})
 	vmtest.Register("chatter", func(g *vmtest.Guest, _ ...string) { // until it is killed
-		w := play(g, frames("passed", "passed")[:9])
+		w := guests.Play(g, frames("passed", "passed")[:9])
 		for n := 0; ; n++ {
 			spec := wire.Spec{Name: fmt.Sprintf("spec %d", n)}
 			if w.Write(wire.Frame{Kind: wire.KindSpecStart, Spec: &spec}) != nil {
@@ -147,8 +146,8 @@ func registerGuests() {
 	})
 	vmtest.Register("shell", func(g *vmtest.Guest, _ ...string) {
 		all := frames("", "")
-		play(g, all[:6])
-		greet(g.Terminal, planned(g, "release"))
+		guests.Play(g, all[:6])
+		greet(g.Terminal, guests.Planned(g, "release"))
 	})
 }
 
@@ -172,60 +171,11 @@ func greet(term io.ReadWriter, release string) {
 
 // frames are what a guest reports of a module that loads, with two specs that end in these states; "" leaves one out.
 func frames(states ...string) []wire.Frame {
-	var plan []wire.Spec
-	var ran []wire.Frame
-	for i, state := range states {
-		if state == "" {
-			continue
-		}
-		spec := wire.Spec{Name: []string{"is loaded", "is \x1b[2J gone"}[i]}
-		ended := spec
-		ended.State = state
-		ran = append(ran, wire.Frame{Kind: wire.KindSpecStart, Spec: &spec}, wire.Frame{Kind: wire.KindSpecEnd, Spec: &ended})
-		plan = append(plan, spec)
-	}
-	return slices.Concat([]wire.Frame{
-		{Kind: wire.KindHello},
-		{Kind: wire.KindTaint, Stage: "boot"},
-		{Kind: wire.KindPlan, Specs: plan},
-		{Kind: wire.KindStage, Stage: "load"},
-		{Kind: wire.KindLoad, Module: "mydriver"},
-		{Kind: wire.KindStage, Stage: "load", Done: true},
-		{Kind: wire.KindStage, Stage: "test"},
-	}, ran, []wire.Frame{
-		{Kind: wire.KindSuiteEnd},
-		{Kind: wire.KindStage, Stage: "test", Done: true},
-		{Kind: wire.KindStage, Stage: "unload"},
-		{Kind: wire.KindUnload, Module: "mydriver"},
-		{Kind: wire.KindStage, Stage: "unload", Done: true},
-		{Kind: wire.KindEnd},
-	})
-}
-
-// play sends frames, with the markers that belong to them on the console.
-func play(g *vmtest.Guest, all []wire.Frame) *wire.Writer {
-	nonce := planned(g, "nonce")
-	w := wire.NewWriter(g.Report, nonce)
-	for _, f := range all {
-		if f.Kind == wire.KindHello {
-			f.Release = planned(g, "release")
-		}
-		if f.Kind == wire.KindStage {
-			fmt.Fprintf(g.Console, "[    1.000000] %s\n", wire.Marker(nonce, wire.Mark{Stage: f.Stage, Done: f.Done}))
-		}
-		if err := w.Write(f); err != nil {
-			panic(err)
+	var specs []wire.Spec
+	for i, name := range []string{"is loaded", "is \x1b[2J gone"} {
+		if states[i] != "" {
+			specs = append(specs, wire.Spec{Name: name, State: states[i]})
 		}
 	}
-	return w
-}
-
-// planned is a field of the plan in a guest's image.
-func planned(g *vmtest.Guest, field string) string {
-	image, err := g.Payload()
-	if err != nil {
-		panic(err)
-	}
-	m := regexp.MustCompile(`"` + field + `": "([^"]*)"`).FindSubmatch(image)
-	return string(m[1])
+	return guests.Frames("mydriver", specs...)
 }

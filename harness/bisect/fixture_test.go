@@ -6,83 +6,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
 func TestMain(m *testing.M) {
-	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { play(g, len(frames)) })
-	// A module that fails on every kernel from 1.N on.
-	vmtest.Register("fails-from", func(g *vmtest.Guest, args ...string) {
-		var minor, from int
-		fmt.Sscanf(planned(g, "release"), "1.%d", &minor)
-		fmt.Sscanf(args[0], "%d", &from)
-		if minor < from {
-			play(g, len(frames))
-			return
-		}
-		play(g, 8)
-		g.End("guest-reset")
-	})
+	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { guests.Pass(g) })
+	vmtest.Register("fails-from", func(g *vmtest.Guest, args ...string) { guests.FailFrom(g, args[0]) })
 	vmtest.Main(m)
-}
-
-// frames are what a guest reports in which everything passes.
-var frames = []wire.Frame{
-	{Kind: wire.KindHello},
-	{Kind: wire.KindTaint, Stage: "boot"},
-	{Kind: wire.KindPlan, Specs: []wire.Spec{{Name: "one"}}},
-	{Kind: wire.KindStage, Stage: "load"},
-	{Kind: wire.KindLoad, Module: "fifo"},
-	{Kind: wire.KindStage, Stage: "load", Done: true},
-	{Kind: wire.KindStage, Stage: "test"},
-	{Kind: wire.KindSpecStart, Spec: &wire.Spec{Name: "one"}},
-	{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: "one", State: "passed"}},
-	{Kind: wire.KindSuiteEnd},
-	{Kind: wire.KindStage, Stage: "test", Done: true},
-	{Kind: wire.KindStage, Stage: "unload"},
-	{Kind: wire.KindUnload, Module: "fifo"},
-	{Kind: wire.KindStage, Stage: "unload", Done: true},
-	{Kind: wire.KindEnd},
-}
-
-// play sends the first n frames, with the markers that belong to them on the console.
-func play(g *vmtest.Guest, n int) {
-	nonce := planned(g, "nonce")
-	w := wire.NewWriter(g.Report, nonce)
-	for _, f := range frames[:n] {
-		if f.Kind == wire.KindHello {
-			f.Release = planned(g, "release")
-		}
-		if f.Kind == wire.KindStage {
-			fmt.Fprintf(g.Console, "[    1.000000] %s\n", wire.Marker(nonce, wire.Mark{Stage: f.Stage, Done: f.Done}))
-		}
-		if err := w.Write(f); err != nil {
-			panic(err)
-		}
-	}
-}
-
-// planned is a field of the plan in a guest's image.
-func planned(g *vmtest.Guest, field string) string {
-	image, err := g.Payload()
-	if err != nil {
-		panic(err)
-	}
-	return string(regexp.MustCompile(`"` + field + `": "([^"]*)"`).FindSubmatch(image)[1])
 }
 
 // archive is a source of kernels 1.0 to 1.40, some of which it lacks.
