@@ -31,13 +31,15 @@ type Options struct {
 	CacheDir string              // of the store; empty: the user's cache folder
 	Events   func(results.Event) // called with everything that happens, never twice at once; nil: nobody listens
 	Tool     string              // name and version, for results.json
+	History  string              // folder of what earlier runs found; empty: nothing is known of them, and nothing is kept
 	Fakes    Fakes               // for tests
 }
 
 // Harness plans and runs. It may be used for several runs, one after the other.
 type Harness struct {
-	store *store.Store
-	tool  string
+	store   *store.Store
+	tool    string
+	history string // see Options
 
 	// What touches the world beyond QEMU, and the host's patience with a guest: fields, so that tests can put fakes in.
 	sources  func(Spec) map[string]Source
@@ -64,7 +66,7 @@ func New(opt Options) (*Harness, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Harness{store: st, tool: opt.Tool, notify: opt.Events,
+	h := &Harness{store: st, tool: opt.Tool, history: opt.History, notify: opt.Events,
 		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, now: time.Now, judge: judge.Judge, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}

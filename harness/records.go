@@ -38,6 +38,7 @@ type records struct {
 	earlier map[results.Cell]results.Record // all that are kept of an earlier run, until they were reported
 	others  []results.Cell                  // of these, the cells that the plan does not ask for
 	rests   []results.Fact                  // what the others rest on
+	since   *results.Results                // what the user wants them compared with; nil: nothing
 
 	expected map[results.Cell]time.Duration // by earlier runs
 	toGo     time.Duration                  // the sum of expected over the cells without a record
@@ -181,6 +182,12 @@ func (rs *records) finish(ctx context.Context) (*results.Results, error) {
 		rs.h.HoldClaims(rs.plan, res)
 	}
 	res.Finish()
+	if ctx.Err() == nil {
+		rs.remember(res)
+		if rs.since != nil {
+			res.Since = results.Compare(rs.since, res)
+		}
+	}
 	if err = rs.out.write(res, ctx.Err() == nil); err == nil {
 		rs.h.event(results.Event{Kind: results.EventFinished, Results: res})
 	}

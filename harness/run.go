@@ -87,6 +87,9 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 		}
 	}
 	r.records.suites = r.suites
+	if err := r.records.readSince(); err != nil {
+		return nil, err
+	}
 	if err := r.records.open(); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,15 @@ func Read(path string) (*Results, error) {
 	return r, nil
 }
 
+// ReadAt is Read, of a file or of the results in a folder, and says which folder artifacts lie in.
+func ReadAt(path string) (*Results, string, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, FileName)
+	}
+	r, err := Read(path)
+	return r, filepath.Dir(path), err
+}
+
 // Decode is Read, of what in holds.
 func Decode(in io.Reader) (*Results, error) {
 	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
@@ -114,6 +123,14 @@ func (rec Record) check() error {
 	if err := rec.InTreeRun.check(); err != nil { // before its files are listed: copies of copies have no end
 		return err
 	}
+	for _, o := range rec.Others {
+		if len(o.Others) > 0 || o.key() != rec.key() || o.Origin == nil {
+			return errors.New("a verdict below it is of another cell, or of no run")
+		}
+		if err := o.check(); err != nil {
+			return err
+		}
+	}
 	for _, path := range rec.Files() {
 		if !filepath.IsLocal(path) {
 			return fmt.Errorf("artifact %q lies outside of the folder", Plain(path))
@@ -176,6 +193,10 @@ func (rec Record) noNull() Record {
 		t := *rec.Taint
 		t.Delta = notNil(t.Delta)
 		rec.Taint = &t
+	}
+	rec.Others = slices.Clone(rec.Others)
+	for i, o := range rec.Others {
+		rec.Others[i] = o.noNull()
 	}
 	if rec.InTreeRun != nil {
 		rec.InTreeRun = &InTreeRun{notNil(rec.InTreeRun.Modules), rec.InTreeRun.Record.noNull()}

@@ -18,6 +18,7 @@ type Results struct {
 	Records []Record       `json:"records"`
 	Summary map[Status]int `json:"summary"`
 
+	Since    *Since `json:"since,omitempty"`    // what changed against an earlier run; nil: none is known
 	Untested string `json:"untested,omitempty"` // why nothing at all was tested, where every cell is SKIP; empty: something was
 }
 
@@ -28,7 +29,11 @@ type Run struct {
 	Tool       string    `json:"tool"`
 	PlanDigest string    `json:"plan_digest"`
 	Host       Host      `json:"host"`
-	Asked      Asked     `json:"asked,omitzero"`
+	Asked      Asked     `json:"asked,omitempty,omitzero"`
+
+	Shard   int      `json:"shard,omitempty"`   // which part of Planned this run did, from 1; zero: it was not divided
+	Planned *Planned `json:"planned,omitempty"` // nil where the run was not divided
+	Merged  []Origin `json:"merged,omitempty"`  // the runs that these results were merged from
 }
 
 // Host is the machine's part in the result: a pass under TCG is not a pass under KVM.
@@ -134,6 +139,10 @@ type Record struct {
 	InTreeRun *InTreeRun `json:"in_tree_run,omitempty"`
 	Notes     []string   `json:"notes,omitempty"` // what a reader should know and what decided nothing
 	Kept      *Kept      `json:"kept,omitempty"`  // the earlier run that it is of; nil where it is of this one
+
+	Past   []Status `json:"past,omitempty"`   // what it was in earlier runs, the oldest first
+	Origin *Origin  `json:"origin,omitempty"` // in merged results, the run that it comes from
+	Others []Record `json:"others,omitempty"` // in merged results, what other runs have of the same cell, none of them worse
 }
 
 // Absent is a module that refused to load for want of hardware.
@@ -251,6 +260,9 @@ func (rec Record) Files() []string {
 	}
 	if rec.InTreeRun != nil {
 		files = append(files, rec.InTreeRun.Record.Files()...)
+	}
+	for _, o := range rec.Others {
+		files = append(files, o.Files()...)
 	}
 	return files
 }

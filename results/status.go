@@ -86,6 +86,7 @@ const (
 	CodeConfigMissing    Code = "config-missing"    // the target's kernel lacks a required CONFIG symbol
 	CodeInTree           Code = "in-tree"           // the target already carries the module
 	CodeNoHardware       Code = "no-hardware"       // the module found none of its hardware in the guest
+	CodeMissing          Code = "missing"           // no part of a divided run has the cell
 )
 
 //go:embed codes.txt

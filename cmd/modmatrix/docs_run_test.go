@@ -149,7 +149,7 @@ func (c shown) run(t *testing.T, args []string) {
 	}
 	out, code := faked(t, dir, args)
 	want := 0
-	if args[0] == "report" {
+	if args[0] == "report" || args[0] == "merge" {
 		res, err := results.Read(filepath.Join(module, results.FileName))
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +192,7 @@ func faked(t *testing.T, dir string, args []string) (stdout string, code int) {
 	}
 	cmd := exec.CommandContext(ctx, "modmatrix-faked", args...)
 	cmd.Dir, cmd.Stdin = filepath.Join(dir, "mydriver"), strings.NewReader("exit\n")
-	cmd.Env = append(os.Environ(), "MODMATRIX_CACHE="+filepath.Join(dir, "cache"), "MODMATRIX_QEMU_USER=0", vmtest.ScriptEnv+"="+guest)
+	cmd.Env = append(os.Environ(), "MODMATRIX_CACHE="+filepath.Join(dir, "cache"), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "MODMATRIX_QEMU_USER=0", vmtest.ScriptEnv+"="+guest)
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		t.Logf("modmatrix %q: %s", args, exit.Stderr)

@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Setup: func(env *testscript.Env) error {
 		env.Setenv("MODMATRIX_CACHE", env.WorkDir+"/cache")
+		env.Setenv("XDG_STATE_HOME", env.WorkDir+"/state")
 		env.Setenv("GOFLAGS", "-mod=readonly")
 		env.Setenv(vmtest.ScriptEnv, env.WorkDir+"/guest")
 		env.Setenv("MODMATRIX_QEMU_USER", "0")

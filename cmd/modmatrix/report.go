@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -130,15 +129,12 @@ func (a *app) findResults(path string) (*results.Results, string, error) {
 		}
 		return res, "", nil
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, results.FileName)
-	}
-	res, err := results.Read(path)
+	res, dir, err := results.ReadAt(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", usage("no results at %s: start modmatrix run first, or name their folder with -o", path)
 	}
 	if err != nil {
 		return nil, "", &harness.UsageError{Err: err}
 	}
-	return res, filepath.Dir(path), nil
+	return res, dir, nil
 }

@@ -40,7 +40,7 @@ func rootCommand(env Env) *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	fitHelp(root, env.Stdout)
 	root.AddCommand(runCommand(a), planCommand(a), buildCommand(a), bisectCommand(a), kernelsCommand(a), cacheCommand(a), shellCommand(a),
-		explainCommand(a), reportCommand(a), doctorCommand(a), initCommand(a), versionCommand(a))
+		explainCommand(a), reportCommand(a), mergeCommand(a), diffCommand(a), historyCommand(a), doctorCommand(a), initCommand(a), versionCommand(a))
 	return root
 }
 

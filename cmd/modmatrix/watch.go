@@ -188,7 +188,7 @@ func (a *app) watchSteps() watcher {
 }
 
 func (a *app) harness(w watcher) (*harness.Harness, error) {
-	return harness.New(harness.Options{Events: w.event, Tool: toolName(), Fakes: a.fakes})
+	return harness.New(harness.Options{Events: w.event, Tool: toolName(), History: historyDir(), Fakes: a.fakes})
 }
 
 // watched opens the harness, and shows with w what do does with it.

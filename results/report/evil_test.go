@@ -34,6 +34,7 @@ func spoken(s string) *results.Results {
 	r := &results.Results{Run: results.Run{ID: s, Tool: s, PlanDigest: s, Host: results.Host{Arch: s, Accelerator: s, CPUModel: s, QEMU: s}, Asked: results.Asked{Words: []string{s, s}, Focus: s, Suites: map[string]string{s: s}}, Started: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)},
 		Module: results.Module{Name: s, Version: s, SourceDigest: s, Git: &results.Git{Commit: s}}, Records: []results.Record{rec, build, boot, skip, quiet}}
 	r.Finish()
+	r.Since = &results.Since{Run: s, Started: s, Changes: []results.SinceChange{{Kind: results.ChangeKind(s), Target: s, Suite: s, Was: results.Status(s), On: s}}}
 	return r
 }
 

@@ -30,6 +30,8 @@ type page struct {
 	Script                  template.JS
 	ScriptHash              string // the only script that a browser is to run
 	About                   []labelled
+	Since                   string // what changed since an earlier run; empty: not known
+	Changes                 []change
 	Statuses                []htmlStatus
 	Groups                  []htmlGroup
 	Findings                []htmlFinding
@@ -70,6 +72,9 @@ func HTML(w io.Writer, r *results.Results, files fs.FS) error {
 	}
 	if why := r.WhyUntested(); why != "" {
 		p.Untested = nothingTested + ": " + results.Plain(why)
+	}
+	if r.Since != nil {
+		p.Since, p.Changes = sinceLine(r.Since), changesOf(r.Since, r)
 	}
 	count := map[results.Status]int{}
 	for i, rec := range records {

@@ -76,7 +76,7 @@ func TestHTMLHasTheFaultOfTheConsole(t *testing.T) {
 
 // ownHTML are the elements and attributes of the page; a stranger's text adds none.
 var ownHTML = strings.Fields("html head meta title style body header h1 h2 h3 p strong dl div dt dd form label input fieldset legend small output main table caption thead tbody tr th td a ul li br code " +
-	"details summary b pre mark ol i script lang charset name content http-equiv class id hidden role type placeholder checked value tabindex aria-label scope colspan href")
+	"details summary b pre mark ol i script span title lang charset name content http-equiv class id hidden role type placeholder checked value tabindex aria-label scope colspan href")
 
 // foreignHTML lists what a page has that is not its own, as a parser of HTML sees it.
 func foreignHTML(text string) (found []string) {

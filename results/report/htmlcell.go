@@ -22,6 +22,7 @@ type htmlCell struct {
 	Splats          []htmlSplat
 	Specs           []htmlSpec // slowest first, but those that did not pass before them
 	Bar             []htmlTime
+	Past            []htmlStatus // of earlier runs, the oldest first
 	Console         []htmlLine
 	Details         []labelled
 }
@@ -45,6 +46,9 @@ type htmlLine struct {
 func htmlCellOf(rec results.Record, id string, asked results.Asked, files fs.FS) htmlCell {
 	c := htmlCell{ID: id, Class: string(rec.Status), Mark: marks[rec.Status], Status: rec.Status, Kernel: results.Plain(rec.Target.Label()), Suite: results.Plain(rec.Suite),
 		Specs: htmlSpecs(rec.Specs), Bar: htmlBar(rec.Timings)}
+	for _, s := range rec.Past {
+		c.Past = append(c.Past, htmlStatus{Status: s, Mark: marks[s]})
+	}
 	if rec.Status != results.Pass {
 		c.Reason = rec.Why()
 		if at := strings.Trim(string(rec.Stage)+", "+string(rec.Code), ", "); at != "" {

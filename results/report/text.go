@@ -34,6 +34,7 @@ func Text(w io.Writer, r *results.Results, opt Options) error {
 	for _, e := range entries(m, r.Run.Asked, opt.Dir) {
 		writeText(out, e, opt.Width)
 	}
+	writeSince(out, r)
 	return out.Flush()
 }
 
