@@ -27,7 +27,7 @@ import (
 //	call count FILE      note in FILE.guests that there was a guest
 //	call once FILE WHAT  in the first guest that comes here: die, or say that beta's round began, or play all of it
 //	call stays FILE      leave a file: the guest is as far as it goes
-//	call heartbeats      one every 50 ms from now on, whatever else there is
+//	call heartbeats      one every 50 ms from now on, whatever else there is; "call heartbeats still" says that something makes no progress
 //	call forge NONCE     the next frames come from another, who knows this nonce, or the true one ("itself");
 //	                     without one, they come from the guest again
 //	call flood KIND N    N frames of a kind
@@ -43,7 +43,7 @@ func init() {
 	vmtest.Register("stays", func(_ *vmtest.Guest, words ...string) { note(words[0]) })
 	vmtest.Register("frame", func(g *vmtest.Guest, words ...string) { listenTo(g).frame(strings.Join(words, " ")) })
 	vmtest.Register("spoil", func(g *vmtest.Guest, words ...string) { listenTo(g).line.how = words[0] })
-	vmtest.Register("heartbeats", func(g *vmtest.Guest, _ ...string) { go listenTo(g).beat() })
+	vmtest.Register("heartbeats", func(g *vmtest.Guest, words ...string) { go listenTo(g).beat(len(words) > 0) })
 	vmtest.Register("forge", func(g *vmtest.Guest, words ...string) { listenTo(g).forge(words...) })
 	vmtest.Register("flood", func(g *vmtest.Guest, words ...string) { listenTo(g).flood(words[0], number(words[1])) })
 }
@@ -258,9 +258,12 @@ func (t *teller) forge(nonce ...string) {
 	}
 }
 
-func (t *teller) beat() {
-	for {
-		must(t.own.Write(wire.Frame{Kind: wire.KindHeartbeat}))
+func (t *teller) beat(still bool) {
+	for f := (wire.Frame{Kind: wire.KindHeartbeat}); ; {
+		if still {
+			f.Still += 50
+		}
+		must(t.own.Write(f))
 		time.Sleep(50 * time.Millisecond)
 	}
 }

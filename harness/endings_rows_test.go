@@ -170,6 +170,9 @@ var silent = []ending{
 	{name: "hangs-between-specs", script: "call tell boot load begin:test pass:one", want: "FAIL@test hang", reason: "during test"},
 	{name: "hangs-in-unload", script: "call tell boot load test begin:unload", want: "FAIL@unload hang", reason: "no answer"},
 	{name: "unload-never-ends", script: "call tell boot load test begin:unload\ncall heartbeats", want: "FAIL@unload hang"},
+	{name: "a-spec-stands-still", script: "call tell boot load begin:test start:one\ncall frame {\"kind\":\"stuck\",\"stage\":\"test\",\"text\":\"a (9): fifo_ioctl [fifo]\",\"stack\":\"[<0>] fifo_ioctl+0x1/0x2 [fifo]\"}\n" +
+		"call heartbeats still", want: "FAIL@test hang", reason: `"one" does not end: no progress for 0 s, in fifo_ioctl [fifo]; 1 spec never ran`},
+	{name: "unload-stands-still", script: "call tell boot load test begin:unload\ncall heartbeats still", want: "FAIL@unload hang", reason: "unload does not end: no progress"},
 	{name: "never-powers-off", script: ended(""), want: "ERROR@shutdown timeout", reason: "no end"},
 	{name: "qemu-stands-still", script: "call tell boot load begin:test start:one\nfreeze", want: "FAIL@test hang", reason: `in "one"`},
 	{name: "hangs-after-a-splat", script: "call tell boot load begin:test start:one\nconsole [    2.0] WARNING: CPU: 0 PID: 1 at fifo.c:7 fifo_read+0x1/0x2 [fifo]", want: "FAIL@test warn", reason: "fifo_read"},

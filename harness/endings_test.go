@@ -63,9 +63,9 @@ func TestEndings(t *testing.T) {
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			played++
-			limits := deadlines{boot: 2 * time.Minute, silent: 2 * time.Minute, call: 2 * time.Minute, whole: 4 * time.Minute, ask: grace}
+			limits := deadlines{boot: 2 * time.Minute, silent: 2 * time.Minute, still: 2 * time.Minute, call: 2 * time.Minute, whole: 4 * time.Minute, ask: grace}
 			if group.stays {
-				limits.silent, limits.call = grace/10, grace/10 // of a clock that stands still: how often it is looked at
+				limits.silent, limits.still, limits.call = grace/10, grace/10, grace/10 // of a clock that stands still: how often it is looked at
 			}
 			if group.limit != nil {
 				group.limit(&limits)

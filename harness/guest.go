@@ -48,7 +48,8 @@ func (s *session) run(ctx context.Context, t *template, term io.ReadWriter) (out
 	boot := s.progress(results.StageBoot)
 	s.stage(boot, results.StateStart, "", 0)
 	began := time.Now()
-	limits := s.cell.limits()
+	limits := s.cell.limits().under(t.machine.Accel)
+	payload.Plan.PatienceMS = (limits.still / 2).Milliseconds()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	up := time.AfterFunc(limits.whole, func() { cancel(fmt.Errorf("QEMU did not come up in %v", limits.whole)) })
@@ -63,13 +64,13 @@ func (s *session) run(ctx context.Context, t *template, term io.ReadWriter) (out
 	if m.clone {
 		out.before = len(t.console)
 	}
-	dog := newWatchdog(limits, s.cell.run.h.now, giveUp(m.Process, m.log, nonce, limits.ask))
+	dog := newWatchdog(limits, s.cell.run.h.now, m.Starved, giveUp(m.Process, m.log, nonce, limits.ask))
 	plugs := newPlugServer(ctx, m.Process, nonce)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		hello := s.listen(wire.NewReader(m.frames), out.rounds, began, func(f wire.Frame, g *judge.Guest) {
-			dog.heard(judge.StageOf(g), s.callsLeft(g))
+			dog.heard(f, judge.StageOf(g), s.callsLeft(g), s.cell.dozes)
 			plugs.ask(f)
 		})
 		if m.clone {

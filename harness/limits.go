@@ -9,6 +9,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/vm"
 )
 
 // guestMiB is the memory of t's guests. What a sanitizer needs, in memory and time, comes on top of what was asked for.
@@ -24,27 +25,28 @@ func kernelArgs(tree *kernels.Tree) []string {
 	return nil
 }
 
-// deadlines are how long a guest may take. They are generous: a hang is cheap to wait for, a slow machine taken for
-// a hang is a lie. The guest's init sends a heartbeat every second, so silence is distinguished from slowness.
+// deadlines are how long a guest may take. A slow machine taken for a hang is a lie: the guest's init sends a heartbeat every
+// second, which says whether everything makes progress, and the watchdog does not count the time in which the guest could not run.
 type deadlines struct {
 	boot   time.Duration // from power-on to the guest's hello
 	silent time.Duration // without any frame
-	call   time.Duration // for one finit_module or delete_module, while init itself still answers
+	still  time.Duration // in which a thread makes no progress
+	call   time.Duration // for one finit_module or delete_module, while it makes progress or sleeps for a set time
 	whole  time.Duration // from power-on to power-off
 	build  time.Duration // of the module, with what it depends on; zero: for ever
 	ask    time.Duration // what a guest that is past a deadline may still cost, to be asked where it is
 }
 
 const (
-	bootLimit   = 120 * time.Second // a stock kernel under emulation on a busy machine needs 4 to 15 s
-	silentLimit = 60 * time.Second
-	callLimit   = 90 * time.Second
-	buildLimit  = time.Hour // the largest modules there are take minutes
-	askLimit    = 30 * time.Second
+	bootLimit  = 120 * time.Second // a stock kernel under emulation on a busy machine needs 4 to 15 s
+	hangLimit  = 30 * time.Second  // without a frame, or without progress, where the processor is emulated
+	callLimit  = 90 * time.Second
+	buildLimit = time.Hour // the largest modules there are take minutes
+	askLimit   = 30 * time.Second
 )
 
 func limits(s Spec) deadlines {
-	return deadlines{bootLimit, silentLimit, callLimit, s.Timeout, buildLimit, askLimit}
+	return deadlines{boot: bootLimit, silent: hangLimit, still: hangLimit, call: callLimit, whole: s.Timeout, build: buildLimit, ask: askLimit}
 }
 
 func (h *Harness) deadlines(s Spec, t kernels.Target) deadlines {
@@ -53,8 +55,16 @@ func (h *Harness) deadlines(s Spec, t kernels.Target) deadlines {
 
 // times makes the deadlines of a guest n times longer, for n from two. A build runs on the host and is as long as ever.
 func (d deadlines) times(n int) deadlines {
-	for _, limit := range []*time.Duration{&d.boot, &d.silent, &d.call, &d.whole} {
+	for _, limit := range []*time.Duration{&d.boot, &d.silent, &d.still, &d.call, &d.whole} {
 		*limit *= time.Duration(max(n, 1))
+	}
+	return d
+}
+
+// under makes those for hangs shorter where the processor is not emulated.
+func (d deadlines) under(a vm.Accel) deadlines {
+	if a.Name == "kvm" {
+		d.silent, d.still = d.silent*13/30, d.still*13/30
 	}
 	return d
 }

@@ -20,7 +20,7 @@ func (s *session) payload() (initramfs.Payload, error) {
 	t := s.cell.tree.Target
 	plan := wire.Plan{Nonce: rand.Text(), Time: time.Now().UnixNano(), Interactive: s.task.shell, List: s.task.list,
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: make([]byte, wire.SeedSize),
-		Plugs: listOf(plugsOf(s.cell.spec().Plugs), func(p vm.Plug) string { return p.Name }), PatienceMS: (s.cell.limits().call / 3).Milliseconds(), SettleMS: s.task.settle.Milliseconds()}
+		Plugs: listOf(plugsOf(s.cell.spec().Plugs), func(p vm.Plug) string { return p.Name }), SettleMS: s.task.settle.Milliseconds()}
 	rand.Read(plan.Seed) // never fails
 	files, err := s.addKernelModules(&plan)
 	if err != nil {

@@ -3,10 +3,12 @@ package harness
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm/console"
 )
 
@@ -22,6 +24,27 @@ func (c *cell) addPlaces(e *judge.Evidence) {
 		}
 	}
 	e.Place = c.placeOf(e.Hung)
+}
+
+// dozing are words in the names of functions that sleep for a set time: msleep, schedule_timeout and their kin, and the search for a
+// firmware, which is given a minute (Linux drivers/base/firmware_loader/fallback.c).
+var dozing = regexp.MustCompile(`sleep|timeout|firmware`)
+
+// dozes reports whether a thread with this stack sleeps for a set time. A stack does not show the scheduler's own functions: which
+// of them was called, the module's file knows.
+func (c *cell) dozes(stack string) bool {
+	for i, f := range console.Stack(stack) {
+		if f.Module == "" && dozing.MatchString(f.Function) {
+			return true
+		}
+		if f.Module == "" {
+			continue
+		}
+		return i == 0 && slices.ContainsFunc(c.built.Modules, func(m kbuild.Module) bool {
+			return wire.ModuleName(f.Module) == m.Name && dozing.MatchString(kbuild.Callee(m.Path, f.Symbol, f.Offset))
+		})
+	}
+	return false
 }
 
 // placeOf names the first of frames in a module under test, with its source line where that is known; empty: none is.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -24,31 +25,48 @@ func giveUp(p *vm.Process, log io.Writer, nonce string, limit time.Duration) fun
 	}
 }
 
-// watchdog ends a guest that is past a deadline.
+// watchdog ends a guest that is past a deadline. But for those of the boot and of the whole, they count the time in which the guest
+// could have run: how long a busy host kept it waiting for a processor does not count.
 type watchdog struct {
-	limits deadlines
-	now    func() time.Time
-	kill   func()
-	done   chan struct{}
+	limits  deadlines
+	now     func() time.Time
+	began   time.Time
+	starved func() time.Duration // for how long the guest was kept waiting so far
+	kill    func()
+	done    chan struct{}
 
 	mu      sync.Mutex
-	began   time.Time
-	last    time.Time // of the last frame; zero before the first
+	waited  time.Duration // what starved said
+	asked   time.Time     // when
+	spoke   bool
+	last    time.Duration // of the last frame
 	stage   results.Stage
-	calls   int       // of this stage that are still to return, the one under way included
-	entered time.Time // when stage began, or its last call returned
+	calls   int           // of this stage that are still to return, the one under way included
+	entered time.Duration // when stage began, or its last call returned
+	still   time.Duration // for how long the guest says that something in it makes no progress; zero: nothing
+	stopped time.Duration // when it said so first
+	dozes   bool          // it sleeps for a set time, which will end
 	end     judge.Ending
 }
 
-func newWatchdog(d deadlines, now func() time.Time, kill func()) *watchdog {
-	w := &watchdog{limits: d, now: now, kill: kill, done: make(chan struct{}), began: now(), stage: results.StageBoot}
+func newWatchdog(d deadlines, now func() time.Time, starved func() time.Duration, kill func()) *watchdog {
+	w := &watchdog{limits: d, now: now, began: now(), starved: starved, kill: kill, done: make(chan struct{}), stage: results.StageBoot}
 	go w.loop()
 	return w
 }
 
+// ran is for how long the guest could have run. Frames may come by thousands, so the host is not asked for each.
+func (w *watchdog) ran() time.Duration {
+	now := w.now()
+	if now.Sub(w.asked) >= time.Second/4 {
+		w.waited, w.asked = w.starved(), now
+	}
+	return now.Sub(w.began) - w.waited
+}
+
 func (w *watchdog) loop() {
 	for {
-		again, late := w.late(w.now())
+		again, late := w.late()
 		if late {
 			w.kill()
 			return
@@ -61,46 +79,61 @@ func (w *watchdog) loop() {
 	}
 }
 
-// heard notes a frame that came while the guest was in stage, with so many calls before it.
-func (w *watchdog) heard(stage results.Stage, calls int) {
+// heard notes the frame f, which came while the guest was in stage, with so many calls before it. dozes reports whether a stack
+// is one of a thread that sleeps for a set time.
+func (w *watchdog) heard(f wire.Frame, stage results.Stage, calls int, dozes func(stack string) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.last = w.now()
+	w.spoke, w.last = true, w.ran()
 	if stage != w.stage || calls != w.calls {
 		w.stage, w.calls, w.entered = stage, calls, w.last
+	}
+	switch f.Kind {
+	case wire.KindHeartbeat:
+		still := time.Duration(f.Still) * time.Millisecond
+		if still < w.still || w.still == 0 {
+			w.stopped, w.dozes = w.last, false
+		}
+		w.still = still
+	case wire.KindStuck:
+		w.dozes = f.Stack != "" && f.Count == 0 && dozes(f.Stack)
 	}
 }
 
 // late reports whether a deadline has passed, and notes which; if not, when to look again.
-func (w *watchdog) late(now time.Time) (again time.Duration, late bool) {
+func (w *watchdog) late() (again time.Duration, late bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	again = min(w.limits.silent, w.limits.call) // none that begins later passes before
+	again = min(w.limits.silent, w.limits.call, w.limits.still) // none that begins later passes before
 	for _, d := range w.deadlines() {
-		left := d.limit - now.Sub(d.since)
-		if left <= 0 {
-			w.end.Late, w.end.Silent, w.end.Seconds = w.stage, d.silent, int(d.limit.Seconds())
+		if d.left <= 0 {
+			w.end.Late, w.end.Silent, w.end.Still, w.end.Seconds = w.stage, d.silent, d.still, int(d.limit.Seconds())
 			return 0, true
 		}
-		again = min(again, left)
+		again = min(again, d.left)
 	}
 	return again, false
 }
 
 type deadline struct {
-	since  time.Time
-	limit  time.Duration
-	silent bool // it passes because the guest says nothing
+	left, limit   time.Duration
+	silent, still bool // it passes because the guest says nothing, or that something makes no progress
 }
 
-func (w *watchdog) deadlines() []deadline {
-	all := []deadline{{w.began, w.limits.whole, false}}
-	if w.last.IsZero() {
-		return append(all, deadline{w.began, w.limits.boot, true})
+// deadlines are those that may pass in the state that the guest is in; of several that have, the first says the most.
+func (w *watchdog) deadlines() (all []deadline) {
+	l, ran, real := w.limits, w.ran(), w.now().Sub(w.began)
+	if w.still > 0 && !w.dozes {
+		all = append(all, deadline{left: w.stopped + l.still - ran, limit: l.still, still: true})
 	}
-	all = append(all, deadline{w.last, w.limits.silent, true})
+	all = append(all, deadline{left: l.whole - real, limit: l.whole})
+	if w.spoke {
+		all = append(all, deadline{left: w.last + l.silent - ran, limit: l.silent, silent: true})
+	} else {
+		all = append(all, deadline{left: l.boot - real, limit: l.boot, silent: true})
+	}
 	if w.calls > 0 {
-		all = append(all, deadline{w.entered, w.limits.call, false})
+		all = append(all, deadline{left: w.entered + l.call - ran, limit: l.call})
 	}
 	return all
 }

@@ -29,16 +29,6 @@ type zooRun struct {
 // zooSlack is how much later than its deadline a guest may be killed on a busy machine.
 const zooSlack = 90 * time.Second
 
-// patience is how long a guest of the module may take.
-func (a *zooModule) patience() deadlines {
-	d := limits(Spec{}.WithDefaults())
-	if a.Timeout > 0 {
-		d.silent = time.Duration(a.Timeout) * time.Second
-		d.call = d.silent + 10*time.Second // a silent guest, not a call that does not return
-	}
-	return d
-}
-
 // newZooRun obtains the kernels that the selectors name.
 func newZooRun(t *testing.T, texts []string) *zooRun {
 	t.Helper()
@@ -83,7 +73,7 @@ func (k *zooRun) show(t *testing.T, name string, a *zooModule) {
 			row[i] += " (" + wrong + ")"
 			t.Errorf("%s: %s: %s: %s", Label(tree.Target), verdictText(rec.Status, rec.Stage, rec.Code), rec.Reason, wrong)
 		}
-		k.checkTime(t, rec, a)
+		k.checkTime(t, rec)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -121,11 +111,11 @@ func zooOut(t *testing.T, selector string) string {
 }
 
 // checkTime requires that no guest outlives its deadline.
-func (k *zooRun) checkTime(t *testing.T, rec results.Record, a *zooModule) {
-	d := a.patience()
+func (k *zooRun) checkTime(t *testing.T, rec results.Record) {
+	d := limits(Spec{}.WithDefaults())
 	most := d.whole
 	if rec.Code == results.CodeHang {
-		most = d.boot + max(d.silent, d.call)
+		most = d.boot + d.call
 	}
 	took := time.Duration(rec.Timings.Total-rec.Timings.Build-rec.Timings.Fetch) * time.Millisecond
 	if took > most+zooSlack {

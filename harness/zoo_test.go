@@ -40,11 +40,10 @@ type zooModule struct {
 		Needs  []string `json:"needs"`
 		zooWant
 	} `json:"versions"`
-	Suite   string   `json:"suite"`
-	Params  []string `json:"params"`
-	Make    []string `json:"make"`
-	CPUs    int      `json:"cpus"`
-	Timeout int      `json:"timeout"` // seconds
+	Suite  string   `json:"suite"`
+	Params []string `json:"params"`
+	Make   []string `json:"make"`
+	CPUs   int      `json:"cpus"`
 }
 
 // wants returns all expectations of the module.
@@ -195,7 +194,6 @@ func runZoo(t *testing.T, only string, selectors ...string) {
 	}
 	modules := zoo(t)
 	k := newZooRun(t, selectors)
-	k.h.limits = func(s Spec) deadlines { return modules[filepath.Base(s.Module)].patience() }
 	for name, a := range modules {
 		if chosen.MatchString(name) {
 			t.Run(name, func(t *testing.T) {

@@ -42,7 +42,7 @@ type Guest struct {
 	Exit     *SuiteExit    // nil: the suite process did not end, or there was none
 	Residue  []string
 	Wanted   []string      // what the kernel asked modprobe for and does not have, each once
-	Stuck    []Stuck       // what PID 1 waited for longer than its patience
+	Stuck    []Stuck       // what made no progress for PID 1's patience, or exceeded its time
 	Trouble  []string      // what PID 1 could not do
 	Troubled results.Stage // when the first of Trouble was reported
 	Output   string        // of the suite process, as far as it was kept
@@ -69,10 +69,11 @@ func (s Syscall) Error() string {
 	return fmt.Sprintf("%s (%s)", cmp.Or(unix.ErrnoName(errno), "errno"), errno)
 }
 
-// Stuck is a task that PID 1 waited for.
+// Stuck is a thread that made no progress, or exceeded its time.
 type Stuck struct {
 	Stage results.Stage
-	Text  string // the task and its stack, in one line
+	Text  string // the thread and its stack, in one line
+	Stack string // as the kernel shows it; empty where it exceeded its time
 }
 
 // SuiteExit is how the suite process ended.
@@ -136,7 +137,7 @@ func (g *Guest) Add(f wire.Frame) bool {
 			g.Wanted = append(g.Wanted, f.Text)
 		}
 	case wire.KindStuck:
-		g.Stuck = keep(g.Stuck, Stuck{results.Stage(f.Stage), f.Text})
+		g.Stuck = keep(g.Stuck, Stuck{results.Stage(f.Stage), f.Text, f.Stack})
 	case wire.KindTrouble:
 		if len(g.Trouble) == 0 {
 			g.Troubled = StageOf(g)
@@ -159,7 +160,7 @@ func length(f wire.Frame) int {
 	if f.Kind == wire.KindOutput {
 		return 0
 	}
-	n := len(f.Module) + len(f.Text) + len(f.Release) + len(f.Signal)
+	n := len(f.Module) + len(f.Text) + len(f.Stack) + len(f.Release) + len(f.Signal)
 	specs := f.Specs
 	if f.Spec != nil {
 		specs = append(slices.Clip(specs), *f.Spec)

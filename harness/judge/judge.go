@@ -54,6 +54,7 @@ type Ending struct {
 	Reason  string        // QMP's SHUTDOWN reason, or the machine's word for an end without one
 	Late    results.Stage // the stage whose deadline passed; empty: none did
 	Silent  bool          // the guest had stopped answering altogether when the deadline passed
+	Still   bool          // a thread in it had made no progress for so long
 	Seconds int           // of the deadline that passed
 	Stderr  string        // the last line that QEMU complained with; usually empty
 }

@@ -107,14 +107,27 @@ var judgements = []struct {
 	}, "FAIL@load hang", "60 s"},
 	{"init waits for ever, and the kernel says where", func(e *Evidence) {
 		e.Guest, e.End = stopped(results.StageLoad, ""), Ending{Late: results.StageLoad, Seconds: 90, Reason: "guest-reset"}
-		e.Guest.Stuck = []Stuck{{results.StageLoad, "init (pid 99): msleep <- fifo_init"}}
+		e.Guest.Stuck = []Stuck{{Stage: results.StageLoad, Text: "init (pid 99): msleep <- fifo_init"}}
 		e.Place = "fifo_init [fifo] (fifo.c:12)"
 	}, "FAIL@load hang", "load does not end: not back after 90 s, in fifo_init [fifo] (fifo.c:12)"},
 	{"exit waits for ever, and only PID 1 saw where", func(e *Evidence) {
 		e.Guest, e.End = stopped(results.StageUnload, ""), Ending{Late: results.StageUnload, Seconds: 90}
 		e.Guest.Exit = &SuiteExit{}
-		e.Guest.Stuck = []Stuck{{results.StageTest, "another"}, {results.StageUnload, "init (pid 99): wait_for_completion <- fifo_exit"}}
+		e.Guest.Stuck = []Stuck{{Stage: results.StageTest, Text: "another"}, {Stage: results.StageUnload, Text: "init (pid 99): wait_for_completion <- fifo_exit"}}
 	}, "FAIL@unload hang", "not back after 90 s; init (pid 99): wait_for_completion <- fifo_exit"},
+	{"a spec makes no progress, and its stack is known", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Late: results.StageTest, Still: true, Seconds: 30}
+		e.Guest.Planned = append(e.Guest.Planned, wire.Spec{Name: "four"})
+		e.Place = "fifo_ioctl [fifo] (fifo.c:12)"
+	}, "FAIL@test hang", `"two" does not end: no progress for 30 s, in fifo_ioctl [fifo] (fifo.c:12); 2 specs never ran`},
+	{"unload makes no progress", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageUnload, ""), Ending{Late: results.StageUnload, Still: true, Seconds: 30}
+		e.Guest.Exit = &SuiteExit{}
+		e.Guest.Stuck = []Stuck{{Stage: results.StageUnload, Text: "init (99): synchronize_rcu"}}
+	}, "FAIL@unload hang", "unload does not end: no progress for 30 s; init (99): synchronize_rcu"},
+	{"the kernel's own modules make no progress", func(e *Evidence) {
+		e.Guest, e.End = stopped(results.StageBoot, ""), Ending{Late: results.StageBoot, Still: true, Seconds: 30}
+	}, "ERROR@boot timeout", "30 s"},
 	{"the guest froze in a spec", func(e *Evidence) {
 		e.Guest, e.End = stopped(results.StageTest, "two"), Ending{Late: results.StageTest, Silent: true, Seconds: 30}
 	}, "FAIL@test hang", `in "two"`},

@@ -30,7 +30,7 @@ func (e *Evidence) Observe(o Observation) {
 	log := o.Log
 	if o.End.Late != "" {
 		log = beforeAsked(o.Log, e.Guest.Nonce)
-		e.Hung = console.Places(o.Log[len(log):])
+		e.Hung = append(e.Guest.stood(), console.Places(o.Log[len(log):])...)
 	}
 	for _, s := range console.Scan(log) {
 		if at := line.at(s.Start); at.ours && !askedByInit(s, e.Guest, at.stage) {
@@ -47,6 +47,18 @@ func (e *Evidence) Observe(o Observation) {
 	}
 	e.Tail = Tail(log)
 	e.Incomplete = o.Cut || !console.Lost(o.Log).Complete()
+}
+
+// stood returns where in modules the threads were that stood still in the stage that the guest is in, the last one first.
+func (g *Guest) stood() (frames []console.Frame) {
+	for _, s := range slices.Backward(g.Stuck) {
+		inModule := func(f console.Frame) bool { return f.Module != "" }
+		stack := console.Stack(s.Stack)
+		if i := slices.IndexFunc(stack, inModule); i >= 0 && s.Stage == StageOf(g) {
+			frames = append(frames, stack[i])
+		}
+	}
+	return frames
 }
 
 // askedByInit reports whether s is one of the stacks that PID 1 had its kernel show when it had waited too long. Each says

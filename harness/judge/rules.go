@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -172,9 +173,12 @@ func hang(e Evidence) (verdict, bool) {
 		case stage == results.StageBoot || stage == results.StageShutdown:
 			return verdict{results.Error, stage, results.CodeTimeout, fmt.Sprintf("no end after %d s %s", e.End.Seconds, where)}, true
 		case e.End.Silent:
-			return verdict{results.Fail, stage, results.CodeHang, fmt.Sprintf("the guest hangs %s: no answer for %d s%s", where, e.End.Seconds, stuckIn(e))}, true
+			return verdict{results.Fail, stage, results.CodeHang, fmt.Sprintf("the guest hangs %s: no answer for %d s%s", where, e.End.Seconds, stuckIn(e)) + neverRan(e)}, true
+		case e.End.Still:
+			what := cmp.Or(quoted(g.Running), string(stage))
+			return verdict{results.Fail, stage, results.CodeHang, fmt.Sprintf("%s does not end: no progress for %d s%s", what, e.End.Seconds, stuckIn(e)) + neverRan(e)}, true
 		case stage == results.StageLoad || stage == results.StageUnload:
-			return verdict{results.Fail, stage, results.CodeHang, fmt.Sprintf("%s does not end: not back after %d s%s", stage, e.End.Seconds, stuckIn(e))}, true
+			return verdict{results.Fail, stage, results.CodeHang, fmt.Sprintf("%s does not end: not back after %d s%s", stage, e.End.Seconds, stuckIn(e)) + neverRan(e)}, true
 		}
 		return verdict{results.Error, stage, results.CodeTimeout, fmt.Sprintf("not through after %d s, %s%s", e.End.Seconds, where, stuckIn(e))}, true
 	}
@@ -190,11 +194,24 @@ func stuckIn(e Evidence) string {
 	if e.Place != "" {
 		return ", in " + e.Place
 	}
-	i := slices.IndexFunc(e.Guest.Stuck, func(s Stuck) bool { return s.Stage == StageOf(e.Guest) })
-	if i < 0 {
-		return ""
+	for _, s := range slices.Backward(e.Guest.Stuck) {
+		if s.Stage == StageOf(e.Guest) {
+			return "; " + FirstLine(s.Text)
+		}
 	}
-	return "; " + FirstLine(e.Guest.Stuck[i].Text)
+	return ""
+}
+
+// neverRan counts the specs that the end of the guest has prevented.
+func neverRan(e Evidence) string {
+	switch n := count(e.specs)[results.Miss]; n {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 spec never ran"
+	default:
+		return fmt.Sprintf("; %d specs never ran", n)
+	}
 }
 
 func unloadRefused(e Evidence) (verdict, bool) {
@@ -256,7 +273,15 @@ func inSpec(g *Guest) string {
 	if g.Running == "" {
 		return ""
 	}
-	return fmt.Sprintf(", in %q", g.Running)
+	return ", in " + quoted(g.Running)
+}
+
+// quoted is a name in quotes, empty where it is.
+func quoted(name string) string {
+	if name == "" {
+		return ""
+	}
+	return strconv.Quote(name)
 }
 
 // FirstLine returns the first line of s that is not blank.

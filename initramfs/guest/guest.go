@@ -49,12 +49,12 @@ type guest struct {
 	hotplug  hotplug
 	requests *requests // of the kernel for modules; nil where they cannot be served
 
-	suite         atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
-	stageName     string                 // the stage that began last
-	under         loading                // the modules under test
-	shown         []string               // of these, what the plan lists that suites read
-	reportedStuck bool                   // in this stage
-	trouble       []string               // to report after the hello
+	suite     atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
+	stageName atomic.Pointer[string] // the stage that began last
+	under     loading                // the modules under test
+	shown     []string               // of these, what the plan lists that suites read
+	watch     watch
+	trouble   []string // to report after the hello
 
 	epoch      int64 // milliseconds from boot to the payload; zero where it was in the initramfs
 	payloadErr error // why the payload did not arrive whole
@@ -63,6 +63,8 @@ type guest struct {
 // setUp does everything that does not depend on the plan. A guest can be frozen behind it.
 func setUp() *guest {
 	g := &guest{kmsg: -1, reaper: newReaper(), events: openUevents(), trouble: mountAll()}
+	g.stageName.Store(new(string))
+	g.watch.proc, g.watch.returns.dir, g.watch.report = "/proc", "/sys/kernel/tracing/instances/modmatrix", g.stuckAt
 	calm.Down("/proc")
 	var err error
 	g.kmsg, err = openKmsg()
@@ -86,6 +88,7 @@ func (g *guest) note(err error) {
 func (g *guest) run() {
 	g.hello()
 	go g.guard(g.beat)
+	go g.guard(g.look)
 	g.serveRequests()
 	g.rounds()
 	g.stage(wire.StageShutdown, func() {
@@ -128,6 +131,7 @@ func (g *guest) hello() {
 	for _, m := range plan.Modules {
 		g.shown = append(g.shown, m.Name)
 	}
+	g.watch.patience = time.Duration(plan.PatienceMS) * time.Millisecond
 	g.frames = wire.NewWriter(g.port, plan.Nonce)
 	g.frames.Clock = g.clock
 	g.output = &output{send: func(text string) { g.send(wire.Frame{Kind: wire.KindOutput, Text: text}) }}
@@ -154,7 +158,7 @@ func (g *guest) release() string {
 
 // stage runs f between the frames and markers of a stage.
 func (g *guest) stage(name string, f func()) {
-	g.stageName, g.reportedStuck = name, false
+	g.stageName.Store(&name)
 	g.mark(wire.Mark{Stage: name})
 	g.send(wire.Frame{Kind: wire.KindStage, Stage: name})
 	f()
@@ -167,7 +171,18 @@ func (g *guest) beat() {
 	for range time.Tick(pulse) {
 		g.output.flush()
 		g.events.drain()
-		g.send(wire.Frame{Kind: wire.KindHeartbeat})
+		g.send(wire.Frame{Kind: wire.KindHeartbeat, Still: g.watch.still.Load()})
+	}
+}
+
+// look watches for threads that stand still, beside the heartbeat: looking may wait for one of them. A person at a shell may
+// let anything wait.
+func (g *guest) look() {
+	if g.plan.Interactive {
+		return
+	}
+	for range time.Tick(pulse) {
+		g.watch.beat(time.Duration(sinceBoot()) * time.Millisecond)
 	}
 }
 

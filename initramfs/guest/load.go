@@ -94,7 +94,7 @@ func (g *guest) load() bool {
 	g.under.setOpen(true)
 	refused := map[string]refusal{}
 	for _, m := range g.plan.Modules {
-		err := g.insert(m, refused, g.patience())
+		err := g.insert(m, refused)
 		var r refusal
 		switch {
 		case err == nil:
@@ -115,10 +115,10 @@ func (g *guest) load() bool {
 }
 
 // insert loads m with what it needs, unless it is loaded, and reports it. The error is a refusal, or trouble.
-func (g *guest) insert(m wire.Module, refused map[string]refusal, p patience) error {
+func (g *guest) insert(m wire.Module, refused map[string]refusal) error {
 	for _, need := range m.Needs {
 		r, known := refused[need]
-		if known || errors.As(g.insertNamed(need, refused, p), &r) {
+		if known || errors.As(g.insertNamed(need, refused), &r) {
 			return refusal{r.errno, need}
 		}
 	}
@@ -127,7 +127,7 @@ func (g *guest) insert(m wire.Module, refused map[string]refusal, p patience) er
 		return err
 	}
 	g.log(wire.LoadMarker(g.plan.Nonce, m.Name, false))
-	err = finit(m.Path, args, p)
+	err = finit(m.Path, args)
 	g.log(wire.LoadMarker(g.plan.Nonce, m.Name, true))
 	g.under.end(m.Name, err == nil)
 	var errno unix.Errno
@@ -140,10 +140,10 @@ func (g *guest) insert(m wire.Module, refused map[string]refusal, p patience) er
 	return err
 }
 
-func (g *guest) insertNamed(name string, refused map[string]refusal, p patience) error {
+func (g *guest) insertNamed(name string, refused map[string]refusal) error {
 	for _, m := range g.everyModule() {
 		if m.Name == name {
-			return g.insert(m, refused, p)
+			return g.insert(m, refused)
 		}
 	}
 	return nil // the kernel will say what is missing
@@ -162,8 +162,8 @@ func (g *guest) modprobe(name string) (own, loaded bool) {
 			continue
 		}
 		own = true
-		// Whoever asked is waited for, with patience. A refusal is that of the one who asks: the module has its turn, or is not asked for.
-		loaded = open && g.insert(m, nil, patience{}) == nil || loaded
+		// A refusal is that of the one who asks: the module has its turn, or is not asked for.
+		loaded = open && g.insert(m, nil) == nil || loaded
 	}
 	return own, loaded
 }
@@ -176,12 +176,12 @@ func (g *guest) tryAlone(m wire.Module, errno unix.Errno) {
 	}
 	g.under.reset()
 	for _, need := range m.Needs {
-		_ = g.insertNamed(need, nil, g.patience())
+		_ = g.insertNamed(need, nil)
 	}
 	args, _ := wire.JoinParams(m.Params) // it was good before
-	if finit(m.Path, args, g.patience()) == nil {
+	if finit(m.Path, args) == nil {
 		g.send(wire.Frame{Kind: wire.KindAlone, Module: m.Name})
-		_ = remove(m.Name, g.patience())
+		_ = remove(m.Name)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,7 @@ func loadBase(dir string) (trouble []string) {
 
 // loadDependency loads a module of the kernel's own, unless it is loaded already.
 func loadDependency(path string) error {
-	err := finit(path, "", patience{})
+	err := finit(path, "")
 	if err == nil || errors.Is(err, unix.EEXIST) {
 		return nil
 	}
@@ -35,13 +36,13 @@ func loadDependency(path string) error {
 }
 
 // finit is finit_module. Its error is the kernel's unix.Errno, or another one if the file cannot be opened.
-func finit(path, args string, p patience) error {
+func finit(path, args string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return errors.New(err.Error()) // its errno is not that of finit_module
 	}
 	defer f.Close()
-	withoutSignals(p, func() { err = unix.FinitModule(int(f.Fd()), args, 0) })
+	withoutSignals(func() { err = unix.FinitModule(int(f.Fd()), args, 0) })
 	return err
 }
 
@@ -77,23 +78,26 @@ func (g *guest) reportUnload(name string, err error) {
 }
 
 func (g *guest) removePatiently(name string) error {
-	err := remove(name, g.patience())
-	for start := time.Now(); err == unix.EWOULDBLOCK && time.Since(start) < busyTime; err = remove(name, g.patience()) {
+	err := remove(name)
+	for start := time.Now(); err == unix.EWOULDBLOCK && time.Since(start) < busyTime; err = remove(name) {
 		time.Sleep(busyTime / 10)
 	}
 	return err
 }
 
 // remove is delete_module. It does not wait for users to go.
-func remove(name string, p patience) (err error) {
-	withoutSignals(p, func() { err = unix.DeleteModule(name, unix.O_NONBLOCK) })
+func remove(name string) (err error) {
+	withoutSignals(func() { err = unix.DeleteModule(name, unix.O_NONBLOCK) })
 	return err
 }
 
+// calls are the threads of PID 1 that are in finit_module or delete_module.
+var calls sync.Map
+
 // withoutSignals runs f on a thread with all signals blocked. A module that sleeps interruptibly while it is loaded would
 // otherwise be woken by those of Go's runtime and by SIGCHLD, and fail as it never does under insmod(8).
-func withoutSignals(p patience, f func()) {
-	thread, done := make(chan int, 1), make(chan struct{})
+func withoutSignals(f func()) {
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // never unlocked: the thread, and its signal mask, end with the goroutine
@@ -102,16 +106,10 @@ func withoutSignals(p patience, f func()) {
 			all.Val[i] = ^all.Val[i]
 		}
 		_ = unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil) // fails for bad pointers only
-		thread <- unix.Gettid()
+		tid := unix.Gettid()
+		calls.Store(tid, nil)
+		defer calls.Delete(tid)
 		f()
 	}()
-	if p.limit > 0 {
-		select {
-		case <-done:
-			return
-		case <-time.After(p.limit):
-			p.late(<-thread)
-		}
-	}
 	<-done
 }

@@ -134,7 +134,7 @@ func (g *guest) rollBack(before survey) {
 func (g *guest) removeAll() bool {
 	g.under.setOpen(false)
 	for _, name := range slices.Backward(g.under.list()) {
-		if err := remove(name, g.patience()); err != nil && err != unix.ENOENT {
+		if err := remove(name); err != nil && err != unix.ENOENT {
 			return false
 		}
 	}

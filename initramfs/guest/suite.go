@@ -133,7 +133,7 @@ func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func
 	flows := make(chan struct{}, 2)
 	go g.guard(func() { _, _ = io.Copy(out, printed); flows <- struct{}{} })
 	go g.guard(func() { pump(frames, acks, relay); flows <- struct{}{} })
-	end := child.await(timeout(s), func() { g.stuck(stuckProcess("/proc", child.pid)) })
+	end := child.await(timeout(s), func() { g.stuckSuite(child.pid) })
 	g.reaper.killAll()
 	for range 2 {
 		select { // both end with the last writer, unless that cannot be killed

@@ -21,7 +21,7 @@ func (f *Frame) clean() {
 	for _, s := range []*string{&f.Nonce, &f.Suite, &f.Release, &f.Stage, &f.Module, &f.Signal} {
 		*s = line(*s)
 	}
-	f.Text = middle(Scrub(f.Text), maxText)
+	f.Text, f.Stack = middle(Scrub(f.Text), maxText), middle(Scrub(f.Stack), maxMessage)
 	if f.Spec != nil {
 		spec := f.Spec.Cleaned()
 		f.Spec = &spec

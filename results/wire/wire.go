@@ -66,7 +66,7 @@ type Plan struct {
 	Suites []Suite `json:"suites,omitempty"`
 	List   bool    `json:"list,omitempty"` // only report the specs of the suites: load nothing
 
-	// PatienceMS is the time for finit_module or delete_module before PID 1 reports a KindStuck, in milliseconds; zero: for ever.
+	// PatienceMS is for how long a thread may make no progress before PID 1 reports a KindStuck, in milliseconds; zero: for ever.
 	PatienceMS int64 `json:"patience_ms,omitempty"`
 	// SettleMS is how many milliseconds the kernel gets after a suite and after unloading, so that faults of late timers
 	// and work still fall into the stage that started these; zero means the guest's default.
@@ -157,8 +157,8 @@ const (
 	KindSuiteError Kind = "suite-error" // a suite node outside of specs failed (BeforeSuite …): Spec
 	KindOutput     Kind = "output"      // Text the suite process printed
 	KindResidue    Kind = "residue"     // Text names a thing left behind after unload
-	KindStuck      Kind = "stuck"       // Stage hangs; Text: "TASK (pid N): func <- caller <- …", once a stage
-	KindHeartbeat  Kind = "heartbeat"   // PID 1 is alive: sent every second, whatever else hangs
+	KindStuck      Kind = "stuck"       // a thread makes no progress in Stage; Text: "TASK (N): func <- caller <- …"; Stack; Count: 0 if it slept through
+	KindHeartbeat  Kind = "heartbeat"   // PID 1 is alive: sent every second, whatever else hangs; Still
 	KindTrouble    Kind = "trouble"     // Text says what PID 1 could not do: never the module's fault
 	KindEnd        Kind = "end"         // the plan is done; nothing follows but power-off
 
@@ -185,6 +185,8 @@ type Frame struct {
 	Signal   string `json:"signal,omitempty"`
 	Text     string `json:"text,omitempty"`
 	Count    int    `json:"count,omitempty"`
+	Still    int64  `json:"still,omitempty"` // for how long a thread has made no progress: the one that has for the longest time, in milliseconds
+	Stack    string `json:"stack,omitempty"` // as the kernel shows that of a thread (/proc/PID/stack)
 }
 
 // Spec is a spec of a suite. State is Ginkgo's, empty while the spec is planned or running. In a plan, State is "skipped"

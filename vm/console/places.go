@@ -1,6 +1,9 @@
 package console
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // stackRE is the first line of the stack of a processor or task: after an NMI, "l" and "w" of SysRq, and a panic
 // (Linux lib/nmi_backtrace.c, kernel/sched/core.c, kernel/panic.c).
@@ -23,6 +26,17 @@ func Places(log []byte) []Frame {
 		}
 		if len(out) == maxFrames {
 			break
+		}
+	}
+	return out
+}
+
+// Stack returns the frames of a thread's stack as /proc/PID/stack shows it.
+func Stack(text string) []Frame {
+	var out []Frame
+	for line := range strings.Lines(text) {
+		if f, _, ok := readFrame(strings.TrimSpace(line)); ok {
+			out = append(out, f)
 		}
 	}
 	return out
