@@ -230,43 +230,37 @@ func (m *Machine) withoutPaths() []string {
 	return plain.argv(backends{console: "c", report: "r", terminal: "t", monitor: "m"}, &ramFile{path: "ram", shared: true})
 }
 
-var digests struct {
-	sync.Mutex
-	known map[fileVersion]string
-}
-
 type fileVersion struct {
 	path string
 	size int64
 	time time.Time
 }
 
+// digests has for each fileVersion who reads it, once: others who need the same file wait.
+var digests sync.Map
+
 func digestOf(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
 	version := fileVersion{path, info.Size(), info.ModTime()}
-	digests.Lock()
-	defer digests.Unlock() // also while reading: others who need the same file would all read it
-	if digest, ok := digests.known[version]; ok {
-		return digest, nil
+	read, _ := digests.LoadOrStore(version, sync.OnceValues(func() (string, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		return fmt.Sprintf("%x", h.Sum(nil)), err
+	}))
+	digest, err := read.(func() (string, error))()
+	if err != nil {
+		digests.Delete(version) // it may be readable later
 	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	if digests.known == nil {
-		digests.known = map[fileVersion]string{}
-	}
-	digests.known[version] = fmt.Sprintf("%x", h.Sum(nil))
-	return digests.known[version], nil
+	return digest, err
 }
