@@ -43,8 +43,7 @@ const UnitBytes = "bytes"
 // EventSchema names the format of events written as JSON Lines.
 const EventSchema = "modmatrix.event/v1"
 
-// Event is one thing that happened in a run. Events come in the order in which things happen and may be written
-// as JSON Lines; all of a run come from one goroutine at a time.
+// Event is one thing that happened in a run. They come in their order, from one goroutine at a time, and may be JSON Lines.
 type Event struct {
 	Schema  string        `json:"schema"` // EventSchema
 	Time    time.Time     `json:"time"`

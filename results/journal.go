@@ -132,8 +132,7 @@ func (j *Journal) Reset(h Head) error {
 	return j.Begin(h)
 }
 
-// Restart forgets everything but kept, and begins the journal of a new run with these: all in one line, so that a power cut
-// leaves either the old run or the new one.
+// Restart begins the journal of a new run with kept alone, in one line: a power cut leaves either the old run or the new one.
 func (j *Journal) Restart(h Head, kept []Record) error {
 	h.Schema = JournalSchema
 	return j.write(line{Head: &h, Kept: kept})

@@ -7,8 +7,7 @@ import (
 	"pault.ag/go/debian/version"
 )
 
-// Label names a target in a matrix: the release, with +PROFILE where it has one. A target that was never resolved
-// has no release, and is named by its selector.
+// Label names a target in a matrix: the release, with +PROFILE where it has one; the selector, where it was never resolved.
 func (t Target) Label() string {
 	switch {
 	case t.Release == "":

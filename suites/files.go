@@ -37,8 +37,7 @@ func WriteSysfs(value string, path ...string) error {
 // ErrNoDebugfs says that the kernel has no debugfs, or that it could not be mounted.
 var ErrNoDebugfs = errors.New("no debugfs at /sys/kernel/debug")
 
-// ReadDebugfs returns a file in debugfs, by its path in there, without the newline at its end. The error is ErrNoDebugfs on
-// a kernel without it: a reason to Skip.
+// ReadDebugfs returns a file in debugfs without the newline at its end. ErrNoDebugfs, a reason to Skip, says that there is none.
 func ReadDebugfs(path ...string) (string, error) {
 	var fs unix.Statfs_t
 	const root = "/sys/kernel/debug"

@@ -19,8 +19,7 @@ var ErrLogOverrun = errors.New("kernel log: messages were overwritten before the
 // kmsgRecordMax is above the longest record, in bytes (CONSOLE_EXT_LOG_MAX, Linux kernel/printk).
 const kmsgRecordMax = 16 << 10
 
-// KernelLog is what the kernel has logged since it was opened. What processes write to /dev/kmsg is left out, so nothing can
-// forge a fault. Safe for concurrent use.
+// KernelLog is what the kernel, and no process, has logged since it was opened: nothing can forge a fault. Safe for concurrent use.
 type KernelLog struct {
 	mu      sync.Mutex
 	fd      int

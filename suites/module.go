@@ -106,8 +106,7 @@ func (m *KernelModule) Unload() error {
 	return nil
 }
 
-// Restore reloads the module as PID 1 had loaded it. Use it as DeferCleanup(module.Restore) after the spec has unloaded it.
-// The errors are those of Unload and Load.
+// Restore reloads the module as PID 1 had, for DeferCleanup(module.Restore) after an Unload. The errors are those of Unload and Load.
 func (m *KernelModule) Restore() error {
 	err := m.Unload()
 	if err == nil || errors.Is(err, unix.ENOENT) {
@@ -187,8 +186,7 @@ var inGuest = os.Getenv(wire.EnvReportFD) != ""
 
 var readPlan = sync.OnceValues(func() (wire.Plan, error) { return openPlan(wire.PlanPath) })
 
-// Plan is the host's plan for this guest: the target, and the modules under test with the parameters given and declared.
-// Outside of a guest the error is ErrNoPlan.
+// Plan is the host's plan for this guest: the target, and the modules with their parameters. Outside of a guest: ErrNoPlan.
 func Plan() (wire.Plan, error) { return readPlan() }
 
 func openPlan(path string) (wire.Plan, error) {

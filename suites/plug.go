@@ -17,8 +17,7 @@ import (
 // findTime is how long a kernel may take to find or remove a device: a second for USB, emulated on a busy host.
 const findTime = 30 * time.Second
 
-// Plugs are the names of the devices that can be plugged in: those that modmatrix.toml declares under [guest.plug],
-// sorted. The errors are those of Plan.
+// Plugs are the names of the devices that modmatrix.toml declares under [guest.plug], sorted. The errors are those of Plan.
 func Plugs() ([]string, error) {
 	plan, err := Plan()
 	return slices.Sorted(slices.Values(plan.Plugs)), err

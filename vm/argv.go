@@ -126,8 +126,7 @@ func (m *Machine) cmdline() string {
 	return strings.Join(append(words, m.Args...), " ")
 }
 
-// checkWords refuses what the kernel's parser would split or join (Linux lib/cmdline.c next_arg): it ends a word at a blank
-// outside of double quotes, and knows no escapes.
+// checkWords refuses what the kernel's parser, which knows quotes and no escapes, would split or join (Linux lib/cmdline.c).
 func checkWords(words []string) error {
 	for _, word := range words {
 		quoted := false

@@ -73,8 +73,7 @@ func (l *BoundedLog) Dropped() int64 {
 	return dropped
 }
 
-// Bytes returns a copy of what was kept. Where bytes were dropped, whole lines are missing, and a line of its own says
-// how many bytes they had.
+// Bytes returns a copy of what was kept. Where bytes were dropped, whole lines are missing, and a line says how many bytes.
 func (l *BoundedLog) Bytes() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// TemplateConsole is the file of a template with what its console printed before it was saved: the beginning of every
-// clone's log, which the clone itself does not print again.
+// TemplateConsole is the file with what a template printed before it was saved: the beginning of every clone's log.
 const TemplateConsole = "console.log"
 
 // The other files of a template. It is complete when it has a manifest, which is written last.

@@ -116,8 +116,7 @@ type inherited struct {
 	files []*os.File
 }
 
-// open opens the files of m, and of ram if it is not nil, and returns a machine that names them as QEMU finds them.
-// The caller closes the files, even after an error.
+// open opens the files of m and ram and returns a machine that names them as QEMU finds them. The caller closes them in any case.
 func (in *inherited) open(m *Machine, ram *ramFile) (*Machine, *ramFile, error) {
 	own := *m
 	var err error

@@ -127,8 +127,7 @@ func (b *bench) choose() ([]part, error) {
 
 func main() { os.Exit(run()) }
 
-// run returns the exit code: 0 all was measured, 1 a deviation in a soak or a difference from dkms, 3 something broke,
-// 130 interrupted.
+// run returns the exit code: 0 measured, 1 a deviation in a soak or a difference from dkms, 3 something broke, 130 interrupted.
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

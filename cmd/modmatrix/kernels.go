@@ -23,8 +23,7 @@ func kernelsCommand(a *app) *cobra.Command {
 	return group("kernels", "verb", kernelsLs(a), kernelsFetch(a), kernelsUpdate(a), kernelsPrune(a))
 }
 
-// kernelKinds are the kinds of the store that come with a kernel to build against: the kernel, the root, what was downloaded of
-// others, the archives' indices, and what compiling left.
+// kernelKinds are the kinds of the store that come with a kernel: indices, what compiling left, downloads, its root, and itself.
 var kernelKinds = []string{"apt", "ccache", "partial", "roots", "trees"}
 
 func kernelsLs(a *app) *cobra.Command {

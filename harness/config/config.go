@@ -31,8 +31,7 @@ var DefaultKernels = []kernels.Selector{{Source: "debian", Name: "bullseye"}, {S
 // maxConfig bounds the file, in bytes; a real one has a screenful.
 const maxConfig = 1 << 20
 
-// Documented is a modmatrix.toml with every key, what it is for, and its default: what a user is likely to change stands ready, the
-// rest is commented out.
+// Documented is a modmatrix.toml with every key, what it is for, and its default; what users rarely change is commented out.
 //
 //go:embed modmatrix.toml
 var Documented string

@@ -88,8 +88,7 @@ func parseLock(data []byte) (Lock, error) {
 	return l, nil
 }
 
-// check refuses what no source resolves the selector to. A lock may be a stranger's, and a pin is used as if its source had
-// said it.
+// check refuses what no source resolves the selector to: a pin may be a stranger's, and is used as if its source had said it.
 func (p Pinned) check() error {
 	for _, t := range p.Targets {
 		if err := t.Check(); err != nil {

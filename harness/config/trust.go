@@ -127,8 +127,7 @@ func notLocal(list []kernels.Selector, flags Flags, named []string) (kept []kern
 	return kept, named
 }
 
-// isInFolder reports whether path, which Load has made relative to where we are, lies in the folder of the file, through
-// whatever links there are on the way.
+// isInFolder reports whether path, relative to where we are, lies in the folder of the file, through whatever links.
 func (c Config) isInFolder(path string) bool {
 	return path == harness.OutName || inside(c.dir, path)
 }

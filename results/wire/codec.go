@@ -52,8 +52,7 @@ func NewWriter(w io.Writer, nonce string) *Writer {
 	return &Writer{w: w, nonce: nonce, Clock: func() int64 { return time.Since(start).Milliseconds() }}
 }
 
-// Write numbers, stamps, cleans and sends f with a single call of the stream's Write.
-// A frame that is too large for the line uses up no number.
+// Write numbers, stamps, cleans and sends f with one Write of the stream. A frame too large for the line uses up no number.
 func (w *Writer) Write(f Frame) error {
 	f.clean()
 	w.mu.Lock()
