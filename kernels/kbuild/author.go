@@ -78,8 +78,8 @@ func (r Request) asAuthor(ctx context.Context, v *sandbox.View, log *buildLog) (
 // undecided is why the author's part does not say whether the module builds.
 type undecided struct {
 	why   string
-	fault *Error // that it failed with; nil where it ended well
-	final bool   // to name the kernel by variables would not help
+	fault error // that it failed with, its own or of what the root lacks; nil where it ended well
+	final bool  // to name the kernel by variables would not help
 }
 
 func (u *undecided) Error() string { return u.why }
@@ -102,15 +102,12 @@ func (r Request) attempt(ctx context.Context, s Sandbox, given, usual []string, 
 	if exit == 0 {
 		return made, &undecided{why: "the Makefile's default target does not call it"}
 	}
-	err = r.verdict(exit, log)
-	fault := (*Error)(nil)
-	if !errors.As(err, &fault) {
-		return made, err
-	}
-	u := &undecided{why: "the Makefile's own make failed before it called it", fault: fault}
-	switch {
-	case log.compiler != nil || log.tool != nil: // of a program beside the module
+	u := &undecided{why: "the Makefile's own make failed before it called it", fault: r.verdict(exit, log)}
+	switch fault := (*Error)(nil); {
+	case log.machine == nil && (log.compiler != nil || log.tool != nil): // of a program beside the module
 		u.final = true
+	case !errors.As(u.fault, &fault):
+		return made, u.fault
 	case log.foreign != "": // a folder of a kernel that is not there
 	case log.make != nil && strings.HasPrefix(log.make.text, "No targets"):
 	case len(given) == 0:
@@ -186,7 +183,10 @@ var trial = regexp.MustCompile(`(?i)conf(?:ig)?[-_]?te?st|probe|feature`)
 
 // afterwards is what went wrong after the modules were built, in a few words.
 func (r Request) afterwards(exit int, log *buildLog) string {
-	err := r.verdict(exit, log)
+	return reasonOf(r.verdict(exit, log))
+}
+
+func reasonOf(err error) string {
 	if fault := (*Error)(nil); errors.As(err, &fault) {
 		return fault.Reason
 	}

@@ -83,15 +83,16 @@ func TestTheAuthorsOwnMakeFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		makefile, build, want string
 	}{
-		"a compiler":           {"all:\n" + callKernel, fails, "a.c:3: no"},
-		"by another name":      {"all:\n\t`which -a make | tail -n1` -C $(KDIR) M=$(CURDIR)\n", "echo '  CC [M]  a.o'; " + fails, "a.c:3: no"},
-		"it refuses":           {"$(if $(KDIR),$(error too old for me))\nall:\n" + callKernel, makeHello, "Makefile:2: too old for me"},
-		"a step before":        {"all: configure\n" + callKernel + "configure:\n\t@echo no such function; false\n", makeHello, "no such function"},
-		"a loop":               {"all:\n\tfor d in sub .; do $(MAKE) -C $(KDIR) M=$(CURDIR)/$$d; done\n", makeHello, "a.c:3: no"},
-		"one of two":           {"all: a b\na:\n\t$(MAKE) -C $(KDIR) M=$(CURDIR)\nb:\n\t$(MAKE) -C $(KDIR) M=$(CURDIR)/sub\n", makeHello, "a.c:3: no"},
-		"nothing is built":     {"all:\n" + callKernel, "true", "no module was built"},
-		"a module is removed":  {"all:\n" + callKernel + "\trm hello.ko\n", makeHello, "hello.ko was not built, though modules.order lists it"},
-		"a warning of modpost": {"all:\n" + callKernel, makeHello + "; echo 'WARNING: modpost: \"f\" [/build/hello.ko] undefined!'", "hello.ko: undefined symbol f"},
+		"a compiler":               {"all:\n" + callKernel, fails, "a.c:3: no"},
+		"by another name":          {"all:\n\t`which -a make | tail -n1` -C $(KDIR) M=$(CURDIR)\n", "echo '  CC [M]  a.o'; " + fails, "a.c:3: no"},
+		"a kernel that is nowhere": {"obj-$(CONFIG_A) += a.o\nall:\n\t$(MAKE) -C /usr/src/linux-4.4 M=$(PWD) CONFIG_A=m\n", "true", "/usr/src/linux-4.4: No such file or directory"},
+		"it refuses":               {"$(if $(KDIR),$(error too old for me))\nall:\n" + callKernel, makeHello, "Makefile:2: too old for me"},
+		"a step before":            {"all: configure\n" + callKernel + "configure:\n\t@echo no such function; false\n", makeHello, "no such function"},
+		"a loop":                   {"all:\n\tfor d in sub .; do $(MAKE) -C $(KDIR) M=$(CURDIR)/$$d; done\n", makeHello, "a.c:3: no"},
+		"one of two":               {"all: a b\na:\n\t$(MAKE) -C $(KDIR) M=$(CURDIR)\nb:\n\t$(MAKE) -C $(KDIR) M=$(CURDIR)/sub\n", makeHello, "a.c:3: no"},
+		"nothing is built":         {"all:\n" + callKernel, "true", "no module was built"},
+		"a module is removed":      {"all:\n" + callKernel + "\trm hello.ko\n", makeHello, "hello.ko was not built, though modules.order lists it"},
+		"a warning of modpost":     {"all:\n" + callKernel, makeHello + "; echo 'WARNING: modpost: \"f\" [/build/hello.ko] undefined!'", "hello.ko: undefined symbol f"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ko, _ := os.ReadFile("testdata/hello.ko")

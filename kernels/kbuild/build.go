@@ -102,7 +102,7 @@ func build(ctx context.Context, r Request, log *buildLog) (made product, err err
 	}
 	made, err = r.asAuthor(ctx, v, log)
 	if none := (*undecided)(nil); errors.As(err, &none) {
-		return r.byKernel(ctx, v, log, none)
+		return r.afterAuthor(ctx, v, log, none)
 	}
 	return made, err
 }
@@ -128,9 +128,25 @@ func (r Request) follow(ctx context.Context, v *sandbox.View, log *buildLog) (ma
 	return made, nil
 }
 
-// byKernel builds by the kernel's build system alone, for the reason that the author's part did not decide.
-func (r Request) byKernel(ctx context.Context, v *sandbox.View, log *buildLog, none *undecided) (made product, err error) {
+// afterAuthor builds by the kernel's build system alone, as the author's part did not decide. Where that part broke off for what the root
+// lacks, or nothing is built without it, it did.
+func (r Request) afterAuthor(ctx context.Context, v *sandbox.View, log *buildLog, none *undecided) (made product, err error) {
 	log.printf("# way:      the kernel's build system alone: %s\n", none.why)
+	made, err = r.byKernel(ctx, v, log)
+	fault := (*Error)(nil)
+	switch {
+	case none.fault == nil || err != nil && !errors.As(err, &fault):
+		return made, err
+	case err != nil && (errors.Is(err, ErrNothingBuilt) || !errors.As(none.fault, &fault)):
+		return made, none.fault
+	case err == nil:
+		made.notes = append(made.notes, fmt.Sprintf("built by the kernel's build system alone: %s (%s)", none.why, reasonOf(none.fault)))
+	}
+	return made, err
+}
+
+// byKernel builds by the kernel's build system alone.
+func (r Request) byKernel(ctx context.Context, v *sandbox.View, log *buildLog) (made product, err error) {
 	for _, step := range kernelSteps(r, v) {
 		if err := r.step(ctx, r.sandbox(), step, log); err != nil {
 			return made, err
@@ -143,9 +159,6 @@ func (r Request) byKernel(ctx context.Context, v *sandbox.View, log *buildLog, n
 	}
 	if made.modules, err = prove(r, names, "modules.order", ""); err != nil {
 		return made, log.scene.explain(log, err)
-	}
-	if none.fault != nil {
-		made.notes = append(made.notes, fmt.Sprintf("built by the kernel's build system alone: %s (%s)", none.why, none.fault.Reason))
 	}
 	return made, nil
 }
