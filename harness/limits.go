@@ -21,6 +21,49 @@ import (
 // guestMiB is the memory of t's guests. What a sanitizer needs, in memory and time, comes on top of what was asked for.
 func guestMiB(s Spec, t kernels.Target) int { return s.MemoryMiB + t.MoreMiB }
 
+const (
+	usedMiB  = 128 // what a guest uses before it has its payload
+	usualMiB = 64  // what most payloads take; whoever asks for less memory gets that
+	stepMiB  = 256 // what the memory grows by, so that few templates are made
+)
+
+// moreMiB is the memory that guests with b need beyond what they have; zero for all but large modules, suites and firmware. The payload is
+// unpacked in memory, beside the image that it may have come in; the kernel reads a module whole, and copies it.
+func (r *run) moreMiB(b *built, t kernels.Target) int {
+	if len(b.Modules) == 0 || r.plan.Spec.BuildOnly {
+		return 0
+	}
+	var payload, largest int64
+	for _, m := range b.all() {
+		payload, largest = payload+m.Size, max(largest, m.Size)
+	}
+	for _, f := range r.plan.in.fw.chosen(b.all()) {
+		payload += f.size
+	}
+	payload += r.suiteBytes()
+	large := int((2*payload + 2*largest) >> 20)
+	has, needs := guestMiB(r.plan.Spec, t), usedMiB+large
+	if needs <= has || large <= usualMiB {
+		return 0
+	}
+	return (needs - has + stepMiB - 1) / stepMiB * stepMiB
+}
+
+// suiteBytes is the size of the suites that one guest gets.
+func (r *run) suiteBytes() (size int64) {
+	for _, s := range r.suites {
+		info, err := os.Stat(s.path)
+		switch {
+		case err != nil: // whoever reads it will say so
+		case r.plan.Spec.Isolate == IsolateNone:
+			size += info.Size()
+		default:
+			size = max(size, info.Size())
+		}
+	}
+	return size
+}
+
 // kernelArgs are further arguments of the kernel. Since v6.18 each processor keeps arrays of free objects, in which the
 // pointers of those that were handed out stay (Linux mm/slub.c, struct slab_sheaf): kmemleak finds them there, and takes
 // what a module lost for used. Caches with any check of their own have no such arrays.

@@ -2,10 +2,13 @@ package harness
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
@@ -33,6 +36,43 @@ func TestAKernelsOwnNeedsComeOnTop(t *testing.T) {
 	}
 	if n := jobs(Spec{Jobs: 1000}, kernels.Target{}, kernels.Target{MoreMiB: 1 << 22}); n != 1 {
 		t.Errorf("%d guests at once of a kernel that needs 4 TiB", n)
+	}
+}
+
+func TestALargeModuleGetsTheMemoryItNeeds(t *testing.T) {
+	suite := filepath.Join(t.TempDir(), "suite.test")
+	if err := os.WriteFile(suite, nil, 0o644); err != nil || os.Truncate(suite, 12<<20) != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		spec     Spec
+		more     int // of the kernel
+		modules  []int64
+		firmware int64
+		want     int
+	}{
+		{Spec{}, 0, []int64{1}, 0, 0},
+		{Spec{}, 0, []int64{20}, 0, 0},
+		{Spec{}, 0, []int64{30}, 0, 256},
+		{Spec{}, 0, []int64{5, 5, 5, 5, 5, 5}, 0, 0},
+		{Spec{}, 0, []int64{115}, 0, 512},
+		{Spec{MemoryMiB: 1024}, 0, []int64{115}, 0, 0},
+		{Spec{}, 512, []int64{115}, 0, 0},
+		{Spec{MemoryMiB: 64}, 0, []int64{1}, 0, 0},
+		{Spec{}, 0, []int64{1}, 60, 256},
+		{Spec{BuildOnly: true}, 0, []int64{500}, 0, 0},
+		{Spec{}, 0, nil, 60, 0},
+	} {
+		p := &Plan{Spec: c.spec.WithDefaults()}
+		p.in.fw.files = []firmwareFile{{"a.bin", c.firmware << 20}}
+		r := &run{plan: p, suites: map[string]compiled{"s": {path: suite}, "t": {path: suite}}}
+		b := &built{}
+		for _, mib := range c.modules {
+			b.Modules = append(b.Modules, kbuild.Module{Size: mib << 20, Firmware: []string{"*.bin"}})
+		}
+		if got := r.moreMiB(b, kernels.Target{MoreMiB: c.more}); got != c.want {
+			t.Errorf("%+v: %d MiB more", c, got)
+		}
 	}
 }
 

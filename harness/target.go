@@ -2,11 +2,11 @@ package harness
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"errors"
-	"fmt"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels"
@@ -67,13 +67,32 @@ func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Targe
 	if len(built.Modules) == 0 && own == nil {
 		unneeded()
 	}
+	roomy := r.roomy(tree, &about, &built)
+	if roomy != tree {
+		unneeded()
+	}
 	for _, s := range r.records.todo(Label(tree.Target)) {
 		wg.Go(func() {
-			r.records.record(results.Cell{Target: Label(tree.Target), Suite: s.Name}, r.both(ctx, cell{run: r, tree: tree, about: about, suite: s.Name, built: built}, own, fetched))
+			r.records.record(results.Cell{Target: Label(tree.Target), Suite: s.Name}, r.both(ctx, cell{run: r, tree: roomy, about: about, suite: s.Name, built: built}, own, fetched))
 		})
 	}
 	wg.Wait()
 	r.release(tree)
+	r.release(roomy)
+}
+
+// roomy is tree with guests that have the memory for what was built, and says so in about and in b's notes.
+func (r *run) roomy(tree *kernels.Tree, about *results.Target, b *built) *kernels.Tree {
+	more := r.moreMiB(b, tree.Target)
+	if more == 0 {
+		return tree
+	}
+	roomy := *tree
+	roomy.Target.MoreMiB += more
+	about.MoreMiB = roomy.Target.MoreMiB
+	r.records.know(Label(tree.Target), *about)
+	b.Notes = append(b.Notes, fmt.Sprintf("guests have %d MiB, since a module, a suite or firmware is large (guest.memory_mib says how much a guest has at least)", guestMiB(r.plan.Spec, roomy.Target)))
+	return &roomy
 }
 
 // both runs c and, where there is one, the kernel's own copy of the module beside it, and returns the record of c.

@@ -60,7 +60,9 @@ func (p *pool) template(ctx context.Context, tree *kernels.Tree) *template {
 	return t
 }
 
-func templateName(tree *kernels.Tree) string { return tree.Digest + tree.Image }
+func templateName(tree *kernels.Tree) string {
+	return fmt.Sprint(tree.Digest, tree.Image, tree.Target.MoreMiB)
+}
 
 func (p *pool) freeze(ctx context.Context, tree *kernels.Tree, t *template) {
 	t.label = Label(tree.Target)

@@ -20,7 +20,7 @@ import (
 // before it. Numbers are little-endian, checksums xxHash64: an emulated processor takes a second for the SHA-256 of a
 // suite. The header is written last: as long as there is none, there is no payload.
 const (
-	DriveSize   = 256 << 20 // of every drive, since a frozen guest knows the size of its own; most of it is a hole
+	DriveSize   = 1 << 30 // of every drive, since a frozen guest knows the size of its own; most of it is a hole
 	DriveOffset = 1 << 20
 	DriveTable  = DriveOffset + DriveBlock
 	DriveFiles  = 2 << 20
