@@ -87,7 +87,7 @@ type verdict struct {
 }
 
 // Version is part of every cached cell's key: raise it when a verdict on the same evidence changes.
-const Version = "4"
+const Version = "5"
 
 // rules is the table of judgement: the first rule that fits decides. Its order is the contract. A rule looks for one kind
 // of evidence; ok reports that it is there, and then nothing after it counts.

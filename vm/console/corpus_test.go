@@ -18,7 +18,7 @@ var allKinds = []string{
 	KindOops, KindBug, KindPanic, KindWarn, KindKASAN, KindKFENCE, KindKMSAN, KindKCSAN, KindUBSAN, KindSLUB,
 	KindBadPage, KindFortify, KindUsercopy, KindList, KindStack, KindCFI, KindODEBUG, KindLockdep, KindRCU,
 	KindAtomic, KindSpinlock, KindSoftLockup, KindHardLockup, KindStall, KindHungTask, KindRefcount, KindLeak,
-	KindDriverCore, KindModuleLoad, KindTrace, KindCrit, KindAlloc, KindOOM, KindBoot,
+	KindDriverCore, KindModuleLoad, KindTrace, KindCrit, KindAlloc, KindOOM, KindBoot, KindReboot,
 }
 
 // String returns the word for s, "invalid" for an invalid severity.

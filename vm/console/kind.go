@@ -51,7 +51,8 @@ const (
 	KindCrit       = "crit"        // a record of level KERN_CRIT or worse that nothing else explains
 	KindAlloc      = "alloc"       // an allocation failed
 	KindOOM        = "oom"         // the out-of-memory killer
-	KindBoot       = "boot"        // no root, no init, no initramfs
+	KindBoot       = "boot"        // no initramfs
+	KindReboot     = "reboot"      // the machine started anew, and did not say why
 )
 
 func code(kind string) results.Code {
@@ -70,6 +71,8 @@ func code(kind string) results.Code {
 		return results.CodeLeak
 	case KindModuleLoad:
 		return results.CodeLoadRefused
+	case KindReboot:
+		return results.CodeReset
 	case KindOOM, KindBoot:
 		return results.CodeInfra
 	}

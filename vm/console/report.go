@@ -33,6 +33,9 @@ func readReport(log []byte, head header) report {
 	r.report = report{head: head, start: head.start, end: head.end, lines: []span{head.span}}
 	r.traces.begin(head)
 	r.panic = panicText(head)
+	if head.is(again) { // by what came before it, it is known
+		r.start = lastWords(log, head.start)
+	}
 	if head.is(single) {
 		return r.report
 	}
@@ -108,6 +111,8 @@ func (r *reader) absorbs(h header) bool {
 	switch {
 	case h.is(mute) || h.kind == KindTrace:
 		return !r.head.is(mute) || h.kind == KindTrace
+	case r.nameless(h):
+		return true
 	case !r.head.severity.Fault():
 		return false // a note must never swallow a fault
 	case h.kind == KindPanic || h.kind == KindCrit:
@@ -123,6 +128,9 @@ func (r *reader) absorbs(h header) bool {
 	}
 	return h.rank != r.head.rank && r.early()
 }
+
+// nameless reports whether this is a trace that nothing announced, and h a line of a report of SLUB's whose first was dropped.
+func (r *reader) nameless(h header) bool { return r.head.kind == KindTrace && h.kind == KindSLUB }
 
 // endsSlub reports whether h is the WARNING with which newer kernels end a report of SLUB's, or its "cut here".
 func (r *reader) endsSlub(h header) bool {
@@ -148,7 +156,9 @@ func (r *reader) absorb(h header) {
 	r.keep(h.span)
 	r.panic = cmp.Or(r.panic, panicText(h))
 	r.warned = r.warned || isWarning(h) || isWarning(r.head)
-	if r.cut && r.early() && h.rank < r.head.rank && !h.is(mute) {
+	if r.nameless(h) {
+		r.head = h
+	} else if r.cut && r.early() && h.rank < r.head.rank && !h.is(mute) {
 		r.head = h
 		r.traces = traces{} // frames before the header were of another trace
 		r.traces.begin(h)

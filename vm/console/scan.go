@@ -12,11 +12,11 @@ const (
 	maxBytes  = 1 << 18 // of the log that one report may reach over, lines of others included
 	maxQuiet  = 20      // lines that belong to no report end it
 	maxHead   = 12      // lines from the header to the stack trace, in which further headers are of the same event
-	panicNear = 1 << 16 // bytes after a splat in which a panic is its consequence
+	panicNear = 1 << 16 // bytes after a splat in which a panic or reboot is its consequence
 )
 
 // Scan returns the splats of a kernel log in the order in which they start, at most 1000 faults and 1000 others.
-// A panic that follows a fault is no splat of its own: its text is in Splat.Panic of the fault.
+// A panic or reboot that follows a fault is no splat of its own: the panic's text is in Splat.Panic of the fault.
 func Scan(log []byte) []Splat {
 	var out []Splat
 	var faults int
@@ -31,7 +31,7 @@ func Scan(log []byte) []Splat {
 		counted = max(counted, r.start)
 		s := r.splat()
 		s.Line = line
-		if s.Kind == KindPanic && last >= 0 && s.Start-out[last].End <= panicNear {
+		if (s.Kind == KindPanic || s.Kind == KindReboot) && last >= 0 && s.Start-out[last].End <= panicNear {
 			out[last].Panic = cmp.Or(out[last].Panic, s.Panic)
 			continue
 		}

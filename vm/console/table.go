@@ -32,6 +32,7 @@ const (
 	spread                    // other CPUs print parts of the report
 	direct                    // the first trace is the one that counts, marked or not
 	banner                    // only when the next line is lockdep's "RELEASE Not tainted"
+	again                     // only when the kernel was up before; see lastWords
 )
 
 func (s *signature) is(f flags) bool { return s.flags&f != 0 }
@@ -103,10 +104,28 @@ func (s *signature) fits(log []byte, sp span) bool {
 		return false
 	case s.is(user) && userTrap.MatchString(sp.Text):
 		return false
+	case s.is(again):
+		return (!sp.Stamp || startRE.Match(log[sp.start:sp.end])) && lastWords(log, sp.start) >= 0
 	case s.is(banner):
 		return taintLine.MatchString(readLine(log, nextLine(log, sp.end)).Text)
 	}
 	return true
+}
+
+// maxFirmware is how far back a kernel's last words may lie when the next one starts: the firmware has its say in between.
+const maxFirmware = 16 << 10
+
+// startRE is a line of a kernel that starts, or what unpacks it.
+var startRE = regexp.MustCompile(`^(?:<\d+>)?\[ +0\.000000\]|\nBooting the kernel\b`)
+
+// lastWords is where the last line before at begins that a running kernel printed, -1 when there is none. While a kernel starts,
+// its clock stands still: it may print before its banner (Linux init/main.c, start_kernel).
+func lastWords(log []byte, at int) int {
+	start := lastStamp(log, max(0, at-maxFirmware), at)
+	if start < 0 || startRE.Match(log[start:at]) {
+		return -1
+	}
+	return start
 }
 
 // taintLine is the second line of a lockdep report: "6.1.0 #1 Not tainted".

@@ -39,10 +39,10 @@ var faultTable = []signature{
 	{literal: "[#1]", pattern: `^(?:.*: )?([A-Za-z][\w -]*?)(?:: [0-9a-fx]+.*)? \[#\d+\](?: |$)`, kind: KindOops, severity: Fail, title: "$1", flags: tail},
 }
 
-// bootTable holds the end of the road: panics, and the boots that got nowhere.
+// bootTable holds the end of the road: panics, boots that got nowhere, and those that nobody asked for.
 var bootTable = []signature{
-	{literal: "Unable to mount root fs", kind: KindBoot, severity: Infra, title: "unable to mount root fs", flags: whole},
-	{literal: "o working init found", pattern: `[Nn]o working init found`, kind: KindBoot, severity: Infra, title: "no working init found", flags: whole},
+	{literal: "Linux version ", pattern: `^Linux version \d+\.\d+`, kind: KindReboot, severity: Fail, title: "unexpected reboot", flags: single | whole | again},
+	{literal: "Booting the kernel", pattern: `^Booting the kernel\b`, kind: KindReboot, severity: Fail, title: "unexpected reboot", flags: single | whole | again},
 	{literal: "Initramfs unpacking failed", kind: KindBoot, severity: Infra, title: "initramfs unpacking failed", flags: single | whole},
 	{literal: "System is deadlocked on memory", kind: KindOOM, severity: Infra, title: "system is deadlocked on memory", flags: whole},
 	{literal: "ut of memory: Kill", pattern: `[Oo]ut of memory: Kill(ed)? process`, kind: KindOOM, severity: Infra, title: "out of memory: killed process", flags: single | whole},

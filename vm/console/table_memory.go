@@ -20,10 +20,11 @@ var memoryTable = []signature{
 	// The slab allocator.
 	{literal: "BUG ", pattern: `BUG (\S+) \((?:Not tainted|Tainted: [^)]*|[^)]*)\): (.+)`, kind: KindSLUB, severity: Fail, title: "BUG $1: $2"},
 	{literal: "BUG kmalloc-", kind: KindSLUB, severity: Fail, title: "BUG kmalloc"},
-	{literal: "INFO: Allocated in", kind: KindSLUB, severity: Fail, title: "slab corruption, object allocated", flags: tail},
-	{literal: "INFO: Freed in", kind: KindSLUB, severity: Fail, title: "slab corruption, object freed", flags: tail},
-	{literal: "INFO: Slab 0x", kind: KindSLUB, severity: Fail, title: "slab corruption", flags: tail},
-	{literal: "INFO: Object 0x", kind: KindSLUB, severity: Fail, title: "slab corruption", flags: tail},
+	// Its lines inside of a report, which lost their "INFO: " in v5.13 (Linux mm/slub.c, print_track, print_slab_info, print_trailer).
+	{literal: " age=", pattern: `\bAllocated in .+ age=\d+ cpu=\d+ pid=`, kind: KindSLUB, severity: Fail, title: "slab corruption, object allocated", flags: tail},
+	{literal: " age=", pattern: `\bFreed in .+ age=\d+ cpu=\d+ pid=`, kind: KindSLUB, severity: Fail, title: "slab corruption, object freed", flags: tail},
+	{literal: " objects=", pattern: `\bSlab 0x[0-9a-f]+ objects=`, kind: KindSLUB, severity: Fail, title: "slab corruption", flags: tail},
+	{literal: " @offset=", pattern: `\bObject 0x[0-9a-f]+ @offset=`, kind: KindSLUB, severity: Fail, title: "slab corruption", flags: tail},
 	{literal: "slab error in", pattern: `slab error in (\w+)`, kind: KindSLUB, severity: Fail, title: "slab error in $1"},
 
 	// Pages and page tables.
@@ -38,12 +39,15 @@ var memoryTable = []signature{
 	{literal: "kernel memory ", pattern: `kernel memory (exposure|overwrite) attempt`, kind: KindUsercopy, severity: Fail, title: "bad usercopy ($1)"},
 	{literal: "bad usercopy", kind: KindUsercopy, severity: Fail, title: "bad usercopy"},
 	{literal: "ODEBUG:", pattern: `\bODEBUG: (free|init|activate|deactivate|destroy|assert_init)`, kind: KindODEBUG, severity: Fail, title: "ODEBUG: $1 bug"},
-	{literal: "ist_add ", pattern: `\bh?list_add (?:corruption|double add)`, kind: KindList, severity: Fail, title: "list_add corruption"},
+	{literal: "ist_add ", pattern: `\bh?list_add (?:corruption|double add|attempted)`, kind: KindList, severity: Fail, title: "list_add corruption"},
 	{literal: "ist_del ", pattern: `\bh?list_del corruption`, kind: KindList, severity: Fail, title: "list_del corruption"},
+	// The check itself, where its words are lost (Linux include/linux/bug.h, CHECK_DATA_CORRUPTION; mm/usercopy.c, usercopy_abort).
+	{literal: "ernel BUG at", pattern: `ernel BUG at \S*lib/list_debug\.c`, kind: KindList, severity: Fail, title: "list corruption"},
+	{literal: "ernel BUG at", pattern: `ernel BUG at \S*mm/usercopy\.c`, kind: KindUsercopy, severity: Fail, title: "bad usercopy"},
 
 	// Stacks.
 	{literal: "stack guard page was hit", kind: KindStack, severity: Fail, title: "stack guard page was hit"},
-	{literal: "kernel stack overflow", kind: KindStack, severity: Fail, title: "kernel stack overflow"},
+	{literal: "ernel stack overflow", pattern: `[Kk]ernel stack overflow`, kind: KindStack, severity: Fail, title: "kernel stack overflow"},
 	{literal: "corrupted stack end", kind: KindStack, severity: Fail, title: "corrupted stack end"},
 	{literal: "stack-protector:", kind: KindStack, severity: Fail, title: "stack-protector: kernel stack is corrupted"},
 	{literal: "Insufficient stack space", kind: KindStack, severity: Fail, title: "insufficient stack space to handle exception"},

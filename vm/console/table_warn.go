@@ -30,6 +30,7 @@ var muteTable = []signature{
 // genericTable holds the nets, for whatever looks like a report.
 var genericTable = []signature{
 	{literal: "BUG: ", pattern: `(?:^|[^A-Za-z_])BUG: (.+)`, kind: KindBug, severity: Fail, title: "BUG: $1"},
+	{literal: ": panic", pattern: `^([\w-]+): panic(?::| \(caller\b)`, kind: KindPanic, severity: Fail, title: "$1: panic"}, // of firmware that a driver speaks for
 	{literal: "-[ cut here ]-", kind: KindWarn, severity: Warn, title: "cut here", flags: generic},
 	{literal: "8<--- cut here ---", kind: KindOops, severity: Fail, title: "cut here", flags: generic},
 	{literal: "Call Trace:", kind: KindTrace, severity: Warn, title: "stack trace", flags: tail},
