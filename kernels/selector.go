@@ -1,7 +1,6 @@
 package kernels
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -274,19 +273,15 @@ func VersionMatches(pattern, version string) bool {
 // compareTo compares version with the end of a range, as far as the end goes: 6.12.107 is as 6.12 is. A release candidate
 // counts as what it is a candidate for.
 func compareTo(version, end string) int {
-	have, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), "-")
-	want, _, _ := strings.Cut(strings.TrimPrefix(end, "v"), "-")
-	numbers := strings.Split(have, ".")
-	for i, w := range strings.Split(want, ".") {
-		h := "0"
-		if i < len(numbers) {
-			h = numbers[i]
+	numbers := func(v string) (all []int) {
+		v, _, _ = strings.Cut(strings.TrimPrefix(v, "v"), "-")
+		for word := range strings.SplitSeq(v, ".") {
+			n, _ := strconv.Atoi(word)
+			all = append(all, n)
 		}
-		a, _ := strconv.Atoi(h)
-		b, _ := strconv.Atoi(w)
-		if c := cmp.Compare(a, b); c != 0 {
-			return c
-		}
+		return all
 	}
-	return 0
+	want := numbers(end)
+	have := append(numbers(version), make([]int, len(want))...) // what is missing is 0
+	return slices.Compare(have[:len(want)], want)
 }

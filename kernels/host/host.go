@@ -105,7 +105,11 @@ func (s *Source) find(release string) (dir.Kernel, error) {
 	}
 	switch {
 	case k.Image == "" && k.Modules == "":
-		return k, fmt.Errorf("%w: %s is not installed here%s; %s", kernels.ErrNoMatch, release, s.why(release), s.others())
+		why := ""
+		if running, err := s.running(); err == nil && running == release {
+			why = ", though it runs: it was booted from outside, as under a container or a microVM"
+		}
+		return k, fmt.Errorf("%w: %s is not installed here%s; %s", kernels.ErrNoMatch, release, why, s.others())
 	case k.Image == "":
 		return k, s.incomplete(release, fmt.Errorf("its image is in neither /boot nor %s: %s", k.Modules, s.distribution().install(image, release)))
 	case k.Modules == "":
@@ -177,12 +181,4 @@ func (s *Source) others() string {
 		return "no kernel is: " + s.distribution().install(image, "")
 	}
 	return "installed: " + strings.Join(installed, " ")
-}
-
-// why says how the running kernel can be one that is not installed.
-func (s *Source) why(release string) string {
-	if running, err := s.running(); err == nil && running == release {
-		return ", though it runs: it was booted from outside, as under a container or a microVM"
-	}
-	return ""
 }
