@@ -99,8 +99,8 @@ func (r *Repo) File(ctx context.Context, commit, path string) (string, error) {
 const ArchiveLimit = 30 * time.Minute
 
 // Archive is the command that writes a tree as a tar to its output, each name after prefix; tree is COMMIT or COMMIT:FOLDER, with a
-// full hash. The tree's own attributes apply, but no program does that they name: what goes through a filter elsewhere (Git LFS) is
-// written as it is stored.
+// full hash. It holds what a checkout would: files that the tree's attributes keep out of archives, too. Line ends are as they have it,
+// but no program applies that they name: what goes through a filter elsewhere (Git LFS) is written as it is stored.
 func (r *Repo) Archive(ctx context.Context, tree, prefix string) (*exec.Cmd, error) {
 	if commit, _, _ := strings.Cut(tree, ":"); !commitHash.MatchString(commit) {
 		return nil, fmt.Errorf("%q is no tree of a commit", tree) // and may be an option

@@ -128,6 +128,9 @@ var (
 	formats = []string{"extensions.objectformat", "extensions.refstorage"}
 )
 
+// checkedOut has an archive hold what a checkout of it would, whatever the tree's attributes say of archives.
+const checkedOut = "* -export-ignore -export-subst\n"
+
 // borrow fills the private git folder: with HEAD, with a configuration, and with links to what else is read. Objects are borrowed
 // through the environment.
 func (r *Repo) borrow(ctx context.Context) error {
@@ -151,6 +154,9 @@ func (r *Repo) borrow(ctx context.Context) error {
 		}
 	}
 	if err := os.Mkdir(filepath.Join(r.own, "info"), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(r.own, "info/attributes"), []byte(checkedOut), 0o600); err != nil {
 		return err
 	}
 	r.options = comparing(settings(ctx, ""), theirs)
