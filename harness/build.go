@@ -157,8 +157,8 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 	return nil
 }
 
-func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols []string) string {
-	data, _ := json.Marshal([]any{"v4", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols})
+func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols exports) string {
+	data, _ := json.Marshal([]any{"v5", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols.symvers})
 	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 
@@ -172,7 +172,7 @@ type product struct {
 const productFile = "product.json"
 
 // buildInto builds in a private copy below dir and leaves there the .ko, what is known of them, and the log.
-func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree, source packed, conf *dkms.Conf, symbols []string, logPath string) error {
+func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree, source packed, conf *dkms.Conf, symbols exports, logPath string) error {
 	log, err := os.Create(logPath)
 	if err != nil {
 		return fmt.Errorf("create build log: %w", err)

@@ -21,7 +21,8 @@ type intake struct {
 	module  *dkms.Package
 	depends []packed
 	fw      firmware
-	release func() // removes what had to be unpacked; nil for a plan of no module
+	opened  []*dkms.Package // the module, and what it builds upon
+	release func()          // removes what had to be unpacked; nil where nothing had to be
 }
 
 type packed struct {
@@ -43,15 +44,13 @@ func (p packed) title() string { return cmp.Or(p.Name, filepath.Base(p.Source)) 
 
 // Close removes what Plan unpacked: a module out of an archive or a repository. The plan cannot be run after it.
 func (p *Plan) Close() {
-	if p.in.release != nil {
-		p.in.release()
-	}
+	p.in.close()
 }
 
 func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err error) {
 	defer func() {
-		if err != nil && in.release != nil {
-			in.release()
+		if err != nil {
+			in.close()
 		}
 	}()
 	paths := append([]string{spec.Module}, spec.Depends...)
@@ -76,21 +75,48 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 		if err != nil {
 			return in, asUsage(err, path)
 		}
-		if i == 0 {
-			pkg.Files.Exclude = notSource(spec)
-			in.module = pkg
-			continue
-		}
-		digest, err := pkg.Files.Digest(ctx)
-		if err != nil {
-			return in, asUsage(err, path)
-		}
-		in.depends = append(in.depends, packed{pkg, digest})
+		in.opened = append(in.opened, pkg)
+	}
+	if err := in.gather(ctx, spec, paths); err != nil {
+		return in, err
 	}
 	if spec.Firmware != "" {
 		in.fw, err = takeFirmware(ctx, spec.Firmware, filepath.Join(work, "firmware"))
 	}
 	return in, err
+}
+
+// gather finds all that belongs to the sources of what was opened, and takes the digests of the packages to build upon.
+func (in *intake) gather(ctx context.Context, spec Spec, given []string) error {
+	for i, pkg := range in.opened {
+		exclude, omit, depends := []string(nil), []string(nil), []string(nil)
+		if i == 0 {
+			in.module, exclude, omit = pkg, notSource(spec), spec.Exclude
+			depends = listOf(in.opened[1:], func(p *dkms.Package) string { return p.Source })
+		}
+		if err := pkg.Gather(ctx, exclude, omit, depends); err != nil {
+			return asUsage(err, given[i])
+		}
+		if i == 0 {
+			continue
+		}
+		digest, err := pkg.Files.Digest(ctx)
+		if err != nil {
+			return asUsage(err, given[i])
+		}
+		in.depends = append(in.depends, packed{pkg, digest})
+	}
+	return nil
+}
+
+// close removes what had to be unpacked, and what was made of sources.
+func (in intake) close() {
+	for _, pkg := range in.opened {
+		pkg.Close()
+	}
+	if in.release != nil {
+		in.release()
+	}
 }
 
 // asUsage makes a mistake of the caller of what is one, and names the module as the caller does.

@@ -46,24 +46,40 @@ func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(
 }
 
 // compileModule builds pkg in dir the way it wants to be built. conf is what its dkms.conf says, or nil.
-func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols []string, log io.Writer) (*kbuild.Artifact, error) {
+func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols exports, log io.Writer) (*kbuild.Artifact, error) {
 	if pkg.HasConf {
 		own := *pkg // evaluating it may teach it its name, and another target evaluates it at the same time
 		return bd.h.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Dir: dir, Make: bd.plan.Spec.Make,
-			Jobs: 2, Symbols: symbols, Log: log})
+			Jobs: 2, Symbols: symbols.symvers, Log: log})
 	}
-	return bd.h.make(ctx, kbuild.Request{Tree: tree, Source: pkg.Files, Dir: dir, Make: bd.plan.Spec.Make,
-		Jobs: 2, Symbols: symbols, Log: log})
+	return bd.h.make(ctx, kbuild.Request{Tree: tree, Source: symbols.in(pkg.Files), Dir: dir, Make: bd.plan.Spec.Make,
+		Jobs: 2, Symbols: symbols.symvers, Log: log})
+}
+
+// exports are the Module.symvers of packages that another one builds upon, in load order, each with the folder of its source.
+type exports struct{ symvers, folders []string }
+
+// in is the source with those that lie in folders that it refers to.
+func (e exports) in(source kbuild.Source) kbuild.Source {
+	top, err := filepath.EvalSymlinks(source.Top)
+	source.Files = map[string]string{}
+	for i, folder := range e.folders {
+		real, realErr := filepath.EvalSymlinks(folder)
+		if name, relErr := filepath.Rel(top, real); errors.Join(err, realErr, relErr) == nil && filepath.IsLocal(name) {
+			source.Files[filepath.Join(name, symversFile)] = e.symvers[i]
+		}
+	}
+	return source
 }
 
 // dependencies builds the packages that the module builds upon, and returns modules and Module.symvers in load order.
-func (bd *builder) dependencies(ctx context.Context, tree *kernels.Tree) (modules []kbuild.Module, symbols []string, err error) {
+func (bd *builder) dependencies(ctx context.Context, tree *kernels.Tree) (modules []kbuild.Module, symbols exports, err error) {
 	if len(bd.plan.in.depends) == 0 {
-		return nil, nil, nil // confOfOne says if there should be some
+		return nil, symbols, nil // confOfOne says if there should be some
 	}
 	order, err := bd.dependencyOrder(ctx, tree)
 	if err != nil {
-		return nil, nil, err
+		return nil, symbols, err
 	}
 	for i, pkg := range order {
 		log := filepath.Join(bd.work, fmt.Sprintf("build-%s-%d.log", Label(tree.Target), i))
@@ -71,14 +87,14 @@ func (bd *builder) dependencies(ctx context.Context, tree *kernels.Tree) (module
 			return bd.buildInto(ctx, dir, tree, pkg, nil, symbols, log)
 		})
 		if err != nil {
-			return nil, nil, fmt.Errorf("build %s, which the module depends on: %w", pkg.title(), notItsFault(err))
+			return nil, symbols, fmt.Errorf("build %s, which the module depends on: %w", pkg.title(), notItsFault(err))
 		}
 		p, err := readProduct(dir)
 		if err != nil {
-			return nil, nil, err
+			return nil, symbols, err
 		}
 		modules = append(modules, p.Modules...)
-		symbols = append(symbols, filepath.Join(dir, symversFile))
+		symbols.symvers, symbols.folders = append(symbols.symvers, filepath.Join(dir, symversFile)), append(symbols.folders, pkg.Source)
 	}
 	return modules, symbols, nil
 }

@@ -31,6 +31,7 @@ type Spec struct {
 	Locked        bool                          `spec:"plan" flag:"locked,once"`               // every selector must be in Pins
 	Offline       bool                          `spec:"plan" flag:"offline"`                   // never touch the network
 	Suites        []string                      `spec:"plan" flag:"suite,once"`                // Lifecycle, or folders of Ginkgo packages
+	Exclude       []string                      `spec:"plan"`                                  // what of the module's folder is none of its source: patterns of path.Match, see kbuild.Source.Omit
 	Make          []string                      `spec:"build" name:"the build's variables"`    // "NAME=VALUE", added to make's command line
 	Packages      []string                      `spec:"build" flag:"build-package"`            // of the kernel's distribution, to have in the root that the module is built in
 	Focus         string                        `spec:"cell" flag:"focus,once"`                // run only specs whose name matches this regular expression; empty runs all

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path"
 	"reflect"
 	"regexp"
 	"slices"
@@ -24,7 +25,7 @@ var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct fie
 // typeNames are Go's types in the words of who writes the file.
 var typeNames = map[string]string{"int": "a whole number", "string": "a text in quotes", "bool": "true or false",
 	"[]string": "a list of texts", "[]kernels.Selector": "a list of texts", "kernels.Selector": "a text in quotes", "map[string]string": "a table of texts", "config.Duration": "a text like \"10m\"",
-	"config.Guest": "a table", "config.Build": "a table", "config.Debian": "a table"}
+	"config.Module": "a table", "config.Guest": "a table", "config.Build": "a table", "config.Debian": "a table"}
 
 func oneLine(s string) string {
 	s = strings.TrimPrefix(strings.Join(strings.Fields(s), " "), "toml: ")
@@ -107,6 +108,7 @@ func (c Config) check(lines map[string]int) error {
 		{"out", c.Out != "", "the name of a folder"},
 		{"jobs", 0 <= c.Jobs && c.Jobs <= 1024, "from 0 to 1024"},
 		{"build.packages", badPackage(c.Build.Packages) == "", badPackage(c.Build.Packages)},
+		{"module.exclude", badPattern(c.Module.Exclude) == "", badPattern(c.Module.Exclude)},
 		{"guest.memory_mib", 64 <= c.Guest.MemoryMiB && c.Guest.MemoryMiB <= memory, fmt.Sprintf("from 64 to %d, which is the memory of this machine", memory)},
 		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
 		{"module.load", badModule(c.Module.Load, "a module") == "", badModule(c.Module.Load, "a module")},
@@ -174,6 +176,16 @@ func badPackage(names []string) string {
 	}
 	if i := slices.IndexFunc(names, func(name string) bool { return strings.Contains(name, "=") }); i >= 0 {
 		return fmt.Sprintf("%q: write the name alone, the kernel's suite has one version", names[i])
+	}
+	return ""
+}
+
+// badPattern says what is wrong with a list of patterns; empty if nothing is.
+func badPattern(patterns []string) string {
+	for _, pattern := range patterns {
+		if _, err := path.Match(pattern, ""); err != nil || strings.Trim(pattern, "/") == "" {
+			return fmt.Sprintf("%q is no pattern: write it like \"*.bin\" or \"doc/old\"", pattern)
+		}
 	}
 	return ""
 }

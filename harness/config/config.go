@@ -68,7 +68,8 @@ type Build struct {
 
 // Module is the table [module].
 type Module struct {
-	Load []string `toml:"load"` // which to load of several, with what they depend on; empty: all that are installed
+	Load    []string `toml:"load"`    // which to load of several, with what they depend on; empty: all that are installed
+	Exclude []string `toml:"exclude"` // what of its folder is none of its source
 }
 
 // Guest is the table [guest].
@@ -120,7 +121,7 @@ func Default() Config {
 		Make:    []string{},
 		Out:     harness.OutName,
 		Build:   Build{Packages: []string{}},
-		Module:  Module{Load: []string{}},
+		Module:  Module{Load: []string{}, Exclude: []string{}},
 		Guest:   Guest{MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs, Devices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(spec.Timeout)},
 	}
 }

@@ -55,6 +55,7 @@ func (c Config) merge(flags Flags) (harness.Spec, error) {
 	s.SecurityURL = cmp.Or(flags.SecurityURL, c.Debian.SecurityMirror)
 	s.Params = assignments(c.Params, flags.Params)
 	s.Make = assignments(c.Make, flags.Make)
+	s.Exclude = nonEmpty(flags.Exclude, c.Module.Exclude)
 	s.Packages = slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Build.Packages, flags.Packages))))
 	var err error
 	if s.Kernels, err = c.selectors(flags.Kernels); err != nil {

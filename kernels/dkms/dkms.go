@@ -55,8 +55,12 @@ type Package struct {
 	Notes    []string
 	Needs    []string // what the package of Debian depends on besides dkms and kernels, one relation each, as deb-control(5) has them
 
-	work   string // where it may put what it needs for a moment
-	holder string // the name that stands for the version in dkms.conf until the package is made, e.g. #MODULE_VERSION#
+	work     string    // where it may put what it needs for a moment
+	unpacked string    // the folder that an archive or a revision was unpacked in
+	checkout *checkout // of a Git
+	made     string    // the folder of what Gather made
+	gitDir   string    // what covers the .git of a dkms.conf's folder while that is evaluated; empty: there is none
+	holder   string    // the name that stands for the version in dkms.conf until the package is made, e.g. #MODULE_VERSION#
 }
 
 // plain are the names and versions that can stand in a path which make and a shell will read.
@@ -126,17 +130,75 @@ func (p *Package) look(given, work string) (*Package, error) {
 	if err == nil && p.Kind != Deb {
 		err = p.learnNeeds()
 	}
-	if err == nil && !p.HasConf {
-		err = kbuild.CheckSource(p.Source)
-		if wrong := (*kbuild.SourceError)(nil); p.Kind != Folder && errors.As(err, &wrong) {
-			err = hostile(given, "holds no "+ConfName+", and "+wrong.Problem)
-		}
-	}
 	if err != nil {
+		return nil, err
+	}
+	if p.HasConf {
+		return p, nil
+	}
+	err = kbuild.CheckSource(p.Source)
+	if wrong := (*kbuild.SourceError)(nil); errors.As(err, &wrong) {
+		return p.lookBelow(given, work, wrong)
+	} else if err != nil {
 		return nil, err
 	}
 	return p, nil
 }
+
+// lookBelow looks for a package in a folder of a source that is none itself. In an archive, whose folders nobody can name, the only one that has
+// what builds it beside its dkms.conf is taken, and said to be; else where they are is part of the error.
+func (p *Package) lookBelow(given, work string, wrong *kbuild.SourceError) (*Package, error) {
+	confs, err := findConfs(p.Source)
+	if err != nil {
+		return nil, fmt.Errorf("look through %s: %w", given, err)
+	}
+	var whole []string
+	for _, conf := range confs {
+		if folder := path.Dir(conf); kbuild.HasMakefile(filepath.Join(p.Source, folder)) {
+			whole = append(whole, folder)
+		}
+	}
+	if p.Kind == Tarball && len(whole) == 1 && (wrong.Below == "" || wrong.Below == whole[0]) {
+		p.Source = filepath.Join(p.Source, whole[0])
+		p.Notes = append(p.Notes, fmt.Sprintf("the package in the folder %s is taken: no other of the archive has %s and a Makefile", clean(whole[0]), ConfName))
+		return p.look(given, work)
+	}
+	if wrong.Below != "" && !slices.Contains(whole, wrong.Below) {
+		whole = append(whole, wrong.Below)
+	}
+	return nil, p.notThere(given, whole, wrong)
+}
+
+// notThere is the error of a source whose packages, if any, lie in folders below it.
+func (p *Package) notThere(given string, folders []string, wrong *kbuild.SourceError) error {
+	for i, folder := range folders {
+		if p.Kind == Folder {
+			folders[i] = filepath.Join(p.Source, folder)
+		}
+		if repository, rev, _ := gitName(given); p.Kind == Git && !isURL(repository) {
+			folders[i] = path.Join(repository, folder) + "@" + rev
+		}
+		folders[i] = clean(folders[i])
+	}
+	these := strings.Join(folders[:min(len(folders), maxNamed)], " or ")
+	archived := p.Kind != Folder
+	switch {
+	case !archived && len(folders) > 0:
+		wrong.Cure = "did you mean " + these + "?"
+	case archived && len(folders) == 0:
+		return hostile(given, "holds no "+ConfName+", and "+wrong.Problem)
+	case p.Kind == Git && isURL(given):
+		return &kbuild.SourceError{Path: given, Problem: wrong.Problem, Cure: "clone it and give its folder " + these}
+	case p.Kind == Git:
+		return &kbuild.SourceError{Path: given, Problem: wrong.Problem, Cure: "did you mean " + these + "?"}
+	case archived:
+		return &kbuild.SourceError{Path: given, Problem: "holds no module at its top: " + wrong.Problem, Cure: "unpack it and give its folder " + these}
+	}
+	return wrong
+}
+
+// maxNamed is how many folders an error names.
+const maxNamed = 4
 
 func openArchive(ctx context.Context, path, work string) (*Package, error) {
 	to := filepath.Join(work, "source")
@@ -144,19 +206,26 @@ func openArchive(ctx context.Context, path, work string) (*Package, error) {
 		return nil, fmt.Errorf("make folder for source: %w", err)
 	}
 	if strings.HasSuffix(path, ".deb") {
-		if err := unpackDeb(ctx, path, to); err != nil {
+		notes, err := unpackDeb(ctx, path, to)
+		if err != nil {
 			return nil, err
 		}
 		p, err := findInDeb(path, to)
 		if err == nil {
+			p.Notes = notes
 			p.Needs, err = debNeeds(ctx, path)
 		}
 		return p, err
 	}
-	if err := unpackTarball(ctx, path, to); err != nil {
+	notes, err := unpackArchive(ctx, path, to)
+	if err != nil {
 		return nil, err
 	}
-	return findInTarball(path, to)
+	p, err := findInTarball(path, to)
+	if err == nil {
+		p.Notes, p.unpacked = notes, to
+	}
+	return p, err
 }
 
 func findInDeb(given, dir string) (*Package, error) {
@@ -168,7 +237,7 @@ func findInDeb(given, dir string) (*Package, error) {
 	case 0:
 		return nil, &kbuild.SourceError{Path: given, Problem: "holds no /usr/src/NAME-VERSION/" + ConfName, Cure: "give a package whose name ends in -dkms"}
 	case 1:
-		return &Package{Kind: Deb, Source: filepath.Dir(confs[0])}, nil
+		return &Package{Kind: Deb, Source: filepath.Dir(confs[0]), unpacked: dir}, nil
 	}
 	var names []string
 	for _, conf := range confs {
@@ -177,8 +246,7 @@ func findInDeb(given, dir string) (*Package, error) {
 	return nil, &kbuild.SourceError{Path: given, Problem: "holds " + strings.Join(names, " and "), Cure: "unpack it and give one of their folders"}
 }
 
-// findInTarball finds the source in an unpacked archive: where `dkms mktarball` puts it, else the topmost dkms.conf, else the
-// folder that everything lies in.
+// findInTarball finds the source in an unpacked archive: where `dkms mktarball` puts it, else the folder that everything lies in.
 func findInTarball(given, dir string) (*Package, error) {
 	if _, err := os.Stat(filepath.Join(dir, "dkms_source_tree", ConfName)); err == nil {
 		return &Package{Kind: Archive, Source: filepath.Join(dir, "dkms_source_tree")}, nil
@@ -187,13 +255,6 @@ func findInTarball(given, dir string) (*Package, error) {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return nil, &kbuild.SourceError{Path: given, Problem: "is a dkms archive without source", Cure: "make it anew without --binaries-only"}
 		}
-	}
-	confs, err := findConfs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("look through %s: %w", given, err)
-	}
-	if len(confs) > 0 {
-		return &Package{Kind: Tarball, Source: filepath.Join(dir, path.Dir(confs[0]))}, nil
 	}
 	for range maxDepth {
 		entries, err := os.ReadDir(dir)

@@ -97,6 +97,9 @@ func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error
 		who.Name, who.Version = "module", "0"
 	}
 	box := kbuild.Sandbox{Tree: tree, Dir: dir, Mounts: who.mounts()}
+	if p.gitDir != "" {
+		box.Mounts = append(box.Mounts, kernels.Mount{Host: p.gitDir, Guest: path.Join(who.source(), ".git")})
+	}
 	conf := path.Join(dkmsTree, who.Name, who.Version, "source", ConfName)
 	if p.holder != "" {
 		if conf, err = p.fillIn(dir); err != nil {

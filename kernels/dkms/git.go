@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -37,8 +38,20 @@ func gitName(name string) (repository, rev string, ok bool) {
 	case isURL(repository):
 		return repository, rev, true
 	}
-	info, err := os.Stat(repository)
-	return repository, rev, err == nil && info.IsDir() && repository != name
+	return repository, rev, repository != name && deepest(repository) != ""
+}
+
+// deepest is the deepest folder on the way to the folder at that is there: a revision may have more than the work tree, and of a bare repository
+// no folder is there. Empty where none of those named is.
+func deepest(at string) string {
+	for dir := filepath.Clean(at); dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return dir
+		} else if err == nil {
+			return ""
+		}
+	}
+	return ""
 }
 
 // isURL reports whether git would take the name for a repository elsewhere.
@@ -63,6 +76,10 @@ func openGit(ctx context.Context, repository, rev, work string) (*Package, error
 			return nil, unclonable(err)
 		}
 	}
+	folder := ""
+	if dir := deepest(at); dir != "" {
+		at, folder = dir, within(dir, filepath.Clean(at))
+	}
 	r, err := git.Open(ctx, at)
 	switch {
 	case err != nil && isURL(repository):
@@ -82,20 +99,12 @@ func openGit(ctx context.Context, repository, rev, work string) (*Package, error
 	if err := r.Contained(ctx); err != nil {
 		return nil, &kbuild.SourceError{Path: given, Problem: "its repository does not hold all of it: " + clean(err.Error()), Cure: "clone it without --shared and --reference"}
 	}
-	to := filepath.Join(work, "source")
-	if err := os.Mkdir(to, 0o755); err != nil {
-		return nil, fmt.Errorf("make folder for source: %w", err)
-	}
-	within, cancel := context.WithTimeout(ctx, git.ArchiveLimit)
-	defer cancel()
-	archive, err := r.Archive(within, commit+":"+r.Prefix, "")
-	if err == nil {
-		err = unpackFrom(ctx, archive, given, to, "")
-	}
-	if err != nil {
+	p := &Package{Kind: Git, Revision: commit, unpacked: filepath.Join(work, "source")}
+	p.checkout = &checkout{given: given, at: at, commit: commit, folder: strings.Trim(path.Join("/", r.Prefix, folder), "/"), to: p.unpacked}
+	p.Source = filepath.Join(p.unpacked, p.checkout.folder)
+	if p.Notes, err = p.checkout.unpack(ctx, p.checkout.folder); err != nil {
 		return nil, err
 	}
-	p := &Package{Kind: Git, Source: to, Revision: commit}
 	return p.look(given, work)
 }
 

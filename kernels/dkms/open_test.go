@@ -2,6 +2,7 @@ package dkms
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
@@ -50,10 +51,15 @@ func TestOpenShapes(t *testing.T) {
 		"mktarball":     {[]member{conf("./dkms_source_tree/dkms.conf"), {name: "./dkms_main_tree/6.1/x86_64/module/a.ko", text: "x"}}, Archive, "dkms_source_tree", ""},
 		"binaries only": {[]member{conf("dkms_binaries_only/dkms.conf"), {name: "dkms_main_tree/6.1/x86_64/module/a.ko", text: "x"}}, "", "", "is a dkms archive without source: make it anew without --binaries-only"},
 		"at the top":    {[]member{conf("dkms.conf"), makefile("Makefile")}, Tarball, "", ""},
-		"topmost":       {[]member{conf("a/b/c/dkms.conf"), conf("z/dkms.conf")}, Tarball, "z", ""},
-		"kbuild":        {[]member{makefile("a/b/Makefile"), {name: "a/b/a.c"}}, Tarball, "a/b", ""},
-		"no module":     {[]member{{name: "a/README", text: "x"}}, "", "", "holds no dkms.conf, and no Makefile and no Kbuild: give an archive of a module's source"},
-		"no archive":    {nil, "", "", "is empty, or no archive: give an archive of a module's source"},
+		"one below":     {[]member{conf("a/b/dkms.conf"), makefile("a/b/Makefile"), conf("a/debian/dkms.conf"), {name: "a/README"}}, Tarball, "a/b", ""},
+		"several below": {[]member{conf("a/b/c/dkms.conf"), conf("z/dkms.conf"), makefile("z/Makefile"), makefile("a/b/c/Kbuild")}, "", "",
+			"holds no module at its top: no Makefile and no Kbuild: unpack it and give its folder z or a/b/c"},
+		"conf elsewhere": {[]member{conf("a/packaging/dkms.conf"), makefile("a/drv/Makefile"), {name: "a/README"}}, "", "",
+			"holds no module at its top: no Makefile and no Kbuild: unpack it and give its folder drv"},
+		"module below": {[]member{makefile("a/drv/Makefile"), {name: "a/README"}}, "", "", "holds no module at its top: no Makefile and no Kbuild: unpack it and give its folder drv"},
+		"kbuild":       {[]member{makefile("a/b/Makefile"), {name: "a/b/a.c"}}, Tarball, "a/b", ""},
+		"no module":    {[]member{{name: "a/README", text: "x"}}, "", "", "holds no dkms.conf, and no Makefile and no Kbuild: give an archive of a module's source"},
+		"no archive":   {nil, "", "", "is empty, or no archive: give an archive of a module's source"},
 	} {
 		work := t.TempDir()
 		given := file(t, "m.tar", archive(t, test.members...))
@@ -80,14 +86,9 @@ func TestOpenHostile(t *testing.T) {
 	}{
 		"absolute":       {[]member{{name: "/etc/x", text: "x"}}, `holds "/etc/x", an absolute name`},
 		"up":             {[]member{{name: "a/../../x", text: "x"}}, `holds "a/../../x", a name that leads out of it`},
-		"link out":       {[]member{{name: "a/l", kind: tar.TypeSymlink, link: "../../x"}}, `holds "a/l", a link to ../../x, which is outside of it`},
-		"link absolute":  {[]member{{name: "l", kind: tar.TypeSymlink, link: outside}}, `holds "l", a link to ` + outside + `, which is outside of it`},
 		"hard link out":  {[]member{{name: "l", kind: tar.TypeLink, link: "../x"}}, `holds "l", a link to ../x, which is outside of it`},
-		"through a link": {[]member{{name: "d/", kind: tar.TypeDir}, {name: "d/l", kind: tar.TypeSymlink, link: "m"}, {name: "d/m", kind: tar.TypeSymlink, link: "../.."}}, `holds "d/m", a link to ../.., which is outside of it`},
 		"file as folder": {[]member{{name: "a", text: "x"}, {name: "a/b", text: "x"}}, `holds "a/b", which cannot be there: file exists`},
 		"folder as file": {[]member{{name: "a/b", text: "x"}, {name: "a", text: "x"}}, `holds "a", which cannot be there: directory not empty`},
-		"device":         {[]member{{name: "d", kind: tar.TypeChar}}, `holds "d", neither a file, nor a folder, nor a link`},
-		"fifo":           {[]member{{name: "d", kind: tar.TypeFifo}}, `holds "d", neither a file, nor a folder, nor a link`},
 		"escape":         {[]member{{name: "/\x1b]0;x\a\n", text: "x"}}, `holds "/", an absolute name`},
 	} {
 		given := file(t, "m.tar", archive(t, test.members...))
@@ -99,6 +100,91 @@ func TestOpenHostile(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(outside); len(left) > 0 {
 		t.Errorf("it wrote outside: %v", left)
+	}
+}
+
+// TestOpenStrays: what lies in an archive and can be no part of a source is left out with a note.
+func TestOpenStrays(t *testing.T) {
+	outside := t.TempDir()
+	for name, test := range map[string]struct {
+		members []member
+		want    string
+	}{
+		"link out":       {[]member{{name: "a/l", kind: tar.TypeSymlink, link: "../../x"}}, "a/l, a link to ../../x, which is outside of it"},
+		"link absolute":  {[]member{{name: "l", kind: tar.TypeSymlink, link: outside}}, "l, a link to " + outside + ", which is outside of it"},
+		"through a link": {[]member{{name: "d/", kind: tar.TypeDir}, {name: "d/l", kind: tar.TypeSymlink, link: "m"}, {name: "d/m", kind: tar.TypeSymlink, link: "../.."}}, "d/m, a link to ../.., which is outside of it"},
+		"below a link":   {[]member{{name: "l", kind: tar.TypeSymlink, link: outside}, {name: "l/x", text: "x"}}, "l, a link to " + outside + ", which is outside of it"},
+		"device":         {[]member{{name: "d", kind: tar.TypeChar}}, "d, neither a file, nor a folder, nor a link"},
+		"fifo":           {[]member{{name: "d", kind: tar.TypeFifo}, {name: "e", kind: tar.TypeFifo}}, "d, neither a file, nor a folder, nor a link, and 1 more"},
+	} {
+		p, err := Open(t.Context(), file(t, "m.tar", archive(t, append(test.members, member{name: "Kbuild", text: "obj-m := a.o\n"})...)), t.TempDir())
+		if err != nil || len(p.Notes) != 1 || p.Notes[0] != "left out of the source: "+test.want {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+	if left, _ := os.ReadDir(outside); len(left) > 0 {
+		t.Errorf("it wrote outside: %v", left)
+	}
+}
+
+// zipped makes a zip archive.
+func zipped(t testing.TB, members ...member) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for _, m := range members {
+		h := &zip.FileHeader{Name: m.name, Method: zip.Deflate}
+		mode, text := fs.FileMode(max(m.mode, 0o644)), m.text
+		switch m.kind {
+		case tar.TypeSymlink:
+			mode, text = mode|fs.ModeSymlink, m.link
+		case tar.TypeFifo:
+			mode |= fs.ModeNamedPipe
+		}
+		h.SetMode(mode)
+		f, err := w.CreateHeader(h)
+		if err == nil {
+			_, err = f.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestOpenZip: a zip is what a tar of the same is, and refused for the same reasons.
+func TestOpenZip(t *testing.T) {
+	p, err := Open(t.Context(), file(t, "m-main.zip", zipped(t, member{name: "m-main/Makefile", text: "obj-m := a.o\n"}, member{name: "m-main/gen.sh", mode: 0o755},
+		member{name: "m-main/l.c", kind: tar.TypeSymlink, link: "a.c"}, member{name: "m-main/out", kind: tar.TypeSymlink, link: "/etc/passwd"}, member{name: "m-main/p", kind: tar.TypeFifo})), t.TempDir())
+	if err != nil || p.Kind != Tarball || filepath.Base(p.Source) != "m-main" || len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "/etc/passwd, which is outside of it, and 1 more") {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if info, err := os.Stat(p.Source + "/gen.sh"); err != nil || info.Mode() != 0o755 {
+		t.Error(info, err)
+	}
+	if target, err := os.Readlink(p.Source + "/l.c"); target != "a.c" {
+		t.Error(target, err)
+	}
+	whole := zipped(t, member{name: "m/Kbuild", text: "obj-m := m.o"})
+	for want, data := range map[string][]byte{
+		"a name that leads out of it":          zipped(t, member{name: "a/../../x"}),
+		"an absolute name":                     zipped(t, member{name: "/etc/x"}),
+		"is empty, or no archive":              zipped(t),
+		"is a zip that cannot be read":         whole[:len(whole)/2],
+		"holds \"a/b\", which cannot be there": zipped(t, member{name: "a"}, member{name: "a/b"}),
+	} {
+		if _, err := Open(t.Context(), file(t, "m.zip", data), t.TempDir()); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	defer func(was int64) { maxBytes = was }(maxBytes)
+	maxBytes = 1 << 20
+	if _, err := Open(t.Context(), file(t, "m.zip", zipped(t, member{name: "big", text: strings.Repeat("x", 2<<20)})), t.TempDir()); err == nil || !strings.Contains(err.Error(), "unpacks to more than 1 MiB") {
+		t.Error(err)
 	}
 }
 
@@ -226,21 +312,22 @@ func TestOpenDeb(t *testing.T) {
 	}
 }
 
-// FuzzUnpackTar: an archive makes files in its folder, or an error; nothing else.
-func FuzzUnpackTar(f *testing.F) {
+// FuzzUnpack: an archive makes files in its folder, or an error; nothing else.
+func FuzzUnpack(f *testing.F) {
 	f.Add(archive(f, module...))
 	f.Add(archive(f, member{name: "a/../../x"}, member{name: "l", kind: tar.TypeSymlink, link: ".."}, member{name: "l/x"}))
+	f.Add(zipped(f, member{name: "a/b", text: "x"}, member{name: "l", kind: tar.TypeSymlink, link: ".."}, member{name: "l/x"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
-		in := filepath.Join(dir, "in")
-		if err := os.Mkdir(in, 0o755); err != nil {
+		in, given := filepath.Join(dir, "in"), filepath.Join(dir, "given")
+		if err := errors.Join(os.Mkdir(in, 0o755), os.WriteFile(given, data, 0o644)); err != nil {
 			t.Fatal(err)
 		}
-		err := unpackTar(t.Context(), "x.tar", bytes.NewReader(data), in, "")
-		if err != nil && strings.ContainsAny(err.Error(), "\n\x1b") {
-			t.Errorf("%q", err)
+		notes, err := unpackArchive(t.Context(), given, in)
+		if err != nil && strings.ContainsAny(err.Error(), "\n\x1b") || strings.ContainsAny(strings.Join(notes, ""), "\n\x1b") {
+			t.Errorf("%q, %q", err, notes)
 		}
-		if left, _ := os.ReadDir(dir); len(left) != 1 {
+		if left, _ := os.ReadDir(dir); len(left) != 2 {
 			t.Errorf("it wrote outside: %v", left)
 		}
 	})

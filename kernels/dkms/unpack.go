@@ -26,48 +26,51 @@ const maxNested = 100
 
 var maxBytes int64 = 1 << 30
 
-// unpackTarball unpacks the archive at file into the folder to.
-func unpackTarball(ctx context.Context, file, to string) error {
+// unpackArchive unpacks the archive at file, a tar, compressed or not, or a zip, into the folder to. notes say what was left out.
+func unpackArchive(ctx context.Context, file, to string) (notes []string, err error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
+	if isZip(f) {
+		return unpackZip(ctx, file, f, to)
+	}
 	r, err := kernels.Unpack(f)
 	if err != nil {
-		return hostile(file, clean(err.Error()))
+		return nil, hostile(file, clean(err.Error()))
 	}
 	return unpackTar(ctx, file, r, to, "")
 }
 
 // unpackDeb unpacks what a Debian package would put below /usr/src.
-func unpackDeb(ctx context.Context, file, to string) error {
+func unpackDeb(ctx context.Context, file, to string) (notes []string, err error) {
 	if _, err := exec.LookPath("dpkg-deb"); err != nil {
-		return errors.New("dpkg-deb is not installed, and nothing else opens a .deb: install the package dpkg")
+		return nil, errors.New("dpkg-deb is not installed, and nothing else opens a .deb: install the package dpkg")
 	}
 	return unpackFrom(ctx, exec.CommandContext(ctx, "dpkg-deb", "--fsys-tarfile", file), file, to, "usr/src")
 }
 
 // unpackFrom unpacks the tar archive that cmd writes. What is wrong with it is the file's fault.
-func unpackFrom(ctx context.Context, cmd *exec.Cmd, file, to, below string) error {
+func unpackFrom(ctx context.Context, cmd *exec.Cmd, file, to, below string) (notes []string, err error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", cmd.Args[0], err)
+		return nil, fmt.Errorf("start %s: %w", cmd.Args[0], err)
 	}
-	err = unpackTar(ctx, file, out, to, below)
+	notes, err = unpackTar(ctx, file, out, to, below)
 	if err != nil {
 		cmd.Process.Kill()
 	}
 	if ended := cmd.Wait(); ended != nil && (err == nil || said.Len() > 0) {
 		line, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
-		return hostile(file, "cannot be read: "+clean(line))
+		return nil, hostile(file, "cannot be read: "+clean(line))
 	}
-	return err
+	return notes, err
 }
 
 // hostile refuses an archive.
@@ -76,44 +79,56 @@ func hostile(file, problem string) error {
 }
 
 // unpackTar unpacks what lies in the folder below of a tar archive into the folder to, and nothing outside it, whatever the archive
-// says: the kernel holds every path to that folder (os.Root). Owners, times and every bit of a mode but execute are not kept.
-func unpackTar(ctx context.Context, file string, r io.Reader, to, below string) error {
-	root, err := os.OpenRoot(to)
-	if err != nil {
-		return fmt.Errorf("open folder for source: %w", err)
-	}
-	defer root.Close()
+// says: the kernel holds every path to that folder (os.Root). Owners, times and every bit of a mode but execute are not kept. notes say what
+// was left out: links that lead out of it, and what is neither a file, nor a folder, nor a link.
+func unpackTar(ctx context.Context, file string, r io.Reader, to, below string) (notes []string, err error) {
 	limited := &io.LimitedReader{R: kernels.ReadWith(ctx, r), N: maxBytes}
 	archive := tar.NewReader(limited)
+	return unpackAll(ctx, file, to, below, limited, func() (*tar.Header, io.Reader, error) {
+		h, err := archive.Next()
+		if err != nil && !errors.Is(err, io.EOF) && ctx.Err() == nil && limited.N > 0 {
+			err = hostile(file, "is no tar archive: "+clean(err.Error()))
+		}
+		return h, archive, err
+	})
+}
+
+// unpackAll unpacks the entries that next returns one after the other until io.EOF, and that are read through limited.
+func unpackAll(ctx context.Context, file, to, below string, limited *io.LimitedReader, next func() (*tar.Header, io.Reader, error)) (notes []string, err error) {
+	root, err := os.OpenRoot(to)
+	if err != nil {
+		return nil, fmt.Errorf("open folder for source: %w", err)
+	}
+	defer root.Close()
 	u := unpacker{root: root, below: below, folders: map[string]bool{".": true}}
 	for files := 0; ; files++ {
-		h, err := archive.Next()
+		h, r, err := next()
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return nil, ctx.Err()
 		case limited.N <= 0:
-			return hostile(file, fmt.Sprintf("unpacks to more than %d MiB", maxBytes>>20))
+			return nil, hostile(file, fmt.Sprintf("unpacks to more than %d MiB", maxBytes>>20))
 		case errors.Is(err, io.EOF) && files == 0:
-			return hostile(file, "is empty, or no archive")
+			return nil, hostile(file, "is empty, or no archive")
 		case errors.Is(err, io.EOF):
-			return nil
+			return u.notes(), nil
 		case err != nil:
-			return hostile(file, "is no tar archive: "+clean(err.Error()))
+			return nil, err
 		case files+len(u.folders) > maxFiles:
-			return hostile(file, fmt.Sprintf("holds more than %d files and folders", maxFiles))
+			return nil, hostile(file, fmt.Sprintf("holds more than %d files and folders", maxFiles))
 		}
-		err = u.unpack(h, archive)
+		err = u.unpack(h, r)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		if why := (*refusal)(nil); errors.As(err, &why) {
-			return hostile(file, fmt.Sprintf("holds %q, %s", clean(h.Name), why.why))
+			return nil, hostile(file, fmt.Sprintf("holds %q, %s", clean(h.Name), why.why))
 		} else if err != nil && limited.N <= 0 {
-			return hostile(file, fmt.Sprintf("unpacks to more than %d MiB", maxBytes>>20))
+			return nil, hostile(file, fmt.Sprintf("unpacks to more than %d MiB", maxBytes>>20))
 		} else if err != nil && !isDisk(err) {
-			return &kbuild.SourceError{Path: file, Problem: fmt.Sprintf("breaks off or is damaged in %q: %s", clean(h.Name), clean(err.Error())), Cure: "get it anew"}
+			return nil, &kbuild.SourceError{Path: file, Problem: fmt.Sprintf("breaks off or is damaged in %q: %s", clean(h.Name), clean(err.Error())), Cure: "get it anew"}
 		} else if err != nil {
-			return fmt.Errorf("unpack %s: %w", clean(h.Name), err)
+			return nil, fmt.Errorf("unpack %s: %w", clean(h.Name), err)
 		}
 	}
 }
@@ -128,6 +143,19 @@ type unpacker struct {
 	root    *os.Root
 	below   string
 	folders map[string]bool // that were made, those among them that no entry names
+	left    []string        // out: each with what it is
+}
+
+// notes say what was left out.
+func (u *unpacker) notes() []string {
+	if len(u.left) == 0 {
+		return nil
+	}
+	note := "left out of the source: " + u.left[0]
+	if more := len(u.left) - 1; more > 0 {
+		note += fmt.Sprintf(", and %d more", more)
+	}
+	return []string{note}
 }
 
 // unpack unpacks one entry.
@@ -159,7 +187,8 @@ func (u *unpacker) unpack(h *tar.Header, r io.Reader) error {
 		return unpackFile(root, name, h.FileInfo().Mode(), r)
 	case tar.TypeSymlink:
 		if target := path.Join(path.Dir(name), h.Linkname); path.IsAbs(h.Linkname) || !filepath.IsLocal(target) {
-			return &refusal{"a link to " + clean(h.Linkname) + ", which is outside of it"}
+			u.left = append(u.left, clean(name)+", a link to "+clean(h.Linkname)+", which is outside of it")
+			return nil
 		}
 		return refuse(root.Symlink(h.Linkname, name))
 	case tar.TypeLink:
@@ -168,7 +197,8 @@ func (u *unpacker) unpack(h *tar.Header, r io.Reader) error {
 		}
 		return refuse(root.Link(path.Clean(h.Linkname), name))
 	}
-	return &refusal{"neither a file, nor a folder, nor a link"}
+	u.left = append(u.left, clean(name)+", neither a file, nor a folder, nor a link")
+	return nil
 }
 
 // mkdir makes a folder and those above it.

@@ -170,6 +170,16 @@ func read(r *Repo, t *testing.T) {
 	r.Tags(t.Context())
 	r.File(t.Context(), "HEAD", "module/a.c")
 	commit, _ := r.Commit(t.Context(), "HEAD")
+	r.Tracked(t.Context())
+	links, _ := r.Links(t.Context(), commit)
+	for _, l := range links {
+		if sub, err := r.Submodule(t.Context(), commit, l); err == nil {
+			defer sub.Close()
+		}
+	}
+	for _, at := range []string{"", commit} {
+		Snapshot{Commit: at, Work: r.top, Has: func(string) bool { return true }}.Write(t.Context(), r, t.TempDir())
+	}
 	for _, tree := range []string{commit, commit + ":module"} {
 		if cmd, err := r.Archive(t.Context(), tree, ""); err == nil {
 			cmd.Stdout = io.Discard

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,6 +62,7 @@ type snapshotWriter struct {
 	root   *os.Root
 	commit string
 	tags   []string // hashes of what tags name
+	about  []string // hashes of the files in which git itself reads
 	note   string
 	said   strings.Builder // all that the digest is of
 }
@@ -107,7 +109,7 @@ func (w *snapshotWriter) references(ctx context.Context) error {
 		w.root.MkdirAll("objects/pack", 0o755))
 }
 
-// index writes which files are tracked, and which of them are as HEAD's commit or the index has them.
+// index writes which files are tracked, and which of them are as the index, or the commit, has them.
 func (w *snapshotWriter) index(ctx context.Context) error {
 	work, changed := cmp.Or(w.Work, w.r.top), map[string]bool{}
 	args := []string{"ls-tree", "-r", "-z", "--full-tree", w.commit}
@@ -134,10 +136,16 @@ func (w *snapshotWriter) index(ctx context.Context) error {
 	for i, e := range list {
 		info, err := os.Lstat(filepath.Join(work, e.path))
 		switch {
-		case err == nil && !w.Has(e.path) && !info.IsDir():
+		case err == nil && info.IsDir(): // a submodule's: one that holds nothing is not in a copy
+			entries, _ := os.ReadDir(filepath.Join(work, e.path))
+			list[i].absent = len(entries) == 0 || !w.Has(e.path)
+		case err == nil && !w.Has(e.path), err != nil && w.Commit != "":
 			list[i].absent = true
 		case err == nil && !changed[e.path] && e.stage == 0:
 			list[i].size = info.Size()
+		}
+		if base := path.Base(e.path); base == ".gitmodules" || base == ".gitattributes" {
+			w.about = append(w.about, e.object)
 		}
 		fmt.Fprintf(&w.said, "%o %s %d %t %q\n", e.mode, e.object, e.stage, list[i].absent, e.path)
 	}
@@ -148,8 +156,8 @@ func (w *snapshotWriter) index(ctx context.Context) error {
 // another one of the user's: of it, names are copied alone.
 func (w *snapshotWriter) objects(ctx context.Context) error {
 	var packs [][]string
-	revisions := append([]string{w.commit}, w.tags...)
-	switch number, err := w.count(ctx, revisions); {
+	revisions := slices.Concat([]string{w.commit}, w.tags, w.about)
+	switch number, err := w.count(ctx, slices.Concat(w.tags, []string{w.commit})); {
 	case w.r.Contained(ctx) != nil:
 		w.note = "the git folder keeps objects elsewhere, so commits and tags are not copied: git answers which commit HEAD is, and no more"
 	case err != nil || number > maxCommits:

@@ -245,14 +245,16 @@ func (r Request) hasModules() bool {
 	return len(moduleFiles(root)) > 0
 }
 
-// moduleFiles are the .ko files in a folder, relative to it.
+// moduleFiles are the .ko files in a folder, relative to it, less those that came with the source.
 func moduleFiles(root *os.Root) (files []string) {
 	_ = fs.WalkDir(root.FS(), ".", func(file string, d fs.DirEntry, err error) error {
 		switch {
 		case err == nil && d.IsDir() && tooDeep(file):
 			return fs.SkipDir
 		case err == nil && d.Type().IsRegular() && path.Ext(file) == ".ko":
-			files = append(files, file)
+			if info, err := d.Info(); err == nil && !cameAlong(info) {
+				files = append(files, file)
+			}
 		}
 		return nil
 	})

@@ -233,7 +233,7 @@ func (r Request) check() error {
 	case r.Jobs < 0:
 		return fmt.Errorf("build jobs are %d: give 1 or more, or 0 for one", r.Jobs)
 	}
-	if r.Folder != "" && (!filepath.IsLocal(r.Folder) || strings.ContainsAny(r.Folder, " \t\n:;#$%'\"\\")) {
+	if !PlainFolder(r.Folder) {
 		return fmt.Errorf("folder %q: make cannot build there, give a plain path inside the source", r.Folder)
 	}
 	if r.Recipe != nil && r.Recipe.At != "" && (!path.IsAbs(r.Recipe.At) || path.Clean(r.Recipe.At) != r.Recipe.At) {
@@ -245,6 +245,11 @@ func (r Request) check() error {
 		}
 	}
 	return nil
+}
+
+// PlainFolder reports whether make can build in a folder of that name, a path inside a source; empty is the source itself.
+func PlainFolder(name string) bool {
+	return name == "" || filepath.IsLocal(name) && !strings.ContainsAny(name, " \t\n:;#$%'\"\\")
 }
 
 // BareMake runs the make that Build would run for r, as a person who stands in the root would: no copy of the source, no

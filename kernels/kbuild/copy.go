@@ -16,6 +16,12 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
+// Copy makes the copy of the source that a build has, in the empty folder to.
+func (s Source) Copy(ctx context.Context, to string) error {
+	_, err := s.copyTo(ctx, to)
+	return err
+}
+
 // copyTo makes the private copy of the source in the folder to, and returns what it had to leave out. Every file gets the same
 // time: a rule of make must not depend on how the source came to this machine.
 func (s Source) copyTo(ctx context.Context, to string) ([]stray, error) {
@@ -64,7 +70,7 @@ func copyEntry(ctx context.Context, src, dst *os.Root, e entry) error {
 		return err
 	}
 	defer in.Close()
-	return copyIn(ctx, in, dst, e.path, e.exec, buildTime)
+	return copyIn(ctx, in, dst, e.path, e.exec, Time)
 }
 
 // copyIn makes the file at name in dst of what in holds.
@@ -101,7 +107,7 @@ func copyGit(ctx context.Context, from string, dst *os.Root, to string) error {
 			return err
 		}
 		defer in.Close()
-		return copyIn(ctx, in, dst, path.Join(to, name), false, buildTime+1)
+		return copyIn(ctx, in, dst, path.Join(to, name), false, Time+1)
 	})
 }
 
@@ -115,8 +121,11 @@ func copyFile(ctx context.Context, host string, dst *os.Root, to string) error {
 	if err := dst.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return errors.Join(dst.MkdirAll(path.Dir(to), 0o755), copyIn(ctx, in, dst, to, false, buildTime))
+	return errors.Join(dst.MkdirAll(path.Dir(to), 0o755), copyIn(ctx, in, dst, to, false, Time))
 }
+
+// cameAlong reports whether a file of the copy is as it was copied.
+func cameAlong(info fs.FileInfo) bool { return info.ModTime().Unix() == Time }
 
 // copyOut writes the file at name in root to w.
 func copyOut(ctx context.Context, w io.Writer, root *os.Root, name string) error {
@@ -143,7 +152,7 @@ func (s Source) apart(to string) error {
 		return nil
 	}
 	top, _, _ := strings.Cut(rel, "/")
-	return &SourceError{to, "the build folder lies in the source", "exclude " + top + " or build elsewhere"}
+	return &SourceError{Path: to, Problem: "the build folder lies in the source", Cure: "exclude " + top + " or build elsewhere"}
 }
 
 // what says what a stray is.

@@ -176,16 +176,42 @@ func CheckSource(dir string) error {
 		return err
 	case !none && mayDeclare.MatchString(text), declaredBelow(root) != "" && callsKernel(forPeople(root, ".")):
 		return nil
+	case none && isFile(root, "makefile"):
+		return noModule(root, dir, "no Makefile and no Kbuild: the kernel's build system does not read its makefile", "rename it to Makefile or Kbuild")
 	case none:
-		return &SourceError{dir, "no Makefile and no Kbuild", cure(root, "add one with a line like obj-m := NAME.o")}
+		return noModule(root, dir, "no Makefile and no Kbuild", "add one with a line like obj-m := NAME.o")
 	}
-	return &SourceError{filepath.Join(dir, name), "declares no module", cure(root, "add a line like obj-m := NAME.o")}
+	return noModule(root, filepath.Join(dir, name), "declares no module", "add a line like obj-m := NAME.o")
+}
+
+// HasMakefile reports whether the kernel's build system finds something to read in the folder dir.
+func HasMakefile(dir string) bool {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	return isFile(root, "Kbuild") || isFile(root, "Makefile")
+}
+
+// noModule is the error of a folder that is no module's; one below it may be.
+func noModule(root *os.Root, at, problem, cure string) error {
+	e := &SourceError{Path: at, Problem: problem, Cure: cure, Below: declaredBelow(root)}
+	if e.Below != "" {
+		e.Cure = "did you mean " + filepath.Join(root.Name(), e.Below) + "?"
+	}
+	return e
+}
+
+func isFile(root *os.Root, name string) bool {
+	info, err := root.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // kbuildFile reads what Kbuild would take in dir, without comments: Kbuild before Makefile (Linux scripts/Kbuild.include, kbuild-file).
 func kbuildFile(root *os.Root, dir string) (name, text string, err error) {
 	for _, name = range []string{"Kbuild", "Makefile"} {
-		if info, err := root.Stat(path.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
+		if !isFile(root, path.Join(dir, name)) {
 			continue
 		}
 		f, err := kernels.OpenRegular(root, path.Join(dir, name))
@@ -197,14 +223,6 @@ func kbuildFile(root *os.Root, dir string) (name, text string, err error) {
 		return name, plainMakefile(text), err
 	}
 	return "", "", fs.ErrNotExist
-}
-
-func cure(root *os.Root, otherwise string) string {
-	found := declaredBelow(root)
-	if found == "" {
-		return otherwise
-	}
-	return "did you mean " + filepath.Join(root.Name(), found) + "?"
 }
 
 // declaredBelow is a folder in root that declares a module; empty where none does.

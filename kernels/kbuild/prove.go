@@ -125,6 +125,8 @@ func (r Request) proveModule(name, lister string) (Module, error) {
 		return Module{}, missing("is not a file")
 	case info.Size() == 0:
 		return Module{}, missing("is empty")
+	case !declared && cameAlong(info):
+		return Module{}, missing("was not built: it came with the source")
 	}
 	if at == filepath.Join(real, name) {
 		at = file

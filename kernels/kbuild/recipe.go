@@ -21,9 +21,11 @@ const (
 	guestBuild   = sandbox.Home // where the private copy is mounted, the same in every build, so that debug info is the same too
 	guestSymbols = "/symbols"   // where the Module.symvers of other external modules are
 
-	// buildTime stands for the time of day wherever a build asks for it: the .ko depends on the source and the tree alone.
-	buildTime = 946684800 // 2000-01-01T00:00:00Z
 )
+
+// Time stands for the time of day wherever a build asks for it, and is that of every file of a source, in seconds since 1970: the .ko
+// depends on the source and the tree alone.
+const Time = 946684800 // 2000-01-01T00:00:00Z
 
 // Recipe says how a source is built that brings its own instructions along. Without one, Build runs the kernel's build system
 // on it and takes the modules that modules.order lists.
@@ -56,10 +58,11 @@ type Sandbox struct {
 
 // environment is what a build knows of where it runs (Linux Documentation/kbuild/reproducible-builds.rst).
 var environment = [][2]string{
+	{"GIT_CONFIG_COUNT", "1"}, {"GIT_CONFIG_KEY_0", "safe.directory"}, {"GIT_CONFIG_VALUE_0", "*"}, // whoever owns the source
 	{"KBUILD_BUILD_HOST", "modmatrix"},
-	{"KBUILD_BUILD_TIMESTAMP", "@" + strconv.Itoa(buildTime)},
+	{"KBUILD_BUILD_TIMESTAMP", "@" + strconv.Itoa(Time)},
 	{"KBUILD_BUILD_USER", "modmatrix"},
-	{"SOURCE_DATE_EPOCH", strconv.Itoa(buildTime)},
+	{"SOURCE_DATE_EPOCH", strconv.Itoa(Time)},
 }
 
 // Run runs a command, as sandbox.Box.Run does.

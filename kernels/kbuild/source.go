@@ -39,6 +39,7 @@ type SourceError struct {
 	Path    string // what it is about
 	Problem string
 	Cure    string
+	Below   string // a folder inside Path that may be meant; empty for none
 }
 
 // Error is one line: what, why, and the cure.
@@ -73,7 +74,7 @@ func (b *bounds) add(root *os.Root, name string, size int64) error {
 	default:
 		return nil
 	}
-	return &SourceError{root.Name(), problem, "give a folder that holds the module's source alone, or exclude what is none of it"}
+	return &SourceError{Path: root.Name(), Problem: problem, Cure: "give a folder that holds the module's source alone, or exclude what is none of it"}
 }
 
 func tooDeep(name string) bool { return strings.Count(name, "/") >= maxDepth }
@@ -161,9 +162,9 @@ func openSource(dir string) (*os.Root, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &SourceError{dir, "no such folder", "give the folder that holds the module's Makefile or Kbuild"}
+		return nil, &SourceError{Path: dir, Problem: "no such folder", Cure: "give the folder that holds the module's Makefile or Kbuild"}
 	case err == nil && !info.IsDir():
-		return nil, &SourceError{dir, "not a folder", "give the folder that holds the module's Makefile or Kbuild"}
+		return nil, &SourceError{Path: dir, Problem: "not a folder", Cure: "give the folder that holds the module's Makefile or Kbuild"}
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {

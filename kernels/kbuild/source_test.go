@@ -257,7 +257,7 @@ func listed(t *testing.T, dir string) (names []string) {
 		}
 		info, _ := d.Info()
 		names = append(names, strings.TrimPrefix(path, dir+"/")+" "+info.Mode().String())
-		if d.Type() == 0 && info.ModTime().Unix() != buildTime {
+		if d.Type() == 0 && info.ModTime().Unix() != Time {
 			t.Errorf("%s has time %v", path, info.ModTime())
 		}
 		return nil

@@ -49,6 +49,9 @@ func (s Source) isProduct(root *os.Root, name string) bool {
 	return err == nil && strings.Contains(string(note), "cmd_")
 }
 
+// IsProduct reports whether a file of that name may be what a build left.
+func IsProduct(base string) bool { return isObject(base) || matchesAny(products, base) }
+
 func isObject(base string) bool { return strings.HasSuffix(base, ".o") || base == "built-in.a" }
 
 // matchesAny reports whether a single name is one of patterns.
@@ -138,6 +141,15 @@ func (s Source) within(name, target string) string {
 		return ""
 	}
 	return target
+}
+
+// Holds reports whether the file or link at name, a path below Top, is part of what is copied.
+func (s Source) Holds(name string) bool {
+	if !s.Has(name) {
+		return false
+	}
+	target, err := os.Readlink(filepath.Join(s.Top, name))
+	return err != nil || s.within(name, target) != ""
 }
 
 // inside reports whether a link at name points to target without leaving the source on its way.
