@@ -199,11 +199,12 @@ func newWatchdog(d deadlines, now func() time.Time, starved func() time.Duration
 	return w
 }
 
-// ran is for how long the guest could have run. Frames may come by thousands, so the host is not asked for each.
+// ran is for how long the guest could have run. Frames may come by thousands, so the host is not asked for each; once the guest has
+// ended, it knows nothing any more.
 func (w *watchdog) ran() time.Duration {
 	now := w.now()
 	if now.Sub(w.asked) >= time.Second/4 {
-		w.waited, w.asked = w.starved(), now
+		w.waited, w.asked = max(w.waited, w.starved()), now
 	}
 	return now.Sub(w.began) - w.waited
 }

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,4 +95,26 @@ func TestWatch(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A guest that was kept waiting and then ended is not late by the time for which it had waited.
+func TestWatchForgetsNothingOfAGuestThatEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, gone := time.Now(), atomic.Bool{}
+		limits := deadlines{boot: time.Hour, silent: 20 * time.Second, still: 20 * time.Second, call: time.Hour, whole: time.Hour}
+		starved := func() time.Duration {
+			if gone.Load() {
+				return 0
+			}
+			return min(90*time.Second, time.Since(began))
+		}
+		w := newWatchdog(limits, time.Now, starved, func() { t.Error("it was ended") })
+		time.Sleep(100 * time.Second)
+		w.heard(wire.Frame{Kind: wire.KindHeartbeat}, results.StageTest, 0, nil)
+		gone.Store(true)
+		time.Sleep(19 * time.Second)
+		if end := w.stop(); end.Late != "" {
+			t.Errorf("%+v", end)
+		}
+	})
 }
