@@ -77,7 +77,7 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 		}
 		in.opened = append(in.opened, pkg)
 	}
-	if err := in.gather(ctx, spec, paths); err != nil {
+	if err := in.gather(ctx, spec, h.store.Dir(), paths); err != nil {
 		return in, err
 	}
 	if spec.Firmware != "" {
@@ -87,11 +87,11 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 }
 
 // gather finds all that belongs to the sources of what was opened, and takes the digests of the packages to build upon.
-func (in *intake) gather(ctx context.Context, spec Spec, given []string) error {
+func (in *intake) gather(ctx context.Context, spec Spec, store string, given []string) error {
 	for i, pkg := range in.opened {
 		exclude, omit, depends := []string(nil), []string(nil), []string(nil)
 		if i == 0 {
-			in.module, exclude, omit = pkg, notSource(spec), spec.Exclude
+			in.module, exclude, omit = pkg, notSource(spec, store), spec.Exclude
 			depends = listOf(in.opened[1:], func(p *dkms.Package) string { return p.Source })
 		}
 		if err := pkg.Gather(ctx, exclude, omit, depends); err != nil {

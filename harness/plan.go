@@ -25,9 +25,13 @@ type Plan struct {
 	Unresolved []Unresolved     `json:"unresolved,omitempty"`
 	Notices    []string         `json:"-"` // what the user should know of the choice
 
-	required map[string]bool // by label: a row that must not be missing
-	part     bool            // of a larger question: what its kernels have in common means nothing
-	in       intake
+	required map[string]bool  // by label: a row that must not be missing
+	digest   string           // of the whole of which this is a shard; empty: of itself
+	shard    int              // which one, from 1; zero: it is the whole
+	planned  *results.Planned // the whole; nil: this is it
+
+	part bool // of a larger question: what its kernels have in common means nothing
+	in   intake
 }
 
 // Suite is one Ginkgo package to run in the guest.
@@ -46,6 +50,11 @@ type Unresolved struct {
 
 // Label names it in a matrix.
 func (u Unresolved) Label() string { return cmp.Or(u.Release, u.Selector) }
+
+// about is what a record says of it.
+func (u Unresolved) about() results.Target {
+	return results.Target{Release: u.Label(), Version: u.Version, Source: u.Selector}
+}
 
 // Label names a target in a matrix, in file names and on the command line.
 func Label(t kernels.Target) string {
@@ -80,6 +89,9 @@ func listOf[T, U any](items []T, f func(T) U) (list []U) {
 
 // Digest is "sha256:…" of everything that was planned: two runs with the same digest were asked the same question.
 func (p *Plan) Digest() string {
+	if p.digest != "" {
+		return p.digest
+	}
 	data, err := json.Marshal([]any{p, p.decided()})
 	if err != nil {
 		panic(err) // plain data: cannot happen
@@ -96,7 +108,11 @@ func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
 		return nil, err
 	}
 	p.Notices = p.in.module.Notes
-	if err := h.Resolve(ctx, p); err != nil {
+	err = h.Resolve(ctx, p)
+	if err == nil {
+		err = p.divide(h)
+	}
+	if err != nil {
 		p.Close()
 		return nil, err
 	}
@@ -127,13 +143,19 @@ func (p *Plan) Only(t kernels.Target) *Plan {
 	return &one
 }
 
-// notSource names what lies in the module's folder and is none of its source: our own output and configuration, and suites.
-// It is the same whichever suites are chosen, and wherever the results go: the source is, too.
-func notSource(spec Spec) []string {
+// notSource names what lies in the module's folder and is none of its source: our own output, of other runs as well, and
+// configuration, the store, and suites. It is the same whichever suites are chosen, and wherever the results go: the source is, too.
+func notSource(spec Spec, store string) []string {
 	names := []string{ConfigName, LockName, OutName, SuitesDir}
-	for _, d := range append([]string{spec.Out}, spec.Suites...) {
+	for _, d := range append([]string{spec.Out, store}, spec.Suites...) {
 		if name, ok := topBelow(spec.Module, d); ok {
 			names = append(names, name)
+		}
+	}
+	entries, _ := os.ReadDir(spec.Module) // it is no folder, or the copy says why it cannot be read
+	for _, e := range entries {
+		if e.IsDir() && results.Made(filepath.Join(spec.Module, e.Name())) {
+			names = append(names, e.Name())
 		}
 	}
 	slices.Sort(names)

@@ -58,7 +58,7 @@ func (rs *records) begin() {
 		rs.know(Label(t), About(t))
 	}
 	for _, u := range rs.plan.Unresolved {
-		rs.know(u.Label(), results.Target{Release: u.Label(), Version: u.Version, Source: u.Selector})
+		rs.know(u.Label(), u.about())
 	}
 	rs.reportEarlier()
 }
@@ -166,7 +166,7 @@ func (rs *records) noteHead() {
 }
 
 func (rs *records) about() results.Run {
-	return results.Run{ID: rs.id, Started: rs.started.UTC(), Tool: rs.h.tool, PlanDigest: rs.plan.Digest(), Asked: rs.plan.Spec.Asked,
+	return results.Run{ID: rs.id, Started: rs.started.UTC(), Tool: rs.h.tool, PlanDigest: rs.plan.Digest(), Asked: rs.plan.Spec.Asked, Shard: rs.plan.shard, Planned: rs.plan.planned,
 		Host: results.Host{Arch: vm.HostArch(), Accelerator: rs.verdict.Accel.Name, CPUModel: rs.verdict.Accel.CPU, QEMU: rs.qemu}}
 }
 

@@ -124,9 +124,22 @@ func TestNotSource(t *testing.T) {
 		"[modmatrix-out modmatrix.lock modmatrix.toml suites]":     {Module: "/m", Out: "/elsewhere", Suites: []string{Lifecycle}}, // by flags, or for a build alone
 		"[modmatrix-out modmatrix.lock modmatrix.toml suites t]":   {Module: "/m", Out: "/m/modmatrix-out", Suites: []string{"/m/t/a"}},
 	} {
-		if got := fmt.Sprint(notSource(spec)); got != want {
+		if got := fmt.Sprint(notSource(spec, "/cache")); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// Results of other runs in the module's folder, as of the shards of one, and a store there, are none of its source.
+func TestResultsAreNoSource(t *testing.T) {
+	dir := t.TempDir()
+	for path, text := range map[string]string{"part-1/journal.jsonl": `{"head":{"schema":"modmatrix.journal/v1"`, "old/results.json": `{"schema":"modmatrix.results/v1"}`, "src/results.json": "{}", "doc/journal.jsonl": ""} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755), os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := fmt.Sprint(notSource(Spec{Module: dir}, filepath.Join(dir, ".cache/modmatrix"))); got != "[.cache modmatrix-out modmatrix.lock modmatrix.toml old part-1 suites]" {
+		t.Error(got)
 	}
 }
 

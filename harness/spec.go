@@ -55,6 +55,7 @@ type Spec struct {
 	Jobs          int                           `spec:"run" flag:"jobs"`                       // builds and guests at once; zero means one for each CPU
 	Resume        bool                          `spec:"run" flag:"resume"`                     // continue the run that Out holds
 	New           bool                          `spec:"run" flag:"new"`                        // run only the kernels that are not what they were in the run that Out holds
+	Shard         string                        `spec:"run" flag:"shard"`                      // "I/N" or "auto": only that part of the kernels; empty: all
 	Since         string                        `spec:"run" flag:"since"`                      // earlier results, a folder or a file, that these are compared with; empty: the history
 	NoCache       bool                          `spec:"run" flag:"no-cache"`                   // run every guest, even where the same cell passed before
 	Mirror        string                        `spec:"run"`                                   // of the Debian archive; empty: as the host's own apt sources say

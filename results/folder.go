@@ -51,6 +51,21 @@ func OpenFolder(path string) (*Folder, error) {
 	return f, nil
 }
 
+// Made reports whether a run has written into the folder at path.
+func Made(path string) bool {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	f := &Folder{root, path}
+	info, err := root.Lstat(JournalName)
+	return err == nil && info.Size() >= int64(len(journalMark)) && f.begins(JournalName, journalMark) || f.isDocument()
+}
+
+// journalMark is how the journal of a run begins.
+const journalMark = `{"head":{"schema":"modmatrix.journal/`
+
 func (f *Folder) check() error {
 	found := ""
 	for _, name := range []string{FileName, JournalName, MatrixName, CellsName} {
@@ -66,7 +81,7 @@ func (f *Folder) check() error {
 			found = cmp.Or(found, name)
 		}
 	}
-	if found != "" && !f.begins(JournalName, `{"head":{"schema":"modmatrix.journal/`) && !f.isDocument() {
+	if found != "" && !f.begins(JournalName, journalMark) && !f.isDocument() {
 		return fmt.Errorf("%s holds a %s that no run made: move it away, or give another folder", f.path, found)
 	}
 	return nil

@@ -57,6 +57,7 @@ func (s *specFlags) ofRun(cmd *cobra.Command) {
 	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
 	f.BoolVar(&s.DeferInTree, "defer-in-tree", false, "skip a kernel that brings the module itself, no older than this one")
 	f.BoolVar(&s.CompareInTree, "compare-in-tree", false, "where a kernel brings a module of that name itself, run the suites with its copy as well, and show both")
+	f.StringVar(&s.Shard, "shard", "", "`I/N`: only that part of the kernels; auto: as the variables of a CI system say; see merge")
 	f.StringVar(&s.Since, "since", "", "`RESULTS` of an earlier run to compare with, a folder or a file (default: the last ones, see history)")
 	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")
 	f.StringVarP(&s.Out, "output", "o", "", "`DIR` for results and logs (default "+harness.OutName+")")
