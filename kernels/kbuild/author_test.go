@@ -3,6 +3,7 @@ package kbuild
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -49,7 +50,9 @@ func TestTheAuthorsOwnMake(t *testing.T) {
 			nil, "make failed after it had built the modules, which is left aside: cp: cannot create regular file '/usr/x/y': No such file or directory"},
 		"it moves them": {map[string]string{"Makefile": kdirLine + "all:\n" + callKernel + "\tmkdir out; mv hello.ko out/\n"}, nil, ""},
 		"it cleans up":  {map[string]string{"Makefile": kdirLine + "all:\n" + callKernel + "\tmkdir out; mv hello.ko out/; rm modules.order\n"}, nil, ""},
-		"by a script":   {map[string]string{"Makefile": "all:\n\t@sh ./mk.sh\n", "mk.sh": "exec make -C /lib/modules/`uname -r`/build M=$PWD\n"}, []string{"# way:      the Makefile's default target"}, ""},
+		"a configure step": {map[string]string{"configure": "#!/bin/sh\necho 'OUR = CONFIG_C=y' >config.mk\n", "Makefile": kdirLine + "include config.mk\nall:\n\t$(MAKE) -C $(KDIR) M=$(CURDIR) $(OUR)\n"},
+			[]string{"# command:  ./configure", "# command:  make"}, "the Makefile's own make passes CONFIG_C=y to the kernel's: a plain make -C KDIR M= builds something else"},
+		"by a script": {map[string]string{"Makefile": "all:\n\t@sh ./mk.sh\n", "mk.sh": "exec make -C /lib/modules/`uname -r`/build M=$PWD\n"}, []string{"# way:      the Makefile's default target"}, ""},
 		"by another name of make": {map[string]string{"Makefile": kdirLine + "all:\n\t$(shell which make) -C $(KDIR) M=$(CURDIR)\n"},
 			[]string{"# way:      the Makefile's default target"}, ""},
 		"it tries what the kernel can": {map[string]string{"Makefile": kdirLine + "all:\n\t-@$(MAKE) -C $(KDIR) M=$(CURDIR)/conftest modules\n" + callKernel,
@@ -61,7 +64,9 @@ func TestTheAuthorsOwnMake(t *testing.T) {
 			for name, text := range test.files {
 				files[name] = text
 			}
-			a, log, err := buildIn(t, fakeTree(t), source(t, files))
+			dir := source(t, files)
+			os.Chmod(filepath.Join(dir, configureScript), 0o755)
+			a, log, err := buildIn(t, fakeTree(t), dir)
 			if err != nil {
 				t.Fatal(err)
 			}
