@@ -109,7 +109,7 @@ func TestWatchForgetsNothingOfAGuestThatEnded(t *testing.T) {
 			return min(90*time.Second, time.Since(began))
 		}
 		w := newWatchdog(limits, time.Now, starved, func() { t.Error("it was ended") })
-		time.Sleep(100 * time.Second)
+		time.Sleep(95 * time.Second)
 		w.heard(wire.Frame{Kind: wire.KindHeartbeat}, results.StageTest, 0, nil)
 		gone.Store(true)
 		time.Sleep(19 * time.Second)
