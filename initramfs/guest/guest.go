@@ -66,6 +66,7 @@ func setUp() *guest {
 	g.stageName.Store(new(string))
 	g.watch.proc, g.watch.returns.dir, g.watch.report = "/proc", "/sys/kernel/tracing/instances/modmatrix", g.stuckAt
 	calm.Down("/proc")
+	showProcessors()
 	var err error
 	g.kmsg, err = openKmsg()
 	g.note(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,14 @@ func (g *guest) stuckSuite(pid int) {
 	_ = os.WriteFile("/proc/sys/kernel/sysrq", []byte("1"), 0)
 	for _, key := range "lwt" { // processors, blocked threads, all threads (Documentation/admin-guide/sysrq.rst)
 		_ = os.WriteFile("/proc/sysrq-trigger", []byte(string(key)), 0)
+	}
+}
+
+// showProcessors has a panic show the stacks of all processors (Linux Documentation/admin-guide/sysctl/kernel.rst, panic_sys_info and the
+// older panic_print): the host asks a guest that is silent by an interrupt that makes one of them panic, and another may be at fault.
+func showProcessors() {
+	if runtime.NumCPU() > 1 && os.WriteFile("/proc/sys/kernel/panic_sys_info", []byte("all_bt"), 0) != nil {
+		_ = os.WriteFile("/proc/sys/kernel/panic_print", []byte("64"), 0)
 	}
 }
 
