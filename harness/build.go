@@ -107,7 +107,7 @@ func (bd *builder) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun f
 	case errors.As(err, &excluded):
 		b.excluded = excluded.Condition
 	case errors.As(err, &fault):
-		b.fault = &judge.Blame{Stage: results.StageBuild, Code: fault.Code, Reason: fault.Reason}
+		b.fault = &judge.Blame{Stage: results.StageBuild, Code: fault.Code, Reason: fault.Reason + bd.optionsFor(ctx, tree, fault.Symbols)}
 	default:
 		b.trouble = bd.infra(stageOf(err), withCure(err, tree.Target))
 	}

@@ -1,12 +1,14 @@
 package harness
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/api"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -79,4 +81,44 @@ func lackNotes(lacks []kbuild.Lack, t kernels.Target) (notes []string) {
 		notes = append(notes, note)
 	}
 	return notes
+}
+
+// maxExplained is how many options and packages a reason names that would bring undefined symbols.
+const maxExplained = 2
+
+// optionsFor is what to add to the reason of a module that wants symbols which the kernel does not have.
+func (bd *builder) optionsFor(ctx context.Context, tree *kernels.Tree, symbols []string) (text string) {
+	if len(symbols) == 0 {
+		return ""
+	}
+	words := api.Lacking(tree, bd.sibling(ctx, tree.Target), symbols)
+	for _, w := range words[:min(len(words), maxExplained)] {
+		text += "; " + w
+	}
+	return text
+}
+
+// sibling is the kernel of the standard flavour and the same version as that of t, where the store has it; else nil.
+func (bd *builder) sibling(ctx context.Context, t kernels.Target) *kernels.Tree {
+	sel, err := kernels.ParseSelector(t.Source)
+	spec := bd.plan.Spec
+	spec.Offline = true
+	source := bd.h.sources(spec)[sel.Source]
+	if err != nil || sel.Source != "debian" || source == nil {
+		return nil
+	}
+	sel.Version, sel.Flavour = t.Version, ""
+	res, err := source.Resolve(ctx, sel)
+	if err != nil {
+		return nil
+	}
+	for _, other := range res.Targets {
+		if other.Release == t.Release || other.Version != t.Version {
+			continue
+		}
+		if tree, err := source.Fetch(ctx, other, func(kernels.Progress) {}); err == nil {
+			return tree
+		}
+	}
+	return nil
 }
