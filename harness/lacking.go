@@ -22,17 +22,13 @@ func stageOf(err error) results.Stage {
 	return results.StageBuild
 }
 
-// withCure adds to an error of a build that lacked something how to give it that. What is lacking comes first, before all that a
-// line of a matrix cuts off.
+// withCure is an error of a build that lacked something, with how to give it that. What is lacking comes first: a matrix cuts lines.
 func withCure(err error, t kernels.Target) error {
 	var lack *kbuild.LackError
 	if !errors.As(err, &lack) {
 		return err
 	}
-	if how := cure(lack.Lacks, t); how != "" {
-		return fmt.Errorf("%w; %s", err, how)
-	}
-	return err
+	return errors.New(strings.TrimSuffix(lack.Error()+"; "+cure(lack.Lacks, t), "; "))
 }
 
 // cure says how a build on t gets what it lacks; empty where nobody knows.

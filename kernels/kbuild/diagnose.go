@@ -61,6 +61,7 @@ type diagnosis struct {
 	missed  int        // the number of the line in which make says that a command was not found; zero for none
 	cause   *finding   // what the verdict rests on
 	command string     // that is being run
+	rust    bool       // something was compiled by rustc
 	foreign string     // a folder that make looked for and that is not there
 	recent  []string   // the last few lines
 	open    *finding   // whose excerpt is still being taken
@@ -104,6 +105,7 @@ func (d *diagnosis) add(line string) {
 	before := d.recent
 	d.recent = append(slices.Clone(before[max(0, len(before)-contextLines+1):]), line)
 	d.noteLack(line)
+	d.rust = d.rust || strings.HasPrefix(line, "  RUSTC ")
 	switch {
 	case !d.decides(line), quotedSource.MatchString(line):
 		if d.open != nil {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
 )
 
 // corpusLog is a file of testdata/logs: what make said, under a head that says what to make of it.
@@ -59,6 +60,10 @@ func (c corpusLog) diagnose(t *testing.T, exit int) error {
 			t.Fatal(err)
 		}
 	}
+	r.Tree.Config = kconfig.Parse(strings.ReplaceAll(c.head["config"], " CONFIG_", "\nCONFIG_"))
+	if c.head["metadata"] != "" {
+		r.Tree.Mounts = []kernels.Mount{{Host: source(t, map[string]string{rustMetadata: ""}), Guest: "/kernel"}}
+	}
 	step := Step{Name: c.head["script"]}
 	if step.Name != "" || c.head["command"] != "" {
 		r.Recipe = &Recipe{}
@@ -83,7 +88,7 @@ func TestDiagnose(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := map[string]string{}
-			for _, given := range []string{"exit", "source", "made", "root", "script", "command", "text"} {
+			for _, given := range []string{"exit", "source", "made", "root", "script", "command", "text", "config", "metadata"} {
 				if value, ok := log.head[given]; ok {
 					got[given] = value
 				}

@@ -19,6 +19,9 @@ import (
 // fault, with what was lacking said in its reason. Why a build fails that did without a program the output alone does not show:
 // where the fault lies in what the source brings along, it stands.
 func (s scene) excuse(log *buildLog, step Step, fault *Error) error {
+	if err := s.noRust(log); err != nil {
+		return err
+	}
 	if lost := s.lostFlags(); lost != "" && step.Name == "" && fault.Code != results.CodeVermagicMismatch {
 		fault.Reason = cut(fault.Reason + "; " + lost)
 	}
