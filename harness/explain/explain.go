@@ -130,6 +130,9 @@ func wasBuilt(rec results.Record) bool {
 
 var (
 	shownError = regexp.MustCompile(`rror: |undefined!|\*\*\* `)
+	// compilersError has its place before it, which none of make's own has.
+	compilersError  = regexp.MustCompile(`^\S+:\d+:(?:\d+:)? (?:fatal )?[eE]rror: `)
+	undefinedSymbol = regexp.MustCompile(`undefined symbol (\w+)`)
 	// quotedLine is a line in which a compiler quotes the source: "  645 |         strlcpy(…" and the marks below it.
 	quotedLine = regexp.MustCompile(`^ +\d* \|`)
 )
@@ -138,10 +141,17 @@ const shownLines = 6
 
 // firstError is the error that reason is about as the compiler showed it: its line, and those with the source below it.
 func firstError(log, reason string) []string {
-	lines := strings.Split(log, "\n")
-	text := reason[strings.LastIndex(reason, ": ")+1:]
+	lines := slices.DeleteFunc(strings.Split(log, "\n"), func(l string) bool { return strings.HasPrefix(l, "# ") }) // our own
+	text, _, _ := strings.Cut(reason, "; ")
+	text = text[strings.LastIndex(text, ": ")+1:]
+	if m := undefinedSymbol.FindStringSubmatch(text); m != nil {
+		text = m[1]
+	}
 	about := func(l string) bool { return shownError.MatchString(l) && strings.Contains(l, strings.TrimSpace(text)) }
 	at := slices.IndexFunc(lines, about)
+	if at < 0 {
+		at = slices.IndexFunc(lines, compilersError.MatchString)
+	}
 	if at < 0 {
 		at = slices.IndexFunc(lines, shownError.MatchString)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/api"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -42,6 +43,15 @@ func TestFirstError(t *testing.T) {
 	} {
 		if got := strings.Join(firstError(brokenLog, reason), "\n"); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", reason, got, want)
+		}
+	}
+	const ours = "make: *** [scripts/Makefile.build:295: foo.o] Error 1\n/build/foo.c:3:1: error: it\nERROR: modpost: \"sym\" [foo.ko] undefined!\n# exit 2, build-error: foo.c:9: the reason, after 4.7 s\n"
+	for reason, want := range map[string]string{
+		"foo.c:9: the reason; EXTRA_CFLAGS is not read":                      "/build/foo.c:3:1: error: it", // never our own last line
+		"foo.ko: undefined symbol sym (and 1 more); CONFIG_X would bring it": "ERROR: modpost: \"sym\" [foo.ko] undefined!",
+	} {
+		if got := strings.Join(firstError(ours, reason), "\n"); got != want {
+			t.Errorf("%s: got %s", reason, got)
 		}
 	}
 	if got := firstError("nothing here\n", "x"); got != nil {
@@ -101,6 +111,9 @@ func TestGuard(t *testing.T) {
 			"\t/* 6.1.9: int f(int, u8 b) */\n#else\n\t/* 6.12.9: int f(int) */\n#endif"},
 		"no probe in a gap": {blind, "6.1.9", "6.12.9", "#if LINUX_VERSION_CODE < KERNEL_VERSION(?, ?, 0) /* changed somewhere between 6.1.9 and 6.12.9; in which version is not known here */\n" +
 			"\t/* 6.1.9: int f(int) */\n#else\n\t/* 6.12.9: int f(int, u8 b) */\n#endif"},
+		"a header that moved": {results.Change{Ident: results.Ident{Name: "asm/unaligned.h", Kind: api.Header}, What: results.DeclMoved,
+			Old: &results.Decl{Form: "header", File: "include/asm-generic/unaligned.h"}, New: &results.Decl{Form: "header", File: "include/linux/unaligned.h"}}, "6.1.9", "6.12.9",
+			"#if __has_include(<linux/unaligned.h>) /* no version is needed */\n\t/* 6.12.9: #include <linux/unaligned.h> */\n#else\n\t/* 6.1.9: #include <asm/unaligned.h> */\n#endif"},
 		"a macro":  {results.Change{Ident: results.Ident{Name: "M"}, What: results.DeclRemoved, Old: decl("macro", "define M 1")}, "6.1.9", "6.12.9", "#ifdef M /* a macro: no version is needed */"},
 		"the same": {results.Change{Ident: results.Ident{Name: "f"}, What: results.DeclSame, Old: decl("function", "f"), New: decl("function", "f")}, "6.1.9", "6.12.9", ""},
 		"unseen":   {results.Change{Ident: results.Ident{Name: "f"}, What: results.DeclUnseen}, "6.1.9", "6.12.9", ""},

@@ -25,6 +25,10 @@ func guard(changes []results.Change, good, bad string) (lines []string) {
 		if c.What == results.DeclSame || c.What == results.DeclUnseen {
 			continue
 		}
+		if c.What == results.DeclMoved && c.Ident.Kind == api.Header {
+			lines = append(lines, movedHeader(c, older, newer, inOrder)...)
+			continue
+		}
 		line, itself := probe(c)
 		if line != "" {
 			lines = append(lines, line)
@@ -63,11 +67,31 @@ func comment(version string, c results.Change, d *results.Decl) string {
 	case d == nil:
 		text = "no " + c.Ident.String()
 	case d.Form == "header":
-		text = "#include <" + strings.TrimPrefix(d.File, "include/") + ">"
+		text = "#include <" + includable(d.File) + ">"
 	default:
 		text = d.Text
 	}
 	return "/* " + version + ": " + strings.ReplaceAll(text, "*/", "* /") + " */"
+}
+
+// includable is how a driver includes a header: those that architectures and user space share have a name of their own for that.
+func includable(file string) string {
+	_, name, _ := strings.Cut("/"+file, "/include/")
+	name = strings.TrimPrefix(name, "uapi/")
+	if rest, ok := strings.CutPrefix(name, "asm-generic/"); ok {
+		name = "asm/" + rest
+	}
+	return name
+}
+
+// movedHeader asks for the newer kernel's header itself: no version is needed.
+func movedHeader(c results.Change, older, newer string, inOrder bool) []string {
+	was, is := c.Old, c.New
+	if !inOrder {
+		was, is = is, was
+	}
+	return []string{"#if __has_include(<" + includable(is.File) + ">) /* no version is needed */",
+		"\t" + comment(newer, c, is), "#else", "\t" + comment(older, c, was), "#endif"}
 }
 
 // changedAt is the version that lies between two others, and how sure that is. Mainline changes its interfaces from one series to

@@ -129,7 +129,7 @@ var noWord = regexp.MustCompile(`\W`)
 func saysOnly(c *results.Change, file string, isNew bool, other *Headers, words ...string) {
 	text, ok := other.read(file)
 	lacks := func(word string) bool { return word != "" && !regexp.MustCompile(`\b`+word+`\b`).Match(text) }
-	if i := slices.IndexFunc(words, lacks); ok && i >= 0 && c.Telltale == "" && strings.HasPrefix(file, "include/") {
+	if i := slices.IndexFunc(words, lacks); ok && i >= 0 && c.Telltale == "" && strings.HasPrefix(file, "include/") && !strings.HasPrefix(file, "include/asm-generic/") {
 		c.Telltale, c.Word, c.WordNew = file, words[i], isNew
 	}
 }
