@@ -175,8 +175,8 @@ func (s scene) silent(log *buildLog, fault *Error) (lacks []saidLack) {
 	return slices.CompactFunc(lacks, func(a, b saidLack) bool { return a.Name == b.Name })
 }
 
-// otherSymbols is a Module.symvers or a header outside of the source that make cannot make.
-var otherSymbols = regexp.MustCompile(`^No rule to make target '([^']*Module\.symvers)'`)
+// otherSymbols is a Module.symvers that modpost or make wants.
+var otherSymbols = regexp.MustCompile(`^No rule to make target '([^']*Module\.symvers)'|^(\S*Module\.symvers): No such file or directory$`)
 
 // otherPackage is the file of another external module that the build refers to and that is not there.
 func (s scene) otherPackage(log *buildLog) string {
@@ -187,7 +187,11 @@ func (s scene) otherPackage(log *buildLog) string {
 	if m == nil {
 		return ""
 	}
-	return strings.TrimPrefix(m[1], s.r.sandbox().at()+"/")
+	name := path.Clean(strings.TrimPrefix(m[1]+m[2], s.r.sandbox().at()+"/"))
+	if strings.HasPrefix(name, "../") || path.IsAbs(name) && name != path.Join(s.r.Tree.KDIR, "Module.symvers") {
+		return name
+	}
+	return ""
 }
 
 // brought reports whether the source as it was given has a file or folder of that name.

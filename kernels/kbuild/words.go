@@ -47,12 +47,13 @@ func (f *finding) whole() string {
 	return strings.TrimSpace(f.text + " " + strings.Join(more, ", "))
 }
 
-var noTarget = regexp.MustCompile(`^No targets|^No rule to make target '[^']*'$`)
+var noTarget = regexp.MustCompile(`^No targets|^No rule to make target '([\w-]+)'$`)
 
 // releaseGiven explains a Makefile without the target that is asked for: where KERNELRELEASE is given, most take themselves for read
 // by the kernel's build system.
 func (d *diagnosis) releaseGiven(text string) string {
-	if !noTarget.MatchString(text) || !strings.Contains(d.command, " KERNELRELEASE=") {
+	m := noTarget.FindStringSubmatch(text)
+	if m == nil || !strings.Contains(d.command, " KERNELRELEASE=") || !strings.Contains(d.command+" ", " "+m[1]) {
 		return ""
 	}
 	return ": dkms gives KERNELRELEASE to a MAKE that begins with make, and then the Makefile has none; write 'make' in quotes, or make -C $kernel_source_dir M=…"
