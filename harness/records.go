@@ -120,7 +120,8 @@ func (rs *records) left() time.Duration {
 	return rs.toGo / time.Duration(rs.jobs)
 }
 
-// learn takes the module's name and version from the first .ko that was built: the folder's name was a guess.
+// learn takes the module's name and version from the .ko that was built first: the folder's name was a guess. Several modules are
+// called by the folder.
 func (rs *records) learn(modules []kbuild.Module) {
 	if len(modules) == 0 {
 		return
@@ -129,7 +130,10 @@ func (rs *records) learn(modules []kbuild.Module) {
 	rs.mu.Lock()
 	before := rs.module
 	if rs.module.Version == "" {
-		rs.module.Name, rs.module.Version = last.Name, last.Version
+		rs.module.Version = last.Version
+		if len(modules) == 1 {
+			rs.module.Name = last.Name
+		}
 	}
 	learned := rs.module != before
 	rs.mu.Unlock()
