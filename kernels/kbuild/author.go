@@ -124,6 +124,7 @@ func (r Request) attempt(ctx context.Context, s Sandbox, given, usual []string, 
 		return made, u.fault
 	case log.foreign != "": // a folder of a kernel that is not there
 	case log.make != nil && strings.HasPrefix(log.make.text, "No targets"):
+		u = &undecided{why: "the makefile has no target for people", final: true}
 	case len(given) == 0:
 	default:
 		return made, fault
