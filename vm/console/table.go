@@ -115,14 +115,22 @@ func (s *signature) fits(log []byte, sp span) bool {
 // maxFirmware is how far back a kernel's last words may lie when the next one starts: the firmware has its say in between.
 const maxFirmware = 16 << 10
 
-// startRE is a line of a kernel that starts, or what unpacks it.
-var startRE = regexp.MustCompile(`^(?:<\d+>)?\[ +0\.000000\]|\nBooting the kernel\b`)
+var (
+	// startRE is a line of a kernel that starts: its clock stands still.
+	startRE = regexp.MustCompile(`^(?:<\d+>)?\[ +0\.000000\]`)
+	// unpackRE is a reboot that the kernel's decompressor has announced already.
+	unpackRE = regexp.MustCompile(`\nBooting the kernel\b`)
+)
 
-// lastWords is where the last line before at begins that a running kernel printed, -1 when there is none. While a kernel starts,
-// its clock stands still: it may print before its banner (Linux init/main.c, start_kernel).
+// lastWords is where the last line before at begins that a running kernel printed, -1 when there is none. One that starts may print
+// before its banner (Linux init/main.c, start_kernel; arch/arm64/kernel/setup.c, smp_setup_processor_id).
 func lastWords(log []byte, at int) int {
-	start := lastStamp(log, max(0, at-maxFirmware), at)
-	if start < 0 || startRE.Match(log[start:at]) {
+	low := max(0, at-maxFirmware)
+	start := lastStamp(log, low, at)
+	for start >= 0 && startRE.Match(log[start:at]) {
+		start = lastStamp(log, low, start)
+	}
+	if start >= 0 && unpackRE.Match(log[start:at]) {
 		return -1
 	}
 	return start
