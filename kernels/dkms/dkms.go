@@ -148,12 +148,8 @@ func (p *Package) look(given, work string) (*Package, error) {
 // lookBelow looks for a package in a folder of a source that is none itself. In an archive, whose folders nobody can name, the only one that has
 // what builds it beside its dkms.conf is taken, and said to be; else where they are is part of the error.
 func (p *Package) lookBelow(given, work string, wrong *kbuild.SourceError) (*Package, error) {
-	confs, err := findConfs(p.Source)
-	if err != nil {
-		return nil, fmt.Errorf("look through %s: %w", given, err)
-	}
 	var whole []string
-	for _, conf := range confs {
+	for _, conf := range findConfs(p.Source) {
 		if folder := path.Dir(conf); kbuild.HasMakefile(filepath.Join(p.Source, folder)) {
 			whole = append(whole, folder)
 		}
@@ -266,12 +262,12 @@ func findInTarball(given, dir string) (*Package, error) {
 	return &Package{Kind: Tarball, Source: dir}, nil
 }
 
-func findConfs(dir string) ([]string, error) {
-	var confs []string
-	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+// findConfs are the dkms.conf below dir, the topmost first. What cannot be read holds none that could be built.
+func findConfs(dir string) (confs []string) {
+	_ = fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return err
+			return nil
 		case d.IsDir() && strings.Count(name, "/") >= maxDepth:
 			return fs.SkipDir
 		case d.Name() == ConfName && d.Type().IsRegular():
@@ -280,5 +276,5 @@ func findConfs(dir string) ([]string, error) {
 		return nil
 	})
 	slices.SortStableFunc(confs, func(a, b string) int { return strings.Count(a, "/") - strings.Count(b, "/") })
-	return confs, err
+	return confs
 }

@@ -159,6 +159,23 @@ func TestGatherInARepositoryOfOthers(t *testing.T) {
 	}
 }
 
+// TestGatherInASubmodule: what a submodule refers to may lie in the repository that it belongs to, and in none that it merely lies in.
+func TestGatherInASubmodule(t *testing.T) {
+	sub := project(t, map[string]string{"Kbuild": objects + "ccflags-y := -I$(src)/../inc\n"})
+	committed(t, sub)
+	dir := project(t, map[string]string{"inc/x.h": ""})
+	committed(t, dir)
+	run(t, dir, "clone", "-q", sub, "drv")
+	if got := beside(gathered(t, filepath.Join(dir, "drv")).Files); got != ":" {
+		t.Errorf("of a clone it is %q", got)
+	}
+	os.RemoveAll(filepath.Join(dir, "drv"))
+	run(t, dir, "submodule", "--quiet", "add", sub, "drv")
+	if got := beside(gathered(t, filepath.Join(dir, "drv")).Files); got != "drv: inc" {
+		t.Errorf("of a submodule it is %q", got)
+	}
+}
+
 // TestGatherDepends: a folder that the user gives with --depends may be referred to, wherever it lies.
 func TestGatherDepends(t *testing.T) {
 	dir := project(t, map[string]string{"one/drv/Kbuild": objects + "KBUILD_EXTRA_SYMBOLS := ../../two/base/Module.symvers", "two/base/Kbuild": "obj-m := b.o\n", "two/secret": ""})

@@ -47,11 +47,29 @@ func (g *gatherer) findScope(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if parent := filepath.Dir(g.dir); g.repo != nil {
-		g.scope.top = g.repo.Top()
+		g.scope.top = outermost(ctx, g.repo.Top())
 	} else if isProject(parent, g.dir) {
 		g.scope = scope{top: parent}
 	}
 	return ctx.Err()
+}
+
+// outermost is the top of the repository that the one at top is a submodule of, if it is one's.
+func outermost(ctx context.Context, top string) string {
+	for range maxSubmodules {
+		r, err := git.Open(ctx, filepath.Dir(top))
+		if err != nil {
+			break
+		}
+		outer := r.Top()
+		tracked, err := r.Tracked(ctx)
+		r.Close()
+		if err != nil || isHome(outer) || !slices.Contains(tracked, within(outer, top)) {
+			break
+		}
+		top = outer
+	}
+	return top
 }
 
 // counts reports whether the repository is the module's: it has files in the module's folder, or begins there. What a user keeps of the whole

@@ -268,6 +268,10 @@ func listed(t *testing.T, dir string) (names []string) {
 func TestCopySource(t *testing.T) {
 	dir := source(t, map[string]string{"a.c": "x", "run.sh": "y", "sub/deep/b.c": "z", "a.o": "", ".git/HEAD": "", "out/x": "", "sub/out/y": ""})
 	os.Chmod(dir+"/run.sh", 0o711)
+	latin := "d\xe9/f\xe9"
+	if err := errors.Join(os.Mkdir(dir+"/d\xe9", 0o755), os.WriteFile(filepath.Join(dir, latin), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	os.Symlink("../a.c", dir+"/sub/l")
 	os.Symlink("nowhere", dir+"/dangling")
 	to := t.TempDir()
@@ -275,7 +279,7 @@ func TestCopySource(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := listed(t, to)
-	want := []string{"a.c -rw-r--r--", "dangling Lrwxrwxrwx", "run.sh -rwxr-xr-x", "sub/deep/b.c -rw-r--r--", "sub/l Lrwxrwxrwx", "sub/out/y -rw-r--r--"}
+	want := []string{"a.c -rw-r--r--", "dangling Lrwxrwxrwx", latin + " -rw-r--r--", "run.sh -rwxr-xr-x", "sub/deep/b.c -rw-r--r--", "sub/l Lrwxrwxrwx", "sub/out/y -rw-r--r--"}
 	if !slices.Equal(got, want) {
 		t.Errorf("copied %q", got)
 	}

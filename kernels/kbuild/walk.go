@@ -75,11 +75,28 @@ type stray struct {
 	target string // of a link that leads out of the source; empty for what is neither a file, nor a folder, nor a link
 }
 
+// anyNames is a folder as an fs.FS whose names need be no UTF-8: io/fs asks for that, and an old source has others.
+type anyNames struct{ *os.Root }
+
+func (r anyNames) Open(name string) (fs.File, error) { return r.Root.Open(name) }
+
+// ReadDir is sorted, as a walk has it.
+func (r anyNames) ReadDir(name string) ([]fs.DirEntry, error) {
+	dir, err := r.Root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(-1)
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
+}
+
 // walk calls visit with every entry of the source at root in lexical order of their paths, less what is left out, .git anywhere,
 // and build products. What cannot be copied is returned. It ends with ctx, and where the source is beyond all bounds.
 func (s Source) walk(ctx context.Context, root *os.Root, visit func(entry) error) (strays []stray, err error) {
 	var met bounds
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(anyNames{root}, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil || ctx.Err() != nil:
 			return cmp.Or(ctx.Err(), err)
