@@ -12,8 +12,7 @@ import (
 const copyTime = 946684800
 
 // questions are what builds ask git for, as a line of sh.
-const questions = `for q in "rev-parse --abbrev-ref HEAD" "describe --tags --always --dirty" "rev-list --count HEAD" "log -1 --format=%h.%cd" "tag" \
-	"log -1 --format=%h -- module" "diff-index --name-only HEAD" "status --porcelain --untracked-files=no --ignore-submodules"; do
+const questions = `for q in "rev-parse --abbrev-ref HEAD" "describe --tags --always --dirty" "rev-list --count HEAD" "log -1 --format=%h.%cd -- module" "diff-index --name-only HEAD"; do
 	echo "git $q: $(git $q 2>&1)"
 done`
 
