@@ -126,17 +126,28 @@ func (s scene) gone(f *finding) bool {
 	return !ofKernel.MatchString(name) && !s.r.brought(name)
 }
 
-var quotedName = regexp.MustCompile(`'([A-Za-z_]\w+)'`)
+var (
+	quotedName = regexp.MustCompile(`'([A-Za-z_]\w+)'`)
+	macroName  = regexp.MustCompile(`\b[A-Z][A-Z0-9_]{2,}\b`)
+)
 
-// named reports whether an error is about a name that the build's instructions define, e.g. -DREVISION=$(shell git describe).
-func (s scene) named(f *finding) bool {
+// named reports whether an error is about a name that the build's instructions define, or strikes where the source uses one that they
+// define by what a command prints: -DREVISION=$(shell git describe).
+func (s scene) named(f *finding) (found bool) {
 	names := quotedName.FindAllStringSubmatch(plainQuotes.Replace(f.text), -1)
-	found := false
+	var used []string
+	for _, line := range f.excerpt {
+		if quotedSource.MatchString(line) {
+			used = append(used, macroName.FindAllString(line, -1)...)
+		}
+	}
 	s.walk(instructions, func(file string) bool {
-		text := s.read(file)
-		found = slices.ContainsFunc(names, func(m []string) bool {
-			return strings.Contains(text, "-D"+m[1]) || strings.Contains(text, "define "+m[1])
-		})
+		for line := range strings.Lines(s.read(file)) {
+			defines := func(name string) bool {
+				return strings.Contains(line, "-D"+name) || strings.Contains(line, "define "+name)
+			}
+			found = found || slices.ContainsFunc(names, func(m []string) bool { return defines(m[1]) }) || strings.Contains(line, "$") && slices.ContainsFunc(used, defines)
+		}
 		return !found
 	})
 	return found
