@@ -29,8 +29,8 @@ type Fact struct {
 // lacksHardware reports whether call is a refusal of a driver whose device is not there, or of a module that depends on one.
 func (e Evidence) lacksHardware(call Syscall) bool {
 	errno := syscall.Errno(call.Errno)
-	return (errno == syscall.ENODEV || errno == syscall.ENXIO) && !e.Facts[call.Module].Blind &&
-		(len(e.loaded()) > 0 || len(e.Guest.Residue) == 0)
+	blind := call.Need == "" && e.Facts[call.Module].Blind
+	return (errno == syscall.ENODEV || errno == syscall.ENXIO) && !blind && (len(e.loaded()) > 0 || len(e.Guest.Residue) == 0)
 }
 
 // absent are the modules that are set aside.

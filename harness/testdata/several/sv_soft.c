@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/init.h>
+#include <linux/module.h>
+
+static int __init sv_soft_init(void)
+{
+	return 0;
+}
+
+static void __exit sv_soft_exit(void)
+{
+}
+
+module_init(sv_soft_init);
+module_exit(sv_soft_exit);
+
+MODULE_DESCRIPTION("is there for sv_main");
+MODULE_LICENSE("GPL");
