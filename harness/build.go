@@ -26,6 +26,7 @@ type built struct {
 	inTree   []results.InTree
 	depends  []kbuild.Module // of the packages that it builds upon, in load order
 	spare    []kbuild.Module // built, and loaded only where the kernel asks for one
+	firmware []firmware      // that guests have
 	log      string          // path of the build log; empty when there is none
 	cached   bool
 	elapsed  time.Duration

@@ -30,7 +30,7 @@ func (c *cell) cacheKey(t *template) string {
 	}
 	// The same file from another hand (mark) is another cell.
 	all := []any{judge.Version, filepath.Base(t.dir), c.tree.Digest, c.about, c.suite, c.mark(), c.run.suites[c.suite].sum, c.spec().decided(classCell),
-		c.run.plan.in.fw.digest}
+		listOf(c.built.firmware, func(f firmware) string { return f.digest })}
 	for _, m := range slices.Concat(c.built.depends, c.built.all()) {
 		sum, err := kernels.FileSHA256(m.Path)
 		if err != nil {

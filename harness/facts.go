@@ -79,7 +79,7 @@ func brieflyAlias(alias string) string {
 
 // firmwareCure is how a guest gets files of firmware, by what lies in the module's own source.
 func (c *cell) firmwareCure(files []string) string {
-	const cure = ": [guest] firmware in modmatrix.toml, or --firmware DIR, gives it a folder of them"
+	const cure = ": [guest] firmware in modmatrix.toml, or --firmware DIR, gives it a folder of them, and debian:NAME a package"
 	source, err := os.OpenRoot(c.run.plan.in.module.Source)
 	if err != nil || len(files) == 0 {
 		return cure

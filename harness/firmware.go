@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
@@ -37,6 +38,79 @@ const (
 	// allFirmwareBytes is up to which size a guest gets all of it; of more, what its modules declare.
 	allFirmwareBytes = 16 << 20
 )
+
+// debianFirmware begins a Spec.Firmware that names packages.
+const debianFirmware = "debian:"
+
+func (s Spec) firmwareDir() bool {
+	return s.Firmware != "" && !strings.HasPrefix(s.Firmware, debianFirmware)
+}
+
+// FirmwarePackages are the packages that s names for firmware; nil where it names none.
+func (s Spec) FirmwarePackages() []string {
+	names, ok := strings.CutPrefix(s.Firmware, debianFirmware)
+	if !ok {
+		return nil
+	}
+	return strings.Split(names, ",")
+}
+
+// firmwareFact is what the records rest on: the files, or the packages that are asked for.
+func (p *Plan) firmwareFact() string {
+	if p.Spec.firmwareDir() {
+		return p.in.fw.digest
+	}
+	return p.Spec.Firmware
+}
+
+// firmwareArchive has packages of firmware; the source of Debian's kernels is one.
+type firmwareArchive interface {
+	Firmware(ctx context.Context, suite, name string) (dir, digest string, err error)
+}
+
+// firmware is what guests of tree's kernel have: the folder of the plan, or packages of the kernel's own suite.
+func (r *run) firmware(ctx context.Context, tree *kernels.Tree) (all []firmware, err error) {
+	if r.plan.Spec.firmwareDir() {
+		return []firmware{r.plan.in.fw}, nil
+	}
+	source, suite := tree.Target.Origin()
+	if source != "debian" {
+		suite = tree.Target.Suite
+	}
+	archive, ok := r.h.sources(r.plan.Spec)["debian"].(firmwareArchive)
+	for _, name := range r.plan.Spec.FirmwarePackages() {
+		if !ok || suite == "" {
+			return nil, fmt.Errorf("this kernel is of no suite of Debian, from which to take %s: give a folder as guest.firmware or --firmware", name)
+		}
+		fw := firmware{}
+		if fw.dir, fw.digest, err = archive.Firmware(ctx, suite, name); err != nil {
+			return nil, err
+		}
+		if fw.files, err = listFirmware(fw.dir); err != nil {
+			return nil, fmt.Errorf("read the firmware of %s: %w", name, err)
+		}
+		all = append(all, fw)
+	}
+	return all, nil
+}
+
+// listFirmware lists the files of a folder that nobody changes. What a link that leads out of it leads to is no part of it.
+func listFirmware(dir string) (files []firmwareFile, err error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return files, fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if info, err := root.Stat(name); err == nil && info.Mode().IsRegular() {
+			files = append(files, firmwareFile{name, info.Size()})
+		}
+		return nil
+	})
+}
 
 // takeFirmware copies the files in the folder given into dir. A link that leads out of the folder is an error: the guest would get what
 // its writer may not read.
@@ -127,9 +201,14 @@ func declares(m kbuild.Module, file string) bool {
 
 // firmwareFiles are the files of firmware in the cell's guests.
 func (c *cell) firmwareFiles() (files []initramfs.File) {
-	fw := c.run.plan.in.fw
-	for _, f := range fw.chosen(c.built.all()) {
-		files = append(files, initramfs.File{Guest: path.Join(wire.FirmwareDir, f.name), Host: filepath.Join(fw.dir, f.name), Mode: 0o644})
+	seen := map[string]bool{}
+	for _, fw := range c.built.firmware {
+		for _, f := range fw.chosen(c.built.all()) {
+			if !seen[f.name] {
+				files = append(files, initramfs.File{Guest: path.Join(wire.FirmwareDir, f.name), Host: filepath.Join(fw.dir, f.name), Mode: 0o644})
+			}
+			seen[f.name] = true
+		}
 	}
 	return files
 }

@@ -56,7 +56,7 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 	paths := append([]string{spec.Module}, spec.Depends...)
 	work := ""
 	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && info.IsDir() && spec.Firmware == "" || work != "" {
+		if info, err := os.Stat(path); err == nil && info.IsDir() && !spec.firmwareDir() || work != "" {
 			continue
 		}
 		if work, in.release, err = h.store.WorkDir(); err != nil {
@@ -80,7 +80,7 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 	if err := in.gather(ctx, spec, h.store.Dir(), paths); err != nil {
 		return in, err
 	}
-	if spec.Firmware != "" {
+	if spec.firmwareDir() {
 		in.fw, err = takeFirmware(ctx, spec.Firmware, filepath.Join(work, "firmware"))
 	}
 	return in, err

@@ -37,8 +37,10 @@ func (r *run) moreMiB(b *built, t kernels.Target) int {
 	for _, m := range b.all() {
 		payload, largest = payload+m.Size, max(largest, m.Size)
 	}
-	for _, f := range r.plan.in.fw.chosen(b.all()) {
-		payload += f.size
+	for _, fw := range b.firmware {
+		for _, f := range fw.chosen(b.all()) {
+			payload += f.size
+		}
 	}
 	payload += r.suiteBytes()
 	large := int((2*payload + 2*largest) >> 20)

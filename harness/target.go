@@ -30,6 +30,10 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 	if err == nil {
 		lacking, err = r.lacks(tree)
 	}
+	var fw []firmware
+	if err == nil && lacking == "" {
+		fw, err = r.firmware(ctx, tree)
+	}
 	if err != nil {
 		r.judgeAll(label, judge.Evidence{Trouble: r.infra(results.StageFetch, err)})
 		return
@@ -42,11 +46,11 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 		r.judgeAll(label, judge.Evidence{Lacking: lacking})
 		return
 	}
-	r.cells(ctx, tree, about, fetched)
+	r.cells(ctx, tree, about, fw, fetched)
 }
 
 // cells builds the module for tree and runs what is to do on it. Meanwhile the kernel boots, if it never did.
-func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Target, fetched time.Duration) {
+func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Target, fw []firmware, fetched time.Duration) {
 	var wg sync.WaitGroup
 	defer wg.Wait() // nothing of a target outlives it, least of all a template that nobody needs any more
 	freezing, unneeded := context.WithCancel(ctx)
@@ -62,6 +66,7 @@ func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Targe
 	}
 	built := r.builder.build(ctx, tree, sync.OnceFunc(func() { close(compiling) }))
 	close(compiled)
+	built.firmware = fw
 	r.records.learn(built.Modules)
 	own := r.builder.counterpart(ctx, tree, &built)
 	if len(built.Modules) == 0 && own == nil {

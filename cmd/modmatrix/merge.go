@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/report"
 )
@@ -43,6 +44,8 @@ func (a *app) merge(paths []string, out string) error {
 	if err != nil {
 		return &harness.UsageError{Err: err}
 	}
+	merged.Records = judge.Across(merged.Records) // a shard did not see the kernels of the others
+	merged.Finish()
 	folder, err := results.OpenFolder(out)
 	if err != nil {
 		return &harness.UsageError{Err: fmt.Errorf("output folder: %w", err)}

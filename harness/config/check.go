@@ -13,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 	"golang.org/x/sys/unix"
 
+	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -113,6 +114,7 @@ func (c Config) check(lines map[string]int) error {
 		{"guest.cpus", 1 <= c.Guest.CPUs && c.Guest.CPUs <= 256, "from 1 to 256"},
 		{"module.load", badModule(c.Module.Load, "a module") == "", badModule(c.Module.Load, "a module")},
 		{"guest.devices", badDevice(c.Guest.Devices) == "", badDevice(c.Guest.Devices)},
+		{"guest.firmware", badPackage(harness.Spec{Firmware: c.Guest.Firmware}.FirmwarePackages()) == "", badPackage(harness.Spec{Firmware: c.Guest.Firmware}.FirmwarePackages())},
 		{"guest.modules", badModule(c.Guest.Modules, ownModule) == "", badModule(c.Guest.Modules, ownModule)},
 		{"guest.plug", badPlug(c.Guest.plugs()) == "", badPlug(c.Guest.plugs())},
 		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "a text from \"1s\" to \"24h\""},

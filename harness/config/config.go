@@ -83,6 +83,14 @@ type Guest struct {
 	Timeout   Duration          `toml:"timeout"`
 }
 
+// firmwareDir is the folder of firmware; empty where there is none, or packages are named.
+func (g Guest) firmwareDir() string {
+	if (harness.Spec{Firmware: g.Firmware}).FirmwarePackages() != nil {
+		return ""
+	}
+	return g.Firmware
+}
+
 // plugs are the devices to plug in as "NAME=ROW", sorted by name.
 func (g Guest) plugs() []string {
 	var rows []string
@@ -158,7 +166,7 @@ func (c *Config) resolve(dir string) {
 	if c.Out != harness.OutName && !filepath.IsAbs(c.Out) {
 		c.Out = filepath.Join(dir, c.Out)
 	}
-	if c.Guest.Firmware != "" && !filepath.IsAbs(c.Guest.Firmware) {
+	if c.Guest.firmwareDir() != "" && !filepath.IsAbs(c.Guest.Firmware) {
 		c.Guest.Firmware = filepath.Join(dir, c.Guest.Firmware)
 	}
 }

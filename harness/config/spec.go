@@ -109,6 +109,8 @@ func checkFlags(f harness.Spec) error {
 		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
 	case badPackage(f.Packages) != "":
 		return fmt.Errorf("--build-package: %s", badPackage(f.Packages))
+	case badPackage(f.FirmwarePackages()) != "":
+		return fmt.Errorf("--firmware: %s", badPackage(f.FirmwarePackages()))
 	case badModule(f.Load, "a module") != "":
 		return fmt.Errorf("--load: %s", badModule(f.Load, "a module"))
 	case badDevice(f.Devices) != "":

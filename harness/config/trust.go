@@ -79,7 +79,7 @@ func (c Config) withoutHost(flags Flags) (Config, []string) {
 	if !c.isInFolder(c.Out) {
 		c.Out = harness.OutName
 	}
-	if fw := c.Guest.Firmware; fw != "" && !inside(c.repository(), fw) {
+	if fw := c.Guest.firmwareDir(); fw != "" && !inside(c.repository(), fw) {
 		if flags.Firmware == "" {
 			named = append(named, "guest.firmware="+fw)
 		}

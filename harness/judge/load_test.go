@@ -109,6 +109,9 @@ func TestAcross(t *testing.T) {
 		"an error stays one":      {[]results.Record{on("5", "x", results.Error, "", board), on("6", "x", results.Pass, "board")}, "ERROR PASS"},
 	} {
 		before := fmt.Sprint(c.records)
+		if once := Across(c.records); fmt.Sprint(Across(once)) != fmt.Sprint(once) {
+			t.Errorf("%s: judged twice, they differ", name)
+		}
 		var got []string
 		for _, rec := range Across(c.records) {
 			got = append(got, string(rec.Status))

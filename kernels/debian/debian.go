@@ -208,7 +208,7 @@ func (a archives) sources(lines []line, keyring string) string {
 			base = a.Security
 		}
 		if base != "" {
-			b.WriteString("deb [arch=" + arch + " signed-by=" + keyring + "] " + base + " " + l.suite + " main\n")
+			b.WriteString("deb [arch=" + arch + " signed-by=" + keyring + "] " + base + " " + l.suite + " main" + l.more + "\n")
 		}
 	}
 	return b.String()
@@ -223,9 +223,10 @@ type suite struct {
 
 type line struct {
 	suite    string
-	security bool // it lies in the security archive
-	optional bool // it may be missing
-	chosen   bool // kernels may come from it; the others only help out
+	security bool   // it lies in the security archive
+	optional bool   // it may be missing
+	chosen   bool   // kernels may come from it; the others only help out
+	more     string // further components than main, each behind a space
 }
 
 // known are the suites that an error names; others are asked for all the same.

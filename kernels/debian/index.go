@@ -190,7 +190,40 @@ func (s *Source) Deb(ctx context.Context, suite, name string) (_ *Deb, err error
 	if err := errors.Join(checkSuite(suite), kernels.CheckPackageNames([]string{name})); err != nil {
 		return nil, err
 	}
+	return s.deb(ctx, s.state(suite), name)
+}
+
+// Firmware is Deb of a package that may be in the components for firmware, which are read for nothing else: Debian keeps there what comes
+// without its source. The folder is that of the files, as modules ask for them.
+func (s *Source) Firmware(ctx context.Context, suite, name string) (dir, digest string, err error) {
+	defer kernels.Wrap(ctx, &err, "fetch firmware %q of %q", name, suite)
+	if err := errors.Join(checkSuite(suite), kernels.CheckPackageNames([]string{name})); err != nil {
+		return "", "", err
+	}
 	st := s.state(suite)
+	st.dir += "+firmware"
+	st.suite.name += "+firmware"
+	for i := range st.suite.lines {
+		st.suite.lines[i].more = " non-free-firmware non-free" // the one since bookworm, the other before
+	}
+	d, err := s.deb(ctx, st, name)
+	if err != nil {
+		return "", "", err
+	}
+	for _, place := range []string{"usr/lib/firmware", "lib/firmware"} {
+		if dir := filepath.Join(d.Dir, place); isDir(dir) {
+			return dir, "sha256:" + d.SHA256, nil
+		}
+	}
+	return "", "", fmt.Errorf("%w: the package brings no firmware", kernels.ErrNoMatch)
+}
+
+func isDir(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
+}
+
+func (s *Source) deb(ctx context.Context, st *state, name string) (*Deb, error) {
 	if _, err := st.ensure(ctx, maxAge); err != nil {
 		return nil, err
 	}
@@ -216,7 +249,7 @@ func (st *state) newest(ctx context.Context, name string) (kernels.Package, erro
 		return kernels.Package{}, err
 	}
 	if len(ix[name]) == 0 {
-		return kernels.Package{}, fmt.Errorf("%w: %s has no package %s in main", kernels.ErrNoMatch, st.suite.name, name)
+		return kernels.Package{}, fmt.Errorf("%w: %s has no package %s in main%s", kernels.ErrNoMatch, st.suite.name, name, st.suite.lines[0].more)
 	}
 	return ix[name][0].Package, nil
 }
