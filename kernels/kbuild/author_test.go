@@ -47,7 +47,7 @@ func TestTheAuthorsOwnMake(t *testing.T) {
 		"it installs": {map[string]string{"Makefile": kdirLine + "all: modules\n\t$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install\n\tsudo -E A=b depmod -a\n\t-rmmod hello\n\tmodprobe hello\nmodules:\n" + callKernel},
 			[]string{"modmatrix: modules_install does nothing here: no module is installed or loaded", "modmatrix: depmod does nothing here: no module is installed or loaded"}, ""},
 		"it installs by hand": {map[string]string{"Makefile": kdirLine + "all: modules\n\tcp hello.ko /usr/x/y || exit 3\nmodules:\n" + callKernel},
-			nil, "make failed after it had built the modules, which is left aside: cp: cannot create regular file '/usr/x/y': No such file or directory"},
+			nil, "make failed after it had built hello.ko, and what it would have done then is left aside: cp: cannot create regular file '/usr/x/y': No such file or directory"},
 		"it moves them": {map[string]string{"Makefile": kdirLine + "all:\n" + callKernel + "\tmkdir out; mv hello.ko out/\n"}, nil, ""},
 		"it cleans up":  {map[string]string{"Makefile": kdirLine + "all:\n" + callKernel + "\tmkdir out; mv hello.ko out/; rm modules.order\n"}, nil, ""},
 		"a configure step": {map[string]string{"configure": "#!/bin/sh\necho 'OUR = CONFIG_C=y' >config.mk\n", "Makefile": kdirLine + "include config.mk\nall:\n\t$(MAKE) -C $(KDIR) M=$(CURDIR) $(OUR)\n"},

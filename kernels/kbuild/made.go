@@ -54,7 +54,7 @@ func (r Request) madeBy(calls []call, exit int, usual []string, log *buildLog) (
 		}
 	}
 	if exit != 0 {
-		made.notes = append(made.notes, "make failed after it had built the modules, which is left aside: "+r.afterwards(exit, log))
+		made.notes = append(made.notes, "make failed after it had built "+strings.Join(names, ", ")+", and what it would have done then is left aside: "+r.afterwards(exit, log))
 	}
 	if len(gone) > 0 {
 		made.notes = append(made.notes, "built, and removed again by the Makefile: "+strings.Join(gone, ", "))
