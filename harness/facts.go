@@ -56,7 +56,7 @@ func serves(aliases []string) string {
 		}
 	}
 	for _, alias := range aliases {
-		kind, _, named := strings.Cut(alias, ":")
+		kind, named := aliasKind(alias)
 		switch {
 		case !named:
 		case slices.Contains([]string{"dmi", "acpi", "wmi", "of", "platform", "cpu", "x86cpu", "pnp"}, kind):
@@ -66,6 +66,12 @@ func serves(aliases []string) string {
 		}
 	}
 	return "it names none that it drives, so it looks for it by itself; [guest] devices in modmatrix.toml, or --device, gives a guest what QEMU emulates"
+}
+
+// aliasKind is the bus, or the table of the machine, that an alias of a device is of: "dmi" of "dmi*:svnACME*:". Others have none.
+func aliasKind(alias string) (kind string, ok bool) {
+	kind, _, ok = strings.Cut(alias, ":")
+	return strings.TrimRight(kind, "*"), ok
 }
 
 // brieflyAlias is an alias that fits in a sentence.

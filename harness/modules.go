@@ -114,7 +114,7 @@ const maxAliases = 200
 // requestable leaves out the aliases by which udev finds a module for a device: no kernel asks for those itself.
 func requestable(aliases []string) (some []string) {
 	for _, alias := range aliases {
-		if kind, _, ok := strings.Cut(alias, ":"); ok && slices.Contains(busKinds, kind) || len(some) == maxAliases {
+		if kind, ok := aliasKind(alias); ok && slices.Contains(busKinds, kind) || len(some) == maxAliases {
 			continue
 		}
 		some = append(some, alias)

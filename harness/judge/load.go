@@ -108,6 +108,8 @@ func loadRefused(e Evidence) (verdict, bool) {
 		reason += "; a module of this name is built into this kernel, which takes no second one"
 	case len(fact.Unlisted) > 0:
 		reason += "; it depends on " + strings.Join(fact.Unlisted, ", ") + ", built but not listed in dkms.conf, so dkms does not install it"
+	case fact.Blind && (syscall.Errno(call.Errno) == syscall.ENODEV || syscall.Errno(call.Errno) == syscall.ENXIO):
+		reason += "; it asks nothing but modules of its own package, so it is not hardware that it lacks"
 	case slices.Contains(e.Guest.Alone, call.Module):
 		reason += "; without that it loads: choose among modules that exclude each other with [module] load in modmatrix.toml, or --load"
 	}

@@ -60,7 +60,7 @@ func TestLoadOfSeveralModules(t *testing.T) {
 		"one of two, and a residue":   {refusedBeside(true, absent), func(e *Evidence) { e.Guest.Residue = []string{"/proc: board"} }, "FAIL@unload leak", []string{"/proc: board"}},
 		"one of two, and a failure":   {refusedBeside(true, absent, no("bad", syscall.EINVAL)), nil, "FAIL@load load-refused", []string{"bad refused: EINVAL"}},
 		"one never unloaded":          {refusedBeside(true, absent), func(e *Evidence) { e.Guest.Unloads = nil }, "ERROR@load infra", []string{"every module"}},
-		"the refusal was an answer":   {refusedBeside(true, absent), func(e *Evidence) { e.Facts = map[string]Fact{"board": {Blind: true}} }, "FAIL@load load-refused", []string{"board refused: ENODEV"}},
+		"the refusal was an answer":   {refusedBeside(true, absent), func(e *Evidence) { e.Facts = map[string]Fact{"board": {Blind: true}} }, "FAIL@load load-refused", []string{"board refused: ENODEV (no such device); it asks nothing but modules of its own package"}},
 		"words of its own":            {refusedBeside(true, absent), func(e *Evidence) { e.Words = map[string]string{"board": "board: no board"} }, "PASS@", []string{"ENODEV (no such device): board: no board; its"}},
 		"excluded by another":         {refusedBeside(true, no("twin", syscall.EBUSY)), nil, "FAIL@load load-refused", []string{"twin refused: EBUSY (device or resource busy) while core is loaded"}},
 		"excluded, and well alone":    {refusedBeside(true, no("twin", syscall.EBUSY)), func(e *Evidence) { e.Guest.Alone = []string{"twin"} }, "FAIL@load load-refused", []string{"while core is loaded", "[module] load", "--load"}},
