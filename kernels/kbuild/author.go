@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,10 +72,17 @@ func (r Request) asAuthor(ctx context.Context, v *sandbox.View, log *buildLog) (
 	made, err = r.attempt(ctx, s, nil, usual, log)
 	if none := (*undecided)(nil); errors.As(err, &none) && !none.final && len(named) > 0 {
 		log.printf("# note:     make did not come to call the kernel's build system: again, with the kernel named by what the Makefile reads\n")
-		return r.attempt(ctx, s, named, usual, log)
+		made, err = r.attempt(ctx, s, named, usual, log)
+	}
+	if none := (*undecided)(nil); errors.As(err, &none) && none.fault == nil && !none.final && modulesTarget.MatchString(text) {
+		log.printf("# note:     the default target does not call the kernel's build system: again, by the target modules\n")
+		return r.attempt(ctx, s, []string{"modules"}, usual, log)
 	}
 	return made, err
 }
+
+// modulesTarget is the target that people take where the default one is another, such as help.
+var modulesTarget = regexp.MustCompile(`(?m)^(?:[\w.-]+[ \t]+)*modules(?:[ \t]+[\w.-]+)*[ \t]*:(?:[^=:]|$)`)
 
 const configureScript = "configure"
 

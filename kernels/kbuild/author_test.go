@@ -39,6 +39,8 @@ func TestTheAuthorsOwnMake(t *testing.T) {
 			[]string{"# way:      the kernel's build system alone: the Makefile's own make failed before it called it", "# command:  make -C /usr/src/linux-fake M=/build -j2 modules"},
 			"built by the kernel's build system alone: the Makefile's own make failed before it called it (/usr/src/linux-4.4: No such file or directory)"},
 		"another target calls": {map[string]string{"Makefile": kdirLine + "help:\n\t@echo see README\nmodules:\n" + callKernel},
+			[]string{"see README", "# command:  make modules"}, ""},
+		"no target calls": {map[string]string{"Makefile": kdirLine + "help:\n\t@echo see README: make -C KDIR M=.\n"},
 			[]string{"see README", "# way:      the kernel's build system alone: the Makefile's default target does not call it"}, ""},
 		"only to clean": {map[string]string{"Makefile": kdirLine + "obj-m := hello.o\nclean:\n\t$(MAKE) -C $(KDIR) M=$(CURDIR) $@\n"},
 			[]string{"does clean", "# way:      the kernel's build system alone: the Makefile's default target does not call it"}, ""},
