@@ -138,7 +138,7 @@ func (st *state) refresh(ctx context.Context, age time.Duration) error {
 	if _, err := os.Stat(st.src.cfg.Keyring); err != nil {
 		return fmt.Errorf("the archive's keyring %s is missing: install debian-archive-keyring", st.src.cfg.Keyring)
 	}
-	where, err := st.src.archives(ctx)
+	where, _, err := st.src.archives(ctx)
 	if err != nil {
 		return err
 	}

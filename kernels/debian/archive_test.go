@@ -3,6 +3,7 @@ package debian
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,11 +38,19 @@ func TestArchivesIn(t *testing.T) {
 	}
 }
 
-// TestNoArchiveSaysHowToNameOne runs with an apt that knows no archive, as on another distribution.
-func TestNoArchiveSaysHowToNameOne(t *testing.T) {
+// foreignHost is a host whose apt sources name no archive of Debian, as on another distribution, and a mmdebstrap that says uris of its
+// default ones to who asks it as the real one would be asked: a hook that ends it.
+func foreignHost(t *testing.T, uris string) *Source {
+	t.Helper()
 	bin := t.TempDir()
-	if err := os.WriteFile(filepath.Join(bin, "apt-get"), []byte("#!/bin/sh\n"), 0o755); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{
+		"apt-get":    "#!/bin/sh\n[ -z \"$APT_CONFIG\" ] || cat \"$APT_CONFIG\"\n",
+		"mmdebstrap": "#!/bin/sh\nfor arg; do case $arg in --setup-hook=*) MMDEBSTRAP_APT_CONFIG=" + bin + "/uris sh -c \"${arg#*=}\" >&2; exit;; esac; done\n",
+		"uris":       uris,
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	t.Setenv("MODMATRIX_DEBIAN_MIRROR", "")
@@ -50,9 +59,39 @@ func TestNoArchiveSaysHowToNameOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = New(st, Config{Keyring: filepath.Join(bin, "apt-get")}).Resolve(t.Context(), selector(t, "debian:sid"))
+	return New(st, Config{Keyring: filepath.Join(bin, "apt-get")})
+}
+
+func TestNoArchiveSaysHowToNameOne(t *testing.T) {
+	_, err := foreignHost(t, "").Resolve(t.Context(), selector(t, "debian:sid"))
 	if !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), "MODMATRIX_DEBIAN_MIRROR") || strings.Contains(err.Error(), "\n") {
 		t.Error(err)
+	}
+}
+
+// On a host of another distribution the archive is the one that mmdebstrap takes by default; what is given counts before it.
+func TestAForeignHostTakesTheDefaultOfItsTools(t *testing.T) {
+	s := foreignHost(t, strings.ReplaceAll(mainArchive+updatesArchive+securityArchive, "bookworm", "stable"))
+	want := archives{"http://127.0.0.1:1/debian", "http://127.0.0.1:2/debian-security"}
+	if got, byDefault, err := s.archives(t.Context()); got != want || !byDefault || err != nil {
+		t.Errorf("%+v, %v, %v", got, byDefault, err)
+	}
+	if text, err := s.Archives(t.Context()); !strings.Contains(text, "mmdebstrap's default") || err != nil {
+		t.Error(text, err)
+	}
+	s.cfg.SecurityMirror = "file:/srv/security"
+	if got, _, err := s.archives(t.Context()); got != (archives{want.Main, "file:/srv/security"}) || err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// The real mmdebstrap names its default to the same question, and reads nothing from it.
+func TestMmdebstrapNamesItsDefault(t *testing.T) {
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		t.Skip(err)
+	}
+	if found, err := defaultArchives(t.Context()); err != nil || found.Main == "" || found.Security == "" {
+		t.Errorf("%+v, %v", found, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -50,10 +51,27 @@ func Try(ctx context.Context) (string, error) {
 	defer os.RemoveAll(dir)
 	var said strings.Builder
 	if exit, err := (Box{Dir: dir}).Run(ctx, &said, "true"); err != nil || exit != 0 {
-		return "", fmt.Errorf("bwrap cannot make a sandbox: %s; are unprivileged user namespaces switched off (sysctl kernel.unprivileged_userns_clone)?",
-			strings.TrimSpace(said.String()))
+		return "", fmt.Errorf("bwrap cannot make a sandbox: %s; %s", strings.TrimSpace(said.String()), barrier("/proc/sys"))
 	}
 	return path, nil
+}
+
+// barriers are the kernel's settings that keep an ordinary user from making namespaces.
+var barriers = []struct{ file, value, cure string }{
+	{"kernel/apparmor_restrict_unprivileged_userns", "1", "AppArmor keeps users from making namespaces, as Ubuntu has it since 24.04: " +
+		"sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or load an AppArmor profile for bwrap that has the rule userns"},
+	{"kernel/unprivileged_userns_clone", "0", "users may make no namespaces: sudo sysctl -w kernel.unprivileged_userns_clone=1"},
+	{"user/max_user_namespaces", "0", "users may make no namespaces: sudo sysctl -w user.max_user_namespaces=10000"},
+}
+
+// barrier says which setting below sys is most likely in the way, and the cure.
+func barrier(sys string) string {
+	for _, b := range barriers {
+		if text, err := os.ReadFile(filepath.Join(sys, b.file)); err == nil && strings.TrimSpace(string(text)) == b.value {
+			return b.cure
+		}
+	}
+	return "may this user make namespaces here? In a container, that is for who started it to allow"
 }
 
 func (b Box) run(ctx context.Context, out io.Writer, args []string) (int, error) {

@@ -237,3 +237,27 @@ func TestTry(t *testing.T) {
 		t.Errorf("%s, %v", path, err)
 	}
 }
+
+// What keeps users from namespaces is named with its cure, as each distribution sets it.
+func TestABarrierIsNamedWithItsCure(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"Ubuntu 24.04":    {map[string]string{"kernel/apparmor_restrict_unprivileged_userns": "1\n", "kernel/unprivileged_userns_clone": "1\n"}, "kernel.apparmor_restrict_unprivileged_userns=0"},
+		"Debian of old":   {map[string]string{"kernel/unprivileged_userns_clone": "0\n", "user/max_user_namespaces": "9\n"}, "kernel.unprivileged_userns_clone=1"},
+		"a hardened host": {map[string]string{"kernel/apparmor_restrict_unprivileged_userns": "0\n", "user/max_user_namespaces": "0\n"}, "user.max_user_namespaces=10000"},
+		"a container":     {nil, "container"},
+	} {
+		sys := t.TempDir()
+		for file, text := range c.files {
+			path := filepath.Join(sys, file)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := barrier(sys); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
