@@ -27,7 +27,7 @@ func terminal(f *os.File) (width, height int, ok bool) {
 	return width, height, true
 }
 
-// coloured says whether text on f has colours (no-color.org).
+// coloured says whether text on f has colours (no-color.org, bixense.com/clicolors). A flag counts more than a variable.
 func (a *app) coloured(f *os.File) bool {
 	switch a.color {
 	case "always":
@@ -35,8 +35,14 @@ func (a *app) coloured(f *os.File) bool {
 	case "never":
 		return false
 	}
+	if os.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	if force := os.Getenv("CLICOLOR_FORCE"); force != "" && force != "0" {
+		return true
+	}
 	_, _, ok := terminal(f)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("CI") == ""
+	return ok && os.Getenv("CLICOLOR") != "0" && os.Getenv("CI") == ""
 }
 
 // showCursor undoes what a live view may have done to the terminal, for an end without ceremony.

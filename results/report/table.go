@@ -59,10 +59,18 @@ func tableOf(m results.Matrix) [][]field {
 	return lines
 }
 
-// drawTable writes the table in opt.Width columns. Where they are too few, causes get lines of their own, then the columns
-// say less, and in the end some stand below the others: no verdict is ever cut off.
+// drawTable writes the table; where it is longer than a screen, neighbours that say the same share a line.
 func drawTable(m results.Matrix, opt Options) string {
-	view := tableOf(m)
+	text := layOut(tableOf(m), opt)
+	if opt.Height > 0 && strings.Count(text, "\n") > opt.Height {
+		text = layOut(folded(tableOf(m), m.Rows), opt)
+	}
+	return text
+}
+
+// layOut writes view in opt.Width columns. Where they are too few, causes get lines of their own, then the columns
+// say less, and in the end some stand below the others: no verdict is ever cut off.
+func layOut(view [][]field, opt Options) string {
 	last := len(view[0]) - 1
 	parts, causes := [][][]field{view}, make([]string, len(view))
 	w := widths(view)

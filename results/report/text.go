@@ -14,6 +14,7 @@ import (
 type Options struct {
 	Color   bool
 	Width   int           // columns of the terminal; zero: lines may be of any length
+	Height  int           // lines of the terminal, beyond which the table folds; zero: every kernel has a line of its own
 	Dir     string        // the folder of results.json as the reader would type it; paths are shown below it
 	Elapsed time.Duration // of the whole run; zero is not shown
 }
