@@ -55,9 +55,11 @@ demo: setup build ## validate the example driver against four real kernels
 test: setup-test check unit real ## every check and test, real guests included
 
 ##@ The program
-.PHONY: build setup setup-test
+.PHONY: build man setup setup-test
 build: ## build bin/modmatrix
 	@go build -o bin/modmatrix ./cmd/modmatrix
+man: ## write the manual pages into man/
+	@go run ./cmd/modmatrix man man
 setup: ## install what a run needs
 	@$(call install,$(RUN_NEEDS))
 setup-test: ## install what the tests need

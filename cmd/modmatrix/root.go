@@ -30,7 +30,6 @@ func rootCommand(env Env) *cobra.Command {
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.CompletionOptions.HiddenDefaultCmd = true
 	f := root.PersistentFlags()
 	f.BoolVar(&a.json, "json", false, "write JSON Lines to stdout instead of text")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress, only the result")
@@ -40,7 +39,8 @@ func rootCommand(env Env) *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	fitHelp(root, env.Stdout)
 	root.AddCommand(runCommand(a), planCommand(a), buildCommand(a), bisectCommand(a), kernelsCommand(a), cacheCommand(a), shellCommand(a),
-		explainCommand(a), reportCommand(a), mergeCommand(a), diffCommand(a), historyCommand(a), doctorCommand(a), initCommand(a), versionCommand(a))
+		explainCommand(a), reportCommand(a), mergeCommand(a), diffCommand(a), historyCommand(a), doctorCommand(a), initCommand(a), versionCommand(a), manCommand(a))
+	a.complete(root)
 	return root
 }
 
