@@ -243,7 +243,7 @@ func TestGatherGit(t *testing.T) {
 func copied(t *testing.T, s kbuild.Source) string {
 	t.Helper()
 	to := t.TempDir()
-	if err := s.Copy(t.Context(), to); err != nil {
+	if _, err := s.Copy(t.Context(), to); err != nil {
 		t.Fatal(err)
 	}
 	return to

@@ -164,7 +164,7 @@ func (r Request) byKernel(ctx context.Context, v *sandbox.View, log *buildLog) (
 }
 
 // copy makes the private copies of the source.
-func (r Request) copy(ctx context.Context) (strays []stray, err error) {
+func (r Request) copy(ctx context.Context) (strays []Stray, err error) {
 	copies := []string{r.Dir}
 	if r.beside != "" {
 		copies = append(copies, r.beside)
@@ -176,7 +176,7 @@ func (r Request) copy(ctx context.Context) (strays []stray, err error) {
 		if err := sandbox.CheckDisk(to); err != nil {
 			return nil, err
 		}
-		if strays, err = r.copyTo(ctx, to); err != nil {
+		if strays, err = r.Copy(ctx, to); err != nil {
 			return nil, err
 		}
 	}

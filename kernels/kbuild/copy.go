@@ -16,15 +16,9 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// Copy makes the copy of the source that a build has, in the empty folder to.
-func (s Source) Copy(ctx context.Context, to string) error {
-	_, err := s.copyTo(ctx, to)
-	return err
-}
-
-// copyTo makes the private copy of the source in the folder to, and returns what it had to leave out. Every file gets the same
+// Copy makes the private copy of the source in the empty folder to, and returns what it had to leave out. Every file gets the same
 // time: a rule of make must not depend on how the source came to this machine.
-func (s Source) copyTo(ctx context.Context, to string) ([]stray, error) {
+func (s Source) Copy(ctx context.Context, to string) ([]Stray, error) {
 	src, err := openSource(s.Top)
 	if err != nil {
 		return nil, err
@@ -156,7 +150,7 @@ func (s Source) apart(to string) error {
 }
 
 // what says what a stray is.
-func (s stray) what() string {
+func (s Stray) what() string {
 	if s.target == "" {
 		return "neither a file, nor a folder, nor a link"
 	}
@@ -164,7 +158,7 @@ func (s stray) what() string {
 }
 
 // straysNote says what was left out of the copy; empty for nothing.
-func straysNote(strays []stray) []string {
+func straysNote(strays []Stray) []string {
 	if len(strays) == 0 {
 		return nil
 	}
@@ -177,7 +171,7 @@ func straysNote(strays []stray) []string {
 
 // missed adds to a fault of the module that names a stray what that is. A link whose target is there would have been read on
 // its author's machine: then what is wrong is the copy, and no fault of the module.
-func missed(err error, strays []stray, top string) error {
+func missed(err error, strays []Stray, top string) error {
 	fault := (*Error)(nil)
 	if !errors.As(err, &fault) {
 		return err

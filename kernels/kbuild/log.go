@@ -25,7 +25,7 @@ type buildLog struct {
 	line    []byte // the unfinished one
 	broken  string // bwrap's last word about itself
 	kernel  bool   // the kernel's build system was seen to build a module
-	strays  []stray
+	strays  []Stray
 	scene   scene
 	done    []saidLack // what was said to be lacking in steps that are over
 }

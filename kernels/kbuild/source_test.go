@@ -110,7 +110,7 @@ func TestStrays(t *testing.T) {
 		if digest(t, dir) != before {
 			t.Errorf("%s changes the digest", name)
 		}
-		strays, err := Source{Top: dir}.copyTo(t.Context(), to)
+		strays, err := Source{Top: dir}.Copy(t.Context(), to)
 		if note := straysNote(strays); err != nil || !slices.Equal(note, []string{"left out of the copy: " + test.want}) {
 			t.Errorf("%s: %q, %v", name, note, err)
 		}
@@ -126,7 +126,7 @@ func TestMissed(t *testing.T) {
 	if err := os.WriteFile(there, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	strays := []stray{{path: "needl.c", target: "../gone/needl.c"}, {path: "there.c", target: there}, {path: "linux", target: "/usr"}, {path: "pipe.h"}}
+	strays := []Stray{{path: "needl.c", target: "../gone/needl.c"}, {path: "there.c", target: there}, {path: "linux", target: "/usr"}, {path: "pipe.h"}}
 	for reason, want := range map[string]string{
 		"No rule to make target 'needl.o', needed by 'x'":     "build-error: needl.c is a link to ../gone/needl.c, which is outside the source: No rule to make target 'needl.o', needed by 'x'",
 		"x.c:1:10: fatal error: pipe.h: No such file":         "build-error: pipe.h is neither a file, nor a folder, nor a link: x.c:1:10: fatal error: pipe.h: No such file",
@@ -181,7 +181,7 @@ func TestParts(t *testing.T) {
 		}
 	}
 	to := t.TempDir()
-	strays, err := s.copyTo(t.Context(), to)
+	strays, err := s.Copy(t.Context(), to)
 	if err != nil || len(strays) != 1 || strays[0].path != "drv/out" {
 		t.Errorf("%v, %v", strays, err)
 	}
@@ -215,7 +215,7 @@ func TestSourceBounds(t *testing.T) {
 		}
 		began := time.Now()
 		_, err := Source{Top: dir}.Digest(t.Context())
-		_, copyErr := Source{Top: dir}.copyTo(t.Context(), t.TempDir())
+		_, copyErr := Source{Top: dir}.Copy(t.Context(), t.TempDir())
 		for _, err := range []error{err, copyErr} {
 			fault := (*SourceError)(nil)
 			if test.want == "" && err != nil || test.want != "" && (!errors.As(err, &fault) || !strings.Contains(err.Error(), test.want)) {
@@ -240,7 +240,7 @@ func TestSourceBounds(t *testing.T) {
 	cancel()
 	dir := source(t, map[string]string{"Makefile": ""})
 	_, digestErr := Source{Top: dir}.Digest(ctx)
-	_, copyErr := Source{Top: dir}.copyTo(ctx, t.TempDir())
+	_, copyErr := Source{Top: dir}.Copy(ctx, t.TempDir())
 	for _, err := range []error{digestErr, copyErr} {
 		if !errors.Is(err, context.Canceled) {
 			t.Error(err)
@@ -275,7 +275,7 @@ func TestCopySource(t *testing.T) {
 	os.Symlink("../a.c", dir+"/sub/l")
 	os.Symlink("nowhere", dir+"/dangling")
 	to := t.TempDir()
-	if _, err := (Source{Top: dir, Exclude: []string{"out"}}).copyTo(t.Context(), to); err != nil {
+	if _, err := (Source{Top: dir, Exclude: []string{"out"}}).Copy(t.Context(), to); err != nil {
 		t.Fatal(err)
 	}
 	got := listed(t, to)

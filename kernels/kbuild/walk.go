@@ -69,8 +69,8 @@ type entry struct {
 	exec   bool
 }
 
-// stray is what lies in a source and cannot be part of a copy.
-type stray struct {
+// Stray is what lies in a source and cannot be part of a copy.
+type Stray struct {
 	path   string
 	target string // of a link that leads out of the source; empty for what is neither a file, nor a folder, nor a link
 }
@@ -94,7 +94,7 @@ func (r anyNames) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // walk calls visit with every entry of the source at root in lexical order of their paths, less what is left out, .git anywhere,
 // and build products. What cannot be copied is returned. It ends with ctx, and where the source is beyond all bounds.
-func (s Source) walk(ctx context.Context, root *os.Root, visit func(entry) error) (strays []stray, err error) {
+func (s Source) walk(ctx context.Context, root *os.Root, visit func(entry) error) (strays []Stray, err error) {
 	var met bounds
 	err = fs.WalkDir(anyNames{root}, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -124,11 +124,11 @@ func (s Source) walk(ctx context.Context, root *os.Root, visit func(entry) error
 				return err
 			}
 			if e.target = s.within(name, target); e.target == "" {
-				strays = append(strays, stray{name, target})
+				strays = append(strays, Stray{name, target})
 				return nil
 			}
 		default:
-			strays = append(strays, stray{path: name})
+			strays = append(strays, Stray{path: name})
 			return nil
 		}
 		if err := met.add(root, name, size); err != nil {
