@@ -167,6 +167,10 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 	if blame := cmp.Or(b.fault, b.trouble); blame != nil {
 		return errors.New(blame.Reason)
 	}
+	if b.firmware, err = r.firmware(ctx, tree); err != nil {
+		return err
+	}
+	tree = r.roomy(tree, &results.Target{}, &b)
 	c := cell{run: r, tree: tree, built: b}
 	t := r.pool.verified(ctx, tree, r.pool.template(ctx, tree))
 	if t.err != nil {
