@@ -66,7 +66,8 @@ setup-test: ## install what the tests need
 	@$(call install,$(TEST_NEEDS))
 
 ##@ Tests
-.PHONY: check unit real zoo sweep oracle readers real-source
+FIELD_ONLY ?=
+.PHONY: check unit real zoo field sweep oracle readers real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
@@ -76,8 +77,12 @@ unit: ## every test but those that need real kernels
 real: ## the tests that need real kernels, their packages, or the archive
 	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestReal' -v ./harness
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
+	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./kernels/field
 zoo: setup-test ## run every bad module for real, on the oldest, the middle and the newest kernels; about an hour
 	MODMATRIX_REAL=1 go test -count=1 -timeout 120m -run '^TestZoo$$' -v ./harness
+field: setup-test ## every case of kernels/field, or FIELD_ONLY=REGEXP; about ten minutes
+	@$(call install,python3-minimal:/usr/bin/python3:packs_a_zip_archive)
+	MODMATRIX_REAL=1 FIELD_ONLY='$(FIELD_ONLY)' go test -count=1 -timeout 120m -run '^TestField$$' -v ./kernels/field
 sweep: setup-test ## kill modmatrix, or every QEMU, at 20 points, and resume: the same matrix each time
 	MODMATRIX_REAL=1 go test -count=1 -timeout 60m -run '^TestKillSweep$$' -v ./harness
 oracle: ## compare the faults found in ORACLE_CONSOLES=DIR, recorded consoles of another project, with that project's verdicts
