@@ -49,7 +49,7 @@ func (a *app) explain(ctx context.Context, path string, args []string) error {
 	if err != nil {
 		return err
 	}
-	found, err := explain.Cells(ctx, h.Sources(harness.Spec{Offline: true}), res, dir, cells)
+	found, err := explain.Cells(ctx, h.Sources(harness.Spec{Offline: true}), res, fromHere(dir), cells)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (a *app) init(dir string) error {
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, f.path)
-		a.say(map[string]string{"wrote": path}, "wrote %s", path)
+		a.say(map[string]string{"wrote": path}, "wrote %s", fromHere(path))
 	}
 	if !a.json {
 		fmt.Fprintln(a.Stdout, strings.TrimSuffix("next: modmatrix run "+dir, " ."))

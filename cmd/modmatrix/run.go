@@ -96,7 +96,7 @@ func noneInFocus(res *results.Results, focus string) bool {
 
 // textOptions are how this invocation shows a matrix on stdout, whose files lie in dir.
 func (a *app) textOptions(dir string, elapsed time.Duration) report.Options {
-	opt := report.Options{Color: a.coloured(a.Stdout.file), Dir: dir, Elapsed: elapsed}
+	opt := report.Options{Color: a.coloured(a.Stdout.file), Dir: fromHere(dir), Elapsed: elapsed}
 	if width, height, ok := terminal(a.Stdout.file); ok {
 		opt.Width = width
 		if !a.verbose {

@@ -60,6 +60,16 @@ func suiteName(given string) string {
 	return filepath.Base(given)
 }
 
+// fromHere is a path below the folder in which the user stands, as seen from there; another stays, for with links, .. may lead elsewhere.
+func fromHere(path string) string {
+	if here, err := os.Getwd(); err == nil && filepath.IsAbs(path) {
+		if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+			return rel
+		}
+	}
+	return path
+}
+
 // output is our standard output or error. It remembers a failed write, so that no command ends as if all had been read.
 type output struct {
 	file *os.File
