@@ -90,7 +90,7 @@ func checkMounts(t *testing.T, tree *kernels.Tree) {
 
 func TestRootAsksForWhatTheHeadersNeed(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	if _, err := s.Fetch(t.Context(), resolved(t, s, "debian:bookworm-backports"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestRootAsksForWhatTheHeadersNeed(t *testing.T) {
 
 func TestWarmStoreNeedsNoNetworkAndNoTools(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	if _, err := s.Fetch(t.Context(), resolved(t, s, "debian:bookworm"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestWarmStoreNeedsNoNetworkAndNoTools(t *testing.T) {
 
 func TestTamperedPackageIsRefused(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	target := resolved(t, s, "debian:bookworm")
 	a.spoil("pool/linux-image-6.1.0-56-amd64_6.1.192-2_amd64.deb", "image 6.1.192-2", "imagE 6.1.192-2")
 	if _, err := s.Fetch(t.Context(), target, nil); !errors.Is(err, kernels.ErrUnavailable) || strings.Contains(err.Error(), "\n") {
@@ -136,7 +136,7 @@ func TestTamperedPackageIsRefused(t *testing.T) {
 
 func TestPinnedDigestIsCheckedBesidesTheIndex(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	target := resolved(t, s, "debian:bookworm")
 	target.Packages[0].SHA256 = strings.Repeat("0", 64)
 	if _, err := s.Fetch(t.Context(), target, nil); !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), "SHA-256 0000") {
@@ -195,7 +195,7 @@ func TestMissingSuites(t *testing.T) {
 
 func TestOldIndexServesWhereNobodyAnswers(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	want := resolved(t, s, "debian:bookworm")
 	s.cfg.Mirror, s.cfg.SecurityMirror = "http://127.0.0.1:1", "http://127.0.0.1:1"
 	for _, offline := range []bool{false, true} {
@@ -217,7 +217,7 @@ func TestOldIndexServesWhereNobodyAnswers(t *testing.T) {
 
 func TestArchiveMovedOnSinceTheIndex(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	old := resolved(t, s, "debian:bookworm")
 	a.debs["bookworm-security"] = nil
 	if err := os.RemoveAll(filepath.Join(a.dir, "pool")); err != nil {
@@ -238,7 +238,7 @@ func TestArchiveMovedOnSinceTheIndex(t *testing.T) {
 
 func TestCancelledDownloadLeavesNothing(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	target := resolved(t, s, "debian:bookworm")
 	ctx, cancel := context.WithCancel(t.Context())
 	hang := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })
@@ -254,7 +254,7 @@ func TestCancelledDownloadLeavesNothing(t *testing.T) {
 
 func TestToolTroubleIsOneLineWithTheCure(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	target := resolved(t, s, "debian:bookworm")
 	t.Setenv("FAKE_FAIL", "no space left on device")
 	_, err := s.Fetch(t.Context(), target, nil)

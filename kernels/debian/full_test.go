@@ -12,7 +12,7 @@ import (
 // TestFullDiskOfARoot: mmdebstrap works in the folder for temporary files, and tar in the cache; each asks for room where
 // there is none.
 func TestFullDiskOfARoot(t *testing.T) {
-	s := twoSuites(t).source()
+	s := twoSuites(t).warm()
 	target := resolved(t, s, "debian:bookworm")
 	const noTemp, noCache = "the folder for temporary files ", "the cache "
 	for name, c := range map[string]struct{ mmdebstrap, tar, want, not string }{

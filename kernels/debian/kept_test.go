@@ -34,7 +34,7 @@ const (
 // all, and by what a lock file pinned. What the store has not got is not made up.
 func TestWhatIsGoneIsServedFromTheStore(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	security, backports := resolved(t, s, "debian:bookworm"), resolved(t, s, "debian:bookworm-backports")
 	never := resolved(t, s, "debian:bookworm@6.1.176")
 	for _, target := range []kernels.Target{security, backports} {
@@ -89,7 +89,7 @@ func TestWhatIsGoneIsServedFromTheStore(t *testing.T) {
 // TestWithoutAnIndexTheStoreServes: offline, with the store of another who fetched a kernel.
 func TestWithoutAnIndexTheStoreServes(t *testing.T) {
 	a := twoSuites(t)
-	theirs := a.source()
+	theirs := a.warm()
 	if _, err := theirs.Fetch(t.Context(), resolved(t, theirs, "debian:bookworm"), nil); err != nil {
 		t.Fatal(err)
 	}

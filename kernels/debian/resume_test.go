@@ -90,7 +90,7 @@ func (a *archive) halfOf(s *Source, target kernels.Target) (file string, whole [
 func TestCutDownloadGoesOn(t *testing.T) {
 	impatient(t)
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	target := resolved(t, s, "debian:bookworm")
 	for name, c := range map[string]struct {
 		meanwhile func(t *testing.T, file string, whole []byte)
@@ -157,7 +157,7 @@ func write(t *testing.T, path string, data []byte, at time.Time) {
 // TestKilledDownloadGoesOn kills the one who downloads, when half of it is there, and nothing of his lives on.
 func TestKilledDownloadGoesOn(t *testing.T) {
 	a := twoSuites(t)
-	s := a.source()
+	s := a.warm()
 	target := resolved(t, s, "debian:bookworm")
 	a.answering(imageDeb, func(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-r.Context().Done(); recover() }()

@@ -12,14 +12,14 @@ import (
 // place for a kernel of ours, we make one of our own.
 func TestSharedStoreServesKernels(t *testing.T) {
 	a := twoSuites(t)
-	theirs := a.source()
+	theirs := a.warm()
 	target := resolved(t, theirs, "debian:bookworm")
 	if _, err := theirs.Fetch(t.Context(), target, nil); err != nil {
 		t.Fatal(err)
 	}
 	before := allBelow(t, theirs.store.Dir())
 	t.Setenv("MODMATRIX_SHARED", theirs.store.Dir())
-	ours := a.source()
+	ours := a.warm()
 	hits := a.hits.Load()
 	tree, err := ours.Fetch(t.Context(), target, nil)
 	if err != nil || !ours.store.Shares(tree.Dir) || !ours.store.Shares(tree.Root.Dir) || a.hits.Load() != hits {

@@ -45,10 +45,11 @@ type deb struct {
 
 // shared is what all tests have in common: to make a key and packages takes longer than most of what is tested.
 var shared struct {
-	key, packages sync.Once
-	gpgHome       string
-	dir           string           // of the files of twoSuites
-	debs          map[string][]deb // of these
+	key, packages, indices sync.Once
+	gpgHome                string
+	dir                    string           // of the files of twoSuites
+	debs                   map[string][]deb // of these
+	apt, url, store        string           // what apt made of them, from which address, in which store
 }
 
 func TestMain(m *testing.M) {
@@ -56,7 +57,7 @@ func TestMain(m *testing.M) {
 	if shared.gpgHome != "" {
 		_ = exec.Command("gpgconf", "--homedir", shared.gpgHome, "--kill", "all").Run()
 	}
-	_ = errors.Join(os.RemoveAll(shared.gpgHome), os.RemoveAll(shared.dir))
+	_ = errors.Join(os.RemoveAll(shared.gpgHome), os.RemoveAll(shared.dir), os.RemoveAll(shared.apt))
 	os.Exit(code)
 }
 
@@ -157,6 +158,42 @@ func (a *archive) source() *Source {
 		a.t.Fatal(err)
 	}
 	return New(st, Config{Mirror: a.URL, SecurityMirror: a.URL, Keyring: a.keyring})
+}
+
+// warm is a source that has read the indices of twoSuites: apt did once, and its state is copied and says where it is now.
+func (a *archive) warm() *Source {
+	a.t.Helper()
+	s := a.source()
+	shared.indices.Do(func() {
+		for _, text := range []string{"debian:bookworm", "debian:bookworm-backports"} {
+			resolved(a.t, s, text)
+		}
+		shared.url, shared.store = a.URL, s.store.Dir()
+		var err error
+		if shared.apt, err = os.MkdirTemp(filepath.Dir(shared.gpgHome), "modmatrix-apt"); err == nil {
+			err = os.CopyFS(shared.apt, os.DirFS(filepath.Join(s.store.Dir(), "apt")))
+		}
+		if err != nil {
+			a.t.Fatal(err)
+		}
+	})
+	host := func(url string) string { return strings.TrimPrefix(url, "http://") }
+	moved := strings.NewReplacer(host(shared.url), host(a.URL), shared.store, s.store.Dir())
+	err := fs.WalkDir(os.DirFS(shared.apt), ".", func(path string, d fs.DirEntry, err error) error {
+		to := filepath.Join(s.store.Dir(), "apt", moved.Replace(path))
+		if err != nil || d.IsDir() {
+			return errors.Join(err, os.MkdirAll(to, 0o755))
+		}
+		data, err := os.ReadFile(filepath.Join(shared.apt, path))
+		return errors.Join(err, os.WriteFile(to, []byte(moved.Replace(string(data))), 0o644))
+	})
+	for _, name := range []string{"bookworm", "bookworm-backports"} { // what the host wants of apt may be another's wish now
+		err = errors.Join(err, s.state(name).configure(a.t.Context()))
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return s
 }
 
 func (a *archive) add(suite string, debs ...deb) { a.debs[suite] = append(a.debs[suite], debs...) }

@@ -125,7 +125,7 @@ func TestTroubleWithAPackage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			impatient(t)
 			a := twoSuites(t)
-			s := a.source()
+			s := a.warm()
 			target := resolved(t, s, "debian:bookworm")
 			good, err := os.ReadFile(filepath.Join(a.dir, "pool", imageDeb))
 			if err != nil {
@@ -208,7 +208,7 @@ func TestNoAddressIsShown(t *testing.T) {
 
 // TestTroubleWithARoot: mmdebstrap has an apt of its own, whose words are shown as those of ours are.
 func TestTroubleWithARoot(t *testing.T) {
-	s := twoSuites(t).source()
+	s := twoSuites(t).warm()
 	target := resolved(t, s, "debian:bookworm")
 	for said, want := range map[string]string{
 		"Failed to fetch http://127.0.0.1:9/debian/dists/bookworm/InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). - connect (111: Connection refused)": "make a root bookworm with gcc-12: the archive gives no index of bookworm: Could not connect to its server. - connect (111: Connection refused); MODMATRIX_DEBIAN_MIRROR",
