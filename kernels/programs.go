@@ -20,7 +20,7 @@ var packageOf = map[string]string{
 
 // sameName are programs whose package has their name.
 var sameName = []string{"aria2", "autoconf", "automake", "bc", "bindgen", "bison", "bzip2", "clang", "cmake", "cpio", "cpp", "curl", "dkms", "dos2unix", "dwarves", "ed",
-	"elfutils", "fakeroot", "flex", "g++", "gawk", "gcc", "git", "gperf", "help2man", "indent", "jq", "kmod", "libtool", "lld", "llvm", "lz4",
+	"elfutils", "fakeroot", "flex", "g++", "gawk", "gcc", "git", "gperf", "help2man", "indent", "iptables", "jq", "kmod", "libtool", "lld", "llvm", "lz4",
 	"m4", "make", "mawk", "meson", "mokutil", "nasm", "openssl", "pahole", "patch", "perl", "php", "python3", "quilt", "rsync", "ruby", "rustc", "sbsigntool",
 	"socat", "sparse", "sudo", "unzip", "wget", "xmlto", "xsltproc", "xxd", "yasm", "zip", "zstd"}
 

@@ -157,7 +157,7 @@ var (
 	// shellOut finds the program that a Makefile asks for a value; what it says of itself may be thrown away.
 	shellOut = regexp.MustCompile(`(?:\$[({]shell\s+|!=\s*)(?:cd\s+[^;&]+(?:;|&&)\s*)?([a-z][\w.+-]*)`)
 	// wanting are the words in which scripts and makefiles say that they want a program.
-	wanting = regexp.MustCompile(`(?i)not (?:be )?found|not installed|\binstall\b|requir|\bneeds?\b|missing|can ?not|can't|could not|unable|no such|unavailable|must have`)
+	wanting = regexp.MustCompile(`(?i)not (?:be )?found|installed\b|\bno .*found|don't have|lacks|\binstall\b|requir|\bneeds?\b|missing|can ?not|can't|could not|unable|no such|unavailable|must have`)
 	word    = regexp.MustCompile(`[A-Za-z0-9_][\w.+-]*`)
 )
 
@@ -165,14 +165,28 @@ var (
 // and a value that the Makefile asks a program for and gets none.
 func (s scene) silent(log *buildLog, fault *Error) (lacks []saidLack) {
 	add := func(program string) {
-		if _, known := kernels.PackageOf(program); known && !s.has(program) {
+		if slices.ContainsFunc(lacks, func(l saidLack) bool { return l.Name == program }) {
+			return
+		}
+		if _, known := kernels.PackageOf(program); !s.has(program) && (known || s.looksFor(program)) {
 			lacks = append(lacks, saidLack{Lack: Lack{Kind: LackProgram, Name: program}})
 		}
 	}
 	f := log.cause
-	if own := f == nil || f == log.makefile || f == log.make || f == log.tool; own && wanting.MatchString(fault.Reason) {
-		for _, w := range word.FindAllString(fault.Reason, -1) {
-			add(strings.TrimRight(w, ".-"))
+	var said []string
+	switch f {
+	case nil, log.makefile, log.make, log.tool:
+		said = []string{fault.Reason}
+	default:
+		if f.text == "" { // a script's own words
+			said = f.excerpt[max(0, len(f.excerpt)-recently):]
+		}
+	}
+	for _, line := range said {
+		if wanting.MatchString(line) {
+			for _, w := range word.FindAllString(line, -1) {
+				add(strings.ToLower(strings.TrimRight(w, ".-")))
+			}
 		}
 	}
 	if len(lacks) == 0 && (fault.Code == results.CodeKoMissing || f != nil && (s.made(f) || s.gone(f) || s.named(f))) {
@@ -183,7 +197,7 @@ func (s scene) silent(log *buildLog, fault *Error) (lacks []saidLack) {
 			return len(lacks) == 0
 		})
 	}
-	return slices.CompactFunc(lacks, func(a, b saidLack) bool { return a.Name == b.Name })
+	return lacks
 }
 
 // otherSymbols is a Module.symvers that modpost or make wants.

@@ -196,6 +196,20 @@ func (s scene) has(program string) bool {
 	return false
 }
 
+// lookUp is how scripts ask whether there is a program.
+const lookUp = `(?:\b(?:which|command\s+-[vV]|type(?:\s+-\w+)?|hash)\s+|\bAC_(?:PATH|CHECK)_(?:PROGS?|TOOLS?)\s*\(\[?\w+\]?,\s*)["'\[]*`
+
+// looksFor reports whether the build's instructions look for a program of that name, by itself or as one of a list.
+func (s scene) looksFor(program string) (found bool) {
+	name := regexp.QuoteMeta(program) + `(?:[^\w.+-]|$)`
+	asks := regexp.MustCompile(`(?m)(?:` + lookUp + `|^\s*(?:check|need|require)\w*\s+)` + name + `|\bfor \w+ in (?:[^;\n]*\s)?` + name + `(?s:.*)` + lookUp + `\$`)
+	s.walk(instructions, func(file string) bool {
+		found = asks.MatchString(s.read(file))
+		return !found
+	})
+	return found
+}
+
 // absent are those of lacks that the root truly does not have. A script of the source that cannot be started stands for the program
 // that its first line names; one that is not there is no lack of the root.
 func (s scene) absent(lacks []saidLack) (absent []saidLack) {

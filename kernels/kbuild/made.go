@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -92,7 +93,7 @@ func reasonOf(err error) string {
 }
 
 // ordered are the modules that make built in the folders, relative to the copy: what their modules.order list, where it is now, as a
-// Makefile may move or copy them and clean up; without any, all that lie about. gone are those that were removed again, if others were not.
+// Makefile may move, rename or copy them and clean up; without any, all that lie about. gone are those that were removed again, if others were not.
 func (r Request) ordered(folders []string) (names, gone []string, err error) {
 	root, err := os.OpenRoot(r.Dir)
 	if err != nil {
@@ -106,15 +107,13 @@ func (r Request) ordered(folders []string) (names, gone []string, err error) {
 			return nil, nil, err
 		}
 		for _, name := range listed {
-			_, missing := root.Lstat(name)
-			moved := slices.IndexFunc(files, func(file string) bool { return path.Base(file) == path.Base(name) })
-			switch {
-			case missing == nil:
-			case moved >= 0:
-				name = files[moved]
-			default:
-				gone = append(gone, name)
-				continue
+			if _, missing := root.Lstat(name); missing != nil {
+				now, ok := r.movedTo(name, files)
+				if !ok {
+					gone = append(gone, name)
+					continue
+				}
+				name = now
 			}
 			if !slices.Contains(names, name) {
 				names = append(names, name)
@@ -131,6 +130,23 @@ func (r Request) ordered(folders []string) (names, gone []string, err error) {
 		return gone, nil, nil
 	}
 	return files, nil, nil
+}
+
+// movedTo is where the module that make built at name lies now among files: in another folder, or under another name, as it still knows
+// its own.
+func (r Request) movedTo(name string, files []string) (now string, ok bool) {
+	for _, same := range []func(file string) bool{
+		func(file string) bool { return path.Base(file) == path.Base(name) },
+		func(file string) bool {
+			m, err := Inspect(filepath.Join(r.Dir, file))
+			return err == nil && m.Name == kernels.ModuleName(name)
+		},
+	} {
+		if i := slices.IndexFunc(files, same); i >= 0 {
+			return files[i], true
+		}
+	}
+	return "", false
 }
 
 // hasModules reports whether a .ko lies in the copy, which none did at first.
