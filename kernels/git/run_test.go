@@ -1,6 +1,7 @@
 package git
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -77,8 +78,9 @@ func TestNothingBlocks(t *testing.T) {
 	for _, name := range []string{".git/HEAD", ".git/config", ".git/index", ".git/packed-refs", ".git/commondir", ".git/info/exclude", ".git/refs/heads/main", ".gitignore", "module/a.c", ".git"} {
 		limit = 2 * time.Minute
 		dir := repository(t)
-		os.RemoveAll(filepath.Join(dir, name))
-		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o644); err != nil {
+		path := filepath.Join(dir, name)
+		os.RemoveAll(path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), syscall.Mkfifo(path, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 		limit = 100 * time.Millisecond
