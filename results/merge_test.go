@@ -58,7 +58,7 @@ func document(t *testing.T, r *Results) string {
 // Merging is associative, free of order, and idempotent, whatever the parts hold.
 func TestMergeIsTheSameInAnyOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 50 {
+	for range 20 {
 		var all []*Results
 		for n := range 5 {
 			all = append(all, shardOf(fmt.Sprintf("run%d", n), 1+random.IntN(3), 3, func(int) Status {
