@@ -50,8 +50,16 @@ func Try(ctx context.Context) (string, error) {
 	}
 	defer os.RemoveAll(dir)
 	var said strings.Builder
-	if exit, err := (Box{Dir: dir}).Run(ctx, &said, "true"); err != nil || exit != 0 {
-		return "", fmt.Errorf("bwrap cannot make a sandbox: %s; %s", strings.TrimSpace(said.String()), barrier("/proc/sys"))
+	exit, err := (Box{Dir: dir}).Run(ctx, &said, "true")
+	if err == nil && exit != 0 {
+		err = fmt.Errorf("exit status %d", exit)
+	}
+	if err != nil {
+		question := ""
+		if barrier() == "" {
+			question = "; may this user make namespaces here? In a container, that is for who started it to allow"
+		}
+		return "", fmt.Errorf("%s: %w%s", strings.TrimSpace(said.String()), err, question)
 	}
 	return path, nil
 }
@@ -64,14 +72,17 @@ var barriers = []struct{ file, value, cure string }{
 	{"user/max_user_namespaces", "0", "users may make no namespaces: sudo sysctl -w user.max_user_namespaces=10000"},
 }
 
-// barrier says which setting below sys is most likely in the way, and the cure.
-func barrier(sys string) string {
+// settings is where the kernel shows them; tests have others.
+var settings = "/proc/sys"
+
+// barrier says which setting is most likely in the way of a sandbox, and the cure; empty where none is.
+func barrier() string {
 	for _, b := range barriers {
-		if text, err := os.ReadFile(filepath.Join(sys, b.file)); err == nil && strings.TrimSpace(string(text)) == b.value {
-			return b.cure
+		if text, err := os.ReadFile(filepath.Join(settings, b.file)); err == nil && strings.TrimSpace(string(text)) == b.value {
+			return "; " + b.cure
 		}
 	}
-	return "may this user make namespaces here? In a container, that is for who started it to allow"
+	return ""
 }
 
 func (b Box) run(ctx context.Context, out io.Writer, args []string) (int, error) {
@@ -129,7 +140,7 @@ func wait(ctx context.Context, cmd *exec.Cmd, status *os.File, init chan<- int, 
 	case !ran && waited == nil:
 		return 0, errors.New("bwrap ended without a word")
 	case !ran:
-		return 0, fmt.Errorf("%w: %w", ErrNotMade, waited)
+		return 0, fmt.Errorf("%w: %w%s", ErrNotMade, waited, barrier())
 	}
 	return code, nil
 }

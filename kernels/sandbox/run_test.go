@@ -238,8 +238,14 @@ func TestTry(t *testing.T) {
 	}
 }
 
-// What keeps users from namespaces is named with its cure, as each distribution sets it.
+// What keeps users from namespaces is named with its cure where no sandbox can be made, as each distribution sets it.
 func TestABarrierIsNamedWithItsCure(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "bwrap"), []byte("#!/bin/sh\necho bwrap: setting up uid map: Permission denied\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	defer func(dir string) { settings = dir }(settings)
 	for name, c := range map[string]struct {
 		files map[string]string
 		want  string
@@ -247,17 +253,21 @@ func TestABarrierIsNamedWithItsCure(t *testing.T) {
 		"Ubuntu 24.04":    {map[string]string{"kernel/apparmor_restrict_unprivileged_userns": "1\n", "kernel/unprivileged_userns_clone": "1\n"}, "kernel.apparmor_restrict_unprivileged_userns=0"},
 		"Debian of old":   {map[string]string{"kernel/unprivileged_userns_clone": "0\n", "user/max_user_namespaces": "9\n"}, "kernel.unprivileged_userns_clone=1"},
 		"a hardened host": {map[string]string{"kernel/apparmor_restrict_unprivileged_userns": "0\n", "user/max_user_namespaces": "0\n"}, "user.max_user_namespaces=10000"},
-		"a container":     {nil, "container"},
+		"a container":     {nil, "In a container"},
 	} {
-		sys := t.TempDir()
+		settings = t.TempDir()
 		for file, text := range c.files {
-			path := filepath.Join(sys, file)
+			path := filepath.Join(settings, file)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got := barrier(sys); !strings.Contains(got, c.want) {
-			t.Errorf("%s: %q", name, got)
+		if _, err := Try(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "uid map") {
+			t.Errorf("%s: %v", name, err)
+		}
+		_, _, err := run(t, Box{}, "true")
+		if !errors.Is(err, ErrNotMade) || strings.Contains(err.Error(), c.want) != (c.files != nil) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
