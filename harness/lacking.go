@@ -41,6 +41,8 @@ func cure(lacks []kbuild.Lack, t kernels.Target) string {
 			cures = append(cures, "put what it fetches into the source")
 		case l.Kind == kbuild.LackPackage:
 			cures = append(cures, "give that package with --depends PATH")
+		case l.Kind == kbuild.LackSubmodule:
+			cures = append(cures, "git submodule update --init --recursive")
 		case l.Kind == kbuild.LackProgram && known:
 			packages = append(packages, pkg)
 		case l.Kind == kbuild.LackProgram:

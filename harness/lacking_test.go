@@ -23,6 +23,7 @@ func TestCure(t *testing.T) {
 		`give it --build-package libelf-dev, if the package is called so`:                                                                    {lack(kbuild.LackLibrary, "-lelf")},
 		`put what it fetches into the source`:                                                                                                {lack(kbuild.LackProgram, "wget"), lack(kbuild.LackNetwork, "")},
 		`give that package with --depends PATH`:                                                                                              {lack(kbuild.LackPackage, "../x/Module.symvers")},
+		`git submodule update --init --recursive`:                                                                                            {lack(kbuild.LackSubmodule, "lua")},
 	} {
 		if got := cure(lacks, kernels.Target{Suite: "trixie"}); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

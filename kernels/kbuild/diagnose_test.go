@@ -74,6 +74,8 @@ func (c corpusLog) diagnose(t *testing.T, exit int) error {
 	}
 	log := newLog(nil)
 	log.scene = scene{r, v}
+	log.Write([]byte(c.head["before"] + "\n"))
+	log.flush()
 	log.begin(c.head["command"])
 	log.Write([]byte(c.text))
 	log.flush()
@@ -88,7 +90,7 @@ func TestDiagnose(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := map[string]string{}
-			for _, given := range []string{"exit", "source", "made", "root", "script", "command", "text", "config", "metadata"} {
+			for _, given := range []string{"exit", "source", "made", "root", "script", "before", "command", "text", "config", "metadata"} {
 				if value, ok := log.head[given]; ok {
 					got[given] = value
 				}

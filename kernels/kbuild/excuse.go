@@ -26,6 +26,9 @@ func (s scene) excuse(log *buildLog, step Step, fault *Error) error {
 		fault.Reason = cut(fault.Reason + "; " + lost)
 	}
 	lacks := s.absent(log.lacks)
+	if len(lacks) == 0 && log.cause != nil && (s.made(log.cause) || s.gone(log.cause)) {
+		lacks = s.absent(log.done) // a step before this one should have made it
+	}
 	if len(lacks) == 0 {
 		lacks = s.silent(log, fault)
 	}
@@ -36,6 +39,9 @@ func (s scene) excuse(log *buildLog, step Step, fault *Error) error {
 	}
 	if pkg := s.otherPackage(log); pkg != "" {
 		return s.lacking(fault, Lack{Kind: LackPackage, Name: pkg})
+	}
+	if sub := s.submodule(log.cause); sub != "" {
+		return s.lacking(fault, Lack{Kind: LackSubmodule, Name: sub})
 	}
 	switch {
 	case len(plain) == 0:
@@ -110,7 +116,7 @@ func (s scene) generated() (names []string) {
 }
 
 // notThere is what compilers and make say of a file that they do not find.
-var notThere = regexp.MustCompile(`^'?([^\s':]+)'?: No such file or directory$|^'([^']+)' file not found|No rule to make target '([^']+)'`)
+var notThere = regexp.MustCompile(`^'?([^\s':]+)'?: No such file or directory$|^'([^']+)' file not found|No rule to make target '([^']+)'|^specified external module directory "([^"]+)" does not exist`)
 
 // ofKernel are the folders of the kernel's headers: what is not found there may have been removed, and no program makes it.
 var ofKernel = regexp.MustCompile(`^(?:acpi|asm|asm-generic|clocksource|crypto|cxl|drm|dt-bindings|generated|keys|kunit|kvm|linux|math-emu|media|memory|misc|net|pcmcia|ras|rdma|rv|` +
@@ -122,7 +128,7 @@ func (s scene) gone(f *finding) bool {
 	if m == nil {
 		return false
 	}
-	name := strings.TrimPrefix(m[1]+m[2]+m[3], s.r.sandbox().at()+"/")
+	name := strings.TrimPrefix(strings.Join(m[1:], ""), s.r.sandbox().at()+"/")
 	return !ofKernel.MatchString(name) && !s.r.brought(name)
 }
 

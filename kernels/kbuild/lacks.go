@@ -29,6 +29,8 @@ const (
 	LackLibrary LackKind = "library" // of the root, for programs that a build makes or runs; what a kernel module includes is none
 	LackNetwork LackKind = "network" // which no build has
 	LackPackage LackKind = "package" // another external module whose files the source refers to
+	// LackSubmodule is a submodule of the source's own repository that its checkout does not hold.
+	LackSubmodule LackKind = "submodule"
 )
 
 // LackError says that a build failed for want of something that is not the module's to bring: nothing is known of the module.
@@ -59,6 +61,8 @@ func (l Lack) String() string {
 		text = "the build wants the network, which no build has"
 	case LackPackage:
 		text = "the source refers to " + l.Name + " of another package"
+	case LackSubmodule:
+		text = "the source lacks its submodule " + l.Name + ", which is not checked out"
 	}
 	if l.Said != "" {
 		text += " (" + l.Said + ")"
