@@ -75,7 +75,7 @@ check: ## gofmt, vet, staticcheck
 unit: ## every test but those that need real kernels
 	go test -race ./...
 real: ## the tests that need real kernels, their packages, or the archive
-	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestReal' -v ./harness
+	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -v ./harness
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./kernels/field
 zoo: setup-test ## run every bad module for real, on the oldest, the middle and the newest kernels; about an hour

@@ -19,7 +19,12 @@ import (
 // last words are kept, and of all that is between them what it is judged by: a fault cannot hide there.
 func TestAFloodOfConsole(t *testing.T) {
 	const before = "call tell boot load begin:test start:one\nconsole [    2.000000] its first words"
-	flood := func(size int) string { return fmt.Sprintf("\nflood console %d\n", size/2) }
+	flood := func(size int) string {
+		if raced { // what the heap holds is shown by make real, in a twentieth of the time
+			size = min(size, 1<<24)
+		}
+		return fmt.Sprintf("\nflood console %d\n", size/2)
+	}
 	const after = "console [    9.000000] its last words\n" +
 		"call tell pass:three exit:0 done:test taint:test=4096 unload end\npoweroff"
 	t.Run("with nothing else in it", func(t *testing.T) {
