@@ -49,17 +49,20 @@ func Decode(in io.Reader) (*Results, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("larger than %d bytes", maxFile)
 	}
-	var head struct {
-		Schema string `json:"schema"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, jsonError(data, err)
-	}
-	if head.Schema != Schema {
-		return nil, fmt.Errorf("schema is %q, not %q: made by another version, or no results at all", Plain(head.Schema), Schema)
-	}
 	r := new(Results)
-	if err := json.Unmarshal(data, r); err != nil {
+	err = json.Unmarshal(data, r)
+	if r.Schema != Schema { // or it was not read that far
+		var head struct {
+			Schema string `json:"schema"`
+		}
+		if err := json.Unmarshal(data, &head); err != nil {
+			return nil, jsonError(data, err)
+		}
+		if head.Schema != Schema {
+			return nil, fmt.Errorf("schema is %q, not %q: made by another version, or no results at all", Plain(head.Schema), Schema)
+		}
+	}
+	if err != nil {
 		return nil, jsonError(data, err)
 	}
 	return r, r.check()

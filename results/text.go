@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"regexp"
@@ -94,6 +95,9 @@ func (j jsonWriter) Write(text []byte) (int, error) {
 
 // plainJSON leaves alone what is not ASCII only where it shows; JSON has such characters in strings alone (RFC 8259 §7).
 func plainJSON(text []byte) []byte {
+	if bytes.IndexFunc(text, func(r rune) bool { return r >= 0x7f }) < 0 { // nearly always, and large
+		return text
+	}
 	out := make([]byte, 0, len(text))
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)

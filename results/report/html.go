@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"cmp"
 	"crypto/sha256"
 	"embed"
@@ -9,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 
@@ -35,7 +37,7 @@ type page struct {
 	Statuses                []htmlStatus
 	Groups                  []htmlGroup
 	Findings                []htmlFinding
-	Cells                   []htmlCell
+	Cells                   iter.Seq[htmlCell] // one at a time: all at once are several times the size of the matrix
 }
 
 type labelled struct{ Label, Text string }
@@ -77,14 +79,24 @@ func HTML(w io.Writer, r *results.Results, files fs.FS) error {
 		p.Since, p.Changes = sinceLine(r.Since), changesOf(r.Since, r)
 	}
 	count := map[results.Status]int{}
-	for i, rec := range records {
+	for _, rec := range records {
 		count[rec.Status]++
-		p.Cells = append(p.Cells, htmlCellOf(rec, ids[i], r.Run.Asked, files))
+	}
+	p.Cells = func(yield func(htmlCell) bool) {
+		for i, rec := range records {
+			if !yield(htmlCellOf(rec, ids[i], r.Run.Asked, files)) {
+				return
+			}
+		}
 	}
 	for _, s := range results.Statuses {
 		p.Statuses = append(p.Statuses, htmlStatus{s, marks[s], count[s]})
 	}
-	return htmlPage.Execute(w, p)
+	out := bufio.NewWriter(w)
+	if err := htmlPage.Execute(out, p); err != nil {
+		return err
+	}
+	return out.Flush()
 }
 
 // aboutRun says what was run, where and when.

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"cmp"
 	"fmt"
+	"html"
+	"html/template"
 	"io"
 	"io/fs"
 	"slices"
@@ -20,7 +22,7 @@ type htmlCell struct {
 	Kernel, Suite   string
 	Reason, Taint   string
 	Splats          []htmlSplat
-	Specs           []htmlSpec // slowest first, but those that did not pass before them
+	Specs           template.HTML // slowest first, but those that did not pass before them
 	Bar             []htmlTime
 	Past            []htmlStatus // of earlier runs, the oldest first
 	Console         []htmlLine
@@ -28,8 +30,6 @@ type htmlCell struct {
 }
 
 type htmlSplat struct{ Title, Where, Excerpt string }
-
-type htmlSpec struct{ Class, Mark, Name, Took, Why string }
 
 type htmlTime struct {
 	Name, Took string
@@ -74,22 +74,28 @@ func htmlCellOf(rec results.Record, id string, asked results.Asked, files fs.FS)
 	return c
 }
 
-func htmlSpecs(specs []results.Spec) (all []htmlSpec) {
+// htmlSpecs are the items of the list, escaped here: a template takes longer than all else of the page.
+func htmlSpecs(specs []results.Spec) template.HTML {
 	specs = slices.Clone(specs)
 	slices.SortStableFunc(specs, func(a, b results.Spec) int {
 		return cmp.Or(cmp.Compare(passes(a), passes(b)), cmp.Compare(b.DurationMS, a.DurationMS))
 	})
+	var list strings.Builder
 	for _, s := range specs {
-		spec := htmlSpec{Name: results.Plain(s.Name)}
+		if s.Status == results.Pass {
+			list.WriteString("<li>")
+		} else {
+			fmt.Fprintf(&list, "<li class=%q>%s ", html.EscapeString(results.Plain(string(s.Status))), marks[s.Status])
+		}
+		list.WriteString(html.EscapeString(results.Plain(s.Name)))
 		if s.Status == results.Pass || s.DurationMS > 0 {
-			spec.Took = Seconds(time.Duration(s.DurationMS) * time.Millisecond)
+			list.WriteString(" <i>" + Seconds(time.Duration(s.DurationMS)*time.Millisecond) + "</i>")
 		}
-		if s.Status != results.Pass {
-			spec.Class, spec.Mark, spec.Why = string(s.Status), marks[s.Status]+" ", strings.TrimSpace(results.Plain(s.Location)+" "+results.Plain(results.Headline(s.Message)))
+		if why := strings.TrimSpace(results.Plain(s.Location) + " " + results.Plain(results.Headline(s.Message))); s.Status != results.Pass && why != "" {
+			list.WriteString("<br>" + html.EscapeString(why))
 		}
-		all = append(all, spec)
 	}
-	return all
+	return template.HTML(list.String())
 }
 
 func passes(s results.Spec) int {

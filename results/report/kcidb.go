@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,7 +22,6 @@ type kcidb struct {
 	Version   kcidbVersion    `json:"version"`
 	Checkouts []kcidbCheckout `json:"checkouts"`
 	Builds    []kcidbBuild    `json:"builds"`
-	Tests     []kcidbTest     `json:"tests"`
 }
 
 type kcidbVersion struct {
@@ -56,11 +57,11 @@ type kcidbTest struct {
 	Build       string            `json:"build_id"`
 	ID          string            `json:"id"`
 	Origin      string            `json:"origin"`
-	Environment kcidbEnvironment  `json:"environment"`
+	Environment *kcidbEnvironment `json:"environment,omitempty"`
 	Path        string            `json:"path"`
 	Comment     string            `json:"comment,omitempty"`
 	Status      results.Status    `json:"status"`
-	Start       time.Time         `json:"start_time"`
+	Start       time.Time         `json:"start_time,omitzero"`
 	Duration    float64           `json:"duration"` // seconds
 	Excerpt     string            `json:"log_excerpt,omitempty"`
 	Misc        map[string]string `json:"misc,omitempty"`
@@ -76,41 +77,63 @@ func KCIDB(w io.Writer, r *results.Results) error {
 	records := r.Matrix().Records()
 	id := func(parts ...string) string { return kcidbOrigin + ":" + results.Plain(strings.Join(parts, "/")) }
 	module := kcidbWord(r.Module.Name)
-	doc := kcidb{Version: kcidbVersion{5, 3}, Builds: []kcidbBuild{}, Tests: []kcidbTest{}, Checkouts: []kcidbCheckout{{
+	doc := kcidb{Version: kcidbVersion{5, 3}, Builds: []kcidbBuild{}, Checkouts: []kcidbCheckout{{
 		ID: id(r.Run.ID), Origin: kcidbOrigin, Tree: module, Comment: results.Plain(r.Module.Name + " " + r.Module.Version), Start: r.Run.Started.UTC(),
 		Misc: filled(map[string]string{"source_digest": r.Module.SourceDigest, "plan_digest": r.Run.PlanDigest, "tool": r.Run.Tool}),
 	}}}
 	if g := r.Module.Git; g != nil && kcidbHash.MatchString(g.Commit) && !g.Dirty {
 		doc.Checkouts[0].Commit = g.Commit
 	}
-	environment := kcidbEnvironment{results.Plain(fmt.Sprintf("QEMU %s, %s, CPU model %s", r.Run.Host.QEMU, r.Run.Host.Accelerator, r.Run.Host.CPUModel))}
-	built := map[string]bool{}
-	for i, name := range labels(records) {
-		rec := records[i]
-		build := id(r.Run.ID, rec.Target.Source, rec.Target.Label(), rec.Target.Arch)
-		if !built[build] {
+	environment := &kcidbEnvironment{results.Plain(fmt.Sprintf("QEMU %s, %s, CPU model %s", r.Run.Host.QEMU, r.Run.Host.Accelerator, r.Run.Host.CPUModel))}
+	built, names := map[string]bool{}, labels(records)
+	of := func(rec results.Record) string {
+		return id(r.Run.ID, rec.Target.Source, rec.Target.Label(), rec.Target.Arch)
+	}
+	for _, rec := range records {
+		if build := of(rec); !built[build] {
 			built[build] = true
 			doc.Builds = append(doc.Builds, kcidbBuildOf(doc.Checkouts[0], build, rec))
 		}
-		test := kcidbTest{Build: build, ID: id(r.Run.ID, name), Origin: kcidbOrigin, Environment: environment, Path: strings.TrimSuffix("kmod."+module+"."+kcidbWord(rec.Suite), "."),
+	}
+	out := bufio.NewWriter(w)
+	head, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	plain := results.PlainJSON(out)
+	plain.Write(append(bytes.TrimSuffix(head, []byte("}")), `,"tests":[`...)) // out keeps its error
+	for i, rec := range records {                                             // one by one: all at once are several times the size of the matrix
+		cell := kcidbTest{Build: of(rec), ID: id(r.Run.ID, names[i]), Origin: kcidbOrigin, Environment: environment, Path: strings.TrimSuffix("kmod."+module+"."+kcidbWord(rec.Suite), "."),
 			Status: rec.Status, Start: r.Run.Started.UTC(), Duration: float64(rec.Timings.Total) / 1000}
-		all := steps(rec)
-		if rec.Status != results.Pass {
-			test.Comment, test.Misc = rec.Why(), filled(map[string]string{"stage": string(rec.Stage), "code": string(rec.Code)})
-			test.Excerpt = strings.Join(evidence(rec, r.Run.Asked), "\n")
-		}
-		doc.Tests = append(doc.Tests, test)
-		for n, s := range all {
-			if s.spec {
-				doc.Tests = append(doc.Tests, kcidbTest{Build: build, ID: fmt.Sprintf("%s/%d", test.ID, n+1), Origin: kcidbOrigin, Environment: environment,
-					Path: test.Path + "." + kcidbWord(s.name), Comment: strings.Trim(s.name+": "+s.why, ": "), Status: s.status, Start: test.Start, Duration: float64(s.ms) / 1000})
+		for n, test := range kcidbTests(cell, rec, r.Run.Asked) {
+			line, err := json.Marshal(test)
+			if err != nil {
+				return err
 			}
+			if i+n > 0 {
+				out.WriteString(",")
+			}
+			plain.Write(append([]byte("\n"), line...))
 		}
 	}
-	enc := json.NewEncoder(results.PlainJSON(w))
-	enc.SetIndent("", " ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(doc)
+	out.WriteString("\n]}\n")
+	return out.Flush()
+}
+
+// kcidbTests are the test of a cell and those of its specs.
+func kcidbTests(cell kcidbTest, rec results.Record, asked results.Asked) (all []kcidbTest) {
+	if rec.Status != results.Pass {
+		cell.Comment, cell.Misc = rec.Why(), filled(map[string]string{"stage": string(rec.Stage), "code": string(rec.Code)})
+		cell.Excerpt = strings.Join(evidence(rec, asked), "\n")
+	}
+	all = append(all, cell)
+	for n, s := range steps(rec) {
+		if s.spec {
+			all = append(all, kcidbTest{Build: cell.Build, ID: fmt.Sprintf("%s/%d", cell.ID, n+1), Origin: kcidbOrigin,
+				Path: cell.Path + "." + kcidbWord(s.name), Comment: strings.Trim(s.name+": "+s.why, ": "), Status: s.status, Duration: float64(s.ms) / 1000})
+		}
+	}
+	return all
 }
 
 // kcidbBuildOf is what one record knows of the build that all suites of its target share.
