@@ -133,12 +133,12 @@ func TestNotSource(t *testing.T) {
 // Results of other runs in the module's folder, as of the shards of one, and a store there, are none of its source.
 func TestResultsAreNoSource(t *testing.T) {
 	dir := t.TempDir()
-	for path, text := range map[string]string{"part-1/journal.jsonl": `{"head":{"schema":"modmatrix.journal/v1"`, "old/results.json": `{"schema":"modmatrix.results/v1"}`, "src/results.json": "{}", "doc/journal.jsonl": ""} {
+	for path, text := range map[string]string{"part-1/journal.jsonl": `{"head":{"schema":"modmatrix.journal/v1"`, "old/results.json": `{"schema":"modmatrix.results/v1"}`, "src/results.json": "{}", "doc/journal.jsonl": "", "doc/more": "", "begun/journal.jsonl": ""} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755), os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := fmt.Sprint(notSource(Spec{Module: dir}, filepath.Join(dir, ".cache/modmatrix"))); got != "[.cache modmatrix-out modmatrix.lock modmatrix.toml old part-1 suites]" {
+	if got := fmt.Sprint(notSource(Spec{Module: dir}, filepath.Join(dir, ".cache/modmatrix"))); got != "[.cache begun modmatrix-out modmatrix.lock modmatrix.toml old part-1 suites]" {
 		t.Error(got)
 	}
 }

@@ -59,8 +59,15 @@ func Made(path string) bool {
 	}
 	defer root.Close()
 	f := &Folder{root, path}
+	if f.isDocument() {
+		return true
+	}
 	info, err := root.Lstat(JournalName)
-	return err == nil && info.Size() >= int64(len(journalMark)) && f.begins(JournalName, journalMark) || f.isDocument()
+	if err != nil || !f.begins(JournalName, journalMark) {
+		return false
+	}
+	entries, err := fs.ReadDir(f.FS(), ".")
+	return info.Size() >= int64(len(journalMark)) || err == nil && len(entries) == 1 // a run that begins has written no more yet
 }
 
 // journalMark is how the journal of a run begins.
