@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init logs why and fails. */
+/* init says that its hardware is not there: no fault, but nothing was tested. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)
