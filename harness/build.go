@@ -159,7 +159,7 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 }
 
 func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols exports) string {
-	data, _ := json.Marshal([]any{"v5", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols.symvers})
+	data, _ := json.Marshal([]any{"v6", source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols.symvers})
 	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 

@@ -4,7 +4,7 @@
 # and these are sourced again: what survived the first time as text is expanded the second time.
 ulimit -St "$8"; ulimit -Ht $(($8 + 2)); ulimit -v 2097152; ulimit -f 65536
 umask 022
-mm_conf=$1 mm_answer=$2 mm_kernelver=$3 mm_arch=$4 mm_names=$5
+mm_conf=$1 mm_answer=$2 mm_kernelver=$3 mm_arch=$4 mm_names=$5 mm_source=$9
 kernelver=$3 arch=$4 module=$6 module_version=$7
 dkms_tree=/var/lib/dkms source_tree=/usr/src install_tree=/lib/modules tmp_location=/tmp
 kernel_source_dir=$install_tree/$kernelver/build
@@ -12,10 +12,10 @@ kernel_config=$kernel_source_dir/include/config/auto.conf
 [[ -e $kernel_config ]] || kernel_config=$kernel_source_dir/.config
 current_os=Linux
 set --
-readonly mm_conf mm_answer mm_kernelver mm_arch mm_names
+readonly mm_conf mm_answer mm_kernelver mm_arch mm_names mm_source
 mm_all=($mm_names)
 readonly mm_all
-cd / || exit 99
+cd "$mm_source" || exit 99 # where its author runs dkms: some files read others beside them
 
 # dkms's own helper, which some files call.
 VER() {

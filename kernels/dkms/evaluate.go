@@ -110,7 +110,7 @@ func (p *Package) values(ctx context.Context, tree *kernels.Tree) (values, error
 	defer cancel()
 	var said tail
 	exit, err := box.Run(limited, &said, "bash", "-c", driver, "dkms", conf, "/build/answer", tree.Target.Release, tree.Target.Arch,
-		strings.Join(directives, " "), p.Name, p.Version, strconv.Itoa(evaluateSeconds))
+		strings.Join(directives, " "), p.Name, p.Version, strconv.Itoa(evaluateSeconds), who.source())
 	switch {
 	case err != nil && ctx.Err() == nil && limited.Err() != nil:
 		return values{}, badConf([]string{"it does not come to its end"})

@@ -100,7 +100,7 @@ func TestEvaluateHostile(t *testing.T) {
 
 // TestEvaluateReachesNothing: the file runs, and what it may write to is thrown away.
 func TestEvaluateReachesNothing(t *testing.T) {
-	dir := source(t, map[string]string{"dkms.conf": goodConf + "touch /usr/src/hello-1.0/x /etc/x /x 2>/dev/null; MAKE=\"$(ls /home /root 2>/dev/null | wc -l) $(exec 3<>/dev/tcp/127.0.0.1/22 && echo net)\"\n"})
+	dir := source(t, map[string]string{"dkms.conf": goodConf + "touch /usr/src/hello-1.0/x /etc/x /x x 2>/dev/null; MAKE=\"$(ls /home /root 2>/dev/null | wc -l) $(exec 3<>/dev/tcp/127.0.0.1/22 && echo net)\"\n"})
 	c, err := open(t, dir).Evaluate(t.Context(), fakeTree(t))
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +116,10 @@ func TestEvaluateReachesNothing(t *testing.T) {
 func TestEvaluateLearnsTheName(t *testing.T) {
 	p, c, err := evaluate(t, strings.Replace(goodConf, `"1.0"`, `"$(echo 1).5"`, 1)+`MAKE="$module/$module_version"`)
 	if err != nil || p.Name != "hello" || p.Version != "" || c.Version != "1.5" || c.Make != "hello/1.5" {
+		t.Errorf("%+v, %+v, %v", p, c, err)
+	}
+	p, c, err = evaluate(t, strings.Replace(goodConf, `"1.0"`, `"$(sed -n 's/^obj-m := hello/3/p' Makefile)"`, 1)) // read where its author runs dkms
+	if err != nil || p.Version != "" || c.Version != "3.o" {
 		t.Errorf("%+v, %+v, %v", p, c, err)
 	}
 	p, c, err = evaluate(t, strings.Replace(goodConf, `"1.0"`, `"#MODULE_VERSION#"`, 1)+`MAKE="$PACKAGE_VERSION"`)
