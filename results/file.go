@@ -42,10 +42,17 @@ func ReadAt(path string) (*Results, string, error) {
 
 // Decode is Read, of what in holds.
 func Decode(in io.Reader) (*Results, error) {
-	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	var text bytes.Buffer
+	if file, ok := in.(*os.File); ok { // at once, and not in steps that are each a copy
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			text.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
+		}
+	}
+	_, err := text.ReadFrom(io.LimitReader(in, maxFile+1))
 	if err != nil {
 		return nil, err
 	}
+	data := text.Bytes()
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("larger than %d bytes", maxFile)
 	}

@@ -147,15 +147,21 @@ func kcidbBuildOf(from kcidbCheckout, id string, rec results.Record) kcidbBuild 
 	return b
 }
 
-var (
-	kcidbHash  = regexp.MustCompile(`^[0-9a-f]{40}$`)
-	kcidbOther = regexp.MustCompile(`[^a-zA-Z0-9_]+`)
-)
+var kcidbHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 // kcidbWord is a part of a test's path, or an architecture.
 func kcidbWord(s string) string {
-	s = strings.Trim(kcidbOther.ReplaceAllString(results.Plain(s), "_"), "_")
-	return s[:min(len(s), 100)]
+	var out strings.Builder
+	for _, r := range results.Plain(s) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+			out.WriteRune(r)
+		case !strings.HasSuffix(out.String(), "_"):
+			out.WriteByte('_')
+		}
+	}
+	word := strings.Trim(out.String(), "_")
+	return word[:min(len(word), 100)]
 }
 
 // filled drops what is empty.
