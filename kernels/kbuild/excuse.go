@@ -129,7 +129,15 @@ func (s scene) gone(f *finding) bool {
 		return false
 	}
 	name := strings.TrimPrefix(strings.Join(m[1:], ""), s.r.sandbox().at()+"/")
-	return !ofKernel.MatchString(name) && !s.r.brought(name)
+	if ofKernel.MatchString(name) || s.r.brought(name) {
+		return false
+	}
+	elsewhere := false // in a folder that a flag would name
+	s.walk([]string{path.Base(name)}, func(file string) bool {
+		elsewhere = strings.HasSuffix(file, "/"+name) && s.r.brought(file)
+		return !elsewhere
+	})
+	return !elsewhere
 }
 
 var (
@@ -204,25 +212,6 @@ func (s scene) silent(log *buildLog, fault *Error) (lacks []saidLack) {
 		})
 	}
 	return lacks
-}
-
-// otherSymbols is a Module.symvers that modpost or make wants.
-var otherSymbols = regexp.MustCompile(`^No rule to make target '([^']*Module\.symvers)'|^(\S*Module\.symvers): No such file or directory$`)
-
-// otherPackage is the file of another external module that the build refers to and that is not there.
-func (s scene) otherPackage(log *buildLog) string {
-	if log.make == nil {
-		return ""
-	}
-	m := otherSymbols.FindStringSubmatch(log.make.text)
-	if m == nil {
-		return ""
-	}
-	name := path.Clean(strings.TrimPrefix(m[1]+m[2], s.r.sandbox().at()+"/"))
-	if strings.HasPrefix(name, "../") || path.IsAbs(name) && name != path.Join(s.r.Tree.KDIR, "Module.symvers") {
-		return name
-	}
-	return ""
 }
 
 // brought reports whether the source as it was given has a file or folder of that name.

@@ -10,6 +10,25 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
+// otherSymbols is a Module.symvers that modpost or make wants.
+var otherSymbols = regexp.MustCompile(`^No rule to make target '([^']*Module\.symvers)'|^(\S*Module\.symvers): No such file or directory$`)
+
+// otherPackage is the file of another external module that the build refers to and that is not there.
+func (s scene) otherPackage(log *buildLog) string {
+	if log.make == nil {
+		return ""
+	}
+	m := otherSymbols.FindStringSubmatch(log.make.text)
+	if m == nil {
+		return ""
+	}
+	name := path.Clean(strings.TrimPrefix(m[1]+m[2], s.r.sandbox().at()+"/"))
+	if strings.HasPrefix(name, "../") || path.IsAbs(name) && name != path.Join(s.r.Tree.KDIR, "Module.symvers") {
+		return name
+	}
+	return ""
+}
+
 var submodulePath = regexp.MustCompile(`(?m)^[ \t]*path[ \t]*=[ \t]*(.*\S)`)
 
 // submodule is the submodule of the source's repository that a fault is about and that was not checked out: the fault names it, or a
