@@ -115,6 +115,7 @@ var (
 	// extraFlags are variables that the kernel's build read until 6.15, with what is given to them.
 	extraFlags = regexp.MustCompile(`\b(EXTRA_(?:C|A|CPP|LD)FLAGS)[ \t]*[:+?]?=[ \t]*(.*)`)
 	extraUsed  = regexp.MustCompile(`\$[({]EXTRA_\w+[)}]`)
+	forProgram = regexp.MustCompile(`^\s*(?:export\s+)?C(?:PP)?FLAGS[ \t]*[:+?]?=`) // of another program in the source
 	flagWord   = regexp.MustCompile(`(?:^|[\s"'])(-(?:[DIU]\s*[^\s"']+|include\s+[^\s"']+|std=[^\s"']+))`)
 	newName    = map[string]string{"EXTRA_CFLAGS": "ccflags-y", "EXTRA_AFLAGS": "asflags-y", "EXTRA_CPPFLAGS": "ccflags-y", "EXTRA_LDFLAGS": "ldflags-y"}
 )
@@ -130,7 +131,7 @@ func (s scene) lostFlags() string {
 		for line := range strings.Lines(comments.ReplaceAllString(strings.ReplaceAll(s.read(file), "\\\n", " "), "")) {
 			m := extraFlags.FindStringSubmatch(line)
 			if m == nil {
-				used = used || extraUsed.MatchString(line)
+				used = used || extraUsed.MatchString(line) && !forProgram.MatchString(line)
 				continue
 			}
 			for _, flag := range flagWord.FindAllStringSubmatch(m[2], -1) {

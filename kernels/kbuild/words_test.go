@@ -24,6 +24,7 @@ func TestLostFlags(t *testing.T) {
 		"all:\n\tmake -C k M=x EXTRA_CFLAGS=\"-DX\" modules\n":      "kernels from 6.15 on do not read EXTRA_CFLAGS, so -DX is lost: write ccflags-y",
 		"EXTRA_LDFLAGS := -Dy\n":                                    "kernels from 6.15 on do not read EXTRA_LDFLAGS, so -Dy is lost: write ldflags-y",
 		"EXTRA_CFLAGS := $(EXTRA_CFLAGS) \\\n  -DX\n":               "kernels from 6.15 on do not read EXTRA_CFLAGS, so -DX is lost: write ccflags-y",
+		"EXTRA_CFLAGS += -DX\nCFLAGS += $(EXTRA_CFLAGS)\n":          "kernels from 6.15 on do not read EXTRA_CFLAGS, so -DX is lost: write ccflags-y", // of a program beside
 		"EXTRA_CFLAGS += -Wall -O2\n":                               "",
 		"# EXTRA_CFLAGS += -DX\nccflags-y += -DX\n":                 "",
 		"EXTRA_CFLAGS += -DX\nccflags-y += $(EXTRA_CFLAGS)\n":       "",
