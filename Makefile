@@ -67,7 +67,7 @@ setup-test: ## install what the tests need
 
 ##@ Tests
 FIELD_ONLY ?=
-.PHONY: check unit real zoo field sweep oracle readers real-source
+.PHONY: check unit real zoo field field-drivers sweep oracle readers real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
@@ -83,6 +83,9 @@ zoo: setup-test ## run every bad module for real, on the oldest, the middle and 
 field: setup-test ## every case of kernels/field, or FIELD_ONLY=REGEXP; about ten minutes
 	@$(call install,python3-minimal:/usr/bin/python3:packs_a_zip_archive)
 	MODMATRIX_REAL=1 FIELD_ONLY='$(FIELD_ONLY)' go test -count=1 -timeout 120m -run '^TestField$$' -v ./kernels/field
+field-drivers: setup-test ## drivers of other people, from checkouts in FIELD_DRIVERS=DIR, against kernels/field/drivers.json; an hour
+	@test -n "$(FIELD_DRIVERS)" || { echo "make field-drivers FIELD_DRIVERS=DIR: a folder of checkouts, see kernels/field/README.md"; exit 2; }
+	MODMATRIX_REAL=1 FIELD_ONLY='$(FIELD_ONLY)' FIELD_DRIVERS='$(abspath $(FIELD_DRIVERS))' go test -count=1 -timeout 600m -run '^TestDrivers$$' -v ./kernels/field
 sweep: setup-test ## kill modmatrix, or every QEMU, at 20 points, and resume: the same matrix each time
 	MODMATRIX_REAL=1 go test -count=1 -timeout 60m -run '^TestKillSweep$$' -v ./harness
 oracle: ## compare the faults found in ORACLE_CONSOLES=DIR, recorded consoles of another project, with that project's verdicts
