@@ -98,12 +98,12 @@ func TestFourShardsAreTheRun(t *testing.T) {
 				cmd.Env = append(cmd.Env, variables...)
 				return cmd
 			}
-			if out, err := start(nil, append([]string{"run", "-q", "-o", "whole"}, kernels...)...).CombinedOutput(); err != nil && !strings.Contains(err.Error(), "exit status 3") {
+			if out, err := start(nil, append([]string{"run", "-q", "-o", "../whole"}, kernels...)...).CombinedOutput(); err != nil && !strings.Contains(err.Error(), "exit status 3") {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			var jobs []*exec.Cmd
 			for n := 1; n <= 4; n++ {
-				job := start(variables(n), append([]string{"run", "-q", "--shard", "auto", "-o", fmt.Sprintf("part-%d", n)}, kernels...)...)
+				job := start(variables(n), append([]string{"run", "-q", "--shard", "auto", "-o", fmt.Sprintf("../part-%d", n)}, kernels...)...)
 				if err := job.Start(); err != nil {
 					t.Fatal(err)
 				}
@@ -112,10 +112,10 @@ func TestFourShardsAreTheRun(t *testing.T) {
 			for _, job := range jobs {
 				_ = job.Wait()
 			}
-			if out, err := start(nil, "merge", "part-1", "part-2", "part-3", "part-4", "-o", "matrix").CombinedOutput(); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+			if out, err := start(nil, "merge", "../part-1", "../part-2", "../part-3", "../part-4", "-o", "../matrix").CombinedOutput(); err == nil || !strings.Contains(err.Error(), "exit status 3") {
 				t.Errorf("%v\n%s", err, out)
 			}
-			if whole, parts := verdictsIn(t, filepath.Join(dir, "mydriver/whole")), verdictsIn(t, filepath.Join(dir, "mydriver/matrix")); whole != parts || !strings.Contains(whole, "PASS") {
+			if whole, parts := verdictsIn(t, filepath.Join(dir, "whole")), verdictsIn(t, filepath.Join(dir, "matrix")); whole != parts || !strings.Contains(whole, "PASS") {
 				t.Errorf("undivided:\n%s\nin four shards:\n%s", whole, parts)
 			}
 		})
