@@ -147,8 +147,6 @@ func summary(res *results.Results) string {
 	return strings.TrimSpace(b.String())
 }
 
-const release = "6.12.1-test"
-
 // digest stands for that of a source, without the go command.
 func digest(_ context.Context, dir string) (string, error) { return "sha256:" + store.Digest(dir), nil }
 
