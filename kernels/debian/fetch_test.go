@@ -175,6 +175,7 @@ func TestMissingSuites(t *testing.T) {
 }
 
 func TestOldIndexServesWhereNobodyAnswers(t *testing.T) {
+	impatient(t)
 	a := twoSuites(t)
 	s := a.warm()
 	want := resolved(t, s, "debian:bookworm")
