@@ -85,7 +85,7 @@ type knownSpecs struct {
 
 func (c *cell) specsKey(suite string) string {
 	t := c.tree.Target
-	return store.Digest("v3", c.tree.Digest, t.Version, t.Flavour, c.spec().Focus, c.run.suites[suite].sum)
+	return store.Digest("v4", c.tree.Digest, t.Version, t.Flavour, c.spec().Focus, c.run.suites[suite].sum, c.spec().broughtImage())
 }
 
 // rememberSpecs keeps what the suite planned in a guest in which nothing foreign but the suite itself had run by then: the

@@ -90,7 +90,8 @@ func SpecFlags() (flags []SpecFlag) {
 // decided is all that the records of p depend on beside the module, the kernels and the suites.
 func (p *Plan) decided() []results.Fact {
 	facts := append(p.Spec.decided(classBuild, classCell, classRecord), results.Fact{Name: "--depends", Value: p.in.dependsDigest()},
-		results.Fact{Name: "--firmware", Value: p.firmwareFact()})
+		results.Fact{Name: "--firmware", Value: p.firmwareFact()},
+		results.Fact{Name: "the guest image that came along", Value: p.Spec.broughtImage()})
 	for _, label := range p.labels() {
 		facts = append(facts, results.Fact{Name: "required " + label, Value: strconv.FormatBool(p.required[label])})
 	}

@@ -48,6 +48,7 @@ type Harness struct {
 	pack     func(context.Context, dkms.Request) (*kbuild.Artifact, error)
 	compile  func(ctx context.Context, dir, out string) error // nil: as the Spec has it
 	base     func(context.Context, initramfs.Options) error
+	carried  func() ([]initramfs.Ready, error)
 	probe    func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
 	limits   func(Spec) deadlines
 	now      func() time.Time // that deadlines of guests pass by
@@ -67,7 +68,7 @@ func New(opt Options) (*Harness, error) {
 		return nil, err
 	}
 	h := &Harness{store: st, tool: opt.Tool, history: opt.History, notify: opt.Events,
-		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, probe: vm.Probe, limits: limits, now: time.Now, judge: judge.Judge, alone: (*cell).listenAlone}
+		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, carried: initramfs.Carried, probe: vm.Probe, limits: limits, now: time.Now, judge: judge.Judge, alone: (*cell).listenAlone}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		archive := debian.New(st, cfg)
@@ -113,6 +114,7 @@ type Fakes struct {
 	Base    func(context.Context, initramfs.Options) error
 	Probe   func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
 	Digest  func(ctx context.Context, dir string) (string, error) // of the source of a suite, or of the base
+	Carried func() ([]initramfs.Ready, error)                     // what a release brings along
 }
 
 func (f Fakes) into(h *Harness) {
@@ -127,6 +129,9 @@ func (f Fakes) into(h *Harness) {
 	}
 	if f.Base != nil {
 		h.base = f.Base
+	}
+	if f.Carried != nil {
+		h.carried = f.Carried
 	}
 	if f.Probe != nil {
 		h.probe = f.Probe

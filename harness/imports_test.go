@@ -71,6 +71,7 @@ var house = []room{
 		starts: "go, modmatrix as a user starts it, and virtme-ng to compare with"},
 	{path: "cmd/modmatrix-bench/agreement", floor: 3, reason: "asks Debian's dkms the same questions, and compares", beside: "cmd/modmatrix-bench/measure"},
 	{path: "cmd/modmatrix-bench/measure", floor: 3, reason: "samples, the machine they were taken on, and where they are saved", only: "vm"},
+	{path: "cmd/modmatrix-carry", floor: 3, reason: "has the rooms below make what a release brings along"},
 	{path: "cmd/modmatrix-init", floor: 3, reason: "the main of PID 1 in the guest", only: "initramfs/guest"},
 	{path: "cmd/modmatrix-shell", floor: 3, reason: "the shell of the guest", only: "nothing"},
 }

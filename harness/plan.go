@@ -37,7 +37,7 @@ type Plan struct {
 // Suite is one Ginkgo package to run in the guest.
 type Suite struct {
 	Name string `json:"name"`
-	Dir  string `json:"-"` // empty for the built-in one
+	Dir  string `json:"-"` // of its source; empty for the built-in one, and for one of Spec.Ready
 }
 
 // Unresolved is a selector that could not be resolved for an infrastructure reason; its cells are MISS.
@@ -127,7 +127,7 @@ func (h *Harness) PlanModule(ctx context.Context, spec Spec) (*Plan, error) {
 	}
 	p := &Plan{Spec: spec.WithDefaults(), in: in}
 	if p.Module, err = in.about(ctx); err == nil {
-		p.Suites, err = findSuites(spec.Suites)
+		p.Suites, err = findSuites(spec)
 	}
 	if err != nil {
 		p.Close()
@@ -174,11 +174,16 @@ func topBelow(dir, path string) (string, bool) {
 	return name, true
 }
 
-func findSuites(names []string) ([]Suite, error) {
+func findSuites(spec Spec) ([]Suite, error) {
+	for _, r := range spec.Ready {
+		if err := r.Check(); err != nil {
+			return nil, err
+		}
+	}
 	var suites []Suite
-	for _, name := range names {
-		s := Suite{Name: Lifecycle}
-		if name != Lifecycle {
+	for _, name := range spec.Suites {
+		s := Suite{Name: name}
+		if name != Lifecycle && !spec.brings(name) {
 			dir, err := suiteDir(name)
 			if err != nil {
 				return nil, err

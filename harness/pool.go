@@ -40,38 +40,12 @@ func newPool(ctx context.Context, h *Harness, s Spec, work, qemu string, cpu *sl
 	if err := initramfs.EmptyDrive(p.emptyDrive()); err != nil {
 		return nil, fmt.Errorf("make an empty drive: %w", h.store.WithCure(err, ""))
 	}
-	p.base = sync.OnceValues(func() (string, error) { return p.makeBase(ctx) })
+	p.base = sync.OnceValues(func() (string, error) { return maker{h, s, work}.image(ctx) })
 	p.accel = p.probeOnce(ctx, settled)
 	return p, nil
 }
 
 func (p *pool) emptyDrive() string { return filepath.Join(p.work, "empty.drive") }
-
-// makeBase builds the image that all guests share, once for each version of this tool.
-func (p *pool) makeBase(ctx context.Context) (string, error) {
-	source, err := initramfs.FindSource()
-	if err != nil {
-		return "", err
-	}
-	digest, err := p.h.baseDigest(ctx, source)
-	if err != nil {
-		return "", err
-	}
-	dir, _, err := p.h.store.Fill(ctx, "bases", strings.TrimPrefix(digest, "sha256:"), func(dir string) error {
-		p.h.Notice("building the guest image (once; under a minute)")
-		temp, err := os.MkdirTemp(p.work, "base-")
-		if err != nil {
-			return err
-		}
-		var log strings.Builder
-		err = p.h.base(ctx, initramfs.Options{Source: source, Out: filepath.Join(dir, "base.cpio"), Temp: temp, Log: &log})
-		if err != nil {
-			return fmt.Errorf("build guest image: %w", err)
-		}
-		return store.SetTitle(dir, "guest image")
-	})
-	return filepath.Join(dir, "base.cpio"), err
-}
 
 // machine is a guest that was started: its process, and the host's ends of its ports.
 type machine struct {
@@ -219,6 +193,10 @@ const frameMark = `"kind":"`
 
 func (h *Harness) probeDir() string { return filepath.Join(h.store.Dir(), "probe") }
 
+// probeDir is where verdicts of the probe are kept that p's guests believe. A stranger's image could say anything in a probe:
+// what it says is believed of itself alone.
+func (p *pool) probeDir() string { return filepath.Join(p.h.probeDir(), p.spec.broughtImage()) }
+
 // probeOnce finds out with the first kernel what runs guests on this machine, and calls settled with the answer.
 func (p *pool) probeOnce(ctx context.Context, settled func(vm.Verdict)) func(kernel, initrd string) (vm.Verdict, error) {
 	var once sync.Once
@@ -227,7 +205,7 @@ func (p *pool) probeOnce(ctx context.Context, settled func(vm.Verdict)) func(ker
 	return func(kernel, initrd string) (vm.Verdict, error) {
 		once.Do(func() {
 			verdict, failure = p.h.probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: frameMark,
-				CacheDir: p.h.probeDir(), RequireKVM: p.spec.RequireKVM})
+				CacheDir: p.probeDir(), RequireKVM: p.spec.RequireKVM})
 			if wasInterrupted(ctx, failure) {
 				return
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -30,7 +31,8 @@ type Spec struct {
 	Pins          map[string]kernels.Resolution `spec:"plan"`                                  // what selectors are pinned to, by their text: no source is asked for them
 	Locked        bool                          `spec:"plan" flag:"locked,once"`               // every selector must be in Pins
 	Offline       bool                          `spec:"plan" flag:"offline"`                   // never touch the network
-	Suites        []string                      `spec:"plan" flag:"suite,once"`                // Lifecycle, or folders of Ginkgo packages
+	Suites        []string                      `spec:"plan" flag:"suite,once"`                // Lifecycle, folders of Ginkgo packages, or names of suites in Ready
+	Ready         []initramfs.Ready             `spec:"plan"`                                  // what guests run and need not be compiled here: a bundle's. What it lacks is what this binary carries, or is compiled
 	Exclude       []string                      `spec:"plan"`                                  // what of the module's folder is none of its source: patterns of path.Match, see kbuild.Source.Omit
 	Make          []string                      `spec:"build" name:"the build's variables"`    // "NAME=VALUE", added to make's command line
 	Packages      []string                      `spec:"build" flag:"build-package"`            // of the kernel's distribution, to have in the root that the module is built in

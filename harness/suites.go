@@ -10,6 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/vm"
 )
 
 type compiled struct {
@@ -20,58 +21,84 @@ type compiled struct {
 // compileSuites makes one test binary of each suite, for all kernels, or finds it in the store.
 func (r *run) compileSuites(ctx context.Context) error {
 	r.suites = map[string]compiled{}
-	unlock, err := r.h.store.Lock(ctx, "suites.compile", false) // what go keeps stays there meanwhile
+	paths, err := r.maker().suites(ctx, r.plan.Suites)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	for _, s := range r.plan.Suites {
-		path, err := r.compileSuite(ctx, s)
-		var bad *initramfs.CompileError
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.As(err, &bad):
-			return &UsageError{fmt.Errorf("suite %s does not compile: %w", s.Name, err)}
-		case err != nil:
-			return err
-		}
-		sum, err := kernels.FileSHA256(path)
+	for i, s := range r.plan.Suites {
+		sum, err := kernels.FileSHA256(paths[i])
 		if err != nil {
 			return fmt.Errorf("read suite %s: %w", s.Name, err)
 		}
-		r.suites[s.Name] = compiled{path, sum}
+		r.suites[s.Name] = compiled{paths[i], sum}
 	}
 	return nil
 }
 
-func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
+func (r *run) maker() maker { return maker{r.h, r.plan.Spec, r.work} }
+
+// suites returns the path of the test binary of each suite.
+func (m maker) suites(ctx context.Context, all []Suite) (paths []string, err error) {
+	unlock, err := m.h.store.Lock(ctx, "suites.compile", false) // what go keeps stays there meanwhile
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	for _, s := range all {
+		path, err := m.suite(ctx, s)
+		var bad *initramfs.CompileError
+		var lacking *initramfs.NoGoError
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &bad):
+			return nil, &UsageError{fmt.Errorf("suite %s does not compile: %w", s.Name, err)}
+		case errors.As(err, &lacking):
+			return nil, &UsageError{fmt.Errorf("suite %s has to be compiled: %w", s.Name, err)}
+		case err != nil:
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+func (m maker) suite(ctx context.Context, s Suite) (string, error) {
 	dir := s.Dir
 	if dir == "" {
+		r, ok, err := m.ready(s.Name)
+		switch {
+		case err != nil:
+			return "", err
+		case ok:
+			return m.unpack(ctx, r, suiteKind, suiteBinary)
+		case s.Name != Lifecycle:
+			return "", &UsageError{fmt.Errorf("suite %s has no source here, and is ready for guests of %s, not of %s", s.Name, m.spec.archsOf(s.Name), vm.HostArch())}
+		}
 		source, err := initramfs.FindSource()
 		if err != nil {
 			return "", err
 		}
 		dir = filepath.Join(source, "suites", s.Name)
 	}
-	kept := r.h.store.Own()
-	suites := initramfs.Suites{Cache: filepath.Join(kept.Dir(), "gocache"), Offline: r.plan.Spec.Offline}
+	kept := m.h.store.Own()
+	suites := initramfs.Suites{Cache: filepath.Join(kept.Dir(), "gocache"), Offline: m.spec.Offline}
 	if !kept.Writable() {
-		suites.Cache = filepath.Join(r.work, "gocache")
+		suites.Cache = filepath.Join(m.work, "gocache")
 	}
 	digestOf, compile := suites.Digest, suites.Compile
-	if r.h.suiteDigest != nil {
-		digestOf = r.h.suiteDigest
+	if m.h.suiteDigest != nil {
+		digestOf = m.h.suiteDigest
 	}
-	if r.h.compile != nil {
-		compile = r.h.compile
+	if m.h.compile != nil {
+		compile = m.h.compile
 	}
 	digest, err := digestOf(ctx, dir)
 	if err != nil { // then there is nothing to find it by, and compiling says why
-		out := filepath.Join(r.work, s.Name+".test")
+		out := filepath.Join(m.work, s.Name+".test")
 		return out, compile(ctx, dir, out)
 	}
-	entry, _, err := r.h.store.Fill(ctx, "suites", strings.TrimPrefix(digest, "sha256:"), func(dst string) error {
+	entry, _, err := m.h.store.Fill(ctx, suiteKind, strings.TrimPrefix(digest, "sha256:"), func(dst string) error {
 		if err := compile(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
 			return err
 		}
@@ -79,6 +106,3 @@ func (r *run) compileSuite(ctx context.Context, s Suite) (string, error) {
 	})
 	return filepath.Join(entry, suiteBinary), err
 }
-
-// suiteBinary is what a compiled suite is called in its entry of the store.
-const suiteBinary = "suite.test"

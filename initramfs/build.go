@@ -174,7 +174,11 @@ const EnvSource = "MODMATRIX_SOURCE"
 // initSources are the packages of this module that the base consists of, as folders in it.
 var initSources = []string{"cmd/modmatrix-init", "cmd/modmatrix-shell", "initramfs/guest", "results/wire", "results/wire/calm"}
 
-// FindSource is the folder of this module's source: as EnvSource says, else where the binary was built, else in Go's module cache.
+// installedSource is what a package of a release has of our source, seen from the folder of its binary: what suites import.
+const installedSource = "../share/modmatrix/source"
+
+// FindSource is the folder of this module's source: as EnvSource says, else where the binary was built, else in Go's module
+// cache, else where a release was installed.
 func FindSource() (string, error) {
 	if dir := os.Getenv(EnvSource); dir != "" {
 		if err := isSource(dir); err != nil {
@@ -187,12 +191,14 @@ func FindSource() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("cannot find the source of modmatrix, which the guest image is built from: set %s to its folder", EnvSource)
+	return "", fmt.Errorf("cannot find the source of modmatrix, which guest images and suites are compiled from: install a package of a release, or set %s to its folder", EnvSource)
 }
 
-// sourceCandidates lists where the source was when this binary was built, best guess first.
-func sourceCandidates() []string {
-	var dirs []string
+// sourceCandidates lists where the source was when this binary was built or installed, best guess first.
+func sourceCandidates() (dirs []string) {
+	if exe, err := os.Executable(); err == nil { // else one guess less
+		defer func() { dirs = append(dirs, filepath.Join(filepath.Dir(exe), installedSource)) }()
+	}
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) { // not after -trimpath
 		dirs = append(dirs, filepath.Dir(filepath.Dir(file)))
 	}

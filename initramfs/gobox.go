@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,7 +153,13 @@ func (m *goModule) download(ctx context.Context, tools goTools) error {
 	return err
 }
 
-var errNoGo = errors.New("no go command on PATH, which guest images and suites are compiled with: install Go 1.26 or later")
+// NoGoError says that there is no Go here that compiles what guests run.
+type NoGoError struct{ Why string }
+
+func (e *NoGoError) Error() string { return e.Why + ": install Go 1.26 or later" }
+
+// minGo is the oldest that does: as go.mod says.
+const minGo = "go1.26.0"
 
 // runGo runs the go command in dir with env beside the process's own environment, and returns what it prints.
 func runGo(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
@@ -160,7 +167,7 @@ func runGo(ctx context.Context, dir string, env []string, args ...string) ([]byt
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return nil, errNoGo
+		return nil, &NoGoError{"no go command on PATH"}
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		line, _, _ := bytes.Cut(bytes.TrimSpace(exit.Stderr), []byte("\n"))
@@ -178,8 +185,13 @@ func askGo(ctx context.Context, dir string) (tools goTools, err error) {
 	if err == nil {
 		err = json.Unmarshal(out, &tools)
 	}
-	if err != nil {
+	var none *NoGoError
+	switch {
+	case errors.As(err, &none):
+	case err != nil:
 		err = fmt.Errorf("ask go for its version: %w", err)
+	case version.IsValid(tools.GOVERSION) && version.Compare(tools.GOVERSION, minGo) < 0:
+		err = &NoGoError{"the go command on PATH is " + tools.GOVERSION}
 	}
 	return tools, err
 }

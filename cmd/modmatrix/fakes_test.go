@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,21 @@ func fakes() harness.Fakes {
 		Probe: func(context.Context, vm.ProbeConfig) (vm.Verdict, error) {
 			return vm.Verdict{Accel: vm.Accel{Name: "tcg", CPU: "max"}}, nil
 		}}
+}
+
+// released are fakes of a release: it brings an image and the built-in suite along, and whatever it compiles takes Go.
+func released() harness.Fakes {
+	f := fakes()
+	f.Compile, f.Digest, f.Base = nil, nil, nil
+	f.Carried = func() (all []initramfs.Ready, err error) {
+		dir, err := os.MkdirTemp("", "carried-") // in a script's own folder
+		for _, name := range []string{"", harness.Lifecycle} {
+			r := initramfs.Ready{Suite: name, Arch: vm.HostArch(), Size: 3, SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("any"))), Path: filepath.Join(dir, "file-"+name)}
+			all, err = append(all, r), errors.Join(err, os.WriteFile(r.Path, []byte("any"), 0o644))
+		}
+		return all, err
+	}
+	return f
 }
 
 // archive has a kernel for every name but nothing and offline; its newest are those of releases.

@@ -25,14 +25,16 @@ import (
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
-// TestMain makes three commands of the test binary: modmatrix itself, modmatrix-faked, whose kernels and compiler are fake, and
-// a QEMU that boots nothing.
+// TestMain makes four commands of the test binary: modmatrix itself, modmatrix-faked, whose kernels and compiler are fake,
+// modmatrix-released, whose kernels are, and which is a release, and a QEMU that boots nothing.
 func TestMain(m *testing.M) {
 	registerGuests()
-	faked := func() {
-		os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes()}))
+	with := func(fakes harness.Fakes) func() {
+		return func() {
+			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes}))
+		}
 	}
-	testscript.Main(m, map[string]func(){"modmatrix": main, "modmatrix-faked": faked, "qemu-system-x86_64": vmtest.Command})
+	testscript.Main(m, map[string]func(){"modmatrix": main, "modmatrix-faked": with(fakes()), "modmatrix-released": with(released()), "qemu-system-x86_64": vmtest.Command})
 }
 
 func TestScripts(t *testing.T) {

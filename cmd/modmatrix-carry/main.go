@@ -1,0 +1,49 @@
+// Command modmatrix-carry makes the guest image and the built-in suites, and puts them where a release finds them: in the
+// folder of package initramfs that the tag release embeds. It is a part of make dist.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/initramfs"
+	"github.com/modmatrix/modmatrix/kernels/sandbox"
+	"github.com/modmatrix/modmatrix/results"
+)
+
+func main() {
+	err := sandbox.Seal()
+	if err == nil && len(os.Args) != 2 {
+		err = errors.New("name the folder: initramfs/" + initramfs.CarriedDir)
+	}
+	if err == nil {
+		err = carry(os.Args[1])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "modmatrix-carry:", err)
+		os.Exit(1)
+	}
+}
+
+func carry(dir string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	h, err := harness.New(harness.Options{Events: func(e results.Event) { fmt.Fprintln(os.Stderr, e.Text) }})
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "modmatrix-carry-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	files, err := h.MakeReady(ctx, harness.Spec{}, []harness.Suite{{Name: harness.Lifecycle}}, work)
+	if err != nil {
+		return err
+	}
+	return initramfs.Carry(dir, files)
+}
