@@ -23,17 +23,18 @@ import (
 // built is the result of building the module for one target. All suites of the target share it.
 type built struct {
 	product
-	inTree   []results.InTree
-	depends  []kbuild.Module // of the packages that it builds upon, in load order
-	spare    []kbuild.Module // built, and loaded only where the kernel asks for one
-	firmware []firmware      // that guests have
-	log      string          // path of the build log; empty when there is none
-	cached   bool
-	elapsed  time.Duration
-	excluded string       // the module does not want this target, on this condition
-	deferred string       // the kernel's own copy is preferred, for this reason
-	fault    *judge.Blame // the module's
-	trouble  *judge.Blame // the infrastructure's
+	predicted []results.Prediction // of modules that were not built here
+	inTree    []results.InTree
+	depends   []kbuild.Module // of the packages that it builds upon, in load order
+	spare     []kbuild.Module // built, and loaded only where the kernel asks for one
+	firmware  []firmware      // that guests have
+	log       string          // path of the build log; empty when there is none
+	cached    bool
+	elapsed   time.Duration
+	excluded  string       // the module does not want this target, on this condition
+	deferred  string       // the kernel's own copy is preferred, for this reason
+	fault     *judge.Blame // the module's
+	trouble   *judge.Blame // the infrastructure's
 }
 
 // builder builds the module of one run, and the packages that it depends on, for any target.
@@ -58,8 +59,10 @@ func (bd *builder) build(ctx context.Context, tree *kernels.Tree, begun func()) 
 	bd.h.stage(ev, results.StateStart, "", 0)
 	began := time.Now()
 	b := bd.buildInTime(ctx, tree, begun)
-	b.elapsed = time.Since(began)
-	if !b.cached {
+	if bd.plan.in.binaries == nil { // else nothing was built, and a look at a file is no time to speak of
+		b.elapsed = time.Since(began)
+	}
+	if !b.cached && b.elapsed > 0 {
 		bd.times.note(durationKey(bd.plan, results.Cell{Target: label, Suite: ""}), b.elapsed)
 	}
 	blame := cmp.Or(b.fault, b.trouble)
@@ -117,6 +120,9 @@ func (bd *builder) buildOrReuse(ctx context.Context, tree *kernels.Tree, begun f
 }
 
 func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(), b *built) error {
+	if bd.plan.in.binaries != nil {
+		return bd.take(ctx, tree, b)
+	}
 	depends, symbols, err := bd.dependencies(ctx, tree)
 	if err != nil {
 		return err
@@ -138,7 +144,12 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 	if b.product, err = readProduct(dir); err != nil {
 		return err
 	}
-	if err := loadable(slices.Concat(depends, b.Modules)); err != nil {
+	return bd.settle(tree, b)
+}
+
+// settle decides which modules of b are loaded, and learns what the kernel has of its own.
+func (bd *builder) settle(tree *kernels.Tree, b *built) (err error) {
+	if err := loadable(slices.Concat(b.depends, b.Modules)); err != nil {
 		return err
 	}
 	if err := b.choose(bd.plan.Spec.Load); err != nil {

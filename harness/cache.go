@@ -38,6 +38,9 @@ func (c *cell) cacheKey(t *template) string {
 		}
 		all = append(all, sum)
 	}
+	if len(c.built.predicted) > 0 {
+		all = append(all, c.built.predicted) // the record says so, in the words of today
+	}
 	data, _ := json.Marshal(all) // plain data
 	return store.Digest(string(data))
 }

@@ -83,7 +83,7 @@ func (c *cell) runGuest(ctx context.Context, t *template, p *part) {
 }
 
 func (c *cell) evidence(ctx context.Context, t *template, p *part) (judge.Evidence, outcome) {
-	e := judge.Evidence{Excluded: c.built.excluded, Deferred: c.built.deferred, Notes: c.built.Notes, Want: c.tree.Target.Release,
+	e := judge.Evidence{Excluded: c.built.excluded, Deferred: c.built.deferred, Notes: c.built.Notes, Predicted: c.built.expected(), Want: c.tree.Target.Release,
 		BuildOnly: c.spec().BuildOnly, Build: c.built.fault, Trouble: c.built.trouble,
 		Built: len(c.built.Modules) > 0, Modules: len(c.built.Modules)}
 	switch {

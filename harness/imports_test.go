@@ -46,6 +46,8 @@ var house = []room{
 	{path: "kernels/kbuild", floor: 1, reason: "builds a module against a tree", beside: "kernels kernels/kconfig kernels/sandbox", starts: "bwrap without a sandbox, to measure what one costs"},
 	{path: "kernels/dkms", floor: 1, reason: "a package is a way to say how kbuild is to build it", beside: "kernels kernels/git kernels/kbuild", starts: "dpkg-deb, to unpack a package"},
 	{path: "kernels/api", floor: 1, reason: "what a tree's headers declare; unpacks them as kbuild does", beside: "kernels kernels/kbuild"},
+	{path: "kernels/prebuilt", floor: 1, reason: "modules that somebody else built, and what a kernel will make of them", beside: "kernels kernels/kbuild"},
+	{path: "kernels/prebuilt/kotest", floor: 1, reason: "modules for tests, which have no code", only: "nothing"},
 	{path: "kernels/field", floor: 1, reason: "tests alone: what authors really have, and its right verdicts, against the program as its users start it", only: "results"},
 	{path: "initramfs", floor: 1, reason: "packs the guest; never learns what it is for. Suites are strangers' Go code, so go runs in the sandbox", beside: "kernels kernels/sandbox", starts: "go, which compiles the guest's programs and the suites"},
 	{path: "initramfs/guest", floor: 1, reason: "runs in the guest as PID 1", only: "results/wire results/wire/calm"},
@@ -169,7 +171,7 @@ func TestImportsGoDown(t *testing.T) {
 			if r.only != "" && !slices.Contains(strings.Fields(r.only), imp) {
 				t.Errorf("%s imports %s, and may import of this project: %s", r.path, imp, r.only)
 			}
-			if imp == "vm/vmtest" {
+			if imp == "vm/vmtest" || imp == "kernels/prebuilt/kotest" {
 				t.Errorf("%s imports %s outside of its tests", r.path, imp)
 			}
 		}

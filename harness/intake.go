@@ -12,17 +12,19 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/git"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/prebuilt"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // intake is what the plan found where the module was said to be, and the packages that it builds upon.
 type intake struct {
-	module  *dkms.Package
-	depends []packed
-	fw      firmware
-	opened  []*dkms.Package // the module, and what it builds upon
-	release func()          // removes what had to be unpacked; nil where nothing had to be
+	module   *dkms.Package
+	depends  []packed
+	binaries *prebuilt.Set // in place of a source: module is of an empty folder then; nil: the module is built
+	fw       firmware
+	opened   []*dkms.Package // the module, and what it builds upon
+	release  func()          // removes what had to be unpacked; nil where nothing had to be
 }
 
 type packed struct {
@@ -53,6 +55,9 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 			in.close()
 		}
 	}()
+	if len(spec.Prebuilt) > 0 {
+		return h.openPrebuilt(ctx, spec)
+	}
 	paths := append([]string{spec.Module}, spec.Depends...)
 	work := ""
 	for _, path := range paths {
@@ -80,10 +85,14 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 	if err := in.gather(ctx, spec, h.store.Dir(), paths); err != nil {
 		return in, err
 	}
+	return in, in.takeFirmware(ctx, spec, work)
+}
+
+func (in *intake) takeFirmware(ctx context.Context, spec Spec, work string) (err error) {
 	if spec.firmwareDir() {
 		in.fw, err = takeFirmware(ctx, spec.Firmware, filepath.Join(work, "firmware"))
 	}
-	return in, err
+	return err
 }
 
 // gather finds all that belongs to the sources of what was opened, and takes the digests of the packages to build upon.
@@ -133,6 +142,9 @@ func asUsage(err error, given string) error {
 
 // about is what results.json says of the module before anything is built.
 func (in intake) about(ctx context.Context) (results.Module, error) {
+	if in.binaries != nil {
+		return in.aboutBinaries(), nil
+	}
 	pkg := in.module
 	digest, err := pkg.Files.Digest(ctx)
 	if err != nil {

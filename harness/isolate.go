@@ -156,10 +156,21 @@ func merge(parts []*part) part {
 		add(&sum, p.rec.Timings)
 	}
 	all.log = log.Bytes()
+	all.rec.Predicted = asObserved(parts)
 	all.rec.Specs, all.rec.Splats, all.rec.Timings = inOrder(parts[0].tally.planned, specs), splats, sum
 	slices.Sort(notes)
 	all.rec.Notes = slices.Compact(notes)
 	return all
+}
+
+// asObserved are the predictions as the first part has them in which the kernel answered: all parts are of one kernel and one binary.
+func asObserved(parts []*part) []results.Prediction {
+	for _, p := range parts {
+		if slices.ContainsFunc(p.rec.Predicted, func(p results.Prediction) bool { return p.Observed != "" }) {
+			return p.rec.Predicted
+		}
+	}
+	return parts[0].rec.Predicted
 }
 
 func add(sum *results.Timings, t results.Timings) {

@@ -68,7 +68,7 @@ func (s *session) addKernelModules(plan *wire.Plan) ([]initramfs.File, error) {
 	case s.cell.counterpart: // the kernel knows what its own modules need, softly too
 		names = append(names, moduleNamesOf(s.cell.built.Modules)...)
 	default:
-		names = append(names, s.cell.foreign()...)
+		names = append(names, s.cell.had(s.cell.foreign())...)
 	}
 	deps, err := s.cell.tree.Closure(names...)
 	if err != nil {

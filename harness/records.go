@@ -128,14 +128,14 @@ func (rs *records) learn(modules []kbuild.Module) {
 	}
 	last := modules[len(modules)-1] // in load order: what the others are there for
 	rs.mu.Lock()
-	before := rs.module
+	name, version := rs.module.Name, rs.module.Version
 	if rs.module.Version == "" {
 		rs.module.Version = last.Version
 		if len(modules) == 1 {
 			rs.module.Name = last.Name
 		}
 	}
-	learned := rs.module != before
+	learned := rs.module.Name != name || rs.module.Version != version
 	rs.mu.Unlock()
 	if learned {
 		rs.noteHead()

@@ -56,6 +56,17 @@ func (t *Tree) Module(name string) (path string, ok bool, err error) {
 	return filepath.Join(t.Modules, filepath.FromSlash(file.path)), ok, nil
 }
 
+// AnyModule returns the host path of one of the kernel's own modules, always the same, if it has any as a file.
+func (t *Tree) AnyModule() (path string, ok bool, err error) {
+	deps, err := t.moduleDeps()
+	for _, file := range deps.files {
+		if !ok || file.path < path {
+			path, ok = file.path, true
+		}
+	}
+	return filepath.Join(t.Modules, filepath.FromSlash(path)), ok, err
+}
+
 // BuiltIn reports whether a module called name is part of the kernel's image.
 func (t *Tree) BuiltIn(name string) (bool, error) {
 	deps, err := t.moduleDeps()

@@ -130,6 +130,11 @@ func (rec Record) check() error {
 			return fmt.Errorf("spec %q: unknown status %q", Plain(s.Name), Plain(string(s.Status)))
 		}
 	}
+	for _, p := range rec.Predicted {
+		if err := p.check(); err != nil {
+			return err
+		}
+	}
 	if err := rec.InTreeRun.check(); err != nil { // before its files are listed: copies of copies have no end
 		return err
 	}

@@ -48,10 +48,11 @@ type Host struct {
 type Module struct {
 	Name         string `json:"name"`
 	Version      string `json:"version"`       // MODULE_VERSION or the package's; empty when it has none
-	SourceDigest string `json:"source_digest"` // "sha256:…" over the source files
+	SourceDigest string `json:"source_digest"` // "sha256:…" over the source files; of Binaries, where there are some, over these
 	Git          *Git   `json:"git,omitempty"` // nil when the source is not in a git work tree
 
-	Claims *Claims `json:"claims,omitempty"` // nil where the source speaks of no kernel version
+	Claims   *Claims  `json:"claims,omitempty"`   // nil where the source speaks of no kernel version
+	Binaries []Binary `json:"binaries,omitempty"` // what was loaded in place of a build; none: the module was built
 }
 
 // Claims are what a module's source says of kernel versions, held against the kernels that it was built for.
@@ -138,7 +139,9 @@ type Record struct {
 	// InTreeRun is the same suite with these copies; nil where none was asked for, or the kernel has none.
 	InTreeRun *InTreeRun `json:"in_tree_run,omitempty"`
 	Notes     []string   `json:"notes,omitempty"` // what a reader should know and what decided nothing
-	Kept      *Kept      `json:"kept,omitempty"`  // the earlier run that it is of; nil where it is of this one
+	// Predicted is what was expected of each binary, in load order, and what came of it; none: the module was built.
+	Predicted []Prediction `json:"predicted,omitempty"`
+	Kept      *Kept        `json:"kept,omitempty"` // the earlier run that it is of; nil where it is of this one
 
 	Past   []Status `json:"past,omitempty"`   // what it was in earlier runs, the oldest first
 	Origin *Origin  `json:"origin,omitempty"` // in merged results, the run that it comes from

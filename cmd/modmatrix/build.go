@@ -9,6 +9,9 @@ import (
 func buildCommand(a *app) *cobra.Command {
 	var s specFlags
 	cmd := s.verb("build", func(cmd *cobra.Command, args []string, spec harness.Spec) error {
+		if len(spec.Prebuilt) > 0 {
+			return usage("there is nothing to build of --prebuilt: modmatrix run loads it")
+		}
 		spec.BuildOnly, spec.Suites = true, []string{harness.Lifecycle}
 		spec.Asked = asked(cmd, args, spec)
 		return a.carryOut(cmd.Context(), spec)

@@ -36,6 +36,7 @@ func (s *specFlags) trusts(cmd *cobra.Command) {
 // whichGuest adds the flags that say in what the module is loaded.
 func (s *specFlags) whichGuest(cmd *cobra.Command) {
 	f := cmd.Flags()
+	f.StringArrayVar(&s.Prebuilt, "prebuilt", nil, "`FILE` with modules that are loaded as they are, in place of a build: a .ko, or a .deb, .rpm or tar with some; may be repeated")
 	f.StringArrayVar(&s.Params, "param", nil, "`NAME=VALUE` for the module whenever it is loaded; may be repeated")
 	f.StringSliceVar(&s.Load, "load", nil, "the `MODULES`, separated by commas, to load of a package that has several; default: all")
 	f.StringVar(&s.Firmware, "firmware", "", "`DIR` with the firmware that the module asks for, as /lib/firmware has it, or debian:NAME,… for packages of firmware")
@@ -93,10 +94,15 @@ func (s *specFlags) spec(cmd *cobra.Command, args []string) (harness.Spec, error
 
 func (s *specFlags) config(cmd *cobra.Command, args []string) (config.Config, error) {
 	s.Module = "."
+	cfg := config.Default()
 	if len(args) > 0 {
 		s.Module = args[0]
+	} else if len(s.Prebuilt) > 0 {
+		s.Module = ""
+		if _, err := os.Stat(harness.ConfigName); err == nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), report.Note(harness.ConfigName+" of this folder is not read with --prebuilt alone: name the folder, ., to have its kernels and suites"))
+		}
 	}
-	cfg := config.Default()
 	if info, err := os.Stat(s.Module); err == nil && info.IsDir() { // an archive is a stranger's: it configures nothing
 		if cfg, err = config.Load(filepath.Join(s.Module, harness.ConfigName)); err != nil {
 			return cfg, err

@@ -39,7 +39,9 @@ func (c Config) merge(flags Flags) (harness.Spec, error) {
 	if err := checkFlags(s); err != nil {
 		return s, err
 	}
-	s.Module = cmp.Or(flags.Module, ".")
+	if len(flags.Prebuilt) == 0 {
+		s.Module = cmp.Or(flags.Module, ".")
+	}
 	s.Out = cmp.Or(flags.Out, c.Out)
 	s.Timeout = cmp.Or(flags.Timeout, time.Duration(c.Guest.Timeout))
 	s.Jobs = cmp.Or(flags.Jobs, c.Jobs)
@@ -56,6 +58,9 @@ func (c Config) merge(flags Flags) (harness.Spec, error) {
 	s.Params = assignments(c.Params, flags.Params)
 	s.Make = assignments(c.Make, flags.Make)
 	s.Exclude = nonEmpty(flags.Exclude, c.Module.Exclude)
+	if len(flags.Prebuilt) > 0 {
+		s.Make, s.Exclude, c.Build.Packages = nil, nil, nil // nothing is built
+	}
 	s.Packages = slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Build.Packages, flags.Packages))))
 	var err error
 	if s.Kernels, err = c.selectors(flags.Kernels); err != nil {
@@ -105,6 +110,8 @@ func checkFlags(f harness.Spec) error {
 		return errors.New("--defer-in-tree and --compare-in-tree exclude each other: the one skips the kernels that the other looks for")
 	case f.Isolate != "" && !slices.Contains(harness.Isolations, f.Isolate):
 		return fmt.Errorf("--isolate %q: %s", f.Isolate, strings.Join(harness.Isolations, ", "))
+	case len(f.Prebuilt) > 0 && len(f.Depends)+len(f.Packages) > 0:
+		return errors.New("with --prebuilt nothing is built, so --depends and --build-package have no meaning: give what the module builds upon with --prebuilt as well")
 	case f.Jobs < 0 || f.Jobs > 1024:
 		return fmt.Errorf("-j %d: from 1 to 1024", f.Jobs)
 	case badPackage(f.Packages) != "":

@@ -15,29 +15,30 @@ import (
 // Evidence is everything that is known of a cell when it is judged. It is plain data: Judge adds nothing to it from
 // the world. The zero value is a cell that nothing happened to, and is judged MISS.
 type Evidence struct {
-	Excluded     string            // the module says it does not support the target, with its condition
-	Lacking      string            // the kernel lacks what the module is to be tested with, with the condition
-	Deferred     string            // the kernel brings the module itself, and that is preferred
-	Interrupted  bool              // the user ended the run before this cell was through
-	Trouble      *Blame            // infrastructure broke: kernel not obtainable, sandbox, QEMU, disk
-	Build        *Blame            // the module does not build
-	Built        bool              // the .ko are there and proven
-	Modules      int               // how many of them are to be loaded and unloaded
-	BuildOnly    bool              // nothing beyond the build was asked for
-	Want         string            // the release that was booted
-	Guest        *Guest            // nil: no guest was started
-	End          Ending            // how the guest ended
-	Splats       []Splat           // in the order of the console
-	Unmet        []Expectation     // faults that a spec announced and that did not come
-	Hung         []console.Frame   // of the stacks that a guest past its deadline showed when it was asked
-	Words        map[string]string // by module: what the kernel said about its refused load, or the module itself
-	NoFirmware   []string          // files that were asked for while the modules were there, and are not in the guest
-	FirmwareCure string            // how the guest gets them, as the end of a sentence
-	Facts        map[string]Fact   // by module under test, as far as there is something to say
-	Place        string            // where in the module a guest was that hung, as its kernel said when it was asked; usually empty
-	Tail         string            // the last lines of the console
-	Incomplete   bool              // the kernel dropped messages, or the console log was cut
-	Notes        []string          // what a reader should know of how the evidence was gathered
+	Excluded     string               // the module says it does not support the target, with its condition
+	Lacking      string               // the kernel lacks what the module is to be tested with, with the condition
+	Deferred     string               // the kernel brings the module itself, and that is preferred
+	Interrupted  bool                 // the user ended the run before this cell was through
+	Trouble      *Blame               // infrastructure broke: kernel not obtainable, sandbox, QEMU, disk
+	Build        *Blame               // the module does not build
+	Built        bool                 // the .ko are there and proven
+	Modules      int                  // how many of them are to be loaded and unloaded
+	BuildOnly    bool                 // nothing beyond the build was asked for
+	Want         string               // the release that was booted
+	Guest        *Guest               // nil: no guest was started
+	End          Ending               // how the guest ended
+	Splats       []Splat              // in the order of the console
+	Unmet        []Expectation        // faults that a spec announced and that did not come
+	Hung         []console.Frame      // of the stacks that a guest past its deadline showed when it was asked
+	Words        map[string]string    // by module: what the kernel said about its refused load, or the module itself
+	NoFirmware   []string             // files that were asked for while the modules were there, and are not in the guest
+	FirmwareCure string               // how the guest gets them, as the end of a sentence
+	Facts        map[string]Fact      // by module under test, as far as there is something to say
+	Place        string               // where in the module a guest was that hung, as its kernel said when it was asked; usually empty
+	Tail         string               // the last lines of the console
+	Incomplete   bool                 // the kernel dropped messages, or the console log was cut
+	Predicted    []results.Prediction // of binaries that were not built here, what the kernel was expected to do with each
+	Notes        []string             // what a reader should know of how the evidence was gathered
 
 	specs []results.Spec // all of the guest's, as decide adds them up for the rows
 }
@@ -154,7 +155,7 @@ func Rule(e Evidence) string {
 // Judge returns the verdict on a cell: status, stage, code, reason, and the specs and splats that prove it. It is pure,
 // and the only place where a status is decided. A PASS is what is left when every way to doubt it has been tried.
 func Judge(e Evidence) results.Record {
-	rec := results.Record{Specs: []results.Spec{}, Splats: []results.Splat{}, Attempts: 1, Notes: notes(e)}
+	rec := results.Record{Specs: []results.Spec{}, Splats: []results.Splat{}, Attempts: 1, Predicted: e.observed(), Notes: notes(e)}
 	if g := e.Guest; g != nil {
 		rec.Specs, rec.Taint = g.specs(), taint(g)
 		rec.Loaded, rec.Absent = e.loaded(), e.setAside()

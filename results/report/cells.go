@@ -55,9 +55,12 @@ func buildCell(w results.Row) field {
 	if kept && !fresh {
 		mark = keptMark
 	}
+	given := slices.ContainsFunc(w.Cells, func(rec results.Record) bool { return len(rec.Predicted) > 0 })
 	switch s := atStages(w, results.StageFetch, results.StageBuild); {
 	case s != "":
 		return field{text: string(s), more: mark, ink: ink(s)}
+	case given: // nothing was built
+		return field{text: never, more: mark}
 	case !built:
 		return field{text: never}
 	case mark != "":

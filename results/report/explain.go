@@ -174,6 +174,12 @@ func (out *explanation) rest(rec results.Record) {
 	if t := rec.Taint; t != nil && len(t.Delta) > 0 {
 		out.line("taint", fmt.Sprintf("%s came in (%d before, %d after)", strings.Join(t.Delta, " "), t.Before, t.After))
 	}
+	for _, p := range rec.Predicted {
+		out.line("prebuilt", p.Line())
+		for _, b := range p.Breaks {
+			out.line("", b.String())
+		}
+	}
 	for _, c := range rec.InTree {
 		out.line("in tree", fmt.Sprintf("the kernel has its own %s %s; this one is %s", c.Module, c.Version, c.Ours))
 	}

@@ -28,6 +28,7 @@ var marks = map[results.Status]string{results.Pass: "✓", results.Fail: "✗", 
 // page is what the template shows. What it does not know, it leaves out.
 type page struct {
 	Title, Totals, Untested string
+	Holds                   string // over which kernels binaries hold; empty: the module was built
 	Style                   template.CSS
 	Script                  template.JS
 	ScriptHash              string // the only script that a browser is to run
@@ -72,6 +73,7 @@ func HTML(w io.Writer, r *results.Results, files fs.FS) error {
 		Style: template.CSS(style), Script: template.JS(script), ScriptHash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:]),
 		Groups: htmlGroups(m, ids), Findings: htmlFindings(m, records, ids, r.Run.Asked),
 	}
+	p.Holds = holdsLine(r)
 	if why := r.WhyUntested(); why != "" {
 		p.Untested = nothingTested + ": " + results.Plain(why)
 	}

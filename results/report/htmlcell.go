@@ -21,6 +21,7 @@ type htmlCell struct {
 	Status          results.Status
 	Kernel, Suite   string
 	Reason, Taint   string
+	Predicted       []string // of binaries that were not built here
 	Splats          []htmlSplat
 	Specs           template.HTML // slowest first, but those that did not pass before them
 	Bar             []htmlTime
@@ -57,6 +58,9 @@ func htmlCellOf(rec results.Record, id string, asked results.Asked, files fs.FS)
 	}
 	if t := rec.Taint; t != nil && t.Before != t.After {
 		c.Taint = results.Plain(fmt.Sprintf("%d before, %d after (%s)", t.Before, t.After, strings.Join(t.Delta, "")))
+	}
+	for _, p := range rec.Predicted {
+		c.Predicted = append(c.Predicted, results.Plain(p.Line()))
 	}
 	if rec.Status == results.Pass || rec.Status == results.Skip {
 		return c

@@ -27,6 +27,9 @@ func Markdown(w io.Writer, r *results.Results) error {
 	if why := r.WhyUntested(); why != "" {
 		fmt.Fprintf(out, "**%s**: %s\n\n", nothingTested, code(why))
 	}
+	if line := holdsLine(r); line != "" {
+		fmt.Fprintf(out, "%s\n\n", code(line))
+	}
 	if len(m.Rows) > 0 {
 		writeMarkdownTable(out, tableOf(m))
 	}

@@ -32,6 +32,9 @@ func Text(w io.Writer, r *results.Results, opt Options) error {
 	if why := r.WhyUntested(); why != "" {
 		fmt.Fprintf(out, "%s\n", paint(Wrap(nothingTested+": "+results.Plain(why), opt.Width-2, 2), "loud", opt.Color))
 	}
+	if line := holdsLine(r); line != "" {
+		fmt.Fprintf(out, "%s\n", Wrap(line, opt.Width-2, 2))
+	}
 	for _, e := range entries(m, r.Run.Asked, opt.Dir) {
 		writeText(out, e, opt.Width)
 	}

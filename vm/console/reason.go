@@ -40,6 +40,15 @@ func Reason(log []byte, module string, others ...string) string {
 	return cmp.Or(loader, own, unnamed)
 }
 
+// OfLoader reports whether words, as Reason returns them, are the module loader's own for a refusal, and not the module's.
+func OfLoader(words string) bool {
+	for sp := range lines([]byte(words), 0) {
+		h, ok := classify([]byte(words), sp)
+		return ok && h.kind == KindModuleLoad && h.severity == Note
+	}
+	return false
+}
+
 // namedModule returns the module that a line is about, with underscores; empty when it names none.
 func namedModule(text string) string {
 	m := namedRE.FindStringSubmatch(text)
