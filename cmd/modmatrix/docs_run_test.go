@@ -16,6 +16,7 @@ import (
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
 
+	"github.com/modmatrix/modmatrix/kernels/prebuilt/kotest"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
@@ -146,6 +147,12 @@ func (c shown) run(t *testing.T, args []string) {
 	}
 	if args[0] == "bisect" {
 		if err := os.WriteFile(filepath.Join(module, "compiler"), []byte("fails 6.12 a.c:7: implicit declaration"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if i := slices.Index(args, "--prebuilt"); i > 0 {
+		ko := kotest.Module{Name: "mydriver", Vermagic: "6.1.192-amd64 SMP "}.Bytes()
+		if err := os.WriteFile(filepath.Join(module, args[i+1]), ko, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -13,11 +14,15 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/kernels/prebuilt/kotest"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
@@ -106,7 +111,41 @@ func (archive) Fetch(_ context.Context, t kernels.Target, report func(kernels.Pr
 	dir := filepath.Join(os.Getenv("MODMATRIX_CACHE"), "fake")
 	err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "vmlinuz"), []byte("image"), 0o644), os.WriteFile(filepath.Join(dir, "modules.dep"), nil, 0o644))
 	report(kernels.Progress{What: "download " + t.Release, Done: 1, Total: 2, Unit: kernels.Bytes})
-	return &kernels.Tree{Target: t, Dir: dir, Image: filepath.Join(dir, "vmlinuz"), Modules: dir, Digest: "sha256:" + t.Release}, err
+	tree := &kernels.Tree{Target: t, Dir: dir, Image: filepath.Join(dir, "vmlinuz"), Modules: dir, Digest: "sha256:" + t.Release}
+	return tree, errors.Join(err, withSymvers(tree))
+}
+
+// withSymvers gives a kernel the Module.symvers that a script has for its version, and a module of its own. Versions count where some do.
+func withSymvers(tree *kernels.Tree) error {
+	symvers, err := os.ReadFile(filepath.Join(os.Getenv("MODMATRIX_CACHE"), "..", "symvers", tree.Target.Version))
+	if err != nil {
+		return nil
+	}
+	words := " SMP "
+	if !bytes.HasPrefix(symvers, []byte("0x00000000")) {
+		words, tree.Config = " SMP modversions ", kconfig.Parse("CONFIG_MODVERSIONS=y\n")
+	}
+	dir := filepath.Join(tree.Dir, tree.Target.Release)
+	tree.Modules, tree.KDIR, tree.Mounts = dir, "/usr/src/fake", []kernels.Mount{{Host: dir, Guest: "/usr/src/fake"}}
+	return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "Module.symvers"), symvers, 0o644), os.WriteFile(filepath.Join(dir, "modules.dep"), []byte("own.ko:\n"), 0o644),
+		os.WriteFile(filepath.Join(dir, "own.ko"), kotest.Module{Name: "own", Vermagic: tree.Target.Release + words}.Bytes(), 0o644))
+}
+
+// writeModule is the command "ko FILE NAME RELEASE SYMBOL=CRC…" of scripts: a module that was built with symbol versions.
+func writeModule(ts *testscript.TestScript, _ bool, args []string) {
+	m := kotest.Module{Name: args[1], Vermagic: args[2] + " SMP modversions "}
+	for _, arg := range args[3:] {
+		var v kotest.Version
+		name, crc, _ := strings.Cut(arg, "=")
+		_, err := fmt.Sscan(crc, &v.CRC)
+		ts.Check(err)
+		v.Name = name
+		m.Versions = append(m.Versions, v)
+		if name != "module_layout" {
+			m.Wants = append(m.Wants, name)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), m.Bytes(), 0o644))
 }
 
 // fakeBuild does what the file "compiler" in the module's folder says: "fails VERSION REASON" on kernels of that version and
@@ -140,6 +179,16 @@ func registerGuests() {
 	vmtest.Register("refuse", func(g *vmtest.Guest, _ ...string) {
 		all := frames("", "")
 		all[4].Errno = int(syscall.EINVAL)
+		guests.Play(g, append(all[:5], all[len(all)-1]))
+	})
+	vmtest.Register("loader", func(g *vmtest.Guest, _ ...string) { // takes what was built for 6.1 alone
+		release := guests.Planned(g, "release")
+		if strings.HasPrefix(release, "6.1.") {
+			guests.Play(g, frames("passed", "passed"))
+			return
+		}
+		all := frames("", "")
+		all[4].Errno = int(syscall.ENOEXEC)
 		guests.Play(g, append(all[:5], all[len(all)-1]))
 	})
 	vmtest.Register("fail-first", func(g *vmtest.Guest, args ...string) {

@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv(name, goEnv(name))
 		}
 		return nil
-	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "fill-store": fillStore}})
+	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "fill-store": fillStore, "ko": writeModule}})
 }
 
 // A folder that whoever starts modmatrix has open is not open in what modmatrix starts. The control is a main without Seal.
