@@ -49,6 +49,7 @@ func runReal(t *testing.T, ctx context.Context, spec harness.Spec) *results.Resu
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer plan.Close()
 	res, err := h.Run(ctx, plan)
 	if err != nil {
 		t.Fatal(err)
