@@ -28,6 +28,8 @@ type records struct {
 	jobs   int
 	stop   context.CancelCauseFunc // ends the run for an infrastructure error
 
+	heading sync.Mutex // held from when a head is put together until it is written
+
 	mu      sync.Mutex
 	id      string
 	started time.Time
@@ -162,8 +164,11 @@ func (rs *records) head() results.Head {
 	return results.Head{Run: rs.about(), Module: rs.module, Facts: rs.facts()}
 }
 
-// noteHead writes the head again when something was learned that a resumed run would have to learn again.
+// noteHead writes the head again when something was learned that a resumed run would have to learn again. The last one that
+// is written counts, so that it must not be older than the one before.
 func (rs *records) noteHead() {
+	rs.heading.Lock()
+	defer rs.heading.Unlock()
 	if rs.out != nil { // there is none where only a shell was asked for
 		rs.written(rs.out.log.Begin(rs.head()))
 	}

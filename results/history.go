@@ -43,7 +43,7 @@ func (h *History) Add(r *Results) error {
 	for _, rec := range r.Records {
 		small.Records = append(small.Records, rec.brief())
 	}
-	name := r.Run.Started.UTC().Format("20060102T150405Z") + "-" + plainName(r.Run.ID) + ".json"
+	name := r.Run.Started.UTC().Format("20060102T150405.000Z") + "-" + plainName(r.Run.ID) + ".json"
 	if err := h.folder.Write(path.Join(plainName(r.Module.Name), name), small.JSON); err != nil {
 		return fmt.Errorf("write history: %w", err)
 	}
