@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -21,14 +22,39 @@ import (
 const aTest = "package x\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) {}\n"
 
 // byGo compiles a suite as go itself does, which is the control: it returns what go said.
-func byGo(t *testing.T, dir string) string {
+func byGo(t *testing.T, dir string, flags ...string) string {
 	t.Helper()
-	cmd := exec.Command("go", "test", "-c", "-o", os.DevNull, ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, _ := cmd.CombinedOutput() // it may well fail after the attack
+	out, _ := goTest(dir, flags...) // it may well fail after the attack
 	return string(out)
 }
+
+// goTest has this user's go compile a suite, with the flags of Compile: other flags make other objects of the standard library.
+func goTest(dir string, flags ...string) ([]byte, error) {
+	args := append([]string{"test", "-c", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", os.DevNull}, flags...)
+	cmd := exec.Command("go", append(args, ".")...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), suiteEnv...)
+	return cmd.CombinedOutput()
+}
+
+// warm has this user's go compile what every suite is made of, once for all tests instead of in the cache of each: a sandbox
+// reads that of the user.
+var warm = sync.OnceValue(func() error {
+	dir, err := os.MkdirTemp("", "modmatrix-warm-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	err = errors.Join(os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module x\n\ngo 1.26\n"), 0o644),
+		os.WriteFile(filepath.Join(dir, "x_test.go"), []byte(aTest), 0o644))
+	if err != nil {
+		return err
+	}
+	if out, err := goTest(dir); err != nil {
+		return fmt.Errorf("go test: %w: %s", err, out)
+	}
+	return nil
+})
 
 // TestSuiteStartsNothing: what a folder, or an environment that it found, has go start is not started.
 func TestSuiteStartsNothing(t *testing.T) {
@@ -38,6 +64,9 @@ func TestSuiteStartsNothing(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n: >"+trap+"\nexit 1\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := warm(); err != nil { // before the traps are there
+		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	for what, c := range map[string]struct{ mod, flags, toolchain string }{

@@ -24,6 +24,9 @@ func TestCompileErrorIsOneLine(t *testing.T) {
 
 func writeSuite(t *testing.T, files map[string]string) string {
 	t.Helper()
+	if err := warm(); err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -80,11 +83,9 @@ func TestSuiteRunsNoGit(t *testing.T) {
 			if _, err := os.Stat(trap); err == nil {
 				t.Error("a program that the repository names was run")
 			}
-			cmd := exec.Command("go", "test", "-c", "-o", os.DevNull, ".")
-			cmd.Dir = dir
-			out, err := cmd.CombinedOutput()
+			out := byGo(t, dir, "-buildvcs=true")
 			if _, missing := os.Stat(trap); missing != nil {
-				t.Errorf("the attack does not even work against go: %v: %s", err, out)
+				t.Errorf("the attack does not even work against go: %s", out)
 			}
 		})
 	}
