@@ -22,6 +22,7 @@ const (
 	EventStage    EventKind = "stage"    // Stage of Target (and Suite, from boot on) began, went on, or ended: State
 	EventSpec     EventKind = "spec"     // a spec began or ended in the guest: Text names it, Done of Total are behind it
 	EventRecord   EventKind = "record"   // a cell is judged: Record
+	EventEvidence EventKind = "evidence" // what the evidence of the run will hold: Evidence
 	EventFinished EventKind = "finished" // the run is over: Results
 )
 
@@ -62,6 +63,30 @@ type Event struct {
 	Cells   []Cell        `json:"cells,omitempty"`
 	Record  *Record       `json:"record,omitempty"`
 	Results *Results      `json:"results,omitempty"`
+
+	Evidence *EvidenceNote `json:"evidence,omitempty"`
+}
+
+// EvidenceNote says what an evidence file will hold, before it is written.
+type EvidenceNote struct {
+	File     string         `json:"file"` // where it will lie
+	Files    []EvidenceFile `json:"files"`
+	Scrubbed []ScrubCount   `json:"scrubbed,omitempty"`  // what was taken out, as it says whose machine it is
+	Cut      []EvidenceCut  `json:"cut,omitempty"`       // logs that are not in it as a whole
+	Key      string         `json:"key,omitempty"`       // fingerprint of the key that signs it; empty: unsigned
+	TestedBy string         `json:"tested_by,omitempty"` // who agrees to be named; empty: nobody
+}
+
+// EvidenceFile is a file in an evidence file.
+type EvidenceFile struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"` // in bytes
+}
+
+// EvidenceCut is a log that was too long.
+type EvidenceCut struct {
+	Name  string `json:"name"`
+	Lines int    `json:"lines"` // that were left out of its middle; zero: it was left out as a whole
 }
 
 // JSON writes e as a line. As in results.json, lists are never null.

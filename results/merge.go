@@ -112,7 +112,7 @@ func (r *Results) verdicts(rec Record) (all []Record) {
 	if rec.Origin == nil {
 		o := r.origins()[0]
 		rec.Origin = &o
-		rec.moveFiles(o.Path)
+		rec.MoveFiles(o.Path)
 	}
 	return append([]Record{rec}, others...)
 }
@@ -132,8 +132,8 @@ func (r *Results) MergedFiles() map[string]string {
 	return files
 }
 
-// moveFiles gives the artifacts of rec new places.
-func (rec *Record) moveFiles(place func(string) string) {
+// MoveFiles gives the artifacts of rec new places, and of those with an empty one rec has none any more.
+func (rec *Record) MoveFiles(place func(string) string) {
 	move := func(a *Artifacts) {
 		for _, file := range []*string{&a.BuildLog, &a.Console, &a.SuiteLog, &a.Specs} {
 			if *file != "" {
@@ -148,7 +148,7 @@ func (rec *Record) moveFiles(place func(string) string) {
 	}
 	if rec.InTreeRun != nil {
 		run := *rec.InTreeRun
-		run.Record.moveFiles(place)
+		run.Record.MoveFiles(place)
 		rec.InTreeRun = &run
 	}
 }

@@ -24,7 +24,7 @@ var words = map[reflect.Type][]any{
 	reflect.TypeFor[Relation]():  {Newer, Older, Same, Other},
 	reflect.TypeFor[Owner]():     {"", OwnerModule, OwnerCore, OwnerOther},
 	reflect.TypeFor[Code]():      anys(Codes),
-	reflect.TypeFor[EventKind](): {EventPlan, EventNotice, EventStage, EventSpec, EventRecord, EventFinished},
+	reflect.TypeFor[EventKind](): {EventPlan, EventNotice, EventStage, EventSpec, EventRecord, EventEvidence, EventFinished},
 	reflect.TypeFor[State]():     {StateStart, StateProgress, StateDone, StateCached, StateFailed},
 }
 
