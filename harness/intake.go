@@ -100,7 +100,7 @@ func (in *intake) gather(ctx context.Context, spec Spec, store string, given []s
 	for i, pkg := range in.opened {
 		exclude, omit, depends := []string(nil), []string(nil), []string(nil)
 		if i == 0 {
-			in.module, exclude, omit = pkg, notSource(spec, store), spec.Exclude
+			in.module, exclude, omit = pkg, notSource(spec, store), append(slices.Clone(spec.Exclude), EvidenceName)
 			depends = listOf(in.opened[1:], func(p *dkms.Package) string { return p.Source })
 		}
 		if err := pkg.Gather(ctx, exclude, omit, depends); err != nil {
@@ -138,6 +138,16 @@ func asUsage(err error, given string) error {
 		wrong.Path = given
 	}
 	return &UsageError{err}
+}
+
+// Source is what is known of the module of spec before it is built, its digest above all.
+func (h *Harness) Source(ctx context.Context, spec Spec) (results.Module, error) {
+	in, err := h.openPackages(ctx, spec)
+	if err != nil {
+		return results.Module{}, err
+	}
+	defer in.close()
+	return in.about(ctx)
 }
 
 // about is what results.json says of the module before anything is built.

@@ -13,6 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/evidence"
 )
 
 // Plan is a Spec resolved against the world: which module, which targets, which suites. It is plain data, and the
@@ -144,9 +145,9 @@ func (p *Plan) Only(t kernels.Target) *Plan {
 }
 
 // notSource names what lies in the module's folder and is none of its source: our own output, of other runs as well, and
-// configuration, the store, and suites. It is the same whichever suites are chosen, and wherever the results go: the source is, too.
+// configuration, the list of trusted signers, the store, and suites. It is the same whichever suites are chosen, and wherever the results go: the source is, too.
 func notSource(spec Spec, store string) []string {
-	names := []string{ConfigName, LockName, OutName, SuitesDir}
+	names := []string{ConfigName, LockName, OutName, SuitesDir, evidence.SignersName}
 	for _, d := range append([]string{spec.Out, store}, spec.Suites...) {
 		if name, ok := topBelow(spec.Module, d); ok {
 			names = append(names, name)

@@ -19,6 +19,8 @@ const (
 	LockName   = "modmatrix.lock" // likewise
 	OutName    = "modmatrix-out"  // results, where nobody names another folder for them
 	SuitesDir  = "suites"         // a folder of suites, which can be named without it
+	// EvidenceName are what testers sent in, wherever it is kept.
+	EvidenceName = "*.evidence.tar.zst"
 )
 
 // Spec is what the user asks for, defaults filled in: modmatrix.toml and the flags, merged. It is plain data. The tags say
@@ -61,6 +63,9 @@ type Spec struct {
 	Shard         string                        `spec:"run" flag:"shard"`                      // "I/N" or "auto": only that part of the kernels; empty: all
 	Since         string                        `spec:"run" flag:"since"`                      // earlier results, a folder or a file, that these are compared with; empty: the history
 	NoCache       bool                          `spec:"run" flag:"no-cache"`                   // run every guest, even where the same cell passed before
+	Sign          string                        `spec:"run" flag:"sign"`                       // the SSH key that signs the evidence of the run, see evidence.OpenSigner; empty: unsigned
+	TestedBy      string                        `spec:"run" flag:"tested-by"`                  // "Name <mail>" of who agrees to be named in it; empty: nobody
+	Evidence      bool                          `spec:"run" flag:"evidence"`                   // write an evidence file, unsigned where Sign is empty
 	Mirror        string                        `spec:"run"`                                   // of the Debian archive; empty: as the host's own apt sources say
 	SecurityURL   string                        `spec:"run"`                                   // of the Debian security archive; likewise
 	Asked         results.Asked                 `spec:"run"`                                   // how the results say that they were asked for

@@ -128,6 +128,7 @@ func TestFieldsOfSpecNameTheFlagsOfRun(t *testing.T) {
 	cmd := &cobra.Command{}
 	s.ofRun(cmd)
 	s.earlierRun(cmd)
+	s.evidenceOf(cmd)
 	named := map[string]bool{}
 	for _, flag := range harness.SpecFlags() {
 		named[flag.Name] = true

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ func runCommand(a *app) *cobra.Command {
 	})
 	s.ofRun(cmd)
 	s.earlierRun(cmd)
+	s.evidenceOf(cmd)
 	return cmd
 }
 
@@ -65,21 +67,28 @@ func flagWords(f *pflag.Flag) (words []string) {
 
 func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
 	began := time.Now()
+	t, err := a.testimony(ctx, spec)
+	if err != nil {
+		return err
+	}
+	defer t.signer.Close()
 	var res *results.Results
-	err := a.planned(ctx, a.watch(ctx), spec, func(h *harness.Harness, plan *harness.Plan) (err error) {
+	w, finish := a.lastly(a.watch(ctx))
+	err = a.planned(ctx, w, spec, func(h *harness.Harness, plan *harness.Plan) (err error) {
 		res, err = h.Run(ctx, plan)
 		return err
 	})
 	if res == nil {
 		return err
 	}
+	defer finish()
 	if errors.Is(err, context.Canceled) && !a.json && !a.quiet && !spec.BuildOnly {
 		a.note("modmatrix run --resume continues from here")
 	}
 	if !a.json {
 		_ = report.Text(a.Stdout, res, a.textOptions(spec.Out, time.Since(began))) // output remembers what could not be written
 	}
-	if err != nil {
+	if err = cmp.Or(err, t.give(ctx, a, res, spec.Out, err == nil)); err != nil {
 		return err
 	}
 	if noneInFocus(res, spec.Focus) {

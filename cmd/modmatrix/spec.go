@@ -72,6 +72,14 @@ func (s *specFlags) earlierRun(cmd *cobra.Command) {
 	f.BoolVar(&s.New, "new", false, "run only the kernels that are new or changed since the run that the folder of results holds")
 }
 
+// evidenceOf adds the flags that say what a tester hands on.
+func (s *specFlags) evidenceOf(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.Sign, "sign", "", "`KEY` to sign the evidence with: an SSH key, the .pub of one that the agent has, or agent[:COMMENT]")
+	f.StringVar(&s.TestedBy, "tested-by", "", "`'NAME <MAIL>'` that may be named as having tested this source; goes with --sign")
+	f.BoolVar(&s.Evidence, "evidence", false, "write an evidence file, also without --sign (the run of a bundle always does)")
+}
+
 // verb is a command about a module: it does something with the spec of it.
 func (s *specFlags) verb(name string, do func(cmd *cobra.Command, args []string, spec harness.Spec) error) *cobra.Command {
 	return verb(name, func(cmd *cobra.Command, args []string) error {

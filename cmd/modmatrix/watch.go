@@ -159,6 +159,25 @@ type watcher struct {
 	close func()
 }
 
+// lastly is w that keeps back the last of JSON Lines until finish is called: what becomes of the results comes before them.
+func (a *app) lastly(w watcher) (_ watcher, finish func()) {
+	if !a.json {
+		return w, func() {}
+	}
+	var end []results.Event
+	return watcher{func(e results.Event) {
+			if e.Kind == results.EventFinished {
+				end = append(end, e)
+				return
+			}
+			w.event(e)
+		}, w.close}, func() {
+			for _, e := range end {
+				w.event(e)
+			}
+		}
+}
+
 var silence = watcher{func(results.Event) {}, func() {}}
 
 // watch returns the watcher that fits where we are: JSON Lines, a live table on a terminal, or else plain lines.
