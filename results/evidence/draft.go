@@ -162,7 +162,7 @@ func (d *drafting) log(path string) (log, error) {
 		d.logs[path] = log{}
 		return log{}, nil
 	case gone > 0:
-		d.cuts = append(d.cuts, results.EvidenceCut{name, gone})
+		d.cuts = append(d.cuts, results.EvidenceCut{Name: name, Lines: gone})
 	}
 	d.bytes += len(text)
 	d.files = append(d.files, File{Name: name, Data: []byte(d.scrub.Text(string(text)))})
