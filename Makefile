@@ -25,6 +25,7 @@ TEST_NEEDS := $(RUN_NEEDS) \
 	libc6-dev:/usr/include/stdlib.h:the_race_detector_needs_cgo \
 	git:/usr/bin/git:tests_of_work_trees \
 	kmod:/usr/sbin/depmod:says_what_the_modules_of_a_built_kernel_need \
+	openssh-client:/usr/bin/ssh-keygen:verifies_the_signatures_of_evidence \
 	gnupg:/usr/bin/gpg:signs_the_archive_that_tests_tamper_with \
 	procps:/usr/bin/pgrep:looks_for_processes_that_a_killed_run_left
 

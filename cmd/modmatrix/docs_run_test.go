@@ -159,7 +159,12 @@ func (c shown) run(t *testing.T, args []string) {
 	for _, before := range prepared(args) {
 		faked(t, dir, before)
 	}
-	if args[0] == "run" && !slices.Contains(args, "--resume") && !slices.Contains(args, "--new") { // plan takes the same, see TestTheFlagsOfRunFitTheOtherVerbs
+	if i := slices.Index(args, "--sign"); i > 0 {
+		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(module, args[i+1])).CombinedOutput(); err != nil {
+			t.Fatalf("ssh-keygen: %v, %s", err, out)
+		}
+	}
+	if args[0] == "run" && !slices.Contains(args, "--sign") && !slices.Contains(args, "--resume") && !slices.Contains(args, "--new") { // plan takes the same, see TestTheFlagsOfRunFitTheOtherVerbs
 		args[0] = "plan"
 	}
 	out, code := faked(t, dir, args)
@@ -186,6 +191,9 @@ func (c shown) run(t *testing.T, args []string) {
 func prepared(args []string) (before [][]string) {
 	if slices.Contains(args, "--locked") {
 		before = append(before, []string{"kernels", "update"})
+	}
+	if args[0] == "verify" {
+		before = append(before, []string{"run", "--evidence", "-k", "debian:bookworm", "-o", "out"})
 	}
 	if i := slices.Index(args, "--resume"); i >= 0 {
 		before = append(before, slices.Delete(slices.Clone(args), i, i+1))
