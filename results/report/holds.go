@@ -28,7 +28,7 @@ func holdsLine(r *results.Results) string {
 	for _, more := range []struct {
 		text    string
 		kernels []string
-	}{{"; is taken and fails on ", h.Fails}, {"; is not known to on ", h.Open}, {"; THE PREDICTION WAS WRONG on ", h.Wrong}} {
+	}{{"; is taken and fails on ", h.Fails}, {"; is not known on ", h.Open}, {"; THE PREDICTION WAS WRONG on ", h.Wrong}} {
 		if len(more.kernels) > 0 {
 			line += more.text + on(more.kernels)
 		}
