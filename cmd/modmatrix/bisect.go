@@ -50,7 +50,7 @@ func (a *app) bisect(ctx context.Context, search bisect.Search) error {
 	if a.json {
 		err = a.encode(found)
 	} else {
-		err = report.Bisection(a.Stdout, found, search.Spec.Module)
+		err = report.Bisection(a.Stdout, found, givenAs(search.Spec)...)
 	}
 	if err != nil {
 		return fmt.Errorf("show what was found: %w", err)
@@ -59,4 +59,15 @@ func (a *app) bisect(ctx context.Context, search bisect.Search) error {
 		return verdict(exitTrouble)
 	}
 	return nil
+}
+
+// givenAs are the words that name what is tested.
+func givenAs(spec harness.Spec) (words []string) {
+	if spec.Module != "" {
+		words = append(words, spec.Module)
+	}
+	for _, file := range spec.Prebuilt {
+		words = append(words, "--prebuilt", file)
+	}
+	return words
 }

@@ -21,8 +21,8 @@ func Step(s results.Step) string {
 	return line
 }
 
-// Bisection writes where a module, given as that on the command line, first fails, and what changed there.
-func Bisection(w io.Writer, b *results.Bisection, module string) error {
+// Bisection writes where a module, given by these words of a command line, first fails, and what changed there.
+func Bisection(w io.Writer, b *results.Bisection, module ...string) error {
 	var out strings.Builder
 	title := strings.TrimSpace(b.Module.Name + " " + b.Module.Version)
 	fmt.Fprintf(&out, "%s · %s tested\n\n", results.Plain(title), Plural(len(b.Steps), "kernel"))
@@ -39,7 +39,7 @@ func Bisection(w io.Writer, b *results.Bisection, module string) error {
 		fmt.Fprintf(&out, "  see      %s\n", results.ShellLine("modmatrix", "explain", b.Bad.Release, "-o", b.Folder))
 	}
 	if b.Broke() {
-		fmt.Fprintf(&out, "  again    %s\n", results.ShellLine("modmatrix", "bisect", module, "--good", b.Good.Selector, "--bad", b.Bad.Selector))
+		fmt.Fprintf(&out, "  again    %s\n", results.ShellLine(slices.Concat([]string{"modmatrix", "bisect"}, module, []string{"--good", b.Good.Selector, "--bad", b.Bad.Selector})...))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
