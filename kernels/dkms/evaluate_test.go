@@ -157,7 +157,7 @@ func TestPlainIdentity(t *testing.T) {
 		"if then": " ",
 		"":        " ",
 	} {
-		if name, version := plainIdentity([]byte(conf)); name+" "+version != want {
+		if name, version := PlainIdentity([]byte(conf)); name+" "+version != want {
 			t.Errorf("%q: %q %q", conf, name, version)
 		}
 	}
@@ -187,7 +187,7 @@ func TestParseAnswerBounds(t *testing.T) {
 func FuzzPlainIdentity(f *testing.F) {
 	f.Add([]byte(goodConf))
 	f.Add([]byte("V=${V:=${V}}\nPACKAGE_NAME=$V$V\n"))
-	f.Fuzz(func(t *testing.T, conf []byte) { plainIdentity(conf) })
+	f.Fuzz(func(t *testing.T, conf []byte) { PlainIdentity(conf) })
 }
 
 func FuzzParseAnswer(f *testing.F) {

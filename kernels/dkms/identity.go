@@ -48,7 +48,7 @@ func (p *Package) identify() error {
 		return err
 	}
 	p.HasConf = true
-	p.Name, p.Version = plainIdentity(text)
+	p.Name, p.Version = PlainIdentity(text)
 	if placeholder.MatchString(p.Version) {
 		p.holder, p.Version = p.Version, versionOf(p.Source, p.Name)
 		p.Notes = append(p.Notes, fmt.Sprintf("%s is a template: PACKAGE_VERSION is %s until it is filled in, and %s stands for it here", ConfName, p.holder, p.Version))
@@ -74,9 +74,9 @@ func versionOf(dir, name string) string {
 	return "0"
 }
 
-// plainIdentity reads PACKAGE_NAME and PACKAGE_VERSION where they are assigned once, at the top level, from text and from
+// PlainIdentity reads of the text of a dkms.conf PACKAGE_NAME and PACKAGE_VERSION where they are assigned once, at the top level, from text and from
 // variables that are.
-func plainIdentity(text []byte) (name, version string) {
+func PlainIdentity(text []byte) (name, version string) {
 	file := parseConf(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
 	if file == nil {
 		return "", ""

@@ -106,3 +106,9 @@ func Clone(ctx context.Context, url, dir string) error {
 	})
 	return err
 }
+
+// User is the name and the address that the user's own configuration has for commits; empty where it has none. No repository is asked.
+func User(ctx context.Context) (name, mail string) {
+	users := settings(ctx, "")
+	return users["user.name"], users["user.email"]
+}
