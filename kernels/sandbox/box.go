@@ -60,6 +60,9 @@ type Box struct {
 	Writable []kernels.Mount // further folders that it may write to; Link means nothing there
 	Env      [][2]string     // beside what every command knows
 	Stdin    io.Reader       // nil: nothing
+	// Machine, in place of Root, is a host folder that is / inside, and that the command may write to as uid 0 without any capability: what
+	// installs packages wants both. Mounts are laid over it.
+	Machine string
 
 	bounds *bounds // nil: the usual ones
 }
@@ -81,11 +84,23 @@ func (b Box) Run(ctx context.Context, out io.Writer, command ...string) (int, er
 func (b Box) at() string { return cmp.Or(b.At, Home) }
 
 func (b Box) view() (*View, error) {
+	if b.Machine != "" {
+		return b.machine(), nil
+	}
 	v, err := Layout(b.Root, b.Mounts)
 	if err == nil && b.at() != Home {
 		err = v.open(path.Dir(b.at()))
 	}
 	return v, err
+}
+
+// machine is the view of a Machine: bwrap makes the mount points that it lacks.
+func (b Box) machine() *View {
+	v := &View{args: []string{"--uid", "0", "--gid", "0"}}
+	for _, m := range b.Mounts {
+		v.args = append(v.args, "--ro-bind", m.Host, m.Guest)
+	}
+	return v
 }
 
 // isolation are the arguments of bwrap that no sandbox goes without. A set-uid program in there would gain nothing: bwrap sets
@@ -104,6 +119,9 @@ func (b Box) args(v *View, command []string) []string {
 	args := isolation()
 	for _, e := range slices.Concat(Environment, b.Env) {
 		args = append(args, "--setenv", e[0], e[1])
+	}
+	if b.Machine != "" {
+		args = append(args, "--bind", b.Machine, "/")
 	}
 	args = append(args, "--proc", "/proc", "--dev", "/dev", "--size", strconv.Itoa(shmSize), "--tmpfs", "/dev/shm",
 		"--size", strconv.Itoa(tmpSize), "--tmpfs", "/tmp", "--dir", "/tmp/home")
