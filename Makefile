@@ -68,7 +68,7 @@ setup-test: ## install what the tests need
 
 ##@ Tests
 FIELD_ONLY ?=
-.PHONY: check unit real zoo field field-drivers sweep oracle readers real-source
+.PHONY: packages check unit real zoo field field-drivers sweep oracle readers real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
@@ -79,6 +79,8 @@ real: ## the tests that need real kernels, their packages, or the archive
 	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -v ./harness
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./kernels/field
+packages: setup-test ## make all packages of the example driver, install them in every release of Debian, and load what is built there
+	MODMATRIX_REAL=1 MODMATRIX_TEST_PACKAGES=all go test -count=1 -timeout 90m -run '^TestRealPackages$$' -v ./harness
 zoo: setup-test ## run every bad module for real, on the oldest, the middle and the newest kernels; about an hour
 	MODMATRIX_REAL=1 go test -count=1 -timeout 120m -run '^TestZoo$$' -v ./harness
 field: setup-test ## every case of kernels/field, or FIELD_ONLY=REGEXP; about ten minutes

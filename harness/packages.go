@@ -13,6 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/packaging"
 )
 
 // symversFile is the Module.symvers of a build, in its entry of the store.
@@ -29,6 +30,9 @@ func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(
 		return tree, nil
 	}
 	asked := &dkms.Package{Needs: bd.plan.Spec.Packages}
+	if asPackage(tree.Target) {
+		asked.Needs = slices.Concat(asked.Needs, packaging.Tools)
+	}
 	needs := append(bd.plan.in.module.Lacking(tree), asked.Lacking(tree)...)
 	for _, p := range bd.plan.in.depends {
 		needs = append(needs, p.Lacking(tree)...)
@@ -47,6 +51,9 @@ func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(
 
 // compileModule builds pkg in dir the way it wants to be built. conf is what its dkms.conf says, or nil.
 func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols exports, log io.Writer) (*kbuild.Artifact, error) {
+	if asPackage(tree.Target) {
+		return bd.install(ctx, tree, pkg, conf, dir, log)
+	}
 	if pkg.HasConf {
 		own := *pkg // evaluating it may teach it its name, and another target evaluates it at the same time
 		return bd.h.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Dir: dir, Make: bd.plan.Spec.Make,

@@ -111,6 +111,9 @@ func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
 	p.Notices = p.in.module.Notes
 	err = h.Resolve(ctx, p)
 	if err == nil {
+		err = p.checkPackage()
+	}
+	if err == nil {
 		err = p.divide(h)
 	}
 	if err != nil {

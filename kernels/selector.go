@@ -10,7 +10,7 @@ import (
 
 // Selector names kernels: SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…]. What each source takes:
 //
-//	debian:SUITE[@VERSION][/FLAVOUR][+PROFILE…]
+//	debian:SUITE[@VERSION][/FLAVOUR][+package]   +package: modules are installed as packages
 //	debian:all[@VERSION][/FLAVOUR]   the newest kernel of every series in each supported release; alone, its rt flavour too
 //	host, host:RELEASE               a release holds '+' itself, so nothing can follow it
 //	dir:PATH                         a prepared tree; the whole rest is the path

@@ -39,7 +39,7 @@ func rootCommand(env Env) *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	fitHelp(root, env.Stdout)
 	root.AddCommand(runCommand(a), planCommand(a), buildCommand(a), bisectCommand(a), kernelsCommand(a), cacheCommand(a), shellCommand(a),
-		explainCommand(a), reportCommand(a), mergeCommand(a), diffCommand(a), historyCommand(a), verifyCommand(a), doctorCommand(a), initCommand(a), versionCommand(a), manCommand(a))
+		explainCommand(a), reportCommand(a), mergeCommand(a), diffCommand(a), historyCommand(a), verifyCommand(a), doctorCommand(a), initCommand(a), packageCommand(a), versionCommand(a), manCommand(a))
 	a.complete(root)
 	return root
 }

@@ -74,6 +74,9 @@ func New(st *store.Store, cfg Config) *Source {
 // kernels.ErrUnavailable where it cannot be had: no network, no address, no headers.
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (_ kernels.Resolution, err error) {
 	defer kernels.Wrap(ctx, &err, "resolve %s", sel)
+	if slices.Equal(sel.Profiles, []string{installed}) {
+		return s.resolveInstalled(ctx, sel)
+	}
 	if len(sel.Profiles) > 0 {
 		return kernels.Resolution{}, fmt.Errorf("%w: a profile needs a kernel from source (git: or tar:); Debian's are built already", kernels.ErrNoMatch)
 	}
@@ -90,6 +93,19 @@ func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (_ kernels.R
 	res := a.resolution()
 	res.Notices = slices.Concat(res.Notices, s.state(sel.Name).newerElsewhere(ctx, sel, a), notices)
 	return res, nil
+}
+
+// installed is the profile of kernels for which modules are installed as packages: the kernels are those without it.
+const installed = "package"
+
+func (s *Source) resolveInstalled(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
+	sel.Profiles = nil
+	res, err := s.Resolve(ctx, sel)
+	res.Targets = slices.Clone(res.Targets)
+	for i := range res.Targets {
+		res.Targets[i].Profile = installed
+	}
+	return res, err
 }
 
 func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []string, error) {

@@ -1,1 +1,3 @@
 int mydriver;
+MODULE_LICENSE("GPL");
+MODULE_VERSION("2.2");
