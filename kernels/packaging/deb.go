@@ -115,6 +115,22 @@ func (c *content) Synopsis() string {
 
 const maxSynopsis = 60 // characters; Debian's policy has less than 80 with what comes after
 
+// Long is the description in lines of Debian's extended one.
+func (c *content) Long() string {
+	text := fmt.Sprintf("Source of the kernel module %s, which DKMS builds for the kernels that are installed: %s.", c.Name, c.Summary())
+	line := ""
+	var lines []string
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+len(word) > maxLine {
+			lines, line = append(lines, line), ""
+		}
+		line += " " + word
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+const maxLine = 72 // bytes of a line of a description
+
 // Measured says for which kernels the package is.
 func (c *content) Measured() string {
 	if c.Kernels.Min == "" {

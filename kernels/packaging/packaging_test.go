@@ -253,7 +253,7 @@ func TestTemplates(t *testing.T) {
 		text += string(data)
 	}
 	for _, want := range []string{"Maintainer: A. Packager <p@example.org>\n", "-- A. Packager <p@example.org>  Tue, 14 Nov 2023 22:13:20 +0000\n", "* Tue Nov 14 2023 A. Packager",
-		"License:        GPL-2.0 OR MIT\n", "grep -Eq '^(6[.]1)[.]'", "Copyright (c) 2019-2024 A. Author", "(id) (id) id Drives the thing, and the other.\n", "common-licenses/GPL-2.\n", "kernels 6.1."} {
+		"License:        GPL-2.0 OR MIT\n", "grep -Eq '^(6[.]1)[.]'", "Copyright (c) 2019-2024 A. Author", "(id) (id) id Drives the thing, and the other.\n", "which DKMS builds for the kernels that\n are installed: (id) (id) id Drives", "common-licenses/GPL-2.\n", "kernels 6.1."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
