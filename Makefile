@@ -20,6 +20,9 @@ RUN_NEEDS := \
 	bubblewrap:/usr/bin/bwrap:keeps_the_Makefile_of_a_module_in_a_sandbox \
 	debian-archive-keyring:/usr/share/keyrings/debian-archive-keyring.gpg:verifies_the_packages_of_Debian \
 	xz-utils:/usr/bin/xz:unpacks_kernels
+RPM_NEEDS := $(RUN_NEEDS) \
+	apt:/usr/bin/apt-get:reads_the_archive \
+	dpkg:/usr/bin/dpkg-deb:unpacks_its_packages
 TEST_NEEDS := $(RUN_NEEDS) \
 	gcc:/usr/bin/gcc:the_race_detector_needs_cgo \
 	libc6-dev:/usr/include/stdlib.h:the_race_detector_needs_cgo \
@@ -65,6 +68,18 @@ setup: ## install what a run needs
 	@$(call install,$(RUN_NEEDS))
 setup-test: ## install what the tests need
 	@$(call install,$(TEST_NEEDS))
+
+##@ A release
+DIST ?= dist
+.PHONY: dist dist-check
+dist: setup ## everything of a release in dist/: static binary, .deb, .rpm, tarball, SHA256SUMS
+	@RUN_NEEDS='$(RUN_NEEDS)' RPM_NEEDS='$(RPM_NEEDS)' contrib/release/dist '$(DIST)'
+dist-check: dist ## make it again in a clone with an empty store, compare, and use it without Go on a real kernel
+	@$(call install,rpm:/usr/bin/rpm:reads_the_package)
+	@clone="$$(mktemp -d)"; trap 'rm -rf "$$clone"' EXIT; git clone -q . "$$clone/source"; \
+	MODMATRIX_CACHE="$$clone/cache" $(MAKE) -C "$$clone/source" dist DIST="$$clone/dist"; \
+	cmp '$(DIST)/SHA256SUMS' "$$clone/dist/SHA256SUMS" && echo "dist-check: the same bytes"
+	MODMATRIX_TEST_DIST='$(abspath $(DIST))' go test -count=1 -run '^TestRealDist$$' -v ./cmd/modmatrix
 
 ##@ Tests
 FIELD_ONLY ?=

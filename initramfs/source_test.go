@@ -118,6 +118,17 @@ func TestNoGo(t *testing.T) {
 	}
 }
 
+// What go.mod asks for is what a user is told to install.
+func TestMinGo(t *testing.T) {
+	text, err := os.ReadFile("../go.mod")
+	if err != nil || !strings.Contains(string(text), "\ngo "+strings.TrimPrefix(minGo, "go")+"\n") {
+		t.Errorf("go.mod does not say %s: %v", minGo, err)
+	}
+	if said := (&NoGoError{}).Error(); !strings.HasPrefix(minGo, "go"+strings.Fields(said)[3]) {
+		t.Errorf("%q is not about %s", said, minGo)
+	}
+}
+
 // TestSourcesAreAll holds initSources to what the guest's programs import of this module: a digest that leaves a package out would
 // give a stale image.
 func TestSourcesAreAll(t *testing.T) {

@@ -11,6 +11,9 @@ import (
 // version is the tool's own; it changes with a release.
 const version = "0.1.0"
 
+// stamp is the commit of a release, as make dist has the linker put it here: what Go itself knows depends on the clone.
+var stamp string
+
 func versionCommand(a *app) *cobra.Command {
 	return verb("version", func(*cobra.Command, []string) error {
 		if a.json {
@@ -31,6 +34,9 @@ func toolName() string {
 
 // commit is what the binary was built from, with "+" when the work tree had changes; empty when Go does not know.
 func commit() string {
+	if stamp != "" {
+		return stamp
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""
