@@ -107,21 +107,17 @@ func (a *app) verify(ctx context.Context, paths []string, trust *evidence.Trust,
 	all := make([]verdictOn, len(paths))
 	var good []*evidence.Evidence
 	code := results.ExitPass
-	for i, path := range paths {
-		e, err := evidence.Open(ctx, path, trust)
-		if err == nil && source != "" {
-			err = e.CheckSource(source)
-		}
-		wrong, refused := errors.AsType[*evidence.Error](err)
+	for i, e := range evidence.OpenAll(ctx, paths, trust, source) {
+		wrong, refused := errors.AsType[*evidence.Error](e.Err)
 		switch {
 		case refused:
-			all[i] = verdictOn{File: path, Refused: wrong.Error()}
+			all[i] = verdictOn{File: paths[i], Refused: wrong.Error()}
 			continue
-		case err != nil:
-			return err
+		case e.Err != nil:
+			return e.Err
 		}
-		all[i] = verdictOn{Evidence: e, File: path, Module: e.Results.Module.Name, Summary: e.Results.Summary}
-		good = append(good, e)
+		all[i] = verdictOn{Evidence: e.Evidence, File: paths[i], Module: e.Results.Module.Name, Summary: e.Results.Summary}
+		good = append(good, e.Evidence)
 		if listed && e.State != evidence.Trusted {
 			code = results.ExitTrouble
 		}

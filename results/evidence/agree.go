@@ -1,11 +1,43 @@
 package evidence
 
 import (
+	"context"
 	"fmt"
+	"runtime"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/modmatrix/modmatrix/results"
 )
+
+// Opened is what became of one file.
+type Opened struct {
+	*Evidence       // nil where Err is not
+	Err       error // an *Error says what is wrong with the file
+}
+
+// OpenAll is Open of several files, each processor at one of them, in their order. With a source, each is held to it, as CheckSource does.
+func OpenAll(ctx context.Context, paths []string, trust *Trust, source string) []Opened {
+	all := make([]Opened, len(paths))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, path := range paths {
+		group.Go(func() error {
+			e, err := Open(ctx, path, trust)
+			if err == nil && source != "" {
+				err = e.CheckSource(source)
+			}
+			if err != nil {
+				e = nil
+			}
+			all[i] = Opened{e, err}
+			return nil
+		})
+	}
+	_ = group.Wait() // each has its own error
+	return all
+}
 
 // CheckSource holds e to the source of the module at hand, a digest as results.Module has it: evidence is of one source and no other.
 func (e *Evidence) CheckSource(digest string) error {

@@ -357,7 +357,7 @@ func FuzzRead(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(file.Bytes(), false)
-	dec, _ := unpacked(bytes.NewReader(file.Bytes()[:file.Len()-sealSize]))
+	dec, _, _ := unpacked(bytes.NewReader(file.Bytes()[:file.Len()-sealSize]))
 	if _, err := io.Copy(&plain, dec); err != nil {
 		f.Fatal(err)
 	}

@@ -134,9 +134,13 @@ func (e *Evidence) decode(m Manifest, files map[string][]byte) (err error) {
 	if len(e.Results.Run.Merged) > 0 {
 		return wrong("holds results of several runs")
 	}
+	there := map[string]bool{}
+	for _, f := range e.Files {
+		there[f.Name] = true
+	}
 	for _, rec := range e.Results.Records {
 		for _, name := range rec.Files() {
-			if !slices.ContainsFunc(e.Files, func(f Entry) bool { return f.Name == name }) {
+			if !there[name] {
 				return wrong("lacks %q, which its results name", shown(name))
 			}
 		}

@@ -21,7 +21,7 @@ import (
 )
 
 // newKey writes a private key in OpenSSH's form, and its .pub, and returns the path of the first.
-func newKey(t *testing.T, comment, passphrase string) string {
+func newKey(t testing.TB, comment, passphrase string) string {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/klauspost/compress/zstd"
@@ -132,11 +133,11 @@ func Read(ctx context.Context, in io.ReaderAt, size int64, schema string, lim Li
 	if err := checkSeal(ctx, in, size); err != nil {
 		return Manifest{}, err
 	}
-	plain, err := unpacked(io.NewSectionReader(in, 0, size-sealSize))
+	plain, done, err := unpacked(io.NewSectionReader(in, 0, size-sealSize))
 	if err != nil {
 		return Manifest{}, &Error{Problem: noArchive, Cure: notOurs}
 	}
-	defer plain.Close()
+	defer done()
 	r := newReading(ctx, plain, lim)
 	m, err := r.manifest(schema, lim)
 	if err == nil {
@@ -156,8 +157,25 @@ func Read(ctx context.Context, in io.ReaderAt, size int64, schema string, lim Li
 	return Manifest{}, err
 }
 
-func unpacked(in io.Reader) (*zstd.Decoder, error) {
-	return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window), zstd.WithDecoderMaxMemory(window))
+// decoders are those that nobody uses: what one takes in memory is more than most evidence, of which many are read.
+var decoders sync.Pool
+
+// unpacked is what in unpacks to, until done is called.
+func unpacked(in io.Reader) (plain *zstd.Decoder, done func(), err error) {
+	plain, again := decoders.Get().(*zstd.Decoder)
+	if again {
+		err = plain.Reset(in)
+	} else {
+		plain, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window), zstd.WithDecoderMaxMemory(window))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return plain, func() {
+		if plain.Reset(nil) == nil {
+			decoders.Put(plain)
+		}
+	}, nil
 }
 
 // checkSeal compares the file with the checksum at its end, before anything in it is believed: what broke off or was changed on
@@ -200,11 +218,11 @@ func Claims(path string) string {
 var beginning = regexp.MustCompile(`^\{\s*"schema":\s*"(modmatrix\.[a-z]+/v[0-9]{1,9})"`)
 
 func sniff(in io.Reader) string {
-	plain, err := unpacked(in)
+	plain, done, err := unpacked(in)
 	if err != nil {
 		return ""
 	}
-	defer plain.Close()
+	defer done()
 	archive := tar.NewReader(io.LimitReader(plain, 4<<10))
 	h, err := archive.Next()
 	if err != nil || h.Name != ManifestName {
