@@ -286,7 +286,7 @@ func TestHostileFramesAreRefused(t *testing.T) {
 	refused(t, packed(t, plainFile("Makefile"))[:40], small, noArchive)
 	refused(t, packed(t, func(out *tar.Writer) {
 		put(out, tar.Header{Name: ManifestName}, `{"name":"an extension of a browser"}`)
-	}), small, noArchive)
+	}), small, "cannot be read")
 }
 
 type zeroes struct{}
