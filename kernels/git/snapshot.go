@@ -193,14 +193,14 @@ func (w *snapshotWriter) count(ctx context.Context, revisions []string) (int, er
 	return strconv.Atoi(strings.TrimSpace(out))
 }
 
-// pack writes the objects of revisions that pass the filter.
+// pack writes the objects of revisions that pass the filter. However the repository has packed them, the bytes are the same.
 func (w *snapshotWriter) pack(ctx context.Context, name, filter string, revisions []string) error {
 	file, err := w.root.Create(name)
 	if err != nil {
 		return err
 	}
 	_, err = bounded(ctx, limit, func(ctx context.Context) *exec.Cmd {
-		cmd := w.r.command(ctx, "-c", "pack.threads=1", "pack-objects", "-q", "--revs", "--window=0", "--stdout", filter)
+		cmd := w.r.command(ctx, "-c", "pack.threads=1", "pack-objects", "-q", "--revs", "--window=0", "--no-reuse-delta", "--no-reuse-object", "--stdout", filter)
 		cmd.Stdin, cmd.Stdout = strings.NewReader(strings.Join(revisions, "\n")+"\n"), file
 		return cmd
 	})
