@@ -75,7 +75,7 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 		return nil, err
 	}
 	notes, lacks := log.scene.without(log)
-	return &Artifact{Modules: made.modules, Unlisted: r.unlisted(made.modules), Symvers: findSymvers(r.Dir, made.folders), Notes: slices.Concat(straysNote(log.strays), made.notes, notes), Lacks: lacks, Elapsed: elapsed}, nil
+	return &Artifact{Modules: made.modules, Unlisted: r.unlisted(made.modules), Symvers: findSymvers(r.Dir, made.folders), Notes: slices.Concat(StraysNote(log.strays), made.notes, notes), Lacks: lacks, Elapsed: elapsed}, nil
 }
 
 // product is what a build made in the copy of the source.

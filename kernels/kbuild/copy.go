@@ -157,8 +157,8 @@ func (s Stray) what() string {
 	return "a link to " + clean(s.target) + ", which is outside the source"
 }
 
-// straysNote says what was left out of the copy; empty for nothing.
-func straysNote(strays []Stray) []string {
+// StraysNote says what was left out of the copy; empty for nothing.
+func StraysNote(strays []Stray) []string {
 	if len(strays) == 0 {
 		return nil
 	}

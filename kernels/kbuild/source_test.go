@@ -111,7 +111,7 @@ func TestStrays(t *testing.T) {
 			t.Errorf("%s changes the digest", name)
 		}
 		strays, err := Source{Top: dir}.Copy(t.Context(), to)
-		if note := straysNote(strays); err != nil || !slices.Equal(note, []string{"left out of the copy: " + test.want}) {
+		if note := StraysNote(strays); err != nil || !slices.Equal(note, []string{"left out of the copy: " + test.want}) {
 			t.Errorf("%s: %q, %v", name, note, err)
 		}
 		if got := listed(t, to); !slices.Equal(got, []string{"Makefile -rw-r--r--", "sub/x -rw-r--r--"}) {
