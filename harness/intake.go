@@ -58,17 +58,20 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 	if len(spec.Prebuilt) > 0 {
 		return h.openPrebuilt(ctx, spec)
 	}
-	paths := append([]string{spec.Module}, spec.Depends...)
+	given := append([]string{spec.Module}, spec.Depends...)
 	work := ""
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && info.IsDir() && !spec.firmwareDir() || work != "" {
-			continue
-		}
+	if spec.unpacks(given) {
 		if work, in.release, err = h.store.WorkDir(); err != nil {
 			return in, err
 		}
 	}
-	for i, path := range paths {
+	if spec.Bundle != nil {
+		if in.opened, err = spec.Bundle.open(work); err != nil {
+			return in, err
+		}
+		given = slices.Concat(slices.Repeat(given[:1], len(in.opened)), spec.Depends)
+	}
+	for i := len(in.opened); i < len(given); i++ {
 		dir := ""
 		if work != "" {
 			dir = filepath.Join(work, fmt.Sprint(i))
@@ -76,13 +79,13 @@ func (h *Harness) openPackages(ctx context.Context, spec Spec) (in intake, err e
 				return in, err
 			}
 		}
-		pkg, err := dkms.Open(ctx, path, dir)
+		pkg, err := dkms.Open(ctx, given[i], dir)
 		if err != nil {
-			return in, asUsage(err, path)
+			return in, asUsage(err, given[i])
 		}
 		in.opened = append(in.opened, pkg)
 	}
-	if err := in.gather(ctx, spec, h.store.Dir(), paths); err != nil {
+	if err := in.gather(ctx, spec, h.store.Dir(), given); err != nil {
 		return in, err
 	}
 	return in, in.takeFirmware(ctx, spec, work)
@@ -95,6 +98,14 @@ func (in *intake) takeFirmware(ctx context.Context, spec Spec, work string) (err
 	return err
 }
 
+// unpacks reports whether one of the packages that were given is more than a folder, or something has to be copied.
+func (s Spec) unpacks(given []string) bool {
+	return s.firmwareDir() || slices.ContainsFunc(given, func(path string) bool {
+		info, err := os.Stat(path)
+		return err != nil || !info.IsDir()
+	})
+}
+
 // gather finds all that belongs to the sources of what was opened, and takes the digests of the packages to build upon.
 func (in *intake) gather(ctx context.Context, spec Spec, store string, given []string) error {
 	for i, pkg := range in.opened {
@@ -103,8 +114,10 @@ func (in *intake) gather(ctx context.Context, spec Spec, store string, given []s
 			in.module, exclude, omit = pkg, notSource(spec, store), append(slices.Clone(spec.Exclude), EvidenceName)
 			depends = listOf(in.opened[1:], func(p *dkms.Package) string { return p.Source })
 		}
-		if err := pkg.Gather(ctx, exclude, omit, depends); err != nil {
-			return asUsage(err, given[i])
+		if pkg.Kind != dkms.Bundled { // whose files were gathered when it was copied
+			if err := pkg.Gather(ctx, exclude, omit, depends); err != nil {
+				return asUsage(err, given[i])
+			}
 		}
 		if i == 0 {
 			continue
@@ -147,11 +160,11 @@ func (h *Harness) Source(ctx context.Context, spec Spec) (results.Module, error)
 		return results.Module{}, err
 	}
 	defer in.close()
-	return in.about(ctx)
+	return in.about(ctx, spec.Bundle)
 }
 
 // about is what results.json says of the module before anything is built.
-func (in intake) about(ctx context.Context) (results.Module, error) {
+func (in intake) about(ctx context.Context, from *Bundle) (results.Module, error) {
 	if in.binaries != nil {
 		return in.aboutBinaries(), nil
 	}
@@ -162,6 +175,9 @@ func (in intake) about(ctx context.Context) (results.Module, error) {
 	}
 	m := results.Module{Name: packed{Package: pkg}.title(), Version: pkg.Version, SourceDigest: digest}
 	switch {
+	case from != nil:
+		m.Git = from.git()
+		return m, from.holds(digest)
 	case pkg.Revision != "":
 		m.Git = &results.Git{Commit: pkg.Revision}
 	case pkg.Kind == dkms.Folder:

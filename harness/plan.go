@@ -108,8 +108,8 @@ func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Notices = p.in.module.Notes
 	err = h.Resolve(ctx, p)
+	p.Notices = slices.Concat(p.trust(), p.in.module.Notes, p.Notices)
 	if err == nil {
 		err = p.checkPackage()
 	}
@@ -130,7 +130,7 @@ func (h *Harness) PlanModule(ctx context.Context, spec Spec) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{Spec: spec.WithDefaults(), in: in}
-	if p.Module, err = in.about(ctx); err == nil {
+	if p.Module, err = in.about(ctx, spec.Bundle); err == nil {
 		p.Suites, err = findSuites(spec)
 	}
 	if err != nil {
@@ -158,7 +158,8 @@ func notSource(spec Spec, store string) []string {
 	}
 	entries, _ := os.ReadDir(spec.Module) // it is no folder, or the copy says why it cannot be read
 	for _, e := range entries {
-		if e.IsDir() && results.Made(filepath.Join(spec.Module, e.Name())) {
+		path := filepath.Join(spec.Module, e.Name())
+		if e.IsDir() && results.Made(path) || strings.HasSuffix(e.Name(), ".zst") && IsBundle(path) {
 			names = append(names, e.Name())
 		}
 	}

@@ -26,7 +26,8 @@ const (
 // Spec is what the user asks for, defaults filled in: modmatrix.toml and the flags, merged. It is plain data. The tags say
 // what a field decides and which flag sets it, see class and field; every field has them.
 type Spec struct {
-	Module        string                        `spec:"plan"`                                  // the module's folder, package, archive or REPOSITORY@REVISION; with Prebuilt the folder of suites, or empty
+	Module        string                        `spec:"plan"`                                  // the module's folder, package, archive, bundle or REPOSITORY@REVISION; with Prebuilt the folder of suites, or empty
+	Bundle        *Bundle                       `spec:"plan"`                                  // Module, opened; nil: it is none
 	Prebuilt      []string                      `spec:"plan" flag:"prebuilt"`                  // files with modules that somebody else built, which are loaded; empty: Module is built
 	Depends       []string                      `spec:"plan" flag:"depends"`                   // packages that the module builds upon, in the same forms
 	Kernels       []kernels.Selector            `spec:"plan" flag:"kernel,once"`               // at least one

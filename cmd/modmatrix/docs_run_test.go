@@ -198,6 +198,9 @@ func prepared(args []string) (before [][]string) {
 	if args[0] == "verify" {
 		before = append(before, []string{"run", "--evidence", "-k", "debian:bookworm", "-o", "out"})
 	}
+	if slices.Contains(args, "mydriver.bundle.tar.zst") && args[0] != "bundle" {
+		before = append(before, []string{"bundle"})
+	}
 	if i := slices.Index(args, "--resume"); i >= 0 {
 		before = append(before, slices.Delete(slices.Clone(args), i, i+1))
 	}

@@ -71,9 +71,13 @@ func (a *app) fetch(ctx context.Context, spec harness.Spec) error {
 func kernelsUpdate(a *app) *cobra.Command {
 	var s specFlags
 	cmd := verb("kernels-update", func(cmd *cobra.Command, args []string) error {
+		defer func() { s.bundle.Close() }()
 		cfg, err := s.config(cmd, args)
 		if err != nil {
 			return err
+		}
+		if s.bundle != nil {
+			return usage("%s is a bundle, whose %s is its author's", s.Module, harness.LockName)
 		}
 		return a.update(cmd.Context(), s.Flags, cfg)
 	})

@@ -15,6 +15,7 @@ import (
 // specFlags are the flags that say what is wanted; a flag that was not given leaves its field zero.
 type specFlags struct {
 	config.Flags
+	bundle *harness.Bundle // that the module came in; nil: in none
 }
 
 // whichKernels adds the flags of every verb that plans.
@@ -83,6 +84,7 @@ func (s *specFlags) evidenceOf(cmd *cobra.Command) {
 // verb is a command about a module: it does something with the spec of it.
 func (s *specFlags) verb(name string, do func(cmd *cobra.Command, args []string, spec harness.Spec) error) *cobra.Command {
 	return verb(name, func(cmd *cobra.Command, args []string) error {
+		defer func() { s.bundle.Close() }()
 		spec, err := s.spec(cmd, args)
 		if err != nil {
 			return err
@@ -97,12 +99,15 @@ func (s *specFlags) spec(cmd *cobra.Command, args []string) (harness.Spec, error
 	if err != nil {
 		return harness.Spec{}, err
 	}
-	return cfg.Spec(s.Flags)
+	spec, err := cfg.Spec(s.Flags)
+	if s.bundle != nil {
+		spec.Bundle, spec.Ready = s.bundle, s.bundle.Ready()
+	}
+	return spec, err
 }
 
 func (s *specFlags) config(cmd *cobra.Command, args []string) (config.Config, error) {
 	s.Module = "."
-	cfg := config.Default()
 	if len(args) > 0 {
 		s.Module = args[0]
 	} else if len(s.Prebuilt) > 0 {
@@ -111,20 +116,39 @@ func (s *specFlags) config(cmd *cobra.Command, args []string) (config.Config, er
 			fmt.Fprintln(cmd.ErrOrStderr(), report.Note(harness.ConfigName+" of this folder is not read with --prebuilt alone: name the folder, ., to have its kernels and suites"))
 		}
 	}
-	if info, err := os.Stat(s.Module); err == nil && info.IsDir() { // an archive is a stranger's: it configures nothing
-		if cfg, err = config.Load(filepath.Join(s.Module, harness.ConfigName)); err != nil {
-			return cfg, err
-		}
-		note := ""
-		if cfg, note, err = cfg.Restrict(s.Flags); err != nil {
-			return cfg, err
-		}
-		if note != "" {
-			fmt.Fprintln(cmd.ErrOrStderr(), report.Note(note))
-		}
+	cfg, err := s.ofModule(cmd)
+	if err != nil {
+		return cfg, err
 	}
 	if f := cmd.Flags().Lookup("require-kvm"); f != nil && f.Changed {
 		cfg.RequireKVM = s.RequireKVM
 	}
 	return cfg, nil
+}
+
+// ofModule is the configuration of a folder, or of a bundle, less what it may not say. Any other archive configures nothing.
+func (s *specFlags) ofModule(cmd *cobra.Command) (cfg config.Config, err error) {
+	info, err := os.Stat(s.Module)
+	switch {
+	case err == nil && info.IsDir():
+		cfg, err = config.Load(filepath.Join(s.Module, harness.ConfigName))
+	case err == nil && harness.IsBundle(s.Module):
+		if s.bundle, err = harness.OpenBundle(cmd.Context(), "", s.Module); err == nil {
+			cfg, err = config.LoadBundle(s.bundle.Dir, s.Module, s.bundle.Suites())
+		}
+	default:
+		return config.Default(), nil
+	}
+	if err != nil {
+		return cfg, err
+	}
+	cfg, note, err := cfg.Restrict(s.Flags)
+	switch {
+	case err != nil || note == "":
+	case s.bundle != nil:
+		s.bundle.Ignored = note // it is part of the line that says what the bundle is
+	default:
+		fmt.Fprintln(cmd.ErrOrStderr(), report.Note(note))
+	}
+	return cfg, err
 }

@@ -57,8 +57,12 @@ type Config struct {
 	// Lock is the path of the lock beside the file; empty where neither can be.
 	Lock string `toml:"-"`
 
-	dir  string // the folder that the file lies in; empty without a file
-	text []byte // of the file
+	// Ready are the names of the suites that need no folder: those of a bundle.
+	Ready []string `toml:"-"`
+
+	dir    string // the folder that the file lies in; empty without a file
+	text   []byte // of the file
+	bundle string // the bundle that the file came in, as the user names it; empty: it lies in a module's folder
 }
 
 // Build is the table [build].
@@ -137,33 +141,43 @@ func Default() Config {
 // Load reads the configuration at path; a missing file is the default. Paths in it are made relative to its folder. An
 // error is one line that names file, line and cure, as a *harness.UsageError.
 func Load(path string) (Config, error) {
+	return Default().load(filepath.Dir(path), filepath.Base(path), path)
+}
+
+// LoadBundle is Load for a bundle that was opened in the folder dir and that the user calls name; ready are the suites in it.
+func LoadBundle(dir, name string, ready []string) (Config, error) {
 	c := Default()
-	c.Lock = filepath.Join(filepath.Dir(path), harness.LockName)
-	data, err := kernels.ReadFileIn(filepath.Dir(path), filepath.Base(path), maxConfig)
+	c.Ready, c.bundle = ready, name
+	return c.load(dir, harness.ConfigName, name+": "+harness.ConfigName)
+}
+
+func (c Config) load(dir, name, shown string) (Config, error) {
+	c.Lock = filepath.Join(dir, harness.LockName)
+	data, err := kernels.ReadFileIn(dir, name, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
 	if err != nil {
 		return c, &harness.UsageError{Err: err}
 	}
-	if c, err = parseConfig(data); err != nil {
-		return c, &harness.UsageError{Err: fmt.Errorf("%s:%w", path, err)}
+	file, err := parseConfig(data)
+	file.Ready, file.bundle, file.Lock, file.dir, file.text = c.Ready, c.bundle, c.Lock, dir, data
+	if err != nil {
+		return file, &harness.UsageError{Err: fmt.Errorf("%s:%w", shown, err)}
 	}
-	c.Lock = filepath.Join(filepath.Dir(path), harness.LockName)
-	c.dir, c.text = filepath.Dir(path), data
-	c.resolve(c.dir)
-	return c, nil
+	file.resolve(dir)
+	return file, nil
 }
 
-// resolve makes the paths of c that lie relative to dir usable from where we are.
+// resolve makes the paths of c that lie relative to dir usable from where we are. A bundle has no folders but that of its firmware.
 func (c *Config) resolve(dir string) {
 	c.Suites = slices.Clone(c.Suites)
 	for i, s := range c.Suites {
-		if s != harness.Lifecycle && !filepath.IsAbs(s) {
+		if s != harness.Lifecycle && c.bundle == "" && !filepath.IsAbs(s) {
 			c.Suites[i] = filepath.Join(dir, s)
 		}
 	}
-	if c.Out != harness.OutName && !filepath.IsAbs(c.Out) {
+	if c.Out != harness.OutName && c.bundle == "" && !filepath.IsAbs(c.Out) {
 		c.Out = filepath.Join(dir, c.Out)
 	}
 	if c.Guest.firmwareDir() != "" && !filepath.IsAbs(c.Guest.Firmware) {

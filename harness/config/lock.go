@@ -114,14 +114,20 @@ func (p Pinned) check() error {
 
 // Write replaces the lock at path in one step. The same lock is the same file, byte for byte.
 func (l Lock) Write(path string) error {
-	data, err := json.MarshalIndent(l, "", "\t")
+	data, err := l.Encode()
 	if err == nil {
-		err = renameio.WriteFile(path, append(data, '\n'), 0o644)
+		err = renameio.WriteFile(path, data, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("write lock: %w", err)
 	}
 	return nil
+}
+
+// Encode is the file's text.
+func (l Lock) Encode() ([]byte, error) {
+	data, err := json.MarshalIndent(l, "", "\t")
+	return append(data, '\n'), err
 }
 
 // resolutions is what the lock pins, by selector; nil where it pins nothing. What was pinned to another path or release than

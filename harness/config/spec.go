@@ -30,6 +30,9 @@ func (c Config) Spec(flags Flags) (harness.Spec, error) {
 		return s, &harness.UsageError{Err: err}
 	}
 	lock, err := ReadLock(c.Lock)
+	if err != nil && c.bundle != "" {
+		err = &harness.UsageError{Err: fmt.Errorf("%s: %s cannot be used: ask for another one", c.bundle, harness.LockName)}
+	}
 	s.Pins = lock.resolutions()
 	return s, err
 }
@@ -141,10 +144,10 @@ func assignments(base, over []string) []string {
 }
 
 func (c Config) suite(module, name string) (string, error) {
-	if name == harness.Lifecycle {
+	if name == harness.Lifecycle || slices.Contains(c.Ready, name) {
 		return name, nil
 	}
-	known := []string{harness.Lifecycle}
+	known := append([]string{harness.Lifecycle}, c.Ready...)
 	candidates := []string{name}
 	for _, s := range c.Suites {
 		if filepath.Base(s) == name {

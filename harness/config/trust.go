@@ -27,6 +27,9 @@ func (c Config) Restrict(flags Flags) (_ Config, note string, err error) {
 		return c, "", nil
 	}
 	note = harness.ConfigName + " names " + listed(named)
+	if c.bundle != "" {
+		return kept.ofBundle(flags, note+": ignored, give them on the command line")
+	}
 	trusted := c.trusted()
 	if flags.Trust && !trusted {
 		if err := c.trust(); err != nil {
@@ -43,6 +46,17 @@ func (c Config) Restrict(flags Flags) (_ Config, note string, err error) {
 		return kept, "", &harness.UsageError{Err: errors.New(note + "; no kernel is left")}
 	}
 	return kept, note, nil
+}
+
+// ofBundle is what is left of a bundle's configuration. The folder that it lies in is gone after the run, and so would be any trust in it.
+func (c Config) ofBundle(flags Flags, note string) (Config, string, error) {
+	if flags.Trust {
+		return c, "", &harness.UsageError{Err: errors.New(c.bundle + ": " + note + ", one by one: --trust is for folders")}
+	}
+	if len(c.Kernels) == 0 && len(flags.Kernels) == 0 {
+		return c, "", &harness.UsageError{Err: errors.New(c.bundle + ": " + note + "; no kernel is left")}
+	}
+	return c, note, nil
 }
 
 // listed are words of a list in a sentence; of a long one, the first.
@@ -88,7 +102,7 @@ func (c Config) withoutHost(flags Flags) (Config, []string) {
 	suites := c.Suites
 	c.Suites = nil
 	for _, dir := range suites {
-		if dir == harness.Lifecycle || slices.Contains(flags.Suites, dir) || inside(c.repository(), dir) {
+		if dir == harness.Lifecycle || slices.Contains(c.Ready, dir) || slices.Contains(flags.Suites, dir) || c.bundle == "" && inside(c.repository(), dir) {
 			c.Suites = append(c.Suites, dir)
 		} else if len(flags.Suites) == 0 || slices.Contains(flags.Suites, filepath.Base(dir)) {
 			named = append(named, "suites="+dir)
@@ -129,13 +143,16 @@ func notLocal(list []kernels.Selector, flags Flags, named []string) (kept []kern
 
 // isInFolder reports whether path, relative to where we are, lies in the folder of the file, through whatever links.
 func (c Config) isInFolder(path string) bool {
-	return path == harness.OutName || inside(c.dir, path)
+	return path == harness.OutName || c.bundle == "" && inside(c.dir, path)
 }
 
 // repository is the folder at whose top the git repository begins that the file lies in; without one, the file's own. That of
 // a user who keeps the whole home in one does not count.
 func (c Config) repository() string {
 	dir := real(c.dir)
+	if c.bundle != "" {
+		return dir
+	}
 	home, _ := os.UserHomeDir()
 	for top := dir; top != filepath.Dir(top) && top != real(home); top = filepath.Dir(top) {
 		if _, err := os.Lstat(filepath.Join(top, ".git")); err == nil {

@@ -1,0 +1,304 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/modmatrix/modmatrix/results/evidence"
+)
+
+// strange fills the folder dir with all that a source may have: a link, a program, what a vendor ships without source, a repository
+// that the build asks for a version; and with what is none of it.
+func strange(t *testing.T, dir string) {
+	t.Helper()
+	for name, text := range map[string]string{"Kbuild": "obj-m := fifo.o\nV := $(shell git describe --always)\n", "fifo.c": "int fifo;\n", "blob.o": "from the vendor",
+		"include/a.h": "", ".gitignore": "*.ko\n", "modmatrix.toml": "", "suites/own/own_test.go": "package own", "tool.sh": "#!/bin/sh\n", "ödd näme": "x"} {
+		write(t, filepath.Join(dir, name), text)
+	}
+	if err := errors.Join(os.Symlink("include/a.h", filepath.Join(dir, "b.h")), os.Chmod(filepath.Join(dir, "tool.sh"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"init -q -b main", "add .", "-c user.name=a -c user.email=a@b commit -q -m one", "tag v1"} {
+		cmd := exec.Command("git", strings.Fields(args)...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_DATE=2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE=2026-01-01T00:00:00Z")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %s", args, out)
+		}
+	}
+	write(t, filepath.Join(dir, "fifo.ko"), "a product")
+}
+
+// bundled makes a bundle of f's module.
+func bundled(t *testing.T, f *fixture) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "fifo.tar.zst")
+	if _, err := f.Bundle(t.Context(), f.spec, BundleRequest{Out: file, Config: []byte("suites = ['lifecycle']\n")}); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// opened opens the bundle as f's module.
+func opened(t *testing.T, f *fixture, file string) *Bundle {
+	t.Helper()
+	b, err := OpenBundle(t.Context(), f.store.Dir(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.spec.Module, f.spec.Bundle, f.spec.Ready = file, b, b.Ready()
+	return b
+}
+
+// A tester's plan is of the same source as its author's, and nothing is compiled for it but the module.
+func TestABundleIsTheModule(t *testing.T) {
+	f := newFixture(t, "call pass\npoweroff\n")
+	strange(t, f.spec.Module)
+	theirs, err := f.PlanModule(t.Context(), f.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	file := bundled(t, f)
+	b := opened(t, f, file)
+	defer b.Close()
+	none := errors.New("there is no Go")
+	f.compile = func(context.Context, string, string) error { return none }
+	f.suiteDigest = func(context.Context, string) (string, error) { return "", none }
+	f.baseDigest = f.suiteDigest
+	p, err := f.Plan(t.Context(), f.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if p.Module.SourceDigest != theirs.Module.SourceDigest || p.Module.Name != "driver" || p.Module.Git == nil || p.Module.Git.Commit != theirs.Module.Git.Commit {
+		t.Errorf("%+v, want %+v", p.Module, theirs.Module)
+	}
+	if len(p.Notices) == 0 || !strings.Contains(p.Notices[0], "a bundle, sha256:"+b.SHA256+", unsigned") || !strings.Contains(p.Notices[0], short(p.Module.SourceDigest)) || strings.Contains(p.Notices[0], "\n") {
+		t.Errorf("%q", p.Notices)
+	}
+	res, err := f.Run(t.Context(), p)
+	if want := "old-amd64 lifecycle PASS@ \nyoung-amd64 lifecycle PASS@"; err != nil || summary(res) != want {
+		t.Errorf("%v\n%s", err, summary(res))
+	}
+	b.Close()
+	if _, err := os.Stat(b.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Error("its folder is still there")
+	}
+}
+
+// However the source lies on a disk, its bundle is the same.
+func TestBundlesAreReproducible(t *testing.T) {
+	f := newFixture(t, "")
+	strange(t, f.spec.Module)
+	one, err := os.ReadFile(bundled(t, f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := syscall.Umask(0o077)
+	defer syscall.Umask(old)
+	clone := filepath.Join(t.TempDir(), "another", "home", "driver")
+	for _, args := range [][]string{{"clone", "-q", f.spec.Module, clone}, {"-C", clone, "gc", "-q"}} {
+		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s", out)
+		}
+	}
+	if err := os.Chtimes(filepath.Join(clone, "fifo.c"), time.Now(), time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	g := newFixture(t, "")
+	g.spec.Module = clone
+	two, err := os.ReadFile(bundled(t, g))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(one, two) {
+		t.Error(listed(t, one), listed(t, two))
+	}
+}
+
+// listed is what the manifest of a bundle says.
+func listed(t *testing.T, data []byte) string {
+	t.Helper()
+	m, err := evidence.Read(t.Context(), bytes.NewReader(data), int64(len(data)), evidence.BundleSchema, evidence.BundleLimits, func(evidence.Entry, io.Reader) error { return nil })
+	text, _ := json.MarshalIndent(m, "", " ")
+	return fmt.Sprintf("%s %v\n", text, err)
+}
+
+// A bundle in the folder of its module is none of the source: it would be another one each time.
+func TestABundleIsNoPartOfTheSource(t *testing.T) {
+	f := newFixture(t, "")
+	digest := func() string {
+		p, err := f.PlanModule(t.Context(), f.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		return p.Module.SourceDigest
+	}
+	before := digest()
+	data, err := os.ReadFile(bundled(t, f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(f.spec.Module, "driver.bundle.tar.zst"), string(data))
+	if digest() != before {
+		t.Error("it counts")
+	}
+	write(t, filepath.Join(f.spec.Module, "table.zst"), "\x28\xb5\x2f\xfd")
+	if digest() == before {
+		t.Error("a file of the source's own does not count")
+	}
+}
+
+// repacked is the bundle with another body and other files.
+func repacked(t testing.TB, file string, change func(*bundleBody, []evidence.File) []evidence.File) string {
+	t.Helper()
+	var files []evidence.File
+	m, err := evidence.ReadFile(t.Context(), file, evidence.BundleSchema, evidence.BundleLimits, func(e evidence.Entry, in io.Reader) error {
+		data, err := io.ReadAll(in)
+		files = append(files, evidence.File{Name: e.Name, Exec: e.Exec(), Data: data})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body bundleBody
+	if err := json.Unmarshal(m.Body, &body); err != nil {
+		t.Fatal(err)
+	}
+	files = change(&body, files)
+	if m.Body, err = json.Marshal(body); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "changed.tar.zst")
+	if _, _, err := evidence.WriteFile(to, m, files); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+func TestHostileBundles(t *testing.T) {
+	f := newFixture(t, "")
+	strange(t, f.spec.Module)
+	file := bundled(t, f)
+	for name, c := range map[string]struct {
+		change func(*bundleBody)
+		want   string
+	}{
+		"another protocol":               {func(b *bundleBody) { b.Protocol = "9-x" }, "another protocol than this modmatrix: take"},
+		"no module":                      {func(b *bundleBody) { b.Packages = nil }, "says not what it is of"},
+		"a module elsewhere":             {func(b *bundleBody) { b.Packages[0].Dir = "../../../etc" }, "holds a package in"},
+		"a module at an absolute path":   {func(b *bundleBody) { b.Packages[0].Dir = "/etc" }, "holds a package in"},
+		"a module that is not there":     {func(b *bundleBody) { b.Packages[0].Dir, b.Packages[0].Links = "source/x", nil }, "lacks the folder"},
+		"a module that is a file":        {func(b *bundleBody) { b.Packages[0].Dir, b.Packages[0].Links = ConfigName, nil }, "lacks the folder"},
+		"a module in a suite":            {func(b *bundleBody) { b.Packages[0].Dir = "suites" }, "Kbuild"},
+		"a folder that leads out":        {func(b *bundleBody) { b.Packages[0].Folder = "../.." }, "names the folder"},
+		"a git folder that leads out":    {func(b *bundleBody) { b.Packages[0].Git = map[string]string{"../..": strings.Repeat("0", 64)} }, "names the git folder"},
+		"a digest that is none":          {func(b *bundleBody) { b.Packages[0].Git = map[string]string{".": "x\n"} }, "names the git folder"},
+		"a need that is an option":       {func(b *bundleBody) { b.Packages[0].Needs = []string{"-o=x"} }, "no package's name"},
+		"a link that leads out":          {func(b *bundleBody) { b.Packages[0].Links = []bundledLink{{"l", "../../../../etc/passwd"}} }, "leads out of its source"},
+		"an absolute link":               {func(b *bundleBody) { b.Packages[0].Links = []bundledLink{{"l", "/etc/passwd"}} }, "leads out of its source"},
+		"a link with a name that is out": {func(b *bundleBody) { b.Packages[0].Links = []bundledLink{{"../../l", "x"}} }, "leads out of its source"},
+		"a link in place of a file":      {func(b *bundleBody) { b.Packages[0].Links = []bundledLink{{"Kbuild", "fifo.c"}} }, "cannot be there"},
+		"a link below a file":            {func(b *bundleBody) { b.Packages[0].Links = []bundledLink{{"Kbuild/x", "y"}} }, "cannot be there"},
+		"a link twice":                   {func(b *bundleBody) { b.Packages[0].Links = []bundledLink{{"l", "x"}, {"l", "y"}} }, "cannot be there"},
+		"a suite that is not there":      {func(b *bundleBody) { b.Guests[1].Name = "suites/x" }, "or names it badly"},
+		"a suite that is a path":         {func(b *bundleBody) { b.Guests[1].Suite = "../x" }, "or names it badly"},
+		"an image of the host":           {func(b *bundleBody) { b.Guests[0].Name = "/etc/passwd" }, "or names it badly"},
+		"another digest":                 {func(b *bundleBody) { b.Module.SourceDigest = "sha256:x" }, "another digest than its manifest says: take"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := repacked(t, file, func(b *bundleBody, files []evidence.File) []evidence.File { c.change(b); return files })
+			b, err := OpenBundle(t.Context(), f.store.Dir(), bad)
+			if err == nil {
+				spec := f.spec
+				spec.Module, spec.Bundle, spec.Ready = bad, b, b.Ready()
+				if _, err = f.PlanModule(t.Context(), spec); err == nil {
+					t.Error("taken")
+				}
+				b.Close()
+			}
+			if _, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), f.store.Dir()) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if left, _ := filepath.Glob(filepath.Join(f.store.Dir(), "work", "*")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// What a bundle says of its commit is shown, and no more than a commit's name.
+func TestABundlesCommitIsAName(t *testing.T) {
+	f := newFixture(t, "")
+	strange(t, f.spec.Module)
+	bad := repacked(t, bundled(t, f), func(b *bundleBody, files []evidence.File) []evidence.File {
+		b.Module.Git.Commit = "0123; rm -rf /"
+		return files
+	})
+	defer opened(t, f, bad).Close()
+	p, err := f.PlanModule(t.Context(), f.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if p.Module.Git != nil {
+		t.Errorf("%+v", p.Module.Git)
+	}
+}
+
+// FuzzBundle opens bundles with any manifest: it is the caller's mistake, or a package in the bundle's own folder.
+func FuzzBundle(f *testing.F) {
+	files := []evidence.File{{Name: "source/d/Kbuild", Data: []byte("obj-m := a.o\n")}, {Name: "source/d/a.c"}, {Name: "base/x86_64", Data: []byte("x")}}
+	body, err := json.Marshal(bundleBody{Packages: []bundledPackage{{Dir: "source/d", Links: []bundledLink{{"l", "a.c"}}}}, Guests: []guestFile{{"", "x86_64", "base/x86_64"}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(body)
+	f.Add([]byte(`{"packages":[{"dir":"source","folder":"d","git":{".":"0"},"needs":["x"]}]}`))
+	cache := f.TempDir()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var parsed bundleBody
+		if json.Unmarshal(body, &parsed) != nil {
+			return
+		}
+		parsed.Protocol = ""
+		b := &Bundle{Path: "x", Dir: t.TempDir(), body: parsed}
+		root, err := os.OpenRoot(b.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		for _, file := range files {
+			if err := errors.Join(root.MkdirAll(filepath.Dir(file.Name), 0o755), root.WriteFile(file.Name, file.Data, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, p := range parsed.Packages {
+			if err = errors.Join(err, b.link(root, p)); err != nil {
+				return
+			}
+		}
+		packages, err := b.open(cache)
+		if _, ok := errors.AsType[*UsageError](err); err != nil && !ok {
+			t.Fatal(err)
+		}
+		for _, p := range packages {
+			if !strings.HasPrefix(p.Source+"/", b.Dir+"/") {
+				t.Errorf("%s is outside of %s", p.Source, b.Dir)
+			}
+		}
+	})
+}
