@@ -118,17 +118,21 @@ type Target struct {
 
 // Record is a judged cell with its evidence.
 type Record struct {
-	Target    Target    `json:"target"`
-	Suite     string    `json:"suite"`
-	Status    Status    `json:"status"`
-	Stage     Stage     `json:"stage,omitempty"` // where the status was decided; empty on PASS
-	Code      Code      `json:"code,omitempty"`
-	Reason    string    `json:"reason,omitempty"` // one line a person understands
-	Specs     []Spec    `json:"specs"`
-	Splats    []Splat   `json:"splats"`
-	Taint     *Taint    `json:"taint,omitempty"`  // nil when no guest reported it
-	Loaded    []string  `json:"loaded,omitempty"` // the modules under test that were loaded
-	Absent    []Absent  `json:"absent,omitempty"` // those that were set aside, since their hardware is not in the guest
+	Target Target   `json:"target"`
+	Suite  string   `json:"suite"`
+	Status Status   `json:"status"`
+	Stage  Stage    `json:"stage,omitempty"` // where the status was decided; empty on PASS
+	Code   Code     `json:"code,omitempty"`
+	Reason string   `json:"reason,omitempty"` // one line a person understands
+	Specs  []Spec   `json:"specs"`
+	Splats []Splat  `json:"splats"`
+	Taint  *Taint   `json:"taint,omitempty"`  // nil when no guest reported it
+	Loaded []string `json:"loaded,omitempty"` // the modules under test that were loaded
+	Absent []Absent `json:"absent,omitempty"` // those that were set aside, since their hardware is not in the guest
+	// Hardware are the devices that drivers of the modules under test were bound to, and the tester's own, whether bound or not.
+	Hardware []Device `json:"hardware,omitempty"`
+	// Firmware are the files that the kernel asked for while the modules were loaded, whether there or not.
+	Firmware  []string  `json:"firmware_requested,omitempty"`
 	Timings   Timings   `json:"timings_ms"`
 	Cached    bool      `json:"cached"`
 	Attempts  int       `json:"attempts"`

@@ -79,12 +79,18 @@ func everything() *Results {
 	refused := "io.c:812: too few arguments to function 'submit_it'"
 	leak := cell("6.18.1-cloud-amd64", "lifecycle", specs(14)...).decided(Fail, StageUnload, CodeLeak, "/proc/mydriver is left behind after unload")
 	leak.Target.Flavour, leak.Target.Profile, leak.Notes = "cloud-amd64", "kasan", []string{"the kernel dropped 3 messages"}
+	driven := cell("5.10.0-46-amd64", "mysuite", specs(22)...)
+	driven.Firmware = []string{"mydriver/fw.bin"}
+	driven.Hardware = []Device{
+		{Bus: "pci", ID: "1234:11e8", Driver: "mydriver", Description: "subsystem 1af4:1100, class 00ff00, revision 10"},
+		{Bus: "usb", ID: "0627:0001", Driver: "mydriver_usb", Name: "QEMU USB Keyboard", Description: "T:  Bus=01 Lev=01 Prnt=01\nP:  Vendor=0627 ProdID=0001 Rev= 0.00", Own: true},
+	}
 	r.Records = []Record{
 		cell("7.3.4+deb13-amd64", "lifecycle").decided(Fail, StageBuild, CodeBuildError, refused),
 		cell("7.2.12+deb13-amd64", "lifecycle").decided(Fail, StageBuild, CodeBuildError, refused),
 		cell("7.3.4+deb13-amd64", "mysuite").decided(Fail, StageBuild, CodeBuildError, refused),
 		cell("7.2.12+deb13-amd64", "mysuite").decided(Fail, StageBuild, CodeBuildError, refused),
-		cell("5.10.0-46-amd64", "lifecycle", specs(14)...), cell("5.10.0-46-amd64", "mysuite", specs(22)...),
+		cell("5.10.0-46-amd64", "lifecycle", specs(14)...), driven,
 		cached, cached2, cell("6.12.107+deb13-amd64", "lifecycle", specs(14)...), failed,
 		cell("6.12.9+deb13-amd64", "lifecycle", specs(14)...), warned,
 		leak,

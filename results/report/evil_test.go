@@ -26,6 +26,8 @@ func spoken(s string) *results.Results {
 	rec := results.Record{Target: where, Suite: s, Status: results.Fail, Stage: results.StageTest, Code: results.Code(s), Reason: s, Specs: []results.Spec{spec},
 		Splats: []results.Splat{{Title: s, Kind: s, Fingerprint: s, Where: s, Stage: results.StageTest, Spec: s, Excerpt: s, Line: 7}}, Notes: []string{s},
 		Artifacts: results.Artifacts{BuildLog: s, Console: s, Specs: s}}
+	rec.Hardware = []results.Device{{Bus: s, ID: s, Driver: s, Name: s, Description: s, Own: true}}
+	rec.Firmware = []string{s}
 	build, boot, skip, quiet := rec, rec, rec, rec
 	build.Target.Release, build.Stage, build.Code = s+"1", results.StageBuild, results.CodeBuildError
 	boot.Target.Release, boot.Status, boot.Stage, boot.Code = s+"2", results.Error, results.StageBoot, results.CodeInfra

@@ -71,6 +71,7 @@ func (out *explanation) explain(e results.Explanation) {
 			out.repeats(rec.Splats[i+1:], s)
 		}
 	}
+	out.hardware(rec)
 	out.rest(rec)
 	if e.Build != nil {
 		out.buildFault(e.Build, e.Label)

@@ -111,7 +111,7 @@ func aboutRun(r *results.Results) (all []labelled) {
 	}
 	host := r.Run.Host
 	for _, l := range []labelled{{"source", r.Module.SourceDigest}, {"commit", commit}, {"run", r.Run.ID}, {"started", r.Run.Started.UTC().Format("2006-01-02 15:04 UTC")},
-		{"on", strings.Trim(host.Arch+" "+host.Accelerator, " ")}, {"CPU model", host.CPUModel}, {"QEMU", host.QEMU}, {"by", r.Run.Tool}} {
+		{"on", strings.Trim(host.Arch+" "+host.Accelerator, " ")}, {"CPU model", host.CPUModel}, {"QEMU", host.QEMU}, {"by", r.Run.Tool}, {"with", devices(r)}} {
 		if l.Text = results.Plain(l.Text); l.Text != "" {
 			all = append(all, l)
 		}

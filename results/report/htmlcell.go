@@ -22,6 +22,7 @@ type htmlCell struct {
 	Kernel, Suite   string
 	Reason, Taint   string
 	Predicted       []string // of binaries that were not built here
+	Hardware        []string
 	Splats          []htmlSplat
 	Specs           template.HTML // slowest first, but those that did not pass before them
 	Bar             []htmlTime
@@ -46,7 +47,7 @@ type htmlLine struct {
 
 func htmlCellOf(rec results.Record, id string, asked results.Asked, files fs.FS) htmlCell {
 	c := htmlCell{ID: id, Class: string(rec.Status), Mark: marks[rec.Status], Status: rec.Status, Kernel: results.Plain(rec.Target.Label()), Suite: results.Plain(rec.Suite),
-		Specs: htmlSpecs(rec.Specs), Bar: htmlBar(rec.Timings)}
+		Specs: htmlSpecs(rec.Specs), Bar: htmlBar(rec.Timings), Hardware: htmlHardware(rec)}
 	for _, s := range rec.Past {
 		c.Past = append(c.Past, htmlStatus{Status: s, Mark: marks[s]})
 	}

@@ -24,6 +24,9 @@ func Markdown(w io.Writer, r *results.Results) error {
 		line += " on " + code(accel)
 	}
 	fmt.Fprintf(out, "%s: **%s**\n\n", line, totals(m, 0))
+	if with := devices(r); with != "" {
+		fmt.Fprintf(out, "with %s\n\n", code(with))
+	}
 	if why := r.WhyUntested(); why != "" {
 		fmt.Fprintf(out, "**%s**: %s\n\n", nothingTested, code(why))
 	}

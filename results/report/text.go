@@ -29,6 +29,9 @@ func Text(w io.Writer, r *results.Results, opt Options) error {
 		out.WriteString(drawTable(m, opt))
 	}
 	fmt.Fprintf(out, "%s\n", totals(m, opt.Elapsed))
+	if with := devices(r); with != "" {
+		fmt.Fprintf(out, "with %s\n", Wrap(with, opt.Width-5, 5))
+	}
 	if why := r.WhyUntested(); why != "" {
 		fmt.Fprintf(out, "%s\n", paint(Wrap(nothingTested+": "+results.Plain(why), opt.Width-2, 2), "loud", opt.Color))
 	}
