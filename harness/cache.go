@@ -23,9 +23,10 @@ const (
 )
 
 // cacheKey names a cell by everything that its verdict depends on; empty when the verdict must be found anew. There is
-// no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator.
+// no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator. Nor is there one where a guest has
+// a device of this machine: what state that is in, nobody knows.
 func (c *cell) cacheKey(t *template) string {
-	if t == nil || t.dir == "" || c.spec().NoCache || c.spec().Count > 1 {
+	if t == nil || t.dir == "" || c.spec().NoCache || c.spec().Count > 1 || len(c.spec().HostDevices) > 0 {
 		return ""
 	}
 	// The same file from another hand (mark) is another cell.

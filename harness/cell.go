@@ -103,6 +103,7 @@ func (c *cell) evidence(ctx context.Context, t *template, p *part) (judge.Eviden
 	if out.rounds == nil {
 		return e, outcome{} // there never was a guest
 	}
+	e.Own = c.run.own.devices()
 	e.Observe(judge.Observation{Rounds: out.rounds, Round: round, End: out.end, Log: out.log, Before: out.before, Cut: out.cut,
 		Modules: moduleNamesOf(c.built.all())})
 	c.addFacts(&e)
@@ -129,6 +130,11 @@ func (c *cell) guestOf(ctx context.Context, t *template, p *part) (outcome, int,
 // queued carries a task out as soon as a processor is free for it. The outcome is the zero value where that never was.
 func (c *cell) queued(ctx context.Context, t *template, do task) (outcome, error) {
 	r := c.run
+	release := r.own.acquire(ctx)
+	if release == nil {
+		return outcome{}, nil
+	}
+	defer release()
 	key := durationKey(r.plan, results.Cell{Target: Label(c.tree.Target), Suite: c.suite + c.mark()})
 	if err := r.cpu.acquire(ctx, r.times.of(key)); err != nil {
 		return outcome{}, nil

@@ -47,11 +47,15 @@ func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
 	case slices.Contains(r.plan.Spec.Modules, missing[0]):
 		return "this kernel has no " + strings.Join(missing, ", no ") + " (guest.modules)", nil
 	}
-	return "this kernel has no " + missing[0] + ", which the devices to plug in need (guest.plug)", nil
+	return "this kernel has no " + missing[0] + ", which the USB devices to plug in need (guest.plug, --host-device)", nil
 }
 
 func (r *run) kernelModules() []string {
-	return slices.Concat(r.plan.Spec.Modules, plugModules(r.plan.Spec.Plugs))
+	needed := plugModules(r.plan.Spec.Plugs)
+	if r.plan.Spec.handsUSB() {
+		needed = []string{usbController}
+	}
+	return slices.Concat(r.plan.Spec.Modules, needed)
 }
 
 const (
@@ -81,10 +85,12 @@ func plugsLack(tree *kernels.Tree, rows []string) (condition string, err error) 
 	return "this kernel lets no PCI device be plugged in: neither CONFIG_HOTPLUG_PCI_ACPI nor CONFIG_HOTPLUG_PCI_PCIE is set (guest.plug)", nil
 }
 
+const usbController = "xhci_pci"
+
 // plugModules are the kernel's own modules without which nothing can be plugged in.
 func plugModules(rows []string) []string {
 	if slices.ContainsFunc(plugsOf(rows), vm.Plug.NeedsUSB) {
-		return []string{"xhci_pci"}
+		return []string{usbController}
 	}
 	return nil
 }

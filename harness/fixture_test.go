@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 		}
 		guests.Pass(g)
 	})
+	vmtest.Register("alone", alone)
 	vmtest.Register("ready", playReady)
 	vmtest.Register("complain", func(g *vmtest.Guest, _ ...string) {
 		wire.NewWriter(g.Report, readyWord).Write(wire.Frame{Kind: wire.KindTrouble, Text: "no disk"})

@@ -22,6 +22,9 @@ type task struct {
 	settle time.Duration // after each suite and unload; zero: the guest's default
 }
 
+// hasOwn reports whether the guest gets the tester's USB devices: it is to load the module.
+func (t task) hasOwn() bool { return !t.list && !t.bare }
+
 type outcome struct {
 	rounds   *judge.Rounds // nil: there never was a guest
 	end      judge.Ending
@@ -63,6 +66,12 @@ func (s *session) run(ctx context.Context, t *template, term io.ReadWriter) (out
 	defer m.end()
 	if m.clone {
 		out.before = len(t.console)
+	}
+	if s.task.hasOwn() {
+		if err := s.cell.run.own.toGuest(ctx, s.cell.run.h.handOver(m.Process)); err != nil {
+			s.stage(boot, results.StateFailed, err.Error(), time.Since(began))
+			return out, err
+		}
 	}
 	dog := newWatchdog(limits, s.cell.run.h.now, m.Starved, giveUp(m.Process, m.log, nonce, limits.ask))
 	plugs := newPlugServer(ctx, m.Process, nonce)

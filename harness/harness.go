@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"os"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/vm/hostdevice"
 )
 
 // Source obtains kernels of one kind. Resolve asks what there is; Fetch makes one ready to build against and to boot.
@@ -53,6 +55,8 @@ type Harness struct {
 	limits   func(Spec) deadlines
 	now      func() time.Time // that deadlines of guests pass by
 	judge    func(judge.Evidence) results.Record
+	host     hostdevice.Host // whose devices can be handed over
+	handOver func(*vm.Process) func(ctx context.Context, number int, f *os.File) error
 	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
 	suiteDigest, baseDigest func(ctx context.Context, dir string) (string, error) // of sources; nil for suites: as the Spec has it
@@ -68,7 +72,8 @@ func New(opt Options) (*Harness, error) {
 		return nil, err
 	}
 	h := &Harness{store: st, tool: opt.Tool, history: opt.History, notify: opt.Events,
-		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, carried: initramfs.Carried, probe: vm.Probe, limits: limits, now: time.Now, judge: judge.Judge, alone: (*cell).listenAlone}
+		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, carried: initramfs.Carried, probe: vm.Probe, limits: limits, now: time.Now, judge: judge.Judge, alone: (*cell).listenAlone,
+		handOver: func(p *vm.Process) func(context.Context, int, *os.File) error { return p.HandOver }}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		archive := debian.New(st, cfg)
@@ -108,13 +113,15 @@ func (h *Harness) stage(ev results.Event, state results.State, text string, took
 
 // Fakes replace what touches the world beyond QEMU, in tests of those who use a Harness; nil is the real thing.
 type Fakes struct {
-	Sources map[string]Source
-	Build   func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
-	Compile func(ctx context.Context, dir, out string) error // of suites
-	Base    func(context.Context, initramfs.Options) error
-	Probe   func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
-	Digest  func(ctx context.Context, dir string) (string, error) // of the source of a suite, or of the base
-	Carried func() ([]initramfs.Ready, error)                     // what a release brings along
+	Sources  map[string]Source
+	Build    func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
+	Compile  func(ctx context.Context, dir, out string) error // of suites
+	Base     func(context.Context, initramfs.Options) error
+	Probe    func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
+	Host     hostdevice.Host // this machine, as far as its devices go
+	HandOver func(*vm.Process) func(ctx context.Context, number int, f *os.File) error
+	Digest   func(ctx context.Context, dir string) (string, error) // of the source of a suite, or of the base
+	Carried  func() ([]initramfs.Ready, error)                     // what a release brings along
 }
 
 func (f Fakes) into(h *Harness) {
@@ -135,6 +142,10 @@ func (f Fakes) into(h *Harness) {
 	}
 	if f.Probe != nil {
 		h.probe = f.Probe
+	}
+	h.host = f.Host
+	if f.HandOver != nil {
+		h.handOver = f.HandOver
 	}
 	if f.Digest != nil {
 		h.suiteDigest, h.baseDigest = f.Digest, f.Digest

@@ -54,6 +54,7 @@ var house = []room{
 	{path: "initramfs/guest", floor: 1, reason: "runs in the guest as PID 1", only: "results/wire results/wire/calm"},
 	{path: "vm", floor: 1, reason: "runs a machine; never learns what is in it", only: "nothing", starts: "QEMU"},
 	{path: "vm/console", floor: 1, reason: "reads a kernel log: text in, splats out", only: "results results/wire"},
+	{path: "vm/hostdevice", floor: 1, reason: "looks for devices of this machine and gives them back; never learns what a guest is", only: "nothing"},
 	{path: "vm/vmtest", floor: 1, reason: "a QEMU for tests, which boots nothing", only: "nothing"},
 	{path: "suites", floor: 1, reason: "is imported by strangers and runs in the guest: it must stay light", beside: "suites/procfs", only: "results/wire results/wire/calm suites/procfs"},
 	{path: "suites/procfs", floor: 1, reason: "files under /proc, for suites", only: "nothing"},

@@ -140,6 +140,8 @@ func merge(parts []*part) part {
 	sum := results.Timings{Build: parts[0].rec.Timings.Build}
 	var log bytes.Buffer
 	specs, splats, notes := []results.Spec{}, []results.Splat{}, []string{}
+	var hardware []results.Device
+	var files []string
 	for i, p := range parts {
 		if all.rec.Status != p.rec.Status && all.rec.Status.Worse(p.rec.Status) == p.rec.Status {
 			all.rec, all.guest = p.rec, p.guest
@@ -153,13 +155,16 @@ func merge(parts []*part) part {
 		log.Write(p.log)
 		specs = append(specs, p.rec.Specs...)
 		notes = append(notes, p.rec.Notes...)
+		hardware, files = append(hardware, p.rec.Hardware...), append(files, p.rec.Firmware...)
 		add(&sum, p.rec.Timings)
 	}
 	all.log = log.Bytes()
 	all.rec.Predicted = asObserved(parts)
 	all.rec.Specs, all.rec.Splats, all.rec.Timings = inOrder(parts[0].tally.planned, specs), splats, sum
 	slices.Sort(notes)
-	all.rec.Notes = slices.Compact(notes)
+	slices.Sort(files)
+	slices.SortFunc(hardware, results.CompareDevices)
+	all.rec.Notes, all.rec.Firmware, all.rec.Hardware = slices.Compact(notes), slices.Compact(files), slices.Compact(hardware)
 	return all
 }
 

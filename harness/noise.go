@@ -55,7 +55,7 @@ func idle(g *judge.Guest) time.Duration {
 
 // noise returns the fingerprints of what the kernel alone says while it idles for d. They are kept beside the template.
 func (c *cell) noise(ctx context.Context, t *template, d time.Duration) ([]string, error) {
-	key := store.Digest(judge.Version, c.tree.Digest, filepath.Base(t.dir), t.machine.Accel.String(), d.String(), strings.Join(c.run.kernelModules(), " "), strings.Join(c.spec().Devices, " "))
+	key := store.Digest(judge.Version, c.tree.Digest, filepath.Base(t.dir), t.machine.Accel.String(), d.String(), strings.Join(c.run.kernelModules(), " "), strings.Join(c.spec().Devices, " "), strings.Join(c.run.own.pci(), " "), strings.Join(c.run.own.kinds(), " "))
 	dir, _, err := c.run.h.store.Fill(ctx, "noise", key, func(dir string) error {
 		heard, err := c.run.h.alone(c, ctx, t, d)
 		if err != nil {

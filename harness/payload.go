@@ -22,6 +22,9 @@ func (s *session) payload() (initramfs.Payload, error) {
 		Target: wire.Target{Release: t.Release, Version: t.Version, Arch: t.Arch, Flavour: t.Flavour}, Seed: make([]byte, wire.SeedSize),
 		Plugs: listOf(plugsOf(s.cell.spec().Plugs), func(p vm.Plug) string { return p.Name }), SettleMS: s.task.settle.Milliseconds()}
 	rand.Read(plan.Seed) // never fails
+	if s.task.hasOwn() {
+		plan.Await = s.cell.run.own.kinds()
+	}
 	files, err := s.addKernelModules(&plan)
 	if err != nil {
 		return initramfs.Payload{}, err

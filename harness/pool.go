@@ -25,6 +25,7 @@ type pool struct {
 	work  string // the run's own folder, for drives and images
 	qemu  string // its version
 	cpu   *slots
+	own   handover
 	ahead func(label string) time.Duration // how long a target still takes
 
 	base  func() (string, error)                          // path of the image that all guests share; made once

@@ -29,6 +29,7 @@ type run struct {
 	builder *builder
 	suites  map[string]compiled // by name
 	records *records
+	own     handover
 	full    sync.Once // the user knows of a full disk
 
 	mu      sync.Mutex
@@ -109,15 +110,22 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 		if err = tryDevices(ctx, p.Spec); err != nil {
 			return nil, err
 		}
+		if r.own, err = h.takeDevices(ctx, p.Spec); err != nil {
+			return nil, err
+		}
 	}
 	if r.work, r.cleanUp, err = h.store.WorkDir(); err != nil {
+		h.giveBack(r.own)
 		return nil, err
 	}
+	removeWork := r.cleanUp
+	r.cleanUp = func() { h.giveBack(r.own); removeWork() }
 	r.builder = &builder{h: h, plan: p, work: r.work, cpu: r.cpu, times: r.times, infra: r.infra}
 	if r.pool, err = newPool(ctx, h, p.Spec, r.work, r.records.qemu, r.cpu, r.records.settle); err != nil {
 		r.cleanUp()
 		return nil, err
 	}
+	r.pool.own = r.own
 	r.pool.ahead = func(label string) time.Duration { return r.times.rest(p, label) }
 	return r, nil
 }

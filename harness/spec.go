@@ -45,6 +45,7 @@ type Spec struct {
 	Load          []string                      `spec:"cell" flag:"load"`                      // which of the modules that were built to load, with what they depend on; empty: all that are installed
 	Devices       []string                      `spec:"cell" flag:"device"`                    // stand-ins for hardware in the guest: rows of QEMU's -device, see vm.CheckDevice
 	Plugs         []string                      `spec:"cell" flag:"plug"`                      // stand-ins that suites plug in and pull: "NAME=ROW", see vm.Plug
+	HostDevices   []string                      `spec:"cell" flag:"host-device"`               // of this machine, handed to one guest after the other: see hostdevice.Ask; their cells are never cached
 	Firmware      string                        `spec:"plan" flag:"firmware"`                  // a folder of files that the module asks for, as /lib/firmware has them, or debian:NAME,… for packages of them; empty: none
 	Modules       []string                      `spec:"cell" name:"the kernel's own modules"`  // of the kernel's own, to load before the module; a kernel without one is skipped
 	MemoryMiB     int                           `spec:"cell" name:"the guest's memory in MiB"` // of a guest; zero means 256

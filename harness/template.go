@@ -78,9 +78,13 @@ func (p *pool) freeze(ctx context.Context, tree *kernels.Tree, t *template) {
 		return
 	}
 	t.machine = vm.Machine{Arch: tree.Target.Arch, Kernel: tree.Image, Initrd: image, MemoryMiB: guestMiB(p.spec, tree.Target), CPUs: p.spec.CPUs,
-		Devices: p.spec.Devices, Plugs: plugsOf(p.spec.Plugs), Accel: verdict.Accel, Args: append(kernelArgs(tree), wire.NonceArg+readyWord)}
-	if unfit != nil {
+		Devices: p.spec.Devices, Plugs: plugsOf(p.spec.Plugs), HostUSB: p.spec.handsUSB(), HostPCI: p.own.pci(), Accel: verdict.Accel, Args: append(kernelArgs(tree), wire.NonceArg+readyWord)}
+	switch {
+	case unfit != nil:
 		t.why = unfit.Error()
+		return
+	case len(t.machine.HostPCI) > 0:
+		t.why = "a PCI device of this machine is there from power-on"
 		return
 	}
 	for range 2 { // a kernel that crashed boots again, once

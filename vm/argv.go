@@ -19,7 +19,7 @@ type backends struct {
 
 // argv is QEMU's arguments, without its name, in a fixed order: a saved guest can only be restored into the same devices.
 func (m *Machine) argv(b backends, ram *ramFile) []string {
-	argv := slices.Concat(bare, m.hardware(ram), m.boot(ram), m.drive(), m.emulated(), m.sockets(),
+	argv := slices.Concat(bare, m.hardware(ram), m.boot(ram), m.drive(), m.emulated(), m.handedOver(), m.sockets(),
 		serial("console", b.console), serial("report", b.report), serial("terminal", b.terminal))
 	if b.monitor != "" { // -S keeps the processor still until we are connected: no event can be missed
 		argv = append(argv, "-chardev", b.monitor+",id=qmp", "-mon", "chardev=qmp,mode=control", "-S")

@@ -78,7 +78,7 @@ func (p Plug) row() string {
 }
 
 func (m *Machine) sockets() (args arguments) {
-	usb := false
+	usb := m.HostUSB
 	for i, p := range m.Plugs {
 		usb = usb || p.NeedsUSB()
 		if p.NeedsPCI() { // a chassis of its own: the kernel names slots by it (Linux drivers/pci/slot.c)

@@ -37,6 +37,11 @@ type Machine struct {
 	// Plugs are emulated devices that are absent at boot; see Process.Plug.
 	Plugs []Plug
 
+	// HostUSB gives the machine a controller for Process.HandOver. HostPCI are addresses, DDDD:BB:DD.F, of the host's own PCI devices
+	// that the machine has from power-on, and that AllowVFIO was asked for; no template can be made of it.
+	HostUSB bool
+	HostPCI []string
+
 	// Console gets the output of the first serial port, the kernel log, and Report that of the second, the frames of PID 1.
 	// A slow writer slows the guest; a failing one does not, and Wait returns its error. Nil drops the bytes.
 	Console, Report io.Writer
@@ -91,7 +96,7 @@ func (m *Machine) Validate() error {
 	if n := m.Accel.orDefault().Name; n != "kvm" && n != "tcg" {
 		return fmt.Errorf("unknown accelerator %q: kvm and tcg are known", n)
 	}
-	if err := cmp.Or(checkWords(m.Args), m.checkDevices(), m.checkPlugs()); err != nil {
+	if err := cmp.Or(checkWords(m.Args), m.checkDevices(), m.checkPlugs(), m.checkHostPCI()); err != nil {
 		return err
 	}
 	if n := len(m.cmdline()) + 1; n > a.maxCmdline {

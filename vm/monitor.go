@@ -120,17 +120,22 @@ func (m *monitor) run(line []byte) (json.RawMessage, error) {
 
 // pass sends QEMU a file under a name that later commands can use ("fd:" and the name).
 func (m *monitor) pass(ctx context.Context, name string, f *os.File) error {
+	_, err := m.passTo(ctx, "getfd", map[string]string{"fdname": name}, f)
+	return err
+}
+
+// passTo sends QEMU a file, and runs the command that takes it.
+func (m *monitor) passTo(ctx context.Context, command string, args any, f *os.File) (json.RawMessage, error) {
 	conn, ok := m.qemu.(*net.UnixConn)
 	if !ok {
-		return fmt.Errorf("pass %s to QEMU: not over this connection", name)
+		return nil, errors.New("pass a file to QEMU: not over this connection")
 	}
-	// A file must come with a byte. A blank is no part of a command, and QEMU keeps the file until getfd.
+	// A file must come with a byte. A blank is no part of a command, and QEMU keeps the file until it is asked to take it.
 	if _, _, err := conn.WriteMsgUnix([]byte(" "), unix.UnixRights(int(f.Fd())), nil); err != nil {
-		return fmt.Errorf("pass %s to QEMU: %w", name, err)
+		return nil, fmt.Errorf("pass a file to QEMU: %w", err)
 	}
 	runtime.KeepAlive(f)
-	_, err := m.Exec(ctx, "getfd", map[string]string{"fdname": name})
-	return err
+	return m.Exec(ctx, command, args)
 }
 
 // query runs a command without arguments and reads what it returned into answer.

@@ -107,7 +107,7 @@ func (p *Process) equip(m *Machine, b backends, ram *ramFile) ([]*os.File, error
 		p.cmd.Args = append(p.cmd.Args, m.argv(b, ram)...)
 		return nil, err
 	}
-	other.become(p.cmd.SysProcAttr, m.Accel)
+	other.become(p.cmd.SysProcAttr, m)
 	p.cmd.Dir, p.cmd.Env = "/", []string{} // a folder that it may enter, and no variable that it does not need
 	in := &inherited{user: other, next: firstExtra + len(p.cmd.ExtraFiles)}
 	m, ram, err = in.open(m, ram)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -74,16 +75,36 @@ func mapped(table string, id uint32) bool {
 	return false
 }
 
-// become makes a process with attr run as u, in no group but that of KVM's device.
-func (u *user) become(attr *syscall.SysProcAttr, accel Accel) {
+// become makes a process with attr run as u, in no group but those of the devices that m needs: KVM's, and VFIO's.
+func (u *user) become(attr *syscall.SysProcAttr, m *Machine) {
 	attr.Credential = &syscall.Credential{Uid: u.uid, Gid: u.gid}
-	if accel.Name != "kvm" {
-		return
+	var nodes []string
+	if m.Accel.Name == "kvm" {
+		nodes = append(nodes, kvmDevice)
 	}
-	if info, err := os.Stat(kvmDevice); err == nil && info.Mode()&groupUses == groupUses {
-		attr.Credential.Groups = []uint32{info.Sys().(*syscall.Stat_t).Gid}
+	if len(m.HostPCI) > 0 {
+		groups, _ := filepath.Glob(vfioNodes) // only a bad pattern is an error
+		nodes = append(nodes, groups...)
+	}
+	for _, node := range nodes {
+		if gid, ok := groupOf(node); ok {
+			attr.Credential.Groups = append(attr.Credential.Groups, gid)
+		}
 	}
 }
+
+// groupOf is the group that may use a device. That of root is given to no guest.
+func groupOf(node string) (gid uint32, ok bool) {
+	info, err := os.Stat(node)
+	if err != nil || info.Mode()&groupUses != groupUses {
+		return 0, false
+	}
+	gid = info.Sys().(*syscall.Stat_t).Gid
+	return gid, gid != 0
+}
+
+// vfioNodes are the files of VFIO, one for each group of devices that it has.
+const vfioNodes = "/dev/vfio/*"
 
 const groupUses, allUse = 0o060, 0o006 // modes of a device that is for its group, or for everybody
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -27,6 +28,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/vm/hostdevice"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
@@ -36,7 +38,8 @@ func fakes() harness.Fakes {
 	for _, name := range kernels.Sources {
 		sources[name] = archive{}
 	}
-	return harness.Fakes{Sources: sources, Build: fakeBuild,
+	machine := cmp.Or(os.Getenv("FAKE_MACHINE"), "/nonexistent") // a folder with sys, dev and proc
+	return harness.Fakes{Host: hostdevice.Host{Sys: machine + "/sys", Dev: machine + "/dev", Proc: machine + "/proc"}, Sources: sources, Build: fakeBuild,
 		Compile: func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) },
 		Digest:  func(_ context.Context, dir string) (string, error) { return "sha256:" + store.Digest(dir), nil },
 		Base: func(_ context.Context, opt initramfs.Options) error {

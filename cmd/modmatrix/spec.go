@@ -42,6 +42,7 @@ func (s *specFlags) whichGuest(cmd *cobra.Command) {
 	f.StringSliceVar(&s.Load, "load", nil, "the `MODULES`, separated by commas, to load of a package that has several; default: all")
 	f.StringVar(&s.Firmware, "firmware", "", "`DIR` with the firmware that the module asks for, as /lib/firmware has it, or debian:NAME,… for packages of firmware")
 	f.StringArrayVar(&s.Devices, "device", nil, "`ROW` of QEMU's -device, e.g. edu or e1000, a stand-in for the hardware that the module drives; may be repeated")
+	f.StringArrayVar(&s.HostDevices, "host-device", nil, "`DEVICE` of this machine, usb:VVVV:PPPP or pci:BB:DD.F, which each guest gets in turn; may be repeated")
 	f.BoolVar(&s.RequireKVM, "require-kvm", false, "refuse to fall back to emulation")
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/vm/hostdevice"
 )
 
 // A file that says what cannot be is answered with one line: where it is said, and what would do.
@@ -117,6 +118,7 @@ func (c Config) check(lines map[string]int) error {
 		{"guest.firmware", badPackage(harness.Spec{Firmware: c.Guest.Firmware}.FirmwarePackages()) == "", badPackage(harness.Spec{Firmware: c.Guest.Firmware}.FirmwarePackages())},
 		{"guest.modules", badModule(c.Guest.Modules, ownModule) == "", badModule(c.Guest.Modules, ownModule)},
 		{"guest.plug", badPlug(c.Guest.plugs()) == "", badPlug(c.Guest.plugs())},
+		{"guest.host_devices", badHostDevice(c.Guest.HostDevices) == "", badHostDevice(c.Guest.HostDevices)},
 		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "a text from \"1s\" to \"24h\""},
 		{"debian.mirror", isAddress(c.Debian.Mirror), "an address that starts with http://, https:// or file://"},
 		{"debian.security_mirror", isAddress(c.Debian.SecurityMirror), "an address that starts with http://, https:// or file://"},
@@ -215,6 +217,18 @@ func badPlug(rows []string) string {
 		if names[p.Name] = true; i >= vm.MaxPlugs {
 			return fmt.Sprintf("at most %d devices can be plugged in", vm.MaxPlugs)
 		}
+	}
+	return ""
+}
+
+func badHostDevice(texts []string) string {
+	for _, text := range texts {
+		if _, err := hostdevice.Parse(text); err != nil {
+			return oneLine(err.Error())
+		}
+	}
+	if len(texts) > hostdevice.Max {
+		return fmt.Sprintf("at most %d devices can be handed over", hostdevice.Max)
 	}
 	return ""
 }

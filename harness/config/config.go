@@ -84,7 +84,9 @@ type Guest struct {
 	Plug      map[string]string `toml:"plug"`
 	Modules   []string          `toml:"modules"`
 	Firmware  string            `toml:"firmware"`
-	Timeout   Duration          `toml:"timeout"`
+	// HostDevices are what the author wants tested with the module. No file hands a device over: the command line must name it.
+	HostDevices []string `toml:"host_devices"`
+	Timeout     Duration `toml:"timeout"`
 }
 
 // firmwareDir is the folder of firmware; empty where there is none, or packages are named.
@@ -134,7 +136,7 @@ func Default() Config {
 		Out:     harness.OutName,
 		Build:   Build{Packages: []string{}},
 		Module:  Module{Load: []string{}, Exclude: []string{}},
-		Guest:   Guest{MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs, Devices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(spec.Timeout)},
+		Guest:   Guest{MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs, Devices: []string{}, HostDevices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(spec.Timeout)},
 	}
 }
 

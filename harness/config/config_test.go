@@ -63,7 +63,7 @@ func TestConfigMistakesAreOneLineWithACure(t *testing.T) {
 		{"timeout = '5m'", `modmatrix.toml:1: unknown key "timeout" — did you mean "guest.timeout"?`},
 		{"[guest]\njobs = 2", `modmatrix.toml:2: unknown key "guest.jobs" — did you mean "jobs"?`},
 		{"[gest]\ncpus = 2", `modmatrix.toml:1: unknown key "gest" — did you mean "guest"?`},
-		{"colour = 1", `modmatrix.toml:1: unknown key "colour"; known are kernels, suites, params, make, out, jobs, require_kvm, build, build.packages, module, module.load, module.exclude, guest, guest.memory_mib, guest.cpus, guest.devices, guest.plug, guest.modules, guest.firmware, guest.timeout, debian, debian.mirror, debian.security_mirror`},
+		{"colour = 1", `modmatrix.toml:1: unknown key "colour"; known are kernels, suites, params, make, out, jobs, require_kvm, build, build.packages, module, module.load, module.exclude, guest, guest.memory_mib, guest.cpus, guest.devices, guest.plug, guest.modules, guest.firmware, guest.host_devices, guest.timeout, debian, debian.mirror, debian.security_mirror`},
 		{"\n\njobs = 'many'", "modmatrix.toml:3: jobs: a whole number belongs here, not the type string"},
 		{"kernels = 'debian:trixie'", "modmatrix.toml:1: kernels: a list of texts belongs here, not the type string"},
 		{"require_kvm = 1", "modmatrix.toml:1: require_kvm: true or false belongs here, not the type integer"},

@@ -127,6 +127,8 @@ func checkFlags(f harness.Spec) error {
 		return fmt.Errorf("--device: %s", badDevice(f.Devices))
 	case badPlug(f.Plugs) != "":
 		return fmt.Errorf("--plug: %s", badPlug(f.Plugs))
+	case badHostDevice(f.HostDevices) != "":
+		return fmt.Errorf("--host-device: %s", badHostDevice(f.HostDevices))
 	}
 	if i := slices.IndexFunc(f.Params, notAssignment); i >= 0 {
 		return fmt.Errorf("--param %q: write name=value", f.Params[i])

@@ -22,6 +22,25 @@ import (
 // Whoever wrote the file need not be who runs it. The note is one line for the user, empty where there is nothing to say. An
 // error is a *harness.UsageError.
 func (c Config) Restrict(flags Flags) (_ Config, note string, err error) {
+	kept, note, err := c.restrict(flags)
+	return kept, strings.Trim(note+"; "+c.wantsDevices(flags), "; "), err
+}
+
+// wantsDevices is a line for whoever could hand over what the file asks for: neither the file nor trust in it does.
+func (c Config) wantsDevices(flags Flags) string {
+	var wanted []string
+	for _, text := range c.Guest.HostDevices {
+		if !slices.Contains(flags.HostDevices, text) {
+			wanted = append(wanted, "--host-device "+text)
+		}
+	}
+	if len(wanted) == 0 {
+		return ""
+	}
+	return harness.ConfigName + " asks for a device of this machine, which only the command line hands over: " + listed(wanted)
+}
+
+func (c Config) restrict(flags Flags) (_ Config, note string, err error) {
 	kept, named := c.withoutHost(flags)
 	if len(named) == 0 {
 		return c, "", nil

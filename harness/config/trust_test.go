@@ -120,6 +120,32 @@ func TestNoKernelIsLeft(t *testing.T) {
 	}
 }
 
+// A file says which device it wants. What is said of it is a hint, and trust changes nothing.
+func TestNoFileHandsADeviceOver(t *testing.T) {
+	const wants = "modmatrix.toml asks for a device of this machine, which only the command line hands over: --host-device usb:0bda:8153"
+	_, load := folder(t, "[guest]\nhost_devices = ['usb:0bda:8153', 'pci:03:00.0']")
+	for _, trust := range []bool{false, true, false} {
+		c, note, err := load().Restrict(Flags{Trust: trust})
+		if err != nil || note != wants+" and --host-device pci:03:00.0" {
+			t.Errorf("trust %v: %q, %v", trust, note, err)
+		}
+		if s, err := c.Spec(Flags{}); err != nil || len(s.HostDevices) > 0 {
+			t.Errorf("trust %v: it hands over %q, %v", trust, s.HostDevices, err)
+		}
+	}
+	flags := Flags{Spec: harness.Spec{HostDevices: []string{"pci:03:00.0"}}}
+	c, note, err := load().Restrict(flags)
+	if err != nil || note != wants {
+		t.Errorf("one is given: %q, %v", note, err)
+	}
+	if s, err := c.Spec(flags); err != nil || len(s.HostDevices) != 1 || s.HostDevices[0] != "pci:03:00.0" {
+		t.Errorf("of the command line: %q, %v", s.HostDevices, err)
+	}
+	if _, err := c.Spec(Flags{Spec: harness.Spec{HostDevices: []string{"usb:x"}}}); err == nil || !strings.HasPrefix(err.Error(), `--host-device: "usb:x" is no device of this machine: write usb:VVVV:PPPP`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What is trusted is this file in this folder, until it changes.
 func TestTrustEndsWithTheFile(t *testing.T) {
 	const text = "kernels = ['debian:sid', 'dir:tree']"

@@ -41,11 +41,13 @@ type Guest struct {
 	Nodes    []wire.Spec   // suite nodes that failed: BeforeSuite and its kin
 	Exit     *SuiteExit    // nil: the suite process did not end, or there was none
 	Residue  []string
-	Wanted   []string      // what the kernel asked modprobe for and does not have, each once
-	Stuck    []Stuck       // what made no progress for PID 1's patience, or exceeded its time
-	Trouble  []string      // what PID 1 could not do
-	Troubled results.Stage // when the first of Trouble was reported
-	Output   string        // of the suite process, as far as it was kept
+	Devices  []results.Device // that the modules' drivers were bound to, each once, as they were reported
+	Firmware []string         // files that the kernel read, each once
+	Wanted   []string         // what the kernel asked modprobe for and does not have, each once
+	Stuck    []Stuck          // what made no progress for PID 1's patience, or exceeded its time
+	Trouble  []string         // what PID 1 could not do
+	Troubled results.Stage    // when the first of Trouble was reported
+	Output   string           // of the suite process, as far as it was kept
 	End      bool
 	Lost     bool   // frames are missing in between
 	Broken   string // why its story cannot be believed: it says what no true guest does, or more than is kept; empty: nothing
@@ -135,6 +137,12 @@ func (g *Guest) Add(f wire.Frame) bool {
 	case wire.KindWanted:
 		if wire.IsRequest(f.Text) && len(g.Wanted) < wire.MaxWanted && !slices.Contains(g.Wanted, f.Text) {
 			g.Wanted = append(g.Wanted, f.Text)
+		}
+	case wire.KindDevice:
+		g.device(f.Device)
+	case wire.KindFirmware:
+		if isFirmware(f.Text) && len(g.Firmware) < wire.MaxFirmware && !slices.Contains(g.Firmware, f.Text) {
+			g.Firmware = append(g.Firmware, f.Text)
 		}
 	case wire.KindStuck:
 		g.Stuck = keep(g.Stuck, Stuck{results.Stage(f.Stage), f.Text, f.Stack})

@@ -32,6 +32,7 @@ type Evidence struct {
 	Hung         []console.Frame      // of the stacks that a guest past its deadline showed when it was asked
 	Words        map[string]string    // by module: what the kernel said about its refused load, or the module itself
 	NoFirmware   []string             // files that were asked for while the modules were there, and are not in the guest
+	Own          []results.Device     // the tester's own devices that the guest was handed
 	FirmwareCure string               // how the guest gets them, as the end of a sentence
 	Facts        map[string]Fact      // by module under test, as far as there is something to say
 	Place        string               // where in the module a guest was that hung, as its kernel said when it was asked; usually empty
@@ -159,6 +160,7 @@ func Judge(e Evidence) results.Record {
 	if g := e.Guest; g != nil {
 		rec.Specs, rec.Taint = g.specs(), taint(g)
 		rec.Loaded, rec.Absent = e.loaded(), e.setAside()
+		rec.Hardware, rec.Firmware = e.hardware(), e.firmware()
 		rec.Timings = results.Timings{Boot: g.Took[results.StageBoot], Load: g.Took[results.StageLoad], Test: g.Took[results.StageTest], Unload: g.Took[results.StageUnload]}
 	}
 	for _, s := range e.Splats {
@@ -210,6 +212,9 @@ func notes(e Evidence) []string {
 		if words := e.firmwareWords(Syscall{}); words != "" {
 			out = append(out, strings.TrimPrefix(words, "; "))
 		}
+	}
+	if e.Guest != nil {
+		out = append(out, e.unbound()...)
 	}
 	if e.Incomplete {
 		out = append(out, "the kernel log is incomplete")

@@ -47,6 +47,7 @@ type guest struct {
 	plan     wire.Plan
 	output   *output // of the suite
 	hotplug  hotplug
+	hardware hardware
 	requests *requests // of the kernel for modules; nil where they cannot be served
 
 	suite     atomic.Pointer[string] // the name of the round's suite; nil outside of rounds

@@ -54,6 +54,9 @@ func (g *guest) loadDependencies() bool {
 			return false
 		}
 	}
+	if !g.awaitDevices() {
+		return false
+	}
 	// What the plan's modules bring: configfs is a module in Debian's kernels, and gpio-sim is configured there.
 	_ = unix.Mount("configfs", "/sys/kernel/config", "configfs", 0, "")
 	return true
@@ -88,6 +91,8 @@ func selectSpecs(specs []wire.Spec, only []string) []wire.Spec {
 func (g *guest) round(s *wire.Suite) {
 	g.taint(wire.StageBoot)
 	g.events.reset()
+	g.hardware.reset()
+	forgetReads(wire.FirmwareDir)
 	before, leaks := takeSurvey(), openLeaks(leakFile)
 	loaded := true
 	g.stage(wire.StageLoad, func() {
@@ -96,21 +101,25 @@ func (g *guest) round(s *wire.Suite) {
 		} else if err := g.showLoaded(); err != nil {
 			g.fail("list what is loaded for the suites: %v", err)
 		}
+		g.reportHardware()
 	})
 	g.taint(wire.StageLoad)
 	switch {
 	case g.plan.Interactive:
 		g.stage(wire.StageTest, g.shell)
 	case !loaded:
+		g.reportFirmware()
 		return
 	case s != nil:
 		g.stage(wire.StageTest, func() {
 			g.runSuite(*s)
+			g.reportHardware()
 			g.pullAll()
 			g.settle(time.Now(), settleTest)
 		})
 		g.taint(wire.StageTest)
 	}
+	g.reportFirmware()
 	g.stage(wire.StageUnload, func() {
 		leaks.loadSymbols("/proc/kallsyms", g.everyModule())
 		g.unload()

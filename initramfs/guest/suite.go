@@ -66,6 +66,7 @@ func (g *guest) relay(sent streamed, only []string) func(wire.Frame) string {
 		out := wire.Frame{Kind: f.Kind, Spec: f.Spec}
 		switch {
 		case f.Kind == wire.KindPlug || f.Kind == wire.KindUnplug:
+			g.reportHardware() // while what is to be pulled is there
 			return g.plug(f)
 		case f.Kind == wire.KindExpect && running != nil:
 			out.Spec, out.Text, out.Count = running, f.Text, max(f.Count, 1)
@@ -78,6 +79,7 @@ func (g *guest) relay(sent streamed, only []string) func(wire.Frame) string {
 			g.mark(wire.Mark{Spec: number, Name: f.Spec.Name})
 		case f.Kind == wire.KindSpecEnd && selected(f, only):
 			running = nil
+			g.reportHardware()
 			g.mark(wire.Mark{Spec: max(number, 1), Name: f.Spec.Name, Done: true})
 			sent.add(*f.Spec)
 		case f.Kind == wire.KindSuiteError:

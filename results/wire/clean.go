@@ -12,6 +12,7 @@ const (
 	maxName    = 1 << 10  // names, locations: one line
 	maxMessage = 16 << 10 // failure messages
 	maxText    = 64 << 10 // output and text; the middle is left out
+	maxDevice  = 4 << 10  // what is said of a device beyond its names
 	maxSpecs   = 4096     // in one frame
 )
 
@@ -25,6 +26,10 @@ func (f *Frame) clean() {
 	if f.Spec != nil {
 		spec := f.Spec.Cleaned()
 		f.Spec = &spec
+	}
+	if f.Device != nil {
+		device := f.Device.Cleaned()
+		f.Device = &device
 	}
 	if f.Specs == nil {
 		return

@@ -57,6 +57,7 @@ type Plan struct {
 	Given        []string `json:"given,omitempty"` // the kernel's own modules that it asked for in another guest: loaded first of all, as far as they load
 	Asked        []string `json:"asked,omitempty"` // the names that Given provides
 	Plugs        []string `json:"plugs,omitempty"` // names of the devices that may be asked for with KindPlug
+	Await        []string `json:"await,omitempty"` // devices that the host hands over, "BUS:VVVV:PPPP" each: nothing is loaded before they are there
 	Interactive  bool     `json:"interactive"`     // open a shell on the third serial port instead of running a suite
 	Seed         []byte   `json:"seed"`            // random bytes for the kernel's generator: clones of one template would all draw the same numbers
 
@@ -153,6 +154,8 @@ const (
 	KindPlug       Kind = "plug"        // Text names a device to plug in; the host answers with the same Count
 	KindUnplug     Kind = "unplug"      // Text names a device to pull; likewise
 	KindWanted     Kind = "wanted"      // Text is what the kernel asked modprobe for in vain, once a round; see IsRequest
+	KindDevice     Kind = "device"      // Device is bound to a driver of a module under test: each once a round
+	KindFirmware   Kind = "firmware"    // Text is a file below FirmwareDir that was read, once a round
 	KindSuiteEnd   Kind = "suite-end"   // the suite process ended with ExitCode or Signal
 	KindSuiteError Kind = "suite-error" // a suite node outside of specs failed (BeforeSuite …): Spec
 	KindOutput     Kind = "output"      // Text the suite process printed
@@ -168,25 +171,26 @@ const (
 
 // Frame is one message of the guest. Fields beyond Kind, Nonce, Seq and At belong to the kinds that name them.
 type Frame struct {
-	Kind     Kind   `json:"kind"`
-	Nonce    string `json:"nonce"`
-	Seq      uint64 `json:"seq"`             // counts from 1 without gaps: a gap means frames were lost
-	At       int64  `json:"at"`              // milliseconds since the guest's boot, or since it received its payload on the drive
-	Suite    string `json:"suite,omitempty"` // the name of the round's suite; empty before and after the rounds
-	Release  string `json:"release,omitempty"`
-	Stage    string `json:"stage,omitempty"`
-	Done     bool   `json:"done,omitempty"`
-	Module   string `json:"module,omitempty"`
-	Errno    int    `json:"errno,omitempty"` // zero is success
-	Taint    uint64 `json:"taint,omitempty"`
-	Specs    []Spec `json:"specs,omitempty"`
-	Spec     *Spec  `json:"spec,omitempty"`
-	ExitCode int    `json:"exit_code,omitempty"`
-	Signal   string `json:"signal,omitempty"`
-	Text     string `json:"text,omitempty"`
-	Count    int    `json:"count,omitempty"`
-	Still    int64  `json:"still,omitempty"` // for how long a thread has made no progress: the one that has for the longest time, in milliseconds
-	Stack    string `json:"stack,omitempty"` // as the kernel shows that of a thread (/proc/PID/stack)
+	Kind     Kind    `json:"kind"`
+	Nonce    string  `json:"nonce"`
+	Seq      uint64  `json:"seq"`             // counts from 1 without gaps: a gap means frames were lost
+	At       int64   `json:"at"`              // milliseconds since the guest's boot, or since it received its payload on the drive
+	Suite    string  `json:"suite,omitempty"` // the name of the round's suite; empty before and after the rounds
+	Release  string  `json:"release,omitempty"`
+	Stage    string  `json:"stage,omitempty"`
+	Done     bool    `json:"done,omitempty"`
+	Module   string  `json:"module,omitempty"`
+	Errno    int     `json:"errno,omitempty"` // zero is success
+	Taint    uint64  `json:"taint,omitempty"`
+	Specs    []Spec  `json:"specs,omitempty"`
+	Spec     *Spec   `json:"spec,omitempty"`
+	Device   *Device `json:"device,omitempty"`
+	ExitCode int     `json:"exit_code,omitempty"`
+	Signal   string  `json:"signal,omitempty"`
+	Text     string  `json:"text,omitempty"`
+	Count    int     `json:"count,omitempty"`
+	Still    int64   `json:"still,omitempty"` // for how long a thread has made no progress: the one that has for the longest time, in milliseconds
+	Stack    string  `json:"stack,omitempty"` // as the kernel shows that of a thread (/proc/PID/stack)
 }
 
 // Spec is a spec of a suite. State is Ginkgo's, empty while the spec is planned or running. In a plan, State is "skipped"

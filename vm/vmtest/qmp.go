@@ -16,6 +16,7 @@ type server struct {
 	conn     io.ReadWriter
 	greeting string
 	muted    map[string]bool // commands that are never answered; "" for all of them and the greeting
+	lacks    map[string]bool // commands that there are not
 	flood    bool
 	devices  map[string]bool // by id, that device_add brought
 
@@ -35,7 +36,7 @@ const greeting = `{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major"
 
 // newServer is a monitor whose guest does not run yet.
 func newServer(args []string) *server {
-	s := &server{greeting: greeting, muted: map[string]bool{}, devices: map[string]bool{}, status: "prelaunch"}
+	s := &server{greeting: greeting, muted: map[string]bool{}, lacks: map[string]bool{}, devices: map[string]bool{}, status: "prelaunch"}
 	if slices.Contains(args, "-incoming") {
 		s.status = "inmigrate"
 	}
@@ -81,6 +82,9 @@ func (s *server) serve(g *Guest) {
 
 // answer runs a command, as far as the fake can.
 func (s *server) answer(g *Guest, command string, args map[string]any) {
+	if s.lacks[command] {
+		command = "no such " + command
+	}
 	switch command {
 	case "qmp_capabilities":
 		s.send(`{"return": {}}`)
@@ -93,6 +97,10 @@ func (s *server) answer(g *Guest, command string, args map[string]any) {
 		}
 	case "migrate-set-capabilities", "getfd":
 		s.send(`{"return": {}}`)
+	case "add-fd":
+		s.addFile(g)
+	case "device-list-properties":
+		s.send(fmt.Sprintf(`{"return": [{"name": %q, "type": "str"}]}`, properties[fmt.Sprint(args["typename"])]))
 	case "stop":
 		s.stop()
 		s.send(`{"return": {}}`)
@@ -120,11 +128,38 @@ func (s *server) answer(g *Guest, command string, args map[string]any) {
 	}
 }
 
+// properties are the options by which a device of the host is named.
+var properties = map[string]string{"usb-host": "hostdevice", "vfio-pci": "host"}
+
+// addFile takes a file for a device, and notes its path where LogEnv says.
+func (s *server) addFile(g *Guest) {
+	if s.file == nil {
+		s.send(`{"error": {"class": "GenericError", "desc": "No file descriptor supplied via SCM_RIGHTS"}}`)
+		return
+	}
+	path, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.file.Fd()))
+	note("add-fd " + path)
+	s.send(`{"return": {"fdset-id": 7, "fd": 20}}`)
+}
+
+// note adds a line to the file that LogEnv names.
+func note(line string) {
+	f, err := os.OpenFile(os.Getenv(LogEnv), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return // nobody wants to know
+	}
+	defer f.Close()
+	fmt.Fprintln(f, line)
+}
+
 // human answers commands of the human monitor about devices and registers.
 func (s *server) human(line string) {
 	verb, rest, _ := strings.Cut(line, " ")
 	_, id, _ := strings.Cut(rest, "id=")
 	id, _, _ = strings.Cut(id, ",")
+	if strings.HasPrefix(verb, "device_") {
+		note(line)
+	}
 	switch {
 	case verb == "device_add" && s.devices[id]:
 		s.send(fmt.Sprintf(`{"return": "Error: Duplicate device ID '%s'\r\n"}`, id))

@@ -38,6 +38,7 @@ var verbs = map[string]func(g *Guest, rest string) error{
 var setups = map[string]func(g *Guest, rest string) error{
 	"refuse":    die,
 	"mute":      func(g *Guest, rest string) error { g.qmp.muted[rest] = true; return nil },
+	"lack":      func(g *Guest, rest string) error { g.qmp.lacks[rest] = true; return nil },
 	"greet":     func(g *Guest, rest string) error { g.qmp.greeting = rest; return nil },
 	"migration": migration,
 	"flood":     func(g *Guest, _ string) error { g.qmp.flood = true; return nil },

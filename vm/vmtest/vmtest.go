@@ -18,6 +18,9 @@ import (
 // ScriptEnv names the environment variable with the path of the script to play.
 const ScriptEnv = "FAKE_QEMU_SCRIPT"
 
+// LogEnv names the environment variable with the path of a file to which the fake adds what its monitor is told of devices.
+const LogEnv = "FAKE_QEMU_LOG"
+
 // Version is what the fake says it is.
 const Version = "7.2.22"
 
