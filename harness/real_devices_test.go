@@ -3,6 +3,7 @@ package harness_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,9 @@ func TestRealStandIn(t *testing.T) {
 			for _, rec := range res.Records {
 				if rec.Status != results.Pass {
 					t.Errorf("%s: %s@%s %s: %s", rec.Target.Release, rec.Status, rec.Stage, rec.Code, rec.Reason)
+				}
+				if edu := (results.Device{Bus: "pci", ID: "1234:11e8", Driver: "edu", Description: "subsystem 1af4:1100, class 00ff00, revision 10"}); tt.probes != slices.Equal(rec.Hardware, []results.Device{edu}) || !tt.probes && len(rec.Hardware) > 0 {
+					t.Errorf("%s: hardware %+v", rec.Target.Release, rec.Hardware)
 				}
 				console, err := os.ReadFile(filepath.Join(out, rec.Artifacts.Console))
 				if err != nil {

@@ -27,6 +27,9 @@ func TestRealSeveralModules(t *testing.T) {
 		if len(rec.Absent) != 1 || !strings.HasPrefix(rec.Absent[0].Reason, "sv_board refused: ENODEV (no such device): no such board; its hardware is not in the guest") {
 			t.Errorf("%s: set aside %+v", rec.Target.Release, rec.Absent)
 		}
+		if got := strings.Join(rec.Firmware, " "); got != "several.bin" {
+			t.Errorf("%s: asked for the firmware %q", rec.Target.Release, got)
+		}
 	}
 }
 

@@ -22,11 +22,11 @@ var usbKernels = harness.Selectors("debian:bookworm")
 func TestRealPlugs(t *testing.T) {
 	needReal(t)
 	for _, tt := range []struct {
-		driver, plug, here, gone string
+		driver, plug, here, gone, device string
 		kernels                  []kernels.Selector
 	}{
-		{eduDriver, "card=edu", "edu version 1.0, alive", "edu removed", realKernels},
-		{usbkeyDriver, "kbd=usb-kbd", "keyboard is here", "keyboard is gone", usbKernels},
+		{eduDriver, "card=edu", "edu version 1.0, alive", "edu removed", "pci:1234:11e8", realKernels},
+		{usbkeyDriver, "kbd=usb-kbd", "keyboard is here", "keyboard is gone", "usb:0627:0001", usbKernels},
 	} {
 		t.Run(tt.plug, func(t *testing.T) {
 			out := t.TempDir()
@@ -35,6 +35,9 @@ func TestRealPlugs(t *testing.T) {
 			for _, rec := range res.Records {
 				if rec.Status != results.Pass || rec.Timings.Restore == 0 {
 					t.Errorf("%s: %s@%s %s: %s, restored in %d ms", rec.Target.Release, rec.Status, rec.Stage, rec.Code, rec.Reason, rec.Timings.Restore)
+				}
+				if len(rec.Hardware) != 1 || rec.Hardware[0].Bus+":"+rec.Hardware[0].ID != tt.device {
+					t.Errorf("%s: hardware %+v, want %s", rec.Target.Release, rec.Hardware, tt.device)
 				}
 				console, err := os.ReadFile(filepath.Join(out, rec.Artifacts.Console))
 				if err != nil {

@@ -33,7 +33,13 @@ func needReal(t *testing.T) {
 // runReal runs spec and returns its records, in the order of the matrix.
 func runReal(t *testing.T, ctx context.Context, spec harness.Spec) *results.Results {
 	t.Helper()
-	h, err := harness.New(harness.Options{Tool: "modmatrix test", Events: func(e results.Event) {
+	return runRealWith(t, ctx, spec, harness.Fakes{})
+}
+
+// runRealWith is runReal where something of this machine is not its own.
+func runRealWith(t *testing.T, ctx context.Context, spec harness.Spec, fakes harness.Fakes) *results.Results {
+	t.Helper()
+	h, err := harness.New(harness.Options{Tool: "modmatrix test", Fakes: fakes, Events: func(e results.Event) {
 		if e.Kind == results.EventStage && e.State != results.StateProgress || e.Kind == results.EventNotice {
 			t.Log(e.Target, e.Suite, e.Stage, e.State, e.Elapsed.Round(time.Millisecond), e.Text)
 		}

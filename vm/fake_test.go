@@ -19,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(runEnv) != "" {
+		beRun()
+	}
 	if os.Args[0] == "/init" {
 		guestInit()
 	}

@@ -110,6 +110,8 @@ func perform(act string, report *os.File) {
 		}
 	case "bulk":
 		report.Write([]byte(strings.Repeat(strings.Repeat("x", 1023)+"\n", 1024)))
+	case "handover":
+		handOver(report)
 	case "template":
 		loadModules(report)
 		fallthrough
