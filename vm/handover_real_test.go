@@ -85,8 +85,8 @@ func machineWithin(t *testing.T, tree, image string) string {
 	for i, name := range usbModules {
 		add(fmt.Sprintf("modules/%02d.ko", i), filepath.Join(modules[0], name+".ko"))
 	}
-	const plugin = "/usr/lib/x86_64-linux-gnu/qemu/hw-usb-host.so"
-	for _, path := range append(neededBy(t, "/usr/bin/qemu-system-x86_64", plugin), "/usr/bin/qemu-system-x86_64", plugin, "/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/linuxboot_dma.bin", "/usr/share/qemu/kvmvapic.bin") {
+	programs := []string{"/usr/bin/qemu-system-x86_64", "/usr/lib/x86_64-linux-gnu/qemu/hw-usb-host.so", "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so"}
+	for _, path := range append(append(neededBy(t, programs...), programs...), "/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/linuxboot_dma.bin", "/usr/share/qemu/kvmvapic.bin") {
 		add(path, path)
 	}
 	var archive bytes.Buffer
@@ -218,8 +218,9 @@ func driverOfKeyboard() string {
 	for _, dir := range interfaces {
 		device := filepath.Join("/sys/bus/usb/devices", strings.TrimSuffix(filepath.Base(dir), ":1.0"))
 		vendor, _ := os.ReadFile(filepath.Join(device, "idVendor"))
-		if !strings.HasPrefix(keyboardID, strings.TrimSpace(string(vendor))) {
-			continue
+		product, _ := os.ReadFile(filepath.Join(device, "idProduct"))
+		if strings.TrimSpace(string(vendor))+":"+strings.TrimSpace(string(product)) != keyboardID {
+			continue // a controller's own hub, for one
 		}
 		if target, err := os.Readlink(filepath.Join(dir, "driver")); err == nil {
 			return filepath.Base(target)
