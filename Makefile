@@ -83,7 +83,7 @@ dist-check: dist ## make it again in a clone with an empty store, compare, and u
 
 ##@ Tests
 FIELD_ONLY ?=
-.PHONY: packages check unit real zoo field field-drivers sweep oracle readers real-source
+.PHONY: packages check unit real zoo field field-drivers sweep hand-over oracle readers real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
@@ -106,6 +106,9 @@ field-drivers: setup-test ## drivers of other people, from checkouts in FIELD_DR
 	MODMATRIX_REAL=1 FIELD_ONLY='$(FIELD_ONLY)' FIELD_DRIVERS='$(abspath $(FIELD_DRIVERS))' go test -count=1 -timeout 600m -run '^TestDrivers$$' -v ./kernels/field
 sweep: setup-test ## kill modmatrix, or every QEMU, at 20 points, and resume: the same matrix each time
 	MODMATRIX_REAL=1 go test -count=1 -timeout 60m -run '^TestKillSweep$$' -v ./harness
+hand-over: setup-test ## in a guest, take a USB keyboard from its driver, hand it to another QEMU, and give it back: TREE=DIR of a Debian kernel in the store
+	@test -n "$(TREE)" || { echo "make hand-over TREE=DIR: the folder of a kernel with USB in the store's trees"; exit 2; }
+	MODMATRIX_TEST_USB_TREE="$(TREE)" go test -count=1 -timeout 20m -run '^TestHandOverWithinAGuest$$' -v ./vm
 oracle: ## compare the faults found in ORACLE_CONSOLES=DIR, recorded consoles of another project, with that project's verdicts
 	@test -n "$(ORACLE_CONSOLES)" || { echo "make oracle ORACLE_CONSOLES=DIR: a folder of recorded consoles"; exit 2; }
 	ORACLE_CONSOLES="$(abspath $(ORACLE_CONSOLES))" go test -count=1 -run '^TestOracle$$' -v ./vm/console

@@ -23,7 +23,7 @@ func TestRealPlugs(t *testing.T) {
 	needReal(t)
 	for _, tt := range []struct {
 		driver, plug, here, gone, device string
-		kernels                  []kernels.Selector
+		kernels                          []kernels.Selector
 	}{
 		{eduDriver, "card=edu", "edu version 1.0, alive", "edu removed", "pci:1234:11e8", realKernels},
 		{usbkeyDriver, "kbd=usb-kbd", "keyboard is here", "keyboard is gone", "usb:0627:0001", usbKernels},

@@ -29,9 +29,9 @@ const usbTreeEnv = "MODMATRIX_TEST_USB_TREE"
 var usbModules = []string{"drivers/usb/common/usb-common", "drivers/usb/core/usbcore", "drivers/usb/host/xhci-hcd", "drivers/usb/host/xhci-pci",
 	"drivers/hid/hid", "drivers/hid/hid-generic", "drivers/hid/usbhid/usbhid"}
 
-// TestRealHandOver holds the last step of a hand-over against a real kernel's usbfs, libusb and QEMU: in a guest that is the machine, whose
+// TestHandOverWithinAGuest holds the last step of a hand-over against a real kernel's usbfs, libusb and QEMU: in a guest that is the machine, whose
 // keyboard QEMU emulates, this very package starts another QEMU. The guest's driver has the keyboard before and after.
-func TestRealHandOver(t *testing.T) {
+func TestHandOverWithinAGuest(t *testing.T) {
 	tree := os.Getenv(usbTreeEnv)
 	if tree == "" {
 		t.Skipf("set %s to a kernel's folder in the store to hand a keyboard to a QEMU within a guest", usbTreeEnv)
@@ -174,11 +174,26 @@ func handOver(report io.Writer) {
 	run.Process.Signal(syscall.SIGKILL)
 	run.Wait()
 	say("run killed")
-	time.Sleep(5 * time.Second) // its QEMU dies with it, and lets go
+	awaitNoQEMU() // it dies with the run
 	say("driver %s", driverOfKeyboard())
 	say("recovered %s", strings.Join(hostdevice.Host{}.Recover("/devices"), "; "))
 	say("driver %s", driverOfKeyboard())
 	say("done")
+}
+
+// awaitNoQEMU returns when none lives; what is dead and has no parent to reap it is none.
+func awaitNoQEMU() {
+	for start := time.Now(); time.Since(start) < time.Minute; time.Sleep(100 * time.Millisecond) {
+		lives := false
+		processes, _ := filepath.Glob("/proc/[0-9]*/stat")
+		for _, path := range processes {
+			stat, _ := os.ReadFile(path)
+			lives = lives || strings.Contains(string(stat), "(qemu-") && !strings.Contains(string(stat), ") Z ")
+		}
+		if !lives {
+			return
+		}
+	}
 }
 
 // beRun is the run that is killed.
