@@ -41,6 +41,19 @@ func TestRealDist(t *testing.T) {
 	t.Run("with Go", func(t *testing.T) { compileReleased(t, filepath.Join(root, "bin", "modmatrix")) })
 }
 
+// A folder of something else is not made a release: nothing in it is touched.
+func TestDistSparesWhatIsNoRelease(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "thesis")
+	if err := os.WriteFile(file, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(filepath.Join(repository, "contrib/release/dist"), dir).CombinedOutput()
+	if text, _ := os.ReadFile(file); err == nil || string(text) != "mine" || !strings.Contains(string(out), "holds what is no release") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // checkSums holds SHA256SUMS to every file beside it.
 func checkSums(t *testing.T, dist string) {
 	text, err := os.ReadFile(filepath.Join(dist, "SHA256SUMS"))
