@@ -25,6 +25,8 @@ func (p *Plan) checkPackage() error {
 		return nil
 	}
 	switch {
+	case len(p.Spec.Prebuilt) > 0:
+		return &UsageError{errors.New("+" + packaging.Profile + " has a package built, and --prebuilt builds nothing: give one of them")}
 	case p.in.module.Kind != dkms.Deb && p.in.module.Kind != dkms.Archive:
 		return &UsageError{fmt.Errorf("+%s installs a package, and %s is none: make one by modmatrix package deb, and run that", packaging.Profile, p.Spec.Module)}
 	case len(p.in.depends) > 0:

@@ -31,6 +31,10 @@ func TestOnlyAPackageIsInstalledAsOne(t *testing.T) {
 	if err := p.checkPackage(); !errors.As(err, &usage) {
 		t.Error(err)
 	}
+	p.Spec.Prebuilt = []string{"a.ko"}
+	if err := p.checkPackage(); !errors.As(err, &usage) || !strings.Contains(err.Error(), "--prebuilt builds nothing") {
+		t.Error(err)
+	}
 	if p.Targets = p.Targets[:1]; p.checkPackage() != nil {
 		t.Error("a kernel without +package asks for none")
 	}
@@ -55,7 +59,7 @@ func TestPackageDeclaresWhatWasMeasuredOfThisSource(t *testing.T) {
 	defer plan.Close()
 	of := func(digest string) *results.Results {
 		return &results.Results{Module: results.Module{Name: "drv", SourceDigest: digest}, Run: results.Run{Started: time.Date(2026, 11, 30, 1, 2, 3, 0, time.UTC)},
-			Records: []results.Record{{Suite: "x", Status: results.Pass, Target: results.Target{Release: "6.1.9", Version: "6.1.9"}}}}
+			Records: []results.Record{{Suite: "x", Status: results.Pass, Specs: []results.Spec{{Name: "x", Status: results.Pass}}, Target: results.Target{Release: "6.1.9", Version: "6.1.9"}}}}
 	}
 	for name, test := range map[string]struct {
 		req             PackageRequest

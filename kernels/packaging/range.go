@@ -69,6 +69,9 @@ func Measured(r *results.Results) (Range, error) {
 	}
 	lowest, highest := slices.MinFunc(declared, compare), slices.MaxFunc(declared, compare)
 	m := Range{Min: lowest.String(), Max: highest.String()}
+	if !slices.ContainsFunc(r.Records, func(rec results.Record) bool { return len(rec.Specs) > 0 }) {
+		m.Notes = append(m.Notes, "the results are of builds alone: on none of the kernels that are declared was the module loaded")
+	}
 	within := func(s series) bool { return compare(lowest, s) < 0 && compare(s, highest) < 0 }
 	for _, s := range sorted(fail) {
 		also := ""

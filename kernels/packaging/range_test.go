@@ -14,7 +14,7 @@ func resultsOf(words string) *results.Results {
 	r := &results.Results{}
 	for word := range strings.FieldsSeq(words) {
 		version, status, _ := strings.Cut(word, "=")
-		r.Records = append(r.Records, results.Record{Suite: "lifecycle", Status: results.Status(status),
+		r.Records = append(r.Records, results.Record{Suite: "lifecycle", Status: results.Status(status), Specs: []results.Spec{{Name: "x", Status: results.Pass}},
 			Target: results.Target{Release: version + "-amd64", Version: version, Arch: "x86_64", Source: "debian:x"}})
 	}
 	return r
@@ -43,6 +43,11 @@ func TestMeasured(t *testing.T) {
 		if got != want {
 			t.Errorf("%s\n got %s\nwant %s", words, got, want)
 		}
+	}
+	built := resultsOf("6.1.192=PASS")
+	built.Records[0].Specs = nil
+	if m, err := Measured(built); err != nil || len(m.Notes) != 1 || !strings.Contains(m.Notes[0], "of builds alone") {
+		t.Errorf("%+v, %v", m, err)
 	}
 	two := resultsOf("6.1.192=PASS")
 	two.Records = append(two.Records, two.Records[0])
