@@ -172,7 +172,7 @@ func (bd *builder) settle(tree *kernels.Tree, b *built) (err error) {
 func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols exports) string {
 	how := "v6"
 	if asPackage(tree.Target) {
-		how += " as a package"
+		how += " as the package " + fileDigest(bd.plan.Spec.Module)
 	}
 	data, _ := json.Marshal([]any{how, source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols.symvers})
 	return fmt.Sprintf("%x", sha256.Sum256(data))

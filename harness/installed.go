@@ -43,3 +43,13 @@ func (bd *builder) install(ctx context.Context, tree *kernels.Tree, pkg *dkms.Pa
 	}
 	return packaging.Install(ctx, packaging.Installation{Tree: tree, File: bd.plan.Spec.Module, Package: &own, Dir: dir, Log: log})
 }
+
+// fileDigest is that of a package's file: two of one source have other scripts, and other tools install them. What cannot be read is as no
+// other file is; installing it says why.
+func fileDigest(file string) string {
+	sum, err := kernels.FileSHA256(file)
+	if err != nil {
+		return err.Error()
+	}
+	return sum
+}

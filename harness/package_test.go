@@ -40,6 +40,25 @@ func TestOnlyAPackageIsInstalledAsOne(t *testing.T) {
 	}
 }
 
+// A deb and an archive of one source are installed by other tools: what came of one says nothing of the other.
+func TestEachPackageIsInstalled(t *testing.T) {
+	keys := map[string]bool{}
+	for _, text := range []string{"deb", "tar", ""} {
+		file := filepath.Join(t.TempDir(), "package")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		tree := &kernels.Tree{Target: kernels.Target{Release: "6.1"}}
+		if text != "" {
+			tree.Target.Profile = packaging.Profile
+		}
+		keys[(&builder{plan: &Plan{Spec: Spec{Module: file}}}).buildKey(tree, packed{digest: "sha256:1"}, exports{})] = true
+	}
+	if len(keys) != 3 {
+		t.Errorf("%d keys of three", len(keys))
+	}
+}
+
 func TestPackageDeclaresWhatWasMeasuredOfThisSource(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "drv")
 	for name, text := range map[string]string{"Makefile": "obj-m := drv.o\n", "drv.c": "MODULE_LICENSE(\"GPL\");\nMODULE_VERSION(\"1\");\n"} {
