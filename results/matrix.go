@@ -114,7 +114,12 @@ func (r *Results) ExitCode() int {
 	for _, w := range r.Matrix().Rows {
 		worst = worst.Worse(w.Status())
 	}
-	switch worst {
+	return worst.exitCode()
+}
+
+// exitCode is that of a set of cells whose worst is s; empty: there is none.
+func (s Status) exitCode() int {
+	switch s {
 	case Pass:
 		return ExitPass
 	case Fail:

@@ -84,6 +84,52 @@ func Merge(parts []Part) (*Results, []string, error) {
 	return merged, notes, nil
 }
 
+// Join adds documents of one source up that answer several questions: other kernels, other plans. Those with the same plan are
+// merged first. Of a cell that several have, the worst record counts.
+func Join(parts []Part) (*Results, []string, error) {
+	if len(parts) == 1 {
+		return parts[0].Results, nil, nil
+	}
+	var plans []Part
+	var notes []string
+	for _, same := range grouped(parts, func(p Part) [2]string { return [2]string{p.Results.Run.Tool, p.Results.Run.PlanDigest} }) {
+		merged, said, err := Merge(same)
+		if err != nil {
+			return nil, nil, err
+		}
+		plans, notes = append(plans, Part{same[0].Name, merged}), append(notes, said...)
+	}
+	if len(plans) == 1 {
+		return plans[0].Results, notes, nil
+	}
+	joined := &Results{Module: mergedModule(plans)}
+	var origins []Origin
+	for _, p := range plans {
+		if a, b := plans[0].Results.Module.SourceDigest, p.Results.Module.SourceDigest; a != b {
+			return nil, nil, fmt.Errorf("%s is of the source %s, and %s of %s: they do not belong together", Plain(p.Name), Plain(b), Plain(plans[0].Name), Plain(a))
+		}
+		origins = append(origins, p.Results.origins()...)
+	}
+	joined.Run = mergedRun(plans, origins)
+	joined.Run.Planned, joined.Run.PlanDigest = nil, ""
+	for _, same := range grouped(recordsOf(plans), Record.key) {
+		joined.Records = append(joined.Records, worstFirst(same))
+	}
+	joined.order()
+	joined.Finish()
+	return joined, notes, nil
+}
+
+// recordsOf lists all verdicts of merged documents; what no part of one has, has no origin, and gets one.
+func recordsOf(parts []Part) (all []Record) {
+	for _, p := range parts {
+		for _, rec := range p.Results.Records {
+			all = append(all, p.Results.verdicts(rec)...)
+		}
+	}
+	return all
+}
+
 // fits says why two documents do not answer the same question.
 func (p Part) fits(first Part) error {
 	a, b := first.Results, p.Results

@@ -2,6 +2,7 @@ package results
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 
 	"pault.ag/go/debian/version"
@@ -55,6 +56,23 @@ func (t Target) Selector() string {
 	}
 	return s
 }
+
+// Variant is what a target is beside its version: architecture, flavour where it is not the usual one, profile: "x86_64 cloud +kasan".
+func (t Target) Variant() string {
+	s := t.Arch
+	if usual := cmp.Or(standardFlavours[t.Arch], t.Arch); t.Flavour != "" && t.Flavour != usual {
+		s += " " + strings.TrimSuffix(t.Flavour, "-"+usual)
+	}
+	if t.Profile != "" {
+		s += " +" + t.Profile
+	}
+	return s
+}
+
+// Series is the version up to its second number, e.g. 6.12; empty where it has none.
+func (t Target) Series() string { return seriesOf.FindString(t.Version) }
+
+var seriesOf = regexp.MustCompile(`^[0-9]+\.[0-9]+`)
 
 // inDebian spells a release candidate as Debian does, so that it comes before what it is a candidate for; a NUL would be the end.
 var inDebian = strings.NewReplacer("-rc", "~rc", "\x00", "\x01")

@@ -83,7 +83,7 @@ func reportCommand(a *app) *cobra.Command {
 		sub.Flags().StringVarP(&out, "output", "o", "", "`DIR` of the results (default modmatrix-out)")
 		subs = append(subs, sub)
 	}
-	return group("report", "form", subs...)
+	return group("report", "form", append(subs, mailCommand(a))...)
 }
 
 func (a *app) report(f form, out string, args []string) error {
@@ -110,9 +110,9 @@ func (a *app) report(f form, out string, args []string) error {
 }
 
 // oneLine writes the document as a line of JSON.
-func oneLine(w io.Writer, res *results.Results) error {
+func oneLine(w io.Writer, written interface{ JSON(io.Writer) error }) error {
 	var doc bytes.Buffer
-	if err := res.JSON(&doc); err != nil {
+	if err := written.JSON(&doc); err != nil {
 		return err
 	}
 	enc := json.NewEncoder(w)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"regexp"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -24,7 +23,7 @@ func Badge(w io.Writer, r *results.Results) error {
 	m := r.Matrix()
 	pass, first, last := 0, "", ""
 	for _, row := range m.Rows {
-		if v := seriesOf.FindString(row.Target.Version); v != "" {
+		if v := row.Target.Series(); v != "" {
 			first, last = cmp.Or(first, v), v
 		}
 		if row.Status() == results.Pass {
@@ -48,5 +47,3 @@ func Badge(w io.Writer, r *results.Results) error {
 	left, right := 7*ansi.StringWidth(label)+12, 7*ansi.StringWidth(text)+12
 	return badgeSVG.Execute(w, map[string]any{"Label": label, "Text": text, "Colour": colour, "Left": left, "Right": right, "Width": left + right, "LeftMiddle": left / 2, "RightMiddle": left + right/2})
 }
-
-var seriesOf = regexp.MustCompile(`^[0-9]+\.[0-9]+`)

@@ -31,8 +31,8 @@ func folded(view [][]field, rows []results.Row) [][]field {
 }
 
 func sameSeries(a, b results.Target) bool {
-	series := seriesOf.FindString(a.Version)
-	return series != "" && series == seriesOf.FindString(b.Version) && a.Arch == b.Arch && a.Flavour == b.Flavour && a.Profile == b.Profile
+	series := a.Series()
+	return series != "" && series == b.Series() && a.Arch == b.Arch && a.Flavour == b.Flavour && a.Profile == b.Profile
 }
 
 // sayTheSame reports whether what follows the kernel's name is the same in a line and in a later one, but for the time of the build.

@@ -24,6 +24,9 @@ import (
 // formats are the writers of whole documents, but for GitHub's, which writes two.
 var formats = map[string]func(io.Writer, *results.Results) error{
 	"md": Markdown, "junit": JUnit, "ktap": KTAP, "gitlab": GitLab, "kcidb": KCIDB, "badge": Badge,
+	"mail": func(w io.Writer, r *results.Results) error {
+		return Mail(w, &results.Collection{Module: r.Module, Own: r}, Whole{})
+	},
 	"html":   func(w io.Writer, r *results.Results) error { return HTML(w, r, nil) },
 	"github": func(w io.Writer, r *results.Results) error { return GitHub(w, w, r) },
 }

@@ -156,8 +156,8 @@ func htmlGroups(m results.Matrix, ids []string) (groups []htmlGroup) {
 	for _, of := range grouped(rows, func(n numbered) [2]string { return [2]string{n.row.Target.Arch, n.row.Target.Profile} }) {
 		t := of[0].row.Target
 		g := htmlGroup{Name: cmp.Or(strings.Trim(results.Plain(t.Arch)+" +"+results.Plain(t.Profile), " +"), "not resolved"), Heads: heads}
-		for _, same := range grouped(of, func(n numbered) string { return seriesOf.FindString(n.row.Target.Version) }) {
-			s := htmlSeries{Name: cmp.Or(seriesOf.FindString(same[0].row.Target.Version), "not resolved"), Span: len(heads) + 2}
+		for _, same := range grouped(of, func(n numbered) string { return n.row.Target.Series() }) {
+			s := htmlSeries{Name: cmp.Or(same[0].row.Target.Series(), "not resolved"), Span: len(heads) + 2}
 			for _, n := range same {
 				row := htmlRow{Kernel: results.Plain(n.row.Target.Label()), Cause: cause(n.row), Cells: []htmlField{plainField(buildCell(n.row)), {Text: never}}}
 				if guest {

@@ -62,7 +62,7 @@ func repeat(s results.Spec, n int) []results.Spec {
 }
 
 // everything is a run in which one of each thing happened.
-func everything(t *testing.T) *results.Results {
+func everything(t testing.TB) *results.Results {
 	t.Helper()
 	r, err := results.Read("../testdata/everything.json")
 	if err != nil {
