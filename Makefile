@@ -112,10 +112,14 @@ hand-over: setup-test ## in a guest, take a USB keyboard from its driver, hand i
 oracle: ## compare the faults found in ORACLE_CONSOLES=DIR, recorded consoles of another project, with that project's verdicts
 	@test -n "$(ORACLE_CONSOLES)" || { echo "make oracle ORACLE_CONSOLES=DIR: a folder of recorded consoles"; exit 2; }
 	ORACLE_CONSOLES="$(abspath $(ORACLE_CONSOLES))" go test -count=1 -run '^TestOracle$$' -v ./vm/console
-readers: ## hold reports against other people's readers: KUNIT=…/tools/testing/kunit/kunit.py KCIDB_SCHEMA=v5.3.json AXE=axe.min.js
+readers: readers-mail ## hold reports against other people's readers: KUNIT=…/tools/testing/kunit/kunit.py KCIDB_SCHEMA=v5.3.json AXE=axe.min.js
 	@test -n "$(KUNIT)" -a -n "$(KCIDB_SCHEMA)" -a -n "$(AXE)" || { echo "make readers KUNIT=FILE KCIDB_SCHEMA=FILE AXE=FILE: kunit.py of a kernel's source, KCIDB's schema 5.3 as JSON, axe-core of npm"; exit 2; }
 	@$(call install,chromium:/usr/bin/chromium:reads_the_page python3-minimal:/usr/bin/python3:runs_kunit.py)
-	KUNIT="$(abspath $(KUNIT))" KCIDB_SCHEMA="$(abspath $(KCIDB_SCHEMA))" AXE="$(abspath $(AXE))" MODMATRIX_TEST_BROWSER=/usr/bin/chromium go test -count=1 -run 'IsRead|IsValid' -v ./results/report
+	KUNIT="$(abspath $(KUNIT))" KCIDB_SCHEMA="$(abspath $(KCIDB_SCHEMA))" AXE="$(abspath $(AXE))" MODMATRIX_TEST_BROWSER=/usr/bin/chromium MODMATRIX_TEST_B4=/usr/bin/b4 go test -count=1 -run 'IsRead|IsValid' -v ./results/report
+.PHONY: readers-mail
+readers-mail: ## let b4 take the Tested-by of a reply out of a thread
+	@$(call install,b4:/usr/bin/b4:takes_trailers_out_of_mail git:/usr/bin/git:has_the_commit_that_they_belong_to)
+	MODMATRIX_TEST_B4=/usr/bin/b4 go test -count=1 -run '^TestReplyIsRead$$' -v ./results/report
 real-source: setup-test ## compile kernels from LINUX=linux-source-….tar.xz, and a module against each; an hour on two cores
 	@test -n "$(LINUX)" || { echo "make real-source LINUX=FILE: a tarball of a kernel's source"; exit 2; }
 	MODMATRIX_TEST_SOURCES="tar:$(LINUX) tar:$(LINUX)+kasan+lockdep+kmemleak" go test -count=1 -timeout 180m -run '^TestRealKernels$$' -v ./kernels/source

@@ -150,7 +150,7 @@ func (p *Plan) Only(t kernels.Target) *Plan {
 // notSource names what lies in the module's folder and is none of its source: our own output, of other runs as well, and
 // configuration, the list of trusted signers, the store, and suites. It is the same whichever suites are chosen, and wherever the results go: the source is, too.
 func notSource(spec Spec, store string) []string {
-	names := []string{ConfigName, LockName, OutName, SuitesDir, evidence.SignersName}
+	names := []string{ConfigName, LockName, OutName, CollectedName, SuitesDir, evidence.SignersName}
 	for _, d := range append([]string{spec.Out, store}, spec.Suites...) {
 		if name, ok := topBelow(spec.Module, d); ok {
 			names = append(names, name)
@@ -159,7 +159,7 @@ func notSource(spec Spec, store string) []string {
 	entries, _ := os.ReadDir(spec.Module) // it is no folder, or the copy says why it cannot be read
 	for _, e := range entries {
 		path := filepath.Join(spec.Module, e.Name())
-		if e.IsDir() && results.Made(path) || strings.HasSuffix(e.Name(), ".zst") && IsBundle(path) {
+		if e.IsDir() && (results.Made(path) || results.HoldsCollection(path)) || strings.HasSuffix(e.Name(), ".zst") && IsBundle(path) {
 			names = append(names, e.Name())
 		}
 	}

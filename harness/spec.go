@@ -18,7 +18,9 @@ const (
 	ConfigName = "modmatrix.toml" // see package config
 	LockName   = "modmatrix.lock" // likewise
 	OutName    = "modmatrix-out"  // results, where nobody names another folder for them
-	SuitesDir  = "suites"         // a folder of suites, which can be named without it
+	// CollectedName is what testers' evidence came to, where nobody names another folder for it.
+	CollectedName = "modmatrix-collected"
+	SuitesDir     = "suites" // a folder of suites, which can be named without it
 	// EvidenceName are what testers sent in, wherever it is kept.
 	EvidenceName = "*.evidence.tar.zst"
 )

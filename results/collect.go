@@ -22,15 +22,15 @@ type Testimony struct {
 }
 
 // Collect adds evidence up beside the author's own results, nil where there are none. It does not matter in which order the files
-// come. What counts is signed, of the source of own (without own, of the only source that there is), and of a run that is not there
-// twice. A tester is a key, or all keys with the same principal. Of a cell that a tester's files have several times, a PASS or FAIL
+// come. What counts is signed, of a run that is not there twice, and of one source: that of own, or else source, or where that is empty
+// the only one that there is. A tester is a key, or all keys with the same principal. Of a cell that a tester's files have several times, a PASS or FAIL
 // counts more than a run that broke; a PASS and a FAIL of the same cell with the same devices contradict each other, and neither
 // counts. Names are those of trusted testers that consented, for that source.
-func Collect(own *Results, files []Testimony) (*Collection, error) {
+func Collect(own *Results, source string, files []Testimony) (*Collection, error) {
 	files = slices.Clone(files)
 	slices.SortFunc(files, compareTestimony)
 	c := &Collection{Schema: CollectionSchema, Own: own}
-	err := c.choose(files)
+	err := c.choose(source, files)
 	if err != nil {
 		return nil, err
 	}
@@ -65,25 +65,26 @@ func compareTestimony(a, b Testimony) int {
 }
 
 // choose decides what source the collection is about.
-func (c *Collection) choose(files []Testimony) error {
+func (c *Collection) choose(source string, files []Testimony) error {
 	if c.Own != nil {
 		c.Module = c.Own.Module
 		return nil
 	}
+	c.Module.SourceDigest = source
 	for _, f := range files {
-		if f.Refused != nil {
+		if f.Refused != nil || source != "" && f.Results.Module.SourceDigest != source {
 			continue
 		}
 		switch m := f.Results.Module; {
-		case c.Module.SourceDigest == "":
+		case c.Module.Name == "" && (c.Module.SourceDigest == "" || c.Module.SourceDigest == m.SourceDigest):
 			c.Module = m
 			c.Module.Claims = nil // held against one tester's kernels
 		case c.Module.SourceDigest != m.SourceDigest:
-			return fmt.Errorf("there is evidence of several sources (%s, %s): results of your own say which one counts, see --own", Plain(c.Module.SourceDigest), Plain(m.SourceDigest))
+			return fmt.Errorf("there is evidence of several sources (%s, %s): say which one counts with --module or --own", Plain(c.Module.SourceDigest), Plain(m.SourceDigest))
 		}
 	}
 	if c.Module.SourceDigest == "" {
-		return errors.New("there is no evidence that can be read, and no results of your own")
+		return errors.New("there is no evidence that can be read, no module here, and no results of your own")
 	}
 	return nil
 }

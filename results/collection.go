@@ -259,9 +259,23 @@ func (c *Collection) JSON(w io.Writer) error {
 	return err
 }
 
+// collectionMark is how the document begins.
+const collectionMark = "{\n \"schema\": \"modmatrix.collection/"
+
+// HoldsCollection reports whether a collection was written into the folder at path.
+func HoldsCollection(path string) bool {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	info, err := root.Lstat(CollectionName)
+	return err == nil && info.Mode().IsRegular() && info.Size() >= int64(len(collectionMark)) && (&Folder{root, path}).begins(CollectionName, collectionMark)
+}
+
 // Write writes the document into f, all of it or nothing. It takes the place of another collection, and of no other file.
 func (c *Collection) Write(f *Folder) error {
-	if _, err := f.root.Lstat(CollectionName); err == nil && !f.begins(CollectionName, "{\n \"schema\": \"modmatrix.collection/") {
+	if _, err := f.root.Lstat(CollectionName); err == nil && !f.begins(CollectionName, collectionMark) {
 		return fmt.Errorf("%s holds a %s that is no collection: move it away, or give another folder", f.path, CollectionName)
 	}
 	if err := f.Write(CollectionName, c.JSON); err != nil {

@@ -37,7 +37,7 @@ func failed(rec Record) Record { return rec.decided(Fail, StageLoad, CodeOops, "
 
 func collected(t *testing.T, own *Results, files ...Testimony) *Collection {
 	t.Helper()
-	c, err := Collect(own, files)
+	c, err := Collect(own, "", files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,11 +154,14 @@ func TestCollectWithoutOwn(t *testing.T) {
 	pass := cell("6.1.0-amd64", "lifecycle")
 	other := brought("b", "B", pass)
 	other.Results.Module.SourceDigest = "sha256:99"
+	if c, err := Collect(nil, "sha256:99", []Testimony{brought("a", "A", pass), other}); err != nil || c.Tally.Works != 1 || c.Tally.Files[UseSource] != 1 || c.Module.SourceDigest != "sha256:99" {
+		t.Errorf("%v: %+v", err, c)
+	}
 	if c := collected(t, nil, brought("a", "A", pass)); c.Module.Name != "mydriver" || c.Tally.Works != 1 || c.ExitCode() != ExitPass {
 		t.Errorf("%+v", c)
 	}
 	for want, files := range map[string][]Testimony{"several sources (sha256:11, sha256:99)": {brought("a", "A", pass), other}, "no evidence": {{File: "x", Refused: errors.New("broken")}}} {
-		if _, err := Collect(nil, files); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Collect(nil, "", files); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
@@ -216,7 +219,7 @@ func TestCollectionsOfStrangers(t *testing.T) {
 }
 
 func FuzzDecodeCollection(f *testing.F) {
-	c, err := Collect(everything(), []Testimony{brought("a", "A", bound(cell("6.1.0-amd64", "lifecycle"), "1:2")), brought("b", "", cell("6.1.0-amd64", "lifecycle"))})
+	c, err := Collect(everything(), "", []Testimony{brought("a", "A", bound(cell("6.1.0-amd64", "lifecycle"), "1:2")), brought("b", "", cell("6.1.0-amd64", "lifecycle"))})
 	if err != nil {
 		f.Fatal(err)
 	}

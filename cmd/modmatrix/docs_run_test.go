@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"mvdan.cc/sh/v3/expand"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels/prebuilt/kotest"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/evidence"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
@@ -162,6 +165,9 @@ func (c shown) run(t *testing.T, args []string) {
 	for _, before := range prepared(args) {
 		faked(t, dir, before)
 	}
+	if args[0] == "collect" || args[0] == "reply" {
+		sent(t, filepath.Join(module, "inbox"))
+	}
 	if i := slices.Index(args, "--sign"); i > 0 {
 		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(module, args[i+1])).CombinedOutput(); err != nil {
 			t.Fatalf("ssh-keygen: %v, %s", err, out)
@@ -172,7 +178,7 @@ func (c shown) run(t *testing.T, args []string) {
 	}
 	out, code := faked(t, dir, args)
 	want := 0
-	if args[0] == "report" || args[0] == "merge" {
+	if slices.Contains([]string{"report", "merge", "collect", "reply"}, args[0]) {
 		res, err := results.Read(filepath.Join(module, results.FileName))
 		if err != nil {
 			t.Fatal(err)
@@ -187,6 +193,26 @@ func (c shown) run(t *testing.T, args []string) {
 	}
 	if c.output != "" {
 		c.compare(t, out)
+	}
+}
+
+// sent leaves in a folder what a tester may have sent.
+func sent(t *testing.T, inbox string) {
+	t.Helper()
+	res, err := results.Decode(bytes.NewReader(documented(t, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Module.SourceDigest = "sha256:" + strings.Repeat("0", 64)
+	draft, err := evidence.Prepare(res, fstest.MapFS{}, results.Identity{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(inbox, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := draft.Write(t.Context(), filepath.Join(inbox, "mydriver"+evidenceSuffix), "text", nil, evidence.Tester{}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -29,7 +29,7 @@ func mailCommand(a *app) *cobra.Command {
 		Use:     "mail [PATH...]",
 		Short:   "The text for a cover letter: what was tested, by whom, and what was not",
 		Long:    mailLong,
-		Example: "  modmatrix report mail\n  modmatrix report mail nightly debug/results.json\n  modmatrix report mail evidence --bundle mydriver-2.2.collection.tar.zst",
+		Example: "  modmatrix report mail\n  modmatrix report mail nightly debug/results.json\n  modmatrix report mail modmatrix-collected --bundle mydriver-2.2.collection.tar.zst",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    func(_ *cobra.Command, args []string) error { return a.mail(out, whole, args) },
 	}

@@ -1,10 +1,10 @@
 package evidence
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -98,10 +98,5 @@ func Conflicts(all []*Evidence) (found []Conflict) {
 	return found
 }
 
-// tester is who signed it: a pattern that fits several people stands for none of them.
-func (e *Evidence) tester() string {
-	if e.listed != "" && !strings.ContainsAny(e.listed, "*?!") {
-		return e.listed
-	}
-	return e.Key
-}
+// tester is who signed it.
+func (e *Evidence) tester() string { return cmp.Or(e.person(), e.Key) }

@@ -40,7 +40,7 @@ func fell(rec results.Record) results.Record {
 
 func collectionOf(t testing.TB, own *results.Results, files ...results.Testimony) *results.Collection {
 	t.Helper()
-	c, err := results.Collect(own, files)
+	c, err := results.Collect(own, "", files)
 	if err != nil {
 		t.Fatal(err)
 	}
