@@ -11,7 +11,7 @@
 // with one package for each kind of source (kernels/debian, kernels/source, kernels/dir, kernels/host), and keeps what it
 // made in kernels/store, which knows nothing of kernels. kernels/kbuild builds a module against a tree, in a sandbox, and
 // proves the result; kernels/dkms has a package built as dkms would, and kernels/packaging makes and installs packages;
-// kernels/prebuilt takes a module that somebody else built, and foretells what a kernel will do with it; kernels/api compares what
+// kernels/prebuilt takes a module that somebody else built, and predicts what a kernel will do with it; kernels/api compares what
 // two trees declare. Package
 // initramfs puts the guest's image together; initramfs/guest is what runs in it as PID 1. Package vm is one QEMU, from its
 // command line to the reason it ended, vm/hostdevice finds a tester's device and gives it back, and vm/console reads a kernel

@@ -7,7 +7,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// Half of a suite is not foretold by the whole of it, and a build is the same whatever is run afterwards.
+// Half of a suite is not predicted by the whole of it, and a build is the same whatever is run afterwards.
 func TestDurationsTellFocusApart(t *testing.T) {
 	dir := t.TempDir()
 	whole := &Plan{Module: results.Module{Name: "fifo"}}

@@ -97,7 +97,7 @@ func TestABinaryIsLoadedAsItIs(t *testing.T) {
 	}
 }
 
-// What the kernel does decides, whatever was foretold of it.
+// What the kernel does decides, whatever was predicted of it.
 func TestAPredictionThatIsWrongDecidesNothing(t *testing.T) {
 	f := newBinary(t, 99)
 	res := f.through(t)

@@ -192,7 +192,7 @@ func (h *Holds) breaks(by, label string) {
 	h.Breaks[i].On = append(h.Breaks[i].On, label)
 }
 
-// by is what p broke by: what was foretold, else what the kernel said.
+// by is what p broke by: what was predicted, else what the kernel said.
 func (p Prediction) by() string {
 	if len(p.Breaks) > 0 && p.Predicted == Refused {
 		return p.Breaks[0].by()

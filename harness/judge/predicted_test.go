@@ -7,7 +7,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// What the kernel did is held beside what was foretold, and decides alone.
+// What the kernel did is held beside what was predicted, and decides alone.
 func TestPredictionsAreHeldAgainstTheKernel(t *testing.T) {
 	const crc = "board: disagrees about version of symbol kernel_read"
 	fault := splatIn(results.StageLoad, "", results.CodeOops)

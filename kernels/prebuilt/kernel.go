@@ -39,7 +39,7 @@ const (
 
 var options = []string{modversions, forceLoad, sigForce, anyImports, livepatch, btf, anyBTF, retpoline, newRet, basic, extended}
 
-// KernelOf reads what tree has to say. That it has no Module.symvers, or no module of its own, is no error: then less can be foretold.
+// KernelOf reads what tree has to say. That it has no Module.symvers, or no module of its own, is no error: then less can be predicted.
 func KernelOf(tree *kernels.Tree) (Kernel, error) {
 	k := Kernel{Release: tree.Target.Release, Options: map[string]bool{}}
 	for _, name := range options {

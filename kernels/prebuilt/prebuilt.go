@@ -128,7 +128,7 @@ func (s *Set) For(k Kernel) []Choice {
 	slices.SortFunc(chosen, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	var all []Choice
 	for _, f := range chosen {
-		all = append(all, Choice{f, k.Foretell(f, chosen)})
+		all = append(all, Choice{f, k.Predict(f, chosen)})
 	}
 	return all
 }
@@ -150,7 +150,7 @@ func (s *Set) builds(k Kernel) (all []build) {
 		all[i].files = append(all[i].files, f)
 	}
 	for i, b := range all {
-		all[i].fits = !slices.ContainsFunc(b.files, func(f File) bool { return k.Foretell(f, b.files).Predicted == results.Refused })
+		all[i].fits = !slices.ContainsFunc(b.files, func(f File) bool { return k.Predict(f, b.files).Predicted == results.Refused })
 	}
 	slices.SortFunc(all, func(a, b build) int {
 		newer := func(b build) bool { return results.CompareVersions(b.release, k.Release) > 0 }

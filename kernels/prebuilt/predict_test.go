@@ -61,7 +61,7 @@ func with(versions ...kotest.Version) []kotest.Version {
 	return append([]kotest.Version{layout}, versions...)
 }
 
-func TestForetell(t *testing.T) {
+func TestPredict(t *testing.T) {
 	without := func(k *Kernel) { k.Options[modversions] = false }
 	for name, c := range map[string]struct {
 		module kotest.Module
@@ -118,7 +118,7 @@ func TestForetell(t *testing.T) {
 			for _, m := range c.beside {
 				set = append(set, file(t, m))
 			}
-			p := kernel(t, c.kernel).Foretell(set[0], set)
+			p := kernel(t, c.kernel).Predict(set[0], set)
 			if got := fmt.Sprintf("%s: %s", p.Predicted, p.Why); !strings.HasPrefix(got, c.want) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
@@ -130,13 +130,13 @@ func TestForetell(t *testing.T) {
 }
 
 // A list of breaks has an end, and says how many are left out.
-func TestForetellManyBreaks(t *testing.T) {
+func TestPredictManyBreaks(t *testing.T) {
 	m := kotest.Module{Vermagic: on47, Versions: with()}
 	for i := range 50 {
 		m.Wants = append(m.Wants, fmt.Sprintf("gone_%d", i))
 	}
 	f := file(t, m)
-	p := kernel(t, nil).Foretell(f, []File{f})
+	p := kernel(t, nil).Predict(f, []File{f})
 	if len(p.Breaks) != maxBreaks || p.More != 30 || !strings.HasSuffix(p.Why, "and 49 more") || p.Breaks[0].Symbol != "gone_0" {
 		t.Errorf("%d breaks and %d more: %s", len(p.Breaks), p.More, p.Why)
 	}

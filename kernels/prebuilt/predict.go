@@ -13,9 +13,9 @@ import (
 // maxBreaks is how many breaks a prediction lists.
 const maxBreaks = 20
 
-// Foretell says what k will do with f, when the modules in set are loaded with it. It asks what the kernel's loader asks, in its
+// Predict says what k will do with f, when the modules in set are loaded with it. It asks what the kernel's loader asks, in its
 // order (Linux kernel/module/main.c, load_module), but goes on where that would stop: one break may hide the next.
-func (k Kernel) Foretell(f File, set []File) results.Prediction {
+func (k Kernel) Predict(f File, set []File) results.Prediction {
 	p := results.Prediction{Binary: f.about(), Predicted: results.Taken}
 	found := k.ofFile(f.Binary)
 	found = append(found, k.symbols(f, set)...)
