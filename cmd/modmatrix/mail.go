@@ -83,8 +83,10 @@ func (a *app) collectionOf(paths []string) (*results.Collection, string, error) 
 		if err != nil {
 			return nil, "", err
 		}
-		if len(paths) == 1 && p != "-" {
-			whole = filepath.Join(dir, results.FileName)
+		if info, err := os.Stat(p); len(paths) == 1 && p != "-" && err == nil {
+			if whole = p; info.IsDir() {
+				whole = filepath.Join(dir, results.FileName)
+			}
 		}
 		parts = append(parts, results.Part{Name: p, Results: res})
 	}

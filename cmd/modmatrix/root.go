@@ -36,11 +36,10 @@ func rootCommand(env Env) *cobra.Command {
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "show every step and every spec")
 	f.StringVar(&a.color, "color", "auto", "`WHEN`: auto, always or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.check() }
-	root.AddCommand(collectCommand(a), replyCommand(a))
 	root.SetHelpCommand(helpCommand())
 	fitHelp(root, env.Stdout)
 	root.AddCommand(runCommand(a), planCommand(a), buildCommand(a), bisectCommand(a), kernelsCommand(a), cacheCommand(a), shellCommand(a),
-		explainCommand(a), reportCommand(a), mergeCommand(a), diffCommand(a), historyCommand(a), verifyCommand(a), doctorCommand(a), initCommand(a), packageCommand(a), versionCommand(a), manCommand(a))
+		explainCommand(a), reportCommand(a), mergeCommand(a), diffCommand(a), historyCommand(a), verifyCommand(a), collectCommand(a), replyCommand(a), doctorCommand(a), initCommand(a), packageCommand(a), versionCommand(a), manCommand(a))
 	root.AddCommand(bundleCommand(a))
 	a.complete(root)
 	return root

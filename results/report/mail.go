@@ -57,12 +57,12 @@ func opening(c *results.Collection, own results.Matrix) string {
 	case !slices.ContainsFunc(own.Rows, reachedGuest):
 		return fmt.Sprintf("%s was built out of tree, and not loaded, on %s. %s", name, Plural(pass+fail, "kernel"), outcomeOn("builds", pass, fail))
 	}
-	each := "On each, it was"
+	whose := "each"
 	if pass+fail == 1 {
-		each = "It was"
+		whose = "the"
 	}
-	return fmt.Sprintf("%s was tested out of tree on %s. %s built with the kernel's own compiler, loaded, tested and unloaded in a guest whose kernel log was searched for faults. %s",
-		name, Plural(pass+fail, "kernel"), each, outcomeOn("works", pass, fail))
+	return fmt.Sprintf("%s was tested out of tree on %s: built with %s kernel's own compiler, then loaded, tested and unloaded in a guest whose kernel log is searched for faults. %s",
+		name, Plural(pass+fail, "kernel"), whose, outcomeOn("works", pass, fail))
 }
 
 // outcomeOn is the answer of so many kernels.
