@@ -59,10 +59,7 @@ func (u Unresolved) about() results.Target {
 
 // Label names a target in a matrix, in file names and on the command line.
 func Label(t kernels.Target) string {
-	if t.Profile == "" {
-		return t.Release
-	}
-	return t.Release + "+" + t.Profile
+	return About(t).Label()
 }
 
 // Cells lists what the plan asks for, in the order of the matrix.

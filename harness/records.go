@@ -11,6 +11,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness/claims"
 	"github.com/modmatrix/modmatrix/harness/judge"
+	"github.com/modmatrix/modmatrix/kernels/host"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
@@ -176,7 +177,7 @@ func (rs *records) noteHead() {
 
 func (rs *records) about() results.Run {
 	return results.Run{ID: rs.id, Started: rs.started.UTC(), Tool: rs.h.tool, PlanDigest: rs.plan.Digest(), Asked: rs.plan.Spec.Asked, Shard: rs.plan.shard, Planned: rs.plan.planned,
-		Host: results.Host{Arch: vm.HostArch(), Accelerator: rs.verdict.Accel.Name, CPUModel: rs.verdict.Accel.CPU, QEMU: rs.qemu}}
+		Host: results.Host{Arch: vm.HostArch(), Accelerator: rs.verdict.Accel.Name, CPUModel: rs.verdict.Accel.CPU, QEMU: rs.qemu, Distribution: host.Distribution()}}
 }
 
 // finish accounts for every planned cell and writes the results.

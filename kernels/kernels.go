@@ -231,7 +231,7 @@ func CheckPackageNames(names []string) error {
 func IsSuite(name string) bool { return suiteField.MatchString(name) }
 
 // localSources name files of this machine.
-var localSources = []string{"dir", "git", "host", "tar"}
+var localSources = []string{"dir", "git", Here, "host", "tar"}
 
 // Local reports whether s names kernels by where they lie on this machine, and not in an archive.
 func (s Selector) Local() bool { return slices.Contains(localSources, s.Source) }
@@ -244,6 +244,8 @@ func (s Selector) Names(t Target) bool {
 		return false
 	}
 	switch source {
+	case Here:
+		return true
 	case "debian":
 		return s.Name == name || s.Name == "all"
 	case "host":

@@ -13,6 +13,7 @@ import (
 //	debian:SUITE[@VERSION][/FLAVOUR][+package]   +package: modules are installed as packages
 //	debian:all[@VERSION][/FLAVOUR]   the newest kernel of every series in each supported release; alone, its rt flavour too
 //	host, host:RELEASE               a release holds '+' itself, so nothing can follow it
+//	here                             the running kernel itself, without a guest; nothing follows
 //	dir:PATH                         a prepared tree; the whole rest is the path
 //	git:PATH[@REV][+PROFILE…]        a path with '@' in it needs a REV
 //	tar:PATH[+PROFILE…]
@@ -24,7 +25,7 @@ import (
 // It is plain data; whether what it names exists is the source's business.
 type Selector struct {
 	Source  string // one of Sources
-	Name    string // suite, release or path; "" only for host
+	Name    string // suite, release or path; "" only for host and here
 	Version string // pattern for VersionMatches, or a git revision or range of them; "" for the newest, or the checked-out one
 	Flavour string // "" for the source's default
 	// Profiles are config fragments beyond the flavour, sorted, without duplicates; nil for none.
@@ -32,7 +33,10 @@ type Selector struct {
 }
 
 // Sources are the sources that ParseSelector knows, sorted.
-var Sources = []string{"debian", "dir", "git", "host", "tar"}
+var Sources = []string{"debian", "dir", "git", "here", "host", "tar"}
+
+// Here is the source of this machine's running kernel, into which modules are loaded without a guest.
+const Here = "here"
 
 // SelectorError says where and why a selector is malformed.
 type SelectorError struct {
@@ -75,8 +79,11 @@ func ParseSelector(s string) (Selector, error) {
 		p.pos = 0
 		p.fail(sourceWord.expects)
 	}
+	if sel.Source == Here && p.pos < len(p.text) {
+		p.fail("here is this machine's running kernel as it is: nothing follows it")
+	}
 	named := p.accept(":")
-	if !named && sel.Source != "host" {
+	if !named && sel.Source != "host" && sel.Source != Here {
 		p.fail("':' and a name follow " + sel.Source)
 	}
 	switch sel.Source {

@@ -59,6 +59,9 @@ func TestSelectorErrorsPointAtTheCharacter(t *testing.T) {
 		"git:l@..":                  8,
 		"git:l@v6.1...v6.2":         12,
 		"host+kasan":                4,
+		"here+kasan":                4,
+		"here:6.1":                  4,
+		"here%arm64":                4,
 		"host:":                     5,
 		"git:@v6.18":                4,
 		"git:~/linux@":              12,
@@ -79,7 +82,7 @@ func TestSelectorErrorsPointAtTheCharacter(t *testing.T) {
 }
 
 func FuzzParseSelector(f *testing.F) {
-	for _, s := range []string{"debian:trixie@7.2/rt-amd64+kasan", "host:6.1.0-5", "git:~/l@v6+a+b", "git:a+b", "tar:x+y", "dir:/x@+", "debian:all@6.1..", "git:l@v1..v2"} {
+	for _, s := range []string{"debian:trixie@7.2/rt-amd64+kasan", "host:6.1.0-5", "here", "git:~/l@v6+a+b", "git:a+b", "tar:x+y", "dir:/x@+", "debian:all@6.1..", "git:l@v1..v2"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

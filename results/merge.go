@@ -237,7 +237,7 @@ func mergedRun(parts []Part, origins []Origin) Run {
 		for _, field := range []struct {
 			all *string
 			one string
-		}{{&run.Host.Arch, o.Host.Arch}, {&run.Host.Accelerator, o.Host.Accelerator}, {&run.Host.CPUModel, o.Host.CPUModel}, {&run.Host.QEMU, o.Host.QEMU}} {
+		}{{&run.Host.Arch, o.Host.Arch}, {&run.Host.Accelerator, o.Host.Accelerator}, {&run.Host.CPUModel, o.Host.CPUModel}, {&run.Host.QEMU, o.Host.QEMU}, {&run.Host.Distribution, o.Host.Distribution}} {
 			if *field.all != field.one {
 				*field.all = "several"
 			}

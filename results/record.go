@@ -42,6 +42,8 @@ type Host struct {
 	Accelerator string `json:"accelerator"` // "kvm" or "tcg"; empty when no guest was started
 	CPUModel    string `json:"cpu_model"`   // QEMU's -cpu; empty when no guest was started
 	QEMU        string `json:"qemu"`        // version, e.g. "7.2.22"; empty when no guest was started
+
+	Distribution string `json:"distribution,omitempty"` // as it calls itself, e.g. "Debian GNU/Linux 12 (bookworm)"; empty where it does not
 }
 
 // Module is what was validated.
@@ -110,7 +112,7 @@ type Target struct {
 	Arch         string `json:"arch"`    // uname -m
 	Flavour      string `json:"flavour"`
 	Profile      string `json:"profile"`
-	Source       string `json:"source"` // the selector without version, e.g. "debian:trixie"
+	Source       string `json:"source"` // the selector without version, e.g. "debian:trixie"; "here" is the machine of the run itself, without a guest
 	ConfigDigest string `json:"config_digest"`
 	Compiler     string `json:"compiler"`           // first line of the compiler's --version; empty before the tree is there
 	MoreMiB      int    `json:"more_mib,omitempty"` // of memory, that guests of this kernel had beyond what was asked for

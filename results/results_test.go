@@ -63,7 +63,7 @@ func repeat(s Spec, n int) []Spec {
 func everything() *Results {
 	started := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	r := &Results{
-		Run: Run{ID: "r1", Started: started, Tool: "modmatrix 0.1.0", PlanDigest: "sha256:00", Host: Host{"x86_64", "tcg", "max", "7.2.22"},
+		Run: Run{ID: "r1", Started: started, Tool: "modmatrix 0.1.0", PlanDigest: "sha256:00", Host: Host{Arch: "x86_64", Accelerator: "tcg", CPUModel: "max", QEMU: "7.2.22"},
 			Asked: Asked{Words: []string{"run", "drv"}, Suites: map[string]string{"mysuite": "./suites/mysuite"}}},
 		Module: Module{Name: "mydriver", Version: "2.2", SourceDigest: "sha256:11", Git: &Git{"0123456789ab", true}},
 	}

@@ -8,11 +8,17 @@ import (
 	"pault.ag/go/debian/version"
 )
 
-// Label names a target in a matrix: the release, with +PROFILE where it has one; the selector, where it was never resolved.
+// SourceHere is the Source of the machine that a run was carried out on: modules are loaded into its running kernel, without a guest.
+const SourceHere = "here"
+
+// Label names a target in a matrix: the release, with +PROFILE where it has one, and +here where it is no guest's; the selector, where it
+// was never resolved.
 func (t Target) Label() string {
 	switch {
 	case t.Release == "":
 		return t.Source
+	case t.Source == SourceHere:
+		return t.Release + "+" + SourceHere
 	case t.Profile == "":
 		return t.Release
 	}
@@ -48,7 +54,7 @@ func (t Target) Selector() string {
 	if t.Version != "" && strings.HasPrefix(s, "debian:") && !strings.Contains(s, "@") {
 		s += "@" + t.Version
 	}
-	if t.Flavour != "" && t.Flavour != standardFlavours[t.Arch] && !strings.Contains(s, "/") {
+	if t.Flavour != "" && strings.HasPrefix(s, "debian:") && t.Flavour != standardFlavours[t.Arch] && !strings.Contains(s, "/") {
 		s += "/" + t.Flavour
 	}
 	if t.Profile != "" && !strings.Contains(s, "+") {

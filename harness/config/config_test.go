@@ -190,7 +190,7 @@ func TestSetsOfKernels(t *testing.T) {
 		{"debian:bookworm", "debian:bookworm"},
 		{"@feld", `unknown set of kernels @feld — did you mean "@field"?`},
 		{"@x", "unknown set of kernels @x; modmatrix.toml has @field, @submission, @default"},
-		{"debain:x", `selector "debain:x": at character 1 ('d'): a source is one of debian, dir, git, host, tar`},
+		{"debain:x", `selector "debain:x": at character 1 ('d'): a source is one of debian, dir, git, here, host, tar`},
 	} {
 		s, err := c.Spec(Flags{Kernels: strings.Fields(tc.given)})
 		got := strings.Trim(fmt.Sprint(s.Kernels), "[]")

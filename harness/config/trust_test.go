@@ -52,7 +52,7 @@ func TestAFolderNamesNothingOfThisMachine(t *testing.T) {
 		named string // empty: nothing is said
 	}{
 		{"kernels = ['debian:sid', 'dir:tree']", Flags{}, "dir:tree"},
-		{"[kernels]\ndefault = ['debian:sid']\nrequired = ['host']\nmine = ['git:/src@v6.1', 'tar:x']", Flags{}, "git:/src@v6.1, host and tar:x"},
+		{"[kernels]\ndefault = ['debian:sid']\nrequired = ['host', 'here']\nmine = ['git:/src@v6.1', 'tar:x']", Flags{}, "git:/src@v6.1, here, host and tar:x"},
 		{"kernels = ['debian:sid', 'host:6.1']\nout = '" + out + "'", Flags{}, "host:6.1 and out=" + out},
 		{"out = '../../out'", Flags{}, "out=DIR/../../out"},
 		{"out = 'link/out'", Flags{}, "out=DIR/link/out"},

@@ -112,6 +112,7 @@ type Kernel struct {
 	KDIR    string // the build directory
 	Image   string // bzImage or vmlinux; "" where there is none
 	Modules string // the folder that is /lib/modules/RELEASE; "" where the modules lie in KDIR, beside their sources
+	Runs    bool   // it is this machine's running kernel, which need not be booted: its image is of no matter
 }
 
 // machine is what uname -m says on the only architecture that can be booted so far.

@@ -18,8 +18,8 @@ const (
 )
 
 type distribution struct {
-	id, like, name string
-	root           string
+	id, like, name, version string
+	root                    string
 }
 
 func (s *Source) distribution() distribution {
@@ -32,7 +32,15 @@ func (s *Source) distribution() distribution {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		set[key] = strings.Trim(value, `"'`)
 	}
-	return distribution{set["ID"], set["ID_LIKE"], set["PRETTY_NAME"], s.cfg.Root}
+	return distribution{set["ID"], set["ID_LIKE"], set["PRETTY_NAME"], set["VERSION_ID"], s.cfg.Root}
+}
+
+// Distribution is what this machine's distribution calls itself; empty where it does not say.
+func Distribution() string { return named("/") }
+
+func named(root string) string {
+	d := (&Source{cfg: Config{Root: root}}).distribution()
+	return cmp.Or(d.name, strings.TrimSpace(d.id+" "+d.version))
 }
 
 // recipes say for distributions, and what is derived from them, how each part of a kernel is installed.

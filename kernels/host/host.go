@@ -27,6 +27,7 @@ import (
 type Config struct {
 	Root    string // where /boot and /lib/modules are looked for; "" for /
 	Release string // of the running kernel; "" to ask it
+	Here    bool   // the running kernel alone, as it runs: for modules that are loaded into it
 }
 
 // Source obtains installed kernels. It may be used by several goroutines.
@@ -66,7 +67,10 @@ func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (res kernels
 func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Progress)) (_ *kernels.Tree, err error) {
 	defer kernels.Wrap(ctx, &err, "fetch %s", t.Release)
 	source, release := t.Origin()
-	if source != "host" {
+	if s.cfg.Here {
+		release = t.Release
+	}
+	if source != s.name() {
 		return nil, fmt.Errorf("%s is no target of this source", t.Source)
 	}
 	k, err := s.find(release)
@@ -74,6 +78,14 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, _ func(kernels.Pro
 		return nil, err
 	}
 	return k.Tree(ctx, s.store, t)
+}
+
+// name is the source that targets of s name.
+func (s *Source) name() string {
+	if s.cfg.Here {
+		return kernels.Here
+	}
+	return "host"
 }
 
 func (s *Source) running() (string, error) {
@@ -91,9 +103,11 @@ func (s *Source) find(release string) (dir.Kernel, error) {
 	if strings.ContainsRune(release, '/') || release == "." || release == ".." {
 		return dir.Kernel{}, fmt.Errorf("%w: %q is no release; name one as uname -r does: %s", kernels.ErrNoMatch, release, s.others())
 	}
-	k := dir.Kernel{Source: "host:" + release, Release: release}
+	k := dir.Kernel{Source: "host:" + release, Release: release, Runs: s.cfg.Here}
 	var err error
-	if k.Image, err = s.image(release); err != nil {
+	if s.cfg.Here {
+		k.Source = kernels.Here
+	} else if k.Image, err = s.image(release); err != nil {
 		return k, s.incomplete(release, err)
 	}
 	for _, name := range []string{"lib/modules", "usr/lib/modules"} { // on hosts with a merged /usr and without
@@ -110,7 +124,7 @@ func (s *Source) find(release string) (dir.Kernel, error) {
 			why = ", though it runs: it was booted from outside, as under a container or a microVM"
 		}
 		return k, fmt.Errorf("%w: %s is not installed here%s; %s", kernels.ErrNoMatch, release, why, s.others())
-	case k.Image == "":
+	case k.Image == "" && !s.cfg.Here:
 		return k, s.incomplete(release, fmt.Errorf("its image is in neither /boot nor %s: %s", k.Modules, s.distribution().install(image, release)))
 	case k.Modules == "":
 		return k, s.incomplete(release, fmt.Errorf("its modules are not in /lib/modules: %s", s.distribution().install(image, release)))

@@ -98,6 +98,33 @@ func TestFindsInstalledKernels(t *testing.T) {
 	}
 }
 
+// The running kernel as it runs needs no image: it is not booted.
+func TestHereNeedsNoImage(t *testing.T) {
+	root := t.TempDir()
+	layouts["Debian"].make(t, root)
+	if err := os.RemoveAll(filepath.Join(root, "boot")); err != nil {
+		t.Fatal(err)
+	}
+	s := source(t, root)
+	s.cfg.Here = true
+	if k, err := s.find(release); err != nil || k.Source != "here" || !k.Runs || k.Image != "" || k.KDIR == "" {
+		t.Errorf("%+v %v", k, err)
+	}
+}
+
+func TestDistribution(t *testing.T) {
+	for text, want := range map[string]string{
+		"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n": "Debian GNU/Linux 12 (bookworm)",
+		"ID=arch\n": "arch", "ID=mine\nVERSION_ID=3\n": "mine 3", "": "",
+	} {
+		root := t.TempDir()
+		write(t, root+"/etc/os-release", text)
+		if got := named(root); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestWhatIsMissingIsNamedAsItsPackage(t *testing.T) {
 	without := func(paths ...string) func(*testing.T, string) {
 		return func(t *testing.T, root string) {
