@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/suites/procfs"
 )
 
@@ -95,7 +94,7 @@ func readProc[T any](path string, parse func(io.Reader) (T, error)) (T, error) {
 var ErrNoKernelConfig = errors.New("the kernel's configuration is not known")
 
 // configPath is where the host may put the target's .config: few distributions enable /proc/config.gz.
-const configPath = wire.PayloadDir + "/config"
+var configPath = filepath.Join(filepath.Dir(planPath), "config")
 
 // KernelConfig is the value of a configuration symbol, with or without CONFIG_: "y", "m", a number, a string without its
 // quotes, and "" for one that is not set. The error is ErrNoKernelConfig where the configuration is not known.

@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -184,7 +185,10 @@ var ErrNoPlan = errors.New("not in a modmatrix guest")
 // inGuest: PID 1 of a guest started this process to run its specs. It is read before openPipe unsets the variable.
 var inGuest = os.Getenv(wire.EnvReportFD) != ""
 
-var readPlan = sync.OnceValues(func() (wire.Plan, error) { return openPlan(wire.PlanPath) })
+// planPath is where the plan lies: in a guest, or where PID 1's part is played by a process of this very machine.
+var planPath = cmp.Or(os.Getenv(wire.EnvPlan), wire.PlanPath)
+
+var readPlan = sync.OnceValues(func() (wire.Plan, error) { return openPlan(planPath) })
 
 // Plan is the host's plan for this guest: the target, and the modules with their parameters. Outside of a guest: ErrNoPlan.
 func Plan() (wire.Plan, error) { return readPlan() }

@@ -39,6 +39,8 @@ func Main() {
 }
 
 type guest struct {
+	here     *here        // nil in a guest, which is a machine of its own
+	places   places       // where it finds things
 	port     *port        // to the host
 	frames   *wire.Writer // on port
 	kmsg     int          // /dev/kmsg, for markers; -1 without it
@@ -52,6 +54,7 @@ type guest struct {
 
 	suite     atomic.Pointer[string] // the name of the round's suite; nil outside of rounds
 	stageName atomic.Pointer[string] // the stage that began last
+	tainted   atomic.Uint64          // as read last
 	under     loading                // the modules under test
 	shown     []string               // of these, what the plan lists that suites read
 	watch     watch
@@ -61,11 +64,22 @@ type guest struct {
 	payloadErr error // why the payload did not arrive whole
 }
 
+// places are where the plan lies, and what a suite process is given.
+type places struct{ plan, run, tmp, home, path string }
+
+var ofGuest = places{wire.PlanPath, "/run", "/tmp", "/root", "/bbin:/bin"}
+
+func newGuest(p places) *guest {
+	g := &guest{places: p, kmsg: -1, reaper: newReaper(), events: openUevents()}
+	g.stageName.Store(new(string))
+	g.watch.proc, g.watch.self, g.watch.returns.dir, g.watch.report = "/proc", os.Getpid(), "/sys/kernel/tracing/instances/modmatrix", g.stuckAt
+	return g
+}
+
 // setUp does everything that does not depend on the plan. A guest can be frozen behind it.
 func setUp() *guest {
-	g := &guest{kmsg: -1, reaper: newReaper(), events: openUevents(), trouble: mountAll()}
-	g.stageName.Store(new(string))
-	g.watch.proc, g.watch.returns.dir, g.watch.report = "/proc", "/sys/kernel/tracing/instances/modmatrix", g.stuckAt
+	g := newGuest(ofGuest)
+	g.trouble = mountAll()
 	calm.Down("/proc")
 	showProcessors()
 	var err error
@@ -89,6 +103,9 @@ func (g *guest) note(err error) {
 
 func (g *guest) run() {
 	g.hello()
+	if g.here != nil && !g.settleIn() {
+		return
+	}
 	go g.guard(g.beat)
 	go g.guard(g.look)
 	g.serveRequests()
@@ -98,6 +115,9 @@ func (g *guest) run() {
 		syncDisks()
 	})
 	g.requests.stop()
+	if g.here != nil {
+		g.leave()
+	}
 	g.send(wire.Frame{Kind: wire.KindEnd})
 }
 
@@ -124,7 +144,7 @@ func (g *guest) serveRequests() {
 
 // hello reads the plan, sets the clock, seeds the random numbers and reports that PID 1 is up.
 func (g *guest) hello() {
-	plan, err := wire.ReadPlan(wire.PlanPath)
+	plan, err := wire.ReadPlan(g.places.plan)
 	if g.payloadErr != nil {
 		plan, err = wire.Plan{Nonce: plan.Nonce}, g.payloadErr
 	}
@@ -137,15 +157,19 @@ func (g *guest) hello() {
 	g.frames = wire.NewWriter(g.port, plan.Nonce)
 	g.frames.Clock = g.clock
 	g.output = &output{send: func(text string) { g.send(wire.Frame{Kind: wire.KindOutput, Text: text}) }}
-	if err == nil && plan.Time > 0 {
+	if err == nil && plan.Time > 0 && g.here == nil {
 		now := unix.NsecToTimespec(plan.Time)
 		err = unix.ClockSettime(unix.CLOCK_REALTIME, &now)
 	}
-	if err == nil && len(plan.Seed) > 0 {
+	if err == nil && len(plan.Seed) > 0 && g.here == nil {
 		err = reseed(plan.Seed)
 	}
 	g.note(err)
-	g.send(wire.Frame{Kind: wire.KindHello, Release: g.release()})
+	hello := wire.Frame{Kind: wire.KindHello, Release: g.release()}
+	if g.here != nil {
+		hello.Count = os.Getpid()
+	}
+	g.send(hello)
 	for _, text := range g.trouble {
 		g.fail("%s", text)
 	}
@@ -161,6 +185,7 @@ func (g *guest) release() string {
 // stage runs f between the frames and markers of a stage.
 func (g *guest) stage(name string, f func()) {
 	g.stageName.Store(&name)
+	g.announce("")
 	g.mark(wire.Mark{Stage: name})
 	g.send(wire.Frame{Kind: wire.KindStage, Stage: name})
 	f()
@@ -188,12 +213,20 @@ func (g *guest) look() {
 	}
 }
 
+// switchOff ends the guest; on a machine that is not ours, this process. It does not return.
+func (g *guest) switchOff() {
+	if g.here != nil {
+		g.bail()
+	}
+	powerOff()
+}
+
 // guard runs f. If f panics, that is reported and the guest powers off; the kernel does not panic.
 func (g *guest) guard(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			g.fail("PID 1 panicked: %v\n%s", p, debug.Stack())
-			powerOff()
+			g.switchOff()
 		}
 	}()
 	f()

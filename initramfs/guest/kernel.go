@@ -51,6 +51,7 @@ func (g *guest) taint(stage string) {
 		g.fail("read taint: %v", err)
 		return
 	}
+	g.tainted.Store(bits)
 	g.send(wire.Frame{Kind: wire.KindTaint, Stage: stage, Taint: bits})
 }
 

@@ -18,6 +18,7 @@ import (
 type loading struct {
 	mu     sync.Mutex
 	open   bool                     // modprobe may load them
+	halted bool                     // nothing is loaded any more
 	busy   map[string]chan struct{} // those in finit_module; closed when it has returned
 	loaded []string                 // in the order in which they came to be there
 }
@@ -30,6 +31,10 @@ func (l *loading) begin(name string) bool {
 	for start := time.Now(); ; {
 		l.mu.Lock()
 		coming := l.busy[name]
+		if l.halted {
+			l.mu.Unlock()
+			return false
+		}
 		if coming == nil && !slices.Contains(lines("/proc/modules", first), name) {
 			l.busy[name] = make(chan struct{})
 			l.mu.Unlock()
@@ -68,6 +73,12 @@ func (l *loading) setOpen(open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open = open
+}
+
+func (l *loading) halt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open, l.halted = false, true
 }
 
 func (l *loading) reset() {
@@ -199,7 +210,7 @@ func (g *guest) showLoaded() error {
 	}
 	text, err := json.Marshal(shown)
 	if err == nil {
-		err = os.WriteFile(wire.PlanPath, text, 0o644)
+		err = os.WriteFile(g.places.plan, text, 0o644)
 	}
 	g.shown = names
 	return err

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +26,24 @@ func loadBase(dir string) (trouble []string) {
 		}
 	}
 	return trouble
+}
+
+// loadDependency is loadDependency, and notes what is to be unloaded again on a machine that is not ours.
+func (g *guest) loadDependency(path string) error {
+	err := loadDependency(path)
+	if name := moduleOf(path); g.here != nil && err == nil && !slices.Contains(g.here.brought, name) && !slices.Contains(g.here.present, name) {
+		g.here.brought = append(g.here.brought, name)
+	}
+	return err
+}
+
+// moduleOf is the name of the module whose file is at path. Those of other packages are numbered.
+func moduleOf(path string) string {
+	name := strings.TrimSuffix(filepath.Base(path), ".ko")
+	if filepath.Base(filepath.Dir(path)) == "depends" {
+		_, name, _ = strings.Cut(name, "-")
+	}
+	return wire.ModuleName(name)
 }
 
 // loadDependency loads a module of the kernel's own, unless it is loaded already.
@@ -93,6 +113,18 @@ func remove(name string) (err error) {
 
 // calls are the threads of PID 1 that are in finit_module or delete_module.
 var calls sync.Map
+
+// died reports whether the kernel has ended one of them: an oops in a module's init takes the thread with it, and nobody is told.
+func died(proc string) (tid int, dead bool) {
+	calls.Range(func(key, _ any) bool {
+		tid = key.(int)
+		stat, ok := readStat(filepath.Join(proc, "self/task", strconv.Itoa(tid)))
+		_, still := calls.Load(tid) // it may have returned meanwhile
+		dead = still && (!ok || stat.state == 'Z' || stat.state == 'X')
+		return !dead
+	})
+	return tid, dead
+}
 
 // withoutSignals runs f on a thread with all signals blocked. A module that sleeps interruptibly while it is loaded would
 // otherwise be woken by those of Go's runtime and by SIGCHLD, and fail as it never does under insmod(8).

@@ -23,6 +23,9 @@ type hotplug struct {
 
 // plug passes the request f to the host. It returns the reason where that is refused, empty where it is done.
 func (g *guest) plug(f wire.Frame) (refused string) {
+	if g.here != nil {
+		return "nothing can be plugged into the machine itself: there is no guest"
+	}
 	h := &g.hotplug
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 
 // reaper waits for all processes: every orphan becomes a child of PID 1, so nothing else may wait.
 type reaper struct {
+	kill     func() // sends SIGKILL to every process but this one, or to those that are ours
 	mu       sync.Mutex
 	children map[int]*process
 }
@@ -21,7 +22,7 @@ type process struct {
 }
 
 func newReaper() *reaper {
-	r := &reaper{children: map[int]*process{}}
+	r := &reaper{children: map[int]*process{}, kill: killOthers}
 	ends := make(chan os.Signal, 1)
 	signal.Notify(ends, syscall.SIGCHLD)
 	go func() {
@@ -73,10 +74,17 @@ func (p *process) endsWithin(d time.Duration) bool {
 	}
 }
 
-// killAll kills every process but PID 1, lest one holds the module. What hangs in the kernel is left after half a second.
+// killOthers kills every process but PID 1; kernel threads ignore it. It does nothing where this is not PID 1.
+func killOthers() {
+	if os.Getpid() == 1 {
+		_ = syscall.Kill(-1, syscall.SIGKILL)
+	}
+}
+
+// killAll kills every other process, lest one holds the module. What hangs in the kernel is left after half a second.
 func (r *reaper) killAll() {
 	for range 100 {
-		_ = syscall.Kill(-1, syscall.SIGKILL) // kernel threads ignore it
+		r.kill()
 		if !r.reap() {
 			return
 		}

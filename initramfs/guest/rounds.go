@@ -46,10 +46,10 @@ func (g *guest) loadDependencies() bool {
 		return true
 	}
 	for _, path := range g.plan.Given {
-		_ = loadDependency(path) // of several for one name, some need hardware; the kernel log has the reason
+		_ = g.loadDependency(path) // of several for one name, some need hardware; the kernel log has the reason
 	}
 	for _, path := range g.plan.Dependencies {
-		if err := loadDependency(path); err != nil {
+		if err := g.loadDependency(path); err != nil {
 			g.fail("%v", err)
 			return false
 		}
@@ -57,8 +57,9 @@ func (g *guest) loadDependencies() bool {
 	if !g.awaitDevices() {
 		return false
 	}
-	// What the plan's modules bring: configfs is a module in Debian's kernels, and gpio-sim is configured there.
-	_ = unix.Mount("configfs", "/sys/kernel/config", "configfs", 0, "")
+	if g.here == nil { // what the plan's modules bring: configfs is a module in Debian's kernels, and gpio-sim is configured there
+		_ = unix.Mount("configfs", "/sys/kernel/config", "configfs", 0, "")
+	}
 	return true
 }
 
@@ -92,8 +93,10 @@ func (g *guest) round(s *wire.Suite) {
 	g.taint(wire.StageBoot)
 	g.events.reset()
 	g.hardware.reset()
-	forgetReads(wire.FirmwareDir)
-	before, leaks := takeSurvey(), openLeaks(leakFile)
+	if g.here == nil {
+		forgetReads(wire.FirmwareDir)
+	}
+	before, leaks := takeSurvey(), g.openLeaks()
 	loaded := true
 	g.stage(wire.StageLoad, func() {
 		if loaded = g.load(); !loaded && !g.plan.Interactive {
@@ -105,6 +108,8 @@ func (g *guest) round(s *wire.Suite) {
 	})
 	g.taint(wire.StageLoad)
 	switch {
+	case g.fell():
+		return
 	case g.plan.Interactive:
 		g.stage(wire.StageTest, g.shell)
 	case !loaded:
@@ -118,6 +123,9 @@ func (g *guest) round(s *wire.Suite) {
 			g.settle(time.Now(), settleTest)
 		})
 		g.taint(wire.StageTest)
+	}
+	if g.fell() {
+		return
 	}
 	g.reportFirmware()
 	g.stage(wire.StageUnload, func() {
@@ -153,8 +161,11 @@ func (g *guest) removeAll() bool {
 // cleanUp prepares the guest for another round: no module of the last round, and an empty /tmp. It returns false where a
 // module cannot be unloaded: no round can follow then, and the host, which knows of the module, will miss them.
 func (g *guest) cleanUp() bool {
-	if !g.removeAll() {
+	if g.fell() || !g.removeAll() {
 		return false
+	}
+	if g.here != nil {
+		return g.here.emptyTmp(g.places) == nil
 	}
 	_ = unix.Mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777") // else the old one serves
 	return true

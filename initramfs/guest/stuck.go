@@ -24,8 +24,13 @@ func (g *guest) stuckAt(l look, sleeping bool) {
 // stuckSuite reports where a suite's process is that exceeds its time, and has the kernel print the stacks of everything.
 func (g *guest) stuckSuite(pid int) {
 	g.send(wire.Frame{Kind: wire.KindStuck, Stage: *g.stageName.Load(), Text: stuckProcess("/proc", pid)})
-	_ = os.WriteFile("/proc/sys/kernel/sysrq", []byte("1"), 0)
-	for _, key := range "lwt" { // processors, blocked threads, all threads (Documentation/admin-guide/sysrq.rst)
+	keys := "lwt"
+	if g.here != nil {
+		keys = "lw" // the threads of a whole system would fill its log
+	} else {
+		_ = os.WriteFile("/proc/sys/kernel/sysrq", []byte("1"), 0)
+	}
+	for _, key := range keys { // processors, blocked threads, all threads (Documentation/admin-guide/sysrq.rst)
 		_ = os.WriteFile("/proc/sysrq-trigger", []byte(string(key)), 0)
 	}
 }

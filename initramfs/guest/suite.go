@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,12 +17,11 @@ import (
 )
 
 // Where Ginkgo writes its reports: of the dry run, and of the run.
-const (
-	dryReport = "/run/dry-run.json"
-	runReport = "/run/report.json"
-)
+func (p places) dryReport() string { return filepath.Join(p.run, "dry-run.json") }
+func (p places) runReport() string { return filepath.Join(p.run, "report.json") }
 
 func (g *guest) listSpecs(s wire.Suite) (report, error) {
+	dryReport := g.places.dryReport()
 	_ = os.Remove(dryReport) // another suite's
 	var printed strings.Builder
 	out := &output{send: func(text string) { printed.WriteString(text) }}
@@ -37,6 +37,7 @@ func (g *guest) listSpecs(s wire.Suite) (report, error) {
 }
 
 func (g *guest) runSuite(s wire.Suite) {
+	runReport := g.places.runReport()
 	_ = os.Remove(runReport) // another suite's
 	sent := streamed{}
 	exit, err := g.runProcess(s, append(suiteFlags(g.plan.Target, s, runReport), focus(s)...), g.output, g.relay(sent, s.Only))
@@ -76,6 +77,7 @@ func (g *guest) relay(sent streamed, only []string) func(wire.Frame) string {
 			number++
 			running = f.Spec
 			g.output.flush()
+			g.announce(f.Spec.Name)
 			g.mark(wire.Mark{Spec: number, Name: f.Spec.Name})
 		case f.Kind == wire.KindSpecEnd && selected(f, only):
 			running = nil
@@ -117,7 +119,12 @@ func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func
 	defer p.close()
 	p.open("/dev/null")
 	printed := p.pipeOut(2)
-	env := []string{"PATH=/bbin:/bin", "HOME=/root", "TMPDIR=/tmp", "TERM=dumb", "GOTRACEBACK=all", calm.Env + "=1"}
+	env := []string{"PATH=" + g.places.path, "HOME=" + g.places.home, "TMPDIR=" + g.places.tmp, "TERM=dumb", "GOTRACEBACK=all"}
+	if g.here == nil {
+		env = append(env, calm.Env+"=1")
+	} else {
+		env = append(env, wire.EnvPlan+"="+g.places.plan)
+	}
 	var frames, acks *os.File
 	if relay != nil {
 		frames, acks = p.pipeOut(1), p.pipeIn()
@@ -127,7 +134,7 @@ func (g *guest) runProcess(s wire.Suite, flags []string, out *output, relay func
 		return exit{}, p.err
 	}
 	child, err := g.reaper.start(s.Path, append([]string{s.Path}, flags...), &syscall.ProcAttr{
-		Dir: "/tmp", Env: env, Files: p.fds(), Sys: &syscall.SysProcAttr{Setpgid: true}})
+		Dir: g.places.tmp, Env: env, Files: p.fds(), Sys: &syscall.SysProcAttr{Setpgid: true}})
 	p.closeChild()
 	if err != nil {
 		return exit{}, err

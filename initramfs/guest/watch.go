@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 // The host decides after how long that is a hang: it knows for how much of the time the guest had a processor.
 type watch struct {
 	proc     string
+	self     int                          // the process whose descendants are looked at; zero: PID 1, and all of them
 	patience time.Duration                // after which a thread that stands still is reported, once; zero: never
 	report   func(at look, sleeping bool) // sleeping: it has not run even once meanwhile
 	returns  returns
@@ -74,14 +76,11 @@ func (w *watch) beat(now time.Duration) {
 
 // looks returns what is seen of the threads that may stand still.
 func (w *watch) looks() (all []look) {
-	for _, pid := range numbered(w.proc) {
-		if stat, ok := readStat(filepath.Join(w.proc, strconv.Itoa(pid))); !ok || stat.kernel {
-			continue
-		}
+	for _, pid := range w.watched() {
 		for _, tid := range numbered(filepath.Join(w.proc, strconv.Itoa(pid), "task")) {
 			dir := filepath.Join(w.proc, strconv.Itoa(pid), "task", strconv.Itoa(tid))
 			stat, ok := readStat(dir)
-			l := look{stat: stat, pid: pid, tid: tid}
+			l := look{stat: stat, pid: pid, tid: tid, own: pid == max(w.self, 1)}
 			_, l.call = calls.Load(tid)
 			if !ok || !l.suspect() {
 				continue
@@ -93,10 +92,41 @@ func (w *watch) looks() (all []look) {
 	return all
 }
 
+// watched lists the processes of user space, but for those that are none of ours.
+func (w *watch) watched() (pids []int) {
+	parents := map[int]int{}
+	for _, pid := range numbered(w.proc) {
+		if stat, ok := readStat(filepath.Join(w.proc, strconv.Itoa(pid))); ok && !stat.kernel {
+			pids = append(pids, pid)
+			parents[pid] = stat.parent
+		}
+	}
+	if w.self <= 1 {
+		return pids
+	}
+	return slices.DeleteFunc(pids, func(pid int) bool { return pid != w.self && !descends(parents, pid, w.self) })
+}
+
+// descends reports whether pid has ancestor among its parents.
+func descends(parents map[int]int, pid, ancestor int) bool {
+	for range parents { // no chain is longer
+		parent, ok := parents[pid]
+		if !ok || parent <= 0 {
+			return false
+		}
+		if parent == ancestor {
+			return true
+		}
+		pid = parent
+	}
+	return false
+}
+
 // look is what is seen of a thread at one moment.
 type look struct {
 	stat
 	pid, tid int
+	own      bool   // it is of this very process
 	runs     uint64 // how often a processor was taken from it, or given up
 	stack    string // a line for each function, innermost first; empty where it runs right now
 	call     bool   // it is in finit_module or delete_module
@@ -105,7 +135,7 @@ type look struct {
 // suspect reports whether the thread may stand still. An interruptible sleep is for the suite's own timeouts to end; but
 // nobody interrupts those calls.
 func (l look) suspect() bool {
-	return l.state == 'D' || l.call && l.state == 'S' || l.state == 'R' && (l.call || l.pid != 1)
+	return l.state == 'D' || l.call && l.state == 'S' || l.state == 'R' && (l.call || !l.own)
 }
 
 // slept reports whether the thread has not run at all since the look before.
@@ -118,7 +148,7 @@ func (l look) moved(before look) bool {
 	if l.slept(before) {
 		return false
 	}
-	return l.pid == 1 && !l.call || l.faults != before.faults || l.computes(before) || !samePlace(l, before)
+	return l.own && !l.call || l.faults != before.faults || l.computes(before) || !samePlace(l, before)
 }
 
 // inSyscall are words in the stack of a thread that is in a system call, on any architecture.
@@ -164,6 +194,7 @@ type stat struct {
 	faults       uint64 // of pages, of both sorts
 	user, system uint64 // the time in each mode, in clock ticks
 	kernel       bool   // it is a thread of the kernel's
+	parent       int    // the process that it is a child of
 }
 
 // pfKthread is PF_KTHREAD (Linux include/linux/sched.h).
@@ -180,7 +211,7 @@ func readStat(dir string) (stat, bool) {
 		n, _ := strconv.ParseUint(f[i-3], 10, 64)
 		return n
 	}
-	return stat{state: f[0][0], faults: field(10) + field(12), user: field(14), system: field(15), kernel: field(9)&pfKthread != 0}, true
+	return stat{state: f[0][0], faults: field(10) + field(12), user: field(14), system: field(15), kernel: field(9)&pfKthread != 0, parent: int(field(4))}, true
 }
 
 // switches adds up both counts of context switches in a status file.

@@ -21,6 +21,9 @@ type Mark struct {
 	Done  bool   // it ends here; false: it begins
 }
 
+// MarkerHead begins every line of a run in the kernel log.
+func MarkerHead(nonce string) string { return "modmatrix " + nonce + ": " }
+
 // Marker is the line for /dev/kmsg that encodes m, without a line end.
 func Marker(nonce string, m Mark) string {
 	edge, suite := "begin", ""
@@ -38,7 +41,7 @@ func Marker(nonce string, m Mark) string {
 
 // ParseMarker finds the mark in a line of the console; false where there is none, or one of another nonce.
 func ParseMarker(text, nonce string) (Mark, bool) {
-	_, text, found := strings.Cut(Scrub(text), "modmatrix "+nonce+": ")
+	_, text, found := strings.Cut(Scrub(text), MarkerHead(nonce))
 	if !found || nonce == "" {
 		return Mark{}, false
 	}

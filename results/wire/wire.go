@@ -59,6 +59,7 @@ type Plan struct {
 	Plugs        []string `json:"plugs,omitempty"` // names of the devices that may be asked for with KindPlug
 	Await        []string `json:"await,omitempty"` // devices that the host hands over, "BUS:VVVV:PPPP" each: nothing is loaded before they are there
 	Interactive  bool     `json:"interactive"`     // open a shell on the third serial port instead of running a suite
+	Here         *Here    `json:"here,omitempty"`  // nil in a guest
 	Seed         []byte   `json:"seed"`            // random bytes for the kernel's generator: clones of one template would all draw the same numbers
 
 	// Suites are run one after the other in the same guest, a round for each: load, test, unload. Without any there is
@@ -141,7 +142,8 @@ type Kind string
 // The kinds, in the order in which they may come.
 const (
 	KindReady      Kind = "ready"       // PID 1 waits for a payload on its drive: the guest may be frozen
-	KindHello      Kind = "hello"       // PID 1 is up and has its plan; Release
+	KindHello      Kind = "hello"       // PID 1 is up and has its plan; Release; where there is no guest, Count is its process
+	KindLog        Kind = "log"         // where there is no guest, and so no console: Text is lines of the kernel log as a console shows them
 	KindStage      Kind = "stage"       // Stage begins (Done false) or has ended (Done true)
 	KindLoad       Kind = "load"        // finit_module of Module returned Errno; Text names the module on whose account Module was not tried
 	KindAlone      Kind = "alone"       // Module was refused beside others, and loads without them

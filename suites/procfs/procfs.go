@@ -76,6 +76,7 @@ type KmsgRecord struct {
 	Micros   uint64 // microseconds since boot
 	Text     string // without a newline at its end
 	Device   string // the DEVICE= that dev_printk adds, as in "+pci:0000:00:03.0"; empty for none
+	Caller   string // "T123" for a task, "C1" for a processor in interrupt context; empty without CONFIG_PRINTK_CALLER
 }
 
 // ParseKmsg reads one record: "6,339,5140900,-;text", then lines of " KEY=value".
@@ -98,6 +99,11 @@ func ParseKmsg(record string) (KmsgRecord, error) {
 	}
 	text, dict, _ := strings.Cut(rest, "\n")
 	r := KmsgRecord{Facility: int(number[0] >> 3), Level: int(number[0] & 7), Seq: number[1], Micros: number[2], Text: unescape(text)}
+	for _, more := range f[3:] {
+		if caller, ok := strings.CutPrefix(more, "caller="); ok {
+			r.Caller = caller
+		}
+	}
 	for line := range strings.SplitSeq(dict, "\n") {
 		if device, ok := strings.CutPrefix(line, " DEVICE="); ok {
 			r.Device = unescape(device)

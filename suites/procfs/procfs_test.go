@@ -98,11 +98,11 @@ func TestParseKmsg(t *testing.T) {
 		name, record string
 		want         KmsgRecord
 	}{
-		{"plain", "6,339,5140900,-;NET: Registered PF_INET6\n", KmsgRecord{0, 6, 339, 5140900, "NET: Registered PF_INET6", ""}},
+		{"plain", "6,339,5140900,-;NET: Registered PF_INET6\n", KmsgRecord{0, 6, 339, 5140900, "NET: Registered PF_INET6", "", ""}},
 		{"of a device", "3,160,424069,-;pci root: bridge\n SUBSYSTEM=acpi\n DEVICE=+acpi:PNP0A03:00\n",
-			KmsgRecord{0, 3, 160, 424069, "pci root: bridge", "+acpi:PNP0A03:00"}},
-		{"of a process", "12,1,0,-;modmatrix: hello\n", KmsgRecord{1, 4, 1, 0, "modmatrix: hello", ""}},
-		{"of two lines", "4,2,3,c,caller=T1;one\\x0atwo \\x5c \\xzz\n", KmsgRecord{0, 4, 2, 3, "one\ntwo \\ \\xzz", ""}},
+			KmsgRecord{0, 3, 160, 424069, "pci root: bridge", "+acpi:PNP0A03:00", ""}},
+		{"of a process", "12,1,0,-;modmatrix: hello\n", KmsgRecord{1, 4, 1, 0, "modmatrix: hello", "", ""}},
+		{"of two lines", "4,2,3,c,caller=T1;one\\x0atwo \\x5c \\xzz\n", KmsgRecord{0, 4, 2, 3, "one\ntwo \\ \\xzz", "", "T1"}},
 		{"empty", "6,0,0,-;", KmsgRecord{Level: 6}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
