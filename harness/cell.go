@@ -47,7 +47,7 @@ func (c *cell) life(ctx context.Context) results.Record {
 		}
 		rec := c.keep(ctx, key, len(tries)+1, merge(parts))
 		tries = append(tries, rec)
-		if ctx.Err() != nil || !tries.again(c.spec()) {
+		if ctx.Err() != nil || !tries.again(c.spec()) || isHere(c.tree.Target) && !passed(rec) { // a machine that failed once proves little
 			return tries.sum(c.spec())
 		}
 		if !passed(rec) {
@@ -61,6 +61,9 @@ func (c *cell) life(ctx context.Context) results.Record {
 func (c *cell) template(ctx context.Context) *template {
 	if c.spec().BuildOnly || c.built.deferred != "" || len(c.built.Modules) == 0 {
 		return nil
+	}
+	if isHere(c.tree.Target) { // there is no guest, so nothing to start it from
+		return &template{label: Label(c.tree.Target)}
 	}
 	return c.run.pool.template(ctx, c.tree)
 }
@@ -106,6 +109,10 @@ func (c *cell) evidence(ctx context.Context, t *template, p *part) (judge.Eviden
 	e.Own = c.run.own.devices()
 	e.Observe(judge.Observation{Rounds: out.rounds, Round: round, End: out.end, Log: out.log, Before: out.before, Cut: out.cut,
 		Modules: moduleNamesOf(c.built.all())})
+	e.Notes = append(e.Notes, out.notes...)
+	if e.Here = isHere(c.tree.Target); e.Here {
+		c.addHere(&e, p)
+	}
 	c.addFacts(&e)
 	c.addPlaces(&e)
 	c.dropForeignResidue(&e, p)

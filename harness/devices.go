@@ -33,7 +33,7 @@ func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
 		return "", nil
 	}
 	var missing []string
-	for _, name := range r.kernelModules() {
+	for _, name := range r.kernelModules(tree.Target) {
 		_, err := tree.Closure(name)
 		if none := (*kernels.NoModuleError)(nil); errors.As(err, &none) {
 			missing = append(missing, name)
@@ -42,6 +42,8 @@ func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
 		}
 	}
 	switch {
+	case len(missing) == 0 && isHere(tree.Target):
+		return "", nil
 	case len(missing) == 0:
 		return plugsLack(tree, r.plan.Spec.Plugs)
 	case slices.Contains(r.plan.Spec.Modules, missing[0]):
@@ -50,7 +52,10 @@ func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
 	return "this kernel has no " + missing[0] + ", which the USB devices to plug in need (guest.plug, --host-device)", nil
 }
 
-func (r *run) kernelModules() []string {
+func (r *run) kernelModules(t kernels.Target) []string {
+	if isHere(t) {
+		return r.plan.Spec.Modules
+	}
 	needed := plugModules(r.plan.Spec.Plugs)
 	if r.plan.Spec.handsUSB() {
 		needed = []string{usbController}

@@ -14,8 +14,9 @@
 // kernels/prebuilt takes a module that somebody else built, and predicts what a kernel will do with it; kernels/api compares what
 // two trees declare. Package
 // initramfs puts the guest's image together; initramfs/guest is what runs in it as PID 1. Package vm is one QEMU, from its
-// command line to the reason it ended, vm/hostdevice finds a tester's device and gives it back, and vm/console reads a kernel
-// log for faults. Package suites is what the authors of suites import, with the built-in suites beside it.
+// command line to the reason it ended, vm/hostdevice finds a tester's device and gives it back, vm/here is this machine itself,
+// where no guest is wanted, with initramfs/guest as its helper, and vm/console reads a kernel log for faults. Package suites is
+// what the authors of suites import, with the built-in suites beside it.
 //
 // On the second floor, these meet. harness/config makes a Spec of modmatrix.toml, modmatrix.lock and flags. Plan resolves it
 // into targets and cells, and Run carries the plan out, target by target; cell.go is a cell's life from top to bottom.

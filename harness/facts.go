@@ -16,13 +16,19 @@ import (
 // addFacts adds to e what is known of the modules that were refused.
 func (c *cell) addFacts(e *judge.Evidence) {
 	e.FirmwareCure = c.firmwareCure(e.NoFirmware)
+	if e.Here {
+		e.FirmwareCure = ": its package puts it into /lib/firmware"
+	}
 	unlisted, _ := c.built.unlistedNeeds(c.tree) // its tree was read before
 	e.Facts = map[string]judge.Fact{}
 	for _, m := range c.built.all() {
 		if !slices.ContainsFunc(e.Guest.Loads, func(s judge.Syscall) bool { return s.Module == m.Name && s.Errno != 0 }) {
 			continue
 		}
-		f := judge.Fact{Unlisted: unlisted[m.Name], Firmware: m.Firmware, Serves: serves(m.Aliases)}
+		f := judge.Fact{Unlisted: unlisted[m.Name], Firmware: m.Firmware}
+		if !e.Here {
+			f.Serves = serves(m.Aliases)
+		}
 		f.BuiltIn, _ = c.tree.BuiltIn(m.Name)
 		f.Blind = c.asksOwnOnly(m)
 		e.Facts[m.Name] = f

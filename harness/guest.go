@@ -34,6 +34,8 @@ type outcome struct {
 	took     time.Duration
 	restored time.Duration // until a clone said hello; zero for a guest that was booted
 	err      error         // infrastructure trouble
+	notes    []string      // what a reader should know of it
+	down     string        // the machine went down in its place, as this file says; empty: it did not
 }
 
 type session struct {
@@ -43,6 +45,9 @@ type session struct {
 
 // run runs the guest to its end. An error is infrastructure trouble; what the guest showed up to it is there all the same.
 func (s *session) run(ctx context.Context, t *template, term io.ReadWriter) (out outcome, err error) {
+	if isHere(s.cell.tree.Target) {
+		return s.runHere(ctx)
+	}
 	payload, err := s.payload()
 	if err != nil {
 		return out, err

@@ -18,6 +18,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/vm/here"
 	"github.com/modmatrix/modmatrix/vm/hostdevice"
 )
 
@@ -57,6 +58,8 @@ type Harness struct {
 	judge    func(judge.Evidence) results.Record
 	host     hostdevice.Host // whose devices can be handed over
 	handOver func(*vm.Process) func(ctx context.Context, number int, f *os.File) error
+	helper   func(args ...string) ([]string, error) // how this program is started to act on this machine itself
+	pstore   func(ctx context.Context) ([]here.Kept, error)
 	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
 	suiteDigest, baseDigest func(ctx context.Context, dir string) (string, error) // of sources; nil for suites: as the Spec has it
@@ -73,12 +76,13 @@ func New(opt Options) (*Harness, error) {
 	}
 	h := &Harness{store: st, tool: opt.Tool, history: opt.History, notify: opt.Events,
 		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, carried: initramfs.Carried, probe: vm.Probe, limits: limits, now: time.Now, judge: judge.Judge, alone: (*cell).listenAlone,
-		handOver: func(p *vm.Process) func(context.Context, int, *os.File) error { return p.HandOver }}
+		handOver: func(p *vm.Process) func(context.Context, int, *os.File) error { return p.HandOver },
+		helper:   helper, pstore: readPstore}
 	h.sources = func(s Spec) map[string]Source {
 		cfg := debian.Config{Mirror: s.Mirror, SecurityMirror: s.SecurityURL, Offline: s.Offline}
 		archive := debian.New(st, cfg)
 		compiled := source.New(st, archive)
-		return map[string]Source{"debian": archive, "dir": dir.New(st), "git": compiled, "host": host.New(st, host.Config{}), "tar": compiled}
+		return map[string]Source{"debian": archive, "dir": dir.New(st), "git": compiled, "here": host.New(st, host.Config{Here: true}), "host": host.New(st, host.Config{}), "tar": compiled}
 	}
 	h.baseDigest = initramfs.BaseDigest
 	opt.Fakes.into(h)

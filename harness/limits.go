@@ -30,7 +30,7 @@ const (
 // moreMiB is the memory that guests with b need beyond what they have; zero for all but large modules, suites and firmware. The payload is
 // unpacked in memory, beside the image that it may have come in; the kernel reads a module whole, and copies it.
 func (r *run) moreMiB(b *built, t kernels.Target) int {
-	if len(b.Modules) == 0 || r.plan.Spec.BuildOnly {
+	if len(b.Modules) == 0 || r.plan.Spec.BuildOnly || isHere(t) {
 		return 0
 	}
 	var payload, largest int64

@@ -55,7 +55,10 @@ func idle(g *judge.Guest) time.Duration {
 
 // noise returns the fingerprints of what the kernel alone says while it idles for d. They are kept beside the template.
 func (c *cell) noise(ctx context.Context, t *template, d time.Duration) ([]string, error) {
-	key := store.Digest(judge.Version, c.tree.Digest, filepath.Base(t.dir), t.machine.Accel.String(), d.String(), strings.Join(c.run.kernelModules(), " "), strings.Join(c.spec().Devices, " "), strings.Join(c.run.own.pci(), " "), strings.Join(c.run.own.kinds(), " "))
+	if isHere(c.tree.Target) { // what else goes on there is not always the same
+		return c.run.h.alone(c, ctx, t, d)
+	}
+	key := store.Digest(judge.Version, c.tree.Digest, filepath.Base(t.dir), t.machine.Accel.String(), d.String(), strings.Join(c.run.kernelModules(c.tree.Target), " "), strings.Join(c.spec().Devices, " "), strings.Join(c.run.own.pci(), " "), strings.Join(c.run.own.kinds(), " "))
 	dir, _, err := c.run.h.store.Fill(ctx, "noise", key, func(dir string) error {
 		heard, err := c.run.h.alone(c, ctx, t, d)
 		if err != nil {
@@ -97,7 +100,7 @@ const slabTrace = "/sys/kernel/slab: "
 // dropForeignResidue leaves out what other modules of the kernel may have left: scsi_mod makes its sense cache for the first host
 // and keeps it (drivers/scsi/scsi_lib.c, scsi_init_sense_cache). A slab cache is the module's if its name is in the module's file.
 func (c *cell) dropForeignResidue(e *judge.Evidence, p *part) {
-	others := slices.Concat(c.foreign(), c.soft(), p.requested.modules, c.run.kernelModules())
+	others := slices.Concat(c.foreign(), c.soft(), p.requested.modules, c.run.kernelModules(c.tree.Target))
 	if len(e.Guest.Residue) == 0 || len(others) == 0 {
 		return
 	}

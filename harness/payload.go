@@ -31,7 +31,9 @@ func (s *session) payload() (initramfs.Payload, error) {
 	}
 	if !s.task.bare {
 		files = append(files, s.addModules(&plan)...)
-		files = append(files, s.cell.firmwareFiles()...)
+		if !isHere(t) {
+			files = append(files, s.cell.firmwareFiles()...)
+		}
 	}
 	for i, name := range s.task.suites {
 		suite := s.wireSuite(name)
@@ -65,7 +67,7 @@ func (s *session) wireSuite(name string) wire.Suite {
 // they depend on, and returns the files. Without the modules under test, what is wanted beside them is there all the same.
 func (s *session) addKernelModules(plan *wire.Plan) ([]initramfs.File, error) {
 	var files []initramfs.File
-	names := s.cell.run.kernelModules()
+	names := s.cell.run.kernelModules(s.cell.tree.Target)
 	switch {
 	case s.task.bare:
 	case s.cell.counterpart: // the kernel knows what its own modules need, softly too

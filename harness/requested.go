@@ -33,7 +33,7 @@ type requested struct {
 func (c *cell) request(parts []*part) (more bool) {
 	for _, p := range parts {
 		if !p.done {
-			p.done = p.requested.guests >= maxRequests || !mayLack(p) || !c.give(p)
+			p.done = p.requested.guests >= maxRequests || !mayLack(p) && !c.leftOwn(p) || !c.give(p)
 			p.requested.guests++
 			if p.done {
 				p.rec.Notes = append(p.rec.Notes, c.requestNotes(p)...)
@@ -58,7 +58,7 @@ func mayLack(p *part) bool {
 func (c *cell) give(p *part) bool {
 	req := &p.requested
 	before := len(req.names)
-	for _, name := range p.guest.Wanted {
+	for _, name := range slices.Concat(p.guest.Wanted, c.kernelsOwn(p)) {
 		if slices.Contains(req.names, name) || len(req.names) >= wire.MaxWanted {
 			continue
 		}
@@ -98,7 +98,11 @@ func (c *cell) fits(names []string) bool {
 // requestNotes say what the kernel asked for, and whether it got it.
 func (c *cell) requestNotes(p *part) (notes []string) {
 	if len(p.requested.names) > 0 {
-		notes = append(notes, fmt.Sprintf("the kernel asked for %s, and was given it in another guest, as modprobe would; without: %s", list(p.requested.names), p.requested.without))
+		what := "the kernel asked for %s, and was given it in another guest, as modprobe would; without: %s"
+		if isHere(c.tree.Target) {
+			what = "this machine loaded %s meanwhile, so all was done again with that there before; at first: %s"
+		}
+		notes = append(notes, fmt.Sprintf(what, list(p.requested.names), p.requested.without))
 	}
 	if p.guest == nil || passed(p.rec) {
 		return notes

@@ -27,6 +27,7 @@ type run struct {
 	net     *semaphore.Weighted
 	pool    *pool
 	builder *builder
+	here    *machineHere
 	suites  map[string]compiled // by name
 	records *records
 	own     handover
@@ -73,6 +74,9 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 
 // begin does all that can go wrong before anything is run.
 func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
+	if err := p.agreed(); err != nil {
+		return nil, err
+	}
 	r, err := h.prepare(ctx, p)
 	if err != nil {
 		return nil, err
@@ -94,6 +98,9 @@ func (h *Harness) begin(ctx context.Context, p *Plan) (_ *run, err error) {
 	if err := r.records.open(); err != nil {
 		return nil, err
 	}
+	if err := r.readCrashes(); err != nil {
+		return nil, errors.Join(err, r.records.out.close())
+	}
 	return r, nil
 }
 
@@ -102,8 +109,8 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	var err error
 	n := jobs(p.Spec, p.Targets...)
 	times := openDurations(h.store.Dir())
-	r := &run{h: h, plan: p, times: times, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches), records: newRecords(h, p, times, n), sharing: map[string]*shared{}}
-	if !p.Spec.BuildOnly {
+	r := &run{h: h, plan: p, times: times, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches), records: newRecords(h, p, times, n), sharing: map[string]*shared{}, here: newMachineHere()}
+	if !p.Spec.BuildOnly && p.guests() {
 		if r.records.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
 			return nil, &UsageError{err}
 		}
@@ -158,6 +165,9 @@ func (r *run) infra(stage results.Stage, err error) *judge.Blame {
 func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error {
 	if len(p.Targets) == 0 {
 		return errors.New(p.Unresolved[0].Reason)
+	}
+	if isHere(p.Targets[0]) {
+		return &UsageError{errors.New("a shell is for guests, and -k here is this machine itself: -k host gives a guest of its kernel")}
 	}
 	h.event(results.Event{Kind: results.EventPlan, Text: p.Module.Name, Cells: []results.Cell{{Target: Label(p.Targets[0])}}})
 	patient := *p

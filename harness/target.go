@@ -31,7 +31,7 @@ func (r *run) target(ctx context.Context, t kernels.Target) {
 		lacking, err = r.lacks(tree)
 	}
 	var fw []firmware
-	if err == nil && lacking == "" {
+	if err == nil && lacking == "" && !isHere(t) {
 		fw, err = r.firmware(ctx, tree)
 	}
 	if err != nil {
@@ -56,7 +56,7 @@ func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Targe
 	freezing, unneeded := context.WithCancel(ctx)
 	compiling, compiled := make(chan struct{}), make(chan struct{})
 	defer unneeded()
-	if !r.plan.Spec.BuildOnly {
+	if !r.plan.Spec.BuildOnly && !isHere(tree.Target) {
 		wg.Go(func() { // boots while the compiler runs, and keeps a clone ready if that still helps
 			t := r.pool.template(freezing, tree)
 			if underway(compiling, compiled) {
@@ -68,7 +68,10 @@ func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Targe
 	close(compiled)
 	built.firmware = fw
 	r.records.learn(built.Modules)
-	own := r.builder.counterpart(ctx, tree, &built)
+	var own *counterpart
+	if !isHere(tree.Target) {
+		own = r.builder.counterpart(ctx, tree, &built)
+	}
 	if len(built.Modules) == 0 && own == nil {
 		unneeded()
 	}
@@ -78,7 +81,9 @@ func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Targe
 	}
 	for _, s := range r.records.todo(Label(tree.Target)) {
 		wg.Go(func() {
-			r.records.record(results.Cell{Target: Label(tree.Target), Suite: s.Name}, r.both(ctx, cell{run: r, tree: roomy, about: about, suite: s.Name, built: built}, own, fetched))
+			c := results.Cell{Target: Label(tree.Target), Suite: s.Name}
+			r.records.record(c, r.both(ctx, cell{run: r, tree: roomy, about: about, suite: s.Name, built: built}, own, fetched))
+			r.judged(c)
 		})
 	}
 	wg.Wait()

@@ -103,7 +103,7 @@ func (g *Guest) Add(f wire.Frame) bool {
 		g.Lost = true
 	}
 	g.expected, g.LastAt = f.Seq+1, f.At
-	if g.End && f.Kind != wire.KindHeartbeat {
+	if g.End && f.Kind != wire.KindHeartbeat && f.Kind != wire.KindLog {
 		g.doubt("the guest went on after its end: %s", f.Kind)
 	}
 	if g.length += length(f); g.length > maxStory && f.Kind != wire.KindEnd {
@@ -157,15 +157,16 @@ func (g *Guest) Add(f wire.Frame) bool {
 		}
 	case wire.KindEnd:
 		g.End = true
+	case wire.KindLog:
 	default:
 		g.spec(f)
 	}
 	return true
 }
 
-// length is how much of f is kept, in bytes. What a suite prints has a bound of its own.
+// length is how much of f is kept, in bytes. What a suite prints has a bound of its own, and the kernel's log is kept elsewhere.
 func length(f wire.Frame) int {
-	if f.Kind == wire.KindOutput {
+	if f.Kind == wire.KindOutput || f.Kind == wire.KindLog {
 		return 0
 	}
 	n := len(f.Module) + len(f.Text) + len(f.Stack) + len(f.Release) + len(f.Signal)

@@ -25,6 +25,7 @@ type Evidence struct {
 	Modules      int                  // how many of them are to be loaded and unloaded
 	BuildOnly    bool                 // nothing beyond the build was asked for
 	Want         string               // the release that was booted
+	Here         bool                 // there was no guest: it was this machine itself, and what is said of QEMU is said of the helper
 	Guest        *Guest               // nil: no guest was started
 	End          Ending               // how the guest ended
 	Splats       []Splat              // in the order of the console

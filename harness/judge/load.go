@@ -89,7 +89,7 @@ func (e Evidence) firmwareWords(call Syscall) string {
 	if len(files) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %s %s, which the guest does not have%s", asked, strings.Join(files, ", "), e.FirmwareCure)
+	return fmt.Sprintf("; %s %s, which %s does not have%s", asked, strings.Join(files, ", "), e.machine(), e.FirmwareCure)
 }
 
 func loadRefused(e Evidence) (verdict, bool) {
@@ -134,7 +134,7 @@ func noHardware(e Evidence) (verdict, bool) {
 func (e Evidence) wantsHardware(call Syscall) string {
 	text := e.refusal(call)
 	if call.Need == "" {
-		text += "; its hardware is not in the guest"
+		text += "; its hardware is not in " + e.machine()
 	}
 	if serves := e.Facts[call.Module].Serves; serves != "" && call.Need == "" {
 		text += ": " + serves

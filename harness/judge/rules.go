@@ -62,8 +62,8 @@ func bootFailed(e Evidence) (verdict, bool) {
 	}
 	reason := "the kernel never reached the guest's init: " + e.End.Reason
 	switch {
-	case e.End.Late == "" && !endedByGuest(e.End.Reason):
-		return verdict{results.Error, results.StageBoot, results.CodeInfra, qemuEnded(e.End)}, true
+	case e.End.Late == "" && !endedByGuest(e.End.Reason) || e.Here:
+		return verdict{results.Error, results.StageBoot, results.CodeInfra, qemuEnded(e)}, true
 	case e.End.Late != "":
 		reason = fmt.Sprintf("the kernel did not reach the guest's init in %d s", e.End.Seconds)
 	}
@@ -83,7 +83,7 @@ func dependencies(e Evidence) (verdict, bool) {
 	if len(e.Guest.Trouble) == 0 {
 		return verdict{}, false
 	}
-	return verdict{results.Error, cmp.Or(e.Guest.Troubled, StageOf(e.Guest)), results.CodeInfra, "the guest: " + e.Guest.Trouble[0]}, true
+	return verdict{results.Error, cmp.Or(e.Guest.Troubled, StageOf(e.Guest)), results.CodeInfra, e.place() + ": " + e.Guest.Trouble[0]}, true
 }
 
 // splat looks for the first fault that struck while the module was there, even if every spec passed.
@@ -137,7 +137,9 @@ func suddenEnd(e Evidence) (verdict, bool) {
 	stage := StageOf(g)
 	switch {
 	case !endedByGuest(e.End.Reason):
-		return verdict{results.Error, stage, results.CodeInfra, qemuEnded(e.End)}, true
+		return verdict{results.Error, stage, results.CodeInfra, qemuEnded(e)}, true
+	case e.Here:
+		return verdict{results.Fail, stage, fellBy(e.End.Reason), e.fellHere(stage)}, true
 	case stage == results.StageBoot:
 		return verdict{results.Miss, stage, results.CodeBootFailed, "the guest ended before the module was loaded: " + e.End.Reason}, true
 	}
@@ -156,11 +158,15 @@ func fellBy(reason string) results.Code {
 // endedByGuest distinguishes a guest's own doing from QEMU's, or from somebody's who killed it.
 func endedByGuest(reason string) bool { return strings.HasPrefix(reason, "guest-") }
 
-func qemuEnded(end Ending) string {
-	if end.Stderr == "" {
-		return "QEMU ended: " + end.Reason
+func qemuEnded(e Evidence) string {
+	text := "QEMU ended: " + e.End.Reason
+	if e.Here {
+		text = "the helper ended: " + e.End.Reason
 	}
-	return "QEMU ended: " + end.Reason + ": " + end.Stderr
+	if e.End.Stderr != "" {
+		text += ": " + e.End.Stderr
+	}
+	return text
 }
 
 // hang is a passed deadline. The module is at fault where PID 1 is silent, or a load, unload or spec never came back.
@@ -244,7 +250,7 @@ func noEnd(e Evidence) (verdict, bool) {
 	case !e.Guest.End:
 		return verdict{results.Error, StageOf(e.Guest), results.CodeInfra, "the guest never said that its plan was done"}, true
 	case !endedByGuest(e.End.Reason):
-		return verdict{results.Error, results.StageShutdown, results.CodeInfra, qemuEnded(e.End)}, true
+		return verdict{results.Error, results.StageShutdown, results.CodeInfra, qemuEnded(e)}, true
 	case e.End.Reason != CleanEnd:
 		return verdict{results.Fail, results.StageShutdown, fellBy(e.End.Reason), "the guest was through, and did not power off as it should: " + e.End.Reason}, true
 	}
