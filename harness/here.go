@@ -63,7 +63,11 @@ What does it is started by: %s
 
 // agreed refuses to load anything into this machine's kernel that nobody has agreed to.
 func (p *Plan) agreed() error {
-	if t, ok := p.Here(); ok && !p.Spec.Yes {
+	t, ok := p.Here()
+	if ok && len(p.Spec.HostDevices) > 0 {
+		return &UsageError{errors.New("-k here has this machine's devices as they are: leave --host-device away, which takes one out of it for guests")}
+	}
+	if ok && !p.Spec.Yes {
 		return &UsageError{fmt.Errorf("-k here loads %s into the running kernel of this machine, %s, which it can crash: agree to that with --yes", p.Module.Name, t.Release)}
 	}
 	return nil

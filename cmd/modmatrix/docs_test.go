@@ -151,4 +151,4 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 }
 
 // internal are variables that one process of modmatrix sets for another.
-var internal = []string{"MODMATRIX_CALM", "MODMATRIX_REPORT_FD", "MODMATRIX_ACK_FD"}
+var internal = []string{"MODMATRIX_CALM", "MODMATRIX_REPORT_FD", "MODMATRIX_ACK_FD", "MODMATRIX_PLAN"}

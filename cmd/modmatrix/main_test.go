@@ -25,8 +25,8 @@ import (
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
-// TestMain makes four commands of the test binary: modmatrix itself, modmatrix-faked, whose kernels and compiler are fake,
-// modmatrix-released, whose kernels are, and which is a release, and a QEMU that boots nothing.
+// TestMain makes five commands of the test binary: modmatrix itself, modmatrix-faked, whose kernels and compiler are fake,
+// modmatrix-released, whose kernels are, and which is a release, modmatrix-installed, see there, and a QEMU that boots nothing.
 func TestMain(m *testing.M) {
 	registerGuests()
 	with := func(fakes harness.Fakes) func() {
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes}))
 		}
 	}
-	testscript.Main(m, map[string]func(){"modmatrix": main, "modmatrix-faked": with(fakes()), "modmatrix-released": with(released()), "qemu-system-x86_64": vmtest.Command})
+	testscript.Main(m, map[string]func(){"modmatrix": main, "modmatrix-faked": with(fakes()), "modmatrix-released": with(released()), installedName: installed, "qemu-system-x86_64": vmtest.Command})
 }
 
 func TestScripts(t *testing.T) {

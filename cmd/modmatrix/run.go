@@ -66,6 +66,9 @@ func flagWords(f *pflag.Flag) (words []string) {
 }
 
 func (a *app) carryOut(ctx context.Context, spec harness.Spec) error {
+	if err := a.agree(ctx, &spec); err != nil {
+		return err
+	}
 	began := time.Now()
 	t, err := a.testimony(ctx, spec)
 	if err != nil {

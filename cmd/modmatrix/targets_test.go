@@ -45,5 +45,6 @@ func TestRealTestsAreRun(t *testing.T) {
 // own are variables that no target has to set.
 var own = map[string]string{
 	"MODMATRIX_TEST_BASE":      "a base image that is there already; without it the test builds one",
+	"MODMATRIX_TEST_HERE_DIR":  "a folder in which the system of TestRealHere is kept, or is installed already",
 	"MODMATRIX_TEST_INSTALLED": "TestRealInstalledKernel sets it for itself, in a namespace of its own",
 }
