@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes}))
 		}
 	}
-	testscript.Main(m, map[string]func(){"modmatrix": main, "modmatrix-faked": with(fakes()), "modmatrix-released": with(released()), installedName: installed, "qemu-system-x86_64": vmtest.Command})
+	testscript.Main(m, map[string]func(){"modmatrix": main, "modmatrix-faked": with(fakes()), "modmatrix-released": with(released()), installedName: asInstalled, "qemu-system-x86_64": vmtest.Command})
 }
 
 func TestScripts(t *testing.T) {

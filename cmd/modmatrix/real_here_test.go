@@ -26,7 +26,7 @@ const installedName = "modmatrix-installed"
 // suitesThere is where that system has them: DIR/NAME.test for each folder DIR/NAME.
 const suitesThere = "/suites"
 
-func installed() {
+func asInstalled() {
 	if len(os.Args) == 3 && os.Args[1] == wire.HelperWord {
 		os.Exit(helper(os.Args[2]))
 	}
@@ -117,7 +117,7 @@ func shell(t *testing.T, name string, args ...string) {
 }
 
 const (
-	stepTime = 20 * time.Minute // a system boots, compiles and judges under emulation, on a busy machine
+	stepTime = 40 * time.Minute // a system boots, compiles and judges under emulation, on a busy machine
 	deadTime = 30 * time.Second // what a machine has to get on in, before it is taken for dead
 )
 
