@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
@@ -60,9 +61,11 @@ func OpenBundle(ctx context.Context, cacheDir, path string) (_ *Bundle, err erro
 		return nil, err
 	}
 	b := &Bundle{Path: path}
-	if b.Dir, b.close, err = st.WorkDir(); err != nil {
+	release := func() {}
+	if b.Dir, release, err = st.WorkDir(); err != nil {
 		return nil, err
 	}
+	b.close = sync.OnceFunc(release)
 	if err := b.unpack(ctx); err != nil {
 		b.Close()
 		if _, ok := errors.AsType[*evidence.Error](err); ok {
@@ -73,12 +76,8 @@ func OpenBundle(ctx context.Context, cacheDir, path string) (_ *Bundle, err erro
 	return b, nil
 }
 
-// Close removes the folder.
-func (b *Bundle) Close() {
-	if b != nil {
-		b.close()
-	}
-}
+// Close removes the folder. It may be called again.
+func (b *Bundle) Close() { b.close() }
 
 // Suites are the names of the suites that came along.
 func (b *Bundle) Suites() (names []string) {

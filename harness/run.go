@@ -170,6 +170,9 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 		return &UsageError{errors.New("a shell is for guests, and -k here is this machine itself: -k host gives a guest of its kernel")}
 	}
 	h.event(results.Event{Kind: results.EventPlan, Text: p.Module.Name, Cells: []results.Cell{{Target: Label(p.Targets[0])}}})
+	for _, line := range p.trust() {
+		h.Notice(line)
+	}
 	patient := *p
 	patient.Spec.Timeout = shellLimit
 	r, err := h.prepare(ctx, &patient)

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -15,7 +16,7 @@ func (p *Plan) trust() []string {
 	pkg := p.in.module
 	switch {
 	case len(p.Spec.Prebuilt) > 0:
-		return []string{results.Plain(strings.Join(p.Spec.Prebuilt, ", ") + ": built elsewhere, loaded as it is in guests, and nothing of it runs on this machine itself")}
+		return []string{results.Plain(strings.Join(p.Spec.Prebuilt, ", ") + ": built elsewhere, taken as it is" + p.runs())}
 	case pkg.Kind == dkms.Folder:
 		return nil
 	}
@@ -38,9 +39,15 @@ func (p *Plan) trust() []string {
 
 // runs says where what was built is loaded.
 func (p *Plan) runs() string {
-	text := ", and nothing of it runs elsewhere"
-	if !p.Spec.BuildOnly {
-		text = " and loaded in guests, and nothing of it runs on this machine itself"
+	text := " and loaded in guests, and nothing of it runs on this machine itself"
+	here := slices.ContainsFunc(p.Targets, func(t kernels.Target) bool { source, _ := t.Origin(); return source == kernels.Here })
+	switch {
+	case p.Spec.BuildOnly:
+		text = ", and nothing of it runs elsewhere"
+	case here && len(p.Targets) > 1:
+		text = ", loaded in guests AND INTO THE KERNEL OF THIS MACHINE, as -k here asks, where its suites run as root"
+	case here:
+		text = " and loaded INTO THE KERNEL OF THIS MACHINE, as -k here asks, where its suites run as root"
 	}
 	if b := p.Spec.Bundle; b != nil && b.Ignored != "" {
 		text += "; its " + b.Ignored

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/results/evidence"
 )
 
@@ -54,6 +56,17 @@ func TestTheLineOfTrust(t *testing.T) {
 	} {
 		if got := line(c.spec); !regexp.MustCompile(c.want).MatchString(got) {
 			t.Errorf("%s: %q, want %s", name, got, c.want)
+		}
+	}
+}
+
+// Where -k here has a module loaded into this machine's kernel, the line does not say that nothing of it runs here.
+func TestTheLineOfTrustHere(t *testing.T) {
+	here := kernels.Target{Release: "6.1.0", Source: kernels.Here}
+	for want, targets := range map[string][]kernels.Target{"loaded INTO THE KERNEL OF THIS MACHINE": {here}, "in guests AND INTO THE KERNEL": {here, {Release: "6.1.1", Source: "debian:sid"}}} {
+		p := &Plan{Targets: targets, Spec: Spec{Prebuilt: []string{"m.ko"}}, in: intake{module: &dkms.Package{}}}
+		if got := strings.Join(p.trust(), ""); !strings.Contains(got, want) || strings.Contains(got, "nothing of it runs") {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -22,7 +22,6 @@ func bundleCommand(a *app) *cobra.Command {
 	var archs []string
 	var out string
 	cmd := verb("bundle", func(cmd *cobra.Command, args []string) error {
-		defer func() { s.bundle.Close() }()
 		if err := checkArchs(archs); err != nil {
 			return err
 		}

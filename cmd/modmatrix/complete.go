@@ -19,7 +19,7 @@ import (
 // It is quick: nothing is resolved, and no network is touched.
 func (a *app) complete(cmd *cobra.Command) {
 	flags := map[string]cobra.CompletionFunc{
-		"color": words("auto", "always", "never"), "isolate": words(harness.Isolations...),
+		"color": words("auto", "always", "never"), "isolate": words(harness.Isolations...), "arch": words(bundleArchs...),
 		"kernel": a.kernelsAtHand, "good": a.kernelsAtHand, "bad": a.kernelsAtHand, "suite": suitesHere,
 	}
 	for _, verb := range cmd.Commands() {

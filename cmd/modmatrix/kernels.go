@@ -71,7 +71,6 @@ func (a *app) fetch(ctx context.Context, spec harness.Spec) error {
 func kernelsUpdate(a *app) *cobra.Command {
 	var s specFlags
 	cmd := verb("kernels-update", func(cmd *cobra.Command, args []string) error {
-		defer func() { s.bundle.Close() }()
 		cfg, err := s.config(cmd, args)
 		if err != nil {
 			return err

@@ -91,7 +91,9 @@ func run(env Env) (code int) {
 	}()
 	ctx, stop := interruptible(env)
 	defer stop()
-	err := rootCommand(env).ExecuteContext(ctx)
+	var at ends
+	defer at.close()
+	err := rootCommand(env).ExecuteContext(at.within(ctx))
 	code = exitCode(err)
 	lost := env.Stdout.err()
 	if unread(lost) || unread(env.Stderr.err()) {

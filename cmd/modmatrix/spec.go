@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,7 +87,6 @@ func (s *specFlags) evidenceOf(cmd *cobra.Command) {
 // verb is a command about a module: it does something with the spec of it.
 func (s *specFlags) verb(name string, do func(cmd *cobra.Command, args []string, spec harness.Spec) error) *cobra.Command {
 	return verb(name, func(cmd *cobra.Command, args []string) error {
-		defer func() { s.bundle.Close() }()
 		spec, err := s.spec(cmd, args)
 		if err != nil {
 			return err
@@ -136,6 +136,7 @@ func (s *specFlags) ofModule(cmd *cobra.Command) (cfg config.Config, err error) 
 		cfg, err = config.Load(filepath.Join(s.Module, harness.ConfigName))
 	case err == nil && harness.IsBundle(s.Module):
 		if s.bundle, err = harness.OpenBundle(cmd.Context(), "", s.Module); err == nil {
+			closeAtEnd(cmd.Context(), s.bundle)
 			cfg, err = config.LoadBundle(s.bundle.Dir, s.Module, s.bundle.Suites())
 		}
 	default:
@@ -153,4 +154,26 @@ func (s *specFlags) ofModule(cmd *cobra.Command) (cfg config.Config, err error) 
 		fmt.Fprintln(cmd.ErrOrStderr(), report.Note(note))
 	}
 	return cfg, err
+}
+
+// ends are what is closed when the command is over, whichever it is and however it ends; see closeAtEnd.
+type ends struct{ bundles []*harness.Bundle }
+
+type endsKey struct{}
+
+func (e *ends) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, endsKey{}, e)
+}
+
+func (e *ends) close() {
+	for _, b := range e.bundles {
+		b.Close()
+	}
+}
+
+// closeAtEnd has b closed at the end of the command that ctx is of.
+func closeAtEnd(ctx context.Context, b *harness.Bundle) {
+	if e, ok := ctx.Value(endsKey{}).(*ends); ok {
+		e.bundles = append(e.bundles, b)
+	}
 }
