@@ -83,7 +83,7 @@ dist-check: dist ## make it again in a clone with an empty store, compare, and u
 
 ##@ Tests
 FIELD_ONLY ?=
-.PHONY: packages check unit real zoo field field-drivers sweep hand-over oracle readers real-here real-source
+.PHONY: packages check unit real day zoo field field-drivers sweep hand-over oracle readers real-here real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
@@ -94,8 +94,11 @@ real: ## the tests that need real kernels, their packages, or the archive
 	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -v ./harness
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./kernels/field
+	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestRealDay$$' -v ./cmd/modmatrix
 packages: setup-test ## make all packages of the example driver, install them in every release of Debian, and load what is built there
 	MODMATRIX_REAL=1 MODMATRIX_TEST_PACKAGES=all go test -count=1 -timeout 90m -run '^TestRealPackages$$' -v ./harness
+day: setup-test ## an author, three testers and a bug on one kernel, from the first bundle to the letter, on three kernels; make real has it on two
+	MODMATRIX_REAL=1 MODMATRIX_TEST_DAY="debian:bullseye/cloud-amd64 debian:trixie/cloud-amd64 debian:bookworm" go test -count=1 -timeout 60m -run '^TestRealDay$$' -v ./cmd/modmatrix
 zoo: setup-test ## run every bad module for real, on the oldest, the middle and the newest kernels; about an hour
 	MODMATRIX_REAL=1 go test -count=1 -timeout 120m -run '^TestZoo$$' -v ./harness
 field: setup-test ## every case of kernels/field, or FIELD_ONLY=REGEXP; about ten minutes
