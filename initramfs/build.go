@@ -57,17 +57,41 @@ func BuildBase(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer image.Cleanup()
-	log := llog.New(slog.LevelInfo, llog.WritePrintf(cmp.Or(o.Log, io.Discard)))
+	log, built := llog.New(slog.LevelInfo, llog.WritePrintf(cmp.Or(o.Log, io.Discard))), filepath.Join(temp, "built.cpio")
 	err = withGoEnv(func() error {
-		return uimage.Create(log, baseImage(o.Source, tools.GOROOT, temp, image.Name())...)
+		return uimage.Create(log, baseImage(o.Source, tools.GOROOT, temp, built)...)
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if err == nil {
+		err = copyEven(image, built)
 	}
 	if err != nil {
 		return fmt.Errorf("build guest image: %w", err)
 	}
 	return replaceImage(image)
+}
+
+// copyEven copies the archive at path to w. Whatever the umask was under which its files were made, the modes are the same.
+func copyEven(w io.Writer, path string) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out := cpio.Newc.Writer(w)
+	return errors.Join(cpio.Copy(out, cpio.Newc.Reader(in), evenMode), cpio.WriteTrailer(out))
+}
+
+func evenMode(r cpio.Record) cpio.Record {
+	switch kind := r.Mode & cpio.S_IFMT; {
+	case kind == cpio.S_IFDIR, kind == cpio.S_IFREG && r.Mode&0o100 != 0:
+		r.Mode = kind | 0o755
+	case kind == cpio.S_IFREG:
+		r.Mode = kind | 0o644
+	}
+	return r
 }
 
 func newImage(out string) (*renameio.PendingFile, error) {
