@@ -46,6 +46,7 @@ func (c Config) Portable(spec harness.Spec) (text []byte, left []string, err err
 	put("guest", "cpus", spec.CPUs)
 	put("guest", "devices", spec.Devices)
 	put("guest", "plug", plugTable(spec.Plugs))
+	put("guest", "host_devices", anywhereDevices(slices.Concat(c.Guest.HostDevices, spec.HostDevices)))
 	put("guest", "modules", spec.Modules)
 	put("guest", "firmware", portableFirmware(spec))
 	if spec.Timeout != 0 && spec.Timeout != time.Duration(Default().Guest.Timeout) {
@@ -71,6 +72,16 @@ func plugTable(rows []string) any {
 		return ""
 	}
 	return table
+}
+
+// anywhereDevices are those that are meant by what they are, and not by where they are plugged in.
+func anywhereDevices(texts []string) (kept []string) {
+	for _, text := range texts {
+		if strings.HasPrefix(text, "usb:") && !strings.Contains(text, "@") && !slices.Contains(kept, text) {
+			kept = append(kept, text)
+		}
+	}
+	return kept
 }
 
 // portableFirmware is where the firmware is in a bundle, or the packages that it is in.
