@@ -69,12 +69,13 @@ func ofMachine(root fs.FS) (me results.Identity) {
 func contents(root fs.FS, pattern string) (all []string) {
 	found, _ := fs.Glob(root, pattern) // a bad pattern finds nothing, and none is
 	for _, name := range found {
-		for _, line := range lines(root, name) {
-			line = strings.Trim(line, " \t\x00")
-			if strings.Trim(line, "0:-.") != "" { // an address of nothing
-				all = append(all, line)
-			}
-			break
+		first := lines(root, name)
+		if len(first) == 0 {
+			continue
+		}
+		line := strings.Trim(first[0], " \t\x00")
+		if strings.Trim(line, "0:-.") != "" { // an address of nothing
+			all = append(all, line)
 		}
 	}
 	return all

@@ -153,7 +153,7 @@ func checkKey(key ssh.PublicKey) error {
 	switch {
 	case strings.Contains(key.Type(), "-cert-"):
 		return errors.New("it is a certificate, which this modmatrix does not take: sign with the key itself")
-	case key.Type() == ssh.InsecureKeyAlgoDSA:
+	case key.Type() == "ssh-dss":
 		return errors.New("it is a key of DSA, which is broken: take one of Ed25519")
 	}
 	return nil
