@@ -22,6 +22,7 @@ func alone(g *vmtest.Guest, args ...string) {
 	if os.Mkdir(args[0], 0o755) != nil {
 		g.Die(1, "two guests have the device at once")
 	}
+	g.AwaitDevice()
 	device := wire.Device{Bus: "usb", ID: "046d:c31c", Driver: "fifo", Name: "Keyboard"}
 	frames := guests.Frames("fifo", wire.Spec{Name: "works", State: "passed"})
 	guests.Play(g, append(frames[:6:6], append([]wire.Frame{{Kind: wire.KindDevice, Device: &device}}, frames[6:]...)...))

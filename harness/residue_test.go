@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/modmatrix/modmatrix/harness/judge"
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
@@ -31,7 +32,7 @@ func TestDisown(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := cell{run: &run{plan: &Plan{Spec: Spec{Modules: tt.beside}}}, built: built{product: product{Modules: []kbuild.Module{tt.module}}}}
+			c := cell{tree: &kernels.Tree{}, run: &run{plan: &Plan{Spec: Spec{Modules: tt.beside}}}, built: built{product: product{Modules: []kbuild.Module{tt.module}}}}
 			e := judge.Evidence{Guest: judge.NewGuest("n")}
 			e.Guest.Residue = slices.Clone(all)
 			c.dropForeignResidue(&e, &part{requested: requested{modules: tt.given}})

@@ -37,6 +37,9 @@ func (g *Guest) End(reason string) error {
 	return nil
 }
 
+// AwaitDevice returns when QEMU was given one more device than at the last call, and has said so.
+func (g *Guest) AwaitDevice() { <-g.qmp.plugged }
+
 // Die is QEMU's own end, which the monitor does not report; a negative code is a signal, such as -9. It does not return.
 func (g *Guest) Die(code int, text string) {
 	fmt.Fprintln(os.Stderr, text)

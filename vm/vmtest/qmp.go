@@ -19,6 +19,7 @@ type server struct {
 	lacks    map[string]bool // commands that there are not
 	flood    bool
 	devices  map[string]bool // by id, that device_add brought
+	plugged  chan struct{}   // one for each of them, as far as it has room
 
 	migration string   // of the script: fails or hangs, with a text behind it; empty for a good one
 	file      *os.File // that came with getfd
@@ -36,7 +37,7 @@ const greeting = `{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major"
 
 // newServer is a monitor whose guest does not run yet.
 func newServer(args []string) *server {
-	s := &server{greeting: greeting, muted: map[string]bool{}, lacks: map[string]bool{}, devices: map[string]bool{}, status: "prelaunch"}
+	s := &server{greeting: greeting, muted: map[string]bool{}, lacks: map[string]bool{}, devices: map[string]bool{}, plugged: make(chan struct{}, 64), status: "prelaunch"}
 	if slices.Contains(args, "-incoming") {
 		s.status = "inmigrate"
 	}
@@ -168,6 +169,10 @@ func (s *server) human(line string) {
 	case verb == "device_add":
 		s.devices[id] = true
 		s.send(`{"return": ""}`)
+		select {
+		case s.plugged <- struct{}{}:
+		default:
+		}
 	case verb == "device_del" && !s.devices[rest]:
 		s.send(fmt.Sprintf(`{"return": "Error: Device '%s' not found\r\n"}`, rest))
 	case verb == "device_del":
