@@ -143,7 +143,7 @@ func (d *debian) step(t *testing.T, name, dies string) {
 	go func() { cmd.Wait(); close(ended) }()
 	d.await(t, cmd, ended, console, dies)
 	text, _ := os.ReadFile(said)
-	d.said = string(text)
+	d.said = strings.ReplaceAll(string(text), "\r\n", "\n") // the port is a terminal
 	t.Logf("%s: %v\n%s%s", name, time.Since(began).Round(time.Second), errors.String(), d.said)
 	if dies == "" && !strings.Contains(d.said, "== done "+name) {
 		t.Fatalf("%s: it never came to its end: %s", name, console)

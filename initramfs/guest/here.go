@@ -53,7 +53,7 @@ func Here(dir string) int {
 		fmt.Fprintln(os.Stderr, "modmatrix:", err)
 		return exitBailed
 	}
-	g.port = &port{fd: out}
+	g.port, g.epoch = &port{fd: out}, sinceBoot() // the machine was up for long
 	g.reaper.kill = func() { killDescendants("/proc", os.Getpid()) }
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // what a suite leaves behind stays below this process
 	go g.guard(func() { g.heed(in) })
