@@ -120,9 +120,9 @@ func TestInterruptGivesEveryCellARecord(t *testing.T) {
 
 func TestNotSource(t *testing.T) {
 	for want, spec := range map[string]Spec{
-		"[modmatrix-out modmatrix.lock modmatrix.toml out suites testers.allowed_signers]": {Module: "/m", Out: "/m/out/deep", Suites: []string{Lifecycle, "/m/suites/a", "/elsewhere"}},
-		"[modmatrix-out modmatrix.lock modmatrix.toml suites testers.allowed_signers]":     {Module: "/m", Out: "/elsewhere", Suites: []string{Lifecycle}}, // by flags, or for a build alone
-		"[modmatrix-out modmatrix.lock modmatrix.toml suites t testers.allowed_signers]":   {Module: "/m", Out: "/m/modmatrix-out", Suites: []string{"/m/t/a"}},
+		"[modmatrix-collected modmatrix-out modmatrix.lock modmatrix.toml out suites testers.allowed_signers]": {Module: "/m", Out: "/m/out/deep", Suites: []string{Lifecycle, "/m/suites/a", "/elsewhere"}},
+		"[modmatrix-collected modmatrix-out modmatrix.lock modmatrix.toml suites testers.allowed_signers]":     {Module: "/m", Out: "/elsewhere", Suites: []string{Lifecycle}}, // by flags, or for a build alone
+		"[modmatrix-collected modmatrix-out modmatrix.lock modmatrix.toml suites t testers.allowed_signers]":   {Module: "/m", Out: "/m/modmatrix-out", Suites: []string{"/m/t/a"}},
 	} {
 		if got := fmt.Sprint(notSource(spec, "/cache")); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -138,7 +138,7 @@ func TestResultsAreNoSource(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := fmt.Sprint(notSource(Spec{Module: dir}, filepath.Join(dir, ".cache/modmatrix"))); got != "[.cache begun modmatrix-out modmatrix.lock modmatrix.toml old part-1 suites testers.allowed_signers]" {
+	if got := fmt.Sprint(notSource(Spec{Module: dir}, filepath.Join(dir, ".cache/modmatrix"))); got != "[.cache begun modmatrix-collected modmatrix-out modmatrix.lock modmatrix.toml old part-1 suites testers.allowed_signers]" {
 		t.Error(got)
 	}
 }
