@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -27,19 +26,6 @@ type Origin struct {
 	Started time.Time `json:"started"`
 	Host    Host      `json:"host"`
 	Shard   int       `json:"shard,omitempty"` // of Planned.Shards, from 1; zero: the run was not divided
-}
-
-// Path is where a file of that run lies in a folder of merged results.
-func (o Origin) Path(file string) string { return path.Join("runs", plainName(o.Run), file) }
-
-// plainName keeps an id that somebody else wrote from being a path.
-func plainName(id string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
-			return r
-		}
-		return '_'
-	}, "r"+id)[1:]
 }
 
 // Part is a document to merge, with the name that an error or a note calls it by.
@@ -161,42 +147,6 @@ func (r *Results) verdicts(rec Record) (all []Record) {
 		rec.MoveFiles(o.Path)
 	}
 	return append([]Record{rec}, others...)
-}
-
-// MergedFiles says where the files of r lie in its folder, and where in one of merged results.
-func (r *Results) MergedFiles() map[string]string {
-	files := map[string]string{}
-	for _, rec := range r.Records {
-		for _, one := range append([]Record{rec}, rec.Others...) {
-			for _, file := range one.Files() {
-				if files[file] = file; one.Origin == nil {
-					files[file] = r.origins()[0].Path(file)
-				}
-			}
-		}
-	}
-	return files
-}
-
-// MoveFiles gives the artifacts of rec new places, and of those with an empty one rec has none any more.
-func (rec *Record) MoveFiles(place func(string) string) {
-	move := func(a *Artifacts) {
-		for _, file := range []*string{&a.BuildLog, &a.Console, &a.SuiteLog, &a.Specs} {
-			if *file != "" {
-				*file = place(*file)
-			}
-		}
-	}
-	move(&rec.Artifacts)
-	rec.Tries = slices.Clone(rec.Tries)
-	for i := range rec.Tries {
-		move(&rec.Tries[i].Artifacts)
-	}
-	if rec.InTreeRun != nil {
-		run := *rec.InTreeRun
-		run.Record.MoveFiles(place)
-		rec.InTreeRun = &run
-	}
 }
 
 // worstFirst makes one record of all of a cell, once for each run.

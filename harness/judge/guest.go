@@ -124,14 +124,35 @@ func (g *Guest) Add(f wire.Frame) bool {
 		}
 		g.tainted = f.Taint
 		g.Taints[results.Stage(f.Stage)] = f.Taint
+	case wire.KindSuiteEnd:
+		g.Exit = &SuiteExit{f.ExitCode, f.Signal}
+	case wire.KindTrouble:
+		if len(g.Trouble) == 0 {
+			g.Troubled = StageOf(g)
+		}
+		g.Trouble = keep(g.Trouble, f.Text)
+	case wire.KindOutput:
+		if len(g.Output) < 1<<20 {
+			g.Output += f.Text
+		}
+	case wire.KindEnd:
+		g.End = true
+	case wire.KindLog:
+	default:
+		g.addFound(f)
+	}
+	return true
+}
+
+// addFound adds what the guest found of the module, or what a suite did.
+func (g *Guest) addFound(f wire.Frame) {
+	switch f.Kind {
 	case wire.KindLoad:
 		g.Loads = keep(g.Loads, Syscall{f.Module, f.Errno, f.Text})
 	case wire.KindAlone:
 		g.Alone = keep(g.Alone, f.Module)
 	case wire.KindUnload:
 		g.Unloads = keep(g.Unloads, Syscall{Module: f.Module, Errno: f.Errno})
-	case wire.KindSuiteEnd:
-		g.Exit = &SuiteExit{f.ExitCode, f.Signal}
 	case wire.KindResidue:
 		g.Residue = keep(g.Residue, f.Text)
 	case wire.KindWanted:
@@ -146,22 +167,9 @@ func (g *Guest) Add(f wire.Frame) bool {
 		}
 	case wire.KindStuck:
 		g.Stuck = keep(g.Stuck, Stuck{results.Stage(f.Stage), f.Text, f.Stack})
-	case wire.KindTrouble:
-		if len(g.Trouble) == 0 {
-			g.Troubled = StageOf(g)
-		}
-		g.Trouble = keep(g.Trouble, f.Text)
-	case wire.KindOutput:
-		if len(g.Output) < 1<<20 {
-			g.Output += f.Text
-		}
-	case wire.KindEnd:
-		g.End = true
-	case wire.KindLog:
 	default:
 		g.spec(f)
 	}
-	return true
 }
 
 // length is how much of f is kept, in bytes. What a suite prints has a bound of its own, and the kernel's log is kept elsewhere.
