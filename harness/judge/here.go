@@ -19,7 +19,7 @@ func (e Evidence) fellHere(stage results.Stage) string {
 	case e.End.Reason != "guest-reset":
 		return "the kernel ended what called the module " + at + ", with no fault in its log"
 	case last == "":
-		return "this machine went down " + at + ", and nothing kept its last words (no pstore): whether it hung, was reset or lost its power is not known"
+		return "this machine went down " + at + ", and nothing kept its last words (pstore has none): whether it hung, was reset or lost its power is not known"
 	default:
 		return "this machine went down " + at + "; its last words: " + last
 	}
