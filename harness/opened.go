@@ -60,12 +60,11 @@ func OpenBundle(ctx context.Context, cacheDir, path string) (_ *Bundle, err erro
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{Path: path}
-	release := func() {}
-	if b.Dir, release, err = st.WorkDir(); err != nil {
+	dir, release, err := st.WorkDir()
+	if err != nil {
 		return nil, err
 	}
-	b.close = sync.OnceFunc(release)
+	b := &Bundle{Path: path, Dir: dir, close: sync.OnceFunc(release)}
 	if err := b.unpack(ctx); err != nil {
 		b.Close()
 		if _, ok := errors.AsType[*evidence.Error](err); ok {
