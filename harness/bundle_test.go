@@ -197,7 +197,7 @@ func TestHostileBundles(t *testing.T) {
 		change func(*bundleBody)
 		want   string
 	}{
-		"another protocol":               {func(b *bundleBody) { b.Protocol = "9-x" }, "another protocol than this modmatrix: take"},
+		"another protocol":               {func(b *bundleBody) { b.Protocol = "9-x" }, "another protocol (9-x) than this modmatrix ("},
 		"no module":                      {func(b *bundleBody) { b.Packages = nil }, "says not what it is of"},
 		"a module elsewhere":             {func(b *bundleBody) { b.Packages[0].Dir = "../../../etc" }, "holds a package in"},
 		"a module at an absolute path":   {func(b *bundleBody) { b.Packages[0].Dir = "/etc" }, "holds a package in"},

@@ -109,8 +109,8 @@ func (b *Bundle) unpack(ctx context.Context) error {
 		return b.wrong("has a manifest that says not what it is of")
 	}
 	if b.body.Protocol != wire.Protocol() {
-		return &evidence.Error{Path: b.Path, Problem: "was made by " + b.Tool + ", whose guests speak another protocol than this modmatrix",
-			Cure: "take " + b.Tool + " for it, or ask for a bundle that was made by this one"}
+		return &evidence.Error{Path: b.Path, Problem: fmt.Sprintf("was made by %s, whose guests speak another protocol (%s) than this modmatrix (%s)", b.Tool, results.Plain(fmt.Sprintf("%.20s", b.body.Protocol)), wire.Protocol()),
+			Cure: "take " + b.Tool + " for it, or ask for a bundle that this one made"}
 	}
 	for _, p := range b.body.Packages {
 		if err := b.link(root, p); err != nil {
