@@ -83,7 +83,7 @@ dist-check: dist ## make it again in a clone with an empty store, compare, and u
 
 ##@ Tests
 FIELD_ONLY ?=
-.PHONY: packages check unit real day zoo field field-drivers sweep hand-over oracle readers real-here real-source
+.PHONY: packages check unit real day zoo field field-drivers sweep hand-over oracle readers real-here day-here real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
@@ -125,6 +125,8 @@ readers-mail: ## let b4 take the Tested-by of a reply out of a thread
 	MODMATRIX_TEST_B4=/usr/bin/b4 go test -count=1 -run '^TestReplyIsRead$$' -v ./results/report
 real-here: setup-test ## modules in the running kernel of a Debian system, good and bad ones, over six of its boots; half an hour
 	MODMATRIX_TEST_HERE=1 go test -count=1 -timeout 120m -run '^TestRealHere$$' -v ./cmd/modmatrix
+day-here: setup-test ## the day, where one of the testers has a Debian system of her own, and uses its running kernel; half an hour
+	MODMATRIX_REAL=1 MODMATRIX_TEST_HERE=1 go test -count=1 -timeout 120m -run '^TestRealDay$$' -v ./cmd/modmatrix
 real-source: setup-test ## compile kernels from LINUX=linux-source-….tar.xz, and a module against each; an hour on two cores
 	@test -n "$(LINUX)" || { echo "make real-source LINUX=FILE: a tarball of a kernel's source"; exit 2; }
 	MODMATRIX_TEST_SOURCES="tar:$(LINUX) tar:$(LINUX)+kasan+lockdep+kmemleak" go test -count=1 -timeout 180m -run '^TestRealKernels$$' -v ./kernels/source

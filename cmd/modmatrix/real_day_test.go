@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"os"
 	"os/exec"
@@ -35,7 +36,13 @@ func TestRealDay(t *testing.T) {
 	}
 	// By default two that other tests need, too.
 	kernels := strings.Fields(cmp.Or(os.Getenv("MODMATRIX_TEST_DAY"), "debian:bookworm/cloud-amd64 debian:trixie/cloud-amd64 debian:bookworm/cloud-amd64"))
-	testscript.Run(t, testscript.Params{Dir: "testdata/day", RequireExplicitExec: true, Setup: func(env *testscript.Env) error {
+	var carols *debian // a machine of her own, whose kernel she uses
+	if os.Getenv("MODMATRIX_TEST_HERE") != "" {
+		carols = installDebian(t)
+	}
+	has := func(condition string) (bool, error) { return condition == "here" && carols != nil, nil }
+	here := func(ts *testscript.TestScript, _ bool, args []string) { carols.tester(t, ts, args) }
+	testscript.Run(t, testscript.Params{Dir: "testdata/day", RequireExplicitExec: true, Condition: has, Setup: func(env *testscript.Env) error {
 		env.Setenv("MODMATRIX_CACHE", cache)
 		for i, name := range []string{"ALICE", "BOB", "CAROL"} {
 			env.Setenv(name, kernels[i])
@@ -55,7 +62,29 @@ func TestRealDay(t *testing.T) {
 		// Root's QEMU runs as nobody, who has to get at it.
 		return errors.Join(os.Chmod(filepath.Dir(env.WorkDir), 0o711), programs(filepath.Join(env.WorkDir, "bin"), own, ""), programs(filepath.Join(env.WorkDir, "programs"), own, path),
 			sources(driver, filepath.Join(env.WorkDir, "author/fifo")))
-	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "tester": tester}})
+	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "tester": tester, "tester-here": here}})
+}
+
+// tester has the system run a bundle with -k here, for somebody with a home of that name: tester-here NAME CODE BUNDLE.
+func (d *debian) tester(t *testing.T, ts *testscript.TestScript, args []string) {
+	home := filepath.Join(ts.Getenv("WORK"), args[0])
+	ts.Check(ts.Chdir(home))
+	disk := filepath.Join(d.dir, "disk")
+	shell(t, "sh", "-c", `e2fsck -fp "$1" || [ $? = 1 ]`, "sh", disk) // 1: it was switched off with its journal full, and is clean now
+	for to, from := range map[string]string{"bundle.tar.zst": args[2], "key": "key"} {
+		shell(t, "debugfs", "-w", "-R", "rm /root/"+to, disk)
+		shell(t, "debugfs", "-w", "-R", "write "+ts.MkAbs(from)+" /root/"+to, disk)
+	}
+	d.step(t, "tester", "")
+	_, said, _ := strings.Cut(strings.ReplaceAll(d.said, "\r", ""), "== tester exit ")
+	code, said, _ := strings.Cut(said, "\n")
+	_, sent, _ := strings.Cut(said, "\n-- tester\n")
+	sent, _, _ = strings.Cut(sent, "== done")
+	file, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(sent), ""))
+	if code != args[1] || err != nil || len(file) == 0 {
+		ts.Fatalf("exit code %s, want %s; evidence: %v", code, args[1], err)
+	}
+	ts.Check(errors.Join(os.MkdirAll(ts.MkAbs("modmatrix-out"), 0o755), os.WriteFile(ts.MkAbs("modmatrix-out/fifo.evidence.tar.zst"), file, 0o644)))
 }
 
 // tester is exec-code of modmatrix by somebody with a home of that name: tester NAME CODE ARG…
