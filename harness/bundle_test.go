@@ -98,6 +98,37 @@ func TestABundleIsTheModule(t *testing.T) {
 	}
 }
 
+// What a module is built upon, what it refers to beside its folder, and its firmware go with it.
+func TestABundleHasWhatBelongsToTheModule(t *testing.T) {
+	f := newFixture(t, "")
+	top := t.TempDir()
+	for name, text := range map[string]string{"repo/drv/Kbuild": "obj-m := fifo.o\nccflags-y := -I$(src)/../common\n", "repo/drv/fifo.c": "#include \"../common/a.h\"\n", "repo/common/a.h": "",
+		"core-1.0/dkms.conf": "PACKAGE_NAME=core\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=core\nDEST_MODULE_LOCATION=/updates\nMAKE=make\n", "core-1.0/Makefile": "obj-m := core.o\n", "core-1.0/core.c": "",
+		"fw/fifo/a.bin": "firmware"} {
+		write(t, filepath.Join(top, name), text)
+	}
+	if out, err := exec.Command("git", "-C", filepath.Join(top, "repo"), "init", "-q").CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	f.spec.Module, f.spec.Depends, f.spec.Firmware = filepath.Join(top, "repo/drv"), []string{filepath.Join(top, "core-1.0")}, filepath.Join(top, "fw")
+	about := func() string {
+		t.Helper()
+		p, err := f.PlanModule(t.Context(), f.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		return fmt.Sprintln(p.Module.Name, p.Module.SourceDigest, p.in.module.Files.Folder, p.in.dependsDigest(), p.in.depends[0].title(), p.in.fw.digest)
+	}
+	want := about()
+	b := opened(t, f, bundled(t, f))
+	defer b.Close()
+	f.spec.Depends, f.spec.Firmware = nil, filepath.Join(b.Dir, BundledFirmware)
+	if got := about(); got != want || !strings.Contains(got, " drv ") {
+		t.Errorf("got  %swant %s", got, want)
+	}
+}
+
 // However the source lies on a disk, its bundle is the same.
 func TestBundlesAreReproducible(t *testing.T) {
 	f := newFixture(t, "")
