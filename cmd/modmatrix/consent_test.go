@@ -17,8 +17,8 @@ import (
 	"github.com/modmatrix/modmatrix/results/evidence"
 )
 
-// told is results of a source in which every text that a tester's machine may have chosen is say's.
-func told(run, source string, say func() string) *results.Results {
+// reporting is results of a source in which every text that a tester's machine may have chosen is say's.
+func reporting(run, source string, say func() string) *results.Results {
 	rec := results.Record{Target: results.Target{Release: "6.1.0-" + run, Version: "6.1.0", Arch: "x86_64", Source: "debian:bookworm"}, Suite: "lifecycle", Status: results.Pass,
 		Reason: say(), Specs: []results.Spec{{Name: say(), Status: results.Pass, Message: say()}}, Notes: []string{say()},
 		Hardware: []results.Device{{Bus: "usb", ID: "0bda:8153", Name: say(), Description: say(), Own: true}}}
@@ -29,7 +29,7 @@ func told(run, source string, say func() string) *results.Results {
 }
 
 // Names are planted in files that are not signed, that are of another source, and in the list of keys; no verb that reads evidence
-// tells one of them, and each tells of the one who consented.
+// shows one of them, and each names the one who consented.
 func TestVerbsNameNobodyWithoutConsent(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	var planted []string
@@ -69,13 +69,13 @@ func TestVerbsNameNobodyWithoutConsent(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "inbox"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	leave("unsigned", told("a", "1", plant), "", evidence.Tester{})
+	leave("unsigned", reporting("a", "1", plant), "", evidence.Tester{})
 	old := evidence.Tester{Name: plant() + " " + plant(), Mail: plant() + "@example.org"}
-	leave("old", told("b", "9", plant), old.Mail, old)
-	leave("mute", told("c", "1", silent), plant()+"@example.org", evidence.Tester{})
+	leave("old", reporting("b", "9", plant), old.Mail, old)
+	leave("mute", reporting("c", "1", silent), plant()+"@example.org", evidence.Tester{})
 	jane := evidence.Tester{Name: "Jane Doe", Mail: "jane@example.org"}
-	leave("named", told("d", "1", silent), jane.Mail, jane)
-	for name, text := range map[string][]byte{"signers": []byte(listed), "own/results.json": document(t, told("own", "1", silent))} {
+	leave("named", reporting("d", "1", silent), jane.Mail, jane)
+	for name, text := range map[string][]byte{"signers": []byte(listed), "own/results.json": document(t, reporting("own", "1", silent))} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), text, 0o644)); err != nil {
 			t.Fatal(err)
 		}
