@@ -71,7 +71,7 @@ func TestDoublesAreRenamed(t *testing.T) {
 	}
 }
 
-// TestANoticeComesOnce: two selectors of one suite have the same to tell of it.
+// TestANoticeComesOnce: two selectors of one suite say the same of it.
 func TestANoticeComesOnce(t *testing.T) {
 	p := &Plan{Notices: []string{"first"}}
 	for _, text := range []string{"debian:a", "debian:a@1"} {
