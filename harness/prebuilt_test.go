@@ -144,12 +144,13 @@ func TestABinaryIsKnownByWhatItHolds(t *testing.T) {
 // What cannot be a binary is the caller's mistake, and nothing is left behind.
 func TestBadBinariesAreRefused(t *testing.T) {
 	f := newBinary(t, 11)
-	for name, change := range map[string]func(){
-		"no such file":   func() { f.spec.Prebuilt = []string{"nowhere.ko"} },
-		"no such folder": func() { f.spec.Module = "nowhere" },
+	for name, change := range map[string]func(*Spec){
+		"no such file":   func(s *Spec) { s.Prebuilt = []string{"nowhere.ko"} },
+		"no such folder": func(s *Spec) { s.Module = "nowhere" },
 	} {
-		change()
-		_, err := f.Plan(t.Context(), f.spec)
+		spec := f.spec
+		change(&spec)
+		_, err := f.Plan(t.Context(), spec)
 		if _, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
