@@ -130,7 +130,7 @@ func (s *session) runHere(ctx context.Context) (out outcome, err error) {
 	return s.watchHere(ctx, argv, payload.Plan, limits)
 }
 
-// ofHere takes out of payload what only a guest can be given, and adds what this machine needs to be told.
+// ofHere takes out of payload what only a guest can be given, and adds what the helper on this machine needs to know.
 func (s *session) ofHere(payload *initramfs.Payload, limits deadlines) {
 	p, r := &payload.Plan, s.cell.run
 	p.Time, p.Seed, p.Plugs, p.Await, p.PatienceMS = 0, nil, nil, nil, (limits.still / 2).Milliseconds()

@@ -110,7 +110,7 @@ func TestAPredictionThatIsWrongDecidesNothing(t *testing.T) {
 	}
 }
 
-// A module of the kernel's that a binary depends on and that is not there is the kernel's to miss: no trouble of ours.
+// A module of the kernel's that a binary depends on and that is not there is missing in that kernel: no infrastructure error.
 func TestWhatABinaryLacksTheKernelSays(t *testing.T) {
 	f := newBinary(t, 11, "depends=gone,own")
 	res := f.through(t)
