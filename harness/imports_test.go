@@ -26,7 +26,8 @@ type room struct {
 
 // house has a row for each package.
 var house = []room{
-	{path: "results", floor: 0, reason: "the words that everybody shares, readable with no kernel in sight"},
+	{path: "results", floor: 0, reason: "the words that everybody shares, readable with no kernel in sight", beside: "results/arch", only: "results/arch"},
+	{path: "results/arch", floor: 0, reason: "a row for each architecture, words alone", only: "nothing"},
 	{path: "results/report", floor: 0, reason: "every writer, and nothing but writing", beside: "results", only: "results"},
 	{path: "results/evidence", floor: 0, reason: "what people hand each other; reads strangers' files, so it starts nothing", beside: "results", only: "results"},
 	{path: "results/wire", floor: 0, reason: "what host and guest say to each other: linked by both, so it must stay small", only: "nothing"},
@@ -52,7 +53,7 @@ var house = []room{
 	{path: "kernels/field", floor: 1, reason: "tests alone: what authors really have, and its right verdicts, against the program as its users start it", only: "results"},
 	{path: "initramfs", floor: 1, reason: "packs the guest; never learns what it is for. Suites are strangers' Go code, so go runs in the sandbox", beside: "kernels kernels/sandbox", starts: "go, which compiles the guest's programs and the suites"},
 	{path: "initramfs/guest", floor: 1, reason: "runs in the guest as PID 1, and on the machine itself as the helper of -k here", beside: "suites/procfs", only: "results/wire results/wire/calm suites/procfs"},
-	{path: "vm", floor: 1, reason: "runs a machine; never learns what is in it", only: "nothing", starts: "QEMU"},
+	{path: "vm", floor: 1, reason: "runs a machine; never learns what is in it", only: "results/arch", starts: "QEMU"},
 	{path: "vm/here", floor: 1, reason: "this machine in the place of one: starts what loads modules into its kernel, and reads what that kernel kept of its log", beside: "vm", only: "vm",
 		starts: "this program as root, by sudo or pkexec where need be"},
 	{path: "vm/console", floor: 1, reason: "reads a kernel log: text in, splats out", only: "results results/wire"},

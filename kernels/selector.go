@@ -6,21 +6,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
-// Selector names kernels: SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…]. What each source takes:
+// Selector names kernels: SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…][%ARCH]. What each source takes:
 //
-//	debian:SUITE[@VERSION][/FLAVOUR][+package]   +package: modules are installed as packages
-//	debian:all[@VERSION][/FLAVOUR]   the newest kernel of every series in each supported release; alone, its rt flavour too
+//	debian:SUITE[@VERSION][/FLAVOUR][+package][%ARCH]   +package: modules are installed as packages
+//	debian:all[@VERSION][/FLAVOUR][%ARCH]   the newest kernel of every series in each supported release; alone, its rt flavour too
 //	host, host:RELEASE               a release holds '+' itself, so nothing can follow it
 //	here                             the running kernel itself, without a guest; nothing follows
 //	dir:PATH                         a prepared tree; the whole rest is the path
-//	git:PATH[@REV][+PROFILE…]        a path with '@' in it needs a REV
-//	tar:PATH[+PROFILE…]
+//	git:PATH[@REV][+PROFILE…][%ARCH]   a path with '@' in it needs a REV
+//	tar:PATH[+PROFILE…][%ARCH]
 //
 // A VERSION is one (6.12.107), a series (6.12), several series (7.*) or a range (6.1..6.12, 6.1.., ..6.6), both ends of which
 // belong to it; of several series, the newest kernel of each is meant. A REV may be a range of tags (v6.1..v6.12), or one of
-// the heads lts, stable and mainline.
+// the heads lts, stable and mainline. An ARCH is Debian's word for it: arm64. A flavour that exists on one architecture alone names
+// that as well; what names none is of this machine's.
 //
 // It is plain data; whether what it names exists is the source's business.
 type Selector struct {
@@ -30,6 +33,7 @@ type Selector struct {
 	Flavour string // "" for the source's default
 	// Profiles are config fragments beyond the flavour, sorted, without duplicates; nil for none.
 	Profiles []string
+	Arch     string // Debian's word; "" where none is named, see Architecture
 }
 
 // Sources are the sources that ParseSelector knows, sorted.
@@ -58,12 +62,13 @@ var (
 	sourceWord  = word{regexp.MustCompile(`^[a-z]+`), "a source is one of " + strings.Join(Sources, ", ")}
 	suiteWord   = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a suite's name starts with a letter and holds a-z, 0-9 and '-'"}
 	versionWord = word{regexp.MustCompile(`^(\.\.)?[0-9*][0-9A-Za-z.*~-]*`), "a version looks like 6.12, 6.12.107, 7.* or 6.1..6.12"}
-	flavourWord = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a flavour starts with a letter and holds a-z, 0-9 and '-'"}
+	flavourWord = word{regexp.MustCompile(`^[a-z0-9][a-z0-9-]*`), "a flavour holds a-z, 0-9 and '-'"}
+	archWord    = word{regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*`), "an architecture is one of " + strings.Join(arch.Names(), ", ")}
 	profileWord = word{regexp.MustCompile(`^[a-z][a-z0-9-]*`), "a profile starts with a letter and holds a-z, 0-9 and '-'"}
 	pathWord    = word{regexp.MustCompile(`^[^\x00-\x1f\x7f]+`), "a path or release is expected, without control characters"}
 	// A revision keeps to what git itself allows in names, without '@' and '+', which selectors use.
 	revWord       = word{regexp.MustCompile(`^[0-9A-Za-z_./~^-]+`), "a revision is a branch, tag or commit"}
-	tailOfProfile = regexp.MustCompile(`(\+[a-z][a-z0-9-]*)+$`)
+	tailOfProfile = regexp.MustCompile(`(\+[a-z][a-z0-9-]*)*(%[a-z0-9_-]*)?$`)
 )
 
 type word struct {
@@ -94,7 +99,7 @@ func ParseSelector(s string) (Selector, error) {
 	case "tar":
 		cut := len(s) - len(tailOfProfile.FindString(s[p.pos:]))
 		sel.Name = p.upTo(cut)
-		sel.Profiles = p.profiles()
+		p.tail(&sel)
 	default:
 		if named {
 			sel.Name = p.word(pathWord)
@@ -127,6 +132,9 @@ func (s Selector) String() string {
 	}
 	for _, p := range s.Profiles {
 		b.WriteString("+" + p)
+	}
+	if s.Arch != "" {
+		b.WriteString("%" + s.Arch)
 	}
 	return b.String()
 }
@@ -193,7 +201,7 @@ func (p *selectorParser) archive(sel *Selector) {
 	if p.accept("/") {
 		sel.Flavour = p.word(flavourWord)
 	}
-	sel.Profiles = p.profiles()
+	p.tail(sel)
 }
 
 // git splits at the last '@': a path may hold one, a revision here may not.
@@ -206,7 +214,52 @@ func (p *selectorParser) git(sel *Selector) {
 	if p.accept("@") {
 		sel.Version = p.version(revWord)
 	}
+	p.tail(sel)
+}
+
+// tail is what follows the name of kernels that are built: profiles and an architecture, which a flavour must not contradict.
+func (p *selectorParser) tail(sel *Selector) {
 	sel.Profiles = p.profiles()
+	if !p.accept("%") {
+		return
+	}
+	start := p.pos
+	name := p.word(archWord)
+	a, ok := arch.Named(name)
+	of, fixed := arch.OfFlavour(sel.Flavour)
+	switch {
+	case p.err != nil:
+		return
+	case !ok || a.Debian != name:
+		p.pos = start
+		hint := ""
+		if near, ok := arch.Near(name); ok {
+			hint = "; did you mean " + near.Debian + "?"
+		}
+		p.fail(archWord.expects + hint)
+	case fixed && of.Debian != name:
+		p.pos = start
+		p.fail(fmt.Sprintf("the flavour %s is one of %s", sel.Flavour, of.Debian))
+	}
+	sel.Arch = name
+}
+
+// Architecture is the row of the architecture whose kernels are meant: what is named, else the only one that has the flavour, else this
+// machine's own.
+func (s Selector) Architecture() arch.Arch {
+	if a, ok := arch.Named(s.Arch); ok {
+		return a
+	}
+	if a, ok := arch.OfFlavour(s.Flavour); ok {
+		return a
+	}
+	return arch.Host()
+}
+
+// NamesArch reports whether s itself says which architecture is meant.
+func (s Selector) NamesArch() bool {
+	_, of := arch.OfFlavour(s.Flavour)
+	return s.Arch != "" || of
 }
 
 // version is a word with one range in it at most, whose ends are no patterns.
@@ -249,7 +302,7 @@ func (p *selectorParser) profiles() []string {
 
 func (p *selectorParser) end() {
 	if p.err == nil && p.pos < len(p.text) {
-		p.fail("this is not expected here; a selector is SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…]")
+		p.fail("this is not expected here; a selector is SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…][%ARCH]")
 	}
 }
 

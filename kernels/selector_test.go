@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 func TestParseSelector(t *testing.T) {
@@ -27,6 +29,13 @@ func TestParseSelector(t *testing.T) {
 		"git:../c++/linux+debug":                    {Source: "git", Name: "../c++/linux", Profiles: []string{"debug"}},
 		"git:~/l+x@HEAD~3":                          {Source: "git", Name: "~/l+x", Version: "HEAD~3"},
 		"tar:linux-6.12+dfsg.tar.xz+kasan":          {Source: "tar", Name: "linux-6.12+dfsg.tar.xz", Profiles: []string{"kasan"}},
+		"debian:bookworm/686-pae":                   {Source: "debian", Name: "bookworm", Flavour: "686-pae"},
+		"debian:trixie%arm64":                       {Source: "debian", Name: "trixie", Arch: "arm64"},
+		"debian:all@6.1../arm64-16k%arm64":          {Source: "debian", Name: "all", Version: "6.1..", Flavour: "arm64-16k", Arch: "arm64"},
+		"debian:sid/rt+package%s390x":               {Source: "debian", Name: "sid", Flavour: "rt", Profiles: []string{"package"}, Arch: "s390x"},
+		"git:~/linux@v6.12+kasan%riscv64":           {Source: "git", Name: "~/linux", Version: "v6.12", Profiles: []string{"kasan"}, Arch: "riscv64"},
+		"git:~/linux%riscv64":                       {Source: "git", Name: "~/linux", Arch: "riscv64"},
+		"tar:a%b.tar%ppc64el":                       {Source: "tar", Name: "a%b.tar", Arch: "ppc64el"},
 		"tar:~/v@1.tar":                             {Source: "tar", Name: "~/v@1.tar"},
 	} {
 		got, err := ParseSelector(text)
@@ -68,6 +77,14 @@ func TestSelectorErrorsPointAtTheCharacter(t *testing.T) {
 		"git:~/linux@v6 8":          14,
 		"git:a\nb@v1":               5,
 		"tar:+kasan":                4,
+		"debian:trixie%":            14,
+		"debian:trixie%aarch64":     14,
+		"debian:trixie%sparc64":     14,
+		"debian:trixie%arm64+kasan": 19,
+		"debian:sid/armmp%arm64":    17,
+		"host%arm64":                4,
+		"git:l%x86_64":              6,
+		"tar:l%x86_64":              6,
 	} {
 		_, err := ParseSelector(text)
 		e, ok := errors.AsType[*SelectorError](err)
@@ -81,8 +98,24 @@ func TestSelectorErrorsPointAtTheCharacter(t *testing.T) {
 	}
 }
 
+func TestArchitectureOfASelector(t *testing.T) {
+	for text, want := range map[string]string{"debian:sid%s390x": "s390x", "debian:sid/armmp-lpae": "armhf", "debian:sid/arm64-16k": "arm64",
+		"git:l%riscv64": "riscv64", "debian:sid": arch.Host().Debian, "dir:/x%arm64": arch.Host().Debian} {
+		sel, err := ParseSelector(text)
+		if got := sel.Architecture().Debian; err != nil || got != want {
+			t.Errorf("%s: %s, %v; want %s", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{"debian:sid%aarch64": "did you mean arm64?", "debian:sid%armv7": "did you mean armhf?", "debian:sid%ppc64": "did you mean ppc64el?",
+		"debian:sid%sparc": "one of amd64, i386"} {
+		if _, err := ParseSelector(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %s", text, err, want)
+		}
+	}
+}
+
 func FuzzParseSelector(f *testing.F) {
-	for _, s := range []string{"debian:trixie@7.2/rt-amd64+kasan", "host:6.1.0-5", "here", "git:~/l@v6+a+b", "git:a+b", "tar:x+y", "dir:/x@+", "debian:all@6.1..", "git:l@v1..v2"} {
+	for _, s := range []string{"debian:trixie@7.2/rt-amd64+kasan", "host:6.1.0-5", "here", "git:~/l@v6+a+b", "git:a+b", "tar:x+y", "dir:/x@+", "debian:all@6.1..", "git:l@v1..v2", "debian:sid/armmp%armhf", "tar:x%y%arm64"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/results/arch"
 	"pault.ag/go/debian/version"
 )
 
@@ -40,25 +41,29 @@ func compareTargets(a, b Target) int {
 		CompareVersions(a.Release, b.Release),
 		strings.Compare(a.Flavour, b.Flavour),
 		strings.Compare(a.Profile, b.Profile),
-		strings.Compare(a.Arch, b.Arch),
+		arch.Order(a.Arch, b.Arch),
 		strings.Compare(a.Source, b.Source),
 	)
 }
 
-// standardFlavours are what a Debian selector means when it names no flavour, by architecture.
-var standardFlavours = map[string]string{"x86_64": "amd64", "aarch64": "arm64"}
-
-// Selector names exactly this target on a command line.
+// Selector names exactly this target on a command line of this machine.
 func (t Target) Selector() string {
-	s := t.Source
-	if t.Version != "" && strings.HasPrefix(s, "debian:") && !strings.Contains(s, "@") {
+	s, a := t.Source, t.row()
+	source, _, _ := strings.Cut(s, ":")
+	if t.Version != "" && source == "debian" && !strings.Contains(s, "@") {
 		s += "@" + t.Version
 	}
-	if t.Flavour != "" && strings.HasPrefix(s, "debian:") && t.Flavour != standardFlavours[t.Arch] && !strings.Contains(s, "/") {
+	implied := false // by the flavour
+	if t.Flavour != "" && source == "debian" && t.Flavour != a.Flavour && !strings.Contains(s, "/") {
 		s += "/" + t.Flavour
+		_, implied = arch.OfFlavour(t.Flavour)
 	}
 	if t.Profile != "" && !strings.Contains(s, "+") {
 		s += "+" + t.Profile
+	}
+	built := source == "debian" || source == "git" || source == "tar" // on which an architecture can be chosen
+	if built && a.Debian != "" && a.Name != arch.Host().Name && !implied && !strings.Contains(s, "%") {
+		s += "%" + a.Debian
 	}
 	return s
 }
@@ -66,13 +71,19 @@ func (t Target) Selector() string {
 // Variant is what a target is beside its version: architecture, flavour where it is not the usual one, profile: "x86_64 cloud +kasan".
 func (t Target) Variant() string {
 	s := t.Arch
-	if usual := cmp.Or(standardFlavours[t.Arch], t.Arch); t.Flavour != "" && t.Flavour != usual {
+	if usual := cmp.Or(t.row().Flavour, t.Arch); t.Flavour != "" && t.Flavour != usual {
 		s += " " + strings.TrimSuffix(t.Flavour, "-"+usual)
 	}
 	if t.Profile != "" {
 		s += " +" + t.Profile
 	}
 	return s
+}
+
+// row is the row of its architecture, the zero one where there is none.
+func (t Target) row() arch.Arch {
+	a, _ := arch.OfMachine(t.Arch)
+	return a
 }
 
 // Series is the version up to its second number, e.g. 6.12; empty where it has none.

@@ -50,8 +50,8 @@ var bare = arguments{
 }
 
 func (m *Machine) hardware(ram *ramFile) arguments {
-	a, cpus, mib := m.Accel.orDefault(), cmp.Or(m.CPUs, DefaultCPUs), cmp.Or(m.MemoryMiB, DefaultMemoryMiB)
-	args := arguments{"-machine", archs[m.Arch].machine, "-accel", a.Name, "-cpu", a.CPU, "-smp", strconv.Itoa(cpus), "-m", fmt.Sprintf("%dM", mib)}
+	a, cpus, mib := m.Accel.on(m.qemu()), cmp.Or(m.CPUs, DefaultCPUs), cmp.Or(m.MemoryMiB, DefaultMemoryMiB)
+	args := arguments{"-machine", m.qemu().Machine, "-accel", a.Name, "-cpu", a.CPU, "-smp", strconv.Itoa(cpus), "-m", fmt.Sprintf("%dM", mib)}
 	if ram == nil {
 		return args
 	}
@@ -117,12 +117,12 @@ var emulatedWords = []string{
 }
 
 func (m *Machine) cmdline() string {
-	a := archs[m.Arch]
-	words := append([]string{"console=" + a.console}, kernelWords...)
-	if m.Accel.orDefault().Name == "tcg" {
+	a := m.qemu()
+	words := append([]string{"console=" + a.Console}, kernelWords...)
+	if m.Accel.on(a).Name == "tcg" {
 		words = append(words, emulatedWords...)
 	}
-	words = append(words, a.kernel...)
+	words = append(words, a.Words...)
 	return strings.Join(append(words, m.Args...), " ")
 }
 

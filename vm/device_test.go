@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 func TestCheckDevice(t *testing.T) {
@@ -94,7 +96,7 @@ func TestArgvOfDevices(t *testing.T) {
 
 // QEMU itself is asked whether it has a device, and answers with its own words.
 func TestTryDevices(t *testing.T) {
-	if _, err := exec.LookPath(archs["x86_64"].binary); err != nil {
+	if _, err := exec.LookPath(arch.Host().QEMU.Binary); err != nil {
 		t.Skip("QEMU is not installed")
 	}
 	for _, tt := range []struct{ rows, want string }{

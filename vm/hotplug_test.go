@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 func TestPlugCheck(t *testing.T) {
@@ -77,7 +79,7 @@ func TestComplaint(t *testing.T) {
 }
 
 func TestTryPlugs(t *testing.T) {
-	if _, err := exec.LookPath(archs["x86_64"].binary); err != nil {
+	if _, err := exec.LookPath(arch.Host().QEMU.Binary); err != nil {
 		t.Skip("QEMU is not installed")
 	}
 	for _, tt := range []struct {

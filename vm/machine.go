@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // Defaults of a Machine's zero fields.
@@ -26,7 +29,7 @@ type Machine struct {
 
 	MemoryMiB int   // zero means DefaultMemoryMiB
 	CPUs      int   // zero means DefaultCPUs
-	Accel     Accel // the zero value is TCG with every feature that it can emulate
+	Accel     Accel // the zero value is TCG with every feature that it can emulate at no great cost
 
 	// Drive is the host path of a raw file, the guest's first virtio disk (virtio-blk-pci), read-only; empty for none.
 	Drive string
@@ -58,24 +61,17 @@ type Machine struct {
 // Accel says what runs the guest's instructions.
 type Accel struct {
 	Name string `json:"name"` // "kvm" or "tcg"; empty means tcg
-	CPU  string `json:"cpu"`  // QEMU's -cpu; empty means max under KVM, and EmulatedCPU under TCG
+	CPU  string `json:"cpu"`  // QEMU's -cpu; empty means max under KVM, and what the row of the architecture says under TCG
 }
-
-// EmulatedCPU is the processor that TCG emulates: every feature that it can but one. With ERMS a kernel clears and
-// copies pages with REP STOSB and MOVSB (Linux arch/x86/lib/clear_page_64.S, copy_64.S), which TCG carries out byte by
-// byte: clearing 12 MB took 170 to 400 ms with it, and 52 to 59 ms without.
-const EmulatedCPU = "max,-erms"
 
 // String returns both in one word, e.g. "kvm+host".
-func (a Accel) String() string {
-	a = a.orDefault()
-	return a.Name + "+" + a.CPU
-}
+func (a Accel) String() string { return strings.TrimSuffix(cmp.Or(a.Name, "tcg")+"+"+a.CPU, "+") }
 
-func (a Accel) orDefault() Accel {
+// on is the accelerator of a machine that q plays, with what its zero fields mean there.
+func (a Accel) on(q arch.QEMU) Accel {
 	a.Name = cmp.Or(a.Name, "tcg")
 	if a.CPU == "" && a.Name == "tcg" {
-		a.CPU = EmulatedCPU
+		a.CPU = q.CPU
 	}
 	a.CPU = cmp.Or(a.CPU, "max")
 	return a
@@ -93,14 +89,14 @@ func (m *Machine) Validate() error {
 	if m.MemoryMiB < 0 || m.CPUs < 0 {
 		return fmt.Errorf("machine with %d MiB and %d processors: neither can be negative", m.MemoryMiB, m.CPUs)
 	}
-	if n := m.Accel.orDefault().Name; n != "kvm" && n != "tcg" {
+	if n := cmp.Or(m.Accel.Name, "tcg"); n != "kvm" && n != "tcg" {
 		return fmt.Errorf("unknown accelerator %q: kvm and tcg are known", n)
 	}
 	if err := cmp.Or(checkWords(m.Args), m.checkDevices(), m.checkPlugs(), m.checkHostPCI()); err != nil {
 		return err
 	}
-	if n := len(m.cmdline()) + 1; n > a.maxCmdline {
-		return fmt.Errorf("kernel command line of %d bytes: %s takes %d", n, m.Arch, a.maxCmdline)
+	if n := len(m.cmdline()) + 1; n > a.QEMU.MaxCmdline {
+		return fmt.Errorf("kernel command line of %d bytes: %s takes %d", n, m.Arch, a.QEMU.MaxCmdline)
 	}
 	return m.checkFiles()
 }

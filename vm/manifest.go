@@ -208,7 +208,7 @@ func (m *Machine) TemplateKey(qemu string) (string, error) {
 	if err == nil {
 		all.Drive, err = m.driveSize()
 	}
-	if err == nil && m.Accel.orDefault().Name == "kvm" {
+	if err == nil && m.Accel.on(m.qemu()).Name == "kvm" {
 		all.Host, err = newVerdictKey(qemu)
 	}
 	if err != nil {

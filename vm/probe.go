@@ -82,15 +82,19 @@ func Probe(ctx context.Context, c ProbeConfig) (Verdict, error) {
 	return v, nil
 }
 
-// Known returns the verdict of Probe for arch if it takes no boot; where ok is false Probe would have to boot, and the verdict is
+// Known returns the verdict of Probe for machine, as uname -m says it, if it takes no boot; where ok is false Probe would have to boot, and the verdict is
 // for TCG. cacheDir is ProbeConfig's. The error wraps ErrNoQEMU where there is none.
-func Known(ctx context.Context, arch, cacheDir string) (v Verdict, ok bool, err error) {
-	version, err := QEMUVersion(ctx, arch)
+func Known(ctx context.Context, machine, cacheDir string) (v Verdict, ok bool, err error) {
+	a, err := lookupArch(machine)
 	if err != nil {
 		return Verdict{}, false, err
 	}
-	v = Verdict{Accel: Accel{}.orDefault(), QEMU: version}
-	if v.Reason = kvmAccess(arch); v.Reason != "" {
+	version, err := QEMUVersion(ctx, machine)
+	if err != nil {
+		return Verdict{}, false, err
+	}
+	v = Verdict{Accel: Accel{}.on(a.QEMU), QEMU: version}
+	if v.Reason = kvmAccess(machine); v.Reason != "" {
 		return v, true, nil
 	}
 	key, err := newVerdictKey(version)
@@ -104,7 +108,11 @@ func Known(ctx context.Context, arch, cacheDir string) (v Verdict, ok bool, err 
 }
 
 func (c ProbeConfig) tryKVM(ctx context.Context, qemu string) (Verdict, error) {
-	v, booted, err := c.tryCandidates(ctx, Verdict{Accel: Accel{}.orDefault(), QEMU: qemu})
+	a, err := lookupArch(c.Arch)
+	if err != nil {
+		return Verdict{}, err
+	}
+	v, booted, err := c.tryCandidates(ctx, Verdict{Accel: Accel{}.on(a.QEMU), QEMU: qemu})
 	if err != nil || !booted {
 		return v, err
 	}
@@ -116,9 +124,9 @@ func (c ProbeConfig) tryKVM(ctx context.Context, qemu string) (Verdict, error) {
 }
 
 // kvmAccess says in one line why KVM cannot even be opened; it is empty when it can.
-func kvmAccess(arch string) string {
-	if arch != HostArch() {
-		return fmt.Sprintf("kvm runs guests of the host's architecture only, and %s is not it", arch)
+func kvmAccess(machine string) string {
+	if machine != HostArch() {
+		return fmt.Sprintf("kvm runs guests of the host's architecture only, and %s is not it", machine)
 	}
 	f, err := os.OpenFile(kvmDevice, os.O_RDWR, 0)
 	switch {

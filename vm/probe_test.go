@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/results/arch"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -25,7 +26,7 @@ func probeConfig(t *testing.T, script string) vm.ProbeConfig {
 }
 
 var (
-	tcg       = vm.Accel{Name: "tcg", CPU: vm.EmulatedCPU}
+	tcg       = vm.Accel{Name: "tcg", CPU: arch.Host().QEMU.CPU}
 	hostCPU   = vm.Accel{Name: "kvm", CPU: "host"}
 	hostLess  = vm.Accel{Name: "kvm", CPU: "host,-arch-capabilities"}
 	noKernels = "kvm is there, but boots no stock kernel"

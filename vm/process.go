@@ -62,7 +62,7 @@ func (m *Machine) Start(ctx context.Context) (*Process, error) {
 
 // start starts QEMU, with the memory in a file if ram is not nil, and returns when run has started the processor.
 func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, context.Context) error) (*Process, error) {
-	path, err := lookQEMU(archs[m.Arch])
+	path, err := lookQEMU(m.qemu())
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 	}
 	if err != nil {
 		ch.close()
-		return nil, fmt.Errorf("start %s: %w", archs[m.Arch].binary, err)
+		return nil, fmt.Errorf("start %s: %w", m.qemu().Binary, err)
 	}
 	ch.closeTheirs()
 	p.copiers = startCopiers(m, ch)

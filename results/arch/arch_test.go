@@ -1,0 +1,58 @@
+package arch
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestRowsAreWhole holds that a row says everything that others read, and that no two rows share a word that stands for one alone.
+func TestRowsAreWhole(t *testing.T) {
+	seen := map[string]string{}
+	for _, a := range All() {
+		for _, f := range reflect.VisibleFields(reflect.TypeFor[Arch]()) {
+			value := reflect.ValueOf(a).FieldByIndex(f.Index)
+			if f.Name != "GoEnv" && f.Type.Kind() == reflect.String && value.String() == "" {
+				t.Errorf("%s has no %s", a.Name, f.Name)
+			}
+		}
+		for _, f := range reflect.VisibleFields(reflect.TypeFor[QEMU]()) {
+			if f.Type.Kind() == reflect.String && reflect.ValueOf(a.QEMU).FieldByIndex(f.Index).String() == "" {
+				t.Errorf("%s has no QEMU.%s", a.Name, f.Name)
+			}
+		}
+		if a.Bits != 32 && a.Bits != 64 || a.QEMU.MaxCmdline < 256 {
+			t.Errorf("%s: %d bits, %d bytes of command line", a.Name, a.Bits, a.QEMU.MaxCmdline)
+		}
+		for _, word := range slices.Compact([]string{a.Name, a.Debian, a.Go}) {
+			if other := seen[word]; other != "" && other != a.Name {
+				t.Errorf("%q is %s and %s", word, other, a.Name)
+			}
+			seen[word] = a.Name
+			if got, ok := Named(word); !ok || got.Name != a.Name {
+				t.Errorf("Named(%q) = %s", word, got.Name)
+			}
+		}
+		if got, ok := OfFlavour(a.Flavour); !ok || got.Name != a.Name {
+			t.Errorf("OfFlavour(%q) = %s", a.Flavour, got.Name)
+		}
+	}
+}
+
+func TestOfFlavour(t *testing.T) {
+	for flavour, want := range map[string]string{"cloud-amd64": "amd64", "rt-686-pae": "i386", "686": "i386", "arm64-16k": "arm64", "armmp-lpae": "armhf",
+		"powerpc64le-64k": "ppc64el", "cloud": "", "": "", "generic": "", "amd64x": "", "minimal": ""} {
+		if got, ok := OfFlavour(flavour); got.Debian != want || ok != (want != "") {
+			t.Errorf("OfFlavour(%q) = %q, %v; want %q", flavour, got.Debian, ok, want)
+		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	names := []string{"sparc", "s390x", "i686", "alpha", "x86_64"}
+	slices.SortFunc(names, Order)
+	if got := strings.Join(names, " "); got != "x86_64 i686 s390x alpha sparc" {
+		t.Error(got)
+	}
+}
