@@ -74,7 +74,7 @@ func TestValidate(t *testing.T) {
 	}{
 		"good":              {func(m *Machine) {}, ""},
 		"quoted space":      {func(m *Machine) { m.Args = []string{`dyndbg="file foo.c +p"`} }, ""},
-		"architecture":      {func(m *Machine) { m.Arch = "vax" }, `no machine for architecture "vax": known are " + strings.Join(arch.Names(), ", ")`},
+		"architecture":      {func(m *Machine) { m.Arch = "vax" }, `no machine for architecture "vax": known are ` + strings.Join(arch.Names(), ", ")},
 		"no kernel":         {func(m *Machine) { m.Kernel = "" }, "without a kernel"},
 		"kernel missing":    {func(m *Machine) { m.Kernel = dir + "/none" }, "no such file"},
 		"kernel empty":      {func(m *Machine) { m.Kernel = empty }, "not a file with something in it"},
