@@ -2,6 +2,7 @@ package kbuild
 
 import (
 	"bytes"
+	"debug/dwarf"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -10,21 +11,20 @@ import (
 const (
 	layoutStart = 1 << 20 // the first address given away: none of what debug information leaves at zero lies there
 	layoutGap   = 1 << 12 // between two sections
-	symbolSize  = 24      // bytes of an Elf64_Sym; its section's index is at 6, its value at 8
 )
 
 // parseLines reads the debug information of a module.
 //
 // A .ko is a relocatable file: each section of code begins at zero, and so the same address means a line in .text and
 // another in .init.text. Here they are laid out one behind the other, as the kernel does when it loads them, by adding the
-// section's address to every symbol in it; the relocations, which debug/elf applies, carry that into the debug information.
+// section's address to every symbol in it; the relocations carry that into the debug information.
 func parseLines(data []byte) (*Lines, error) {
 	file, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}
-	if file.Type != elf.ET_REL || file.Class != elf.ELFCLASS64 {
-		return nil, fmt.Errorf("%v, %v: not a module of a 64-bit kernel", file.Type, file.Class)
+	if file.Type != elf.ET_REL {
+		return nil, fmt.Errorf("%v: not a module", file.Type)
 	}
 	if file.Section(".debug_info") == nil || file.Section(".debug_line") == nil {
 		return nil, ErrNoDebug
@@ -43,11 +43,20 @@ func parseLines(data []byte) (*Lines, error) {
 	if err != nil {
 		return nil, err
 	}
-	debug, err := file.DWARF()
+	debug, err := debugOf(file, symbols)
 	if err != nil {
 		return nil, err
 	}
-	return &Lines{data: debug, code: symbolsOf(symbols, bases, file.Sections)}, nil
+	return &Lines{data: debug, code: symbolsOf(file, symbols, bases)}, nil
+}
+
+// debugOf applies the relocations of the debug information. debug/elf does that for every architecture but RISC-V, of whose
+// relocations it knows the absolute ones alone.
+func debugOf(file *elf.File, symbols []elf.Symbol) (*dwarf.Data, error) {
+	if file.Machine == elf.EM_RISCV {
+		return riscvDebug(file, symbols)
+	}
+	return file.DWARF()
 }
 
 // layOut returns every section of code an address of its own; the others have zero.
@@ -69,6 +78,7 @@ func layOut(sections []*elf.Section) ([]uint64, error) {
 	return bases, nil
 }
 
+// shiftSymbols adds the base of its section to the value of each symbol in the file's bytes.
 func shiftSymbols(data []byte, file *elf.File, bases []uint64) error {
 	table := file.SectionByType(elf.SHT_SYMTAB)
 	if table == nil {
@@ -77,10 +87,18 @@ func shiftSymbols(data []byte, file *elf.File, bases []uint64) error {
 	if table.Flags&elf.SHF_COMPRESSED != 0 || table.Offset > uint64(len(data)) || table.Size > uint64(len(data))-table.Offset {
 		return errors.New("the symbol table is not in the file")
 	}
-	raw := data[table.Offset : table.Offset+table.Size]
-	for ; len(raw) >= symbolSize; raw = raw[symbolSize:] {
-		if i := int(file.ByteOrder.Uint16(raw[6:])); i < len(bases) {
-			file.ByteOrder.PutUint64(raw[8:], file.ByteOrder.Uint64(raw[8:])+bases[i])
+	order, wide := file.ByteOrder, file.Class == elf.ELFCLASS64
+	size, section := elf.Sym32Size, 14 // of an Elf32_Sym, whose value is at 4
+	if wide {
+		size, section = elf.Sym64Size, 6 // of an Elf64_Sym, whose value is at 8
+	}
+	for raw := data[table.Offset : table.Offset+table.Size]; len(raw) >= size; raw = raw[size:] {
+		switch i := int(order.Uint16(raw[section:])); {
+		case i >= len(bases):
+		case wide:
+			order.PutUint64(raw[8:], order.Uint64(raw[8:])+bases[i])
+		default:
+			order.PutUint32(raw[4:], order.Uint32(raw[4:])+uint32(bases[i]))
 		}
 	}
 	return nil

@@ -248,14 +248,17 @@ func sourceFile(name string) string {
 	return name[len(builtAt.FindString(name)):]
 }
 
-func symbolsOf(symbols []elf.Symbol, bases []uint64, sections []*elf.Section) []codeSymbol {
+func symbolsOf(file *elf.File, symbols []elf.Symbol, bases []uint64) []codeSymbol {
 	var code []codeSymbol
 	for _, s := range symbols {
 		kind := elf.ST_TYPE(s.Info)
+		if file.Machine == elf.EM_ARM && kind == elf.STT_FUNC {
+			s.Value &^= 1 // says that it is Thumb code (Linux arch/arm/include/asm/module.h, kallsyms_symbol_value)
+		}
 		if int(s.Section) >= len(bases) || bases[s.Section] == 0 || s.Name == "" || kind != elf.STT_FUNC && kind != elf.STT_NOTYPE {
 			continue
 		}
-		end := bases[s.Section] + sections[s.Section].Size
+		end := bases[s.Section] + file.Sections[s.Section].Size
 		if s.Value >= end {
 			continue
 		}

@@ -1,6 +1,10 @@
 package kbuild
 
 import (
+	"bytes"
+	"debug/elf"
+	_ "embed"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -11,41 +15,13 @@ import (
 	"testing"
 )
 
-// linesSource has its code in three sections, as a module does, and a label before each line that is asked for.
-const linesSource = `#define mark(name) asm volatile(".globl " #name "\n" #name ":")
-int sink;
-#include "inner.h"
-__attribute__((noinline)) static int twice(int n) { mark(in_twice); sink += n; return n * 2; }
-static inline __attribute__((always_inline)) int middle(int n)
-{
-	return inner(n) + 1;
-}
-int plain(int n)
-{
-	sink = n;
-	n = middle(n);
-	return twice(n) + sink;
-}
-__attribute__((section(".init.text"), cold)) int begin(int n)
-{
-	mark(in_begin);
-	sink += n;
-	return n;
-}
-__attribute__((section(".exit.text"))) void end(void)
-{
-	mark(in_end);
-	sink = 0;
-}
-static __attribute__((noinline, used)) int split(int n) { sink = n; return n; }
-`
+// linesSource is a.c of testdata/lines. It has its code in three sections, as a module does, and a label before each line that is asked for.
+//
+//go:embed testdata/lines/a.c
+var linesSource string
 
-const linesHeader = `static inline __attribute__((always_inline)) int inner(int n)
-{
-	mark(in_inner);
-	return n ^ sink;
-}
-`
+//go:embed testdata/lines/inner.h
+var linesHeader string
 
 // compileObject makes a relocatable file with debug information, with the source at /build as a module's is.
 func compileObject(tb testing.TB, flags ...string) string {
@@ -72,20 +48,43 @@ func TestLines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for symbol, want := range map[string][]Place{
-				"in_inner": {{"inner", "sub/inner.h", 3}, {"middle", "sub/a.c", 7}, {"plain", "sub/a.c", 12}},
-				"in_twice": {{"twice", "sub/a.c", 4}},
-				"in_begin": {{"begin", "sub/a.c", 17}},
-				"in_end":   {{"end", "sub/a.c", 23}},
-				"plain":    {{"plain", "sub/a.c", 10}},
-				"begin":    {{"begin", "sub/a.c", 16}},
-			} {
-				got, err := l.At(symbol, 0)
-				if err != nil || !samePlaces(got, want) {
-					t.Errorf("%s: %v, %v", symbol, got, err)
-				}
-			}
+			checkLines(t, l)
 		})
+	}
+}
+
+// TestLinesOfArchs reads what testdata/lines/make.sh compiled for other processors: 32 bits, big-endian, and RISC-V, whose
+// distances between labels are relocations.
+func TestLinesOfArchs(t *testing.T) {
+	objects, err := filepath.Glob("testdata/lines/*.o")
+	if err != nil || len(objects) < 14 {
+		t.Fatalf("%d objects, %v", len(objects), err)
+	}
+	for _, object := range objects {
+		t.Run(filepath.Base(object), func(t *testing.T) {
+			l, err := OpenLines(object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkLines(t, l)
+		})
+	}
+}
+
+// checkLines asks for the lines of a.c by its labels and functions.
+func checkLines(t *testing.T, l *Lines) {
+	t.Helper()
+	for symbol, want := range map[string][]Place{
+		"in_inner": {{"inner", "sub/inner.h", 3}, {"middle", "sub/a.c", 7}, {"plain", "sub/a.c", 12}},
+		"in_twice": {{"twice", "sub/a.c", 4}},
+		"in_begin": {{"begin", "sub/a.c", 17}},
+		"in_end":   {{"end", "sub/a.c", 23}},
+		"plain":    {{"plain", "sub/a.c", 10}},
+	} {
+		got, err := l.At(symbol, 0)
+		if err != nil || !samePlaces(got, want) {
+			t.Errorf("%s: %v, %v", symbol, got, err)
+		}
 	}
 }
 
@@ -161,6 +160,13 @@ func FuzzLines(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	for _, object := range []string{"riscv64.dwarf5", "riscv64.packed", "s390x.dwarf4", "thumb"} {
+		data, err := os.ReadFile("testdata/lines/" + object + ".o")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l, err := parseLines(slices.Clone(data))
 		if err != nil {
@@ -173,4 +179,32 @@ func FuzzLines(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestRISCVNumbers: the relocations that take a distance apart, of every size.
+func TestRISCVNumbers(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		kind elf.R_RISCV
+		from []byte
+		by   uint64
+		want []byte
+	}{
+		{"set 32", elf.R_RISCV_32, []byte{9, 9, 9, 9, 9}, 0x01020304, []byte{4, 3, 2, 1, 9}},
+		{"set 64", elf.R_RISCV_64, []byte{0, 0, 0, 0, 0, 0, 0, 0}, 1, []byte{1, 0, 0, 0, 0, 0, 0, 0}},
+		{"add 8", elf.R_RISCV_ADD8, []byte{0xff, 7}, 2, []byte{1, 7}},
+		{"add 16", elf.R_RISCV_ADD16, []byte{0xff, 0, 7}, 1, []byte{0, 1, 7}},
+		{"subtract 32", elf.R_RISCV_SUB32, []byte{0, 1, 0, 0}, 1, []byte{0xff, 0, 0, 0}},
+		{"subtract 64", elf.R_RISCV_SUB64, []byte{1, 0, 0, 0, 0, 0, 0, 0}, 1, []byte{0, 0, 0, 0, 0, 0, 0, 0}},
+		{"set 16", elf.R_RISCV_SET16, []byte{9, 9, 9}, 0x1ff, []byte{0xff, 1, 9}},
+		{"set of three bytes", riscvSetULEB128, []byte{0x80, 0x80, 0, 9}, 0x81, []byte{0x81, 0x81, 0, 9}},
+		{"subtract of two bytes", riscvSubULEB128, []byte{0x81, 0x01, 9}, 0x80, []byte{0x81, 0, 9}},
+		{"nothing that debug information has", elf.R_RISCV_BRANCH, []byte{1, 2}, 3, []byte{1, 2}},
+		{"no room", elf.R_RISCV_ADD64, []byte{1}, 3, nil},
+		{"no end", riscvSetULEB128, []byte{0x80}, 3, nil},
+	} {
+		if ok := riscvApply(test.from, uint32(test.kind), test.by, binary.LittleEndian); ok != (test.want != nil) || ok && !bytes.Equal(test.from, test.want) {
+			t.Errorf("%s: %v, % x instead of % x", test.name, ok, test.from, test.want)
+		}
+	}
 }
