@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // Tools says how a source runs programs of the host: each in a process group of its own, none of which outlives the call, and
@@ -134,6 +136,14 @@ func LLVM(suffix string) []string {
 		args = append(args, tool.variable+"="+tool.program+suffix)
 	}
 	return args
+}
+
+// Cross makes make build for another machine than this one, with gcc; nil for this machine's own kind.
+func Cross(a arch.Arch) []string {
+	if a.Name == arch.Host().Name {
+		return nil
+	}
+	return []string{"ARCH=" + a.Kbuild, "CROSS_COMPILE=" + a.Triplet + "-"}
 }
 
 // SameCompiler compares what two compilers say of themselves, as the kernel's own check does (Linux Makefile, "the compiler differs

@@ -9,13 +9,11 @@ import (
 	"sync"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results/arch"
 	"pault.ag/go/debian/version"
 )
 
 const allSuites = "all"
-
-// realtime is the flavour that is asked for besides the standard one.
-const realtime = "rt-" + arch
 
 // every are the suites that allSuites means, of those that the archive has; those with the more stable roots come first.
 var every = []string{"bullseye", "bullseye-backports", "bookworm", "bookworm-backports", "trixie", "trixie-backports", "forky", "sid", "experimental"}
@@ -23,30 +21,30 @@ var every = []string{"bullseye", "bullseye-backports", "bookworm", "bookworm-bac
 // resolveAll finds the newest kernel of each series in each supported release, and the newest real-time one where nobody asked for less.
 // Suites without any are left out; one that cannot be asked is an error: what it has would be missing unseen.
 func (s *Source) resolveAll(ctx context.Context, sel kernels.Selector) (kernels.Resolution, error) {
-	answers, notices, err := s.askEvery(ctx, cmp.Or(sel.Version, "*"), sel.Flavour)
+	answers, notices, err := s.askEvery(ctx, cmp.Or(sel.Version, "*"), sel.Flavour, sel.Architecture())
 	if err != nil {
 		return kernels.Resolution{}, err
 	}
 	all := merged{found: map[string][]offer{}, incomplete: map[string]*kernels.IncompleteError{}, notices: notices}
 	for i, a := range answers {
-		all.add(s.state(every[i]), a)
+		all.add(s.state(every[i], sel.Architecture()), a)
 	}
 	res := all.resolution()
 	if len(res.Targets)+len(res.Incomplete) == 0 {
-		return res, fmt.Errorf("%w: no suite has %s of flavour %s", kernels.ErrNoMatch, cmp.Or(sel.Version, "a kernel"), cmp.Or(sel.Flavour, arch))
+		return res, fmt.Errorf("%w: no suite has %s of flavour %s", kernels.ErrNoMatch, cmp.Or(sel.Version, "a kernel"), cmp.Or(sel.Flavour, sel.Architecture().Flavour))
 	}
 	if sel.Version == "" && sel.Flavour == "" {
-		return s.addRealtime(ctx, res)
+		return s.addRealtime(ctx, res, sel.Architecture())
 	}
 	return res, nil
 }
 
 // askEvery asks all suites at once, and returns what each of every has.
-func (s *Source) askEvery(ctx context.Context, version, flavour string) (answers []answer, notices []string, err error) {
+func (s *Source) askEvery(ctx context.Context, version, flavour string, a arch.Arch) (answers []answer, notices []string, err error) {
 	answers, said, errs := make([]answer, len(every)), make([][]string, len(every)), make([]error, len(every))
 	var wg sync.WaitGroup
 	for i, name := range every {
-		sel := kernels.Selector{Source: "debian", Name: name, Version: version, Flavour: flavour}
+		sel := kernels.Selector{Source: "debian", Name: name, Version: version, Flavour: flavour, Arch: foreign(a)}
 		wg.Go(func() { answers[i], said[i], errs[i] = s.askFor(ctx, sel) })
 	}
 	wg.Wait()
@@ -68,20 +66,29 @@ func (s *Source) askFor(ctx context.Context, sel kernels.Selector) (answer, []st
 	return a, notices, err
 }
 
-func (s *Source) addRealtime(ctx context.Context, res kernels.Resolution) (kernels.Resolution, error) {
-	if len(res.Targets) == 0 {
+// foreign is Debian's word for a where a selector must name it: what names none is of this machine's.
+func foreign(a arch.Arch) string {
+	if a.Debian == build.Debian {
+		return ""
+	}
+	return a.Debian
+}
+
+// addRealtime adds the flavour that is asked for besides the standard one.
+func (s *Source) addRealtime(ctx context.Context, res kernels.Resolution, a arch.Arch) (kernels.Resolution, error) {
+	if len(res.Targets) == 0 || a.Realtime == "" {
 		return res, nil
 	}
 	newest := res.Targets[len(res.Targets)-1]
 	_, name := newest.Origin()
-	a, _, err := s.askFor(ctx, kernels.Selector{Source: "debian", Name: name, Version: newest.Version, Flavour: realtime})
-	if err == nil && len(a.Found)+len(a.Incomplete) == 0 {
-		res.Notices = append(res.Notices, fmt.Sprintf("%s has no %s of flavour %s", name, newest.Version, realtime))
+	found, _, err := s.askFor(ctx, kernels.Selector{Source: "debian", Name: name, Version: newest.Version, Flavour: a.Realtime, Arch: foreign(a)})
+	if err == nil && len(found.Found)+len(found.Incomplete) == 0 {
+		res.Notices = append(res.Notices, fmt.Sprintf("%s has no %s of flavour %s", name, newest.Version, a.Realtime))
 	}
-	for _, c := range a.Found {
+	for _, c := range found.Found {
 		res.Targets = append(res.Targets, c.Target)
 	}
-	res.Incomplete = append(res.Incomplete, a.Incomplete...)
+	res.Incomplete = append(res.Incomplete, found.Incomplete...)
 	return res, err
 }
 
@@ -203,7 +210,7 @@ func compareVersions(a, b string) int {
 func (st *state) newerElsewhere(ctx context.Context, sel kernels.Selector, a answer) (notices []string) {
 	newest := map[string]kernels.Target{} // by series
 	for _, name := range every {
-		for _, c := range st.src.state(name).atHand(ctx, st, sel.Flavour).Found {
+		for _, c := range st.src.state(name, st.arch).atHand(ctx, st, sel.Flavour).Found {
 			series := seriesOf(c.Target.Version)
 			if best, ok := newest[series]; !ok || older(best.Version, c.Target.Version) {
 				newest[series] = c.Target
@@ -226,7 +233,7 @@ func (st *state) atHand(ctx context.Context, asking *state, flavour string) answ
 	if mark.Updated.IsZero() || mark.Gone != "" || mark.Form != stampForm || mark.Given != theirs.Given || theirs.Updated.Sub(mark.Updated) >= maxAge {
 		return answer{}
 	}
-	sel := kernels.Selector{Source: "debian", Name: st.suite.name, Version: "*", Flavour: flavour}
+	sel := kernels.Selector{Source: "debian", Name: st.suite.name, Version: "*", Flavour: flavour, Arch: foreign(st.arch)}
 	a, ok := st.recall(sel, mark)
 	if !ok {
 		a, _ = st.look(ctx, sel) // that it cannot be read is said when it is asked for
@@ -241,8 +248,9 @@ const everyRelease = "each"
 // oldest first; of those that are the same release, the one of the more stable suite. Kernels of which only a part is left
 // are Incomplete. A suite that cannot be asked is an error: what it has would be missing unseen. Errors are those of Resolve.
 func (s *Source) Releases(ctx context.Context, flavour string) (kernels.Resolution, error) {
-	flavour = cmp.Or(flavour, arch)
-	answers, _, err := s.askEvery(ctx, everyRelease, flavour)
+	a := kernels.Selector{Flavour: flavour}.Architecture()
+	flavour = cmp.Or(flavour, a.Flavour)
+	answers, _, err := s.askEvery(ctx, everyRelease, flavour, a)
 	if err != nil {
 		return kernels.Resolution{}, fmt.Errorf("list kernels: %w", kernels.Unavailable(ctx, err))
 	}

@@ -108,7 +108,7 @@ func TestAllIsOfEachSupportedRelease(t *testing.T) {
 		"the last day":  {time.Date(2026, 8, 31, 23, 0, 0, 0, time.UTC), ""},
 		"the day after": {time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC), "bullseye is no longer supported since 2026-08-31 (distro-info-data 0.1): no newer kernels are to be expected"},
 	} {
-		st := s.state("bullseye")
+		st := s.state("bullseye", build)
 		s.now = func() time.Time { return c.now }
 		got := slices.DeleteFunc(st.notices(), func(n string) bool { return !strings.Contains(n, "supported") })
 		if strings.Join(got, " ") != c.want {

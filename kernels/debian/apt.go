@@ -13,12 +13,14 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // state is apt's state of one suite, in a folder of the store: configuration, sources, index, and what was resolved from it.
 type state struct {
 	src   *Source
 	suite suite
+	arch  arch.Arch // of the kernels; where that is not this machine's, there are the indices of both
 	dir   string
 }
 
@@ -37,12 +39,39 @@ type stamp struct {
 // stampForm changes with what is noted of an index.
 const stampForm = 1
 
-func (s *Source) state(name string) *state {
-	return &state{s, suiteOf(name), filepath.Join(s.store.Dir(), "apt", name)}
+func (s *Source) state(name string, a arch.Arch) *state {
+	dir := name
+	if a.Debian != build.Debian {
+		dir += "+" + a.Debian
+	}
+	return &state{s, suiteOf(name), a, filepath.Join(s.store.Dir(), "apt", dir)}
+}
+
+// stateIn is the state whose folder has that name.
+func (s *Source) stateIn(dir string) *state {
+	name, word, _ := strings.Cut(dir, "+")
+	if a, ok := arch.Named(word); ok {
+		return s.state(name, a)
+	}
+	return s.state(dir, build)
+}
+
+// stateOf is the one that t was resolved in.
+func (s *Source) stateOf(t kernels.Target) *state {
+	_, name := t.Origin()
+	return s.state(name, archOf(t))
+}
+
+// id is what the state is called among all of them.
+func (st *state) id() string { return filepath.Base(st.dir) }
+
+// architectures are those that st has indices of, in Debian's words, this machine's first.
+func (st *state) architectures() []string {
+	return slices.Compact([]string{build.Debian, st.arch.Debian})
 }
 
 func (st *state) lock(ctx context.Context, exclusive bool) (func(), error) {
-	return st.src.store.Lock(ctx, "apt."+st.suite.name, exclusive)
+	return st.src.store.Lock(ctx, "apt."+st.id(), exclusive)
 }
 
 func (st *state) path(name string) string { return filepath.Join(st.dir, name) }
@@ -110,12 +139,12 @@ var errOffline = errors.New("the network is not to be used")
 // twenty times.
 func (st *state) refreshOnce(ctx context.Context, age time.Duration) error {
 	failures := &st.src.failures
-	if f, ok := failures.Load(st.suite.name); ok && st.src.now().Sub(f.(failure).at) < time.Minute {
+	if f, ok := failures.Load(st.id()); ok && st.src.now().Sub(f.(failure).at) < time.Minute {
 		return f.(failure).err
 	}
 	err := st.refresh(ctx, age)
 	if err != nil && ctx.Err() == nil {
-		failures.Store(st.suite.name, failure{st.src.now(), err})
+		failures.Store(st.id(), failure{st.src.now(), err})
 	}
 	return err
 }
@@ -143,7 +172,7 @@ func (st *state) refresh(ctx context.Context, age time.Duration) error {
 		return err
 	}
 	mark := stamp{Given: st.given(), Archives: where, Form: stampForm}
-	if where.Security == "" && strings.Contains(where.sources(st.suite.lines, ""), " "+st.suite.base+"-updates ") {
+	if where.Security == "" && strings.Contains(where.sources(st.suite.lines, "", build.Debian), " "+st.suite.base+"-updates ") {
 		mark.Notices = append(mark.Notices, fmt.Sprintf("no security archive is known: %s comes without its security updates (MODMATRIX_DEBIAN_SECURITY_MIRROR)", st.suite.name))
 	}
 	if err := st.update(ctx, &mark); err != nil {
@@ -161,12 +190,17 @@ func (st *state) update(ctx context.Context, mark *stamp) error {
 	lines := st.suite.lines
 	next := st.path("sources.next")
 	for {
-		if err := os.WriteFile(next, []byte(mark.Archives.sources(lines, st.src.cfg.Keyring)), 0o644); err != nil {
+		if err := os.WriteFile(next, []byte(mark.Archives.sources(lines, st.src.cfg.Keyring, st.architectures()...)), 0o644); err != nil {
 			return err
 		}
 		_, err := st.apt(ctx, "apt-get", "update", "-q", "-o", "Dir::Etc::sourcelist="+next)
 		if err == nil {
 			break
+		}
+		if left, why := st.withoutUnread(lines, err); why != "" {
+			mark.Notices = append(mark.Notices, why)
+			lines = left
+			continue
 		}
 		left, missing := withoutMissing(lines, err)
 		if missing == "" {
@@ -193,10 +227,10 @@ func (st *state) note(ctx context.Context, lines []line, mark *stamp) error {
 		return err
 	}
 	for _, l := range lines {
-		if slices.ContainsFunc(lists, func(have list) bool { return have.suite == l.suite }) {
+		if slices.ContainsFunc(lists, func(have list) bool { return have.suite == l.suite && have.arch == build.Debian }) {
 			mark.Lines = append(mark.Lines, l.suite)
 		} else if !l.optional {
-			return fmt.Errorf("the archive's suite %s has no packages for %s", l.suite, arch)
+			return fmt.Errorf("the archive's suite %s has no packages for %s", l.suite, build.Debian)
 		}
 	}
 	mark.Notices = append(mark.Notices, st.expired()...)

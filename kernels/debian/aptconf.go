@@ -35,7 +35,7 @@ func (st *state) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conf := strings.ReplaceAll(aptConf, "@DIR@", st.dir) + acquire
+	conf := strings.NewReplacer("@DIR@", st.dir, "@ARCH@", build.Debian, "@ARCHES@", strings.Join(st.architectures(), `"; "`)).Replace(aptConf) + acquire
 	return os.WriteFile(st.path("apt.conf"), []byte(conf), 0o644)
 }
 
@@ -57,8 +57,8 @@ Dir::Cache "@DIR@/cache";
 Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
 Dir::Log "/dev/null";
-APT::Architecture "` + arch + `";
-APT::Architectures { "` + arch + `"; };
+APT::Architecture "@ARCH@";
+APT::Architectures { "@ARCHES@"; };
 APT::Sandbox::User "root";
 APT::Update::Error-Mode "any";
 Acquire::Languages "none";

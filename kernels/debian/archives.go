@@ -50,7 +50,7 @@ func defaultArchives(ctx context.Context) (archives, error) {
 		mode = "--mode=root"
 	}
 	var uris strings.Builder
-	ask := tools.Command(ctx, "mmdebstrap", mode, "--variant=custom", "--format=null", "--architectures="+arch,
+	ask := tools.Command(ctx, "mmdebstrap", mode, "--variant=custom", "--format=null", "--architectures="+build.Debian,
 		`--setup-hook=APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get update --print-uris; exit 1`, "stable", "-")
 	ask.Stdout, ask.Stderr = &uris, &uris // what a hook says goes to the latter
 	_, err := tools.Run(ctx, ask)
@@ -100,8 +100,8 @@ func archivesIn(uris string) archives {
 	return a
 }
 
-// sources are the lines of a sources.list. A suite of an archive that is not known is left out.
-func (a archives) sources(lines []line, keyring string) string {
+// sources are the lines of a sources.list for these architectures. A suite of an archive that is not known is left out.
+func (a archives) sources(lines []line, keyring string, of ...string) string {
 	var b strings.Builder
 	for _, l := range lines {
 		base := a.Main
@@ -109,7 +109,11 @@ func (a archives) sources(lines []line, keyring string) string {
 			base = a.Security
 		}
 		if base != "" {
-			b.WriteString("deb [arch=" + arch + " signed-by=" + keyring + "] " + base + " " + l.suite + " main" + l.more + "\n")
+			these := of
+			if l.own {
+				these = of[:1]
+			}
+			b.WriteString("deb [arch=" + strings.Join(these, ",") + " signed-by=" + keyring + "] " + base + " " + l.suite + " main" + l.more + "\n")
 		}
 	}
 	return b.String()

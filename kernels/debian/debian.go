@@ -19,6 +19,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // Config says where the archive is. The zero value takes everything from the environment and the host's apt.
@@ -35,13 +36,13 @@ type Config struct {
 }
 
 const (
-	// arch is Debian's word for the only architecture there is so far, machine what uname -m says there.
-	arch    = "amd64"
-	machine = "x86_64"
 	// maxAge is how long an index and what was resolved from it are believed.
 	maxAge         = 12 * time.Hour
 	defaultKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 )
+
+// build is the architecture of this machine, whose compilers and modpost build for all.
+var build = arch.Host()
 
 // Source obtains kernels from a Debian archive. It may be used by several goroutines, and several processes may share its store.
 type Source struct {
@@ -91,7 +92,7 @@ func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (_ kernels.R
 		return kernels.Resolution{}, err
 	}
 	res := a.resolution()
-	res.Notices = slices.Concat(res.Notices, s.state(sel.Name).newerElsewhere(ctx, sel, a), notices)
+	res.Notices = slices.Concat(res.Notices, s.state(sel.Name, sel.Architecture()).newerElsewhere(ctx, sel, a), notices)
 	return res, nil
 }
 
@@ -109,7 +110,7 @@ func (s *Source) resolveInstalled(ctx context.Context, sel kernels.Selector) (ke
 }
 
 func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []string, error) {
-	st := s.state(sel.Name)
+	st := s.state(sel.Name, sel.Architecture())
 	if mark := st.stamp(); st.fresh(mark, maxAge) {
 		if a, ok := st.recall(sel, mark); ok {
 			return a, st.notices(), nil
@@ -137,7 +138,7 @@ func checkSuite(name string) error {
 // look finds out what sel names by the index that is at hand, however old, and by what the store has kept.
 func (st *state) look(ctx context.Context, sel kernels.Selector) (a answer, err error) {
 	err = st.withLists(ctx, func(lists []list) error {
-		found, err := resolveIn(lists, st.suite, sel)
+		found, err := resolveIn(lists, st.suite, st.arch, sel)
 		var kept bool
 		a, kept, err = st.addKept(sel, found, err)
 		if err == nil && !kept {
@@ -157,6 +158,7 @@ type suite struct {
 
 type line struct {
 	suite    string
+	own      bool   // it is read for this machine's own architecture alone
 	security bool   // it lies in the security archive
 	optional bool   // it may be missing
 	chosen   bool   // kernels may come from it; the others only help out

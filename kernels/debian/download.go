@@ -77,11 +77,19 @@ type wanted struct {
 // address is what apt says of a package that it would download: by which address, the name of its file, size and digest.
 var address = regexp.MustCompile(`(?m)^'([^']+)' (\S+) \d+ (\S+)$`)
 
+// aptName is how apt's tools are given p.
+func aptName(p kernels.Package) string {
+	if p.Arch == build.Debian || p.Arch == "all" {
+		return p.Name
+	}
+	return p.Name + ":" + p.Arch
+}
+
 // addresses asks apt, without a connection, where packages are. What its index does not have as it was resolved is an error.
 func (st *state) addresses(ctx context.Context, pkgs []kernels.Package) ([]wanted, error) {
 	args := []string{"download", "--print-uris", "--"}
 	for _, p := range pkgs {
-		args = append(args, p.Name+"="+p.Version)
+		args = append(args, aptName(p)+"="+p.Version)
 	}
 	out, err := st.apt(ctx, "apt-get", args...)
 	if err != nil {

@@ -23,25 +23,27 @@ type pkg struct {
 	kernels.Package
 	version        version.Version
 	depends, suite string
+	list           string // the architecture whose index has it
 }
 
 // list is the index of one suite: a file that apt has checked.
 type list struct {
 	suite    string // as the archive's sources name it
+	arch     string // Debian's word
 	codename string
 	path     string
 }
 
 func (st *state) targets(ctx context.Context) ([]list, error) {
-	out, err := st.apt(ctx, "apt-get", "indextargets", "--format", "$(RELEASE) $(CODENAME) $(FILENAME)", "Created-By: Packages")
+	out, err := st.apt(ctx, "apt-get", "indextargets", "--format", "$(RELEASE) $(ARCHITECTURE) $(CODENAME) $(FILENAME)", "Created-By: Packages")
 	if err != nil {
 		return nil, err
 	}
 	var lists []list
 	for text := range strings.Lines(out) {
-		words := strings.SplitN(strings.TrimSpace(text), " ", 3)
-		if len(words) == 3 {
-			lists = append(lists, list{words[0], words[1], words[2]})
+		words := strings.SplitN(strings.TrimSpace(text), " ", 4)
+		if len(words) == 4 {
+			lists = append(lists, list{words[0], words[1], words[2], words[3]})
 		}
 	}
 	return lists, nil
@@ -91,7 +93,7 @@ func readIndex(lists []list, wanted func(name string) bool) (index, error) {
 			return nil, fmt.Errorf("read index of %s: %w", l.suite, err)
 		}
 		for _, p := range pkgs {
-			p.suite = l.suite
+			p.suite, p.list = l.suite, l.arch
 			found[p.Name] = append(found[p.Name], p)
 		}
 	}
@@ -190,7 +192,7 @@ func (s *Source) Deb(ctx context.Context, suite, name string) (_ *Deb, err error
 	if err := errors.Join(checkSuite(suite), kernels.CheckPackageNames([]string{name})); err != nil {
 		return nil, err
 	}
-	return s.deb(ctx, s.state(suite), name)
+	return s.deb(ctx, s.state(suite, build), name)
 }
 
 // Firmware is Deb of a package that may be in the components for firmware, which are read for nothing else: Debian keeps there what comes
@@ -200,7 +202,7 @@ func (s *Source) Firmware(ctx context.Context, suite, name string) (dir, digest 
 	if err := errors.Join(checkSuite(suite), kernels.CheckPackageNames([]string{name})); err != nil {
 		return "", "", err
 	}
-	st := s.state(suite)
+	st := s.state(suite, build)
 	st.dir += "+firmware"
 	st.suite.name += "+firmware"
 	for i := range st.suite.lines {

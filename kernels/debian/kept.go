@@ -59,7 +59,7 @@ func (st *state) withoutIndex(ctx context.Context, sel kernels.Selector, err err
 func (st *state) kept(sel kernels.Selector, version string) (kernels.Target, bool) {
 	var found []kernels.Target
 	for _, t := range st.src.stored() {
-		if t.Source == "debian:"+st.suite.name && t.Flavour == cmp.Or(sel.Flavour, arch) && kernels.VersionMatches(version, t.Version) {
+		if t.Source == "debian:"+st.suite.name && t.Flavour == cmp.Or(sel.Flavour, st.arch.Flavour) && archOf(t).Debian == st.arch.Debian && kernels.VersionMatches(version, t.Version) {
 			found = append(found, t)
 		}
 	}
@@ -108,7 +108,7 @@ func (s *Source) Gone(ctx context.Context, t kernels.Target) string {
 	if source != "debian" || len(t.Packages) == 0 || t.Check() != nil {
 		return ""
 	}
-	st := s.state(name)
+	st := s.stateOf(t)
 	mark := st.stamp()
 	if mark.Updated.IsZero() || mark.Gone != "" {
 		return ""
@@ -174,7 +174,7 @@ func digest(text string) string {
 func (s *Source) Known() (known []kernels.Target) {
 	marks, _ := filepath.Glob(filepath.Join(s.store.Dir(), "apt", "*", "stamp.json"))
 	for _, path := range marks {
-		st := s.state(filepath.Base(filepath.Dir(path)))
+		st := s.stateIn(filepath.Base(filepath.Dir(path)))
 		mark := st.stamp()
 		answers, _ := filepath.Glob(st.path("answers/*.json"))
 		for _, file := range answers {

@@ -33,7 +33,7 @@ func (s *Source) Furnish(ctx context.Context, tree *kernels.Tree, needs []string
 		name = tree.Target.Suite
 	}
 	own := s.own() // folders are made in it
-	root, err := own.rootWith(ctx, own.state(name), tree.Target, tree.Root.Dir, slices.Sorted(slices.Values(needs)), report)
+	root, err := own.rootWith(ctx, own.state(name, build), tree.Target, tree.Root.Dir, slices.Sorted(slices.Values(needs)), report)
 	if errors.Is(err, errNothing) {
 		return tree, nil
 	}
@@ -81,7 +81,7 @@ func (st *state) meeting(ctx context.Context, dir, base, from string, needs []st
 	defer unlock()
 	mark := st.stamp()
 	sources := filepath.Join(dir, "sources.list")
-	if err := os.WriteFile(sources, []byte(mark.Archives.sources(rootLines(st.suite, base, mark.Lines), st.src.cfg.Keyring)), 0o644); err != nil {
+	if err := os.WriteFile(sources, []byte(mark.Archives.sources(rootLines(st.suite, base, mark.Lines), st.src.cfg.Keyring, build.Debian)), 0o644); err != nil {
 		return nil, err
 	}
 	defer os.Remove(sources)

@@ -2,12 +2,14 @@ package debian
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results/arch"
 	"pault.ag/go/debian/dependency"
 )
 
@@ -71,41 +73,47 @@ func (ix index) partsOf(k kernel) (parts, error) {
 	return found, nil
 }
 
-func (ps parts) target(k kernel, lists []list, su suite) (kernels.Target, error) {
+func (ps parts) target(k kernel, lists []list, su suite, of arch.Arch) (kernels.Target, error) {
 	t := kernels.Target{
-		Release: k.release, Version: k.upstream(), Arch: machine, Flavour: k.flavour,
+		Release: k.release, Version: k.upstream(), Arch: of.Name, Flavour: k.flavour,
 		Source: "debian:" + su.name,
 	}
 	for _, p := range ps.pkgs {
 		t.Packages = append(t.Packages, p.Package)
 	}
 	var err error
-	t.Suite, t.RootPkgs, err = ps.rootOf(lists, su)
+	t.Suite, t.RootPkgs, err = ps.rootOf(lists, su, of)
+	if missing, ok := errors.AsType[*noCompilerError](err); ok {
+		return t, &kernels.IncompleteError{Release: k.release, Version: k.upstream(), Reason: fmt.Sprintf("%s cannot be built for on %s: %v", k.release, build.Debian, missing)}
+	}
 	return t, err
 }
 
-// hostCompiler has only a compiler's long name; the plain package has both, and with it kernels of one suite share a root.
-var hostCompiler = regexp.MustCompile(`^(gcc-\d+)-for-host$`)
-
 // rootOf is the base suite and packages of the root. A package that needs the selected suite is named with its version, and so is that suite.
-func (ps parts) rootOf(lists []list, su suite) (base string, pkgs []string, err error) {
-	ix, err := readIndex(lists, func(name string) bool {
+func (ps parts) rootOf(lists []list, su suite, of arch.Arch) (base string, pkgs []string, err error) {
+	relations := ps.compiledFor(of)
+	ix, err := readIndex(ofMachine(lists), func(name string) bool {
 		called := func(p dependency.Possibility) bool { return p.Name == name }
-		return slices.ContainsFunc(ps.root, func(rel dependency.Relation) bool { return slices.ContainsFunc(rel.Possibilities, called) })
+		return slices.ContainsFunc(relations, func(rel dependency.Relation) bool { return slices.ContainsFunc(rel.Possibilities, called) })
 	})
 	if err != nil {
 		return "", nil, err
 	}
 	base = codenameOf(lists, su.base)
-	for _, rel := range ps.root {
+	for _, rel := range relations {
 		name := rel.Possibilities[0].Name
 		if p, err := ix.pick(rel); err == nil {
 			name = p.Name
 			if _, err := ix.only(su).pick(rel); err != nil {
 				name, base = p.Name+"="+p.version.String(), su.name
 			}
+		} else if isCross(name, of) {
+			return "", nil, &noCompilerError{name, su.name}
 		}
-		pkgs = append(pkgs, hostCompiler.ReplaceAllString(name, "$1"))
+		if m := nativeCompiler.FindStringSubmatch(name); m != nil {
+			name = m[1]
+		}
+		pkgs = append(pkgs, name)
 	}
 	slices.Sort(pkgs)
 	return base, slices.Compact(pkgs), nil
@@ -133,18 +141,6 @@ func codenameOf(lists []list, name string) string {
 	}
 	return name
 }
-
-// compilerOf is the compiler among a root's packages, as the command is called; "" where there is none.
-func compilerOf(rootPkgs []string) string {
-	for _, name := range rootPkgs {
-		if name, _, _ = strings.Cut(name, "="); compilerName.MatchString(name) {
-			return name
-		}
-	}
-	return ""
-}
-
-var compilerName = regexp.MustCompile(`^(gcc|clang)-\d+$`)
 
 func key(t kernels.Target) string {
 	var b strings.Builder

@@ -14,8 +14,8 @@ func TestEachReleaseOfASuite(t *testing.T) {
 		"bookworm-security":  "debian:bookworm-security=6.1.0-56-amd64 debian:bookworm-security=6.12.117+deb12-amd64 (6.1.0-57-amd64)",
 		"bookworm-backports": "debian:bookworm-backports=7.3~rc7-amd64 (6.16.12+deb12-amd64)",
 	} {
-		sel := kernels.Selector{Source: "debian", Name: name, Version: everyRelease, Flavour: arch}
-		a, err := resolveIn(testLists(t, "bookworm", "bookworm-security", "bookworm-backports"), suiteOf(name), sel)
+		sel := kernels.Selector{Source: "debian", Name: name, Version: everyRelease, Flavour: build.Flavour}
+		a, err := resolveIn(testLists(t, "bookworm", "bookworm-security", "bookworm-backports"), suiteOf(name), build, sel)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results/arch"
 	"pault.ag/go/debian/version"
 )
 
@@ -30,8 +31,11 @@ func seriesOf(upstream string) string {
 }
 
 // imageName splits linux-image-RELEASE, RELEASE being an ABI and a flavour: 6.1.0-56-cloud-amd64, 6.12.107+deb13-amd64,
-// 6.1.0-0.deb11.52-amd64, 7.3-rc4-amd64.
-var imageName = regexp.MustCompile(`^linux-image-((\d[0-9a-z.+~]*(?:-(?:\d[0-9a-z.+~]*|rc\d+))*)-((?:[a-z]+[0-9a-z]*-)*` + arch + `))$`)
+// 6.1.0-0.deb11.52-amd64, 7.3-rc4-amd64, 6.12.117+deb13-arm64-16k. What it was signed from
+// (-unsigned) and what debuggers read (-dbg) are no images.
+func imageName(a arch.Arch) *regexp.Regexp {
+	return regexp.MustCompile(`^linux-image-((\d[0-9a-z.+~]*(?:-(?:\d[0-9a-z.+~]*|rc\d+))*)-((?:[a-z]+[0-9a-z]*-)*` + a.Stem + `(?:-(?:pae|lpae|\d+k))?))$`)
+}
 
 type answer struct {
 	Found      []choice                   `json:"found"` // the oldest first
@@ -55,13 +59,17 @@ func (a answer) resolution() kernels.Resolution {
 	return res
 }
 
-func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
+func resolveIn(lists []list, su suite, of arch.Arch, sel kernels.Selector) (answer, error) {
 	ix, err := readIndex(lists, func(name string) bool { return strings.HasPrefix(name, "linux-") })
 	if err != nil {
 		return answer{}, err
 	}
-	flavour := cmp.Or(sel.Flavour, arch)
-	all := kernelsIn(ix, su)
+	ix = forKernels(ix, of)
+	flavour := cmp.Or(sel.Flavour, of.Flavour)
+	all := kernelsIn(ix, su, of)
+	if len(all) == 0 && of.Debian != build.Debian {
+		return answer{}, fmt.Errorf("%w: %s has no kernels for %s", kernels.ErrNoMatch, su.name, of.Debian)
+	}
 	here := slices.DeleteFunc(slices.Clone(all), func(k kernel) bool { return k.flavour != flavour })
 	if len(here) == 0 {
 		return answer{}, fmt.Errorf("%w: %s has no kernel of flavour %s; it has %s", kernels.ErrNoMatch, su.name, flavour, cmp.Or(strings.Join(flavours(all), " "), "none"))
@@ -73,7 +81,7 @@ func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 			seen[k.release] = true
 			return older
 		})
-		return chooseEach(ix, lists, su, here, nil, func(k kernel) string { return k.release })
+		return chooseEach(ix, lists, su, of, here, nil, func(k kernel) string { return k.release })
 	}
 	pattern := sel.Version
 	if pattern == "" {
@@ -86,9 +94,9 @@ func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 		return answer{}, fmt.Errorf("%w: %s has no %s; it has %s", kernels.ErrNoMatch, su.name, pattern, strings.Join(versions(ix, here), " "))
 	}
 	if sel.Several() {
-		return chooseEach(ix, lists, su, matching, here, kernel.series)
+		return chooseEach(ix, lists, su, of, matching, here, kernel.series)
 	}
-	c, err := choose(ix, lists, su, matching, here)
+	c, err := choose(ix, lists, su, of, matching, here)
 	if partly, ok := errors.AsType[*kernels.IncompleteError](err); ok {
 		partly.Reason += "; complete are " + cmp.Or(strings.Join(versions(ix, here), " "), "none")
 	}
@@ -96,7 +104,7 @@ func resolveIn(lists []list, su suite, sel kernels.Selector) (answer, error) {
 }
 
 // chooseEach takes the newest complete kernel of every group in matching, the newest of which is first. Without here, the group stands for it.
-func chooseEach(ix index, lists []list, su suite, matching, here []kernel, group func(kernel) string) (answer, error) {
+func chooseEach(ix index, lists []list, su suite, of arch.Arch, matching, here []kernel, group func(kernel) string) (answer, error) {
 	var a answer
 	for len(matching) > 0 {
 		oldest := group(matching[len(matching)-1])
@@ -106,7 +114,7 @@ func chooseEach(ix index, lists []list, su suite, matching, here []kernel, group
 		if here == nil {
 			among = together
 		}
-		c, err := choose(ix, lists, su, together, among)
+		c, err := choose(ix, lists, su, of, together, among)
 		if partly, ok := errors.AsType[*kernels.IncompleteError](err); ok {
 			a.Incomplete = append(a.Incomplete, partly)
 		} else if err != nil {
@@ -119,13 +127,13 @@ func chooseEach(ix index, lists []list, su suite, matching, here []kernel, group
 }
 
 // choose takes the newest of matching that is complete, and says which newer ones of its series it is not.
-func choose(ix index, lists []list, su suite, matching, here []kernel) (choice, error) {
+func choose(ix index, lists []list, su suite, of arch.Arch, matching, here []kernel) (choice, error) {
 	for _, k := range matching {
 		parts, err := ix.partsOf(k)
 		if err != nil {
 			continue
 		}
-		target, err := parts.target(k, lists, su)
+		target, err := parts.target(k, lists, su, of)
 		if err != nil {
 			return choice{}, err
 		}
@@ -160,10 +168,11 @@ func newest(here []kernel, k kernel) kernel {
 }
 
 // kernelsIn lists the kernels of the chosen lines, the newest first. A metapackage is named like an image, but depends on one.
-func kernelsIn(ix index, su suite) []kernel {
+func kernelsIn(ix index, su suite, of arch.Arch) []kernel {
 	var found []kernel
+	image := imageName(of)
 	for name, pkgs := range ix {
-		m := imageName.FindStringSubmatch(name)
+		m := image.FindStringSubmatch(name)
 		if m == nil {
 			continue
 		}

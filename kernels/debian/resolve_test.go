@@ -54,7 +54,7 @@ func testLists(t *testing.T, names ...string) []list {
 		if err := os.WriteFile(path, []byte(testSuites[name]), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		lists = append(lists, list{name, name, path})
+		lists = append(lists, list{name, build.Debian, name, path})
 	}
 	return lists
 }
@@ -87,7 +87,7 @@ func TestResolveIn(t *testing.T) {
 			}
 			continue
 		}
-		a, err := resolveIn(testLists(t, "bookworm", "bookworm-security", "bookworm-backports"), suiteOf(sel.Name), sel)
+		a, err := resolveIn(testLists(t, "bookworm", "bookworm-security", "bookworm-backports"), suiteOf(sel.Name), build, sel)
 		res := a.resolution()
 		switch {
 		case want.err != nil:
@@ -123,7 +123,7 @@ func TestSeveralSeries(t *testing.T) {
 		"debian:bookworm-backports@6.*": "(6.16.12+deb12-amd64)",
 	} {
 		sel := selector(t, text)
-		a, err := resolveIn(testLists(t, "bookworm", "bookworm-security", "bookworm-backports"), suiteOf(sel.Name), sel)
+		a, err := resolveIn(testLists(t, "bookworm", "bookworm-security", "bookworm-backports"), suiteOf(sel.Name), build, sel)
 		if got := summary(a.resolution()); err != nil || got != want {
 			t.Errorf("%s: %q, %v", text, got, err)
 		}
@@ -132,7 +132,7 @@ func TestSeveralSeries(t *testing.T) {
 
 func TestTargetHoldsWhatIsUnpackedAndWhatIsInstalled(t *testing.T) {
 	sel := kernels.Selector{Source: "debian", Name: "bookworm", Version: "6.1.192"}
-	a, err := resolveIn(testLists(t, "bookworm", "bookworm-security"), suiteOf("bookworm"), sel)
+	a, err := resolveIn(testLists(t, "bookworm", "bookworm-security"), suiteOf("bookworm"), build, sel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestRootTakesFromTheSelectedSuiteOnlyWhatTheBaseLacks(t *testing.T) {
 		t.Fatal(err)
 	}
 	sel := kernels.Selector{Source: "debian", Name: "bookworm-backports", Version: "7.3"}
-	a, err := resolveIn(lists, suiteOf(sel.Name), sel)
+	a, err := resolveIn(lists, suiteOf(sel.Name), build, sel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestRootTakesFromTheSelectedSuiteOnlyWhatTheBaseLacks(t *testing.T) {
 	if want := []string{"gcc-12", "pahole=1.30-1~bpo12+1"}; !slices.Equal(target.RootPkgs, want) || target.Suite != "bookworm-backports" {
 		t.Errorf("%s %v", target.Suite, target.RootPkgs)
 	}
-	if got := compilerOf(target.RootPkgs); got != "gcc-12" {
+	if got := compilerOf(target.RootPkgs, build); got != "gcc-12" {
 		t.Errorf("compiler %q", got)
 	}
 	var names []string
@@ -200,7 +200,7 @@ func TestImageNames(t *testing.T) {
 		"linux-image-6.12.115+deb13.1-rt-amd64-dbgx": "",
 	} {
 		got := ""
-		if m := imageName.FindStringSubmatch(name); m != nil {
+		if m := imageName(build).FindStringSubmatch(name); m != nil {
 			got = m[1] + " " + m[3]
 		}
 		if got != want {

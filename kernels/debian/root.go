@@ -39,7 +39,7 @@ func (s *Source) Root(ctx context.Context, suite string, pkgs []string, report f
 		report = func(kernels.Progress) {}
 	}
 	own := s.own()
-	root, err := own.root(ctx, own.state(suite), kernels.Target{Suite: suite, RootPkgs: pkgs}, report)
+	root, err := own.root(ctx, own.state(suite, build), kernels.Target{Suite: suite, RootPkgs: pkgs}, report)
 	return root, kernels.Unavailable(ctx, err)
 }
 
@@ -74,7 +74,7 @@ func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, from
 		if _, err := st.ensure(ctx, anyAge); err != nil {
 			return err
 		}
-		what := fmt.Sprintf("root %s with %s", t.Suite, strings.Join(append([]string{compilerOf(pkgs)}, needs...), " and "))
+		what := fmt.Sprintf("root %s with %s", t.Suite, strings.Join(append([]string{compilerOf(pkgs, archOf(t))}, needs...), " and "))
 		how := []string{"--variant=essential", "--include=" + strings.Join(pkgs, ",")}
 		if len(needs) > 0 {
 			more, err := st.meeting(ctx, dir, t.Suite, from, needs)
@@ -86,7 +86,7 @@ func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, from
 		if err := st.makeRoot(ctx, filepath.Join(dir, "root"), t.Suite, how, what, report); err != nil {
 			return fmt.Errorf("make a %s: %w", what, err)
 		}
-		return errors.Join(store.SetTitle(dir, what), noteRoot(ctx, dir, compilerOf(pkgs)))
+		return errors.Join(store.SetTitle(dir, what), noteRoot(ctx, dir, compilerOf(pkgs, archOf(t))))
 	})
 	if err != nil {
 		return kernels.Root{}, err
@@ -109,7 +109,7 @@ func (st *state) makeRoot(ctx context.Context, dir, base string, how []string, w
 		return err
 	}
 	mark := st.stamp()
-	sources := mark.Archives.sources(rootLines(st.suite, base, mark.Lines), st.src.cfg.Keyring)
+	sources := mark.Archives.sources(rootLines(st.suite, base, mark.Lines), st.src.cfg.Keyring, build.Debian)
 	report(kernels.Progress{What: what})
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -174,7 +174,7 @@ func mmdebstrapArgs(base string, how []string, acquire, sources string) []string
 		mode = "--mode=root"
 	}
 	args := append([]string{
-		mode, "--format=tar", "--architectures=" + arch,
+		mode, "--format=tar", "--architectures=" + build.Debian,
 		"--aptopt=Acquire::Languages \"none\"",
 		"--dpkgopt=force-unsafe-io",
 	}, how...)

@@ -30,8 +30,8 @@ func TestAFolderOfAStrangerIsNoStateOfApt(t *testing.T) {
 	}
 	s := New(st, Config{Offline: true})
 	const name = "../../evil"
-	said, err := s.state(name).apt(t.Context(), "apt-config", "dump")
-	if err != nil || !strings.Contains(said, "APT::Stranger") || s.state(name).stamp().Updated.IsZero() {
+	said, err := s.state(name, build).apt(t.Context(), "apt-config", "dump")
+	if err != nil || !strings.Contains(said, "APT::Stranger") || s.state(name, build).stamp().Updated.IsZero() {
 		t.Fatalf("the control: apt does not obey the folder: %v", err)
 	}
 	target := kernels.Target{Release: "6.1.0-56-amd64", Source: "debian:" + name, Suite: "bookworm", RootPkgs: []string{"gcc-12"},

@@ -188,7 +188,7 @@ func (a *archive) warm() *Source {
 		return errors.Join(err, os.WriteFile(to, []byte(moved.Replace(string(data))), 0o644))
 	})
 	for _, name := range []string{"bookworm", "bookworm-backports"} { // what the host wants of apt may be another's wish now
-		err = errors.Join(err, s.state(name).configure(a.t.Context()))
+		err = errors.Join(err, s.state(name, build).configure(a.t.Context()))
 	}
 	if err != nil {
 		a.t.Fatal(err)

@@ -83,7 +83,7 @@ func keepOnly(dir string, names ...string) error {
 func layoutOf(dir string, t kernels.Target) (layout, error) {
 	own := filepath.Join(modulesDir, t.Release)
 	l := layout{
-		Image:  firstIn(dir, "boot/vmlinuz-"+t.Release, own+"/vmlinuz"),
+		Image:  firstIn(dir, "boot/vmlinuz-"+t.Release, "boot/vmlinux-"+t.Release, own+"/vmlinuz", own+"/vmlinux"),
 		Config: firstIn(dir, "boot/config-"+t.Release, own+"/config", "usr/src/linux-headers-"+t.Release+"/.config"),
 		Guests: []guest{{"usr/src", "/usr/src"}, {modulesDir, "/lib/modules"}},
 	}
@@ -134,6 +134,7 @@ func openTree(dir string, root kernels.Root, t kernels.Target, shared bool) (*ke
 	if err != nil {
 		return nil, fmt.Errorf("open tree: %w", err)
 	}
+	root.Make = kernels.Cross(archOf(t))
 	tree := &kernels.Tree{
 		Target:  t,
 		Dir:     dir,
@@ -168,14 +169,13 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernel
 	if report == nil {
 		report = func(kernels.Progress) {}
 	}
-	source, name := t.Origin()
-	if source != "debian" || len(t.Packages) == 0 {
+	if source, _ := t.Origin(); source != "debian" || len(t.Packages) == 0 {
 		return nil, fmt.Errorf("%s is no target of this source", t.Source)
 	}
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
-	st := s.state(name)
+	st := s.stateOf(t)
 	root, err := s.root(ctx, st, t, report)
 	if err != nil {
 		return nil, err
@@ -192,7 +192,7 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernel
 	tree, err := openTree(dir, root, t, s.store.Shares(root.Dir))
 	if errors.Is(err, errNoPlace) {
 		own := s.own()
-		if root, err = own.root(ctx, own.state(name), t, report); err == nil {
+		if root, err = own.root(ctx, own.stateOf(t), t, report); err == nil {
 			tree, err = openTree(dir, root, t, false)
 		}
 	}

@@ -71,7 +71,7 @@ func TestTroubleWithAnIndex(t *testing.T) {
 			_, err := s.Resolve(t.Context(), selector(t, "debian:bookworm"))
 			oneLine(t, err, c.want)
 			t.Log(err)
-			if mark := s.state("bookworm").stamp(); !mark.Updated.IsZero() {
+			if mark := s.state("bookworm", build).stamp(); !mark.Updated.IsZero() {
 				t.Errorf("an index was noted: %+v", mark)
 			}
 			nothingLeft(t, s)

@@ -21,9 +21,9 @@ type Arch struct {
 	// Triplet is what the GNU tools call it: the command gcc of another machine's is TRIPLET-gcc.
 	Triplet string
 
-	// Flavour is the kernel that Debian means where none is named. Stem is the word that all of its flavours have, and those of
+	// Flavour is the kernel that Debian means where none is named, Realtime the one with PREEMPT_RT, "" where there is none. Stem is the word that all of its flavours have, and those of
 	// no other architecture.
-	Flavour, Stem string
+	Flavour, Realtime, Stem string
 
 	Bits      int // of a long and of a pointer
 	BigEndian bool

@@ -4,7 +4,7 @@ package arch
 var rows = []Arch{
 	{
 		Name: "x86_64", Debian: "amd64", Go: "amd64", GoEnv: "GOAMD64=v1", Kbuild: "x86", Triplet: "x86_64-linux-gnu",
-		Flavour: "amd64", Stem: "amd64", Bits: 64,
+		Flavour: "amd64", Realtime: "rt-amd64", Stem: "amd64", Bits: 64,
 		QEMU: QEMU{
 			Binary: "qemu-system-x86_64", Package: "qemu-system-x86",
 			// q35: without KVM two seconds faster than the default machine, whose ACPI tables are slow to interpret.
@@ -25,7 +25,7 @@ var rows = []Arch{
 	},
 	{
 		Name: "i686", Debian: "i386", Go: "386", GoEnv: "GO386=sse2", Kbuild: "x86", Triplet: "i686-linux-gnu",
-		Flavour: "686-pae", Stem: "686", Bits: 32,
+		Flavour: "686-pae", Realtime: "rt-686-pae", Stem: "686", Bits: 32,
 		QEMU: QEMU{
 			Binary: "qemu-system-i386", Package: "qemu-system-x86", Machine: "q35", CPU: "max,-erms", Console: "ttyS0", MaxCmdline: 2048,
 			Words: []string{"unknown_nmi_panic", "no_timer_check"}, // as for x86_64
@@ -33,14 +33,14 @@ var rows = []Arch{
 	},
 	{
 		Name: "aarch64", Debian: "arm64", Go: "arm64", GoEnv: "GOARM64=v8.0", Kbuild: "arm64", Triplet: "aarch64-linux-gnu",
-		Flavour: "arm64", Stem: "arm64", Bits: 64,
+		Flavour: "arm64", Realtime: "rt-arm64", Stem: "arm64", Bits: 64,
 		QEMU: QEMU{
 			Binary: "qemu-system-aarch64", Package: "qemu-system-arm", Machine: "virt", CPU: "cortex-a57", Console: "ttyAMA0", MaxCmdline: 2048,
 		},
 	},
 	{
 		Name: "armv7l", Debian: "armhf", Go: "arm", GoEnv: "GOARM=7", Kbuild: "arm", Triplet: "arm-linux-gnueabihf",
-		Flavour: "armmp", Stem: "armmp", Bits: 32,
+		Flavour: "armmp", Realtime: "rt-armmp", Stem: "armmp", Bits: 32,
 		QEMU: QEMU{
 			// Without highmem=off the PCI bus lies above 4 GiB, which a kernel without LPAE cannot reach (QEMU docs/system/arm/virt.rst).
 			Binary: "qemu-system-arm", Package: "qemu-system-arm", Machine: "virt,highmem=off", CPU: "cortex-a15", Console: "ttyAMA0", MaxCmdline: 1024,
