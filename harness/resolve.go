@@ -11,6 +11,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // Resolve adds the kernels that p's selectors name, one selector after the other: from the pins, else from its source.
@@ -162,12 +163,12 @@ func (p *Plan) worthRunning() error {
 	return fmt.Errorf("%w: no kernel was named", ErrNothingMatched)
 }
 
-// distinct sorts targets by version, oldest first, and drops those that several selectors named.
+// distinct sorts targets by architecture and version, oldest first, and drops those that several selectors named.
 func distinct(targets []kernels.Target) []kernels.Target {
 	slices.SortStableFunc(targets, func(a, b kernels.Target) int {
-		return cmp.Or(results.CompareVersions(a.Version, b.Version), cmp.Compare(Label(a), Label(b)))
+		return cmp.Or(arch.Order(a.Arch, b.Arch), results.CompareVersions(a.Version, b.Version), cmp.Compare(Label(a), Label(b)))
 	})
-	return slices.CompactFunc(targets, func(a, b kernels.Target) bool { return Label(a) == Label(b) && a.Arch == b.Arch })
+	return slices.CompactFunc(targets, func(a, b kernels.Target) bool { return Label(a) == Label(b) })
 }
 
 // renamer is a source that has a second name for a kernel, which no other of its version has.

@@ -33,6 +33,7 @@ type Spec struct {
 	Prebuilt      []string                      `spec:"plan" flag:"prebuilt"`                  // files with modules that somebody else built, which are loaded; empty: Module is built
 	Depends       []string                      `spec:"plan" flag:"depends"`                   // packages that the module builds upon, in the same forms
 	Kernels       []kernels.Selector            `spec:"plan" flag:"kernel,once"`               // at least one
+	Archs         []string                      `spec:"plan" flag:"arch,once"`                 // Debian's words for what those of Kernels that name no architecture were multiplied with; empty: they mean this machine's
 	Required      []kernels.Selector            `spec:"plan"`                                  // those of Kernels that must not be missing: then a MISS is an ERROR
 	Pins          map[string]kernels.Resolution `spec:"plan"`                                  // what selectors are pinned to, by their text: no source is asked for them
 	Locked        bool                          `spec:"plan" flag:"locked,once"`               // every selector must be in Pins

@@ -256,6 +256,11 @@ func (s Selector) Architecture() arch.Arch {
 	return arch.Host()
 }
 
+// TakesArch reports whether an architecture can be chosen for what s names. A kernel that is there already has one.
+func (s Selector) TakesArch() bool {
+	return slices.Contains([]string{"debian", "git", "tar"}, s.Source)
+}
+
 // NamesArch reports whether s itself says which architecture is meant.
 func (s Selector) NamesArch() bool {
 	_, of := arch.OfFlavour(s.Flavour)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Finish brings the records into the order of the matrix, targets by version and suites as they first appear, and
+// Finish brings the records into the order of the matrix, targets by architecture and version and suites as they first appear, and
 // adds them up. It is called once, when every planned cell has its record.
 func (r *Results) Finish() {
 	place := map[string]int{}
@@ -37,7 +37,7 @@ func (r *Results) count() map[Status]int {
 // Matrix is what records add up to: every target with every suite, no hole anywhere.
 type Matrix struct {
 	Suites []string // in the order of the records
-	Rows   []Row    // the oldest version first
+	Rows   []Row    // each architecture together, the oldest version of it first
 }
 
 // Row is one target with a record for each suite, in the order of Matrix.Suites.
@@ -70,6 +70,30 @@ func (r *Results) Matrix() Matrix {
 	}
 	slices.SortStableFunc(m.Rows, func(a, b Row) int { return compareTargets(a.Target, b.Target) })
 	return m
+}
+
+// Archs are the architectures of the rows, in uname -m's words and in their order; what was never resolved has none.
+func (m Matrix) Archs() (names []string) {
+	for _, w := range m.Rows {
+		if w.Target.Arch != "" && !slices.Contains(names, w.Target.Arch) {
+			names = append(names, w.Target.Arch)
+		}
+	}
+	return names
+}
+
+// Span are the oldest and the newest version of rows; both are empty where none has a version.
+func Span(rows []Row) (oldest, newest string) {
+	for _, w := range rows {
+		v := w.Target.Version
+		if v != "" && (oldest == "" || CompareVersions(v, oldest) < 0) {
+			oldest = v
+		}
+		if CompareVersions(v, newest) > 0 {
+			newest = v
+		}
+	}
+	return oldest, newest
 }
 
 // Records lists every cell, row by row.

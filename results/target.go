@@ -12,8 +12,8 @@ import (
 // SourceHere is the Source of the machine that a run was carried out on: modules are loaded into its running kernel, without a guest.
 const SourceHere = "here"
 
-// Label names a target in a matrix: the release, with +PROFILE where it has one, and +here where it is no guest's; the selector, where it
-// was never resolved.
+// Label names a target in a matrix: the release, with +PROFILE where it has one, +here where it is no guest's, and %ARCH where two kernels of
+// that release could be of different architectures; the selector, where it was never resolved.
 func (t Target) Label() string {
 	switch {
 	case t.Release == "":
@@ -21,9 +21,18 @@ func (t Target) Label() string {
 	case t.Source == SourceHere:
 		return t.Release + "+" + SourceHere
 	case t.Profile == "":
-		return t.Release
+		return t.Release + t.mark()
 	}
-	return t.Release + "+" + t.Profile
+	return t.Release + "+" + t.Profile + t.mark()
+}
+
+// mark is %ARCH, but for the most usual architecture, and where the release says it: Debian's end in the flavour.
+func (t Target) mark() string {
+	a := t.row()
+	if a.Debian == "" || a.Name == arch.All()[0].Name || a.In(t.Release) {
+		return ""
+	}
+	return "%" + a.Debian
 }
 
 // key identifies a target, without what is only known once its tree is there (compiler, digest).
@@ -37,11 +46,11 @@ func compareTargets(a, b Target) int {
 		return CompareVersions(b.Version, a.Version) // what was never resolved comes last
 	}
 	return cmp.Or(
+		arch.Order(a.Arch, b.Arch),
 		CompareVersions(a.Version, b.Version),
 		CompareVersions(a.Release, b.Release),
 		strings.Compare(a.Flavour, b.Flavour),
 		strings.Compare(a.Profile, b.Profile),
-		arch.Order(a.Arch, b.Arch),
 		strings.Compare(a.Source, b.Source),
 	)
 }

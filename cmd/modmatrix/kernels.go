@@ -50,6 +50,7 @@ func kernelsFetch(a *app) *cobra.Command {
 		return a.fetch(cmd.Context(), spec)
 	})
 	cmd.Args = nil
+	s.whichArchs(cmd)
 	s.trusts(cmd)
 	return cmd
 }

@@ -86,7 +86,7 @@ func jobsOf(format string, shards [][]string) any {
 func (a *app) showPlan(st *store.Store, p *harness.Plan) error {
 	var kernels []report.Planned
 	for _, t := range p.Targets {
-		kernels = append(kernels, report.Planned{Kernel: harness.Label(t), From: t.Source, Download: download(st, t)})
+		kernels = append(kernels, report.Planned{Kernel: harness.Label(t), Arch: t.Arch, From: t.Source, Download: download(st, t)})
 	}
 	for _, u := range p.Unresolved {
 		kernels = append(kernels, report.Planned{Kernel: u.Label(), From: u.Selector, Download: string(results.Miss)})

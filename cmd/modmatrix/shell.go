@@ -23,6 +23,7 @@ func shellCommand(a *app) *cobra.Command {
 		return a.shell(cmd.Context(), spec, len(s.Kernels) > 0)
 	})
 	s.whichKernels(cmd)
+	s.whichArchs(cmd)
 	s.whichGuest(cmd)
 	return cmd
 }

@@ -47,9 +47,15 @@ func (s *specFlags) whichGuest(cmd *cobra.Command) {
 	f.BoolVar(&s.RequireKVM, "require-kvm", false, "refuse to fall back to emulation")
 }
 
+// whichArchs adds the flag that multiplies the kernels.
+func (s *specFlags) whichArchs(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&s.Archs, "arch", nil, "`ARCHS`, separated by commas and in Debian's words, or all: of which the kernels are that name no architecture (default: this machine's)")
+}
+
 // ofRun adds the flags of run, which plan, build and bisect take as well, so that only the verb need be changed.
 func (s *specFlags) ofRun(cmd *cobra.Command) {
 	s.whichKernels(cmd)
+	s.whichArchs(cmd)
 	s.whichGuest(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&s.Suites, "suite", nil, "`SUITE` to run, a folder or a name; may be repeated (default lifecycle)")

@@ -104,6 +104,7 @@ func (c Config) check(lines map[string]int) error {
 		ok   bool
 		want string
 	}{
+		{"arch", badArch(c.Arch) == "", badArch(c.Arch)},
 		{"suites", len(c.Suites) > 0, "name at least one suite, or leave the key out"},
 		{"params", !slices.ContainsFunc(c.Params, notAssignment), "each is a text like \"name=value\""},
 		{"make", !slices.ContainsFunc(c.Make, notAssignment), "each is a text like \"NAME=VALUE\""},

@@ -39,6 +39,7 @@ var Documented string
 // Config is modmatrix.toml; what the file leaves out is as in Default.
 type Config struct {
 	Kernels    []kernels.Selector `toml:"kernels"`
+	Arch       []string           `toml:"arch"`
 	Suites     []string           `toml:"suites"`
 	Params     []string           `toml:"params"`
 	Make       []string           `toml:"make"`
@@ -130,6 +131,7 @@ func Default() Config {
 	spec := harness.Spec{}.WithDefaults()
 	return Config{
 		Kernels: DefaultKernels,
+		Arch:    []string{},
 		Suites:  []string{harness.Lifecycle},
 		Params:  []string{},
 		Make:    []string{},

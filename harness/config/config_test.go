@@ -63,7 +63,7 @@ func TestConfigMistakesAreOneLineWithACure(t *testing.T) {
 		{"timeout = '5m'", `modmatrix.toml:1: unknown key "timeout" — did you mean "guest.timeout"?`},
 		{"[guest]\njobs = 2", `modmatrix.toml:2: unknown key "guest.jobs" — did you mean "jobs"?`},
 		{"[gest]\ncpus = 2", `modmatrix.toml:1: unknown key "gest" — did you mean "guest"?`},
-		{"colour = 1", `modmatrix.toml:1: unknown key "colour"; known are kernels, suites, params, make, out, jobs, require_kvm, build, build.packages, module, module.load, module.exclude, guest, guest.memory_mib, guest.cpus, guest.devices, guest.plug, guest.modules, guest.firmware, guest.host_devices, guest.timeout, debian, debian.mirror, debian.security_mirror`},
+		{"colour = 1", `modmatrix.toml:1: unknown key "colour"; known are kernels, arch, suites, params, make, out, jobs, require_kvm, build, build.packages, module, module.load, module.exclude, guest, guest.memory_mib, guest.cpus, guest.devices, guest.plug, guest.modules, guest.firmware, guest.host_devices, guest.timeout, debian, debian.mirror, debian.security_mirror`},
 		{"\n\njobs = 'many'", "modmatrix.toml:3: jobs: a whole number belongs here, not the type string"},
 		{"kernels = 'debian:trixie'", "modmatrix.toml:1: kernels: a list of texts belongs here, not the type string"},
 		{"require_kvm = 1", "modmatrix.toml:1: require_kvm: true or false belongs here, not the type integer"},
@@ -98,6 +98,8 @@ func TestConfigMistakesAreOneLineWithACure(t *testing.T) {
 		{"[guest]\n\ntimeout = '0s'", `modmatrix.toml:3: guest.timeout: a text from "1s" to "24h"`},
 		{"[guest]\ntimeout = 'soon'", `modmatrix.toml:2: guest.timeout: "soon" is no duration: write it like 90s or 10m`},
 		{"[debian]\nmirror = 'archive'", "modmatrix.toml:2: debian.mirror: an address that starts with http://, https:// or file://"},
+		{"arch = ['arm64', 'aarch64']", `modmatrix.toml:1: arch: unknown architecture "aarch64" — did you mean "arm64"?`},
+		{"jobs = 1\narch = 'arm64'", "modmatrix.toml:2: arch: a list of texts belongs here, not the type string"},
 		{"kernels = [", "modmatrix.toml:1: array is incomplete"},
 		{"jobs = 1\njobs = 2", "modmatrix.toml:2: "},
 	} {

@@ -100,6 +100,9 @@ func (p Pinned) check() error {
 		if source, _ := t.Origin(); source != p.Selector.Source {
 			return fmt.Errorf("source %q", t.Source)
 		}
+		if a := p.Selector.Architecture(); p.Selector.NamesArch() && t.Arch != a.Name {
+			return fmt.Errorf("architecture %q", t.Arch)
+		}
 	}
 	for _, e := range p.Incomplete {
 		if e == nil {
@@ -130,7 +133,7 @@ func (l Lock) Encode() ([]byte, error) {
 	return append(data, '\n'), err
 }
 
-// resolutions is what the lock pins, by selector; nil where it pins nothing. What was pinned to another path or release than
+// resolutions is what the lock pins, by selector; nil where it pins nothing. What was pinned to another path, release or architecture than
 // the selector means here is not pinned.
 func (l Lock) resolutions() map[string]kernels.Resolution {
 	if len(l.Selectors) == 0 {
@@ -138,11 +141,16 @@ func (l Lock) resolutions() map[string]kernels.Resolution {
 	}
 	all := map[string]kernels.Resolution{}
 	for _, p := range l.Selectors {
-		if !slices.ContainsFunc(p.Targets, func(t kernels.Target) bool { return !p.Selector.Names(t) }) {
+		if !slices.ContainsFunc(p.Targets, func(t kernels.Target) bool { return !meant(p.Selector, t) }) {
 			all[p.Selector.String()] = p.resolution()
 		}
 	}
 	return all
+}
+
+// meant reports whether sel can mean t on this machine, on which a selector that names no architecture means that of the machine.
+func meant(sel kernels.Selector, t kernels.Target) bool {
+	return sel.Names(t) && (!sel.TakesArch() || t.Arch == sel.Architecture().Name)
 }
 
 func (p Pinned) resolution() kernels.Resolution {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // sel parses texts that are known to be right.
@@ -35,7 +36,7 @@ func resolved(selectors []kernels.Selector, release string) (all []kernels.Resol
 		if sel.Name == "all" {
 			source = "debian:trixie"
 		}
-		res := kernels.Resolution{Targets: []kernels.Target{{Release: release, Version: release, Source: source,
+		res := kernels.Resolution{Targets: []kernels.Target{{Release: release, Version: release, Arch: arch.Host().Name, Source: source,
 			Packages: []kernels.Package{{Name: "linux-image-" + release, Version: "1", Arch: "amd64", SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(release)))}}}}}
 		if sel.Name == "all" {
 			res.Incomplete = []*kernels.IncompleteError{{Release: "6.16.1", Version: "6.16.1", Reason: "no headers"}}

@@ -32,6 +32,7 @@ func (c Config) Portable(spec harness.Spec) (text []byte, left []string, err err
 		doc[table].(map[string]any)[key] = value
 	}
 	left = c.putKernels(put, spec)
+	put("", "arch", spec.Archs)
 	var suites []string
 	for _, s := range spec.Suites {
 		suites = append(suites, filepath.Base(s))

@@ -137,6 +137,8 @@ func (c Config) Selectors() []kernels.Selector {
 	for _, set := range c.Sets {
 		all = with(all, set)
 	}
+	archs, _ := Archs(c.Arch) // check has refused what is none
+	all = onEach(all, archs)
 	slices.SortFunc(all, func(a, b kernels.Selector) int { return cmp.Compare(a.String(), b.String()) })
 	return all
 }

@@ -65,11 +65,14 @@ func (c Config) merge(flags Flags) (harness.Spec, error) {
 		s.Make, s.Exclude, c.Build.Packages = nil, nil, nil // nothing is built
 	}
 	s.Packages = slices.Compact(slices.Sorted(slices.Values(slices.Concat(c.Build.Packages, flags.Packages))))
-	var err error
+	archs, err := Archs(nonEmpty(flags.Archs, c.Arch))
+	if err != nil {
+		return s, fmt.Errorf("--arch: %w", err)
+	}
 	if s.Kernels, err = c.selectors(flags.Kernels); err != nil {
 		return s, err
 	}
-	s.Required = c.Required
+	s.Archs, s.Kernels, s.Required = archs, onEach(s.Kernels, archs), onEach(c.Required, archs)
 	if len(flags.Suites) == 0 {
 		s.Suites = c.Suites
 		return s, nil

@@ -81,6 +81,12 @@ func OfFlavour(flavour string) (_ Arch, ok bool) {
 	return find(func(a Arch) bool { return slices.Contains(words, a.Stem) })
 }
 
+// In reports whether a kernel's release says that it is one of a: 6.1.0-50-686-pae, 6.12.5-200.fc41.aarch64.
+func (a Arch) In(release string) bool {
+	words := strings.FieldsFunc(release, func(r rune) bool { return strings.ContainsRune(".+-", r) })
+	return slices.ContainsFunc(words, func(w string) bool { return w == a.Name || w == a.Debian || w == a.Stem })
+}
+
 // Host is the row of the machine that this program runs on, and the first row on a machine that has none.
 func Host() Arch {
 	a, ok := find(func(a Arch) bool { return a.Go == runtime.GOARCH })

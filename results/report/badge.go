@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -21,11 +20,10 @@ var badgeSVG = template.Must(template.New("badge").Parse(badgeText))
 // green only where each of them passed or was skipped, and one passed.
 func Badge(w io.Writer, r *results.Results) error {
 	m := r.Matrix()
-	pass, first, last := 0, "", ""
+	pass := 0
+	oldest, newest := results.Span(m.Rows)
+	first, last := results.Target{Version: oldest}.Series(), results.Target{Version: newest}.Series()
 	for _, row := range m.Rows {
-		if v := row.Target.Series(); v != "" {
-			first, last = cmp.Or(first, v), v
-		}
 		if row.Status() == results.Pass {
 			pass++
 		}

@@ -34,7 +34,7 @@ func (f Frame) spin() string { return string(spinner[int(f.Now.UnixMilli()/120)%
 func (b *Board) View(f Frame) string {
 	lines := []string{""}
 	if b.module != "" {
-		lines = append(lines, paint(results.Plain(b.module)+" · "+size(len(b.rows), b.suites), "head", f.Color), "")
+		lines = append(lines, paint(results.Plain(b.module)+" · "+size(len(b.rows), 0, b.suites), "head", f.Color), "")
 	}
 	lines = append(lines, b.table(f)...)
 	lines = append(lines, "", b.footer(f))

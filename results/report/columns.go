@@ -22,20 +22,24 @@ func Columns(w io.Writer, indent string, rows [][]string) error {
 	return t.Flush()
 }
 
-// Planned is one kernel of a plan.
-type Planned struct{ Kernel, From, Download string }
+// Planned is one kernel of a plan. Arch is empty where it is not known.
+type Planned struct{ Kernel, Arch, From, Download string }
 
 // Plan writes what a run of cells would do.
 func Plan(w io.Writer, module string, cells []results.Cell, kernels []Planned) error {
 	var suites []string
+	archs := map[string]bool{}
 	rows := [][]string{{"KERNEL", "FROM", "DOWNLOAD"}}
 	for _, k := range kernels {
+		if k.Arch != "" {
+			archs[k.Arch] = true
+		}
 		rows = append(rows, []string{k.Kernel, k.From, k.Download})
 	}
 	for _, c := range cells[:len(cells)/max(len(kernels), 1)] { // those of the first kernel
 		suites = append(suites, c.Suite)
 	}
-	fmt.Fprintf(w, "%s · %s: %s\n\n", results.Plain(module), Plural(len(cells), "cell"), size(len(kernels), suites))
+	fmt.Fprintf(w, "%s · %s: %s\n\n", results.Plain(module), Plural(len(cells), "cell"), size(len(kernels), len(archs), suites))
 	return Columns(w, "  ", rows)
 }
 

@@ -103,6 +103,9 @@ func firstBads(m results.Matrix) (found []firstBad) {
 		if b, ok := firstBadOf(rows); ok {
 			if len(series) > 1 {
 				b.kind = strings.Trim(results.Plain(b.bad.Target.Flavour+"+"+b.bad.Target.Profile), "+")
+				if len(m.Archs()) > 1 {
+					b.kind = results.Plain(b.bad.Target.Variant())
+				}
 			}
 			found = append(found, b)
 		}

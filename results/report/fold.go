@@ -7,9 +7,9 @@ import (
 )
 
 // folded puts neighbours of one series of which the table says the same on one line, with the time of the slowest build, so that what
-// differs is seen at a glance.
-func folded(view [][]field, rows []results.Row) [][]field {
-	short := view[:1:1]
+// differs is seen at a glance. The rows that come with the lines are the first of each.
+func folded(view [][]field, rows []results.Row) (short [][]field, firsts []results.Row) {
+	short = view[:1:1]
 	for from := 0; from < len(rows); {
 		to := from + 1
 		for to < len(rows) && sameSeries(rows[from].Target, rows[to].Target) && sayTheSame(view[1+from], view[1+to]) {
@@ -24,10 +24,10 @@ func folded(view [][]field, rows []results.Row) [][]field {
 			first, last := results.Plain(rows[from].Target.Version), results.Plain(rows[to-1].Target.Version)
 			line[0], line[1] = field{text: first + " – " + last, more: Plural(to-from, "kernel")}, buildCell(all)
 		}
-		short = append(short, line)
+		short, firsts = append(short, line), append(firsts, rows[from])
 		from = to
 	}
-	return short
+	return short, firsts
 }
 
 func sameSeries(a, b results.Target) bool {

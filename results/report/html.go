@@ -73,6 +73,9 @@ func HTML(w io.Writer, r *results.Results, files fs.FS) error {
 		Style: template.CSS(style), Script: template.JS(script), ScriptHash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:]),
 		Groups: htmlGroups(m, ids), Findings: htmlFindings(m, records, ids, r.Run.Asked),
 	}
+	if archs := len(m.Archs()); archs > 1 {
+		p.Totals = kernelsOf(len(m.Rows), archs) + ": " + p.Totals
+	}
 	p.Holds = holdsLine(r)
 	if why := r.WhyUntested(); why != "" {
 		p.Untested = nothingTested + ": " + results.Plain(why)

@@ -140,9 +140,10 @@ func kernelsFact(rows []results.Row) string {
 			from = append(from, s)
 		}
 	}
-	text := mailed(rows[0].Target.Version)
-	if last := mailed(rows[len(rows)-1].Target.Version); last != text {
-		text += " to " + last
+	oldest, newest := results.Span(rows)
+	text := mailed(oldest)
+	if newest != oldest {
+		text += " to " + mailed(newest)
 	}
 	return fmt.Sprintf("%d, %s (%s)", len(rows), text, listed(from, 8))
 }

@@ -16,7 +16,7 @@ func Markdown(w io.Writer, r *results.Results) error {
 	out := bufio.NewWriter(w)
 	m := r.Matrix()
 	fmt.Fprintf(out, "### %s\n\n", code(r.Module.Name+" "+r.Module.Version))
-	line := Plural(len(m.Rows), "kernel")
+	line := kernelsOf(len(m.Rows), len(m.Archs()))
 	for i, s := range suiteNames(m.Suites) {
 		line += []string{" × ", ", "}[min(i, 1)] + code(s)
 	}
@@ -34,7 +34,7 @@ func Markdown(w io.Writer, r *results.Results) error {
 		fmt.Fprintf(out, "%s\n\n", code(line))
 	}
 	if len(m.Rows) > 0 {
-		writeMarkdownTable(out, tableOf(m))
+		writeMarkdownTable(out, byArch(tableOf(m), m.Rows))
 	}
 	for _, e := range entries(m, r.Run.Asked, "") {
 		writeMarkdown(out, e)
@@ -55,7 +55,7 @@ func writeMarkdownTable(out io.Writer, view [][]field) {
 			case i == 0 && col >= ownColumns, i > 0 && (col == 0 || last):
 				text = cellCode(text)
 			}
-			if c.ink == ink(results.Fail) {
+			if c.ink == ink(results.Fail) || i > 0 && c.ink == "head" {
 				text = "**" + text + "**"
 			}
 			cells = append(cells, text)

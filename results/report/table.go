@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -39,8 +40,11 @@ func tableOf(m results.Matrix) [][]field {
 		lines[0] = append(lines[0], field{text: results.Plain(c.head), ink: "head"})
 	}
 	lines[0] = append(lines[0], field{})
-	last := ""
+	last, arch := "", ""
 	for _, w := range m.Rows {
+		if w.Target.Arch != arch {
+			last, arch = "", w.Target.Arch
+		}
 		var line []field
 		for _, c := range columns {
 			line = append(line, c.cell(w))
@@ -61,11 +65,28 @@ func tableOf(m results.Matrix) [][]field {
 
 // drawTable writes the table; where it is longer than a screen, neighbours that say the same share a line.
 func drawTable(m results.Matrix, opt Options) string {
-	text := layOut(tableOf(m), opt)
+	text := layOut(byArch(tableOf(m), m.Rows), opt)
 	if opt.Height > 0 && strings.Count(text, "\n") > opt.Height {
-		text = layOut(folded(tableOf(m), m.Rows), opt)
+		text = layOut(byArch(folded(tableOf(m), m.Rows)), opt)
 	}
 	return text
+}
+
+// byArch puts the name of each architecture over its rows, of which view has a line each below its head, where there are several.
+func byArch(view [][]field, rows []results.Row) [][]field {
+	if len((results.Matrix{Rows: rows}).Archs()) < 2 {
+		return view
+	}
+	all := view[:1:1]
+	for i, w := range rows {
+		if i == 0 || w.Target.Arch != rows[i-1].Target.Arch {
+			name := make([]field, len(view[0]))
+			name[0] = field{text: cmp.Or(results.Plain(w.Target.Arch), "not resolved"), ink: "head"}
+			all = append(all, name)
+		}
+		all = append(all, view[1+i])
+	}
+	return all
 }
 
 // layOut writes view in opt.Width columns. Where they are too few, causes get lines of their own, then the columns

@@ -73,17 +73,26 @@ func (b firstBad) line(more []detail) string {
 }
 
 func header(r *results.Results, m results.Matrix) string {
-	line := strings.TrimSpace(results.Plain(r.Module.Name)+" "+results.Plain(r.Module.Version)) + " · " + size(len(m.Rows), m.Suites)
+	line := strings.TrimSpace(results.Plain(r.Module.Name)+" "+results.Plain(r.Module.Version)) + " · " + size(len(m.Rows), len(m.Archs()), m.Suites)
 	if accel := results.Plain(r.Run.Host.Accelerator); accel != "" {
 		line += " · " + accel
 	}
 	return line
 }
 
-func size(kernels int, suites []string) string {
-	text := Plural(kernels, "kernel")
+// size is how much a matrix is of; of one architecture, or of none that is known, nothing is said.
+func size(kernels, archs int, suites []string) string {
+	text := kernelsOf(kernels, archs)
 	if names := suiteNames(suites); len(names) > 0 {
 		text += " × " + strings.Join(names, ", ")
+	}
+	return text
+}
+
+func kernelsOf(kernels, archs int) string {
+	text := Plural(kernels, "kernel")
+	if archs > 1 {
+		text += fmt.Sprintf(" of %d architectures", archs)
 	}
 	return text
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // untested lists what nobody tested, as whoever reads a cover letter would ask: cells that gave no answer, and kinds of kernels and
@@ -128,7 +129,7 @@ type kind struct {
 
 // kinds are the properties that are missed where no kernel has them, in the order in which they are said.
 var kinds = [][]kind{
-	{{"arm64", ofArch("aarch64")}, {"32-bit", ofArch("i386", "i686", "armv7l", "arm", "ppc", "mips", "riscv32")}, {"big-endian", ofArch("s390x", "ppc64", "ppc", "sparc64", "mips", "mips64")}},
+	{{"arm64", ofArch(func(a arch.Arch) bool { return a.Debian == "arm64" })}, {"32-bit", ofArch(func(a arch.Arch) bool { return a.Bits == 32 })}, {"big-endian", ofArch(func(a arch.Arch) bool { return a.BigEndian })}},
 	{{"KASAN", with("kasan")}, {"lockdep", with("lockdep")}, {"kmemleak", with("kmemleak")}, {"PREEMPT_RT", func(t results.Target) bool {
 		return strings.HasPrefix(t.Flavour, "rt-") || t.Flavour == "rt" || with("rt")(t)
 	}}},
@@ -138,8 +139,11 @@ var kinds = [][]kind{
 	}}},
 }
 
-func ofArch(names ...string) func(results.Target) bool {
-	return func(t results.Target) bool { return slices.Contains(names, t.Arch) }
+func ofArch(is func(arch.Arch) bool) func(results.Target) bool {
+	return func(t results.Target) bool {
+		a, ok := arch.OfMachine(t.Arch)
+		return ok && is(a)
+	}
 }
 
 func with(profile string) func(results.Target) bool {
