@@ -10,13 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
@@ -26,30 +24,7 @@ func TestMain(m *testing.M) {
 		playHelper(os.Args[2], os.Args[3])
 		return
 	}
-	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { guests.Pass(g) })
-	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { guests.PassUntil(g, guests.UntilLoad) })
-	vmtest.Register("until-spec", func(g *vmtest.Guest, _ ...string) { guests.PassUntil(g, guests.UntilSpec) })
-	vmtest.Register("fail-second", func(g *vmtest.Guest, args ...string) {
-		old, _ := os.ReadFile(args[0])
-		os.WriteFile(args[0], append(old, '.'), 0o644)
-		if len(old) == 1 {
-			guests.PassUntil(g, guests.UntilSpec)
-			g.Die(1, "no more")
-		}
-		guests.Pass(g)
-	})
-	vmtest.Register("fail-first", func(g *vmtest.Guest, args ...string) {
-		if err := os.Mkdir(args[0], 0o755); err == nil {
-			guests.Crash(g)
-		}
-		guests.Pass(g)
-	})
-	vmtest.Register("alone", alone)
-	vmtest.Register("ready", playReady)
-	vmtest.Register("complain", func(g *vmtest.Guest, _ ...string) {
-		wire.NewWriter(g.Report, readyWord).Write(wire.Frame{Kind: wire.KindTrouble, Text: "no disk"})
-	})
-	vmtest.Main(m)
+	vmtest.MainWith(m, "./testdata/qemu")
 }
 
 // fakeSource has a kernel for every name, and none that boots.
@@ -165,4 +140,10 @@ func Selectors(texts ...string) (all []kernels.Selector) {
 		all = append(all, sel)
 	}
 	return all
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }

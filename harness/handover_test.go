@@ -9,26 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 	"github.com/modmatrix/modmatrix/vm/hostdevice"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
-
-// alone is a guest that complains where another runs beside it.
-func alone(g *vmtest.Guest, args ...string) {
-	if os.Mkdir(args[0], 0o755) != nil {
-		g.Die(1, "two guests have the device at once")
-	}
-	g.AwaitDevice()
-	device := wire.Device{Bus: "usb", ID: "046d:c31c", Driver: "fifo", Name: "Keyboard"}
-	frames := guests.Frames("fifo", wire.Spec{Name: "works", State: "passed"})
-	guests.Play(g, append(frames[:6:6], append([]wire.Frame{{Kind: wire.KindDevice, Device: &device}}, frames[6:]...)...))
-	os.Remove(args[0])
-	g.End("guest-shutdown")
-}
 
 // deskOf is a machine of folders with one keyboard, and the path of its file.
 func deskOf(t *testing.T) (h hostdevice.Host, node string) {

@@ -58,7 +58,7 @@ var house = []room{
 		starts: "this program as root, by sudo or pkexec where need be"},
 	{path: "vm/console", floor: 1, reason: "reads a kernel log: text in, splats out", only: "results results/wire"},
 	{path: "vm/hostdevice", floor: 1, reason: "looks for devices of this machine and gives them back; never learns what a guest is", only: "nothing"},
-	{path: "vm/vmtest", floor: 1, reason: "a QEMU for tests, which boots nothing", only: "nothing"},
+	{path: "vm/vmtest", floor: 1, reason: "a QEMU for tests, which boots nothing", only: "nothing", starts: "go, which compiles that QEMU"},
 	{path: "suites", floor: 1, reason: "is imported by strangers and runs in the guest: it must stay light", beside: "suites/procfs", only: "results/wire results/wire/calm suites/procfs"},
 	{path: "suites/procfs", floor: 1, reason: "files under /proc, for suites", only: "nothing"},
 	{path: "suites/lifecycle", floor: 1, reason: "the built-in suite, written as anybody's", only: "suites suites/procfs results/wire"},

@@ -11,12 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
 // helloKo is a real module, called hello, with one parameter n.
@@ -53,23 +51,6 @@ func (f *fixture) withTheirs(t *testing.T, dep string, names ...string) {
 		return &kbuild.Artifact{Modules: []kbuild.Module{m}}, os.WriteFile(path, []byte("OUR OWN COPY"), 0o644)
 	}
 	f.spec.CompareInTree = true
-}
-
-func init() {
-	// Guests of the two copies, distinguished by the file that is loaded in them.
-	ours := func(g *vmtest.Guest) bool {
-		image, _ := g.Payload()
-		return bytes.Contains(image, []byte("OUR OWN COPY"))
-	}
-	play := func(g *vmtest.Guest, good bool) {
-		if !good {
-			guests.Crash(g)
-		}
-		guests.Pass(g)
-	}
-	vmtest.Register("theirs-break", func(g *vmtest.Guest, _ ...string) { play(g, ours(g)) })
-	vmtest.Register("fails-from", func(g *vmtest.Guest, args ...string) { guests.FailFrom(g, args[0]) })
-	vmtest.Register("ours-break", func(g *vmtest.Guest, _ ...string) { play(g, !ours(g)) })
 }
 
 func TestCompareInTree(t *testing.T) {

@@ -14,20 +14,11 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
-	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
 // frozenScript is a kernel that can be frozen, and whose clones pass.
 const frozenScript = "[share=on] call ready\n[-incoming] call pass\n[-incoming] poweroff\n"
-
-// playReady is a guest without a payload, as far as it comes.
-func playReady(g *vmtest.Guest, _ ...string) {
-	if err := wire.NewWriter(g.Report, readyWord).Write(wire.Frame{Kind: wire.KindReady}); err != nil {
-		panic(err)
-	}
-}
 
 // withChannels returns the fixture's kernels the modules that a template needs.
 func (f *fixture) withChannels(t *testing.T) {

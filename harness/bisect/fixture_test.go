@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -23,9 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { guests.Pass(g) })
-	vmtest.Register("fails-from", func(g *vmtest.Guest, args ...string) { guests.FailFrom(g, args[0]) })
-	vmtest.Main(m)
+	vmtest.MainWith(m, "../testdata/qemu")
 }
 
 // archive is a source of kernels 1.0 to 1.40, some of which it lacks.

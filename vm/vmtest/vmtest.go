@@ -1,17 +1,22 @@
-// Package vmtest is a fake QEMU: the test binary itself, run again under QEMU's name. It takes the same arguments, speaks
-// QMP, and plays a guest from a script, so that everything above vm can be tested in milliseconds, and against guests that
-// no kernel would be.
+// Package vmtest is a fake QEMU. It takes the same arguments, speaks QMP, and plays a guest from a script, so that everything
+// above vm can be tested in milliseconds, and against guests that no kernel would be.
 //
-// A test package calls Main from its TestMain, and Install with a script where it wants a guest. A testscript gets it
+// A test package calls Main or MainWith from its TestMain, and Install with a script where it wants a guest. With Main, the fake
+// is the test binary itself, run again under QEMU's name; with MainWith, it is a small program, for tests that start hundreds:
+// a test binary that links much takes 20 ms to start, and with the race detector ten times that. A testscript gets the fake
 // with Command among its commands and ScriptEnv naming the file of the script. README.md has the statements of a script.
 //
 // The package must never know how package vm uses it, and does not import it.
 package vmtest
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -24,7 +29,7 @@ const LogEnv = "FAKE_QEMU_LOG"
 // Version is what the fake says it is.
 const Version = "7.2.22"
 
-// binaries are the names under which a test binary becomes QEMU.
+// binaries are the names under which the fake is found.
 var binaries = []string{"qemu-system-x86_64"}
 
 // Main is the body of a TestMain: it plays QEMU when it was called by QEMU's name, else runs the tests. It does not return.
@@ -35,6 +40,48 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// MainWith is Main for tests whose QEMU is the program in the folder dir, a main package that calls Command. It is compiled once,
+// without the race detector, when the first test installs it.
+func MainWith(m *testing.M, dir string) {
+	where, err := filepath.Abs(dir)
+	if err != nil {
+		panic(err)
+	}
+	made.build = exec.Command("go", "build", "-C", where, ".")
+	made.build.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off") // of now: tests change it
+	code := m.Run()
+	if made.dir != "" {
+		os.RemoveAll(made.dir)
+	}
+	os.Exit(code)
+}
+
+// made is the program of MainWith, as far as it is compiled.
+var made struct {
+	sync.Once
+	build *exec.Cmd // nil: the fake is the test binary
+	dir   string
+	err   error
+}
+
+// executable is the file of the fake.
+func executable() (string, error) {
+	if made.build == nil {
+		return os.Executable()
+	}
+	path := func() string { return filepath.Join(made.dir, "qemu") }
+	made.Do(func() {
+		if made.dir, made.err = os.MkdirTemp("", "vmtest"); made.err != nil {
+			return
+		}
+		made.build.Args = slices.Insert(made.build.Args, 4, "-o", path())
+		if out, err := made.build.CombinedOutput(); err != nil {
+			made.err = fmt.Errorf("build the fake QEMU: %w\n%s", err, out)
+		}
+	})
+	return path(), made.err
+}
+
 func isQEMU(name string) bool { return strings.HasPrefix(filepath.Base(name), "qemu-system-") }
 
 // Install puts the fake on PATH for the rest of the test, with script to play. The test cannot run in parallel.
@@ -43,13 +90,13 @@ func Install(t testing.TB, script string) {
 	if _, err := parse(script); err != nil {
 		t.Fatal(err)
 	}
-	self, err := os.Executable()
+	binary, err := executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	for _, name := range binaries {
-		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil {
+		if err := os.Symlink(binary, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,5 +115,5 @@ func Install(t testing.TB, script string) {
 var functions = map[string]func(g *Guest, args ...string){}
 
 // Register gives a name to a function that plays a guest, for the script's call statement. It is to be called before
-// Main, in an init function or TestMain: the fake is another process.
+// Main, in an init function or TestMain, or before Command: the fake is another process.
 func Register(name string, f func(g *Guest, args ...string)) { functions[name] = f }

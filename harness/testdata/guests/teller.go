@@ -1,4 +1,4 @@
-package harness
+package guests
 
 import (
 	"cmp"
@@ -13,12 +13,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
-// The scripts of the endings direct their guest with these functions:
+// Scripts direct their guest with these functions:
 //
 //	call tell STEP…      send the frames of each step, with the markers that belong to them; see steps
 //	call in SUITE STEP…  the same in that suite's round, where it is in the plan; else nothing
@@ -31,7 +30,7 @@ import (
 //	call forge NONCE     the next frames come from another, who knows this nonce, or the true one ("itself");
 //	                     without one, they come from the guest again
 //	call flood KIND N    N frames of a kind
-func init() {
+func registerTeller() {
 	vmtest.Register("tell", func(g *vmtest.Guest, words ...string) { listenTo(g).tell(words...) })
 	vmtest.Register("in", func(g *vmtest.Guest, words ...string) { listenTo(g).in(words[0], words[1:]...) })
 	vmtest.Register("count", func(_ *vmtest.Guest, words ...string) { note(words[0] + ".guests") })
@@ -71,7 +70,7 @@ func listenTo(g *vmtest.Guest) *teller {
 	tellerOnce.Do(func() {
 		image, err := g.Payload()
 		must(err)
-		t := &teller{guest: g, nonce: guests.Planned(g, "nonce"), release: guests.Planned(g, "release"), line: &line{to: g.Report}}
+		t := &teller{guest: g, nonce: Planned(g, "nonce"), release: Planned(g, "release"), line: &line{to: g.Report}}
 		for _, m := range regexp.MustCompile(`"name": "([^"]*)",\s*"path": "`+wire.SuitePath).FindAllSubmatch(image, -1) {
 			t.suites = append(t.suites, string(m[1]))
 		}
