@@ -146,8 +146,10 @@ var basePath string
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if basePath != "" {
-		_ = os.RemoveAll(filepath.Dir(basePath))
+	for _, path := range []string{basePath, suitePath} {
+		if path != "" {
+			_ = os.RemoveAll(filepath.Dir(path))
+		}
 	}
 	if shared.dir != "" {
 		_ = os.RemoveAll(shared.dir)
@@ -178,6 +180,26 @@ func base(t *testing.T) string {
 	return basePath
 }
 
+var suitePath string
+
+// compiled is the suite in testdata, which is compiled once: it costs half a minute, and is the same for each guest.
+func compiled(t *testing.T) string {
+	t.Helper()
+	if suitePath == "" {
+		dir, err := os.MkdirTemp("", "modmatrix-suite-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "suite.test")
+		if err := (Suites{Cache: t.TempDir()}).Compile(t.Context(), "testdata/suite", path); err != nil {
+			os.RemoveAll(dir)
+			t.Fatal(err)
+		}
+		suitePath = path
+	}
+	return suitePath
+}
+
 func needKernel(t *testing.T) (moduleName string) {
 	t.Helper()
 	if os.Getenv(envKernel) == "" || os.Getenv(envModule) == "" {
@@ -189,10 +211,7 @@ func needKernel(t *testing.T) (moduleName string) {
 // cell is a payload with the module and the test suite.
 func cell(t *testing.T, name string, args ...string) Payload {
 	t.Helper()
-	suite := filepath.Join(t.TempDir(), "suite.test")
-	if err := (Suites{Cache: t.TempDir()}).Compile(t.Context(), "testdata/suite", suite); err != nil {
-		t.Fatal(err)
-	}
+	suite := compiled(t)
 	ko := wire.ModuleDir + "/" + name + ".ko"
 	return Payload{
 		Plan: wire.Plan{Nonce: "n0nce", Time: time.Now().UnixNano(), Target: wire.Target{Version: "6.1.176", Arch: "x86_64", Flavour: "cloud-amd64"},
