@@ -23,7 +23,7 @@ const modulePath = "github.com/modmatrix/modmatrix"
 const EnvSource = "MODMATRIX_SOURCE"
 
 // initSources are the packages of this module that the base consists of, as folders in it.
-var initSources = []string{"cmd/modmatrix-init", "cmd/modmatrix-shell", "initramfs/guest", "results/wire", "results/wire/calm", "suites/procfs"}
+var initSources = []string{"cmd/modmatrix-init", "cmd/modmatrix-shell", "initramfs/guest", "results/arch", "results/wire", "results/wire/calm", "suites/procfs"}
 
 // installedSource is what a package of a release has of our source, seen from the folder of its binary: what suites import.
 const installedSource = "../share/modmatrix/source"

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 type arguments []string
@@ -19,8 +21,9 @@ type backends struct {
 
 // argv is QEMU's arguments, without its name, in a fixed order: a saved guest can only be restored into the same devices.
 func (m *Machine) argv(b backends, ram *ramFile) []string {
-	argv := slices.Concat(bare, m.hardware(ram), m.boot(ram), m.drive(), m.emulated(), m.handedOver(), m.sockets(),
-		serial("console", b.console), serial("report", b.report), serial("terminal", b.terminal))
+	q := m.qemu()
+	argv := slices.Concat(bare, m.hardware(ram), m.boot(ram), bus(q.Bus), line("report", q.Report), line("terminal", q.Terminal), m.drive(), m.emulated(),
+		m.handedOver(), m.sockets(), channelTo("console", b.console, arch.Line{}), channelTo("report", b.report, q.Report), channelTo("terminal", b.terminal, q.Terminal))
 	if b.monitor != "" { // -S keeps the processor still until we are connected: no event can be missed
 		argv = append(argv, "-chardev", b.monitor+",id=qmp", "-mon", "chardev=qmp,mode=control", "-S")
 	}
@@ -87,14 +90,35 @@ func (m *Machine) drive() arguments {
 	}
 	return append(d,
 		"-blockdev", "driver=file,node-name=drive,read-only=on,filename="+escape(m.Drive),
-		"-device", "virtio-blk-pci,drive=drive",
+		"-device", m.qemu().Disk+",drive=drive",
 	)
 }
 
-// serial is one 8250 port, the only channel that a stock kernel is sure to have without loading a module.
-// All ports are always there, so that machines differ only in their backends.
-func serial(id, backend string) arguments {
-	return arguments{"-chardev", backend + ",id=" + id, "-serial", "chardev:" + id}
+// channelTo is a line's end on the host. All are always there, so that machines differ only in their backends. Those of the machine's own serial
+// ports are the console, the report, the terminal, in this order.
+func channelTo(id, backend string, to arch.Line) arguments {
+	args := arguments{"-chardev", backend + ",id=" + id}
+	if to.Device == "" {
+		args = append(args, "-serial", "chardev:"+id)
+	}
+	return args
+}
+
+// line is the device of a line that is none of the machine's own ports. It stands before all others of the user's: the kernel numbers
+// lines in the order of their devices.
+func line(id string, l arch.Line) arguments {
+	if l.Device == "" {
+		return nil
+	}
+	return arguments{"-device", l.Device + ",chardev=" + id}
+}
+
+// bus is the device that lines hang on.
+func bus(device string) arguments {
+	if device == "" {
+		return nil
+	}
+	return arguments{"-device", device}
 }
 
 // kernelWords are the words on every machine. None changes what is tested: mitigations and random layout are not touched.

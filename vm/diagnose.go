@@ -28,7 +28,9 @@ func (p *Process) Diagnose(ctx context.Context) {
 	for _, key := range []string{"l", "w"} { // not t: a hundred stacks take longer than there is time
 		p.ask(ctx, limits.key, func(ctx context.Context) error { return p.sysrq(ctx, key) })
 	}
-	p.ask(ctx, limits.nmi, p.injectNMI)
+	if p.machine.qemu().NMI {
+		p.ask(ctx, limits.nmi, p.injectNMI)
+	}
 }
 
 // ask sends a request and returns when the guest has answered it on the console, or has not begun to within a while.
@@ -56,16 +58,20 @@ func (p *Process) ask(ctx context.Context, within time.Duration, send func(conte
 	}
 }
 
-// sysrq presses a magic key on the console: a break and a character (Linux Documentation/admin-guide/sysrq.rst).
+// sysrq presses a magic key on the console: a break, or what its driver takes instead, and a character (Linux
+// Documentation/admin-guide/sysrq.rst).
 func (p *Process) sysrq(ctx context.Context, key string) error {
-	if _, err := p.monitor.Exec(ctx, "chardev-send-break", map[string]string{"id": "console"}); err != nil {
-		return err
+	magic := p.machine.qemu().SysRq
+	if magic == "" {
+		if _, err := p.monitor.Exec(ctx, "chardev-send-break", map[string]string{"id": "console"}); err != nil {
+			return err
+		}
 	}
 	deadline, _ := ctx.Deadline()
 	if err := p.copiers.console.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
-	_, err := p.copiers.console.Write([]byte(key))
+	_, err := p.copiers.console.Write([]byte(magic + key))
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,46 +18,90 @@ import (
 // driveSize is small: the guest looks for partitions at the beginning, and at the end.
 const driveSize = 4 << 20
 
-// diskModules finds, below the folder of a kernel's image, the modules that give a guest its disk, in load order.
-// Kernels have the first ones built in, or as modules.
+// diskModules are the modules that give a guest its disk, in load order. Kernels have the first ones built in, or as modules.
 func diskModules(t *testing.T, kernel string) []string {
 	t.Helper()
-	release, _ := strings.CutPrefix(filepath.Base(kernel), "vmlinuz-")
-	root := filepath.Dir(filepath.Dir(kernel))
-	if release == "vmlinuz" {
-		release, root = filepath.Base(filepath.Dir(kernel)), filepath.Dir(kernel)
+	return moduleFiles(t, kernel, realArch(t).QEMU.DiskModules...)
+}
+
+// moduleFiles finds, below the folder of a kernel's image, the files of modules with what they need, in load order, as its modules.dep
+// has them. One that is built in has none.
+func moduleFiles(t *testing.T, kernel string, names ...string) (list []string) {
+	t.Helper()
+	deps := modulesDep(kernel)
+	if deps == nil {
+		t.Fatalf("no modules.dep of %s", kernel)
 	}
-	found := map[string]string{}
-	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if name, _, ok := strings.Cut(filepath.Base(path), ".ko"); ok && strings.Contains(path, release) {
-			found[name] = path
-		}
-		return nil
-	})
-	var list []string
-	for _, name := range []string{"virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk"} {
-		if path := found[name]; path != "" {
-			list = append(list, path)
+	var add func(name string)
+	add = func(name string) {
+		for path, needs := range deps {
+			if plain, _, _ := strings.Cut(filepath.Base(path), ".ko"); strings.ReplaceAll(plain, "-", "_") == name && !slices.Contains(list, path) {
+				for _, need := range slices.Backward(needs) {
+					if !slices.Contains(list, need) {
+						list = append(list, need)
+					}
+				}
+				list = append(list, path)
+			}
 		}
 	}
-	if found["virtio_blk"] == "" {
-		t.Skipf("no virtio_blk module beside %s", kernel)
+	for _, name := range names {
+		add(name)
 	}
 	return list
 }
 
+// modulesDep reads the modules.dep beside a kernel's image: of each module what it needs, the last first. Nil: there is none.
+func modulesDep(kernel string) map[string][]string {
+	dir := filepath.Dir(kernel)
+	for _, root := range []string{dir, filepath.Dir(dir)} {
+		var found string
+		filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if strings.HasSuffix(path, "/modules.dep") {
+				found = path
+			}
+			return nil
+		})
+		text, err := os.ReadFile(found)
+		if err != nil {
+			continue
+		}
+		deps := map[string][]string{}
+		for line := range strings.Lines(string(text)) {
+			path, needs, _ := strings.Cut(line, ":")
+			path = filepath.Join(filepath.Dir(found), path)
+			deps[path] = []string{}
+			for _, need := range strings.Fields(needs) {
+				deps[path] = append(deps[path], filepath.Join(filepath.Dir(found), need))
+			}
+		}
+		return deps
+	}
+	return nil
+}
+
 // diskInitrd is testInitrd with these modules behind it.
-func diskInitrd(t *testing.T, modules []string) string {
+func diskInitrd(t *testing.T, kernel string, modules []string) string {
 	t.Helper()
-	archive, err := os.ReadFile(testInitrd(t))
+	archive, err := os.ReadFile(testInitrd(t, kernel))
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := bytes.NewBuffer(archive)
+	path := filepath.Join(t.TempDir(), "disk.cpio")
+	if err := os.WriteFile(path, withModules(t, archive, "modules", modules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// withModules is archive with modules in the folder dir behind it.
+func withModules(t *testing.T, archive []byte, dir string, modules []string) []byte {
+	t.Helper()
+	out := bytes.NewBuffer(bytes.Clone(archive))
 	for out.Len()%512 != 0 {
 		out.WriteByte(0)
 	}
-	records := []cpio.Record{cpio.Directory("modules", 0o755)}
+	records := []cpio.Record{cpio.Directory(dir, 0o755)}
 	for i, path := range modules {
 		code, err := os.ReadFile(path)
 		if strings.HasSuffix(path, ".xz") {
@@ -65,17 +110,13 @@ func diskInitrd(t *testing.T, modules []string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		records = append(records, cpio.StaticFile(fmt.Sprintf("modules/%02d.ko", i), string(code), 0o644))
+		records = append(records, cpio.StaticFile(fmt.Sprintf("%s/%02d.ko", dir, i), string(code), 0o644))
 	}
 	w := cpio.Newc.Writer(out)
 	if err := errors.Join(cpio.WriteRecords(w, records), cpio.WriteTrailer(w)); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "disk.cpio")
-	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return out.Bytes()
 }
 
 // drive makes a disk with text in its second MiB.

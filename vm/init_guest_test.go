@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // guestInit is PID 1 of the guests that these tests boot, in which the test binary is /init: it does what "act=" on the kernel's
@@ -20,7 +22,9 @@ func guestInit() {
 	}
 	unix.Mount("dev", "/dev", "devtmpfs", 0, "")
 	unix.Mount("proc", "/proc", "proc", 0, "")
-	report, err := os.OpenFile("/dev/ttyS1", os.O_RDWR|unix.O_NOCTTY, 0)
+	loadModules("/lines", os.Stdout)
+	own := arch.Host().QEMU
+	report, err := os.OpenFile("/dev/"+own.Report.Name, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		fmt.Println("no report port:", err)
 	}
@@ -80,11 +84,11 @@ func readDisk(at int64) string {
 	return strconv.Quote(string(text))
 }
 
-// loadModules loads /modules in the order of their names.
-func loadModules(report *os.File) {
-	entries, _ := os.ReadDir("/modules")
+// loadModules loads those in dir in the order of their names.
+func loadModules(dir string, report *os.File) {
+	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		f, err := os.Open("/modules/" + e.Name())
+		f, err := os.Open(dir + "/" + e.Name())
 		if err == nil {
 			err = unix.FinitModule(int(f.Fd()), "", 0)
 			f.Close()
@@ -104,7 +108,7 @@ func perform(act string, report *os.File) {
 	case "hang":
 		time.Sleep(time.Hour)
 	case "flood":
-		console, _ := os.OpenFile("/dev/ttyS0", os.O_WRONLY|unix.O_NOCTTY, 0)
+		console, _ := os.OpenFile("/dev/"+arch.Host().QEMU.Console, os.O_WRONLY|unix.O_NOCTTY, 0)
 		for {
 			fmt.Fprintln(console, strings.Repeat("flood ", 20))
 		}
@@ -113,10 +117,10 @@ func perform(act string, report *os.File) {
 	case "handover":
 		handOver(report)
 	case "template":
-		loadModules(report)
+		loadModules("/modules", report)
 		fallthrough
 	case "echo":
-		tty, err := os.OpenFile("/dev/ttyS2", os.O_RDWR|unix.O_NOCTTY, 0)
+		tty, err := os.OpenFile("/dev/"+arch.Host().QEMU.Terminal.Name, os.O_RDWR|unix.O_NOCTTY, 0)
 		if err != nil {
 			fmt.Fprintln(report, err)
 			return

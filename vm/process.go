@@ -277,7 +277,7 @@ type Reason string
 const (
 	GuestShutdown Reason = "guest-shutdown" // the guest powered itself off
 	GuestReset    Reason = "guest-reset"    // the guest asked to be reset: a panic with panic=-1, or a triple fault
-	GuestPanic    Reason = "guest-panic"    // the guest reported its panic to a pvpanic device
+	GuestPanic    Reason = "guest-panic"    // the guest reported its panic to a pvpanic device; on s390x any panic
 	HostQuit      Reason = "host-qmp-quit"  // Quit
 	HostSignal    Reason = "host-signal"    // somebody sent QEMU a signal that it handles, such as SIGTERM
 	HostKilled    Reason = "host-killed"    // Kill, or the context's end

@@ -52,7 +52,7 @@ func (c *talker) ask(line string) (string, error) {
 func realTemplate(t *testing.T, ctx context.Context, kernel string, change func(*vm.Machine)) (*vm.Machine, string) {
 	t.Helper()
 	m, console, report := realMachine(t, kernel, "template")
-	m.Initrd, m.Drive = diskInitrd(t, diskModules(t, kernel)), drive(t, "")
+	m.Initrd, m.Drive = diskInitrd(t, kernel, diskModules(t, kernel)), drive(t, "")
 	if change != nil {
 		change(m)
 	}

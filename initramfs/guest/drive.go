@@ -114,12 +114,13 @@ func (d *drive) close() error {
 }
 
 func (d *drive) wait() wire.DriveHeader {
+	pause := unix.NsecToTimespec(int64(pollTime))
 	for {
 		block, _ := d.read(wire.DriveOffset, wire.DriveBlock)
 		if h, ok := wire.DecodeDrive(block); ok {
 			return h
 		}
-		_ = unix.Nanosleep(&unix.Timespec{Nsec: int64(pollTime)}, nil) // cheaper than time.Sleep
+		_ = unix.Nanosleep(&pause, nil) // cheaper than time.Sleep
 	}
 }
 

@@ -88,7 +88,7 @@ func setUp() *guest {
 	g.trouble = append(g.trouble, loadBase(wire.BaseDir)...)
 	g.requests, err = openRequests(requestDir)
 	g.note(err)
-	if g.port, err = openPort(portPath); err != nil {
+	if g.port, err = openPort(portPath()); err != nil {
 		g.log("modmatrix: " + err.Error()) // the console is all that is left
 		powerOff()
 	}

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
-// The serial ports, by their use. The first one is the kernel's console.
-const (
-	portPath  = "/dev/ttyS1" // frames
-	shellPath = "/dev/ttyS2" // the interactive shell
-)
+// The lines to the host beside the kernel's console: for frames, and for the interactive shell.
+func portPath() string  { return "/dev/" + arch.Host().QEMU.Report.Name }
+func shellPath() string { return "/dev/" + arch.Host().QEMU.Terminal.Name }
 
 // port is the line to the host. It blocks, and no child inherits it: with several users or epoll, some drivers lose wake-ups.
 type port struct {
@@ -20,7 +20,7 @@ type port struct {
 	fd int
 }
 
-// openPort opens a serial port in raw mode: no echo, no line ends, no signals.
+// openPort opens a line, a serial port in raw mode: no echo, no line ends, no signals. One that is no terminal at all is as raw as can be.
 func openPort(path string) (*port, error) {
 	// Without O_NONBLOCK, open would wait for a carrier.
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
@@ -30,7 +30,7 @@ func openPort(path string) (*port, error) {
 	raw := &unix.Termios{Cflag: unix.CS8 | unix.CREAD | unix.CLOCAL | unix.B115200, Ispeed: 115200, Ospeed: 115200}
 	raw.Cc[unix.VMIN] = 1
 	err = unix.IoctlSetTermios(fd, unix.TCSETS, raw) // EIO: there is no such UART
-	if err == nil {
+	if err == nil || err == unix.ENOTTY {
 		err = unix.SetNonblock(fd, false)
 	}
 	if err != nil {

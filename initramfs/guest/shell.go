@@ -12,7 +12,7 @@ import (
 
 // shell runs an interactive shell on the third serial port until the user exits it.
 func (g *guest) shell() {
-	fd, err := openTerminal(shellPath)
+	fd, err := openTerminal(shellPath())
 	if err != nil {
 		g.fail("open a shell: %v", err)
 		return

@@ -37,10 +37,34 @@ type QEMU struct {
 	Package string // the Debian package that has it
 	Machine string // -machine
 	CPU     string // -cpu without hardware's help: as much as it can emulate at no great cost
-	Console string // the kernel's name of the console
+	Console string // the kernel's name of the console, which is the machine's first serial port
 	// MaxCmdline is COMMAND_LINE_SIZE with its NUL, in bytes (Linux arch/*/include/*/asm/setup.h): the kernel cuts what is longer silently.
 	MaxCmdline int
 	Words      []string // of the kernel's command line, that only this architecture needs
+
+	// Report and Terminal are the guest's other two lines to the host. Bus is the -device that theirs hang on; "" where that is none
+	// but the machine's own.
+	Report, Terminal Line
+	Bus              string
+
+	Disk string // the -device of a virtio disk
+	// LineModules and DiskModules are the kernel's own modules that the lines, and the disk, need where they are not built in.
+	LineModules, DiskModules []string
+
+	// SysRq is what the console's driver takes for the magic key (Linux Documentation/admin-guide/sysrq.rst); "" is a break.
+	SysRq string
+	// NMI says that QEMU's inject-nmi makes the kernel print a stack.
+	NMI bool
+
+	// NoTemplate, NoPlug and NoUSB are why QEMU cannot restore a saved guest, plug a PCI device into one that runs, or give it a
+	// USB controller; "" where it can.
+	NoTemplate, NoPlug, NoUSB string
+}
+
+// Line is a line between host and guest.
+type Line struct {
+	Device string // the -device that it is; "": the next of the machine's own serial ports
+	Name   string // of its file in the guest's /dev
 }
 
 // All returns every row, the most usual first.

@@ -1,41 +1,28 @@
 package arch
 
+// onPCI are the kernel's modules of a virtio disk on PCI.
+var onPCI = []string{"virtio_pci", "virtio_blk"}
+
 // rows are in the order in which a matrix shows them.
 var rows = []Arch{
 	{
 		Name: "x86_64", Debian: "amd64", Go: "amd64", GoEnv: "GOAMD64=v1", Kbuild: "x86", Triplet: "x86_64-linux-gnu",
 		Flavour: "amd64", Realtime: "rt-amd64", Stem: "amd64", Bits: 64,
-		QEMU: QEMU{
-			Binary: "qemu-system-x86_64", Package: "qemu-system-x86",
-			// q35: without KVM two seconds faster than the default machine, whose ACPI tables are slow to interpret.
-			// The real-time clock stays, as a kernel without one waits a second for it.
-			Machine: "q35",
-			// With ERMS a kernel clears and copies pages with REP STOSB and MOVSB (Linux arch/x86/lib/clear_page_64.S, copy_64.S), which
-			// TCG carries out byte by byte: clearing 12 MB took 170 to 400 ms with it, and 52 to 59 ms without.
-			CPU:        "max,-erms",
-			Console:    "ttyS0",
-			MaxCmdline: 2048,
-			Words: []string{
-				"unknown_nmi_panic", // the interrupt that Diagnose sends makes a processor print its stack (arch/x86/kernel/nmi.c)
-				// The early test whether the timer ticks counts loops, and panics on a host that is too busy; under hypervisors that
-				// it knows a kernel omits the test by itself (arch/x86/kernel/apic/io_apic.c, timer_irq_works).
-				"no_timer_check",
-			},
-		},
+		QEMU: pc("qemu-system-x86_64"),
 	},
 	{
 		Name: "i686", Debian: "i386", Go: "386", GoEnv: "GO386=sse2", Kbuild: "x86", Triplet: "i686-linux-gnu",
 		Flavour: "686-pae", Realtime: "rt-686-pae", Stem: "686", Bits: 32,
-		QEMU: QEMU{
-			Binary: "qemu-system-i386", Package: "qemu-system-x86", Machine: "q35", CPU: "max,-erms", Console: "ttyS0", MaxCmdline: 2048,
-			Words: []string{"unknown_nmi_panic", "no_timer_check"}, // as for x86_64
-		},
+		QEMU: pc("qemu-system-i386"),
 	},
 	{
 		Name: "aarch64", Debian: "arm64", Go: "arm64", GoEnv: "GOARM64=v8.0", Kbuild: "arm64", Triplet: "aarch64-linux-gnu",
 		Flavour: "arm64", Realtime: "rt-arm64", Stem: "arm64", Bits: 64,
 		QEMU: QEMU{
 			Binary: "qemu-system-aarch64", Package: "qemu-system-arm", Machine: "virt", CPU: "cortex-a57", Console: "ttyAMA0", MaxCmdline: 2048,
+			// The board has one serial port, a PL011; stock kernels have the driver of 8250 ports on PCI built in (SERIAL_8250_PCI).
+			Report: Line{"pci-serial", "ttyS0"}, Terminal: Line{"pci-serial", "ttyS1"},
+			Disk: "virtio-blk-pci", DiskModules: onPCI,
 		},
 	},
 	{
@@ -44,6 +31,8 @@ var rows = []Arch{
 		QEMU: QEMU{
 			// Without highmem=off the PCI bus lies above 4 GiB, which a kernel without LPAE cannot reach (QEMU docs/system/arm/virt.rst).
 			Binary: "qemu-system-arm", Package: "qemu-system-arm", Machine: "virt,highmem=off", CPU: "cortex-a15", Console: "ttyAMA0", MaxCmdline: 1024,
+			Report: Line{"pci-serial", "ttyS0"}, Terminal: Line{"pci-serial", "ttyS1"}, // as on arm64
+			Disk: "virtio-blk-pci", DiskModules: onPCI,
 		},
 	},
 	{
@@ -51,6 +40,8 @@ var rows = []Arch{
 		Flavour: "riscv64", Stem: "riscv64", Bits: 64,
 		QEMU: QEMU{
 			Binary: "qemu-system-riscv64", Package: "qemu-system-misc", Machine: "virt", CPU: "rv64", Console: "ttyS0", MaxCmdline: 1024,
+			Report: Line{"pci-serial", "ttyS1"}, Terminal: Line{"pci-serial", "ttyS2"},
+			Disk: "virtio-blk-pci", DiskModules: onPCI,
 		},
 	},
 	{
@@ -58,6 +49,11 @@ var rows = []Arch{
 		Flavour: "s390x", Stem: "s390x", Bits: 64, BigEndian: true,
 		QEMU: QEMU{
 			Binary: "qemu-system-s390x", Package: "qemu-system-misc", Machine: "s390-ccw-virtio", CPU: "max", Console: "ttysclp0", MaxCmdline: 4096,
+			Bus: "virtio-serial-ccw", Report: Line{"virtserialport", "vport0p1"}, Terminal: Line{"virtconsole", "hvc0"},
+			LineModules: []string{"virtio_console"}, Disk: "virtio-blk-ccw", DiskModules: []string{"virtio_blk"},
+			SysRq: "\x0f", // Linux drivers/s390/char/sclp_vt220.c, sclp_vt220_handle_input
+			// No NMI: a restart interruption ends the guest without a word (Linux arch/s390/kernel/ipl.c, do_restart).
+			NoPlug: "it has no PCI Express ports", NoUSB: "Debian's kernels for it have no USB",
 		},
 	},
 	{
@@ -65,6 +61,34 @@ var rows = []Arch{
 		Flavour: "powerpc64le", Stem: "powerpc64le", Bits: 64,
 		QEMU: QEMU{
 			Binary: "qemu-system-ppc64", Package: "qemu-system-ppc", Machine: "pseries", CPU: "power9", Console: "hvc0", MaxCmdline: 2048,
+			Report: Line{Name: "hvc1"}, Terminal: Line{Name: "hvc2"}, Disk: "virtio-blk-pci", DiskModules: onPCI,
+			SysRq: "\x0f", // Linux drivers/tty/hvc/hvc_console.c, __hvc_poll
+			NMI:   true,   // a system reset interrupt, over which the kernel dies (Linux arch/powerpc/kernel/traps.c, system_reset_exception)
 		},
 	},
+}
+
+// pc is the machine that plays both architectures of PCs.
+func pc(binary string) QEMU {
+	return QEMU{
+		Binary: binary, Package: "qemu-system-x86",
+		// q35: without KVM two seconds faster than the default machine, whose ACPI tables are slow to interpret.
+		// The real-time clock stays, as a kernel without one waits a second for it.
+		Machine: "q35",
+		// With ERMS a kernel clears and copies pages with REP STOSB and MOVSB (Linux arch/x86/lib/clear_page_64.S, copy_64.S), which
+		// TCG carries out byte by byte: clearing 12 MB took 170 to 400 ms with it, and 52 to 59 ms without.
+		CPU:        "max,-erms",
+		Console:    "ttyS0",
+		MaxCmdline: 2048,
+		Words: []string{
+			"unknown_nmi_panic", // the interrupt that Diagnose sends makes a processor print its stack (arch/x86/kernel/nmi.c)
+			// The early test whether the timer ticks counts loops, and panics on a host that is too busy; under hypervisors that
+			// it knows a kernel omits the test by itself (arch/x86/kernel/apic/io_apic.c, timer_irq_works).
+			"no_timer_check",
+		},
+		// 8250 ports are the only channel that a stock kernel is sure to have without loading a module.
+		Report: Line{Name: "ttyS1"}, Terminal: Line{Name: "ttyS2"},
+		Disk: "virtio-blk-pci", DiskModules: onPCI,
+		NMI: true,
+	}
 }
