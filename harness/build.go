@@ -44,6 +44,7 @@ type builder struct {
 	work  string // the run's own folder, for logs
 	cpu   *slots
 	times *durations
+	order *order
 	infra func(results.Stage, error) *judge.Blame // what to make of infrastructure trouble
 }
 
@@ -51,7 +52,7 @@ type builder struct {
 // repeat, and its author wants the repeat. begun is called when the compiler is about to run.
 func (bd *builder) build(ctx context.Context, tree *kernels.Tree, begun func()) built {
 	label := Label(tree.Target)
-	if err := bd.cpu.acquire(ctx, bd.times.rest(bd.plan, label)); err != nil {
+	if err := bd.cpu.acquire(ctx, bd.order.target(label)); err != nil {
 		return built{}
 	}
 	defer bd.cpu.release()

@@ -71,7 +71,7 @@ func (c *cell) template(ctx context.Context) *template {
 func (c *cell) runGuest(ctx context.Context, t *template, p *part) {
 	e, out := c.evidence(ctx, t, p)
 	if wasInterrupted(ctx, ctx.Err()) && (e.Guest == nil || !e.Guest.End) {
-		e.Interrupted = true
+		e.Interrupted, e.Ended = true, endedBy(ctx)
 	}
 	p.rec, p.log, p.guest = c.run.h.judge(e), out.log, e.Guest
 	p.rec.InTree = c.built.inTree
@@ -142,8 +142,8 @@ func (c *cell) queued(ctx context.Context, t *template, do task) (outcome, error
 		return outcome{}, nil
 	}
 	defer release()
-	key := durationKey(r.plan, results.Cell{Target: Label(c.tree.Target), Suite: c.suite + c.mark()})
-	if err := r.cpu.acquire(ctx, r.times.of(key)); err != nil {
+	at := results.Cell{Target: Label(c.tree.Target), Suite: c.suite}
+	if err := r.cpu.acquire(ctx, r.order.cell(at, c.mark())); err != nil {
 		return outcome{}, nil
 	}
 	defer r.cpu.release()
@@ -151,7 +151,8 @@ func (c *cell) queued(ctx context.Context, t *template, do task) (outcome, error
 	out, err := (&session{c, do}).run(ctx, t, nil)
 	out.took = time.Since(began)
 	if len(do.suites) == 1 && !do.list && do.part.whole() {
-		r.times.note(key, out.took)
+		at.Suite += c.mark()
+		r.times.note(durationKey(r.plan, at), out.took)
 	}
 	return out, err
 }

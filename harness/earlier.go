@@ -74,7 +74,7 @@ func (rs *records) noticeEarlier(log results.Log) {
 		text = fmt.Sprintf("resuming the run of %s: %d of %d cells are judged", rs.started.Local().Format(time.DateTime), n, len(rs.plan.Cells()))
 	case rs.plan.Spec.Resume:
 		text = "--resume: no cell is judged in " + rs.plan.Spec.Out + ", so the run begins anew"
-	case judged > 0 && !log.Finished:
+	case judged > 0 && !log.Finished && differ(log.Head.Facts, rs.facts()) == nil:
 		text = fmt.Sprintf("an unfinished run with %d judged cells was in %s, and is replaced: --resume would have continued it", judged, rs.plan.Spec.Out)
 	default:
 		return

@@ -135,7 +135,7 @@ func TestATargetThatIsThroughIsLetGo(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		r.records.stop = stop
 		for _, target := range p.Targets {
-			r.target(ctx, target)
+			r.target(ctx, target, r.inLine(target))
 		}
 		res, err := r.records.finish(ctx)
 		if err != nil || slices.ContainsFunc(res.Records, func(rec results.Record) bool { return rec.Artifacts.Console == "" }) {

@@ -20,13 +20,13 @@ import (
 
 // pool makes the guests of one run: a template for each kernel, clones of it, and guests that boot where there is none.
 type pool struct {
-	h     *Harness
-	spec  Spec
-	work  string // the run's own folder, for drives and images
-	qemu  string // its version
-	cpu   *slots
-	own   handover
-	ahead func(label string) time.Duration // how long a target still takes
+	h    *Harness
+	spec Spec
+	work string // the run's own folder, for drives and images
+	qemu string // its version
+	cpu  *slots
+	own  handover
+	turn func(label string) turn // of what a kernel's cells share
 
 	base  func() (string, error)                          // path of the image that all guests share; made once
 	accel func(kernel, initrd string) (vm.Verdict, error) // what runs guests on this machine; found out once

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +26,7 @@ type records struct {
 	out    *output
 	qemu   string              // its version; empty: no guest is started
 	suites map[string]compiled // by name
-	times  *durations
+	order  *order
 	jobs   int
 	stop   context.CancelCauseFunc // ends the run for an infrastructure error
 
@@ -47,8 +48,8 @@ type records struct {
 	toGo     time.Duration                  // the sum of expected over the cells without a record
 }
 
-func newRecords(h *Harness, p *Plan, times *durations, jobs int) *records {
-	return &records{h: h, plan: p, times: times, jobs: jobs, id: rand.Text(), started: time.Now(), module: p.Module,
+func newRecords(h *Harness, p *Plan, order *order, jobs int) *records {
+	return &records{h: h, plan: p, order: order, jobs: jobs, id: rand.Text(), started: time.Now(), module: p.Module,
 		targets: map[string]results.Target{}, done: make(map[results.Cell]bool, len(p.Cells())),
 		earlier: map[results.Cell]results.Record{}, expected: map[results.Cell]time.Duration{}}
 }
@@ -92,7 +93,26 @@ func (rs *records) record(c results.Cell, rec results.Record) {
 	rs.done[c] = true
 	rs.toGo -= rs.expected[c]
 	rs.mu.Unlock()
+	rs.order.note(c, rec.Status)
+	if rs.plan.Spec.FailFast && rec.Status == results.Fail {
+		rs.stop(&failedFast{c})
+	}
 	rs.h.event(results.Event{Kind: results.EventRecord, Target: c.Target, Suite: c.Suite, Record: &rec, Left: rs.left()})
+}
+
+// failedFast ends a run with Spec.FailFast at the first cell that failed.
+type failedFast struct{ cell results.Cell }
+
+func (f *failedFast) Error() string {
+	return strings.TrimSuffix("not run: --fail-fast ended the run when "+f.cell.Target+" failed with "+f.cell.Suite, " with ")
+}
+
+// endedBy is why ctx ended, where that is how the run was asked for and no trouble; else it is empty.
+func endedBy(ctx context.Context) string {
+	if fast, ok := errors.AsType[*failedFast](context.Cause(ctx)); ok {
+		return fast.Error()
+	}
+	return ""
 }
 
 // written stops the run for an error of writing its results: what cannot be written down need not be found out.
@@ -111,7 +131,7 @@ func (rs *records) expect() {
 		if rs.done[c] {
 			continue
 		}
-		rs.expected[c] = rs.times.of(durationKey(rs.plan, c))
+		rs.expected[c] = rs.order.cell(c, "").ahead
 		rs.toGo += rs.expected[c]
 	}
 }
@@ -201,7 +221,7 @@ func (rs *records) finish(ctx context.Context) (*results.Results, error) {
 	if err = rs.out.write(res, ctx.Err() == nil); err == nil {
 		rs.h.event(results.Event{Kind: results.EventFinished, Results: res})
 	}
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := context.Cause(ctx); cause != nil && endedBy(ctx) == "" {
 		return res, cause
 	}
 	return res, rs.out.trouble(err, 0)
@@ -231,7 +251,7 @@ func (rs *records) all(ctx context.Context) ([]results.Record, error) {
 	}
 	var all []results.Record
 	for _, c := range rs.plan.Cells() {
-		rec := rs.h.judge(judge.Evidence{Interrupted: ctx.Err() != nil})
+		rec := rs.h.judge(judge.Evidence{Interrupted: ctx.Err() != nil, Ended: endedBy(ctx)})
 		if i, ok := place[c]; ok && rs.done[c] {
 			rec = log.Records[i]
 		}

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"cmp"
 	"io"
 
@@ -24,7 +22,8 @@ type run struct {
 	cleanUp func() // removes work
 	cpu     *slots
 	times   *durations
-	net     *semaphore.Weighted
+	order   *order
+	net     *slots // downloads
 	pool    *pool
 	builder *builder
 	here    *machineHere
@@ -58,9 +57,10 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 		h.Notice(n)
 	}
 	var wg sync.WaitGroup
-	for _, t := range p.Targets {
+	for _, t := range r.order.sorted() {
 		if len(r.records.todo(Label(t))) > 0 {
-			wg.Go(func() { r.target(ctx, t) })
+			place := r.inLine(t)
+			wg.Go(func() { r.target(ctx, t, place) })
 		}
 	}
 	for _, u := range p.Unresolved {
@@ -68,6 +68,7 @@ func (h *Harness) Run(ctx context.Context, p *Plan) (*results.Results, error) {
 	}
 	wg.Wait()
 	r.times.save()
+	r.order.failed.save()
 	r.trim()
 	return r.records.finish(ctx)
 }
@@ -109,7 +110,8 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	var err error
 	n := jobs(p.Spec, p.Targets...)
 	times := openDurations(h.store.Dir())
-	r := &run{h: h, plan: p, times: times, cpu: newSlots(n), net: semaphore.NewWeighted(maxFetches), records: newRecords(h, p, times, n), sharing: map[string]*shared{}, here: newMachineHere()}
+	order := newOrder(h.store.Dir(), p, times)
+	r := &run{h: h, plan: p, times: times, order: order, cpu: newSlots(n), net: newSlots(min(maxFetches, n)), records: newRecords(h, p, order, n), sharing: map[string]*shared{}, here: newMachineHere()}
 	if !p.Spec.BuildOnly && p.guests() {
 		if r.records.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
 			return nil, &UsageError{err}
@@ -127,13 +129,13 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	}
 	removeWork := r.cleanUp
 	r.cleanUp = func() { h.giveBack(r.own); removeWork() }
-	r.builder = &builder{h: h, plan: p, work: r.work, cpu: r.cpu, times: r.times, infra: r.infra}
+	r.builder = &builder{h: h, plan: p, work: r.work, cpu: r.cpu, times: r.times, order: r.order, infra: r.infra}
 	if r.pool, err = newPool(ctx, h, p.Spec, r.work, r.records.qemu, r.cpu, r.records.settle); err != nil {
 		r.cleanUp()
 		return nil, err
 	}
 	r.pool.own = r.own
-	r.pool.ahead = func(label string) time.Duration { return r.times.rest(p, label) }
+	r.pool.turn = r.order.target
 	return r, nil
 }
 
@@ -180,7 +182,7 @@ func (h *Harness) Shell(ctx context.Context, p *Plan, term io.ReadWriter) error 
 		return err
 	}
 	defer r.cleanUp()
-	tree, err := r.fetch(ctx, p.Targets[0])
+	tree, err := r.fetch(ctx, p.Targets[0], r.inLine(p.Targets[0]))
 	if err != nil {
 		return err
 	}

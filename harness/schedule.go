@@ -12,7 +12,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// slots lets a number of workers do heavy work at once, the one with the most work first, so that what ends last is short.
+// slots lets a number of workers do heavy work at once, in the order of their turns.
 type slots struct {
 	mu      sync.Mutex
 	free    int
@@ -20,26 +20,33 @@ type slots struct {
 }
 
 type waiter struct {
-	ahead time.Duration
-	turn  chan struct{} // closed when the slot is theirs
+	turn turn
+	had  chan struct{} // closed when the slot is theirs
 }
 
 func newSlots(n int) *slots { return &slots{free: n} }
 
-// acquire waits for a slot. ahead is how long the caller's work is known to take, and what hangs on it.
-func (s *slots) acquire(ctx context.Context, ahead time.Duration) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	w := &waiter{ahead, make(chan struct{})}
+// acquire waits for a slot.
+func (s *slots) acquire(ctx context.Context, t turn) error { return s.wait(ctx, s.line(t)) }
+
+// line takes a place among those who wait. Whoever has it must call wait.
+func (s *slots) line(t turn) *waiter {
+	w := &waiter{t, make(chan struct{})}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.waiting = append(s.waiting, w)
 	s.hand()
-	s.mu.Unlock()
-	select {
-	case <-w.turn:
-		return nil
-	case <-ctx.Done():
+	return w
+}
+
+// wait returns when w has its slot, or with ctx's error, and then it has none.
+func (s *slots) wait(ctx context.Context, w *waiter) error {
+	if ctx.Err() == nil {
+		select {
+		case <-w.had:
+			return nil
+		case <-ctx.Done():
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,16 +67,16 @@ func (s *slots) release() {
 	s.hand()
 }
 
-// hand returns free slots to those who wait, the most work left first, then who came first.
+// hand returns free slots to those who wait, by their turns, then who came first.
 func (s *slots) hand() {
 	for s.free > 0 && len(s.waiting) > 0 {
 		next := 0
 		for i, w := range s.waiting {
-			if w.ahead > s.waiting[next].ahead {
+			if w.turn.compare(s.waiting[next].turn) < 0 {
 				next = i
 			}
 		}
-		close(s.waiting[next].turn)
+		close(s.waiting[next].had)
 		s.waiting = slices.Delete(s.waiting, next, next+1)
 		s.free--
 	}

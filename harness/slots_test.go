@@ -13,14 +13,14 @@ import (
 func TestSlotsServeTheLongestFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(1)
-		if err := s.acquire(t.Context(), 0); err != nil {
+		if err := s.acquire(t.Context(), turn{}); err != nil {
 			t.Fatal(err)
 		}
 		var order []time.Duration
 		var wg sync.WaitGroup
 		for _, ahead := range []time.Duration{3, 9, 1, 9, 5} {
 			wg.Go(func() {
-				if s.acquire(t.Context(), ahead) == nil {
+				if s.acquire(t.Context(), turn{rankRest, ahead}) == nil {
 					order = append(order, ahead)
 					s.release()
 				}
@@ -41,7 +41,7 @@ func TestSlotsAreNotLostToACancelledWait(t *testing.T) {
 	for range 200 {
 		ctx, cancel := context.WithCancel(t.Context())
 		wg.Go(func() {
-			if s.acquire(ctx, 1) == nil {
+			if s.acquire(ctx, turn{}) == nil {
 				s.release()
 			}
 		})
@@ -53,7 +53,7 @@ func TestSlotsAreNotLostToACancelledWait(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.acquire(ended, 1); !errors.Is(err, context.Canceled) {
+	if err := s.acquire(ended, turn{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -68,6 +68,7 @@ type Spec struct {
 	Shard         string                        `spec:"run" flag:"shard"`                      // "I/N" or "auto": only that part of the kernels; empty: all
 	Since         string                        `spec:"run" flag:"since"`                      // earlier results, a folder or a file, that these are compared with; empty: the history
 	Yes           bool                          `spec:"run" flag:"yes"`                        // whoever asks agrees to what the module may do to this machine, with -k here
+	FailFast      bool                          `spec:"run" flag:"fail-fast"`                  // end at the first cell that is FAIL; what was not run by then is MISS
 	NoCache       bool                          `spec:"run" flag:"no-cache"`                   // run every guest, even where the same cell passed before
 	Sign          string                        `spec:"run" flag:"sign"`                       // the SSH key that signs the evidence of the run, see evidence.OpenSigner; empty: unsigned
 	TestedBy      string                        `spec:"run" flag:"tested-by"`                  // "Name <mail>" of who agrees to be named in it; empty: nobody

@@ -15,14 +15,18 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// maxFetches is how many kernels are downloaded and unpacked at once: enough to keep the line busy while one unpacks.
+// maxFetches is how many kernels are downloaded and unpacked at once: enough to keep the line busy while one unpacks. There are no
+// more than what is built at once: those that are in the store then reach the compiler in their order.
 const maxFetches = 2
 
+// inLine takes t's place among the kernels to be fetched.
+func (r *run) inLine(t kernels.Target) *waiter { return r.net.line(r.order.target(Label(t))) }
+
 // target takes one kernel through fetch and build, and then all suites on it through their cells.
-func (r *run) target(ctx context.Context, t kernels.Target) {
+func (r *run) target(ctx context.Context, t kernels.Target, place *waiter) {
 	began := time.Now()
 	label := Label(t)
-	tree, err := r.fetch(ctx, t)
+	tree, err := r.fetch(ctx, t, place)
 	if wasInterrupted(ctx, err) {
 		return // finish records its cells as interrupted
 	}
@@ -140,12 +144,12 @@ func underway(begun, over <-chan struct{}) bool {
 	}
 }
 
-func (r *run) fetch(ctx context.Context, t kernels.Target) (*kernels.Tree, error) {
+func (r *run) fetch(ctx context.Context, t kernels.Target, place *waiter) (*kernels.Tree, error) {
 	source, _ := t.Origin()
-	if err := r.net.Acquire(ctx, 1); err != nil {
+	if err := r.net.wait(ctx, place); err != nil {
 		return nil, err
 	}
-	defer r.net.Release(1)
+	defer r.net.release()
 	ev := results.Event{Kind: results.EventStage, Target: Label(t), Stage: results.StageFetch}
 	r.h.stage(ev, results.StateStart, "", 0)
 	began := time.Now()
@@ -207,7 +211,7 @@ func (h *Harness) Fetch(ctx context.Context, spec Spec) (got []kernels.Target, e
 	failed := make([]error, len(p.Targets))
 	var wg sync.WaitGroup
 	for i, t := range p.Targets {
-		wg.Go(func() { _, failed[i] = r.fetch(ctx, t) })
+		wg.Go(func() { _, failed[i] = r.fetch(ctx, t, r.inLine(t)) })
 	}
 	wg.Wait()
 	var errs []error

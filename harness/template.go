@@ -200,7 +200,7 @@ func (p *pool) drop(t *template) error {
 
 // makeTemplate boots the kernel, waits until its init is ready for a payload, and freezes it there.
 func (p *pool) makeTemplate(ctx context.Context, dir string, tree *kernels.Tree, t *template) error {
-	if err := p.cpu.acquire(ctx, p.ahead(Label(tree.Target))); err != nil {
+	if err := p.cpu.acquire(ctx, p.turn(Label(tree.Target))); err != nil {
 		return err
 	}
 	defer p.cpu.release()

@@ -18,7 +18,8 @@ type Evidence struct {
 	Excluded     string               // the module says it does not support the target, with its condition
 	Lacking      string               // the kernel lacks what the module is to be tested with, with the condition
 	Deferred     string               // the kernel brings the module itself, and that is preferred
-	Interrupted  bool                 // the user ended the run before this cell was through
+	Interrupted  bool                 // the run was ended before this cell was through
+	Ended        string               // why, where it was not the user
 	Trouble      *Blame               // infrastructure broke: kernel not obtainable, sandbox, QEMU, disk
 	Build        *Blame               // the module does not build
 	Built        bool                 // the .ko are there and proven

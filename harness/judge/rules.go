@@ -26,7 +26,7 @@ func alreadyInTree(e Evidence) (verdict, bool) {
 }
 
 func interrupted(e Evidence) (verdict, bool) {
-	return verdict{results.Miss, StageOf(e.Guest), results.CodeInterrupted, "interrupted before it was through"}, e.Interrupted
+	return verdict{results.Miss, StageOf(e.Guest), results.CodeInterrupted, cmp.Or(e.Ended, "interrupted before it was through")}, e.Interrupted
 }
 
 // infrastructure is trouble on our side. What could not be obtained did not run; what broke underway may have hidden anything.
