@@ -23,7 +23,7 @@ printf '%s\n' "$@" >>"$FAKE_LOG"
 while [ "$1" != -- ]; do [ "$1" != --bind ] || bound=$2; shift; done
 case "$2" in
 depmod) echo 'kernel/virtio.ko:' >"$bound/modules.dep" ;;
-gcc-*) echo "$2 (Debian) 12.2.0"; echo more ;;
+*gcc-*) echo "$2 (Debian) 12.2.0"; echo more ;;
 *) exit 9 ;;
 esac
 `

@@ -231,12 +231,20 @@ func (a *archive) meta(suite, release, version string) {
 func (a *archive) publish() {
 	a.t.Helper()
 	for suite, debs := range a.debs {
-		var index strings.Builder
+		indices := map[string]string{"amd64": ""}
 		for _, d := range debs {
-			index.WriteString(a.build(d))
+			if d.arch != "all" {
+				indices[d.arch] += a.build(d)
+			}
 		}
-		dists := filepath.Join(a.dir, "dists", suite)
-		a.write(filepath.Join(dists, "main/binary-amd64/Packages"), index.String())
+		for arch := range indices {
+			for _, d := range debs {
+				if d.arch == "all" {
+					indices[arch] += a.build(d)
+				}
+			}
+			a.write(filepath.Join(a.dir, "dists", suite, "main/binary-"+arch+"/Packages"), indices[arch])
+		}
 		a.sign(suite)
 	}
 }
@@ -244,12 +252,19 @@ func (a *archive) publish() {
 func (a *archive) sign(suite string) {
 	a.t.Helper()
 	dists := filepath.Join(a.dir, "dists", suite)
-	index, err := os.ReadFile(filepath.Join(dists, "main/binary-amd64/Packages"))
-	if err != nil {
-		a.t.Fatal(err)
+	architectures, sums := "", ""
+	files, _ := filepath.Glob(filepath.Join(dists, "main/binary-*/Packages"))
+	for _, file := range files {
+		index, err := os.ReadFile(file)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		name := filepath.Base(filepath.Dir(file))
+		architectures += " " + strings.TrimPrefix(name, "binary-")
+		sums += fmt.Sprintf(" %x %d main/%s/Packages\n", sha256.Sum256(index), len(index), name)
 	}
-	release := fmt.Sprintf("Origin: Debian\nSuite: %s\nCodename: %s\nArchitectures: amd64\nComponents: main\nDate: %s\nSHA256:\n %x %d main/binary-amd64/Packages\n",
-		suite, suite, time.Now().UTC().Format(time.RFC1123), sha256.Sum256(index), len(index))
+	release := fmt.Sprintf("Origin: Debian\nSuite: %s\nCodename: %s\nArchitectures:%s\nComponents: main\nDate: %s\nSHA256:\n%s",
+		suite, suite, architectures, time.Now().UTC().Format(time.RFC1123), sums)
 	a.write(filepath.Join(dists, "Release"), release)
 	a.gpg("--clearsign", "--output", filepath.Join(dists, "InRelease"), filepath.Join(dists, "Release"))
 	if err := os.Remove(filepath.Join(dists, "Release")); err != nil {
