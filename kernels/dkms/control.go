@@ -15,13 +15,14 @@ import (
 	"pault.ag/go/debian/dependency"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // controlFile says of a source what packages Debian makes of it, and what each depends on.
 const controlFile = "debian/control"
 
-// debArch is Debian's word for the only architecture there is so far.
-var debArch, _ = dependency.ParseArch("amd64")
+// debArch is this machine's: what a package depends on is installed in a root of its kind, whatever is built there.
+var debArch, _ = dependency.ParseArch(arch.Host().Debian)
 
 // learnNeeds takes what the source's -dkms package depends on from its debian/control, if it has one. What that package is made
 // with (Build-Depends) is no need of who builds the module.

@@ -15,7 +15,9 @@ mm_modules=("$@")
 set --
 
 mm_tool() { # NAME PROGRAM: names a program to the build, if it is there
-    command -v "$2" >/dev/null && export "$1=$2" "KERNEL_$1=$2"
+    local program=$2
+    [[ $1 != CC || $program == clang || $program == "$CROSS_COMPILE"* ]] || program=$CROSS_COMPILE$program
+    command -v "$program" >/dev/null && export "$1=$program" "KERNEL_$1=$program"
 }
 if [[ -f $kernel_source_dir/.kernelvariables ]]; then
     CC=$(printf 'show-%%:\n\t@echo $($*)\ninclude %s\n' "$kernel_source_dir/.kernelvariables" | make -s -f - show-CC 2>/dev/null)

@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // maxModinfo bounds a module's .modinfo section: real ones hold a few KiB, those with thousands of aliases some 100 KiB.
@@ -27,6 +28,7 @@ const maxModinfo = 4 << 20
 type Module struct {
 	Name       string // as the kernel knows it, with _ for -
 	Path       string // of the file on the host
+	Arch       string // uname -m of the machine that it is for; what the ELF header says where no such is known
 	Size       int64  // bytes
 	Vermagic   string // the release it was built for comes first
 	Version    string // MODULE_VERSION; empty when it has none
@@ -108,7 +110,15 @@ func parseModule(r io.ReaderAt) (Module, error) {
 	if m.Vermagic == "" {
 		return Module{}, errors.New("no vermagic")
 	}
+	m.Arch = archOf(file.FileHeader)
 	return m, nil
+}
+
+func archOf(h elf.FileHeader) string {
+	if a, ok := arch.OfELF(h); ok {
+		return a.Name
+	}
+	return fmt.Sprintf("%v (%v, %v)", h.Machine, h.Class, h.Data)
 }
 
 // parseModinfo reads the NAME=value strings of .modinfo, separated by zero bytes.

@@ -20,7 +20,7 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Module{
-		Name: "hello", Path: "testdata/hello.ko", Size: 5896, Vermagic: "6.1.0-56-cloud-amd64 SMP preempt mod_unload modversions ",
+		Name: "hello", Path: "testdata/hello.ko", Arch: "x86_64", Size: 5896, Vermagic: "6.1.0-56-cloud-amd64 SMP preempt mod_unload modversions ",
 		Version: "1.5", SrcVersion: "8EB62DA5094022A33A45966", License: "GPL", SoftDeps: []string{"pre: crc32c"},
 		Params: []Param{{"n", "int", "how often"}},
 	}

@@ -95,7 +95,7 @@ func readOrder(dir, folder string) ([]string, error) {
 // proveModule looks at one .ko. It must lie in dir itself: a link could lead the host to where the sandbox could not go. A package
 // that says itself where its modules are may make a link that stays in dir.
 func (r Request) proveModule(name, lister string) (Module, error) {
-	dir, release, declared := r.Dir, r.Tree.Target.Release, r.Recipe != nil
+	dir, target, declared := r.Dir, r.Tree.Target, r.Recipe != nil
 	missing := func(what string) error {
 		return &Error{Code: results.CodeKoMissing, Reason: clean(name) + " " + what}
 	}
@@ -137,10 +137,13 @@ func (r Request) proveModule(name, lister string) (Module, error) {
 		return Module{}, fmt.Errorf("read module: %w", err)
 	case err != nil:
 		return Module{}, missing("is not a kernel module: " + clean(errors.Unwrap(err).Error()))
-	case m.Release() != release:
+	case target.Arch != "" && m.Arch != target.Arch:
+		return Module{}, &Error{Code: results.CodeVermagicMismatch,
+			Reason: fmt.Sprintf("%s was built for %s, not for %s: its Makefile ignores ARCH and CROSS_COMPILE, or calls a compiler by name", name, m.Arch, target.Arch)}
+	case m.Release() != target.Release:
 		return Module{}, &Error{Code: results.CodeVermagicMismatch,
 			Reason: fmt.Sprintf("%s was built for %s, not for %s: its Makefile ignores the kernel it is given, e.g. by `uname -r`",
-				name, clean(m.Release()), release)}
+				name, clean(m.Release()), target.Release)}
 	}
 	return m, nil
 }

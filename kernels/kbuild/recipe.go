@@ -93,6 +93,11 @@ func (r Request) sandbox() Sandbox {
 	if len(names) > 0 {
 		s.Env = [][2]string{{"KBUILD_EXTRA_SYMBOLS", strings.Join(names, " ")}}
 	}
+	for _, arg := range r.Tree.Root.Make { // for scripts, which no make passes them to
+		if name, value, _ := strings.Cut(arg, "="); name == "ARCH" || name == "CROSS_COMPILE" {
+			s.Env = append(s.Env, [2]string{name, value})
+		}
+	}
 	return s
 }
 

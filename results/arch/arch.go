@@ -5,6 +5,7 @@ package arch
 
 import (
 	"cmp"
+	"debug/elf"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ type Arch struct {
 
 	Bits      int // of a long and of a pointer
 	BigEndian bool
+	ELF       elf.Machine // of its programs and modules
 
 	QEMU QEMU
 }
@@ -96,6 +98,13 @@ func Near(name string) (best Arch, ok bool) {
 // OfMachine returns the row whose uname -m is machine; ok is false where there is none.
 func OfMachine(machine string) (_ Arch, ok bool) {
 	return find(func(a Arch) bool { return a.Name == machine })
+}
+
+// OfELF returns the architecture that an ELF file is of; ok is false where there is no such row.
+func OfELF(h elf.FileHeader) (_ Arch, ok bool) {
+	return find(func(a Arch) bool {
+		return a.ELF == h.Machine && a.BigEndian == (h.Data == elf.ELFDATA2MSB) && (a.Bits == 64) == (h.Class == elf.ELFCLASS64)
+	})
 }
 
 // OfFlavour returns the architecture that a flavour of Debian's kernel exists on, by the word that only its flavours have: arm64-16k

@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"debug/elf"
 	"reflect"
 	"slices"
 	"strings"
@@ -32,6 +33,16 @@ func TestRowsAreWhole(t *testing.T) {
 		}
 		if a.QEMU.Report.Name == a.QEMU.Terminal.Name {
 			t.Errorf("%s: report and terminal are one", a.Name)
+		}
+		header := elf.FileHeader{Machine: a.ELF, Class: elf.ELFCLASS32, Data: elf.ELFDATA2LSB}
+		if a.Bits == 64 {
+			header.Class = elf.ELFCLASS64
+		}
+		if a.BigEndian {
+			header.Data = elf.ELFDATA2MSB
+		}
+		if got, ok := OfELF(header); !ok || got.Name != a.Name {
+			t.Errorf("OfELF(%v) = %s", header, got.Name)
 		}
 		if a.Bits != 32 && a.Bits != 64 || a.QEMU.MaxCmdline < 256 {
 			t.Errorf("%s: %d bits, %d bytes of command line", a.Name, a.Bits, a.QEMU.MaxCmdline)
