@@ -59,7 +59,7 @@ func (s *Source) stateIn(dir string) *state {
 // stateOf is the one that t was resolved in.
 func (s *Source) stateOf(t kernels.Target) *state {
 	_, name := t.Origin()
-	return s.state(name, archOf(t))
+	return s.state(name, t.Machine())
 }
 
 // id is what the state is called among all of them.

@@ -118,11 +118,3 @@ func compilerOf(rootPkgs []string, a arch.Arch) string {
 }
 
 var compilerName = regexp.MustCompile(`^(gcc|clang)-\d+$`)
-
-// archOf is the architecture that t's kernel is of.
-func archOf(t kernels.Target) arch.Arch {
-	if a, ok := arch.OfMachine(t.Arch); ok {
-		return a
-	}
-	return build
-}

@@ -59,7 +59,7 @@ func (st *state) withoutIndex(ctx context.Context, sel kernels.Selector, err err
 func (st *state) kept(sel kernels.Selector, version string) (kernels.Target, bool) {
 	var found []kernels.Target
 	for _, t := range st.src.stored() {
-		if t.Source == "debian:"+st.suite.name && t.Flavour == cmp.Or(sel.Flavour, st.arch.Flavour) && archOf(t).Debian == st.arch.Debian && kernels.VersionMatches(version, t.Version) {
+		if t.Source == "debian:"+st.suite.name && t.Flavour == cmp.Or(sel.Flavour, st.arch.Flavour) && t.Machine().Debian == st.arch.Debian && kernels.VersionMatches(version, t.Version) {
 			found = append(found, t)
 		}
 	}

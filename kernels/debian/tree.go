@@ -134,7 +134,7 @@ func openTree(dir string, root kernels.Root, t kernels.Target, shared bool) (*ke
 	if err != nil {
 		return nil, fmt.Errorf("open tree: %w", err)
 	}
-	root.Make = kernels.Cross(archOf(t))
+	root.Make = kernels.Cross(t.Machine())
 	tree := &kernels.Tree{
 		Target:  t,
 		Dir:     dir,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // compilerDirs are where the sandbox that modules are built in looks for programs.
@@ -48,7 +49,7 @@ func (c compiler) number() string {
 
 // compilerFor finds the host's compiler that comes closest to the one the kernel was built with: the same, else one of the
 // same major version, else the next newer one. A module that another compiler built often works, so that is a notice.
-func compilerFor(ctx context.Context, config kconfig.Config) (compiler, error) {
+func compilerFor(ctx context.Context, config kconfig.Config, a arch.Arch) (compiler, error) {
 	if _, err := exec.LookPath("make"); err != nil {
 		return compiler{}, errors.New("make is missing: install make")
 	}
@@ -56,7 +57,7 @@ func compilerFor(ctx context.Context, config kconfig.Config) (compiler, error) {
 	if config.Enabled("CC_IS_CLANG") {
 		family = "clang"
 	}
-	found, err := compilers(ctx, family)
+	found, err := compilers(ctx, family, a)
 	if err != nil {
 		return compiler{}, err
 	}
@@ -68,6 +69,10 @@ func compilerFor(ctx context.Context, config kconfig.Config) (compiler, error) {
 		if want.version[0] > 0 {
 			name += "-" + strconv.Itoa(want.version[0])
 		}
+		if family == "gcc" && a.Kbuild != build.Kbuild {
+			family = a.Triplet + "-gcc"
+			name += "-" + strings.ReplaceAll(a.Triplet, "_", "-")
+		}
 		return compiler{}, fmt.Errorf("the kernel was built with %s, and there is no %s here: install %s", cmp.Or(want.text, family), family, name)
 	}
 	best := found[0] // what the host calls by the plain name, where nobody says which
@@ -76,19 +81,33 @@ func compilerFor(ctx context.Context, config kconfig.Config) (compiler, error) {
 	}
 	best.notice = differs(best, want, family)
 	if family == "gcc" {
-		best.make = []string{"CC=" + filepath.Base(best.path)}
+		best.make = append(forMachine(best, a), "CC="+filepath.Base(best.path))
 		return best, nil
 	}
 	best.make, err = llvm(best, config)
+	best.make = append(forMachine(best, a), best.make...)
 	return best, err
 }
 
 // versionOf finds X.Y.Z in the first line of a compiler's --version: after gcc's brackets, after clang's "version".
 var versionOf = regexp.MustCompile(`^(?:\S+ \(.*\) |.*\bversion )(\d+)\.(\d+)\.(\d+)`)
 
-// compilers are the host's of one family, by path; of several names of one file, the one that is first in compilerDirs.
-func compilers(ctx context.Context, family string) ([]compiler, error) {
-	name := regexp.MustCompile(`^(` + machine + `-linux-gnu-)?` + family + `(-\d+(\.\d+)?)?$`)
+// forMachine makes make build for a with c: nothing for this machine's own kind. The plain gcc of a PC builds for both kinds.
+func forMachine(c compiler, a arch.Arch) []string {
+	args := kernels.Cross(a)
+	if args != nil && a.Kbuild == build.Kbuild && !strings.HasPrefix(filepath.Base(c.path), a.Triplet) {
+		return args[:1]
+	}
+	return args
+}
+
+// compilers are the host's of one family that build for a, by path; of several names of one file, the one that is first in compilerDirs.
+func compilers(ctx context.Context, family string, a arch.Arch) ([]compiler, error) {
+	only := "?"
+	if family == "gcc" && a.Kbuild != build.Kbuild {
+		only = ""
+	}
+	name := regexp.MustCompile(`^(` + a.Triplet + `-)` + only + family + `(-\d+(\.\d+)?)?$`)
 	var found []compiler
 	seen := map[string]bool{}
 	for _, dir := range compilerDirs {

@@ -42,7 +42,7 @@ func TestCompilerFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fakeCompilers(t, host)
-			got, err := compilerFor(t.Context(), config(t, c.config))
+			got, err := compilerFor(t.Context(), config(t, c.config), build)
 			if c.fail != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fail) {
 					t.Error(err)
@@ -55,7 +55,7 @@ func TestCompilerFor(t *testing.T) {
 		})
 	}
 	fakeCompilers(t, map[string]string{"clang": "clang version 18.1.3"})
-	if _, err := compilerFor(t.Context(), config(t, gcc("gcc-14 (Debian) 14.2.0", "140200"))); err == nil || !strings.Contains(err.Error(), "there is no gcc here: install gcc-14") {
+	if _, err := compilerFor(t.Context(), config(t, gcc("gcc-14 (Debian) 14.2.0", "140200")), build); err == nil || !strings.Contains(err.Error(), "there is no gcc here: install gcc-14") {
 		t.Error(err)
 	}
 }

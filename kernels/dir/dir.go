@@ -21,6 +21,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // Source obtains kernels from build directories. It may be used by several goroutines.
@@ -72,7 +73,9 @@ func find(path string) (Kernel, error) {
 	}
 	k := Kernel{Source: "dir:" + path, KDIR: real}
 	k.Release = k.ownRelease()
-	for _, name := range []string{"arch/x86/boot/bzImage", "vmlinuz", "vmlinux"} {
+	config, _ := kconfig.Open(filepath.Join(real, ".config")) // that it cannot be read is said when it is looked at
+	a, _ := kernels.ArchOf(config)
+	for _, name := range []string{a.Kernel.Image, "vmlinuz", "vmlinux"} {
 		if isFile(filepath.Join(real, name)) {
 			k.Image = filepath.Join(real, name)
 			break
@@ -110,16 +113,17 @@ type Kernel struct {
 	Source  string // of the target: the selector that names this one kernel
 	Release string // uname -r; "" where nothing says it yet
 	KDIR    string // the build directory
-	Image   string // bzImage or vmlinux; "" where there is none
+	Image   string // what QEMU boots; "" where there is none
 	Modules string // the folder that is /lib/modules/RELEASE; "" where the modules lie in KDIR, beside their sources
 	Runs    bool   // it is this machine's running kernel, which need not be booted: its image is of no matter
 }
 
-// machine is what uname -m says on the only architecture that can be booted so far.
-const machine = "x86_64"
+// build is the architecture of this machine, on which the kernel's tools must run.
+var build = arch.Host()
 
 type facts struct {
 	config  kconfig.Config
+	arch    arch.Arch
 	version string // X.Y.Z
 	files   []kernels.Package
 	cc      compiler
@@ -148,7 +152,7 @@ func (k Kernel) incomplete(ctx context.Context, err error) error {
 }
 
 func (k Kernel) target(f facts) kernels.Target {
-	return kernels.Target{Release: k.Release, Version: f.version, Arch: machine, Source: k.Source, Packages: f.files}
+	return kernels.Target{Release: k.Release, Version: f.version, Arch: f.arch.Name, Source: k.Source, Packages: f.files}
 }
 
 // Tree is the kernel as something to build against and to boot. t must be what Resolve gave: a kernel that was built anew
@@ -193,7 +197,7 @@ func changed(want, have kernels.Target) string {
 }
 
 // hashed are the files that distinguish a kernel from another of its release: what boots, how it was configured, what it exports.
-func (k Kernel) hashed() ([]kernels.Package, error) {
+func (k Kernel) hashed(a arch.Arch) ([]kernels.Package, error) {
 	var files []kernels.Package
 	for _, path := range []string{filepath.Join(k.KDIR, ".config"), filepath.Join(k.KDIR, "Module.symvers"), k.Image} {
 		sum, err := kernels.FileSHA256(path)
@@ -203,13 +207,15 @@ func (k Kernel) hashed() ([]kernels.Package, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, kernels.Package{Name: filepath.Base(path), Version: k.Release, Arch: machine, SHA256: sum})
+		files = append(files, kernels.Package{Name: filepath.Base(path), Version: k.Release, Arch: a.Name, SHA256: sum})
 	}
 	return files, nil
 }
 
 // headerFolders hold what a module is compiled with besides the configuration.
-var headerFolders = []string{"include", "arch/x86/include", "scripts"}
+func headerFolders(a arch.Arch) []string {
+	return []string{"include", filepath.Join("arch", a.Kbuild, "include"), "scripts"}
+}
 
 // digest is of everything that matters to a build and a boot. Headers and modules count by their size and time alone: there
 // are thousands, and whoever changes one leaves a mark on it.
@@ -225,7 +231,7 @@ func (k Kernel) digest(f facts) (string, error) {
 		return "", err
 	}
 	for _, dir := range append([]string{k.KDIR}, sources...) {
-		for _, name := range headerFolders {
+		for _, name := range headerFolders(f.arch) {
 			if err := stampFolder(h, filepath.Join(dir, name), seen); err != nil {
 				return "", err
 			}

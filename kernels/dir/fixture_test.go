@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func bootable() string {
 	text := "#\n# Automatically generated file; DO NOT EDIT.\n# Linux/x86 6.12.3 Kernel Configuration\n#\n" +
 		"CONFIG_CC_VERSION_TEXT=\"gcc (Test 12.2.0-1) 12.2.0\"\nCONFIG_CC_IS_GCC=y\nCONFIG_GCC_VERSION=120200\nCONFIG_CLANG_VERSION=0\n" +
 		"CONFIG_X86_64=y\nCONFIG_SERIAL_8250_NR_UARTS=4\n"
-	for _, s := range needed {
+	for _, s := range slices.Concat(needed, build.Kernel.Needs) {
 		text += "CONFIG_" + s + "=y\n"
 	}
 	for _, w := range wanted {

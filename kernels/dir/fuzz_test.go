@@ -11,7 +11,7 @@ func FuzzReadBzImage(f *testing.F) {
 	f.Add([]byte(bzImage("6.12.3")))
 	f.Add([]byte(bzImage(strings.Repeat("6", 300))))
 	f.Fuzz(func(t *testing.T, head []byte) {
-		if i, err := readBzImage(head); err == nil && i != "" && !releaseWord.MatchString(i) {
+		if i, err := readBzImage(head, build); err == nil && i != "" && !releaseWord.MatchString(i) {
 			t.Errorf("%q", i)
 		}
 	})
@@ -19,7 +19,7 @@ func FuzzReadBzImage(f *testing.F) {
 
 func FuzzReadVmlinux(f *testing.F) {
 	f.Add([]byte(module("depends=")))
-	f.Fuzz(func(t *testing.T, data []byte) { _, _ = readVmlinux(bytes.NewReader(data)) })
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = readVmlinux(bytes.NewReader(data), build) })
 }
 
 func FuzzOrderedModule(f *testing.F) {

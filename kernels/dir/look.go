@@ -11,10 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // look finds out whether the kernel can be built against and booted. Errors name the cure, in the order of a kernel's own build.
@@ -29,13 +32,13 @@ func (k Kernel) look(ctx context.Context) (facts, error) {
 		}
 	}
 	var err error
-	if f.cc, err = compilerFor(ctx, f.config); err != nil {
+	if f.cc, err = compilerFor(ctx, f.config, f.arch); err != nil {
 		return f, err
 	}
 	if f.cc.notice != "" {
 		f.notices = append(f.notices, k.Release+": "+f.cc.notice)
 	}
-	f.files, err = k.hashed()
+	f.files, err = k.hashed(f.arch)
 	return f, err
 }
 
@@ -75,10 +78,11 @@ func (k Kernel) checkConfig(f *facts) error {
 		return err
 	}
 	f.config = config
-	arch, version := titleOf(config, path)
+	title, version := titleOf(path)
 	f.version = cmp.Or(version, PlainVersion(k.Release))
-	if arch != machine {
-		return fmt.Errorf("%s is configured for %s, and only %s can be booted here", k.KDIR, arch, machine)
+	var ok bool
+	if f.arch, ok = kernels.ArchOf(config); !ok {
+		return fmt.Errorf("%s is configured for %s, and what can be booted here is %s", k.KDIR, title, strings.Join(arch.Names(), ", "))
 	}
 	_, _, err = k.mounts()
 	return err
@@ -87,25 +91,17 @@ func (k Kernel) checkConfig(f *facts) error {
 // configTitle is the third line of a .config (Linux scripts/kconfig/confdata.c, conf_write_heading; arch/x86/Kconfig, mainmenu).
 var configTitle = regexp.MustCompile(`(?m)^# Linux/(\S+) (\d+\.\d+(?:\.\d+)?\S*) Kernel Configuration`)
 
-// titleOf is the architecture in the words of uname -m where that is x86_64, else in those of the configuration's first lines;
-// and the version, "" where they do not say.
-func titleOf(config kconfig.Config, path string) (arch, version string) {
+// titleOf is the architecture in the words of the configuration's first lines, and the version, "" where they do not say.
+func titleOf(path string) (machine, version string) {
 	var head []byte
 	if file, err := os.Open(path); err == nil {
 		head, _ = io.ReadAll(io.LimitReader(file, 256))
 		file.Close()
 	}
-	arch = "32-bit or unknown machines"
 	if m := configTitle.FindSubmatch(head); m != nil {
-		version = PlainVersion(string(m[2]))
-		if string(m[1]) != "x86" {
-			arch = string(m[1])
-		}
+		return string(m[1]) + " machines of another kind", PlainVersion(string(m[2]))
 	}
-	if config.Enabled("X86_64") {
-		arch = machine
-	}
-	return arch, version
+	return "unknown machines", ""
 }
 
 // PlainVersion is X.Y.Z of a release.
@@ -142,7 +138,7 @@ func checkTool(path string) error {
 		return nil // a script, whatever it is: make will say
 	}
 	defer f.Close()
-	if f.Machine != elf.EM_X86_64 {
+	if f.Machine != build.ELF {
 		return fmt.Errorf("%s is a program for %s: the tree was built on another machine; make modules_prepare here", path, f.Machine)
 	}
 	return nil
@@ -153,14 +149,14 @@ func (k Kernel) checkImage(f *facts) error {
 		return nil
 	}
 	if k.Image == "" {
-		return fmt.Errorf("%s holds no image (arch/x86/boot/bzImage): make there; a kernel that is installed here is host:%s", k.KDIR, k.Release)
+		return fmt.Errorf("%s holds no image (%s): make there; a kernel that is installed here is host:%s", k.KDIR, f.arch.Kernel.Image, k.Release)
 	}
-	release, err := readImage(k.Image)
+	release, err := readImage(k.Image, f.arch)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s may not be read: sudo chmod a+r %[1]s", k.Image)
 	case err != nil:
-		return fmt.Errorf("%s: %w; make bzImage", k.Image, err)
+		return fmt.Errorf("%s: %w; make %s", k.Image, err, f.arch.Kernel.Target)
 	case release != "" && release != k.Release:
 		return fmt.Errorf("%s is of %s, but its tree is of %s: make again", k.Image, release, k.Release)
 	}
@@ -190,7 +186,7 @@ func (k Kernel) checkNeeds(f *facts) error {
 		}
 		return nil
 	}
-	if lines := MissingForBoot(f.config); len(lines) > 0 {
+	if lines := MissingForBoot(f.config, f.arch); len(lines) > 0 {
 		return fmt.Errorf("%s cannot be booted here: its configuration lacks %s; add these and make", k.Release, strings.Join(lines, " "))
 	}
 	for _, w := range wanted {
@@ -202,10 +198,9 @@ func (k Kernel) checkNeeds(f *facts) error {
 }
 
 // needed are the symbols that must be built in for a guest to come up, talk and go down: it starts from an initramfs with
-// nothing but this in its kernel, its init is a Go program, and its console and report are serial ports.
+// nothing but this in its kernel, and its init is a Go program. Its architecture needs more.
 var needed = []string{
-	"64BIT", "ACPI", "BINFMT_ELF", "BLK_DEV_INITRD", "DEVTMPFS", "EPOLL", "EVENTFD", "FUTEX", "MODULES", "PRINTK", "PROC_FS",
-	"SERIAL_8250", "SERIAL_8250_CONSOLE", "SYSFS", "TTY",
+	"BINFMT_ELF", "BLK_DEV_INITRD", "DEVTMPFS", "EPOLL", "EVENTFD", "FUTEX", "MODULES", "PRINTK", "PROC_FS", "SYSFS", "TTY",
 }
 
 // minUARTs are the serial ports that init opens: the console and the report.
@@ -220,9 +215,9 @@ var wanted = []struct{ symbol, without string }{
 }
 
 // MissingForBoot are the lines that c lacks for a guest to come up, as a .config has them.
-func MissingForBoot(c kconfig.Config) []string {
+func MissingForBoot(c kconfig.Config, a arch.Arch) []string {
 	var lines []string
-	for _, symbol := range needed {
+	for _, symbol := range slices.Sorted(slices.Values(slices.Concat(needed, a.Kernel.Needs))) {
 		if c.Value(symbol) != "y" {
 			lines = append(lines, "CONFIG_"+symbol+"=y")
 		}

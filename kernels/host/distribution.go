@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 type part int
@@ -71,7 +73,7 @@ func (d distribution) install(p part, release string) string {
 
 func debianPackages(d distribution, release string) [2]string {
 	if release == "" {
-		release = "amd64"
+		release = arch.Host().Flavour
 		if d.id == "ubuntu" || strings.Contains(d.like, "ubuntu") {
 			release = "generic"
 		}

@@ -176,10 +176,10 @@ func (s *Source) headers(modules, release string) (string, error) {
 // Installed are the releases that are there in whole or in part, sorted.
 func (s *Source) Installed() []string {
 	var found []string
-	for _, pattern := range []string{"boot/vmlinuz-*", "lib/modules/*", "usr/lib/modules/*"} {
+	for _, pattern := range []string{"boot/vmlinuz-*", "boot/vmlinux-*", "lib/modules/*", "usr/lib/modules/*"} {
 		paths, _ := filepath.Glob(filepath.Join(s.cfg.Root, pattern))
 		for _, path := range paths {
-			release := strings.TrimPrefix(filepath.Base(path), "vmlinuz-")
+			release := strings.TrimPrefix(strings.TrimPrefix(filepath.Base(path), "vmlinuz-"), "vmlinux-")
 			if release[0] >= '0' && release[0] <= '9' {
 				found = append(found, release)
 			}

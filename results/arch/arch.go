@@ -30,7 +30,18 @@ type Arch struct {
 	BigEndian bool
 	ELF       elf.Machine // of its programs and modules
 
-	QEMU QEMU
+	QEMU   QEMU
+	Kernel Kernel
+}
+
+// Kernel is what a kernel of an architecture is recognised by, and must have.
+type Kernel struct {
+	Marks []string // symbols of the configuration that only its kernels have all of
+	// Image is the file, in the folder where the kernel is built, that QEMU boots (-kernel), and Target what make calls it.
+	Image, Target string
+	// Needs are the symbols that must be built in for a guest to come up on the machine that QEMU plays, besides those that all
+	// architectures' need: its console, its other lines, power-off.
+	Needs []string
 }
 
 // QEMU is the machine that plays an architecture.

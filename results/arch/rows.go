@@ -11,11 +11,15 @@ var rows = []Arch{
 		Name: "x86_64", Debian: "amd64", Go: "amd64", GoEnv: "GOAMD64=v1", Kbuild: "x86", Triplet: "x86_64-linux-gnu",
 		Flavour: "amd64", Realtime: "rt-amd64", Stem: "amd64", Bits: 64, ELF: elf.EM_X86_64,
 		QEMU: pc("qemu-system-x86_64"),
+		Kernel: Kernel{Marks: []string{"X86_64"}, Image: "arch/x86/boot/bzImage", Target: "bzImage",
+			Needs: []string{"64BIT", "ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE"}},
 	},
 	{
 		Name: "i686", Debian: "i386", Go: "386", GoEnv: "GO386=sse2", Kbuild: "x86", Triplet: "i686-linux-gnu",
 		Flavour: "686-pae", Realtime: "rt-686-pae", Stem: "686", Bits: 32, ELF: elf.EM_386,
 		QEMU: pc("qemu-system-i386"),
+		Kernel: Kernel{Marks: []string{"X86_32"}, Image: "arch/x86/boot/bzImage", Target: "bzImage",
+			Needs: []string{"ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE"}},
 	},
 	{
 		Name: "aarch64", Debian: "arm64", Go: "arm64", GoEnv: "GOARM64=v8.0", Kbuild: "arm64", Triplet: "aarch64-linux-gnu",
@@ -26,6 +30,8 @@ var rows = []Arch{
 			Report: Line{"pci-serial", "ttyS0"}, Terminal: Line{"pci-serial", "ttyS1"},
 			Disk: "virtio-blk-pci", DiskModules: onPCI,
 		},
+		Kernel: Kernel{Marks: []string{"ARM64"}, Image: "arch/arm64/boot/Image", Target: "Image",
+			Needs: []string{"64BIT", "PCI", "PCI_HOST_GENERIC", "SERIAL_AMBA_PL011", "SERIAL_AMBA_PL011_CONSOLE", "SERIAL_8250", "SERIAL_8250_PCI"}},
 	},
 	{
 		Name: "armv7l", Debian: "armhf", Go: "arm", GoEnv: "GOARM=7", Kbuild: "arm", Triplet: "arm-linux-gnueabihf",
@@ -36,6 +42,8 @@ var rows = []Arch{
 			Report: Line{"pci-serial", "ttyS0"}, Terminal: Line{"pci-serial", "ttyS1"}, // as on arm64
 			Disk: "virtio-blk-pci", DiskModules: onPCI,
 		},
+		Kernel: Kernel{Marks: []string{"ARM", "CPU_V7"}, Image: "arch/arm/boot/zImage", Target: "zImage",
+			Needs: []string{"PCI", "PCI_HOST_GENERIC", "SERIAL_AMBA_PL011", "SERIAL_AMBA_PL011_CONSOLE", "SERIAL_8250", "SERIAL_8250_PCI", "VFP"}},
 	},
 	{
 		Name: "riscv64", Debian: "riscv64", Go: "riscv64", GoEnv: "GORISCV64=rva20u64", Kbuild: "riscv", Triplet: "riscv64-linux-gnu",
@@ -45,6 +53,8 @@ var rows = []Arch{
 			Report: Line{"pci-serial", "ttyS1"}, Terminal: Line{"pci-serial", "ttyS2"},
 			Disk: "virtio-blk-pci", DiskModules: onPCI,
 		},
+		Kernel: Kernel{Marks: []string{"RISCV", "64BIT"}, Image: "arch/riscv/boot/Image", Target: "Image",
+			Needs: []string{"PCI", "PCI_HOST_GENERIC", "SERIAL_OF_PLATFORM", "SERIAL_8250", "SERIAL_8250_CONSOLE", "SERIAL_8250_PCI"}},
 	},
 	{
 		Name: "s390x", Debian: "s390x", Go: "s390x", Kbuild: "s390", Triplet: "s390x-linux-gnu",
@@ -57,6 +67,8 @@ var rows = []Arch{
 			// No NMI: a restart interruption ends the guest without a word (Linux arch/s390/kernel/ipl.c, do_restart).
 			NoPlug: "it has no PCI Express ports", NoUSB: "Debian's kernels for it have no USB",
 		},
+		Kernel: Kernel{Marks: []string{"S390", "64BIT"}, Image: "arch/s390/boot/bzImage", Target: "bzImage",
+			Needs: []string{"SCLP_TTY", "SCLP_CONSOLE", "VIRTIO_CONSOLE"}},
 	},
 	{
 		Name: "ppc64le", Debian: "ppc64el", Go: "ppc64le", GoEnv: "GOPPC64=power8", Kbuild: "powerpc", Triplet: "powerpc64le-linux-gnu",
@@ -67,6 +79,8 @@ var rows = []Arch{
 			SysRq: "\x0f", // Linux drivers/tty/hvc/hvc_console.c, __hvc_poll
 			NMI:   true,   // a system reset interrupt, over which the kernel dies (Linux arch/powerpc/kernel/traps.c, system_reset_exception)
 		},
+		Kernel: Kernel{Marks: []string{"PPC64", "CPU_LITTLE_ENDIAN"}, Image: "vmlinux", Target: "vmlinux",
+			Needs: []string{"PPC_PSERIES", "HVC_CONSOLE"}},
 	},
 }
 

@@ -1,0 +1,28 @@
+package kernels
+
+import (
+	"slices"
+
+	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/results/arch"
+)
+
+// ArchOf is the architecture that a kernel is configured for; ok is false where it is none that there is a row of.
+func ArchOf(c kconfig.Config) (_ arch.Arch, ok bool) {
+	all := arch.All()
+	i := slices.IndexFunc(all, func(a arch.Arch) bool {
+		return !slices.ContainsFunc(a.Kernel.Marks, func(symbol string) bool { return !c.Enabled(symbol) })
+	})
+	if i < 0 {
+		return arch.Arch{}, false
+	}
+	return all[i], true
+}
+
+// Machine is the row of the architecture that t's kernel is of; this machine's where t names none that has a row.
+func (t Target) Machine() arch.Arch {
+	if a, ok := arch.OfMachine(t.Arch); ok {
+		return a
+	}
+	return arch.Host()
+}
