@@ -52,11 +52,23 @@ define install
 	fi
 endef
 
+# every OPTIONS,TARGETS: makes all targets, whichever of them fail, and fails at the end, where it lists what failed: whoever
+# reads only the end of a log reads what matters.
+define every
+	log="$$(mktemp)"; trap 'rm -f "$$log"' EXIT; code=0; \
+	$(MAKE) -f $(firstword $(MAKEFILE_LIST)) --no-print-directory -k $(1) $(2) 2>&1 | tee "$$log" || code=$$?; \
+	if [ $$code != 0 ]; then \
+		echo "== failed:"; \
+		sed -nE 's/^[[:space:]]*(--- FAIL: .*|FAIL[[:space:]]+[^[:space:]].*|panic: test timed out.*|make.*\*\*\* \[.*)/\1/p' "$$log" | awk '!seen[$$0]++'; \
+	fi; exit $$code
+endef
+
 ##@ The two commands
 .PHONY: demo test
 demo: setup build ## validate the example driver against four real kernels
 	bin/modmatrix run $(DEMO) $(KERNELS:%=-k %) --suite lifecycle --suite $(DEMO_SUITE) -o $(OUT)
-test: setup-test check unit real ## every check and test, real guests included
+test: setup-test ## every check and test, real guests included; all of them, whatever fails, and what failed at the end
+	@$(call every,,check unit real)
 
 ##@ The program
 .PHONY: build man setup setup-test
@@ -90,10 +102,18 @@ check: ## gofmt, vet, staticcheck
 	go tool staticcheck ./...
 unit: ## every test but those that need real kernels
 	go test -race -timeout 30m ./...
-real: ## the tests that need real kernels, their packages, or the archive
-	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -v ./harness
+real: ## the tests that need real kernels, their packages, or the archive; two programs at once, and all of them, whatever fails
+	@$(call every,-j2 -O,real-guests real-rooms real-agreement real-field real-day)
+.PHONY: real-guests real-rooms real-agreement real-field real-day
+real-guests:
+	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -parallel 3 -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestRealRooms$$' -v ./harness
+real-rooms:
+	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestRealRooms$$' -v ./harness
+real-agreement:
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
+real-field:
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./kernels/field
+real-day:
 	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestRealDay$$' -v ./cmd/modmatrix
 packages: setup-test ## make all packages of the example driver, install them in every release of Debian, and load what is built there
 	MODMATRIX_REAL=1 MODMATRIX_TEST_PACKAGES=all go test -count=1 -timeout 90m -run '^TestRealPackages$$' -v ./harness

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -42,9 +43,47 @@ func TestRealTestsAreRun(t *testing.T) {
 	}
 }
 
+// A target that runs several programs runs all of them, and its log ends with what failed, wherever that stood.
+func TestFailuresAreTheEndOfALog(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "Makefile")
+	text := `include Makefile
+first:
+	@printf -- '    --- FAIL: TestA/b (0.1s)\n        a_test.go:1: no\nFAIL\nFAIL\tsome/package\t1s\n'; exit 3
+second:
+	@echo second ran
+third:
+	@echo '--- FAIL: TestC (0.1s)'; false
+all:
+	@$(call every,-j2 -O,first second third)
+good:
+	@$(call every,,second)
+`
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run := func(target string) (string, error) {
+		out, err := exec.Command("make", "-C", repository, "-f", file, "--no-print-directory", target).CombinedOutput()
+		return string(out), err
+	}
+	out, err := run("all")
+	before, end, _ := strings.Cut(out, "== failed:\n")
+	if err == nil || !strings.Contains(before, "second ran") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, line := range []string{"--- FAIL: TestA/b (0.1s)", "FAIL\tsome/package\t1s", ":3: first] Error 3", "--- FAIL: TestC (0.1s)", ":7: third] Error 1"} {
+		if strings.Count(end, line) != 1 {
+			t.Errorf("the end of the log does not have %q once:\n%s", line, end)
+		}
+	}
+	if out, err := run("good"); err != nil || out != "second ran\n" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // own are variables that no target has to set.
 var own = map[string]string{
 	"MODMATRIX_TEST_BASE":      "a base image that is there already; without it the test builds one",
+	"MODMATRIX_TEST_CROSS":     "other kernels than those that TestRealCross has of its own",
 	"MODMATRIX_TEST_HERE_DIR":  "a folder in which the system of TestRealHere is kept, or is installed already",
 	"MODMATRIX_TEST_INSTALLED": "TestRealInstalledKernel sets it for itself, in a namespace of its own",
 }
