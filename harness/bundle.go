@@ -15,6 +15,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/evidence"
 	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/vm"
 )
 
 // What lies where in a bundle, beside ConfigName and LockName.
@@ -123,7 +124,7 @@ func (b *bundler) gather(ctx context.Context, work string) error {
 	if err := os.Mkdir(made, 0o755); err != nil {
 		return err
 	}
-	ready, err := b.h.MakeReady(ctx, b.plan.Spec, b.plan.Suites, made)
+	ready, err := b.h.MakeReady(ctx, b.plan.Spec, vm.HostArch(), b.plan.Suites, made)
 	if err != nil {
 		return err
 	}

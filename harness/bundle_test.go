@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/results/evidence"
 )
 
@@ -74,9 +75,9 @@ func TestABundleIsTheModule(t *testing.T) {
 	b := opened(t, f, file)
 	defer b.Close()
 	none := errors.New("there is no Go")
-	f.compile = func(context.Context, string, string) error { return none }
-	f.suiteDigest = func(context.Context, string) (string, error) { return "", none }
-	f.baseDigest = f.suiteDigest
+	f.compile = func(initramfs.Suites, context.Context, string, string) error { return none }
+	f.suiteDigest = func(initramfs.Suites, context.Context, string) (string, error) { return "", none }
+	f.baseDigest = func(context.Context, string) (string, error) { return "", none }
 	p, err := f.Plan(t.Context(), f.spec)
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func (c *cell) cacheKey(t *template) string {
 		return ""
 	}
 	// The same file from another hand (mark) is another cell.
-	all := []any{judge.Version, filepath.Base(t.dir), c.tree.Digest, c.about, c.suite, c.mark(), c.run.suites[c.suite].sum, c.spec().decided(classCell),
+	all := []any{judge.Version, filepath.Base(t.dir), c.tree.Digest, c.about, c.suite, c.mark(), c.compiled(c.suite).sum, c.spec().decided(classCell),
 		listOf(c.built.firmware, func(f firmware) string { return f.digest })}
 	for _, m := range slices.Concat(c.built.depends, c.built.all()) {
 		sum, err := kernels.FileSHA256(m.Path)
@@ -87,9 +87,14 @@ type knownSpecs struct {
 	Specs []wire.Spec `json:"specs"`
 }
 
+// compiled is a suite as the guests of c's kernel run it.
+func (c *cell) compiled(suite string) compiled {
+	return c.run.suites[suiteOn{suite, c.tree.Target.Arch}]
+}
+
 func (c *cell) specsKey(suite string) string {
 	t := c.tree.Target
-	return store.Digest("v4", c.tree.Digest, t.Version, t.Flavour, c.spec().Focus, c.run.suites[suite].sum, c.spec().broughtImage())
+	return store.Digest("v5", c.tree.Digest, t.Version, t.Arch, t.Flavour, c.spec().Focus, c.compiled(suite).sum, c.spec().broughtImage(t.Arch))
 }
 
 // rememberSpecs keeps what the suite planned in a guest in which nothing foreign but the suite itself had run by then: the

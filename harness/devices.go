@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,19 +19,39 @@ import (
 // that QEMU emulates, which are part of the machine, and the kernel's own modules that simulate some (gpio-sim, netdevsim,
 // mac80211_hwsim …), which are loaded before the module under test and belong to the kernel.
 
-// tryDevices asks QEMU for the plan's stand-ins before anything is built for them.
-func tryDevices(ctx context.Context, s Spec) error {
-	err := vm.TryDevices(ctx, vm.HostArch(), s.Devices, plugsOf(s.Plugs))
-	if err == nil || ctx.Err() != nil {
-		return ctx.Err()
+// tryDevices asks QEMU of each architecture for the plan's stand-ins before anything is built for them. Where none makes a machine with
+// them, that is a mistake of the user's; one that does not leaves its kernels out.
+func tryDevices(ctx context.Context, s Spec, qemus emulators) error {
+	var first error
+	takes := false
+	for _, machine := range qemus.archs() {
+		q := qemus[machine]
+		if q.err != nil {
+			continue
+		}
+		err := vm.TryDevices(ctx, machine, s.Devices, plugsOf(s.Plugs))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			q.unfit = fmt.Sprintf("QEMU makes no machine of %s with the stand-in devices: %v", debianWord(machine), err)
+			qemus[machine], first = q, cmp.Or(first, fmt.Errorf("QEMU makes no machine with the stand-in devices: %w", err))
+		}
+		takes = takes || err == nil
 	}
-	return &UsageError{fmt.Errorf("QEMU makes no machine with the stand-in devices: %w", err)}
+	if first != nil && !takes {
+		return &UsageError{first}
+	}
+	return nil
 }
 
 // lacks is the condition under which a kernel cannot be asked: it has not the modules that the module's stand-ins need.
 func (r *run) lacks(tree *kernels.Tree) (condition string, err error) {
 	if r.plan.Spec.BuildOnly {
 		return "", nil
+	}
+	if unfit := r.records.qemus[tree.Target.Arch].unfit; unfit != "" && !isHere(tree.Target) {
+		return unfit, nil
 	}
 	var missing []string
 	for _, name := range r.kernelModules(tree.Target) {

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/sandbox"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 	"github.com/modmatrix/modmatrix/vm"
 )
 
@@ -28,7 +30,7 @@ func (h *Harness) Doctor(ctx context.Context) []results.Check {
 		return results.Check{Name: name, OK: true, Text: text}
 	}
 	source := debian.New(h.store, debian.Config{})
-	return []results.Check{
+	checks := []results.Check{
 		check("guest image", h.imageOrigin),
 		h.checkGo(ctx),
 		check("apt sources", func() (string, error) { return source.Archives(ctx) }),
@@ -40,11 +42,33 @@ func (h *Harness) Doctor(ctx context.Context) []results.Check {
 		check("disk", h.checkDisk),
 		check("cores", func() (string, error) { return fmt.Sprint(runtime.NumCPU()), nil }),
 	}
+	for _, a := range arch.All() {
+		checks = append(checks, checkArch(ctx, a))
+	}
+	return checks
+}
+
+// checkArch says how guests of an architecture are run here. It never fails: a run needs those alone whose kernels it is asked for.
+func checkArch(ctx context.Context, a arch.Arch) results.Check {
+	c := results.Check{Name: a.Debian, OK: true}
+	version, err := vm.QEMUVersion(ctx, a.Name)
+	switch {
+	case errors.Is(err, vm.ErrNoQEMU):
+		c.Text = "no guests: there is no " + a.QEMU.Binary
+		c.Cure = "install the package " + a.QEMU.Package
+	case err != nil:
+		c.Text = "no guests: " + err.Error()
+	case a.QEMU.NoTemplate != "":
+		c.Text = a.QEMU.Binary + " " + version + ", and each guest boots: " + a.QEMU.NoTemplate
+	default:
+		c.Text = a.QEMU.Binary + " " + version + ", and guests are clones of one that has booted"
+	}
+	return c
 }
 
 // imageOrigin says where the image of guests, and the built-in suite, come from.
 func (h *Harness) imageOrigin() (string, error) {
-	r, carried, err := maker{h: h}.ready("")
+	r, carried, err := maker{h: h, arch: vm.HostArch()}.ready("")
 	if err != nil {
 		return "", err
 	}
@@ -63,7 +87,7 @@ func (h *Harness) checkGo(ctx context.Context) results.Check {
 		return c
 	}
 	c.Text = err.Error()
-	if _, carried, _ := (maker{h: h}).ready(""); carried { // an error is that of the check before
+	if _, carried, _ := (maker{h: h, arch: vm.HostArch()}).ready(""); carried { // an error is that of the check before
 		c.OK, c.Cure = true, "needed for suites of your own alone"
 	}
 	return c

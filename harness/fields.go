@@ -91,7 +91,7 @@ func SpecFlags() (flags []SpecFlag) {
 func (p *Plan) decided() []results.Fact {
 	facts := append(p.Spec.decided(classBuild, classCell, classRecord), results.Fact{Name: "--depends", Value: p.in.dependsDigest()},
 		results.Fact{Name: "--firmware", Value: p.firmwareFact()},
-		results.Fact{Name: "the guest image that came along", Value: p.Spec.broughtImage()})
+		results.Fact{Name: "the guest image that came along", Value: p.Spec.broughtImages()})
 	for _, label := range p.labels() {
 		facts = append(facts, results.Fact{Name: "required " + label, Value: strconv.FormatBool(p.required[label])})
 	}
@@ -106,7 +106,7 @@ func (rs *records) facts() []results.Fact {
 	facts := []results.Fact{
 		{Name: "modmatrix", Value: rs.h.tool + ", judgement " + judge.Version},
 		{Name: "the architecture", Value: vm.HostArch()},
-		{Name: "QEMU", Value: rs.qemu},
+		{Name: "QEMU", Value: rs.qemus.String()},
 		{Name: "the module's source", Value: rs.plan.Module.SourceDigest},
 	}
 	facts = append(facts, rs.plan.decided()...)
@@ -114,8 +114,10 @@ func (rs *records) facts() []results.Fact {
 		facts = append(facts, results.Fact{Name: kernelFact + Label(t), Value: targetDigest(t)})
 	}
 	facts = append(facts, rs.rests...)
-	for _, suite := range rs.plan.Suites {
-		facts = append(facts, results.Fact{Name: "the suite " + suite.Name, Value: rs.suites[suite.Name].sum})
+	for _, machine := range rs.plan.archs() {
+		for _, suite := range rs.plan.Suites {
+			facts = append(facts, results.Fact{Name: "the suite " + suite.Name + " for " + machine, Value: rs.suites[suiteOn{suite.Name, machine}].sum})
+		}
 	}
 	return facts
 }

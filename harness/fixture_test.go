@@ -40,7 +40,11 @@ func (s *fakeSource) Resolve(_ context.Context, sel kernels.Selector) (kernels.R
 	case "offline":
 		return kernels.Resolution{}, fmt.Errorf("%w: no network", kernels.ErrUnavailable)
 	}
-	t := kernels.Target{Release: sel.Name + "-amd64", Version: map[string]string{"old": "1.0", "young": "2.0"}[sel.Name], Arch: "x86_64", Flavour: "amd64", Source: "debian:" + sel.Name}
+	a := sel.Architecture()
+	if sel.Name == "pc" && a.Kbuild != "x86" {
+		return kernels.Resolution{}, fmt.Errorf("%w: debian:pc has no kernel of %s", kernels.ErrNoMatch, a.Debian)
+	}
+	t := kernels.Target{Release: sel.Name + "-" + a.Flavour, Version: map[string]string{"old": "1.0", "young": "2.0"}[sel.Name], Arch: a.Name, Flavour: a.Flavour, Source: "debian:" + sel.Name}
 	return kernels.Resolution{Targets: []kernels.Target{t}}, nil
 }
 
@@ -92,12 +96,18 @@ func newFixture(t *testing.T, script string) *fixture {
 		path := filepath.Join(r.Dir, "fifo.ko")
 		return &kbuild.Artifact{Modules: []kbuild.Module{{Name: "fifo", Path: path, Version: "1.0"}}}, os.WriteFile(path, []byte("ko"), 0o644)
 	}
-	h.compile = func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) }
+	h.compile = func(_ initramfs.Suites, _ context.Context, _, out string) error {
+		return os.WriteFile(out, []byte("suite"), 0o755)
+	}
 	h.probe = func(context.Context, vm.ProbeConfig) (vm.Verdict, error) {
 		return vm.Verdict{Accel: vm.Accel{Name: "tcg", CPU: "max"}}, nil
 	}
 	h.alone = func(*cell, context.Context, *template, time.Duration) ([]string, error) { return nil, nil }
-	h.suiteDigest, h.baseDigest = digest, digest
+	h.suiteDigest = func(s initramfs.Suites, ctx context.Context, dir string) (string, error) {
+		sum, err := digest(ctx, dir)
+		return "sha256:" + store.Digest(sum, s.Arch.Name), err
+	}
+	h.baseDigest = digest
 	h.base = func(_ context.Context, opt initramfs.Options) error {
 		return os.WriteFile(opt.Out, []byte("base"), 0o644)
 	}

@@ -49,7 +49,7 @@ type Harness struct {
 	make     func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
 	evaluate func(*dkms.Package, context.Context, *kernels.Tree) (*dkms.Conf, error)
 	pack     func(context.Context, dkms.Request) (*kbuild.Artifact, error)
-	compile  func(ctx context.Context, dir, out string) error // nil: as the Spec has it
+	compile  func(s initramfs.Suites, ctx context.Context, dir, out string) error
 	base     func(context.Context, initramfs.Options) error
 	carried  func() ([]initramfs.Ready, error)
 	probe    func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
@@ -62,7 +62,8 @@ type Harness struct {
 	pstore   func(ctx context.Context) ([]here.Kept, error)
 	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
-	suiteDigest, baseDigest func(ctx context.Context, dir string) (string, error) // of sources; nil for suites: as the Spec has it
+	suiteDigest func(s initramfs.Suites, ctx context.Context, dir string) (string, error) // of sources, as baseDigest
+	baseDigest  func(ctx context.Context, dir string) (string, error)
 
 	mu     sync.Mutex
 	notify func(results.Event)
@@ -84,7 +85,7 @@ func New(opt Options) (*Harness, error) {
 		compiled := source.New(st, archive)
 		return map[string]Source{"debian": archive, "dir": dir.New(st), "git": compiled, "here": host.New(st, host.Config{Here: true}), "host": host.New(st, host.Config{}), "tar": compiled}
 	}
-	h.baseDigest = initramfs.BaseDigest
+	h.compile, h.suiteDigest, h.baseDigest = initramfs.Suites.Compile, initramfs.Suites.Digest, initramfs.BaseDigest
 	opt.Fakes.into(h)
 	return h, nil
 }
@@ -136,7 +137,7 @@ func (f Fakes) into(h *Harness) {
 		h.make = f.Build
 	}
 	if f.Compile != nil {
-		h.compile = f.Compile
+		h.compile = func(_ initramfs.Suites, ctx context.Context, dir, out string) error { return f.Compile(ctx, dir, out) }
 	}
 	if f.Base != nil {
 		h.base = f.Base
@@ -152,6 +153,10 @@ func (f Fakes) into(h *Harness) {
 		h.handOver = f.HandOver
 	}
 	if f.Digest != nil {
-		h.suiteDigest, h.baseDigest = f.Digest, f.Digest
+		h.suiteDigest = func(s initramfs.Suites, ctx context.Context, dir string) (string, error) {
+			digest, err := f.Digest(ctx, dir)
+			return "sha256:" + store.Digest(digest, s.Arch.Name), err
+		}
+		h.baseDigest = f.Digest
 	}
 }

@@ -42,7 +42,7 @@ func (r *run) moreMiB(b *built, t kernels.Target) int {
 			payload += f.size
 		}
 	}
-	payload += r.suiteBytes()
+	payload += r.suiteBytes(t.Arch)
 	large := int((2*payload + 2*largest) >> 20)
 	has, needs := guestMiB(r.plan.Spec, t), usedMiB+large
 	if needs <= has || large <= usualMiB {
@@ -51,9 +51,12 @@ func (r *run) moreMiB(b *built, t kernels.Target) int {
 	return (needs - has + stepMiB - 1) / stepMiB * stepMiB
 }
 
-// suiteBytes is the size of the suites that one guest gets.
-func (r *run) suiteBytes() (size int64) {
-	for _, s := range r.suites {
+// suiteBytes is the size of the suites that one guest of an architecture gets.
+func (r *run) suiteBytes(machine string) (size int64) {
+	for on, s := range r.suites {
+		if on.arch != machine {
+			continue
+		}
 		info, err := os.Stat(s.path)
 		switch {
 		case err != nil: // whoever reads it will say so

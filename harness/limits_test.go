@@ -64,7 +64,7 @@ func TestALargeModuleGetsTheMemoryItNeeds(t *testing.T) {
 		{Spec{}, 0, nil, 60, 0},
 	} {
 		p := &Plan{Spec: c.spec.WithDefaults()}
-		r := &run{plan: p, suites: map[string]compiled{"s": {path: suite}, "t": {path: suite}}}
+		r := &run{plan: p, suites: map[suiteOn]compiled{{"s", ""}: {path: suite}, {"t", ""}: {path: suite}}}
 		b := &built{firmware: []firmware{{files: []firmwareFile{{"a.bin", c.firmware << 20}}}}}
 		for _, mib := range c.modules {
 			b.Modules = append(b.Modules, kbuild.Module{Size: mib << 20, Firmware: []string{"*.bin"}})

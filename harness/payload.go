@@ -41,7 +41,7 @@ func (s *session) payload() (initramfs.Payload, error) {
 			suite.Path += fmt.Sprintf("-%d", i+1)
 		}
 		plan.Suites = append(plan.Suites, suite)
-		files = append(files, initramfs.File{Guest: suite.Path, Host: s.cell.run.suites[name].path, Mode: 0o755})
+		files = append(files, initramfs.File{Guest: suite.Path, Host: s.cell.compiled(name).path, Mode: 0o755})
 	}
 	if s.cell.tree.DotFile != "" && !s.task.bare {
 		files = append(files, initramfs.File{Guest: wire.PayloadDir + "/config", Host: s.cell.tree.DotFile, Mode: 0o644})

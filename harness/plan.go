@@ -73,6 +73,16 @@ func (p *Plan) Cells() []results.Cell {
 	return cells
 }
 
+// archs are those of the kernels, in uname -m's words and in the order of the matrix.
+func (p *Plan) archs() (names []string) {
+	for _, t := range p.Targets {
+		if !slices.Contains(names, t.Arch) {
+			names = append(names, t.Arch)
+		}
+	}
+	return names
+}
+
 func (p *Plan) labels() []string {
 	return append(listOf(p.Targets, Label), listOf(p.Unresolved, Unresolved.Label)...)
 }
@@ -106,7 +116,7 @@ func (h *Harness) Plan(ctx context.Context, spec Spec) (*Plan, error) {
 		return nil, err
 	}
 	err = h.Resolve(ctx, p)
-	p.Notices = slices.Concat(p.trust(), p.in.module.Notes, p.Notices)
+	p.Notices = slices.Concat(p.trust(), p.in.module.Notes, p.Notices, p.noEmulator(ctx))
 	if err == nil {
 		err = p.checkPackage()
 	}

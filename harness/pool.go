@@ -20,13 +20,13 @@ import (
 
 // pool makes the guests of one run: a template for each kernel, clones of it, and guests that boot where there is none.
 type pool struct {
-	h    *Harness
-	spec Spec
-	work string // the run's own folder, for drives and images
-	qemu string // its version
-	cpu  *slots
-	own  handover
-	turn func(label string) turn // of what a kernel's cells share
+	h     *Harness
+	spec  Spec
+	work  string // the run's own folder, for drives and images
+	qemus emulators
+	cpu   *slots
+	own   handover
+	turn  func(label string) turn // of what a kernel's cells share
 
 	base  func() (string, error)                          // path of the image that all guests share; made once
 	accel func(kernel, initrd string) (vm.Verdict, error) // what runs guests on this machine; found out once
@@ -36,12 +36,12 @@ type pool struct {
 }
 
 // newPool returns a pool whose files lie in work. settled is called when the accelerator is known.
-func newPool(ctx context.Context, h *Harness, s Spec, work, qemu string, cpu *slots, settled func(vm.Verdict)) (*pool, error) {
-	p := &pool{h: h, spec: s, work: work, qemu: qemu, cpu: cpu, templates: map[string]*template{}}
+func newPool(ctx context.Context, h *Harness, s Spec, work string, qemus emulators, cpu *slots, settled func(vm.Verdict)) (*pool, error) {
+	p := &pool{h: h, spec: s, work: work, qemus: qemus, cpu: cpu, templates: map[string]*template{}}
 	if err := initramfs.EmptyDrive(p.emptyDrive()); err != nil {
 		return nil, fmt.Errorf("make an empty drive: %w", h.store.WithCure(err, ""))
 	}
-	p.base = sync.OnceValues(func() (string, error) { return maker{h, s, work}.image(ctx) })
+	p.base = sync.OnceValues(func() (string, error) { return maker{h, s, vm.HostArch(), work}.image(ctx) })
 	p.accel = p.probeOnce(ctx, settled)
 	return p, nil
 }
@@ -196,7 +196,9 @@ func (h *Harness) probeDir() string { return filepath.Join(h.store.Dir(), "probe
 
 // probeDir is where verdicts of the probe are kept that p's guests believe. A stranger's image could say anything in a probe:
 // what it says is believed of itself alone.
-func (p *pool) probeDir() string { return filepath.Join(p.h.probeDir(), p.spec.broughtImage()) }
+func (p *pool) probeDir() string {
+	return filepath.Join(p.h.probeDir(), p.spec.broughtImage(vm.HostArch()))
+}
 
 // probeOnce finds out with the first kernel what runs guests on this machine, and calls settled with the answer.
 func (p *pool) probeOnce(ctx context.Context, settled func(vm.Verdict)) func(kernel, initrd string) (vm.Verdict, error) {

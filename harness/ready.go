@@ -12,15 +12,21 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
-	"github.com/modmatrix/modmatrix/vm"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
-// maker makes what guests run, their image and suites, or finds it: in Spec.Ready, in this binary, in the store. Only what
+// maker makes what guests of one architecture run, their image and suites, or finds it: in Spec.Ready, in this binary, in the store. Only what
 // is nowhere is compiled, which takes Go. The folder of an entry is named by a digest of all that its content depends on.
 type maker struct {
 	h    *Harness
 	spec Spec
+	arch string // of the guests, in uname -m's word
 	work string // folder for what is temporary
+}
+
+func (m maker) row() arch.Arch {
+	a, _ := arch.OfMachine(m.arch)
+	return a
 }
 
 // The kinds of the store that guests' files are in, and the one file of an entry.
@@ -29,14 +35,25 @@ const (
 	suiteKind, suiteBinary = "suites", "suite.test"
 )
 
-// broughtImage is the digest of the guest image that s brings along, and that may be a stranger's; empty for our own.
-func (s Spec) broughtImage() string {
+// broughtImage is the digest of the guest image of an architecture that s brings along, and that may be a stranger's; empty for our own.
+func (s Spec) broughtImage(machine string) string {
 	for _, r := range s.Ready {
-		if r.Suite == "" && r.Arch == vm.HostArch() {
+		if r.Suite == "" && r.Arch == machine {
 			return r.SHA256
 		}
 	}
 	return ""
+}
+
+// broughtImages are those of all architectures.
+func (s Spec) broughtImages() string {
+	var all []string
+	for _, a := range arch.All() {
+		if sum := s.broughtImage(a.Name); sum != "" {
+			all = append(all, sum)
+		}
+	}
+	return strings.Join(all, " ")
 }
 
 // brings reports whether s brings a suite of that name along, for whatever architecture.
@@ -64,7 +81,7 @@ func (m maker) ready(suite string) (r initramfs.Ready, ok bool, err error) {
 		}
 		all = slices.Concat(all, own)
 	}
-	i := slices.IndexFunc(all, func(r initramfs.Ready) bool { return r.Suite == suite && r.Arch == vm.HostArch() })
+	i := slices.IndexFunc(all, func(r initramfs.Ready) bool { return r.Suite == suite && r.Arch == m.arch })
 	if i < 0 {
 		return r, false, nil
 	}
@@ -111,11 +128,11 @@ func (m maker) image(ctx context.Context) (string, error) {
 	return filepath.Join(dir, baseFile), err
 }
 
-// MakeReady makes what guests of this machine's architecture run, or finds it: their image, and suites, which may then be
+// MakeReady makes what guests of an architecture run, or finds it: their image, and suites, which may then be
 // taken elsewhere. The files are the store's, or lie in the folder work, which must be there. A *UsageError says that a
 // suite does not compile, or that there is no Go to compile it with.
-func (h *Harness) MakeReady(ctx context.Context, spec Spec, suites []Suite, work string) ([]initramfs.Ready, error) {
-	m := maker{h, spec, work}
+func (h *Harness) MakeReady(ctx context.Context, spec Spec, machine string, suites []Suite, work string) ([]initramfs.Ready, error) {
+	m := maker{h, spec, machine, work}
 	image, err := m.image(ctx)
 	if err != nil {
 		return nil, err
@@ -126,7 +143,7 @@ func (h *Harness) MakeReady(ctx context.Context, spec Spec, suites []Suite, work
 	}
 	var all []initramfs.Ready
 	for i, path := range append([]string{image}, paths...) {
-		r := initramfs.Ready{Arch: vm.HostArch(), Path: path}
+		r := initramfs.Ready{Arch: machine, Path: path}
 		if i > 0 {
 			r.Suite = suites[i-1].Name
 		}

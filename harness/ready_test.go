@@ -25,9 +25,9 @@ func ready(t *testing.T, suite, content string) initramfs.Ready {
 // withoutGo lets f's compilers fail as on a machine that has no Go.
 func withoutGo(f *fixture) {
 	none := &initramfs.NoGoError{Why: "no go command on PATH"}
-	f.suiteDigest = func(context.Context, string) (string, error) { return "", none }
-	f.baseDigest = f.suiteDigest
-	f.compile = func(context.Context, string, string) error { return none }
+	f.suiteDigest = func(initramfs.Suites, context.Context, string) (string, error) { return "", none }
+	f.baseDigest = func(context.Context, string) (string, error) { return "", none }
+	f.compile = func(initramfs.Suites, context.Context, string, string) error { return none }
 	f.base = func(context.Context, initramfs.Options) error { return none }
 }
 
@@ -36,7 +36,7 @@ func withoutGo(f *fixture) {
 func TestWhatIsReadyIsNotCompiled(t *testing.T) {
 	t.Setenv(initramfs.EnvSource, "")
 	f := newFixture(t, "")
-	m := maker{f.Harness, Spec{}, t.TempDir()}
+	m := maker{f.Harness, Spec{}, vm.HostArch(), t.TempDir()}
 	origin := func() string {
 		t.Helper()
 		image, err := m.image(t.Context())
@@ -116,7 +116,7 @@ func TestDamagedReadyIsRefused(t *testing.T) {
 	f := newFixture(t, "")
 	bad := ready(t, Lifecycle, "suite")
 	write(t, bad.Path, "siute")
-	_, err := maker{f.Harness, Spec{Ready: []initramfs.Ready{bad}}, t.TempDir()}.suites(t.Context(), []Suite{{Name: Lifecycle}})
+	_, err := maker{f.Harness, Spec{Ready: []initramfs.Ready{bad}}, vm.HostArch(), t.TempDir()}.suites(t.Context(), []Suite{{Name: Lifecycle}})
 	if err == nil || !strings.Contains(err.Error(), "suite lifecycle for x86_64 is not the file that its SHA-256 digest is of") {
 		t.Error(err)
 	}
@@ -142,7 +142,7 @@ func TestABroughtImageIsBelievedOfItselfAlone(t *testing.T) {
 func TestMakeReady(t *testing.T) {
 	t.Setenv(initramfs.EnvSource, "")
 	f := newFixture(t, "call pass\npoweroff\n")
-	all, err := f.MakeReady(t.Context(), Spec{}, []Suite{{Name: Lifecycle}}, t.TempDir())
+	all, err := f.MakeReady(t.Context(), Spec{}, vm.HostArch(), []Suite{{Name: Lifecycle}}, t.TempDir())
 	if err != nil || len(all) != 2 || all[0].Suite != "" || all[1].Suite != Lifecycle {
 		t.Fatalf("%v, %v", all, err)
 	}

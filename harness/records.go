@@ -24,8 +24,8 @@ type records struct {
 	h      *Harness
 	plan   *Plan
 	out    *output
-	qemu   string              // its version; empty: no guest is started
-	suites map[string]compiled // by name
+	qemus  emulators
+	suites map[suiteOn]compiled
 	order  *order
 	jobs   int
 	stop   context.CancelCauseFunc // ends the run for an infrastructure error
@@ -197,7 +197,7 @@ func (rs *records) noteHead() {
 
 func (rs *records) about() results.Run {
 	return results.Run{ID: rs.id, Started: rs.started.UTC(), Tool: rs.h.tool, PlanDigest: rs.plan.Digest(), Asked: rs.plan.Spec.Asked, Shard: rs.plan.shard, Planned: rs.plan.planned,
-		Host: results.Host{Arch: vm.HostArch(), Accelerator: rs.verdict.Accel.Name, CPUModel: rs.verdict.Accel.CPU, QEMU: rs.qemu, Distribution: host.Distribution()}}
+		Host: results.Host{Arch: vm.HostArch(), Accelerator: rs.verdict.Accel.Name, CPUModel: rs.verdict.Accel.CPU, QEMU: rs.qemus.String(), Distribution: host.Distribution()}}
 }
 
 // finish accounts for every planned cell and writes the results.

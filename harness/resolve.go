@@ -17,6 +17,7 @@ import (
 // Resolve adds the kernels that p's selectors name, one selector after the other: from the pins, else from its source.
 func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 	sources := h.sources(p.Spec)
+	var none error
 	for _, sel := range p.Spec.Kernels {
 		targets, open := len(p.Targets), len(p.Unresolved)
 		text := sel.String()
@@ -28,9 +29,12 @@ func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 			return &UsageError{fmt.Errorf("%s is not pinned in %s: modmatrix kernels update", text, LockName)}
 		default:
 			var err error
-			if res, err = ask(ctx, sources, sel); errors.As(err, new(unanswered)) {
+			switch res, err = ask(ctx, sources, sel); {
+			case errors.As(err, new(unanswered)):
 				p.Unresolved = append(p.Unresolved, Unresolved{Selector: text, Reason: err.Error()})
-			} else if err != nil {
+			case errors.Is(err, ErrNothingMatched) && p.Spec.multiplied(sel):
+				p.Notices, none = append(p.Notices, fmt.Sprintf("%s is left out: %s", text, strings.TrimPrefix(err.Error(), ErrNothingMatched.Error()+": "))), cmp.Or(none, err)
+			case err != nil:
 				return err
 			}
 		}
@@ -43,7 +47,15 @@ func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 	p.Notices = append(p.Notices, namesakes(p.Targets)...)
 	p.Targets = distinct(p.Targets)
 	p.Unresolved = p.stillUnresolved()
+	if none != nil && len(p.Targets)+len(p.Unresolved) == 0 {
+		return none
+	}
 	return p.worthRunning()
+}
+
+// multiplied reports whether sel is one of several that a selector became by --arch: not every series has every architecture.
+func (s Spec) multiplied(sel kernels.Selector) bool {
+	return len(s.Archs) > 1 && sel.TakesArch() && (sel.Arch == "" || slices.Contains(s.Archs, sel.Arch))
 }
 
 // Ask returns what each selector names today, in the order given and whatever spec pins; the sources are those of a run of spec.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
@@ -140,9 +141,11 @@ func TestResumeOfAnotherRunIsRefused(t *testing.T) {
 		}, "the module's source was "},
 		"other tool": {func(_ *testing.T, f *fixture) { f.tool = "modmatrix 9" }, "modmatrix was "},
 		"other suite": {func(_ *testing.T, f *fixture) {
-			f.compile = func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("other"), 0o755) }
+			f.compile = func(_ initramfs.Suites, _ context.Context, _, out string) error {
+				return os.WriteFile(out, []byte("other"), 0o755)
+			}
 			os.RemoveAll(filepath.Join(f.store.Dir(), "suites"))
-		}, "the suite more was "},
+		}, "the suite more for x86_64 was "},
 		"fewer kernels": {func(_ *testing.T, f *fixture) { f.spec.Kernels = f.spec.Kernels[:1] }, "also judged young-amd64 with"},
 		"a broken journal": {func(t *testing.T, f *fixture) {
 			path := filepath.Join(f.spec.Out, results.JournalName)

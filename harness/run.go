@@ -12,7 +12,6 @@ import (
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/vm"
 )
 
 type run struct {
@@ -27,7 +26,7 @@ type run struct {
 	pool    *pool
 	builder *builder
 	here    *machineHere
-	suites  map[string]compiled // by name
+	suites  map[suiteOn]compiled
 	records *records
 	own     handover
 	full    sync.Once // the user knows of a full disk
@@ -113,10 +112,10 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	order := newOrder(h.store.Dir(), p, times)
 	r := &run{h: h, plan: p, times: times, order: order, cpu: newSlots(n), net: newSlots(min(maxFetches, n)), records: newRecords(h, p, order, n), sharing: map[string]*shared{}, here: newMachineHere()}
 	if !p.Spec.BuildOnly && p.guests() {
-		if r.records.qemu, err = vm.QEMUVersion(ctx, vm.HostArch()); err != nil {
+		if r.records.qemus, err = lookForEmulators(ctx, p.guestArchs()); err != nil {
 			return nil, &UsageError{err}
 		}
-		if err = tryDevices(ctx, p.Spec); err != nil {
+		if err = tryDevices(ctx, p.Spec, r.records.qemus); err != nil {
 			return nil, err
 		}
 		if r.own, err = h.takeDevices(ctx, p.Spec); err != nil {
@@ -130,7 +129,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 	removeWork := r.cleanUp
 	r.cleanUp = func() { h.giveBack(r.own); removeWork() }
 	r.builder = &builder{h: h, plan: p, work: r.work, cpu: r.cpu, times: r.times, order: r.order, infra: r.infra}
-	if r.pool, err = newPool(ctx, h, p.Spec, r.work, r.records.qemu, r.cpu, r.records.settle); err != nil {
+	if r.pool, err = newPool(ctx, h, p.Spec, r.work, r.records.qemus, r.cpu, r.records.settle); err != nil {
 		r.cleanUp()
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func TestPlansThatAreNone(t *testing.T) {
 
 func TestASuiteThatDoesNotCompileLeavesNothing(t *testing.T) {
 	f := newFixture(t, "")
-	f.compile = func(context.Context, string, string) error {
+	f.compile = func(initramfs.Suites, context.Context, string, string) error {
 		return &initramfs.CompileError{Output: "./x_test.go:3:1: no\n"}
 	}
 	p, err := f.Plan(t.Context(), f.spec)

@@ -10,32 +10,34 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
-	"github.com/modmatrix/modmatrix/vm"
 )
+
+// suiteOn is a suite for the guests of one architecture, in uname -m's word.
+type suiteOn struct{ name, arch string }
 
 type compiled struct {
 	path string
 	sum  string // of its content, taken once: every cell's key needs it
 }
 
-// compileSuites makes one test binary of each suite, for all kernels, or finds it in the store.
+// compileSuites makes one test binary of each suite for each architecture, for all of its kernels, or finds it in the store.
 func (r *run) compileSuites(ctx context.Context) error {
-	r.suites = map[string]compiled{}
-	paths, err := r.maker().suites(ctx, r.plan.Suites)
-	if err != nil {
-		return err
-	}
-	for i, s := range r.plan.Suites {
-		sum, err := kernels.FileSHA256(paths[i])
+	r.suites = map[suiteOn]compiled{}
+	for _, machine := range r.plan.archs() {
+		paths, err := maker{r.h, r.plan.Spec, machine, r.work}.suites(ctx, r.plan.Suites)
 		if err != nil {
-			return fmt.Errorf("read suite %s: %w", s.Name, err)
+			return err
 		}
-		r.suites[s.Name] = compiled{paths[i], sum}
+		for i, s := range r.plan.Suites {
+			sum, err := kernels.FileSHA256(paths[i])
+			if err != nil {
+				return fmt.Errorf("read suite %s: %w", s.Name, err)
+			}
+			r.suites[suiteOn{s.Name, machine}] = compiled{paths[i], sum}
+		}
 	}
 	return nil
 }
-
-func (r *run) maker() maker { return maker{r.h, r.plan.Spec, r.work} }
 
 // suites returns the path of the test binary of each suite.
 func (m maker) suites(ctx context.Context, all []Suite) (paths []string, err error) {
@@ -73,7 +75,7 @@ func (m maker) suite(ctx context.Context, s Suite) (string, error) {
 		case ok:
 			return m.unpack(ctx, r, suiteKind, suiteBinary)
 		case s.Name != Lifecycle:
-			return "", &UsageError{fmt.Errorf("suite %s has no source here, and is ready for guests of %s, not of %s", s.Name, m.spec.archsOf(s.Name), vm.HostArch())}
+			return "", &UsageError{fmt.Errorf("suite %s has no source here, and is ready for guests of %s, not of %s", s.Name, m.spec.archsOf(s.Name), m.arch)}
 		}
 		source, err := initramfs.FindSource()
 		if err != nil {
@@ -82,27 +84,20 @@ func (m maker) suite(ctx context.Context, s Suite) (string, error) {
 		dir = filepath.Join(source, "suites", s.Name)
 	}
 	kept := m.h.store.Own()
-	suites := initramfs.Suites{Cache: filepath.Join(kept.Dir(), "gocache"), Offline: m.spec.Offline}
+	suites := initramfs.Suites{Arch: m.row(), Cache: filepath.Join(kept.Dir(), "gocache"), Offline: m.spec.Offline}
 	if !kept.Writable() {
 		suites.Cache = filepath.Join(m.work, "gocache")
 	}
-	digestOf, compile := suites.Digest, suites.Compile
-	if m.h.suiteDigest != nil {
-		digestOf = m.h.suiteDigest
-	}
-	if m.h.compile != nil {
-		compile = m.h.compile
-	}
-	digest, err := digestOf(ctx, dir)
+	digest, err := m.h.suiteDigest(suites, ctx, dir)
 	if err != nil { // then there is nothing to find it by, and compiling says why
-		out := filepath.Join(m.work, s.Name+".test")
-		return out, compile(ctx, dir, out)
+		out := filepath.Join(m.work, s.Name+"-"+m.arch+".test")
+		return out, m.h.compile(suites, ctx, dir, out)
 	}
 	entry, _, err := m.h.store.Fill(ctx, suiteKind, strings.TrimPrefix(digest, "sha256:"), func(dst string) error {
-		if err := compile(ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
+		if err := m.h.compile(suites, ctx, dir, filepath.Join(dst, suiteBinary)); err != nil {
 			return err
 		}
-		return store.SetTitle(dst, "suite "+s.Name)
+		return store.SetTitle(dst, "suite "+s.Name+" for "+m.row().Debian)
 	})
 	return filepath.Join(entry, suiteBinary), err
 }

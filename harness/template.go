@@ -66,6 +66,9 @@ func templateName(tree *kernels.Tree) string {
 
 func (p *pool) freeze(ctx context.Context, tree *kernels.Tree, t *template) {
 	t.label = Label(tree.Target)
+	if t.err = p.qemus[tree.Target.Arch].err; t.err != nil {
+		return
+	}
 	modules, unfit := ChannelModules(tree)
 	image, err := p.templateImage(ctx, tree, modules)
 	if err != nil {
@@ -186,7 +189,7 @@ const templateKind = "templates"
 func (p *pool) templateKey(t *template) (string, error) {
 	m := t.machine
 	m.Drive = p.emptyDrive()
-	key, err := m.TemplateKey(p.qemu)
+	key, err := m.TemplateKey(p.qemus[m.Arch].version)
 	return strings.TrimPrefix(key, "sha256:"), err
 }
 

@@ -90,7 +90,7 @@ func (s Suites) box(tools goTools, m *goModule, work string) (sandbox.Box, goCac
 		{"GOENV", "off"}, {"GOFLAGS", ""}, {"GOWORK", m.work}, {"GOTOOLCHAIN", "local"},
 		{"GOPROXY", "off"}, {"GOSUMDB", "off"}, {"GOVCS", "*:off"}, {"GOTELEMETRY", "off"},
 	}
-	for _, e := range suiteEnv {
+	for _, e := range guestEnv(s.of()) {
 		name, value, _ := strings.Cut(e, "=")
 		box.Env = append(box.Env, [2]string{name, value})
 	}

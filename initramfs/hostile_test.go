@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/results/arch"
+
 	"golang.org/x/mod/sumdb/dirhash"
 )
 
@@ -33,7 +35,7 @@ func goTest(dir string, flags ...string) ([]byte, error) {
 	args := append([]string{"test", "-c", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", os.DevNull}, flags...)
 	cmd := exec.Command("go", append(args, ".")...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), suiteEnv...)
+	cmd.Env = append(os.Environ(), guestEnv(arch.Host())...)
 	return cmd.CombinedOutput()
 }
 

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // CompileError says that a suite's own source does not compile. Error is its first line, Output all that go printed.
@@ -33,8 +35,14 @@ func (e *CompileError) Error() string {
 	return "go printed nothing"
 }
 
-// suiteEnv makes static test binaries for every guest; an emulated processor may lack what a newer one has.
-var suiteEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1"}
+// guestEnv makes static binaries for every guest of a; an emulated processor may lack what a newer one has.
+func guestEnv(a arch.Arch) []string {
+	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + a.Go}
+	if a.GoEnv != "" {
+		env = append(env, a.GoEnv)
+	}
+	return env
+}
 
 // suiteFiles has go list print every file of a test binary, a folder a line; go's version covers the standard library.
 const suiteFiles = `{{if not .Standard}}{{.Dir}}{{range .GoFiles}}	{{.}}{{end}}{{range .SFiles}}	{{.}}{{end}}{{range .HFiles}}	{{.}}{{end}}` +
@@ -44,8 +52,17 @@ const suiteFiles = `{{if not .Standard}}{{.Dir}}{{range .GoFiles}}	{{.}}{{end}}{
 // Suites compiles suites. Nothing that a folder brings acts on this machine: go runs in the sandbox that modules are built in,
 // without network, and has the module's own folders, the toolchain and Go's module cache to read.
 type Suites struct {
-	Cache   string // a folder for what go compiled, of each repository separately; made at need
-	Offline bool   // dependencies that are not in Go's module cache are missing, instead of downloaded
+	Arch    arch.Arch // of the guests; the zero value is this machine's
+	Cache   string    // a folder for what go compiled, of each repository separately; made at need
+	Offline bool      // dependencies that are not in Go's module cache are missing, instead of downloaded
+}
+
+// of is the architecture that s is for.
+func (s Suites) of() arch.Arch {
+	if s.Arch.Name == "" {
+		return arch.Host()
+	}
+	return s.Arch
 }
 
 // suiteList and suiteBinary are files in the folder that go may write to.
@@ -72,7 +89,7 @@ func (s Suites) Digest(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("digest suite: %w", err)
 	}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "suite 2 %s\n", tools.GOVERSION)
+	fmt.Fprintf(sum, "suite 3 %s %s\n", tools.GOVERSION, strings.Join(guestEnv(s.of()), " "))
 	for line := range strings.Lines(string(list)) {
 		names := strings.Split(strings.TrimRight(line, "\n"), "\t")
 		for _, name := range names[1:] {

@@ -13,6 +13,7 @@ import (
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels/sandbox"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 func main() {
@@ -41,7 +42,7 @@ func carry(dir string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	files, err := h.MakeReady(ctx, harness.Spec{}, []harness.Suite{{Name: harness.Lifecycle}}, work)
+	files, err := h.MakeReady(ctx, harness.Spec{}, arch.Host().Name, []harness.Suite{{Name: harness.Lifecycle}}, work)
 	if err != nil {
 		return err
 	}
