@@ -17,7 +17,9 @@ var bodyWords = []string{
 	"Padding", "Bytes ", "FIX ", "INFO: ", "Slab ", "other info", "Possible unsafe", "the existing", "the shortest",
 	"the first", "1 lock held", "no locks held", "rcu: ", "NMI backtrace", "Sending NMI", "Showing", "write to", "read to",
 	"read-write", "value changed", "Reported by", "Uninit", "Local variable", "irq event", "hardirqs", "softirqs",
-	"---[", "in_atomic", "preempt_count", "comm ", "but task", "but there", "which lock", "-> #", "KASAN: ",
+	"---[", "in_atomic", "Last Breaking", "Failing address", "Fault in ", "AS:", "status: ", "Current ", "Register r",
+	"LE PAGE_SIZE", "BE PAGE_SIZE", "REGS: ", "DAR: ", "XER: ", "Faulting instruction", "*pd", "user pgtable", "ESR:", "FAR:", "Task stack:",
+	"IRQ stack:", "Overflow stack:", "PHYS_OFFSET", "CPU features", "Memory Limit", "SMP: stopping", "preempt_count", "comm ", "but task", "but there", "which lock", "-> #", "KASAN: ",
 }
 
 func inBody(text string) bool {

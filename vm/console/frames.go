@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ var (
 	placeRE = regexp.MustCompile(`(?:\b(?:in|at|from):?|:\d+) \(?\S+\+0x`)
 	plainRE = regexp.MustCompile(`\bin ([A-Za-z_]\w+)`)
 	// hintRE is where a lock was taken, or the caller by the link register.
-	hintRE = regexp.MustCompile(`(?:\bat: |^\s*LR is at |^\s*lr : )(?:\[<[0-9a-f]+>\] )?\S+\+0x`)
+	hintRE = regexp.MustCompile(`(?:\bat: |^\s*LR is at |^\s*(?:lr|ra) : |^LR \[[0-9a-f]+\] )(?:\[<[0-9a-f]+>\] )?\S+\+0x`)
 	workRE = regexp.MustCompile(`^Workqueue: \S+ ([A-Za-z_][\w.]*)`)
 	// actionRE is an interrupt's handler in "irq 11: nobody cared".
 	actionRE = regexp.MustCompile(`^\[<[0-9a-fx]+>\] ([A-Za-z_]\w*)(?: \[([\w-]+)\])?$`)
@@ -34,6 +35,7 @@ type traces struct {
 	open    bool // the last run goes on
 	foreign int  // lines since its last frame that may be another report's
 	marked  bool // the next run was announced
+	branch  bool // the next frame is the last branch taken, and no caller
 }
 
 type run struct {
@@ -61,14 +63,18 @@ func (t *traces) begun(any bool) bool {
 // add looks at one line of the report, and says whether it was part of it.
 func (t *traces) add(text string) bool {
 	if f, pc, ok := readFrame(text); ok {
-		if pc {
+		switch {
+		case t.branch:
+			t.branch, t.hint = false, cmp.Or(t.hint, f)
+		case pc:
 			t.pc(f)
-		} else {
+		default:
 			t.push(f)
 		}
 		return true
 	}
 	t.hintAt(text)
+	t.branch = strings.HasPrefix(text, "Last Breaking-Event-Address:") // of s390 (Linux arch/s390/kernel/dumpstack.c, show_last_breaking_event)
 	switch {
 	case strings.Contains(text, "race") && markRE.MatchString(text):
 		t.marked, t.open = true, false

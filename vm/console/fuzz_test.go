@@ -1,6 +1,8 @@
 package console
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -11,6 +13,17 @@ func FuzzScan(f *testing.F) {
 		for _, c := range readCorpus(f, file) {
 			f.Add(c.log)
 		}
+	}
+	recorded, err := filepath.Glob("testdata/recorded/*.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range recorded {
+		log, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(log)
 	}
 	f.Add([]byte("BUG: KASAN: \x1b[31mx\x00 in f+0x1/0x2\r\n<0>[    1.000000]"))
 	f.Add([]byte(strings.Repeat("[    1.000000][    T1] WARNING: a.c:1 at f+0x1/0x2[    1.000000]", 3)))

@@ -43,9 +43,11 @@ func TestOracle(t *testing.T) {
 	}
 	var faults, kinds, positives, alarms int
 	var table strings.Builder
+	rates := archRates{}
 	for _, file := range files {
 		rec := readRecorded(t, file)
 		splat, found := firstFault(Scan(rec.log))
+		rates.add(rec, splat, found == (rec.title != ""), slices.Contains(oracleKinds(rec), splat.Kind))
 		if found == (rec.title != "") {
 			faults++
 		} else {
@@ -64,6 +66,7 @@ func TestOracle(t *testing.T) {
 		}
 	}
 	t.Logf("fault %d/%d, kind %d/%d, false alarms %d\n%s", faults, len(files), kinds, positives, alarms, table.String())
+	rates.check(t)
 	if ratio := float64(faults) / float64(len(files)); ratio < minFault {
 		t.Errorf("agreement on faults is %.3f, want at least %.2f", ratio, minFault)
 	}

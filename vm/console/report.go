@@ -16,7 +16,9 @@ type report struct {
 	detail   string // "Read" or "Write"
 	warned   bool   // a WARNING of the same event was absorbed
 	bare     bool   // the processor was at an address without a symbol
+	gone     bool   // that may have been code once
 	last     string // the module that was unloaded last
+	exact    string // a title by what the body says of the fault, where the header says less
 	traces   traces
 }
 
@@ -87,7 +89,25 @@ func (r *reader) note(text string) {
 	if m := unloadedRE.FindStringSubmatch(text); m != nil && r.last == "" {
 		r.last = m[1]
 	}
-	r.bare = r.bare || nowhereRE.MatchString(text)
+	if m := nowhereRE.FindStringSubmatch(text); m != nil {
+		r.bare = true
+		r.gone = r.gone || len(strings.TrimLeft(m[1], "0x")) >= 7 // and not near NULL
+	}
+	if r.head.kind == KindOops && r.exact == "" {
+		r.exact = exactTitle(text)
+	}
+}
+
+// exactTitle is the title that a line of the body gives a page fault: s390 has the address there (Linux arch/s390/mm/fault.c,
+// dump_fault_info), arm64 the reason (arch/arm64/mm/fault.c, mem_abort_decode).
+func exactTitle(text string) string {
+	switch {
+	case nullRE.MatchString(text):
+		return "NULL pointer dereference"
+	case strings.HasSuffix(text, "FSC = 0x21: alignment fault"):
+		return "unaligned access"
+	}
+	return ""
 }
 
 // keep says that the report reaches at least to the end of sp.
@@ -182,7 +202,8 @@ func panicText(h header) string {
 var (
 	accessRE = regexp.MustCompile(`^(Read|Write) of size \d+`)
 	// nowhereRE is a program counter that is in nothing the kernel knows.
-	nowhereRE  = regexp.MustCompile(`^(?:RIP: 0010:|pc : |epc : )(?:0x)?[0-9a-f]{16}$`)
+	nowhereRE  = regexp.MustCompile(`^(?:RIP: 0010:|EIP: |PC is at |pc : |epc : |NIP \[[0-9a-f]+\] |Krnl PSW : [0-9a-f]{16} [0-9a-f]{16} \()((?:0x)?[0-9a-f]+)\)?$`)
+	nullRE     = regexp.MustCompile(`^Failing address: 0{13}[0-9a-f]{3}\b`)
 	unloadedRE = regexp.MustCompile(`\[last unloaded: ([\w-]+)`)
 	endRE      = regexp.MustCompile(`---\[ end (trace|Kernel panic)`)
 )

@@ -88,6 +88,7 @@ func frameLead(lead string) (reliable, ok bool) {
 		case field[0] == '[' && last == ']' || field[0] == '<' && last == '>' || field[0] == '(' && last == ')':
 		case len(field) == 16 && strings.Trim(field, "0123456789abcdef") == "":
 		case i+1 < len(fields) && fields[i+1] == "from":
+		case i+2 < len(fields) && fields[i+2] == "from" && fields[i+1][0] == '[': // arm: "callee [module] from"
 		default:
 			return false, false
 		}

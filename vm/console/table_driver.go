@@ -30,6 +30,12 @@ var moduleTable = []signature{
 	{literal: "ELF header", pattern: `Invalid (?:ELF header|architecture in ELF header)`, kind: KindModuleLoad, severity: Note, title: "invalid ELF header", flags: single | whole},
 	{literal: "Unknown rela relocation", kind: KindModuleLoad, severity: Note, title: "unknown relocation", flags: single | whole},
 	{literal: "overflow in relocation type", kind: KindModuleLoad, severity: Note, title: "overflow in relocation", flags: single | whole},
+	// What each architecture says of relocations (Linux arch/*/kernel/module.c).
+	{literal: " relocation", pattern: `^(?:module )?([\w-]+): (?:[Uu]nknown(?: ADD)?|unsupported RELA) relocation(?: type)?:? \d+`, kind: KindModuleLoad, severity: Note, title: "$1: unknown relocation", flags: single | whole},
+	{literal: "relocation error for symbol", pattern: `^module ([\w-]+): relocation error for symbol`, kind: KindModuleLoad, severity: Note, title: "$1: relocation error", flags: single | whole},
+	{literal: " out of range", pattern: `^([\w-]+): (?:REL(?:24|32|34) -?\d+|value -?[0-9a-f]+|section \d+ reloc \d+ sym '.*': relocation \d+) out of range`, kind: KindModuleLoad, severity: Note, title: "$1: relocation out of range", flags: single | whole},
+	{literal: "can not be addressed by the", pattern: `^([\w-]+): target [0-9a-f]+ can not be addressed`, kind: KindModuleLoad, severity: Note, title: "$1: relocation out of range", flags: single | whole},
+	{literal: "unsupported interworking call", pattern: `^([\w-]+): section \d+ reloc \d+ sym '.*': unsupported interworking`, kind: KindModuleLoad, severity: Note, title: "$1: call between ARM and Thumb code", flags: single | whole},
 	{literal: "failed to validate module [", pattern: `failed to validate module \[(\S+)\] BTF`, kind: KindModuleLoad, severity: Note, title: "$1: BTF does not fit the kernel", flags: single | whole},
 	{literal: "is rejected", pattern: `Loading of (?:unsigned )?module.* is rejected`, kind: KindModuleLoad, severity: Note, title: "module signature rejected", flags: single | whole},
 	{literal: "unsigned module loading is restricted", kind: KindModuleLoad, severity: Note, title: "lockdown: unsigned module loading is restricted", flags: single | whole},

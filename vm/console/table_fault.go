@@ -1,17 +1,37 @@
 package console
 
-// faultTable holds traps in kernel mode, BUG() and panics, in the words of x86, arm64, arm, riscv, powerpc, mips, s390.
+// The titles of an access to memory that is not there, or not the kernel's, which the lines behind the first may refine.
+const (
+	pageFault  = "unable to handle page fault"
+	userMemory = "kernel tried to access user memory"
+)
+
+// faultTable holds traps in kernel mode, BUG() and panics, in the words of x86, arm64, arm, riscv, powerpc, mips, s390
+// (Linux arch/*/kernel/traps.c, arch/*/mm/fault.c, and die() of each).
 var faultTable = []signature{
+	// The end of an oops on arm64 says its beginning again: "Oops - BUG: Fatal exception".
+	{literal: "Kernel panic - not syncing", pattern: `Kernel panic - not syncing: (.+: Fatal exception.*)`, kind: KindPanic, severity: Fail, title: "kernel panic: $1", flags: tail},
 	{literal: "kernel tried to execute", kind: KindOops, severity: Fail, title: "kernel tried to execute protected page"},
-	{literal: "kernel tried to access user", kind: KindOops, severity: Fail, title: "kernel tried to access user memory"},
+	{literal: "kernel tried to access user", kind: KindOops, severity: Fail, title: userMemory},
 	{literal: "ernel NULL pointer dereference", kind: KindOops, severity: Fail, title: "NULL pointer dereference"},
-	{literal: "nable to handle kernel", pattern: `nable to handle kernel (paging request|data access|instruction fetch|pointer dereference|access to user memory|execution of \w+|read|write)`, kind: KindOops, severity: Fail, title: "unable to handle page fault"},
-	{literal: "nable to handle page fault", kind: KindOops, severity: Fail, title: "unable to handle page fault"},
+	{literal: "(NULL pointer?)", kind: KindOops, severity: Fail, title: "NULL pointer dereference"},
+	// A process's page zero lies in user memory, where the kernel may not look.
+	{literal: "ernel access to user memory", pattern: `ernel access to user memory (?:outside|without) uaccess routines at virtual address 0+[0-9a-f]{0,3}$`, kind: KindOops, severity: Fail, title: "NULL pointer dereference"},
+	{literal: "ernel attempted to ", pattern: `^Kernel attempted to (?:read|write|access|execute) user page \([0-9a-f]{1,3}\)`, kind: KindOops, severity: Fail, title: "NULL pointer dereference"},
+	{literal: "ernel attempted to ", pattern: `^Kernel attempted to (?:read|write|access|execute) user page`, kind: KindOops, severity: Fail, title: userMemory},
+	{literal: "ernel unaligned access", pattern: `nable to handle kernel unaligned access`, kind: KindOops, severity: Fail, title: "unaligned access"},
+	{literal: "nable to handle kernel", pattern: `nable to handle kernel execut(?:e|ion)`, kind: KindOops, severity: Fail, title: "kernel tried to execute protected page"},
+	{literal: "ernel access to user memory", kind: KindOops, severity: Fail, title: userMemory},
+	{literal: "nable to handle kernel", pattern: `nable to handle kernel \w+ \w+ in virtual user address space`, kind: KindOops, severity: Fail, title: userMemory},
+	{literal: "nable to handle kernel", pattern: `nable to handle kernel (paging request|data access|instruction fetch|pointer dereference|read|write)`, kind: KindOops, severity: Fail, title: pageFault},
+	{literal: "nable to handle page fault", kind: KindOops, severity: Fail, title: pageFault},
 	{literal: "nable to handle kernel", kind: KindOops, severity: Fail, title: "unable to handle kernel access"},
 	{literal: "PANIC: double fault", kind: KindOops, severity: Fail, title: "double fault"},
 	{literal: "PANIC: early exception", kind: KindOops, severity: Fail, title: "early exception"},
 	{literal: "rust_kernel: panicked", kind: KindBug, severity: Fail, title: "Rust panic"},
 	{literal: "ernel BUG at", pattern: `[Kk]ernel BUG at (?:\[verbose debug info unavailable\]|\S+)`, kind: KindBug, severity: Fail, title: "kernel BUG"},
+	{literal: "ernel BUG [#", pattern: `^Kernel BUG \[#\d+\]`, kind: KindBug, severity: Fail, title: "kernel BUG", flags: tail},
+	{literal: "Oops - BUG", kind: KindBug, severity: Fail, title: "kernel BUG", flags: tail},
 	{literal: "general protection", pattern: `general protection( fault|:)`, kind: KindOops, severity: Fail, title: "general protection fault", flags: user},
 	{literal: "divide error:", kind: KindOops, severity: Fail, title: "divide error", flags: user},
 	{literal: "divide_error:", kind: KindOops, severity: Fail, title: "divide error", flags: user},
@@ -22,21 +42,31 @@ var faultTable = []signature{
 	{literal: "Missing ENDBR:", kind: KindCFI, severity: Fail, title: "control protection fault"},
 	{literal: "control protection", pattern: `control protection( fault|:)`, kind: KindCFI, severity: Fail, title: "control protection fault", flags: user},
 	{literal: "CFI failure", pattern: `CFI failure (at|\()`, kind: KindCFI, severity: Fail, title: "CFI failure"},
-	{literal: "Unhandled fault:", kind: KindOops, severity: Fail, title: "Unhandled fault"},
-	{literal: "Unhandled prefetch abort:", kind: KindOops, severity: Fail, title: "Unhandled prefetch abort"},
+	{literal: "Oops - BTI", kind: KindCFI, severity: Fail, title: "branch target exception", flags: tail},
+	{literal: "Oops - FPAC", kind: KindCFI, severity: Fail, title: "pointer authentication failure", flags: tail},
+	{literal: "Oops - GCS", kind: KindCFI, severity: Fail, title: "guarded control stack exception", flags: tail},
+	{literal: "Unhandled fault:", pattern: `Unhandled fault:(?: ([a-z][\w -]*[a-z]))?`, kind: KindOops, severity: Fail, title: "Unhandled fault: $1"},
+	{literal: "Unhandled prefetch abort:", pattern: `Unhandled prefetch abort:(?: ([a-z][\w -]*[a-z]))?`, kind: KindOops, severity: Fail, title: "Unhandled prefetch abort: $1"},
 	{literal: "Alignment trap: not handling", kind: KindOops, severity: Fail, title: "Alignment trap"},
 	{literal: "Bad mode in", pattern: `Bad mode in .* (?:handler )?detected`, kind: KindPanic, severity: Fail, title: "bad mode"},
 	{literal: "Unhandled 64-bit", pattern: `Unhandled (64|32)-bit \w+ \w+ exception`, kind: KindPanic, severity: Fail, title: "unhandled exception"},
 	{literal: "SError Interrupt on CPU", kind: KindOops, severity: Fail, title: "SError interrupt"},
 	{literal: "BRK exception at EL1", kind: KindOops, severity: Fail, title: "unexpected BRK exception"},
+	{literal: "Unexpected kernel single-step", kind: KindOops, severity: Fail, title: "unexpected single-step exception"},
+	{literal: " exception in kernel mode", pattern: `^(Facility '[\w-]+' unavailable|VMX/Altivec assist)(?: \(\d+\))? exception in kernel mode`, kind: KindOops, severity: Fail, title: "$1 exception"},
+	{literal: "Unexpected TM Bad Thing", kind: KindOops, severity: Fail, title: "TM Bad Thing exception"},
+	{literal: "Unrecoverable ", pattern: `^Unrecoverable ([A-Za-z][\w /]*?)(?: [0-9a-f]+)? at [0-9a-f]`, kind: KindOops, severity: Fail, title: "Unrecoverable $1"},
+	{literal: "Internal error:", pattern: `Internal error: (?:Oops - )?([A-Za-z][\w /-]*?)(?: \[[0-9a-f]+\])?: [0-9a-f]+ \[#\d+\]`, kind: KindOops, severity: Fail, title: "$1", flags: tail},
 	{literal: "Internal error:", pattern: `^Internal error: |Internal error: .*\[#\d+\]`, kind: KindOops, severity: Fail, title: "Internal error", flags: tail},
 	{literal: "Kernel access of bad area", kind: KindOops, severity: Fail, title: "kernel access of bad area"},
+	{literal: ", sig: ", pattern: `\bOops: ([A-Z][\w /()-]*?), sig: \d+ \[#\d+\]`, kind: KindOops, severity: Fail, title: "$1", flags: tail},
 	{literal: "Oops: ", pattern: `^Oops: |\bOops: .*\[#\d+\]`, kind: KindOops, severity: Fail, title: "Oops", flags: tail},
-	{literal: "Oops - ", pattern: `\bOops - `, kind: KindOops, severity: Fail, title: "Oops", flags: tail},
+	{literal: "Oops - ", pattern: `\bOops - ([A-Za-z][\w ()-]*?)(?: \[#|:|$)`, kind: KindOops, severity: Fail, title: "$1", flags: tail},
 	{literal: "Fixing recursive fault", kind: KindOops, severity: Fail, title: "recursive fault", flags: tail | whole},
 	{literal: " bug detected[#", kind: KindOops, severity: Fail, title: "kernel bug detected"},
-	// die() of every architecture ends its first line in a counter; whatever it calls the trap, it is one.
-	{literal: "[#1]", pattern: `^(?:.*: )?([A-Za-z][\w -]*?)(?:: [0-9a-fx]+.*)? \[#\d+\](?: |$)`, kind: KindOops, severity: Fail, title: "$1", flags: tail},
+	// die() of every architecture ends its first line in a counter, behind which s390 has "SMP" without a space; whatever it calls
+	// the trap, it is one.
+	{literal: "[#1]", pattern: `^(?:.*: )?([A-Za-z][\w -]*?)(?:: [0-9a-fx]+.*)? \[#\d+\](?:[ S]|$)`, kind: KindOops, severity: Fail, title: "$1", flags: tail},
 }
 
 // bootTable holds the end of the road: panics, boots that got nowhere, and those that nobody asked for.

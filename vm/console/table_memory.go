@@ -47,10 +47,13 @@ var memoryTable = []signature{
 
 	// Stacks.
 	{literal: "stack guard page was hit", kind: KindStack, severity: Fail, title: "stack guard page was hit"},
+	{literal: "ernel stack overflow", pattern: `Kernel panic - not syncing: [Kk]ernel stack overflow|\bOops: Kernel stack overflow|Internal error: kernel stack overflow`, kind: KindStack, severity: Fail, title: "kernel stack overflow", flags: tail},
 	{literal: "ernel stack overflow", pattern: `[Kk]ernel stack overflow`, kind: KindStack, severity: Fail, title: "kernel stack overflow"},
 	{literal: "corrupted stack end", kind: KindStack, severity: Fail, title: "corrupted stack end"},
 	{literal: "stack-protector:", kind: KindStack, severity: Fail, title: "stack-protector: kernel stack is corrupted"},
 	{literal: "Insufficient stack space", kind: KindStack, severity: Fail, title: "insufficient stack space to handle exception"},
+	{literal: "ernel stack pointer", pattern: `Kernel panic - not syncing: Invalid kernel stack pointer|\bOops: Bad kernel stack pointer`, kind: KindStack, severity: Fail, title: "bad kernel stack pointer", flags: tail},
+	{literal: "ernel stack pointer", pattern: `Kernel stack pointer invalid|Bad kernel stack pointer`, kind: KindStack, severity: Fail, title: "bad kernel stack pointer"},
 	{literal: "overran stack", kind: KindStack, severity: Fail, title: "thread overran stack"},
 
 	{literal: "rying to vfree", pattern: `[Tt]rying to vfree`, kind: KindWarn, severity: Fail, title: "trying to vfree"},

@@ -13,6 +13,7 @@ var warnTable = []signature{
 	{literal: "WARNING: ", pattern: `WARNING: (?:\S+:\d+ at |\[verbose debug info unavailable\])`, kind: KindWarn, severity: Warn, title: "WARNING"},
 	{literal: "WARNING: CPU:", pattern: `WARNING: CPU: \d+ PID: -?\d+`, kind: KindWarn, severity: Warn, title: "WARNING"},
 	{literal: "WARNING: ", pattern: `WARNING: (kernel stack|can't (?:dereference|access) registers|stack (?:going|recursion)|unrecognized unwind)`, kind: KindWarn, severity: Warn, title: "WARNING: $1"},
+	{literal: "Division by zero in kernel", kind: KindWarn, severity: Fail, title: "division by zero"}, // arm, which goes on (Linux arch/arm/kernel/traps.c, __div0)
 	{literal: "Badness at ", pattern: `^Badness at (\S+:\d+)`, kind: KindWarn, severity: Warn, title: "WARNING"},
 }
 

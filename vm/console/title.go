@@ -32,7 +32,7 @@ func (r *report) splat() Splat {
 	if s.Function != "" && !r.head.is(whole) {
 		s.Title = base + " in " + s.Function
 	}
-	if s.Function == "" && r.bare && s.Kind == KindOops && r.last != "" {
+	if s.Function == "" && r.gone && s.Kind == KindOops && r.last != "" {
 		s.Gone = r.last
 		s.Title = base + " in code that is gone"
 	}
@@ -72,6 +72,9 @@ func (r *report) kept(frames []Frame) []Frame {
 	}
 	kept := keep(frames)
 	top := r.traces.top
+	if top.Function == "" && r.bare && r.head.kind == KindOops {
+		top = r.traces.hint // by the link register or the last branch: whoever jumped there, and has no frame yet
+	}
 	if top.Function == "" || skipped(top) || r.traces.fromPC && r.head.kind == KindHungTask {
 		if hint := r.traces.hint; len(kept) == 0 && hint.Function != "" {
 			return keep([]Frame{hint})
@@ -97,6 +100,9 @@ func guilty(kept []Frame) Frame {
 func inModule(f Frame) bool { return f.Module != "" }
 
 func (r *report) baseTitle() string {
+	if r.exact != "" && (r.head.title == pageFault || r.head.title == userMemory) {
+		return r.exact
+	}
 	base := r.head.title
 	if re := r.head.re; re != nil { // which the line matches
 		base = string(re.ExpandString(nil, base, r.head.Text, re.FindStringSubmatchIndex(r.head.Text)))
