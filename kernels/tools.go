@@ -146,6 +146,18 @@ func Cross(a arch.Arch) []string {
 	return []string{"ARCH=" + a.Kbuild, "CROSS_COMPILE=" + a.Triplet + "-"}
 }
 
+// CompilerPackages are Debian's packages with a gcc ("gcc-12") for a: for another machine with the plain name of the command as well,
+// which authors' makefiles put behind CROSS_COMPILE.
+func CompilerPackages(gcc string, a arch.Arch) []string {
+	if a.Name == arch.Host().Name {
+		return []string{gcc}
+	}
+	return []string{gcc + "-" + PackageWord(a), "gcc-" + PackageWord(a)}
+}
+
+// PackageWord is a's triplet as names of packages have it.
+func PackageWord(a arch.Arch) string { return strings.ReplaceAll(a.Triplet, "_", "-") }
+
 // SameCompiler compares what two compilers say of themselves, as the kernel's own check does (Linux Makefile, "the compiler differs
 // from the one used to build the kernel") but for the name that gcc was called by: gcc-14 and x86_64-linux-gnu-gcc-14 are one.
 func SameCompiler(a, b string) bool {

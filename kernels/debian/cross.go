@@ -63,8 +63,7 @@ var (
 // With -for-host it has only its long name; the plain package has both, and with it kernels of one suite share a root.
 var nativeCompiler = regexp.MustCompile(`^(gcc-\d+)(-for-host)?$`)
 
-// compiledFor is what a root needs, with the compilers for a. Other machines' come with the plain name as well, which authors'
-// makefiles put behind CROSS_COMPILE.
+// compiledFor is what a root needs, with the compilers for a.
 func (ps parts) compiledFor(a arch.Arch) []dependency.Relation {
 	if a.Debian == build.Debian {
 		return ps.root
@@ -72,7 +71,9 @@ func (ps parts) compiledFor(a arch.Arch) []dependency.Relation {
 	var all []dependency.Relation
 	for _, rel := range ps.root {
 		if m := nativeCompiler.FindStringSubmatch(rel.Possibilities[0].Name); m != nil {
-			all = append(all, named(m[1]+"-"+packageWord(a.Triplet)), named("gcc-"+packageWord(a.Triplet)))
+			for _, name := range kernels.CompilerPackages(m[1], a) {
+				all = append(all, named(name))
+			}
 		} else {
 			all = append(all, rel)
 		}
@@ -86,7 +87,7 @@ func named(name string) dependency.Relation {
 
 // isCross reports whether name is a compiler that compiledFor put there for another machine.
 func isCross(name string, a arch.Arch) bool {
-	return a.Debian != build.Debian && strings.HasPrefix(name, "gcc-") && strings.HasSuffix(name, packageWord(a.Triplet))
+	return a.Debian != build.Debian && strings.HasPrefix(name, "gcc-") && strings.HasSuffix(name, kernels.PackageWord(a))
 }
 
 // noCompilerError says that a suite lacks a compiler.
@@ -99,19 +100,17 @@ func ofMachine(lists []list) []list {
 	return slices.DeleteFunc(slices.Clone(lists), func(l list) bool { return l.arch != build.Debian })
 }
 
-// packageWord is a triplet as it is written in names of packages.
-func packageWord(triplet string) string { return strings.ReplaceAll(triplet, "_", "-") }
-
-// compilerOf is the compiler for a among a root's packages, as the command is called; "" where there is none.
-func compilerOf(rootPkgs []string, a arch.Arch) string {
+// compilerOf is the compiler among a root's packages, as the command is called; "" where there is none.
+func compilerOf(rootPkgs []string) string {
 	for _, name := range rootPkgs {
 		name, _, _ = strings.Cut(name, "=")
-		plain, cross := strings.CutSuffix(name, "-"+packageWord(a.Triplet))
-		if cross && compilerName.MatchString(plain) {
-			return a.Triplet + "-" + plain
-		}
-		if a.Debian == build.Debian && compilerName.MatchString(name) {
+		if compilerName.MatchString(name) {
 			return name
+		}
+		for _, a := range arch.All() {
+			if plain, cross := strings.CutSuffix(name, "-"+kernels.PackageWord(a)); cross && compilerName.MatchString(plain) {
+				return a.Triplet + "-" + plain
+			}
 		}
 	}
 	return ""

@@ -171,7 +171,7 @@ func TestRootTakesFromTheSelectedSuiteOnlyWhatTheBaseLacks(t *testing.T) {
 	if want := []string{"gcc-12", "pahole=1.30-1~bpo12+1"}; !slices.Equal(target.RootPkgs, want) || target.Suite != "bookworm-backports" {
 		t.Errorf("%s %v", target.Suite, target.RootPkgs)
 	}
-	if got := compilerOf(target.RootPkgs, build); got != "gcc-12" {
+	if got := compilerOf(target.RootPkgs); got != "gcc-12" {
 		t.Errorf("compiler %q", got)
 	}
 	var names []string

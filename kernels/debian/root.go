@@ -74,7 +74,7 @@ func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, from
 		if _, err := st.ensure(ctx, anyAge); err != nil {
 			return err
 		}
-		what := fmt.Sprintf("root %s with %s", t.Suite, strings.Join(append([]string{compilerOf(pkgs, t.Machine())}, needs...), " and "))
+		what := fmt.Sprintf("root %s with %s", t.Suite, strings.Join(append([]string{compilerOf(pkgs)}, needs...), " and "))
 		how := []string{"--variant=essential", "--include=" + strings.Join(pkgs, ",")}
 		if len(needs) > 0 {
 			more, err := st.meeting(ctx, dir, t.Suite, from, needs)
@@ -86,7 +86,7 @@ func (s *Source) rootWith(ctx context.Context, st *state, t kernels.Target, from
 		if err := st.makeRoot(ctx, filepath.Join(dir, "root"), t.Suite, how, what, report); err != nil {
 			return fmt.Errorf("make a %s: %w", what, err)
 		}
-		return errors.Join(store.SetTitle(dir, what), noteRoot(ctx, dir, compilerOf(pkgs, t.Machine())))
+		return errors.Join(store.SetTitle(dir, what), noteRoot(ctx, dir, compilerOf(pkgs)))
 	})
 	if err != nil {
 		return kernels.Root{}, err

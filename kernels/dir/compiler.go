@@ -71,7 +71,7 @@ func compilerFor(ctx context.Context, config kconfig.Config, a arch.Arch) (compi
 		}
 		if family == "gcc" && a.Kbuild != build.Kbuild {
 			family = a.Triplet + "-gcc"
-			name += "-" + strings.ReplaceAll(a.Triplet, "_", "-")
+			name += "-" + kernels.PackageWord(a)
 		}
 		return compiler{}, fmt.Errorf("the kernel was built with %s, and there is no %s here: install %s", cmp.Or(want.text, family), family, name)
 	}

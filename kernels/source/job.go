@@ -67,7 +67,7 @@ func (j job) make(ctx context.Context, dir string) (err error) {
 			return err
 		}
 	}
-	if err := prune(b.linux); err != nil {
+	if err := prune(b.linux, j.target.Machine()); err != nil {
 		return fmt.Errorf("drop what no module is built with: %w", err)
 	}
 	if err := j.finish(dir); err != nil {
@@ -82,7 +82,7 @@ func (j job) box(ctx context.Context, dir string) (box, error) {
 		return box{}, err
 	}
 	b := box{
-		make: llvm(j.target), root: j.root, linux: filepath.Join(dir, "linux"), stage: filepath.Join(dir, "stage"),
+		make: toolsOf(j.target), root: j.root, linux: filepath.Join(dir, "linux"), stage: filepath.Join(dir, "stage"),
 		// One for each place that sources come from: whoever compiles in it could leave others what he likes.
 		ccache: filepath.Join(j.src.store.Dir(), "ccache", store.Digest(j.origin.kind, where)[:idSize]),
 	}
@@ -123,7 +123,7 @@ const maxFile = 4 << 20
 // configureScript makes .config of request.config. EXPERT stays out of the first step: with it, "allnoconfig" would switch
 // off what only experts may. The second step adds it where it is asked for, and what only it allows.
 const configureScript = `set -e
-if [ "$1" = defconfig ]; then make -s defconfig; else
+if [ "$1" ]; then make -s "$1"; else
 	grep -v '^CONFIG_EXPERT=' request.config > first.config
 	make -s KCONFIG_ALLCONFIG=first.config allnoconfig
 fi
@@ -144,9 +144,9 @@ func (j job) configure(ctx context.Context, b box, log *buildLog) error {
 	if err := tree.WriteFile("request.config", []byte(text), 0o644); err != nil {
 		return err
 	}
-	start := "nothing"
+	start := ""
 	if j.config.whole {
-		start = whole
+		start = j.target.Machine().Kernel.Defconfig
 	}
 	if err := b.run(ctx, nil, log, "sh", "-c", configureScript, "sh", start); err != nil {
 		return fmt.Errorf("configure: %w", err)
@@ -175,7 +175,7 @@ func (j job) compile(ctx context.Context, b box, log *buildLog) error {
 		return err
 	}
 	log.step("compile linux "+j.target.Release, int64(float64(config.Len())*objectsPerSymbol))
-	if err := b.run(ctx, nil, log, "make", "-j"+strconv.Itoa(runtime.NumCPU()), "LOCALVERSION=", "bzImage", "modules"); err != nil {
+	if err := b.run(ctx, nil, log, "make", "-j"+strconv.Itoa(runtime.NumCPU()), "LOCALVERSION=", j.target.Machine().Kernel.Target, "modules"); err != nil {
 		return fmt.Errorf("compile: %w", err)
 	}
 	return nil
@@ -186,12 +186,12 @@ const stageScript = `set -e
 make -s LOCALVERSION= INSTALL_MOD_PATH=/out INSTALL_MOD_STRIP=1 modules_install
 cp .config /out/config
 cp System.map /out/System.map
-cp arch/x86/boot/bzImage /out/vmlinuz
+cp "$1" /out/vmlinuz
 rm -f request.config kernel.release`
 
 func (j job) stage(ctx context.Context, b box, log *buildLog) error {
 	log.step("install linux "+j.target.Release, 0)
-	if err := b.run(ctx, nil, log, "sh", "-c", stageScript); err != nil {
+	if err := b.run(ctx, nil, log, "sh", "-c", stageScript, "sh", j.target.Machine().Kernel.Image); err != nil {
 		return fmt.Errorf("install: %w", err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"github.com/modmatrix/modmatrix/results/arch"
 	"strings"
 	"testing"
 
@@ -47,11 +48,11 @@ func TestTargetsCarryTheirOrigin(t *testing.T) {
 		if tt.profiles != "" {
 			profiles = strings.Split(tt.profiles, "+")
 		}
-		req, err := New(nil, nil).fragments(profiles)
+		req, err := New(nil, nil).fragments(profiles, arch.Host())
 		if err != nil {
 			t.Fatal(err)
 		}
-		target, err := tt.o.target(profiles, req)
+		target, err := tt.o.target(profiles, req, arch.Host())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,25 +71,25 @@ func TestTargetsCarryTheirOrigin(t *testing.T) {
 
 // TestLLVM: the kernel and its modules are made by the tools of the root, all of one version.
 func TestLLVM(t *testing.T) {
-	req, err := New(nil, nil).fragments([]string{"clang"})
+	req, err := New(nil, nil).fragments([]string{"clang"}, arch.Host())
 	if err != nil {
 		t.Fatal(err)
 	}
-	target, err := origin{kind: "tar", path: "/l", version: version{6, 12, 3, ""}}.target([]string{"clang"}, req)
+	target, err := origin{kind: "tar", path: "/l", version: version{6, 12, 3, ""}}.target([]string{"clang"}, req, arch.Host())
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := strings.Join(llvm(target), " ")
+	got := strings.Join(toolsOf(target), " ")
 	if !strings.HasPrefix(got, "LLVM=1 CC=clang-19 LD=ld.lld-19 ") || !strings.HasSuffix(got, " LLVM_IAS=1") {
 		t.Error(got)
 	}
-	if env := fmt.Sprint(box{make: llvm(target)}.sandbox(nil).Env); !strings.Contains(env, "[MAKEFLAGS  -- "+got+"]") {
+	if env := fmt.Sprint(box{make: toolsOf(target)}.sandbox(nil).Env); !strings.Contains(env, "[MAKEFLAGS  -- "+got+"]") {
 		t.Error(env)
 	}
-	if env := fmt.Sprint(box{}.sandbox(nil).Env); strings.Contains(env, "MAKEFLAGS") || llvm(kernels.Target{RootPkgs: []string{"gcc-14"}}) != nil {
+	if env := fmt.Sprint(box{}.sandbox(nil).Env); strings.Contains(env, "MAKEFLAGS") || toolsOf(kernels.Target{RootPkgs: []string{"gcc-14"}}) != nil {
 		t.Error("gcc's build gets LLVM:", env)
 	}
-	_, err = origin{kind: "tar", path: "/l", version: version{5, 10, 3, ""}}.target([]string{"clang"}, req)
+	_, err = origin{kind: "tar", path: "/l", version: version{5, 10, 3, ""}}.target([]string{"clang"}, req, arch.Host())
 	if !errors.Is(err, kernels.ErrNoMatch) || !strings.Contains(err.Error(), "5.10.3 is too old to be compiled with LLVM here") {
 		t.Error(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 //go:embed profiles/*.config
@@ -64,8 +65,8 @@ func (s *Source) Profiles() []string {
 	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == base })
 }
 
-// fragments reads the base and the named profiles. Errors wrap kernels.ErrNoMatch.
-func (s *Source) fragments(profiles []string) (r request, err error) {
+// fragments reads the base and the named profiles, as they are for a. Errors wrap kernels.ErrNoMatch.
+func (s *Source) fragments(profiles []string, a arch.Arch) (r request, err error) {
 	for _, q := range quarrels {
 		if slices.Contains(profiles, q.a) && slices.Contains(profiles, q.b) {
 			return r, fmt.Errorf("%w: profiles %s and %s exclude each other: %s; name two kernels, one with each", kernels.ErrNoMatch, q.a, q.b, q.why)
@@ -83,7 +84,7 @@ func (s *Source) fragments(profiles []string) (r request, err error) {
 		if err != nil {
 			return r, fmt.Errorf("read profile %s: %w", name, err)
 		}
-		f, err := parseFragment(name, string(text))
+		f, err := parseFragment(name, string(text), a)
 		if err != nil {
 			return r, fmt.Errorf("%w: %w", kernels.ErrNoMatch, err)
 		}
@@ -99,18 +100,38 @@ var (
 	unsetLine = regexp.MustCompile(`^# CONFIG_([A-Za-z0-9_]+) is not set$`)
 )
 
-// parseFragment reads the lines of a fragment. A comment that begins with "optional:" holds for the lines below it, until
-// the next comment or empty line. Two say what no symbol can: which compiler the kernel is for, and what its guests need.
+// onMachine reports whether a comment lets the lines below it be for a: any does that does not begin as "on amd64 arm64:" does.
+func onMachine(comment string, a arch.Arch) (bool, error) {
+	words, _, named := strings.Cut(comment, ":")
+	names, begins := strings.CutPrefix(words, "on ")
+	if !named || !begins {
+		return true, nil
+	}
+	on := false
+	for _, name := range strings.Fields(names) {
+		row, ok := arch.Named(name)
+		if !ok || row.Debian != name {
+			return false, fmt.Errorf("%s is no architecture; they are %s", name, strings.Join(arch.Names(), " "))
+		}
+		on = on || row.Name == a.Name
+	}
+	return on, nil
+}
+
+// parseFragment reads the lines of a fragment that are for a. A comment that begins with "optional:", or with "on", architectures in
+// Debian's words and a colon, holds for the lines below it, until the next comment or empty line; both may be one. Two say what no
+// symbol can: which compiler the kernel is for, and what its guests need.
 //
 //	# compiler: clang
 //	# guest: 256 MiB more, 3 times slower
-func parseFragment(name, text string) (f fragment, err error) {
-	optional, n := false, 0
+func parseFragment(name, text string, a arch.Arch) (f fragment, err error) {
+	optional, on, n := false, true, 0
 	for line := range strings.Lines(text) {
 		n++
 		line = strings.TrimSpace(line)
 		set, unset := setLine.FindStringSubmatch(line), unsetLine.FindStringSubmatch(line)
 		switch {
+		case (set != nil || unset != nil) && !on:
 		case set != nil:
 			f.lines = append(f.lines, setting{set[1], set[2], optional, name})
 		case unset != nil:
@@ -124,7 +145,13 @@ func parseFragment(name, text string) (f fragment, err error) {
 				err = fmt.Errorf("%q: write it like \"# guest: 256 MiB more, 3 times slower\"", line)
 			}
 		case line == "" || line[0] == '#':
-			optional = strings.HasPrefix(line, "# optional:")
+			comment := strings.TrimPrefix(line, "# ")
+			if optional = strings.HasPrefix(comment, "optional:"); optional {
+				comment = strings.TrimSpace(strings.TrimPrefix(comment, "optional:"))
+			}
+			if on, err = onMachine(comment, a); err != nil {
+				err = fmt.Errorf("%q: %w", line, err)
+			}
 		default:
 			err = fmt.Errorf("%q is neither CONFIG_X=VALUE, nor \"# CONFIG_X is not set\", nor a comment", line)
 		}

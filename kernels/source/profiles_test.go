@@ -2,6 +2,7 @@ package source
 
 import (
 	"errors"
+	"github.com/modmatrix/modmatrix/results/arch"
 	"io/fs"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ func TestEveryLineHasItsReason(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := parseFragment(file, string(text))
+		f, err := parseFragment(file, string(text), arch.Host())
 		if err != nil || len(f.lines) == 0 {
 			t.Errorf("%s: %d lines, %v", file, len(f.lines), err)
 		}
@@ -83,7 +84,7 @@ func TestFragments(t *testing.T) {
 		{"rustc", `profile rustc, line 1: "# compiler: rustc": a compiler is clang or gcc`},
 		{"kasn", "no profile kasn; there are bad clang debug defconfig failures gcov greedy kasan"},
 	} {
-		r, err := having(New(nil, nil), own).fragments(strings.Fields(tt.profiles))
+		r, err := having(New(nil, nil), own).fragments(strings.Fields(tt.profiles), arch.Host())
 		if tt.want == "" && err == nil {
 			continue
 		}
@@ -91,7 +92,7 @@ func TestFragments(t *testing.T) {
 			t.Errorf("%s: %v, want %s (%d settings)", tt.profiles, err, tt.want, len(r.wanted))
 		}
 	}
-	r, err := having(New(nil, nil), own).fragments([]string{"kasan", "mine"})
+	r, err := having(New(nil, nil), own).fragments([]string{"kasan", "mine"}, arch.Host())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestWhatProfilesNeedAddsUp(t *testing.T) {
 		mib, slower int
 		clang       bool
 	}{"": {}, "b": {20, 0, false}, "a b": {120, 3, false}, "a b c": {120, maxSlower, true}} {
-		r, err := having(New(nil, nil), own).fragments(strings.Fields(profiles))
+		r, err := having(New(nil, nil), own).fragments(strings.Fields(profiles), arch.Host())
 		if err != nil || r.moreMiB != want.mib || r.slower != want.slower || r.clang != want.clang {
 			t.Errorf("%s: %d MiB, %d times, clang %v: %v", profiles, r.moreMiB, r.slower, r.clang, err)
 		}
@@ -130,7 +131,7 @@ func TestWhatProfilesNeedAddsUp(t *testing.T) {
 
 // TestBaseGivesWay: nosmp takes back what the base says.
 func TestBaseGivesWay(t *testing.T) {
-	r, err := New(nil, nil).fragments([]string{"nosmp"})
+	r, err := New(nil, nil).fragments([]string{"nosmp"}, arch.Host())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,13 +145,13 @@ func FuzzParseFragment(f *testing.F) {
 	f.Add("CONFIG_A=$(rm -rf /)")
 	f.Add("# compiler: clang\n# guest: 256 MiB more, 3 times slower\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		fr, err := parseFragment("x", text)
+		fr, err := parseFragment("x", text, arch.Host())
 		if err != nil {
 			return
 		}
 		var r request
 		_ = r.add(fr)
-		again, err := parseFragment("x", r.String())
+		again, err := parseFragment("x", r.String(), arch.Host())
 		if err != nil || len(again.lines) > len(fr.lines) {
 			t.Errorf("%q reads as %v, and written again as %v, %v", text, fr, again, err)
 		}
@@ -159,11 +160,11 @@ func FuzzParseFragment(f *testing.F) {
 
 // TestSanitizersGetWhatTheyNeed: what the shadow of KASAN leaves of 256 MiB is too little for a suite.
 func TestSanitizersGetWhatTheyNeed(t *testing.T) {
-	r, err := New(nil, nil).fragments([]string{"kasan", "kmemleak", "lockdep"})
+	r, err := New(nil, nil).fragments([]string{"kasan", "kmemleak", "lockdep"}, arch.Host())
 	if err != nil || r.moreMiB != 384 || r.slower != 8 {
 		t.Errorf("%d MiB more, %d times slower, %v", r.moreMiB, r.slower, err)
 	}
-	if r, err = New(nil, nil).fragments(nil); err != nil || r.moreMiB != 0 || r.slower != 0 {
+	if r, err = New(nil, nil).fragments(nil, arch.Host()); err != nil || r.moreMiB != 0 || r.slower != 0 {
 		t.Errorf("the plain kernel: %+v, %v", r, err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // Roots makes the root that a kernel is compiled in; package debian has one.
@@ -41,7 +42,7 @@ func New(st *store.Store, roots Roots) *Source { return &Source{st, roots, built
 // Errors wrap kernels.ErrNoMatch where it names nothing, and kernels.ErrUnavailable where it cannot be read.
 func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (res kernels.Resolution, err error) {
 	defer kernels.Wrap(ctx, &err, "resolve %s", sel)
-	req, err := s.fragments(sel.Profiles)
+	req, err := s.fragments(sel.Profiles, sel.Architecture())
 	if err != nil {
 		return res, err
 	}
@@ -62,7 +63,7 @@ func (s *Source) Resolve(ctx context.Context, sel kernels.Selector) (res kernels
 		return kernels.Resolution{}, err
 	}
 	for _, o := range found {
-		t, err := o.target(sel.Profiles, req)
+		t, err := o.target(sel.Profiles, req, sel.Architecture())
 		if err != nil {
 			return kernels.Resolution{}, err
 		}
@@ -83,7 +84,7 @@ func (s *Source) Fetch(ctx context.Context, t kernels.Target, report func(kernel
 	if err != nil {
 		return nil, err
 	}
-	frags, err := s.fragments(strings.FieldsFunc(t.Profile, func(r rune) bool { return r == '+' }))
+	frags, err := s.fragments(strings.FieldsFunc(t.Profile, func(r rune) bool { return r == '+' }), t.Machine())
 	if err != nil {
 		return nil, err
 	}
@@ -166,9 +167,9 @@ var compilers = []struct {
 }
 
 // target is the origin as req would have it made, as plain data.
-func (o origin) target(profiles []string, req request) (kernels.Target, error) {
+func (o origin) target(profiles []string, req request, a arch.Arch) (kernels.Target, error) {
 	t := kernels.Target{
-		Release: o.version.String() + o.version.extra, Version: o.version.String(), Arch: "x86_64", Flavour: "minimal",
+		Release: o.version.String() + o.version.extra, Version: o.version.String(), Arch: a.Name, Flavour: "minimal",
 		Profile: strings.Join(profiles, "+"), MoreMiB: req.moreMiB, Slower: req.slower,
 	}
 	// Without a size: nothing is to be downloaded.
@@ -182,7 +183,7 @@ func (o origin) target(profiles []string, req request) (kernels.Target, error) {
 		}
 	}
 	t.Packages = []kernels.Package{pkg}
-	suite, pkgs, err := o.version.compiler(req.clang)
+	suite, pkgs, err := o.version.compiler(req.clang, a)
 	t.Suite, t.RootPkgs = suite, append(pkgs, toolPkgs...)
 	return t, err
 }
@@ -217,12 +218,12 @@ func (s *Source) Renamed(t kernels.Target) (kernels.Target, bool) {
 }
 
 // compiler is the suite whose compiler fits, and the packages that bring it.
-func (v version) compiler(clang bool) (suite string, pkgs []string, err error) {
+func (v version) compiler(clang bool, a arch.Arch) (suite string, pkgs []string, err error) {
 	for _, c := range compilers {
 		switch {
 		case v.before(c.since):
 		case !clang:
-			return c.suite, []string{c.gcc}, nil
+			return c.suite, kernels.CompilerPackages(c.gcc, a), nil
 		case c.llvm == "":
 			return "", nil, fmt.Errorf("%w: %s is too old to be compiled with LLVM here; compile it yourself, with make LLVM=1, and name its folder as dir:PATH", kernels.ErrNoMatch, v)
 		default:
@@ -232,14 +233,16 @@ func (v version) compiler(clang bool) (suite string, pkgs []string, err error) {
 	return "", nil, fmt.Errorf("%w: no compiler is known for %s", kernels.ErrNoMatch, v)
 }
 
-// llvm is what is passed to make about the compiler that target's root holds: nothing for gcc, which is there by its plain name.
-func llvm(t kernels.Target) []string {
+// toolsOf is what is passed to make about the machine and the compiler that target's root holds: nothing for gcc, which is there by its
+// plain name.
+func toolsOf(t kernels.Target) []string {
+	args := kernels.Cross(t.Machine())
 	for _, pkg := range t.RootPkgs {
 		if suffix, ok := strings.CutPrefix(pkg, "clang-"); ok {
-			return append(kernels.LLVM("-"+suffix), "LLVM_IAS=1")
+			return slices.Concat(args, kernels.LLVM("-"+suffix), []string{"LLVM_IAS=1"})
 		}
 	}
-	return nil
+	return args
 }
 
 func (v version) before(o version) bool {

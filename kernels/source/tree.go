@@ -15,16 +15,30 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 	"github.com/modmatrix/modmatrix/kernels/store"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // kept is what modules are built with, as in Debian's headers packages and Linux scripts/package/install-extmod-build; folders as a whole.
 var kept = []string{
 	".config", "Makefile", "Kbuild", "Kconfig", "Module.symvers", "localversion",
-	"arch/x86/Kbuild", "arch/x86/Makefile", "arch/x86/Makefile_32.cpu", "arch/x86/Makefile.um", "arch/x86/include",
 	"include", "scripts", "tools/objtool/objtool", "tools/bpf/resolve_btfids/resolve_btfids",
 }
 
-func prune(dir string) error {
+// keptOfArch are those in the folder of an architecture. Modules of some link with an object of the kernel's (arch/powerpc/Makefile,
+// arch/s390/Makefile, KBUILD_LDFLAGS_MODULE).
+var keptOfArch = []string{"Kbuild", "Makefile", "Makefile_32.cpu", "Makefile.um", "Makefile.postlink", "include", "kernel/module.lds", "tools",
+	"lib/crtsavres.o", "lib/expoline.o", "lib/expoline/expoline.o"}
+
+func keptFor(a arch.Arch) []string {
+	all := slices.Clone(kept)
+	for _, name := range keptOfArch {
+		all = append(all, path.Join("arch", a.Kbuild, name))
+	}
+	return all
+}
+
+func prune(dir string, a arch.Arch) error {
+	kept := keptFor(a)
 	return filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -33,10 +47,10 @@ func prune(dir string) error {
 		if err != nil || name == "." {
 			return err
 		}
-		switch whole, above := isKept(name); {
+		switch whole, above := isKept(kept, name); {
 		case whole && d.IsDir(), above && d.IsDir():
 			return nil
-		case whole && !slices.Contains(leftovers, path.Ext(name)):
+		case whole && (!slices.Contains(leftovers, path.Ext(name)) || slices.Contains(kept, name)):
 			return nil
 		}
 		if err := os.RemoveAll(file); err != nil {
@@ -49,8 +63,8 @@ func prune(dir string) error {
 	})
 }
 
-// isKept reports whether name is in kept or below one of them, and whether one of them is below it.
-func isKept(name string) (whole, above bool) {
+// isKept reports whether name is one of kept or below one of them, and whether one of them is below it.
+func isKept(kept []string, name string) (whole, above bool) {
 	for _, k := range kept {
 		whole = whole || name == k || strings.HasPrefix(name, k+"/")
 		above = above || strings.HasPrefix(k, name+"/")
@@ -111,7 +125,7 @@ func (j job) open(dir string) (*kernels.Tree, error) {
 	}
 	// The kernel has no debug information, which would double the time that it takes; modules have, so that a fault in one
 	// can be traced to its line.
-	tree.Root.Make = slices.Concat(j.root.Make, llvm(j.target), []string{"KCFLAGS=-g"})
+	tree.Root.Make = slices.Concat(j.root.Make, toolsOf(j.target), []string{"KCFLAGS=-g"})
 	for _, m := range tree.Mounts {
 		if j.root.Dir == "" {
 			break

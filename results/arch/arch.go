@@ -39,6 +39,8 @@ type Kernel struct {
 	Marks []string // symbols of the configuration that only its kernels have all of
 	// Image is the file, in the folder where the kernel is built, that QEMU boots (-kernel), and Target what make calls it.
 	Image, Target string
+	// Defconfig is make's target for the architecture's own configuration.
+	Defconfig string
 	// Needs are the symbols that must be built in for a guest to come up on the machine that QEMU plays, besides those that all
 	// architectures' need: its console, its other lines, power-off.
 	Needs []string

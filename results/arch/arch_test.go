@@ -44,6 +44,9 @@ func TestRowsAreWhole(t *testing.T) {
 		if got, ok := OfELF(header); !ok || got.Name != a.Name {
 			t.Errorf("OfELF(%v) = %s", header, got.Name)
 		}
+		if k := a.Kernel; len(k.Marks) == 0 || len(k.Needs) == 0 || k.Image == "" || k.Target == "" || k.Defconfig == "" {
+			t.Errorf("%s: %+v", a.Name, k)
+		}
 		if a.Bits != 32 && a.Bits != 64 || a.QEMU.MaxCmdline < 256 {
 			t.Errorf("%s: %d bits, %d bytes of command line", a.Name, a.Bits, a.QEMU.MaxCmdline)
 		}

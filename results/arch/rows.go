@@ -11,14 +11,14 @@ var rows = []Arch{
 		Name: "x86_64", Debian: "amd64", Go: "amd64", GoEnv: "GOAMD64=v1", Kbuild: "x86", Triplet: "x86_64-linux-gnu",
 		Flavour: "amd64", Realtime: "rt-amd64", Stem: "amd64", Bits: 64, ELF: elf.EM_X86_64,
 		QEMU: pc("qemu-system-x86_64"),
-		Kernel: Kernel{Marks: []string{"X86_64"}, Image: "arch/x86/boot/bzImage", Target: "bzImage",
+		Kernel: Kernel{Marks: []string{"X86_64"}, Image: "arch/x86/boot/bzImage", Target: "bzImage", Defconfig: "defconfig",
 			Needs: []string{"64BIT", "ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE"}},
 	},
 	{
 		Name: "i686", Debian: "i386", Go: "386", GoEnv: "GO386=sse2", Kbuild: "x86", Triplet: "i686-linux-gnu",
 		Flavour: "686-pae", Realtime: "rt-686-pae", Stem: "686", Bits: 32, ELF: elf.EM_386,
 		QEMU: pc("qemu-system-i386"),
-		Kernel: Kernel{Marks: []string{"X86_32"}, Image: "arch/x86/boot/bzImage", Target: "bzImage",
+		Kernel: Kernel{Marks: []string{"X86_32"}, Image: "arch/x86/boot/bzImage", Target: "bzImage", Defconfig: "i386_defconfig",
 			Needs: []string{"ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE"}},
 	},
 	{
@@ -30,7 +30,7 @@ var rows = []Arch{
 			Report: Line{"pci-serial", "ttyS0"}, Terminal: Line{"pci-serial", "ttyS1"},
 			Disk: "virtio-blk-pci", DiskModules: onPCI,
 		},
-		Kernel: Kernel{Marks: []string{"ARM64"}, Image: "arch/arm64/boot/Image", Target: "Image",
+		Kernel: Kernel{Marks: []string{"ARM64"}, Image: "arch/arm64/boot/Image", Target: "Image", Defconfig: "defconfig",
 			Needs: []string{"64BIT", "PCI", "PCI_HOST_GENERIC", "SERIAL_AMBA_PL011", "SERIAL_AMBA_PL011_CONSOLE", "SERIAL_8250", "SERIAL_8250_PCI"}},
 	},
 	{
@@ -42,7 +42,7 @@ var rows = []Arch{
 			Report: Line{"pci-serial", "ttyS0"}, Terminal: Line{"pci-serial", "ttyS1"}, // as on arm64
 			Disk: "virtio-blk-pci", DiskModules: onPCI,
 		},
-		Kernel: Kernel{Marks: []string{"ARM", "CPU_V7"}, Image: "arch/arm/boot/zImage", Target: "zImage",
+		Kernel: Kernel{Marks: []string{"ARM", "CPU_V7"}, Image: "arch/arm/boot/zImage", Target: "zImage", Defconfig: "multi_v7_defconfig",
 			Needs: []string{"PCI", "PCI_HOST_GENERIC", "SERIAL_AMBA_PL011", "SERIAL_AMBA_PL011_CONSOLE", "SERIAL_8250", "SERIAL_8250_PCI", "VFP"}},
 	},
 	{
@@ -53,7 +53,7 @@ var rows = []Arch{
 			Report: Line{"pci-serial", "ttyS1"}, Terminal: Line{"pci-serial", "ttyS2"},
 			Disk: "virtio-blk-pci", DiskModules: onPCI,
 		},
-		Kernel: Kernel{Marks: []string{"RISCV", "64BIT"}, Image: "arch/riscv/boot/Image", Target: "Image",
+		Kernel: Kernel{Marks: []string{"RISCV", "64BIT"}, Image: "arch/riscv/boot/Image", Target: "Image", Defconfig: "defconfig",
 			Needs: []string{"PCI", "PCI_HOST_GENERIC", "SERIAL_OF_PLATFORM", "SERIAL_8250", "SERIAL_8250_CONSOLE", "SERIAL_8250_PCI"}},
 	},
 	{
@@ -67,8 +67,8 @@ var rows = []Arch{
 			// No NMI: a restart interruption ends the guest without a word (Linux arch/s390/kernel/ipl.c, do_restart).
 			NoPlug: "it has no PCI Express ports", NoUSB: "Debian's kernels for it have no USB",
 		},
-		Kernel: Kernel{Marks: []string{"S390", "64BIT"}, Image: "arch/s390/boot/bzImage", Target: "bzImage",
-			Needs: []string{"SCLP_TTY", "SCLP_CONSOLE", "VIRTIO_CONSOLE"}},
+		Kernel: Kernel{Marks: []string{"S390", "64BIT"}, Image: "arch/s390/boot/bzImage", Target: "bzImage", Defconfig: "defconfig",
+			Needs: []string{"SCLP_VT220_TTY", "SCLP_VT220_CONSOLE", "S390_GUEST", "VIRTIO_CONSOLE"}},
 	},
 	{
 		Name: "ppc64le", Debian: "ppc64el", Go: "ppc64le", GoEnv: "GOPPC64=power8", Kbuild: "powerpc", Triplet: "powerpc64le-linux-gnu",
@@ -79,7 +79,7 @@ var rows = []Arch{
 			SysRq: "\x0f", // Linux drivers/tty/hvc/hvc_console.c, __hvc_poll
 			NMI:   true,   // a system reset interrupt, over which the kernel dies (Linux arch/powerpc/kernel/traps.c, system_reset_exception)
 		},
-		Kernel: Kernel{Marks: []string{"PPC64", "CPU_LITTLE_ENDIAN"}, Image: "vmlinux", Target: "vmlinux",
+		Kernel: Kernel{Marks: []string{"PPC64", "CPU_LITTLE_ENDIAN"}, Image: "vmlinux", Target: "vmlinux", Defconfig: "ppc64le_defconfig",
 			Needs: []string{"PPC_PSERIES", "HVC_CONSOLE"}},
 	},
 }
