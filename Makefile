@@ -106,7 +106,7 @@ real: ## the tests that need real kernels, their packages, or the archive; two p
 	@$(call every,-j2 -O,real-guests real-rooms real-agreement real-field real-day)
 .PHONY: real-guests real-rooms real-agreement real-field real-day
 real-guests:
-	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -parallel 3 -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestRealRooms$$' -v ./harness
+	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestRealRooms$$' -v ./harness
 real-rooms:
 	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestRealRooms$$' -v ./harness
 real-agreement:

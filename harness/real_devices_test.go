@@ -16,6 +16,7 @@ const eduDriver = "testdata/edu"
 // TestRealStandIn holds that a driver is probed when its hardware is there, and only then, and that it passes either way.
 func TestRealStandIn(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		devices []string
@@ -55,6 +56,7 @@ func TestRealStandIn(t *testing.T) {
 // is skipped with the condition.
 func TestRealKernelModules(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	res := runReal(t, t.Context(), harness.Spec{Module: eduDriver, Kernels: realKernels[1:], Suites: []string{"testdata/dummies"},
 		Modules: []string{"dummy"}})
 	if rec := res.Records[0]; rec.Status != results.Pass {

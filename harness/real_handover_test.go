@@ -18,6 +18,7 @@ import (
 // in the place of usb-kbd, is that of a device that is there.
 func TestRealHostDevice(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	root := t.TempDir()
 	host := hostdevice.Host{Sys: filepath.Join(root, "sys"), Dev: filepath.Join(root, "dev"), Proc: filepath.Join(root, "proc")}
 	device := filepath.Join(host.Sys, "bus/usb/devices/1-4")

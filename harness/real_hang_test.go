@@ -12,6 +12,7 @@ import (
 // TestRealHangs holds that a hang is judged soon, with its place, and that nothing that only takes long is taken for one.
 func TestRealHangs(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	const older, newer = "debian:bookworm/cloud-amd64", "debian:trixie-backports/cloud-amd64"
 	for _, tt := range []struct {
 		kernel string

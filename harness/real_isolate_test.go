@@ -17,6 +17,7 @@ func warnsOnNothing(t *testing.T) string {
 // one out of the blue is reported with its line in the driver.
 func TestRealExpectSplat(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	driver := warnsOnNothing(t)
 	for _, tt := range []struct {
 		focus string
@@ -45,6 +46,7 @@ func TestRealExpectSplat(t *testing.T) {
 // guest for each spec, one that kills its kernel costs the others nothing.
 func TestRealIsolation(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	for _, isolate := range []string{harness.IsolateSpec, harness.IsolateNone} {
 		t.Run(isolate, func(t *testing.T) {
 			res := runReal(t, t.Context(), harness.Spec{Module: exampleDriver, Kernels: realKernels[:1],

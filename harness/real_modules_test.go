@@ -15,6 +15,7 @@ const severalModules = "testdata/several"
 // obstacle to the others.
 func TestRealSeveralModules(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	res := runReal(t, t.Context(), harness.Spec{Module: severalModules, Kernels: realKernels, Suites: []string{harness.Lifecycle},
 		Firmware: severalModules + "/firmware"})
 	for _, rec := range res.Records {
@@ -36,6 +37,7 @@ func TestRealSeveralModules(t *testing.T) {
 // TestRealLoad holds that the modules that are not chosen are there for modprobe, and that a file that is missing is named.
 func TestRealLoad(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	res := runReal(t, t.Context(), harness.Spec{Module: severalModules, Kernels: realKernels[:1], Suites: []string{harness.Lifecycle},
 		Load: []string{"sv_main", "sv-soft"}})
 	rec := res.Records[0]

@@ -21,6 +21,7 @@ var usbKernels = harness.Selectors("debian:bookworm")
 // the drivers take each of them and let it go.
 func TestRealPlugs(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	for _, tt := range []struct {
 		driver, plug, here, gone, device string
 		kernels                          []kernels.Selector
@@ -55,6 +56,7 @@ func TestRealPlugs(t *testing.T) {
 // TestRealBadRemove holds that what a driver does wrong when its device is pulled fails at the spec that pulled it.
 func TestRealBadRemove(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	const spec = "binds a device that is plugged in, and releases it when it is pulled"
 	for _, tt := range []struct {
 		name, old, new string
@@ -66,6 +68,7 @@ func TestRealBadRemove(t *testing.T) {
 		{"it leaves its node", "\tmisc_deregister(&key->misc);\n\tusb_kill_urb(key->urb);\n\tkref_put(&key->refs, usbkey_free);\n", "\tusb_kill_urb(key->urb);\n", results.CodeWarn, results.StageTest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			dir := mutated(t, usbkeyDriver, "usbkey.c", tt.old, tt.new)
 			res := runReal(t, t.Context(), harness.Spec{Module: dir, Kernels: usbKernels, Suites: []string{harness.Lifecycle},
 				Plugs: []string{"kbd=usb-kbd"}})
@@ -81,6 +84,7 @@ func TestRealBadRemove(t *testing.T) {
 // chips when a suite asks for them. The oldest kernel of Debian's with gpio-sim is a backport.
 func TestRealSimulators(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	for _, tt := range []struct{ module, kernel, spec string }{
 		{"mac80211_hwsim", usbKernels[0].String(), "simulated hardware has radios as soon as mac80211_hwsim is loaded"},
 		{"gpio-sim", "debian:trixie-backports", "simulated hardware has a GPIO chip when gpio-sim is asked for one through configfs"},

@@ -18,6 +18,7 @@ import (
 // version of one symbol.
 func TestRealPrebuilt(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	name, data := ownModule(t, realKernels[0])
 	for _, c := range []struct {
 		symbol string

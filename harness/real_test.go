@@ -86,6 +86,7 @@ func mutated(t *testing.T, driver, file, old, new string) string {
 
 func TestRealExampleDriver(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	res := runReal(t, t.Context(), harness.Spec{Module: exampleDriver, Kernels: realKernels,
 		Suites: []string{harness.Lifecycle, exampleSuite}})
 	if len(res.Records) != 4 {
@@ -159,8 +160,10 @@ var mutations = []struct {
 
 func TestRealMutations(t *testing.T) {
 	needReal(t)
+	t.Parallel()
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
 			res := runReal(t, t.Context(), harness.Spec{Module: mutated(t, exampleDriver, "fifo.c", m.old, m.new), Kernels: realKernels, Suites: []string{m.suite}})
 			for i, rec := range res.Records {
 				w := m.want[i]

@@ -50,6 +50,7 @@ func TestRealRooms(t *testing.T) {
 			"MODMATRIX_TEST_ZOO=" + builtZoo(t, first, "thread_left", "slab_left", "class_left", "init_fails_late", "no_exit", "sleep_init")}},
 	} {
 		t.Run(room.dir, func(t *testing.T) {
+			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-timeout=20m", "-run", room.tests, "-v", ".")
 			cmd.Dir = filepath.Join("..", room.dir)
 			cmd.Env = append(os.Environ(), room.env...)

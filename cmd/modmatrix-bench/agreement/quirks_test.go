@@ -105,11 +105,12 @@ func TestRealQuirks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer release()
+	t.Cleanup(release)
 	tree := c.trees[0]
 	hello := builtHello(t, tree)
 	for _, q := range quirks {
 		t.Run(q.name, func(t *testing.T) {
+			t.Parallel()
 			deb := quirkPackage(t, tree.Target.Release, hello, q.conf, q.files)
 			pkg, err := dkms.Open(t.Context(), filepath.Join(deb.Dir, "usr/src/quirk-1.0"), t.TempDir())
 			if err != nil {
