@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,13 +35,28 @@ func TestMain(m *testing.M) {
 			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes}))
 		}
 	}
-	testscript.Main(m, map[string]func(){"modmatrix": main, "modmatrix-faked": with(fakes()), "modmatrix-released": with(released()), installedName: asInstalled, "qemu-system-x86_64": vmtest.Command})
+	testscript.Main(starters{m}, map[string]func(){"modmatrix": main, "modmatrix-faked": with(fakes()), "modmatrix-released": with(released()), installedName: asInstalled, "qemu-system-x86_64": vmtest.Command})
+}
+
+// racedDir has the commands with the race detector, where the tests have it.
+var racedDir string
+
+// TestConcurrentScriptsAreThere holds that no script is raced in name only.
+func TestConcurrentScriptsAreThere(t *testing.T) {
+	for _, name := range concurrent {
+		if _, err := os.Stat(filepath.Join("testdata", name+".txtar")); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestScripts(t *testing.T) {
 	// Under nohup, programs would inherit that the end of the terminal is ignored; of what is caught here, they do not.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Setup: func(env *testscript.Env) error {
+		if name := strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"); slices.Contains(concurrent, name) {
+			env.Setenv("PATH", racedDir+string(filepath.ListSeparator)+env.Getenv("PATH"))
+		}
 		env.Setenv("MODMATRIX_CACHE", env.WorkDir+"/cache")
 		env.Setenv("XDG_STATE_HOME", env.WorkDir+"/state")
 		env.Setenv("GOFLAGS", "-mod=readonly")

@@ -3,7 +3,7 @@
 //
 // A test package calls Main or MainWith from its TestMain, and Install with a script where it wants a guest. With Main, the fake
 // is the test binary itself, run again under QEMU's name; with MainWith, it is a small program, for tests that start hundreds:
-// a test binary that links much takes 20 ms to start, and with the race detector ten times that. A testscript gets the fake
+// a test binary that links much takes 20 ms of processor time to start, and 80 with the race detector. A testscript gets the fake
 // with Command among its commands and ScriptEnv naming the file of the script. README.md has the statements of a script.
 //
 // The package must never know how package vm uses it, and does not import it.
