@@ -10,7 +10,7 @@ import (
 // plumbing are symbols, or what they begin with when they end in *, that every module may use and by which none learns anything of the
 // machine: the compiler's, the tracer's, printing and memory.
 var plumbing = []string{"__fentry__", "__x86_*", "__stack_chk_fail", "module_layout", "__this_module", "printk", "_printk", "_dev_*", "param_*", "__kmalloc*", "kmalloc_*",
-	"kfree", "__warn_printk", "__ubsan_*", "__sanitizer_cov_*", "__asan_*", "__kcfi_*", "mcount", "_mcount", "str*", "mem*", "snprintf", "sprintf", "__mutex_init", "mutex_*"}
+	"kfree", ".TOC.", "__gnu_mcount_nc", "__aeabi_*", "__s390_indirect_jump_*", "__stack_chk_guard", "__warn_printk", "__ubsan_*", "__sanitizer_cov_*", "__asan_*", "__kcfi_*", "mcount", "_mcount", "str*", "mem*", "snprintf", "sprintf", "__mutex_init", "mutex_*"}
 
 // AsksOnly reports whether the module in file asks nobody but the modules in others: of all that it calls, some is theirs, and the rest can
 // say nothing of the machine.

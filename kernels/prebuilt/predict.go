@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // maxBreaks is how many breaks a prediction lists.
@@ -192,10 +193,13 @@ func gplCompatible(licence string) bool {
 	return slices.Contains([]string{"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}, licence)
 }
 
-// ignored are symbols that a kernel does not look for (Linux kernel/module/main.c, ignore_undef_symbol).
+// notLookedFor are symbols that a kernel does not look for, by Kbuild's word for its architecture: Linux kernel/module/main.c,
+// ignore_undef_symbol; arch/powerpc/kernel/module_64.c, dedotify.
+var notLookedFor = map[string]string{"x86": "_GLOBAL_OFFSET_TABLE_", "powerpc": ".TOC."}
+
 func (k Kernel) ignored(name string) bool {
-	x86 := k.Machine.Machine == elf.EM_X86_64 || k.Machine.Machine == elf.EM_386
-	return x86 && name == "_GLOBAL_OFFSET_TABLE_"
+	a, ok := arch.OfELF(elf.FileHeader{Machine: k.Machine.Machine, Class: k.Machine.Class, Data: k.Machine.Data})
+	return ok && notLookedFor[a.Kbuild] == name
 }
 
 // open is what cannot be told from the files alone; empty where nothing is left open.

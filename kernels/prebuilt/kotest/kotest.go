@@ -109,7 +109,7 @@ func (m Module) link(sections []Section) []byte {
 	sections = append(sections, Section{".shstrtab", elf.SHT_STRTAB, names})
 	machine := m.Machine
 	if machine == elf.EM_NONE {
-		machine = elf.EM_X86_64
+		machine = elf.EM_X86_64 // a usual one
 	}
 	var body, headers bytes.Buffer
 	at := uint64(binary.Size(elf.Header64{}))
