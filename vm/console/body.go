@@ -39,6 +39,6 @@ func startsWithAny(text string, words []string) bool {
 // registersRE are register dumps, names of stacks and raw stack words: before a trace, or where an interrupt broke into one.
 var registersRE = regexp.MustCompile(`^(?:</?[A-Z#]+>$|[ER]?(?:IP|SP|AX|BX|CX|DX|SI|DI|BP|FLAGS)[: ]|R\d\d:|[CDEFGS]S:|` +
 	`CR[0-4]:|DR\d:|Code:|ORIG_|EFLAGS|pstate|pc :|lr :|sp :|x\d+ ?:|r\d+ ?:|psr|Exception stack|Stack: \(|` +
-	`[0-9a-f]{4}: |--- interrupt|\.\.\.$|={3}|LR =|\(null\)|>?[0-9a-f]{16}(?: |:|$))`)
+	`[0-9a-f]{4}: |(?:<?[0-9a-fX]{8}>? ?){8}$|--- interrupt|\.\.\.$|={3}|LR =|\(null\)|>?[0-9a-f]{16}(?: |:|$))`)
 
 func isRegisters(text string) bool { return registersRE.MatchString(strings.TrimLeft(text, " ")) }

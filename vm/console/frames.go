@@ -21,6 +21,11 @@ var (
 	plainRE = regexp.MustCompile(`\bin ([A-Za-z_]\w+)`)
 	// hintRE is where a lock was taken, or the caller by the link register.
 	hintRE = regexp.MustCompile(`(?:\bat: |^\s*LR is at |^\s*(?:lr|ra) : |^LR \[[0-9a-f]+\] )(?:\[<[0-9a-f]+>\] )?\S+\+0x`)
+	// interruptRE is what an s390 trapped on (Linux arch/s390/kernel/dumpstack.c, die). Of a page that is not there, or
+	// protected (arch/s390/mm/fault.c, do_protection_exception), the program counter is that of the instruction; of all else it is behind it.
+	interruptRE = regexp.MustCompile(`: ([0-9a-f]{4}) ilc:\d `)
+	undoneRE    = regexp.MustCompile(`^00(?:04|1[01]|3[89ab])$`)
+
 	workRE = regexp.MustCompile(`^Workqueue: \S+ ([A-Za-z_][\w.]*)`)
 	// actionRE is an interrupt's handler in "irq 11: nobody cared".
 	actionRE = regexp.MustCompile(`^\[<[0-9a-fx]+>\] ([A-Za-z_]\w*)(?: \[([\w-]+)\])?$`)
@@ -35,6 +40,7 @@ type traces struct {
 	open    bool // the last run goes on
 	foreign int  // lines since its last frame that may be another report's
 	marked  bool // the next run was announced
+	past    bool // the registers show the instruction behind the one at fault
 	branch  bool // the next frame is the last branch taken, and no caller
 }
 
@@ -46,6 +52,7 @@ type run struct {
 func (r run) announced() bool { return r.marked }
 
 func (t *traces) begin(h header) {
+	t.interruptAt(h.Text)
 	if at := placeRE.FindStringIndex(h.Text); at != nil {
 		t.top, _, _ = symbolAt(h.Text[at[0]:])
 		t.top.PC = h.kind == KindWarn
@@ -74,6 +81,7 @@ func (t *traces) add(text string) bool {
 		return true
 	}
 	t.hintAt(text)
+	t.interruptAt(text)
 	t.branch = strings.HasPrefix(text, "Last Breaking-Event-Address:") // of s390 (Linux arch/s390/kernel/dumpstack.c, show_last_breaking_event)
 	switch {
 	case strings.Contains(text, "race") && markRE.MatchString(text):
@@ -107,8 +115,15 @@ func (t *traces) hintAt(text string) {
 	}
 }
 
+func (t *traces) interruptAt(text string) {
+	if m := interruptRE.FindStringSubmatch(text); m != nil {
+		t.past = !undoneRE.MatchString(m[1])
+	}
+}
+
 // pc notes a program counter: the top of the report before its trace, a frame of its own within one.
 func (t *traces) pc(f Frame) {
+	f.PC = !t.past
 	if t.open {
 		t.push(f)
 	} else if t.top.Function == "" {
@@ -122,6 +137,10 @@ func (t *traces) push(f Frame) {
 		t.open, t.marked = true, false
 	}
 	t.foreign = 0
+	f.PC = f.PC || t.top.PC && f.Symbol == t.top.Symbol && f.Offset == t.top.Offset && f.Module == t.top.Module
+	if strings.HasPrefix(f.Function, "warn_slowpath") { // a call, where the architecture has no instruction to warn with
+		t.top.PC = false
+	}
 	last := &t.runs[len(t.runs)-1]
 	if len(last.frames) < maxFrames {
 		last.frames = append(last.frames, f)

@@ -13,6 +13,16 @@ var (
 // maxInterrupt is how deep in a trace the interrupt that noticed a hang may lie.
 const maxInterrupt = 40
 
+// withTop returns the traces with the place where the processor was before the first, whose innermost function may have no frame:
+// a leaf that a trace by stack frames leaves out.
+func (t *traces) withTop() []run {
+	if len(t.runs) == 0 || !t.fromPC || slices.ContainsFunc(t.runs[0].frames, func(f Frame) bool { return f.Function == t.top.Function }) {
+		return t.runs
+	}
+	first := run{marked: t.runs[0].marked, frames: append([]Frame{t.top}, t.runs[0].frames...)}
+	return append([]run{first}, t.runs[1:]...)
+}
+
 // belowAnchor finds the work that a hanging CPU was at: in the first trace with an anchor, the frames from the
 // one that the anchor called. The frames of the interrupt that noticed the hang are left out.
 func belowAnchor(runs []run) []Frame {

@@ -144,6 +144,26 @@ func TestGuilty(t *testing.T) {
 		{"caller", "BUG: sleeping function called from invalid context at mm/slab.h:12\nCall Trace:\n <TASK>\n dump_stack+0x1/0x2\n" +
 			" fifo_read+0x44/0x60 [fifo]\n vfs_read+0x10/0x20\n",
 			Frame{Function: "fifo_read", Symbol: "fifo_read", Offset: 0x44, Size: 0x60, Module: "fifo", Reliable: true}},
+		{"arm64: the trace begins where the processor was", "Unable to handle kernel paging request at virtual address ffff000000000003\npc : fifo_push+0x8/0x30 [fifo]\n" +
+			"lr : fifo_write+0x14/0x60 [fifo]\nCall trace:\n fifo_push+0x8/0x30 [fifo] (P)\n fifo_write+0x14/0x60 [fifo]\n",
+			Frame{Function: "fifo_push", Symbol: "fifo_push", Offset: 0x8, Size: 0x30, Module: "fifo", Reliable: true, PC: true}},
+		{"riscv: so does that of a WARNING", "WARNING: CPU: 0 PID: 1 at fifo.c:12 fifo_push+0x8/0x30 [fifo]\nepc : fifo_push+0x8/0x30 [fifo]\n ra : fifo_write+0x14/0x60 [fifo]\n" +
+			"[<ffffffff01404008>] fifo_push+0x8/0x30 [fifo]\n[<ffffffff01404114>] fifo_write+0x14/0x60 [fifo]\n",
+			Frame{Function: "fifo_push", Symbol: "fifo_push", Offset: 0x8, Size: 0x30, Module: "fifo", Reliable: true, PC: true}},
+		{"powerpc: a function that called itself", "BUG: Unable to handle kernel data access on write at 0xc0debabe00000110\nNIP [c008000000d80008] fifo_dive+0x8/0x30 [fifo]\n" +
+			"LR [c008000000d80014] fifo_dive+0x14/0x30 [fifo]\nCall Trace:\n[c00000000b1f3c30] [c008000000d80014] fifo_dive+0x14/0x30 [fifo] (unreliable)\n",
+			Frame{Function: "fifo_dive", Symbol: "fifo_dive", Offset: 0x8, Size: 0x30, Module: "fifo", Reliable: true, PC: true}},
+		{"s390: past the instruction that was at fault", "illegal operation: 0001 ilc:1 [#1] SMP \nKrnl PSW : 0704c00180000000 000003ff7fd04008 (fifo_push+0x8/0x30 [fifo])\n" +
+			"Call Trace:\n [<000003ff7fd04008>] fifo_push+0x8/0x30 [fifo] \n",
+			Frame{Function: "fifo_push", Symbol: "fifo_push", Offset: 0x8, Size: 0x30, Module: "fifo", Reliable: true}},
+		{"s390: past the check of a BUG", "kernel BUG at fifo.c:12!\nmonitor event: 0040 ilc:2 [#1] SMP \nKrnl PSW : 0704c00180000000 000003ff7fd04008 (fifo_push+0x8/0x30 [fifo])\n",
+			Frame{Function: "fifo_push", Symbol: "fifo_push", Offset: 0x8, Size: 0x30, Module: "fifo", Reliable: true}},
+		{"s390: at an instruction that a page fault undid", "Unable to handle kernel pointer dereference in virtual kernel address space\nOops: 0011 ilc:3 [#1] SMP \n" +
+			"Krnl PSW : 0704c00180000000 000003ff7fd04008 (fifo_push+0x8/0x30 [fifo])\nCall Trace:\n [<000003ff7fd04008>] fifo_push+0x8/0x30 [fifo] \n",
+			Frame{Function: "fifo_push", Symbol: "fifo_push", Offset: 0x8, Size: 0x30, Module: "fifo", Reliable: true, PC: true}},
+		{"arm: a WARNING is a call, and its place where that returns to", "WARNING: CPU: 0 PID: 1 at fifo.c:12 fifo_push+0x8/0x30 [fifo]\nCall trace: \n" +
+			" __warn from warn_slowpath_fmt+0x18c/0x198\n warn_slowpath_fmt from fifo_push+0x8/0x30 [fifo]\n fifo_push [fifo] from fifo_write+0x14/0x60 [fifo]\n",
+			Frame{Function: "fifo_push", Symbol: "fifo_push", Offset: 0x8, Size: 0x30, Module: "fifo", Reliable: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

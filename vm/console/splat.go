@@ -31,7 +31,7 @@ type Frame struct {
 	Offset   uint64 // into the function; zero also when the trace does not say
 	Size     uint64 // of the function in bytes; zero when the trace does not say
 	Module   string // empty for the kernel itself
-	Reliable bool   // false for the frames that the unwinder only guesses at, printed with "?"
+	Reliable bool   // false for the frames that the unwinder only guesses at, printed with "?" or "(unreliable)"
 	PC       bool   // Offset is where the processor was; else it is where a call returns to
 }
 

@@ -61,6 +61,7 @@ func readFrame(text string) (f Frame, pc, ok bool) {
 			return f, true, true
 		}
 		f.Reliable, ok = frameLead(text[:start])
+		f.Reliable = f.Reliable && !strings.HasSuffix(text, " (unreliable)") // powerpc (Linux arch/powerpc/kernel/process.c, show_stack)
 		return f, false, ok
 	}
 	if strings.HasSuffix(text, "[inline]") {

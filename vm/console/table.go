@@ -3,6 +3,7 @@ package console
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -105,7 +106,8 @@ func (s *signature) fits(log []byte, sp span) bool {
 	case s.is(user) && userTrap.MatchString(sp.Text):
 		return false
 	case s.is(again):
-		return (!sp.Stamp || startRE.Match(log[sp.start:sp.end])) && lastWords(log, sp.start) >= 0
+		last := lastWords(log, sp.start)
+		return last >= 0 && (!sp.Stamp || startRE.Match(log[sp.start:sp.end]) || clock(log[last:]) > clock(log[sp.start:sp.end]))
 	case s.is(banner):
 		return taintLine.MatchString(readLine(log, nextLine(log, sp.end)).Text)
 	}
@@ -135,6 +137,22 @@ func lastWords(log []byte, at int) int {
 	}
 	return start
 }
+
+// clock is the time in seconds at which the line at the start of b was printed, zero when it does not say. That of s390 runs
+// before its kernel starts, but begins anew with each (Linux arch/s390/kernel/time.c, sched_clock).
+func clock(b []byte) float64 {
+	m := clockRE.FindSubmatch(b[:min(len(b), maxStamp)])
+	if m == nil {
+		return 0
+	}
+	seconds, _ := strconv.ParseFloat(string(m[1]), 64) // digits and a point
+	return seconds
+}
+
+// maxStamp holds a level and a time stamp.
+const maxStamp = 32
+
+var clockRE = regexp.MustCompile(`^(?:<\d+>)?\[ *(\d+\.\d+)\]`)
 
 // taintLine is the second line of a lockdep report: "6.1.0 #1 Not tainted".
 var taintLine = regexp.MustCompile(`^\d+\.\d+\S* .*(Not tainted|Tainted: )`)

@@ -11,6 +11,7 @@ const (
 var faultTable = []signature{
 	// The end of an oops on arm64 says its beginning again: "Oops - BUG: Fatal exception".
 	{literal: "Kernel panic - not syncing", pattern: `Kernel panic - not syncing: (.+: Fatal exception.*)`, kind: KindPanic, severity: Fail, title: "kernel panic: $1", flags: tail},
+	{literal: "kernel tried to execute", pattern: `kernel tried to execute user page \([0-9a-f]{1,3}\)`, kind: KindOops, severity: Fail, title: "NULL pointer dereference"},
 	{literal: "kernel tried to execute", kind: KindOops, severity: Fail, title: "kernel tried to execute protected page"},
 	{literal: "kernel tried to access user", kind: KindOops, severity: Fail, title: userMemory},
 	{literal: "ernel NULL pointer dereference", kind: KindOops, severity: Fail, title: "NULL pointer dereference"},

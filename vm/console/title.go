@@ -62,7 +62,7 @@ var raceRE = regexp.MustCompile(` in (\w[\w.]*)(?:\+\S+)?(?: \[\S+\])? / (\w[\w.
 
 func (r *report) kept(frames []Frame) []Frame {
 	if hangs[r.head.kind] {
-		if h := belowAnchor(r.traces.runs); len(h) > 0 {
+		if h := belowAnchor(r.traces.withTop()); len(h) > 0 {
 			return h
 		}
 		return keep(interrupted(frames))
@@ -83,7 +83,7 @@ func (r *report) kept(frames []Frame) []Frame {
 	}
 	// The trace may lead up to the top through the handlers of the trap.
 	if i := slices.IndexFunc(kept, func(f Frame) bool { return f.Function == top.Function }); i >= 0 {
-		return kept[i:]
+		return append([]Frame{top}, kept[i+1:]...)
 	}
 	return append([]Frame{top}, kept...)
 }
