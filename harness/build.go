@@ -136,7 +136,7 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 		if err != nil {
 			return err
 		}
-		return bd.buildInto(ctx, dir, tree, source, conf, symbols, b.log)
+		return source.unchanged(ctx, bd.buildInto(ctx, dir, tree, source, conf, symbols, b.log))
 	})
 	if err != nil {
 		return err

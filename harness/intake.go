@@ -188,3 +188,16 @@ func (in intake) about(ctx context.Context, from *Bundle) (results.Module, error
 	}
 	return m, nil
 }
+
+// unchanged is the outcome of a build, err, if the source is still what its digest says: an editor may have saved while it was
+// copied, and then the outcome is of something that nobody asked for.
+func (p packed) unchanged(ctx context.Context, err error) error {
+	now, digestErr := p.Files.Digest(ctx)
+	switch {
+	case digestErr != nil:
+		return digestErr
+	case now != p.digest:
+		return fmt.Errorf("the source of %s changed while it was built: run it again", p.title())
+	}
+	return err
+}

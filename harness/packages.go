@@ -91,7 +91,7 @@ func (bd *builder) dependencies(ctx context.Context, tree *kernels.Tree) (module
 	for i, pkg := range order {
 		log := filepath.Join(bd.work, fmt.Sprintf("build-%s-%d.log", Label(tree.Target), i))
 		dir, _, err := bd.h.store.Fill(ctx, "builds", bd.buildKey(tree, pkg, symbols), func(dir string) error {
-			return bd.buildInto(ctx, dir, tree, pkg, nil, symbols, log)
+			return pkg.unchanged(ctx, bd.buildInto(ctx, dir, tree, pkg, nil, symbols, log))
 		})
 		if err != nil {
 			return nil, symbols, fmt.Errorf("build %s, which the module depends on: %w", pkg.title(), notItsFault(err))
