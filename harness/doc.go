@@ -22,7 +22,7 @@
 // into targets and cells, and Run carries the plan out, target by target; cell.go is a cell's life from top to bottom.
 // harness/judge makes a record of the evidence of a cell, and imports nothing that could have an effect; harness/claims
 // holds what the source says of kernel versions against the records. The clients of runs are harness/bisect, for which each
-// test is a Run, and harness/explain, which reads what runs left: they know this package, and it does not know them.
+// test is a Run, harness/watch, which begins one for each save, and harness/explain, which reads what runs left: they know this package, and it does not know them.
 //
 // The data flows one way, and nothing comes back up:
 //

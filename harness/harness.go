@@ -101,6 +101,9 @@ func (h *Harness) Notice(text string) {
 	h.event(results.Event{Kind: results.EventNotice, Text: text})
 }
 
+// Report passes on e as an event among those of runs.
+func (h *Harness) Report(e results.Event) { h.event(e) }
+
 func (h *Harness) event(e results.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

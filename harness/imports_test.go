@@ -71,6 +71,8 @@ var house = []room{
 	{path: "harness/explain", floor: 2, reason: "a client of runs: reads what they left, in sources that harness opened", beside: "harness"},
 	{path: "harness/bisect", floor: 2, reason: "a client of runs: each test is one; what changed in the headers is what explain compares", beside: "harness harness/explain"},
 
+	{path: "harness/watch", floor: 2, reason: "a client of runs: one for each save; what is a change, kernels/kbuild knows", beside: "harness",
+		starts: "what the user typed: --exec by the user's shell, and the pager"},
 	{path: "harness/config", floor: 2, reason: "modmatrix.toml, modmatrix.lock and flags, merged to a Spec", beside: "harness"},
 
 	{path: "cmd/modmatrix", floor: 3, reason: "flags in, one call, one view"},

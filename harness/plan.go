@@ -154,6 +154,26 @@ func (p *Plan) Only(t kernels.Target) *Plan {
 	return &one
 }
 
+// Narrow leaves of p the kernels and suites that keep wants, as one step of the work on a module. It is false, and p as it was,
+// where nothing would be left.
+func (p *Plan) Narrow(keep func(results.Cell) bool) bool {
+	kernel := func(label string) bool {
+		return slices.ContainsFunc(p.Suites, func(s Suite) bool { return keep(results.Cell{Target: label, Suite: s.Name}) })
+	}
+	suite := func(s Suite) bool {
+		return slices.ContainsFunc(p.labels(), func(label string) bool { return keep(results.Cell{Target: label, Suite: s.Name}) })
+	}
+	suites := slices.DeleteFunc(slices.Clone(p.Suites), func(s Suite) bool { return !suite(s) })
+	targets := slices.DeleteFunc(slices.Clone(p.Targets), func(t kernels.Target) bool { return !kernel(Label(t)) })
+	unresolved := slices.DeleteFunc(slices.Clone(p.Unresolved), func(u Unresolved) bool { return !kernel(u.Label()) })
+	if len(targets)+len(unresolved) == 0 {
+		return false
+	}
+	p.part = p.part || len(targets) < len(p.Targets) || len(suites) < len(p.Suites)
+	p.Targets, p.Unresolved, p.Suites = targets, unresolved, suites
+	return true
+}
+
 // notSource names what lies in the module's folder and is none of its source: our own output, of other runs as well, and
 // configuration, the list of trusted signers, the store, and suites. It is the same whichever suites are chosen, and wherever the results go: the source is, too.
 func notSource(spec Spec, store string) []string {

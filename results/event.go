@@ -24,6 +24,7 @@ const (
 	EventRecord   EventKind = "record"   // a cell is judged: Record
 	EventEvidence EventKind = "evidence" // what the evidence of the run will hold: Evidence
 	EventFinished EventKind = "finished" // the run is over: Results
+	EventRound    EventKind = "round"    // a run of watch begins (StateStart), came to its end (StateDone) or to none (StateFailed, Text says why): Round
 )
 
 // State says how far a stage is.
@@ -65,6 +66,15 @@ type Event struct {
 	Results *Results      `json:"results,omitempty"`
 
 	Evidence *EvidenceNote `json:"evidence,omitempty"`
+	Round    *Round        `json:"round,omitempty"`
+}
+
+// Round is one run of many, which watch begins when what it watches has changed.
+type Round struct {
+	Number  int      `json:"number"`            // from 1
+	Changed []string `json:"changed,omitempty"` // what was saved before it, as seen from the module's folder; not all, where that is much
+	Status  Status   `json:"status,omitempty"`  // at its end, of all its cells together
+	Was     Status   `json:"was,omitempty"`     // that of the round before
 }
 
 // EvidenceNote says what an evidence file will hold, before it is written.

@@ -26,7 +26,7 @@ var words = map[reflect.Type][]any{
 	reflect.TypeFor[Relation]():  {Newer, Older, Same, Other},
 	reflect.TypeFor[Owner]():     {"", OwnerModule, OwnerCore, OwnerOther},
 	reflect.TypeFor[Code]():      anys(Codes),
-	reflect.TypeFor[EventKind](): {EventPlan, EventNotice, EventStage, EventSpec, EventRecord, EventEvidence, EventFinished},
+	reflect.TypeFor[EventKind](): {EventPlan, EventNotice, EventStage, EventSpec, EventRecord, EventEvidence, EventFinished, EventRound},
 	reflect.TypeFor[State]():     {StateStart, StateProgress, StateDone, StateCached, StateFailed},
 }
 

@@ -66,7 +66,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv(name, goEnv(name))
 		}
 		return nil
-	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "fill-store": fillStore, "ko": writeModule}})
+	}, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exec-code": execCode, "fill-store": fillStore, "ko": writeModule, "await": await}})
 }
 
 // A folder that whoever starts modmatrix has open is not open in what modmatrix starts. The control is a main without Seal.

@@ -50,6 +50,7 @@ func showCursor(f *os.File) {
 	if term.IsTerminal(int(f.Fd())) {
 		_, _ = io.WriteString(f, "\x1b[?25h\n")
 	}
+	keyboard.restore()
 }
 
 // suiteName is how results name a suite that was given by folder.

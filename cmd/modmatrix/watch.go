@@ -1,287 +1,240 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/harness/watch"
+	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/report"
 )
 
-// redraw is how often a live view is drawn, however many events there are in between.
-const redraw = 120 * time.Millisecond
-
-// live redraws a board in place while a run goes on, and leaves nothing but notices behind.
-type live struct {
-	out   io.Writer
-	size  func() (width, height int)
-	color bool
-
-	stopping func() bool
-
-	mu      sync.Mutex
-	board   *report.Board
-	notices []string // to be left behind above the view
-	drawn   []string // the lines on the terminal, cursor below the last
-
-	close func() // takes the view off the terminal and gives the cursor back
+func watchCommand(a *app) *cobra.Command {
+	var s specFlags
+	var command string
+	cmd := verb("watch", func(cmd *cobra.Command, args []string) error { return a.keepWatch(cmd, args, &s, command) })
+	s.ofRun(cmd)
+	cmd.Flags().StringVar(&command, "exec", "", "`COMMAND` for your shell when the verdict changes, with MODMATRIX_STATUS and others in its environment")
+	return cmd
 }
 
-// newLive starts the view on out until ctx ends. It reads no keys and handles no signals: Ctrl-C is the run's business.
-func newLive(ctx context.Context, out *output, color bool) *live {
-	l := &live{out: out, color: color, board: report.NewBoard(time.Now()), stopping: func() bool { return ctx.Err() != nil },
-		size: func() (int, int) { w, h, _ := terminal(out.file); return w, h }}
-	_, _ = io.WriteString(out, ansi.HideCursor)
-	l.start()
-	return l
-}
-
-func (l *live) start() {
-	stop := every(redraw, l.draw)
-	l.close = sync.OnceFunc(func() {
-		stop()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		width, _ := l.size()
-		_, _ = io.WriteString(l.out, l.erase(width)+ansi.ShowCursor)
-	})
-}
-
-// every calls do again and again, until the function that it returns has returned.
-func every(beat time.Duration, do func(now time.Time)) (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(beat)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case now := <-ticker.C:
-				do(now)
-			}
-		}
-	}()
-	return sync.OnceFunc(func() { close(done); <-ended })
-}
-
-func (l *live) event(e results.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if e.Kind == results.EventNotice {
-		l.notices = append(l.notices, report.Note(e.Text))
-		return
+// keepWatch runs rounds until the user quits, and ends with the code of the last one.
+func (a *app) keepWatch(cmd *cobra.Command, args []string, s *specFlags, command string) error {
+	if err := watchable(cmd, args, s); err != nil {
+		return err
 	}
-	l.board.Add(e)
-}
-
-// draw replaces what is on the terminal in one write, so that it does not flicker. That it cannot be written ends no run.
-func (l *live) draw(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	width, height := l.size()
-	text := l.erase(width)
-	view := l.board.View(report.Frame{Width: width, Height: height, Now: now, Color: l.color, Stopping: l.stopping()})
-	_, _ = io.WriteString(l.out, text+view)
-	l.drawn = strings.Split(strings.TrimSuffix(view, "\n"), "\n")
-}
-
-// erase returns what takes the view off a terminal of that width, with the notices that stay in its place. The terminal
-// may have become narrower since, and then has broken lines in two.
-func (l *live) erase(width int) string {
-	up := 0
-	for _, line := range l.drawn {
-		up += max((ansi.StringWidth(line)+max(width, 1)-1)/max(width, 1), 1)
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	v := a.watchView(ctx)
+	defer v.close()
+	commands := make(chan watch.Command)
+	verdict, settled := v.bell, func() {}
+	if command != "" {
+		verdict, settled = onVerdict(ctx, command, v.event)
 	}
-	l.drawn = nil
-	text := ""
-	if up > 0 {
-		text = ansi.CursorUp(up) + "\r" + ansi.EraseScreenBelow
-	}
-	for _, n := range l.notices {
-		text += n + "\n"
-	}
-	l.notices = nil
-	return text
-}
-
-// busy is a line on the terminal that says what goes on, where that takes long enough to be asked about.
-type busy struct {
-	out   io.Writer
-	width int
-	since time.Time
-	text  atomic.Value // string
-	stop  func()
-}
-
-// busyAfter is how long a command may be silent on a terminal.
-const busyAfter = time.Second
-
-// busyWith begins; done must be called before anything else is written.
-func (a *app) busyWith(text string) *busy {
-	b := &busy{out: io.Discard, since: time.Now(), stop: func() {}}
-	b.with(text)
-	if width, _, ok := terminal(a.Stderr.file); ok && !a.quiet && !a.verbose && !a.json {
-		b.out, b.width = a.Stderr, width
-		b.stop = every(redraw, b.draw)
-	}
-	return b
-}
-
-// with says what goes on now.
-func (b *busy) with(text string) { b.text.Store(text) }
-
-func (b *busy) draw(now time.Time) {
-	if now.Sub(b.since) >= busyAfter {
-		_, _ = io.WriteString(b.out, "\r"+ansi.EraseLineRight+ansi.Truncate(b.text.Load().(string)+" …", b.width-1, "…"))
-	}
-}
-
-func (b *busy) done() {
-	b.stop()
-	_, _ = io.WriteString(b.out, "\r"+ansi.EraseLineRight)
-}
-
-// watcher shows a run while it goes on, one event at a time. After close, which may be called again, it shows nothing.
-type watcher struct {
-	event func(results.Event)
-	close func()
-}
-
-// lastly is w that keeps back the last of JSON Lines until finish is called: what becomes of the results comes before them.
-func (a *app) lastly(w watcher) (_ watcher, finish func()) {
-	if !a.json {
-		return w, func() {}
-	}
-	var end []results.Event
-	return watcher{func(e results.Event) {
-			if e.Kind == results.EventFinished {
-				end = append(end, e)
-				return
-			}
-			w.event(e)
-		}, w.close}, func() {
-			for _, e := range end {
-				w.event(e)
-			}
-		}
-}
-
-var silence = watcher{func(results.Event) {}, func() {}}
-
-// watch returns the watcher that fits where we are: JSON Lines, a live table on a terminal, or else plain lines.
-func (a *app) watch(ctx context.Context) watcher {
-	_, _, live := terminal(a.Stderr.file)
-	switch {
-	case a.json:
-		return watcher{func(e results.Event) { _ = e.JSON(a.Stdout) }, func() {}} // output remembers what could not be written
-	case a.quiet:
-		return silence
-	case live && !a.verbose && os.Getenv("CI") == "":
-		l := newLive(ctx, a.Stderr, a.coloured(a.Stderr.file))
-		return watcher{l.event, l.close}
-	}
-	t := newTextLines(a.Stderr, a.verbose)
-	return watcher{t.event, t.close}
-}
-
-// watchSteps shows what takes long, and notices: each kernel of a bisection gets its line when its test is over.
-func (a *app) watchSteps() watcher {
-	if a.quiet {
-		return silence
-	}
-	t := newTextLines(a.Stderr, a.verbose)
-	t.longOnly = !a.verbose
-	return watcher{t.event, t.close}
-}
-
-func (a *app) harness(w watcher) (*harness.Harness, error) {
-	return harness.New(harness.Options{Events: w.event, Tool: toolName(), History: historyDir(), Fakes: a.fakes})
-}
-
-// watched opens the harness, and shows with w what do does with it.
-func (a *app) watched(w watcher, do func(*harness.Harness) error) error {
-	defer w.close()
-	h, err := a.harness(w)
+	loop, err := watch.New(watch.Options{Harness: a.options(v.watcher), Folder: s.Module, Spec: specOf(cmd, args, s, v.event), Commands: commands, Verdict: verdict})
 	if err != nil {
 		return err
 	}
-	return do(h)
+	endKeys := v.keys(ctx, a.Stdin, commands, loop.Log)
+	res, err := loop.Run(ctx)
+	cancel()
+	settled()
+	endKeys()
+	v.close()
+	switch {
+	case err != nil:
+		return err
+	case res == nil:
+		return context.Canceled // no round came to an end
+	case !a.json && v.live != nil:
+		_ = report.Text(a.Stdout, res, a.textOptions(v.out, 0)) // output remembers what could not be written
+	}
+	return verdictOf(res)
 }
 
-// planned is watched for what is done with the plan of spec.
-func (a *app) planned(ctx context.Context, w watcher, spec harness.Spec, do func(*harness.Harness, *harness.Plan) error) error {
-	return a.watched(w, func(h *harness.Harness) error {
-		plan, err := h.Plan(ctx, spec)
-		if err != nil {
-			return err
+func verdictOf(res *results.Results) error { return verdict(res.ExitCode()) }
+
+// watchable refuses what a change of files says nothing of, and flags that are wrong: only files can be mended while it goes on.
+func watchable(cmd *cobra.Command, args []string, s *specFlags) error {
+	cfg, bad := s.config(cmd, args)
+	if info, err := os.Stat(s.Module); s.Module != "" && (err != nil || !info.IsDir()) {
+		return usage("watch is for the folder of a module: %s is none", results.Plain(s.Module))
+	}
+	if bad != nil {
+		return nil // shown, and waited for
+	}
+	spec, err := cfg.Spec(s.Flags)
+	if err != nil {
+		return err
+	}
+	for _, sel := range spec.Kernels {
+		if sel.Source == kernels.Here {
+			return usage("watch is for guests: -k here would load into this machine's kernel whatever is saved")
 		}
-		defer plan.Close()
-		return do(h, plan)
-	})
+	}
+	s.Trust = false // was for the file as it is now
+	return nil
 }
 
-type textLines struct {
-	w        io.Writer
-	longOnly bool // only what takes long, and each notice once
-
-	mu       sync.Mutex
-	progress report.Progress
-	noted    map[string]bool
-	close    func()
+// specOf reads the configuration anew each time. What it says to the user is a notice, once.
+func specOf(cmd *cobra.Command, args []string, s *specFlags, event func(results.Event)) func() (harness.Spec, error) {
+	cmd.SetErr(noticeWriter(event))
+	return func() (harness.Spec, error) {
+		spec, err := s.spec(cmd, args)
+		if err == nil {
+			spec.Asked = asked(cmd, args, spec)
+			spec.Asked.Words[0] = "run"
+		}
+		return spec, err
+	}
 }
 
-func newTextLines(w io.Writer, verbose bool) *textLines {
-	t := &textLines{w: w, progress: report.Progress{Verbose: verbose}, noted: map[string]bool{}}
-	t.close = every(time.Second, t.long)
-	return t
+// noticeWriter makes notices of lines.
+type noticeWriter func(results.Event)
+
+func (w noticeWriter) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		text := strings.TrimPrefix(strings.TrimSpace(string(line)), report.Note(""))
+		w(results.Event{Schema: results.EventSchema, Time: time.Now(), Kind: results.EventNotice, Text: text})
+	}
+	return len(p), nil
 }
 
-func (t *textLines) event(e results.Event) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	line := t.progress.Add(e, time.Now())
-	if t.longOnly && (e.Kind != results.EventNotice || t.noted[line]) {
+// onVerdict carries out the user's command for each change of the verdict. One that is not through by the next is ended. What it prints
+// is a notice. settled waits for the last.
+func onVerdict(ctx context.Context, command string, event func(results.Event)) (verdict func(watch.Change), settled func()) {
+	var running sync.WaitGroup
+	end := func() {}
+	say := func(text string) {
+		event(results.Event{Schema: results.EventSchema, Time: time.Now(), Kind: results.EventNotice, Text: "--exec: " + text})
+	}
+	return func(c watch.Change) {
+		end()
+		ctx, cancel := context.WithCancel(ctx)
+		end = cancel
+		running.Go(func() {
+			defer cancel()
+			lines, err := watch.Shell(ctx, command, "MODMATRIX_STATUS="+string(c.Now), "MODMATRIX_WAS="+string(c.Was), fmt.Sprintf("MODMATRIX_ROUND=%d", c.Round),
+				"MODMATRIX_OUT="+c.Out, "MODMATRIX_KERNEL="+results.Plain(c.First.Target.Label()), "MODMATRIX_SUITE="+results.Plain(c.First.Suite), "MODMATRIX_REASON="+reasonOf(c))
+			if ctx.Err() != nil {
+				return
+			}
+			for _, line := range lines {
+				say(line)
+			}
+			if err != nil {
+				say(err.Error())
+			}
+		})
+	}, running.Wait
+}
+
+func reasonOf(c watch.Change) string {
+	if c.First.Status == "" {
+		return ""
+	}
+	return c.First.Why()
+}
+
+// watchView shows rounds: on a terminal in place, else as lines, or as JSON.
+type watchView struct {
+	watcher
+	live *live // nil: not on a terminal
+	top  *report.Watch
+	out  string // folder of the results
+	bell func(watch.Change)
+}
+
+func (a *app) watchView(ctx context.Context) *watchView {
+	v := &watchView{bell: func(watch.Change) {}}
+	if !a.livens() {
+		v.watcher = a.roundLines(a.watch(ctx))
+		return v
+	}
+	v.top = report.NewWatch(time.Now())
+	v.live = newLive(ctx, a.Stderr, a.coloured(a.Stderr.file), v.top)
+	v.live.noted = map[string]bool{}
+	v.watcher = watcher{v.live.event, v.live.close}
+	v.bell = func(watch.Change) { _, _ = io.WriteString(a.Stderr, "\a") }
+	return v
+}
+
+// roundLines is w that shows the matrix of each round that came to its end, where that is not JSON.
+func (a *app) roundLines(w watcher) watcher {
+	var mu sync.Mutex // a command's words come beside the events of a run
+	var last *results.Results
+	var began time.Time
+	return watcher{func(e results.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case e.Kind == results.EventFinished:
+			last = e.Results
+		case e.Kind == results.EventRound && e.State == results.StateStart:
+			began = e.Time
+		case e.Kind == results.EventRound && e.State == results.StateDone && last != nil && !a.json:
+			_ = report.Text(a.Stdout, last, a.textOptions("", e.Time.Sub(began))) // output remembers what could not be written
+		}
+		w.event(e)
+	}, w.close}
+}
+
+// keys reads what the user types until the function that it returns is called.
+func (v *watchView) keys(ctx context.Context, stdin *os.File, commands chan<- watch.Command, log func() string) (end func()) {
+	if v.live == nil {
+		return func() {}
+	}
+	k := readKeys(stdin, v.live.suspend, v.live.resume)
+	if k == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		t := typist{show: func(typing bool, text string) { v.live.change(func() { v.top.Type(typing, text) }) }, openLog: func() { v.openLog(k, log()) }}
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case c := <-k.pressed:
+				command, ok := t.press(c)
+				if !ok {
+					continue
+				}
+				select {
+				case commands <- command:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return func() { <-done; k.stop() }
+}
+
+// openLog shows a log in the user's pager, with the terminal as it was.
+func (v *watchView) openLog(k *keys, path string) {
+	if path == "" {
+		v.event(results.Event{Kind: results.EventNotice, Text: "no log: nothing has failed in this round"})
 		return
 	}
-	t.noted[line] = t.longOnly
-	if line != "" {
-		fmt.Fprintln(t.w, line)
-	}
-}
-
-func (t *textLines) long(now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, line := range t.progress.Long(now) {
-		fmt.Fprintln(t.w, line)
-	}
-}
-
-func (a *app) encode(v any) error { return json.NewEncoder(results.PlainJSON(a.Stdout)).Encode(v) }
-
-// say writes v as a line of JSON, or else a line of text. What cannot be written, output remembers.
-func (a *app) say(v any, text string, args ...any) {
-	if a.json {
-		_ = a.encode(v)
-	} else {
-		fmt.Fprintf(a.Stdout, text+"\n", args...)
-	}
-}
-
-func (a *app) note(texts ...string) {
-	for _, text := range texts {
-		fmt.Fprintln(a.Stderr, report.Note(text))
+	k.pause()
+	v.live.suspend()
+	err := watch.Page(path)
+	v.live.resume()
+	k.resume()
+	if err != nil {
+		v.event(results.Event{Kind: results.EventNotice, Text: fmt.Sprintf("the pager: %v: %s", err, path)})
 	}
 }

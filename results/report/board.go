@@ -13,6 +13,7 @@ type Board struct {
 	module string
 	suites []string
 	rows   []*boardRow
+	number bool // rows have numbers
 	began  time.Time
 	ends   time.Time // of the run, as it was last estimated; zero when it was not
 	cells  int

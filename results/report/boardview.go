@@ -24,6 +24,8 @@ const (
 	nowRoom   = 14 // least width for what a row is doing now
 	stageRoom = 6  // least width of a column, so that it does not jump when "cached" or "14/14" comes into it
 	maxLabel  = 36
+
+	numberRoom = 3
 )
 
 var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
@@ -104,7 +106,12 @@ func (b *Board) columns(f Frame, r *boardRow, stages, suites bool) (heads, line 
 	add := func(head string, x field) {
 		heads, line = append(heads, field{text: head, ink: "head"}), append(line, x)
 	}
-	add("  KERNEL", r.name(f))
+	if name := r.name(f); b.number {
+		name.text = fmt.Sprintf("%*d %s", numberRoom-1, slices.Index(b.rows, r)+1, name.text)
+		add(strings.Repeat(" ", numberRoom)+"  KERNEL", name)
+	} else {
+		add("  KERNEL", name)
+	}
 	if stages {
 		add("FETCH", r.stage(&r.fetch))
 		if len(b.suites) > 0 {
@@ -126,8 +133,12 @@ func (b *Board) widths(grid [][]field) []int {
 	for i := range w {
 		w[i] = max(w[i], stageRoom+gap)
 	}
+	more := 2 + gap
+	if b.number {
+		more += numberRoom
+	}
 	for _, r := range b.rows {
-		w[0] = max(w[0], min(ansi.StringWidth(results.Plain(r.label)), maxLabel)+2+gap)
+		w[0] = max(w[0], min(ansi.StringWidth(results.Plain(r.label)), maxLabel)+more)
 	}
 	return w
 }

@@ -96,6 +96,8 @@ func (p *Progress) line(e results.Event) string {
 	switch {
 	case e.Kind == results.EventNotice:
 		return Note(e.Text)
+	case e.Kind == results.EventRound && e.Round != nil:
+		return roundLine(e)
 	case e.Kind == results.EventRecord && e.Record != nil:
 		return stageLine(e, verdictLine(*e.Record))
 	case e.Kind == results.EventSpec && p.Verbose && e.State == results.StateStart:
