@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -93,12 +94,14 @@ func TestHostDeviceThatCannotBe(t *testing.T) {
 		"another QEMU": {func(*fixture) { vmtest.Install(t, "lack device-list-properties") }, "this QEMU cannot hand over USB devices of the host"},
 		"another run": {func(f *fixture) {
 			d, err := f.host.Find(hostdevice.Ask{Bus: "usb", ID: "046d:c31c"})
-			if err == nil {
-				_, err = f.host.Take(f.devicesDir(), d)
-			}
 			if err != nil {
 				t.Fatal(err)
 			}
+			taken, err := f.host.Take(f.devicesDir(), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { runtime.KeepAlive(taken) }) // its lock goes with it
 		}, "--host-device usb:046d:c31c@1-4: another run of modmatrix has it: wait for its end"},
 	} {
 		t.Run(name, func(t *testing.T) {
