@@ -100,21 +100,21 @@ check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
-unit: ## every test but those that need real kernels
-	go test -race -timeout 30m ./...
+unit: ## every test but those that need real kernels; go vet is make check's
+	go test -race -vet=off -timeout 30m ./...
 real: ## the tests that need real kernels, their packages, or the archive; two programs at once, and all of them, whatever fails
 	@$(call every,-j2 -O,real-guests real-rooms real-agreement real-field real-day)
 .PHONY: real-guests real-rooms real-agreement real-field real-day
 real-guests:
-	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestRealRooms$$' -v ./harness
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestRealRooms$$' -v ./harness
 real-rooms:
-	MODMATRIX_REAL=1 go test -count=1 -timeout 40m -run '^TestRealRooms$$' -v ./harness
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^TestRealRooms$$' -v ./harness
 real-agreement:
-	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
 real-field:
-	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestReal' ./kernels/field
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 20m -run '^TestReal' ./kernels/field
 real-day:
-	MODMATRIX_REAL=1 go test -count=1 -timeout 20m -run '^TestRealDay$$' -v ./cmd/modmatrix
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 20m -run '^TestRealDay$$' -v ./cmd/modmatrix
 packages: setup-test ## make all packages of the example driver, install them in every release of Debian, and load what is built there
 	MODMATRIX_REAL=1 MODMATRIX_TEST_PACKAGES=all go test -count=1 -timeout 90m -run '^TestRealPackages$$' -v ./harness
 day: setup-test ## an author, three testers and a bug on one kernel, from the first bundle to the letter, on three kernels; make real has it on two
