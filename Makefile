@@ -95,6 +95,7 @@ dist-check: dist ## make it again in a clone with an empty store, compare, and u
 
 ##@ Tests
 FIELD_ONLY ?=
+ARCH ?=
 .PHONY: packages check unit real day zoo field field-drivers sweep hand-over oracle readers real-here day-here real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
@@ -119,8 +120,8 @@ packages: setup-test ## make all packages of the example driver, install them in
 	MODMATRIX_REAL=1 MODMATRIX_TEST_PACKAGES=all go test -count=1 -timeout 90m -run '^TestRealPackages$$' -v ./harness
 day: setup-test ## an author, three testers and a bug on one kernel, from the first bundle to the letter, on three kernels; make real has it on two
 	MODMATRIX_REAL=1 MODMATRIX_TEST_DAY="debian:bullseye/cloud-amd64 debian:trixie/cloud-amd64 debian:bookworm" go test -count=1 -timeout 60m -run '^TestRealDay$$' -v ./cmd/modmatrix
-zoo: setup-test ## run every bad module for real, on the oldest, the middle and the newest kernels; about an hour
-	MODMATRIX_REAL=1 go test -count=1 -timeout 120m -run '^TestZoo$$' -v ./harness
+zoo: setup-test ## run every bad module for real, on the oldest, the middle and the newest kernels of this machine's architecture or of ARCH=arm64; about an hour
+	ZOO_ARCH='$(ARCH)' MODMATRIX_REAL=1 go test -count=1 -timeout 120m -run '^TestZoo$$' -v ./harness
 field: setup-test ## every case of kernels/field, or FIELD_ONLY=REGEXP; about ten minutes
 	@$(call install,python3-minimal:/usr/bin/python3:packs_a_zip_archive)
 	MODMATRIX_REAL=1 FIELD_ONLY='$(FIELD_ONLY)' go test -count=1 -timeout 120m -run '^TestField$$' -v ./kernels/field

@@ -14,6 +14,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // The zoo is a folder of faulty modules with the verdict that each must get; see its README.
@@ -32,19 +33,38 @@ type zooWant struct {
 // zooModule is an expect.json.
 type zooModule struct {
 	zooWant
-	Needs     []string   `json:"needs"`
-	Otherwise *zooWant   `json:"otherwise"`
-	Versions  []struct { // the first that fits holds for its kernels
-		From   string   `json:"from"`
-		Before string   `json:"before"`
-		Needs  []string `json:"needs"`
-		zooWant
-	} `json:"versions"`
-	Suite  string   `json:"suite"`
-	Params []string `json:"params"`
-	Make   []string `json:"make"`
-	CPUs   int      `json:"cpus"`
+	Needs     []string `json:"needs"`
+	Otherwise *zooWant `json:"otherwise"`
+	Versions  []zooRow `json:"versions"` // the first that fits holds for its kernels
+	Suite     string   `json:"suite"`
+	Params    []string `json:"params"`
+	Make      []string `json:"make"`
+	CPUs      int      `json:"cpus"`
+	Memory    int      `json:"memory_mib"`
 }
+
+// zooRow is an expectation of some kernels.
+type zooRow struct {
+	From   string   `json:"from"`
+	Before string   `json:"before"`
+	Needs  []string `json:"needs"`
+	Archs  []string `json:"archs"` // Debian's words, "32-bit" or "big-endian"; empty: any
+	Why    string   `json:"why"`   // what is other about Archs
+	zooWant
+}
+
+// fits reports whether the row holds for the kernel.
+func (v zooRow) fits(tree *kernels.Tree) bool {
+	a, _ := arch.OfMachine(tree.Target.Arch)
+	is := func(word string) bool {
+		return word == a.Debian || word == bits32 && a.Bits == 32 || word == bigEndian && a.BigEndian
+	}
+	return (v.From == "" || results.CompareVersions(tree.Target.Version, v.From) >= 0) &&
+		(v.Before == "" || results.CompareVersions(tree.Target.Version, v.Before) < 0) && has(tree, v.Needs) &&
+		(len(v.Archs) == 0 || slices.ContainsFunc(v.Archs, is))
+}
+
+const bits32, bigEndian = "32-bit", "big-endian"
 
 // wants returns all expectations of the module.
 func (a *zooModule) wants() []zooWant {
@@ -61,8 +81,7 @@ func (a *zooModule) wants() []zooWant {
 // on is the expectation on a kernel.
 func (a *zooModule) on(tree *kernels.Tree) zooWant {
 	for _, v := range a.Versions {
-		if (v.From == "" || results.CompareVersions(tree.Target.Version, v.From) >= 0) &&
-			(v.Before == "" || results.CompareVersions(tree.Target.Version, v.Before) < 0) && has(tree, v.Needs) {
+		if v.fits(tree) {
 			return v.zooWant
 		}
 	}
@@ -150,6 +169,16 @@ func TestZooFolders(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		for _, v := range a.Versions {
+			if (len(v.Archs) > 0) != (v.Why != "") {
+				t.Errorf("%s: a row for architectures says why they differ, and no other does", name)
+			}
+			for _, word := range v.Archs {
+				if !slices.Contains(append(arch.Names(), bits32, bigEndian), word) {
+					t.Errorf("%s: %q is no architecture", name, word)
+				}
+			}
+		}
 	}
 }
 
@@ -168,8 +197,8 @@ func (w zooWant) check() error {
 	return nil
 }
 
-// TestZoo runs every module on kernels of four generations. ZOO_ONLY is a regular expression that selects modules, and
-// ZOO_KERNELS a list of selectors. How many run at once is go test's own -parallel.
+// TestZoo runs every module on kernels of four generations. ZOO_ONLY is a regular expression that selects modules, ZOO_ARCH an
+// architecture, and ZOO_KERNELS a list of selectors. How many run at once is go test's own -parallel.
 func TestZoo(t *testing.T) {
 	runZoo(t, cmp.Or(os.Getenv("ZOO_ONLY"), "."), "debian:bullseye", "debian:bookworm", "debian:trixie", "debian:trixie-backports")
 }
