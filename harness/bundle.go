@@ -50,6 +50,8 @@ type BundleRequest struct {
 	Out    string // the file
 	Config []byte // modmatrix.toml
 	Lock   []byte // modmatrix.lock; nil: none
+	// Archs are those of testers' machines, as uname -m says them; empty: this machine's.
+	Archs []string
 }
 
 // Bundled is what Bundle wrote.
@@ -87,7 +89,7 @@ func (h *Harness) Bundle(ctx context.Context, spec Spec, r BundleRequest) (*Bund
 		return nil, err
 	}
 	defer release()
-	b := bundler{h: h, plan: p, body: bundleBody{Protocol: wire.Protocol(), Module: p.Module}, notes: slices.Clone(p.in.module.Notes)}
+	b := bundler{h: h, plan: p, archs: r.Archs, body: bundleBody{Protocol: wire.Protocol(), Module: p.Module}, notes: slices.Clone(p.in.module.Notes)}
 	if err := b.gather(ctx, work); err != nil {
 		return nil, h.store.WithCure(err, "")
 	}
@@ -102,6 +104,7 @@ func (h *Harness) Bundle(ctx context.Context, spec Spec, r BundleRequest) (*Bund
 type bundler struct {
 	h     *Harness
 	plan  *Plan
+	archs []string
 	body  bundleBody
 	files []evidence.File
 	notes []string
@@ -124,12 +127,17 @@ func (b *bundler) gather(ctx context.Context, work string) error {
 	if err := os.Mkdir(made, 0o755); err != nil {
 		return err
 	}
-	ready, err := b.h.MakeReady(ctx, b.plan.Spec, vm.HostArch(), b.plan.Suites, made)
-	if err != nil {
-		return err
+	if len(b.archs) == 0 {
+		b.archs = []string{vm.HostArch()}
 	}
-	for _, r := range ready {
-		b.guest(r)
+	for _, machine := range b.archs {
+		ready, err := b.h.MakeReady(ctx, b.plan.Spec, machine, b.plan.Suites, made)
+		if err != nil {
+			return err
+		}
+		for _, r := range ready {
+			b.guest(r)
+		}
 	}
 	return nil
 }

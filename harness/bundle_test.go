@@ -77,7 +77,7 @@ func TestABundleIsTheModule(t *testing.T) {
 	none := errors.New("there is no Go")
 	f.compile = func(initramfs.Suites, context.Context, string, string) error { return none }
 	f.suiteDigest = func(initramfs.Suites, context.Context, string) (string, error) { return "", none }
-	f.baseDigest = func(context.Context, string) (string, error) { return "", none }
+	f.baseDigest = func(context.Context, string, string) (string, error) { return "", none }
 	p, err := f.Plan(t.Context(), f.spec)
 	if err != nil {
 		t.Fatal(err)

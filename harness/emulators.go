@@ -63,6 +63,11 @@ func (all emulators) archs() (names []string) {
 	return names
 }
 
+// present are the architectures that there is QEMU for.
+func (all emulators) present() []string {
+	return slices.DeleteFunc(all.archs(), func(machine string) bool { return all[machine].err != nil })
+}
+
 // noEmulator are the notices on the architectures whose kernels cannot be run on this machine: they are built.
 func (p *Plan) noEmulator(ctx context.Context) (notices []string) {
 	if p.Spec.BuildOnly {

@@ -107,7 +107,7 @@ func newFixture(t *testing.T, script string) *fixture {
 		sum, err := digest(ctx, dir)
 		return "sha256:" + store.Digest(sum, s.Arch.Name), err
 	}
-	h.baseDigest = digest
+	h.baseDigest = func(ctx context.Context, dir, _ string) (string, error) { return digest(ctx, dir) }
 	h.base = func(_ context.Context, opt initramfs.Options) error {
 		return os.WriteFile(opt.Out, []byte("base"), 0o644)
 	}

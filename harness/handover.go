@@ -28,7 +28,7 @@ type handover struct {
 func (h *Harness) devicesDir() string { return filepath.Join(h.store.Dir(), "devices") }
 
 // takeDevices finds and takes the devices that s asks for, and gives back those of runs that were killed. An error is the user's to cure.
-func (h *Harness) takeDevices(ctx context.Context, s Spec) (own handover, err error) {
+func (h *Harness) takeDevices(ctx context.Context, s Spec, archs []string) (own handover, err error) {
 	for _, note := range h.host.Recover(h.devicesDir()) {
 		h.Notice(note)
 	}
@@ -37,8 +37,11 @@ func (h *Harness) takeDevices(ctx context.Context, s Spec) (own handover, err er
 		return own, err
 	}
 	found, err := h.host.FindAll(asks)
-	if err == nil {
-		err = vm.TryHandOver(ctx, vm.HostArch(), hasBus(found, hostdevice.USB), hasBus(found, hostdevice.PCI))
+	for _, machine := range archs {
+		if err != nil {
+			break
+		}
+		err = vm.TryHandOver(ctx, machine, hasBus(found, hostdevice.USB), hasBus(found, hostdevice.PCI))
 	}
 	for _, d := range found {
 		if err == nil && d.Bus == hostdevice.PCI {

@@ -63,7 +63,7 @@ type Harness struct {
 	alone    func(c *cell, ctx context.Context, t *template, d time.Duration) ([]string, error)
 
 	suiteDigest func(s initramfs.Suites, ctx context.Context, dir string) (string, error) // of sources, as baseDigest
-	baseDigest  func(ctx context.Context, dir string) (string, error)
+	baseDigest  func(ctx context.Context, dir, machine string) (string, error)
 
 	mu     sync.Mutex
 	notify func(results.Event)
@@ -160,6 +160,6 @@ func (f Fakes) into(h *Harness) {
 			digest, err := f.Digest(ctx, dir)
 			return "sha256:" + store.Digest(digest, s.Arch.Name), err
 		}
-		h.baseDigest = f.Digest
+		h.baseDigest = func(ctx context.Context, dir, _ string) (string, error) { return f.Digest(ctx, dir) }
 	}
 }

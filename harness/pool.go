@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,21 +29,20 @@ type pool struct {
 	own   handover
 	turn  func(label string) turn // of what a kernel's cells share
 
-	base  func() (string, error)                          // path of the image that all guests share; made once
-	accel func(kernel, initrd string) (vm.Verdict, error) // what runs guests on this machine; found out once
+	families map[string]*family // by architecture, in uname -m's word
 
 	mu        sync.Mutex
 	templates map[string]*template // by templateName
 }
 
-// newPool returns a pool whose files lie in work. settled is called when the accelerator is known.
+// newPool returns a pool whose files lie in work. settled is called when it is known what runs the guests
+// of the architecture that the run's head speaks of.
 func newPool(ctx context.Context, h *Harness, s Spec, work string, qemus emulators, cpu *slots, settled func(vm.Verdict)) (*pool, error) {
-	p := &pool{h: h, spec: s, work: work, qemus: qemus, cpu: cpu, templates: map[string]*template{}}
+	p := &pool{h: h, spec: s, work: work, qemus: qemus, cpu: cpu, families: map[string]*family{}, templates: map[string]*template{}}
 	if err := initramfs.EmptyDrive(p.emptyDrive()); err != nil {
 		return nil, fmt.Errorf("make an empty drive: %w", h.store.WithCure(err, ""))
 	}
-	p.base = sync.OnceValues(func() (string, error) { return maker{h, s, vm.HostArch(), work}.image(ctx) })
-	p.accel = p.probeOnce(ctx, settled)
+	p.addFamilies(ctx, settled)
 	return p, nil
 }
 
@@ -113,10 +113,11 @@ func (p *pool) restore(ctx context.Context, t *template, term io.ReadWriter, fil
 
 // boot starts a guest from power-on, with payload in its image.
 func (p *pool) boot(ctx context.Context, t *template, payload initramfs.Payload, term io.ReadWriter) (*machine, error) {
-	base, err := p.base()
+	base, err := p.families[t.machine.Arch].base()
 	if err != nil {
 		return nil, err
 	}
+	payload.Files = slices.Concat(t.lines, payload.Files)
 	g, m := p.newMachine(t.machine)
 	m.Initrd, m.Terminal = g.file, term
 	return g.started(ctx, func() (*vm.Process, error) {
@@ -194,21 +195,21 @@ const frameMark = `"kind":"`
 
 func (h *Harness) probeDir() string { return filepath.Join(h.store.Dir(), "probe") }
 
-// probeDir is where verdicts of the probe are kept that p's guests believe. A stranger's image could say anything in a probe:
+// probeDir is where verdicts of the probe are kept that p's guests of machine believe. A stranger's image could say anything in a probe:
 // what it says is believed of itself alone.
-func (p *pool) probeDir() string {
-	return filepath.Join(p.h.probeDir(), p.spec.broughtImage(vm.HostArch()))
+func (p *pool) probeDir(machine string) string {
+	return filepath.Join(p.h.probeDir(), p.spec.broughtImage(machine))
 }
 
-// probeOnce finds out with the first kernel what runs guests on this machine, and calls settled with the answer.
-func (p *pool) probeOnce(ctx context.Context, settled func(vm.Verdict)) func(kernel, initrd string) (vm.Verdict, error) {
+// probeOnce finds out with the first kernel what runs guests of machine here, and calls settled with the answer.
+func (p *pool) probeOnce(ctx context.Context, machine string, settled func(vm.Verdict)) func(kernel, initrd string) (vm.Verdict, error) {
 	var once sync.Once
 	var verdict vm.Verdict
 	var failure error
 	return func(kernel, initrd string) (vm.Verdict, error) {
 		once.Do(func() {
-			verdict, failure = p.h.probe(ctx, vm.ProbeConfig{Arch: vm.HostArch(), Kernel: kernel, Initrd: initrd, Marker: frameMark,
-				CacheDir: p.probeDir(), RequireKVM: p.spec.RequireKVM})
+			verdict, failure = p.h.probe(ctx, vm.ProbeConfig{Arch: machine, Kernel: kernel, Initrd: initrd, Marker: frameMark,
+				CacheDir: p.probeDir(machine), RequireKVM: p.spec.RequireKVM})
 			if wasInterrupted(ctx, failure) {
 				return
 			}

@@ -108,22 +108,22 @@ func (m maker) image(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	digest, err := m.h.baseDigest(ctx, source)
+	digest, err := m.h.baseDigest(ctx, source, m.arch)
 	if err != nil {
 		return "", err
 	}
 	dir, _, err := m.h.store.Fill(ctx, baseKind, strings.TrimPrefix(digest, "sha256:"), func(dir string) error {
-		m.h.Notice("building the guest image (once; under a minute)")
+		m.h.Notice("building the " + initramfs.Ready{Arch: m.arch}.What() + " (once; under a minute)")
 		temp, err := os.MkdirTemp(m.work, "base-")
 		if err != nil {
 			return err
 		}
 		var log strings.Builder
-		err = m.h.base(ctx, initramfs.Options{Source: source, Out: filepath.Join(dir, baseFile), Temp: temp, Log: &log})
+		err = m.h.base(ctx, initramfs.Options{Arch: m.arch, Source: source, Out: filepath.Join(dir, baseFile), Temp: temp, Log: &log})
 		if err != nil {
 			return fmt.Errorf("build guest image: %w", err)
 		}
-		return store.SetTitle(dir, "guest image")
+		return store.SetTitle(dir, initramfs.Ready{Arch: m.arch}.What())
 	})
 	return filepath.Join(dir, baseFile), err
 }

@@ -26,7 +26,7 @@ func ready(t *testing.T, suite, content string) initramfs.Ready {
 func withoutGo(f *fixture) {
 	none := &initramfs.NoGoError{Why: "no go command on PATH"}
 	f.suiteDigest = func(initramfs.Suites, context.Context, string) (string, error) { return "", none }
-	f.baseDigest = func(context.Context, string) (string, error) { return "", none }
+	f.baseDigest = func(context.Context, string, string) (string, error) { return "", none }
 	f.compile = func(initramfs.Suites, context.Context, string, string) error { return none }
 	f.base = func(context.Context, initramfs.Options) error { return none }
 }
@@ -130,7 +130,7 @@ func TestABroughtImageIsBelievedOfItselfAlone(t *testing.T) {
 	for _, s := range []Spec{{}, one, other} {
 		f := newFixture(t, "")
 		p := &pool{h: f.Harness, spec: s}
-		key := strings.TrimPrefix(p.probeDir(), f.store.Dir()) + (&Plan{Spec: s}).Digest()
+		key := strings.TrimPrefix(p.probeDir(vm.HostArch()), f.store.Dir()) + (&Plan{Spec: s}).Digest()
 		if seen[key] {
 			t.Errorf("%s is that of another image", key)
 		}

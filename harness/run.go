@@ -118,7 +118,7 @@ func (h *Harness) prepare(ctx context.Context, p *Plan) (*run, error) {
 		if err = tryDevices(ctx, p.Spec, r.records.qemus); err != nil {
 			return nil, err
 		}
-		if r.own, err = h.takeDevices(ctx, p.Spec); err != nil {
+		if r.own, err = h.takeDevices(ctx, p.Spec, r.records.qemus.present()); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,12 +17,10 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 )
-
-// channels are the kernel's own modules that bring a clone its payload. Nothing that the module under test needs is in a template.
-var channels = []string{"virtio_pci", "virtio_blk"}
 
 // readyWord is the nonce of a guest that becomes a template. A clone has that of its own plan.
 const readyWord = "template"
@@ -30,15 +29,16 @@ const readyWord = "template"
 // there is no dir. It is made or found once in a run and shared by all cells of the kernel.
 type template struct {
 	once    sync.Once
-	label   string          // of the target
-	machine vm.Machine      // what it was made from; a clone differs in its drive and its ports
-	dir     string          // in the store; empty when there is no template
-	fresh   bool            // it was made in this run
-	console []byte          // what the kernel printed before it was frozen
-	failed  *judge.Evidence // the kernel alone never came up
-	why     string          // there is no template, for this reason
-	noticed sync.Once       // the user knows why
-	err     error           // infrastructure trouble
+	label   string           // of the target
+	lines   []initramfs.File // the kernel's modules that the guest's lines need, where they are not built in
+	machine vm.Machine       // what it was made from; a clone differs in its drive and its ports
+	dir     string           // in the store; empty when there is no template
+	fresh   bool             // it was made in this run
+	console []byte           // what the kernel printed before it was frozen
+	failed  *judge.Evidence  // the kernel alone never came up
+	why     string           // there is no template, for this reason
+	noticed sync.Once        // the user knows why
+	err     error            // infrastructure trouble
 
 	verify sync.Once
 	whole  *template // this one, if it was read and is whole, else the one that is used in its place; see verified
@@ -69,13 +69,21 @@ func (p *pool) freeze(ctx context.Context, tree *kernels.Tree, t *template) {
 	if t.err = p.qemus[tree.Target.Arch].err; t.err != nil {
 		return
 	}
+	f, q := p.families[tree.Target.Arch], machineOf(tree)
+	if t.lines, t.err = channelModules(tree, q.LineModules...); t.err != nil {
+		t.err = fmt.Errorf("guests of %s report over a line that this kernel has no driver for: %w", debianWord(tree.Target.Arch), t.err)
+		return
+	}
 	modules, unfit := ChannelModules(tree)
+	if unfit != nil {
+		modules = t.lines
+	}
 	image, err := p.templateImage(ctx, tree, modules)
 	if err != nil {
 		t.err = err
 		return
 	}
-	verdict, err := p.accel(tree.Image, image)
+	verdict, err := f.accel(tree.Image, image)
 	if err != nil {
 		t.err = err
 		return
@@ -85,6 +93,9 @@ func (p *pool) freeze(ctx context.Context, tree *kernels.Tree, t *template) {
 	switch {
 	case unfit != nil:
 		t.why = unfit.Error()
+		return
+	case q.NoTemplate != "":
+		t.why = q.NoTemplate
 		return
 	case len(t.machine.HostPCI) > 0:
 		t.why = "a PCI device of this machine is there from power-on"
@@ -133,9 +144,21 @@ func (p *pool) verified(ctx context.Context, tree *kernels.Tree, t *template) *t
 	return t.whole
 }
 
-// ChannelModules are the channels' modules in load order; none are needed where built in. An error: it cannot be frozen.
+// machineOf is the machine that plays tree's guests.
+func machineOf(tree *kernels.Tree) arch.QEMU {
+	a, _ := arch.OfMachine(tree.Target.Arch) // where it is none, there is no emulator of it
+	return a.QEMU
+}
+
+// ChannelModules are the kernel's own modules that bring a guest's frames to us, and a clone its payload, in load order; none are needed where
+// they are built in. Nothing that the module under test needs is in a template. An error: it cannot be frozen.
 func ChannelModules(tree *kernels.Tree) ([]initramfs.File, error) {
-	paths, err := tree.Closure(channels...)
+	q := machineOf(tree)
+	return channelModules(tree, slices.Concat(q.LineModules, q.DiskModules)...)
+}
+
+func channelModules(tree *kernels.Tree, names ...string) ([]initramfs.File, error) {
+	paths, err := tree.Closure(names...)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +175,7 @@ func ChannelModules(tree *kernels.Tree) ([]initramfs.File, error) {
 
 // templateImage is the base image with the channels' modules of one kernel behind it.
 func (p *pool) templateImage(ctx context.Context, tree *kernels.Tree, modules []initramfs.File) (string, error) {
-	base, err := p.base()
+	base, err := p.families[tree.Target.Arch].base()
 	if err != nil {
 		return "", err
 	}

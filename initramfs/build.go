@@ -9,7 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/google/renameio/v2"
@@ -18,10 +18,13 @@ import (
 	"github.com/u-root/mkuimage/uimage"
 	"github.com/u-root/mkuimage/uimage/builder"
 	"github.com/u-root/uio/llog"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // Options say what BuildBase builds from, and where to.
 type Options struct {
+	Arch   string    // of the guests, in uname -m's spelling; empty: this machine's
 	Source string    // folder of this module's source, as FindSource returns it; it is only read
 	Out    string    // the image, written whole or not at all
 	Temp   string    // existing folder for temporary files; empty means the system's
@@ -35,6 +38,10 @@ type Options struct {
 // the builder reads them nowhere else. It cannot be interrupted, and looks at ctx only before and after.
 func BuildBase(ctx context.Context, o Options) (err error) {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	a, err := archOf(o.Arch)
+	if err != nil {
 		return err
 	}
 	tools, err := askGo(ctx, o.Source)
@@ -52,8 +59,8 @@ func BuildBase(ctx context.Context, o Options) (err error) {
 	}
 	defer image.Cleanup()
 	log, built := llog.New(slog.LevelInfo, llog.WritePrintf(cmp.Or(o.Log, io.Discard))), filepath.Join(temp, "built.cpio")
-	err = withGoEnv(func() error {
-		return uimage.Create(log, baseImage(o.Source, tools.GOROOT, temp, built)...)
+	err = withGoEnv(a, func() error {
+		return uimage.Create(log, baseImage(a, o.Source, tools.GOROOT, temp, built)...)
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -103,14 +110,23 @@ func replaceImage(image *renameio.PendingFile) error {
 	return nil
 }
 
-func baseImage(source, goRoot, temp, out string) []uimage.Modifier {
+// archOf is the row of the guests' architecture.
+func archOf(machine string) (arch.Arch, error) {
+	a, ok := arch.OfMachine(cmp.Or(machine, arch.Host().Name))
+	if !ok {
+		return a, fmt.Errorf("compile for guests: %q is no known architecture", machine)
+	}
+	return a, nil
+}
+
+func baseImage(a arch.Arch, source, goRoot, temp, out string) []uimage.Modifier {
 	// The builder's own default, -a, would ignore the build cache and compile Go's standard library every time.
 	build := &golang.BuildOpts{EnableInlining: true, ExtraArgs: []string{"-a=false", "-buildvcs=false"}}
 	packages := []string{shellPackage}
 	for _, name := range commands {
 		packages = append(packages, urootCommands+name)
 	}
-	env := golang.Default(golang.DisableCGO(), golang.WithGOOS("linux"), golang.WithGOARCH(runtime.GOARCH),
+	env := golang.Default(golang.DisableCGO(), golang.WithGOOS("linux"), golang.WithGOARCH(a.Go),
 		golang.WithGOROOT(goRoot), golang.WithGOPATH(""), golang.WithWorkingDir(source), golang.WithBuildTag(shellTag))
 	return []uimage.Modifier{
 		uimage.WithReplaceEnv(env),
@@ -146,13 +162,17 @@ func skeleton() *cpio.Archive {
 var goEnvMu sync.Mutex
 
 // withGoEnv runs f without the user's settings for go: flags, workspaces, processor levels that an emulated one may lack.
-func withGoEnv(f func() error) error {
+func withGoEnv(a arch.Arch, f func() error) error {
 	goEnvMu.Lock()
 	defer goEnvMu.Unlock()
-	for name, value := range map[string]string{
+	env := map[string]string{
 		"GOFLAGS": "-trimpath", // not empty: that would ask the file of `go env -w`
-		"GOWORK":  "off", "GO111MODULE": "on", "GOAMD64": "v1", "GOARM64": "v8.0", "GOEXPERIMENT": "", "GBB_PATH": "", "UROOT_SOURCE": "",
-	} {
+		"GOWORK":  "off", "GO111MODULE": "on", "GOEXPERIMENT": "", "GBB_PATH": "", "UROOT_SOURCE": "",
+	}
+	if name, level, ok := strings.Cut(a.GoEnv, "="); ok {
+		env[name] = level
+	}
+	for name, value := range env {
 		old, was := os.LookupEnv(name)
 		os.Setenv(name, value)
 		defer func() {

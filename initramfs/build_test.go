@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/u-root/mkuimage/cpio"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 func TestCancelled(t *testing.T) {
@@ -28,9 +30,10 @@ func TestCancelled(t *testing.T) {
 // TestGoEnv looks at what go would see, and at what is left afterwards.
 func TestGoEnv(t *testing.T) {
 	t.Setenv("GOFLAGS", "-mod=vendor")
+	first := arch.All()[0]
 	t.Setenv("GOAMD64", "v4")
 	os.Unsetenv("GOWORK")
-	_ = withGoEnv(func() error {
+	_ = withGoEnv(first, func() error {
 		if os.Getenv("GOFLAGS") != "-trimpath" || os.Getenv("GOWORK") != "off" || os.Getenv("GOAMD64") != "v1" {
 			t.Errorf("GOFLAGS=%s GOWORK=%s GOAMD64=%s", os.Getenv("GOFLAGS"), os.Getenv("GOWORK"), os.Getenv("GOAMD64"))
 		}

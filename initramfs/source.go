@@ -95,14 +95,19 @@ func isSource(dir string) error {
 	return nil
 }
 
-// BaseDigest is "sha256:…" over all that BuildBase's image depends on: module versions, sources, toolchain.
-func BaseDigest(ctx context.Context, source string) (string, error) {
+// BaseDigest is "sha256:…" over all that BuildBase's image for machine, as uname -m says it, depends on: module versions, sources, toolchain.
+// Empty means this machine.
+func BaseDigest(ctx context.Context, source, machine string) (string, error) {
+	a, err := archOf(machine)
+	if err != nil {
+		return "", err
+	}
 	tools, err := askGo(ctx, source)
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "base 1 %s %s\n", tools.GOVERSION, runtime.GOARCH)
+	fmt.Fprintf(h, "base 1 %s %s\n", tools.GOVERSION, a.Go)
 	files := []string{"go.mod", "go.sum"}
 	for _, dir := range append([]string{"initramfs"}, initSources...) {
 		found, err := fs.Glob(os.DirFS(source), dir+"/*.go")

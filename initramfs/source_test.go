@@ -80,7 +80,7 @@ func TestBaseDigest(t *testing.T) {
 	dir := copySource(t)
 	digest := func() string {
 		t.Helper()
-		d, err := BaseDigest(t.Context(), dir)
+		d, err := BaseDigest(t.Context(), dir, "")
 		if err != nil || !strings.HasPrefix(d, "sha256:") || len(d) != len("sha256:")+64 {
 			t.Fatalf("%s, %v", d, err)
 		}
@@ -102,14 +102,14 @@ func TestBaseDigest(t *testing.T) {
 			t.Errorf("%s changed: digest changed is %v", file, changed)
 		}
 	}
-	if _, err := BaseDigest(t.Context(), t.TempDir()); err == nil {
+	if _, err := BaseDigest(t.Context(), t.TempDir(), ""); err == nil {
 		t.Error("an empty folder has a digest")
 	}
 }
 
 func TestNoGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := BaseDigest(t.Context(), "..")
+	_, err := BaseDigest(t.Context(), "..", "")
 	err2 := BuildBase(t.Context(), Options{Source: "..", Out: filepath.Join(t.TempDir(), "out")})
 	for _, err := range []error{err, err2} {
 		if err == nil || !strings.Contains(err.Error(), "no go command on PATH") || strings.Contains(err.Error(), "\n") {

@@ -100,10 +100,24 @@ func (m *Machine) checkPlugs() error {
 		if err := p.Check(); err != nil {
 			return err
 		}
+		if err := m.takesPlug(p); err != nil {
+			return err
+		}
 		if names[p.Name] {
 			return fmt.Errorf("two devices to be plugged in are named %s", p.Name)
 		}
 		names[p.Name] = true
+	}
+	return nil
+}
+
+// takesPlug says why the machine has no socket for p.
+func (m *Machine) takesPlug(p Plug) error {
+	switch q := m.qemu(); {
+	case p.NeedsUSB() && q.NoUSB != "":
+		return fmt.Errorf("%s (%s): a guest of %s has no USB: %s", p.Name, p.Row, m.Arch, q.NoUSB)
+	case p.NeedsPCI() && q.NoPlug != "":
+		return fmt.Errorf("%s (%s): no PCI device can be plugged into a guest of %s: %s", p.Name, p.Row, m.Arch, q.NoPlug)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func TestArgv(t *testing.T) {
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 		"-machine", "q35",
-		"-accel", "tcg", "-cpu", arch.Host().QEMU.CPU, "-smp", "1",
+		"-accel", "tcg", "-cpu", arch.All()[0].QEMU.CPU, "-smp", "1",
 		"-m", "256M",
 		"-kernel", "/k,1",
 		"-append", "console=ttyS0 panic=-1 oops=panic ignore_loglevel printk.time=1 printk.devkmsg=on 8250.nr_uarts=4 sysrq_always_enabled " +
@@ -31,6 +31,35 @@ func TestArgv(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
+// Other machines differ in what their rows say: where the lines go, and what the disk is.
+func TestArgvOfEveryArchitecture(t *testing.T) {
+	b := backends{console: "c", report: "r", terminal: "t"}
+	three := "-chardev c,id=console -serial chardev:console -chardev r,id=report -serial chardev:report -chardev t,id=terminal -serial chardev:terminal"
+	one := "-chardev c,id=console -serial chardev:console -chardev r,id=report -chardev t,id=terminal"
+	onPCI := "-device pci-serial,chardev=report -device pci-serial,chardev=terminal "
+	for machine, want := range map[string][]string{
+		"x86_64":  {"-machine q35 ", "console=ttyS0 ", "-blockdev", "-device virtio-blk-pci,drive=drive -device edu " + three},
+		"i686":    {"-machine q35 ", "console=ttyS0 ", "-blockdev", "-device virtio-blk-pci,drive=drive -device edu " + three},
+		"aarch64": {"-machine virt ", "console=ttyAMA0 ", onPCI + "-blockdev", "-device virtio-blk-pci,drive=drive -device edu " + one},
+		"armv7l":  {"-machine virt,highmem=off ", "console=ttyAMA0 ", onPCI + "-blockdev", "-device virtio-blk-pci,drive=drive -device edu " + one},
+		"riscv64": {"-machine virt ", "console=ttyS0 ", onPCI + "-blockdev", "-device virtio-blk-pci,drive=drive -device edu " + one},
+		"s390x": {"-machine s390-ccw-virtio ", "console=ttysclp0 ",
+			"-device virtio-serial-ccw -device virtserialport,chardev=report -device virtconsole,chardev=terminal -blockdev", "-device virtio-blk-ccw,drive=drive -device edu " + one},
+		"ppc64le": {"-machine pseries ", "console=hvc0 ", "-blockdev", "-device virtio-blk-pci,drive=drive -device edu " + three},
+	} {
+		m := &Machine{Arch: machine, Kernel: "/k", Drive: "/d", Devices: []string{"edu"}}
+		got := strings.ReplaceAll(strings.Join(m.argv(b, nil), " "), "-audiodev none,id=nowhere ", "")
+		for _, part := range want {
+			if !strings.Contains(got, part) {
+				t.Errorf("%s: no %q in\n%s", machine, part, got)
+			}
+		}
+	}
+	if n := len(arch.All()); n != 7 {
+		t.Errorf("%d architectures: say here what the machine of each is", n)
 	}
 }
 

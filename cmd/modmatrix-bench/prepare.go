@@ -42,7 +42,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	b.accel = vm.Accel{Name: res.Run.Host.Accelerator, CPU: res.Run.Host.CPUModel}
-	digest, err := initramfs.BaseDigest(ctx, b.source)
+	digest, err := initramfs.BaseDigest(ctx, b.source, "")
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,6 @@
 // Command modmatrix-carry makes the guest image and the built-in suites, and puts them where a release finds them: in the
-// folder of package initramfs that the tag release embeds. It is a part of make dist.
+// folder of package initramfs that the tag release embeds: for this machine's architecture, or for those that are named. It is a part of
+// make dist.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/initramfs"
@@ -18,11 +20,11 @@ import (
 
 func main() {
 	err := sandbox.Seal()
-	if err == nil && len(os.Args) != 2 {
-		err = errors.New("name the folder: initramfs/" + initramfs.CarriedDir)
+	if err == nil && len(os.Args) < 2 {
+		err = errors.New("name the folder: initramfs/" + initramfs.CarriedDir + ", and perhaps architectures, in Debian's words")
 	}
 	if err == nil {
-		err = carry(os.Args[1])
+		err = carry(os.Args[1], os.Args[2:])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "modmatrix-carry:", err)
@@ -30,7 +32,10 @@ func main() {
 	}
 }
 
-func carry(dir string) error {
+func carry(dir string, names []string) error {
+	if len(names) == 0 {
+		names = []string{arch.Host().Debian}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	h, err := harness.New(harness.Options{Events: func(e results.Event) { fmt.Fprintln(os.Stderr, e.Text) }})
@@ -42,9 +47,17 @@ func carry(dir string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	files, err := h.MakeReady(ctx, harness.Spec{}, arch.Host().Name, []harness.Suite{{Name: harness.Lifecycle}}, work)
-	if err != nil {
-		return err
+	var files []initramfs.Ready
+	for _, name := range names {
+		a, ok := arch.Named(name)
+		if !ok {
+			return fmt.Errorf("no architecture %s: known are %s", name, strings.Join(arch.Names(), ", "))
+		}
+		ready, err := h.MakeReady(ctx, harness.Spec{}, a.Name, []harness.Suite{{Name: harness.Lifecycle}}, work)
+		if err != nil {
+			return err
+		}
+		files = append(files, ready...)
 	}
 	return initramfs.Carry(dir, files)
 }

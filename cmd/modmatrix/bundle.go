@@ -14,6 +14,7 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 	"github.com/modmatrix/modmatrix/results/report"
 )
 
@@ -22,7 +23,8 @@ func bundleCommand(a *app) *cobra.Command {
 	var archs []string
 	var out string
 	cmd := verb("bundle", func(cmd *cobra.Command, args []string) error {
-		if err := checkArchs(archs); err != nil {
+		machines, err := machinesOf(archs)
+		if err != nil {
 			return err
 		}
 		cfg, err := s.config(cmd, args)
@@ -34,38 +36,40 @@ func bundleCommand(a *app) *cobra.Command {
 			return err
 		}
 		spec.Bundle = s.bundle
-		return a.bundle(cmd.Context(), cfg, spec, out)
+		return a.bundle(cmd.Context(), cfg, spec, out, machines)
 	})
 	s.whichKernels(cmd)
 	s.whichGuest(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&s.Suites, "suite", nil, "`SUITE` to put in, a folder or a name; may be repeated (default lifecycle)")
-	f.StringSliceVar(&archs, "arch", bundleArchs, "`ARCHS` of testers' machines, separated by commas, in Debian's words")
+	f.StringSliceVar(&archs, "arch", []string{arch.Host().Debian}, "`ARCHS` of testers' machines, separated by commas, in Debian's words")
 	f.StringVarP(&out, "output", "o", "", "`FILE` to write (default NAME.bundle.tar.zst)")
 	return cmd
 }
 
-// bundleArchs are the architectures that guests can be made for.
-var bundleArchs = []string{"amd64"}
-
-func checkArchs(archs []string) error {
-	for _, arch := range archs {
-		if !slices.Contains(bundleArchs, arch) {
-			return usage("--arch %s: guests can be made for %s", arch, strings.Join(bundleArchs, ", "))
+// machinesOf are the architectures that archs names in Debian's words, as uname -m says them.
+func machinesOf(archs []string) (machines []string, err error) {
+	for _, name := range archs {
+		a, ok := arch.Named(name)
+		if !ok || a.Debian != name {
+			return nil, usage("--arch %s: guests can be made for %s", name, strings.Join(arch.Names(), ", "))
+		}
+		if !slices.Contains(machines, a.Name) {
+			machines = append(machines, a.Name)
 		}
 	}
-	if len(archs) == 0 {
-		return usage("--arch needs at least one of %s", strings.Join(bundleArchs, ", "))
+	if len(machines) == 0 {
+		return nil, usage("--arch needs at least one of %s", strings.Join(arch.Names(), ", "))
 	}
-	return nil
+	return machines, nil
 }
 
-func (a *app) bundle(ctx context.Context, cfg config.Config, spec harness.Spec, out string) error {
+func (a *app) bundle(ctx context.Context, cfg config.Config, spec harness.Spec, out string, machines []string) error {
 	text, left, err := cfg.Portable(spec)
 	if err != nil {
 		return err
 	}
-	r := harness.BundleRequest{Out: cmp.Or(out, bundleName(spec.Module)), Config: text}
+	r := harness.BundleRequest{Out: cmp.Or(out, bundleName(spec.Module)), Config: text, Archs: machines}
 	lock, err := config.ReadLock(cfg.Lock)
 	if err != nil {
 		return err

@@ -13,13 +13,14 @@ import (
 	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // complete adds what shells offer to every verb below cmd: for the values of flags, by their names, and for arguments, by the verb's.
 // It is quick: nothing is resolved, and no network is touched.
 func (a *app) complete(cmd *cobra.Command) {
 	flags := map[string]cobra.CompletionFunc{
-		"color": words("auto", "always", "never"), "isolate": words(harness.Isolations...), "arch": words(bundleArchs...),
+		"color": words("auto", "always", "never"), "isolate": words(harness.Isolations...), "arch": words(arch.Names()...),
 		"kernel": a.kernelsAtHand, "good": a.kernelsAtHand, "bad": a.kernelsAtHand, "suite": suitesHere,
 	}
 	for _, verb := range cmd.Commands() {

@@ -65,7 +65,7 @@ var rows = []Arch{
 			LineModules: []string{"virtio_console"}, Disk: "virtio-blk-ccw", DiskModules: []string{"virtio_blk"},
 			SysRq: "\x0f", // Linux drivers/s390/char/sclp_vt220.c, sclp_vt220_handle_input
 			// No NMI: a restart interruption ends the guest without a word (Linux arch/s390/kernel/ipl.c, do_restart).
-			NoPlug: "it has no PCI Express ports", NoUSB: "Debian's kernels for it have no USB",
+			NoPlug: "QEMU has no PCI Express ports for it", NoUSB: "QEMU has no USB controller for it",
 		},
 		Kernel: Kernel{Marks: []string{"S390", "64BIT"}, Image: "arch/s390/boot/bzImage", Target: "bzImage", Defconfig: "defconfig",
 			Needs: []string{"SCLP_VT220_TTY", "SCLP_VT220_CONSOLE", "S390_GUEST", "VIRTIO_CONSOLE"}},
@@ -76,8 +76,9 @@ var rows = []Arch{
 		QEMU: QEMU{
 			Binary: "qemu-system-ppc64", Package: "qemu-system-ppc", Machine: "pseries", CPU: "power9", Console: "hvc0", MaxCmdline: 2048,
 			Report: Line{Name: "hvc1"}, Terminal: Line{Name: "hvc2"}, Disk: "virtio-blk-pci", DiskModules: onPCI,
-			SysRq: "\x0f", // Linux drivers/tty/hvc/hvc_console.c, __hvc_poll
-			NMI:   true,   // a system reset interrupt, over which the kernel dies (Linux arch/powerpc/kernel/traps.c, system_reset_exception)
+			SysRq:  "\x0f", // Linux drivers/tty/hvc/hvc_console.c, __hvc_poll
+			NoPlug: "its PCI bus has no PCI Express ports",
+			NMI:    true, // a system reset interrupt, over which the kernel dies (Linux arch/powerpc/kernel/traps.c, system_reset_exception)
 		},
 		Kernel: Kernel{Marks: []string{"PPC64", "CPU_LITTLE_ENDIAN"}, Image: "vmlinux", Target: "vmlinux", Defconfig: "ppc64le_defconfig",
 			Needs: []string{"PPC_PSERIES", "HVC_CONSOLE"}},

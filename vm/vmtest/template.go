@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -59,7 +60,7 @@ func (s *server) migrate(g *Guest, command string) {
 		reason, fails = "Input/output error", true
 	}
 	if fails { // so does QEMU, 7.2 at least
-		g.Die(1, "qemu-system-x86_64: load of migration failed: "+reason)
+		g.Die(1, filepath.Base(os.Args[0])+": load of migration failed: "+reason)
 	}
 	s.status, s.migrated = "paused", "completed"
 }

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 // ScriptEnv names the environment variable with the path of the script to play.
@@ -28,9 +30,6 @@ const LogEnv = "FAKE_QEMU_LOG"
 
 // Version is what the fake says it is.
 const Version = "7.2.22"
-
-// binaries are the names under which the fake is found.
-var binaries = []string{"qemu-system-x86_64"}
 
 // Main is the body of a TestMain: it plays QEMU when it was called by QEMU's name, else runs the tests. It does not return.
 func Main(m *testing.M) {
@@ -95,8 +94,8 @@ func Install(t testing.TB, script string) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, name := range binaries {
-		if err := os.Symlink(binary, filepath.Join(dir, name)); err != nil {
+	for _, a := range arch.All() { // the names under which the fake is found
+		if err := os.Symlink(binary, filepath.Join(dir, a.QEMU.Binary)); err != nil {
 			t.Fatal(err)
 		}
 	}
