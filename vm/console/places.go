@@ -6,8 +6,9 @@ import (
 )
 
 // stackRE is the first line of the stack of a processor or task: after an NMI, "l" and "w" of SysRq, and a panic
-// (Linux lib/nmi_backtrace.c, kernel/sched/core.c, kernel/panic.c).
-var stackRE = regexp.MustCompile(`^(?:CPU: \d+ |NMI backtrace for cpu \d+|task:|Kernel panic - not syncing)`)
+// (Linux lib/nmi_backtrace.c, kernel/sched/core.c, kernel/panic.c). Where no NMI reaches a processor it says so itself
+// (drivers/tty/sysrq.c, showacpu).
+var stackRE = regexp.MustCompile(`^(?:CPU: \d+ |sysrq: CPU\d+:|NMI backtrace for cpu \d+|task:|Kernel panic - not syncing)`)
 
 // Places returns where in modules the processors and tasks were whose stacks log shows: for each stack that reaches into a
 // module the innermost reliable frame there, in the order of log, at most 64. It is for stacks that were requested, not for

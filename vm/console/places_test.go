@@ -47,6 +47,23 @@ var asked = []struct {
 [   69.950242]  zoo_init+0x21/0xff0 [mutex_deadlock]
 [   69.950296]  do_one_initcall+0x57/0x310
 `, "zoo_init [mutex_deadlock]"},
+	{"two processors that no NMI reaches, arm64 6.1", `[    6.785299] sysrq: Show backtrace of all active CPUs
+[    6.788501] sysrq: CPU0:
+[    6.788749] Call trace:
+[    6.789053]  dump_backtrace+0xe4/0x140
+[    6.789602]  sysrq_handle_showallcpus+0xa4/0xb0
+[    6.789987]  el1h_64_irq+0x64/0x68
+[    6.790058]  zoo_spin+0x8/0x20 [loop_init]
+[    6.790137]  zoo_init+0x18/0x1000 [loop_init]
+[    6.794352] sysrq: CPU1:
+[    6.794559] Call trace:
+[    6.794631]  dump_backtrace+0xe4/0x140
+[    6.794848]  showacpu+0xa0/0x124
+[    6.795996]  el1h_64_irq+0x64/0x68
+[    6.796073]  fifo_drain+0x10/0x84 [fifo]
+[    6.796265]  process_one_work+0x128/0x150
+[    7.302010] sysrq: Show Blocked State
+`, "zoo_spin [loop_init], fifo_drain [fifo]"},
 	{"two tasks in two modules", `[    1.000000] task:kworker/0:1     state:D stack:0     pid:9
 [    1.000100]  io_wait+0x1/0x2 [virtio_blk]
 [    1.000200]  more_wait+0x1/0x2 [virtio_blk]
