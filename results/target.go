@@ -26,10 +26,13 @@ func (t Target) Label() string {
 	return t.Release + "+" + t.Profile + t.mark()
 }
 
+// usual is the architecture that a label does not name. All makes a copy of the table each time, and labels are compared by the million.
+var usual = arch.All()[0].Name
+
 // mark is %ARCH, but for the most usual architecture, and where the release says it: Debian's end in the flavour.
 func (t Target) mark() string {
 	a := t.row()
-	if a.Debian == "" || a.Name == arch.All()[0].Name || a.In(t.Release) {
+	if a.Debian == "" || a.Name == usual || a.In(t.Release) {
 		return ""
 	}
 	return "%" + a.Debian
