@@ -104,12 +104,14 @@ check: ## gofmt, vet, staticcheck
 unit: ## every test but those that need real kernels; go vet is make check's
 	go test -race -vet=off -timeout 30m ./...
 real: ## the tests that need real kernels, their packages, or the archive; two programs at once, and all of them, whatever fails
-	@$(call every,-j2 -O,real-guests real-rooms real-agreement real-field real-day)
-.PHONY: real-guests real-rooms real-agreement real-field real-day
+	@$(call every,-j2 -O,real-guests real-rooms real-watch real-agreement real-field real-day)
+.PHONY: real-guests real-rooms real-watch real-agreement real-field real-day
 real-guests:
 	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestRealRooms$$' -v ./harness
 real-rooms:
 	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^TestRealRooms$$' -v ./harness
+real-watch:
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 10m -run '^TestRealWatch$$' -v ./harness/watch
 real-agreement:
 	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 20m -run '^TestReal' ./cmd/modmatrix-bench/agreement
 real-field:

@@ -73,6 +73,7 @@ type Event struct {
 type Round struct {
 	Number  int      `json:"number"`            // from 1
 	Changed []string `json:"changed,omitempty"` // what was saved before it, as seen from the module's folder; not all, where that is much
+	Only    string   `json:"only,omitempty"`    // what the user narrowed it to: a kernel, specs, what failed; empty: it has all
 	Status  Status   `json:"status,omitempty"`  // at its end, of all its cells together
 	Was     Status   `json:"was,omitempty"`     // that of the round before
 }

@@ -51,6 +51,7 @@ var parts = []part{
 	{"build", "module build against bare make", true, eachKernel((*bench).build)},
 	{"dkms", "DKMS package against dkms build", true, (*bench).dkms},
 	{"matrix", "a whole matrix", true, (*bench).matrix},
+	{"watch", "a save, with watch", true, (*bench).watch},
 	{"memory", "private memory of a further clone", true, eachKernel((*bench).memory)},
 	{"judge", "plan and judge 10,000 cells", false, (*bench).judgement},
 }

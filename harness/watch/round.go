@@ -89,13 +89,13 @@ func (l *Loop) over(o outcome) {
 	}
 	l.last = o.res
 	was, now := l.heard.over(worst(o.res))
-	l.h.Report(results.Event{Kind: results.EventRound, State: results.StateDone, Round: &results.Round{Number: l.number, Status: now, Was: was}})
+	l.h.Report(results.Event{Kind: results.EventRound, State: results.StateDone, Round: &results.Round{Number: l.number, Only: l.want.String(), Status: now, Was: was}})
 }
 
 // report reports the beginning of a round, or why it comes to no end.
 func (l *Loop) report(state results.State, text string) {
 	l.h.Report(results.Event{Kind: results.EventRound, State: state, Text: text,
-		Round: &results.Round{Number: l.number, Changed: slices.Clone(l.changed), Was: l.heard.last()}})
+		Round: &results.Round{Number: l.number, Changed: slices.Clone(l.changed), Only: l.want.String(), Was: l.heard.last()}})
 }
 
 // worst is the verdict on all cells together.

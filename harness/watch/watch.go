@@ -62,6 +62,9 @@ const (
 	longest = 2 * time.Second
 )
 
+// Changed is the text of the event of a round that a change made pointless; another round follows.
+const Changed = "changed"
+
 // maxChanged bounds the names of what changed.
 const maxChanged = 5
 
@@ -85,6 +88,21 @@ type Loop struct {
 type wanted struct {
 	failed        bool
 	kernel, focus string
+}
+
+// String is empty where all is wanted.
+func (w wanted) String() string {
+	var parts []string
+	if w.failed {
+		parts = append(parts, "what failed")
+	}
+	if w.kernel != "" {
+		parts = append(parts, w.kernel)
+	}
+	if w.focus != "" {
+		parts = append(parts, "/"+w.focus+"/")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // New returns a Loop that has seen nothing yet.
@@ -204,12 +222,12 @@ func (l *Loop) look(ctx context.Context, force, fresh bool) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		l.drop("changed")
+		l.drop(Changed)
 		l.digest = ""
 		l.report(results.StateFailed, err.Error())
 		l.changed = nil
 	case force || in.Digest != l.digest:
-		l.drop("changed")
+		l.drop(Changed)
 		l.digest = in.Digest
 		spec.NoCache = spec.NoCache || fresh
 		l.begin(ctx, spec)

@@ -122,6 +122,9 @@ func (w *Watch) bottom(f Frame) string {
 	} else if s := w.round.Status; s != "" {
 		state = paint(string(s), ink(s), f.Color) + w.was() + paint(" · "+state, "dim", f.Color)
 	}
+	if w.round.Only != "" {
+		state = "only " + results.Plain(w.round.Only) + " · " + state
+	}
 	return "  " + state + paint(" · "+watchKeys, "dim", f.Color)
 }
 

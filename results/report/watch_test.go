@@ -37,6 +37,8 @@ func rounds() []struct {
 		name  string
 		event results.Event
 	}
+	narrowed := round(4, results.StateDone, "", results.Pass, results.Fail)
+	narrowed.Round.Only = "6.1.0\x1b"
 	steps := []step{
 		{"", round(1, results.StateStart, "", "", "")}, {"planning", plan},
 		{"", record(targets[0], results.Pass, "")}, {"", record(targets[1], results.Pass, "")}, {"", record(targets[2], results.Pass, "")},
@@ -50,6 +52,7 @@ func rounds() []struct {
 		{"mistake", round(3, results.StateFailed, "modmatrix.toml:2: unknown key suits: did you mean suites?", "", results.Fail)},
 		{"", round(4, results.StateStart, "", "", results.Fail, "modmatrix.toml")}, {"", plan},
 		{"", record(targets[0], results.Pass, "")}, {"", record(targets[1], results.Pass, "")}, {"", record(targets[2], results.Pass, "")},
+		{"narrowed", narrowed},
 		{"mended", round(4, results.StateDone, "", results.Pass, results.Fail)},
 	}
 	for i := range steps {
@@ -107,7 +110,7 @@ func TestRoundsAreLines(t *testing.T) {
 		}
 	}
 	want := []string{"round 1", "round 1  PASS", `round 2  fifo.c\x1b[2J`, "round 2  FAIL  (was PASS)", "round 3  fifo.c", "round 3  ended: changed",
-		"round 3  ended: modmatrix.toml:2: unknown key suits: did you mean suites?", "round 4  modmatrix.toml", "round 4  PASS  (was FAIL)"}
+		"round 3  ended: modmatrix.toml:2: unknown key suits: did you mean suites?", "round 4  modmatrix.toml", "round 4  PASS  (was FAIL)", "round 4  PASS  (was FAIL)"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
