@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,14 @@ func guestInit() {
 	unix.Mount("proc", "/proc", "proc", 0, "")
 	loadModules("/lines", os.Stdout)
 	own := arch.Host().QEMU
-	report, err := os.OpenFile("/dev/"+own.Report.Name, os.O_RDWR|unix.O_NOCTTY, 0)
+	path := "/dev/" + own.Report.Name
+	for start := time.Now(); time.Since(start) < 5*time.Second; time.Sleep(time.Millisecond) { // its driver may be busy with finding it
+		if found, _ := filepath.Glob(path); len(found) > 0 {
+			path = found[0]
+			break
+		}
+	}
+	report, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		fmt.Println("no report port:", err)
 	}

@@ -38,7 +38,8 @@ type Process struct {
 	done     chan struct{} // everything is cleaned up, and outcome and err are final
 	template *template     // nil unless the guest is to become one
 	machine  *Machine      // that was started; never written to
-	report   net.Conn      // our end of the report port
+	clone    bool
+	report   net.Conn // our end of the report port
 	plugged  plugged
 
 	mu      sync.Mutex
@@ -72,7 +73,7 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 	}
 	own := *m
 	p := &Process{exited: make(chan struct{}), done: make(chan struct{}), stderr: &BoundedLog{Head: 4 << 10, Tail: 16 << 10},
-		machine: &own, report: ch.report.ours}
+		machine: &own, clone: ram.isClone(), report: ch.report.ours}
 	p.cmd = exec.CommandContext(ctx, path)
 	p.cmd.ExtraFiles = ch.files()
 	opened, err := p.equip(m, b, ram)
@@ -170,6 +171,9 @@ func (p *Process) Resume(ctx context.Context) error {
 	p.started = time.Now()
 	p.mu.Unlock()
 	_, err := p.monitor.Exec(ctx, "cont", nil)
+	if err == nil && p.clone && p.machine.qemu().LosesInterrupts {
+		err = p.Send([]byte("\n"))
+	}
 	return err
 }
 

@@ -14,13 +14,15 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/modmatrix/modmatrix/results/arch"
 	"github.com/modmatrix/modmatrix/results/wire"
 )
 
 const (
 	drivePath  = "/dev/vda"      // the first virtio disk
-	driveTime  = 5 * time.Second // for it to appear
+	deviceTime = 5 * time.Second // for it, or another device, to appear
 	pollTime   = time.Millisecond
+	quietTime  = 50 * time.Millisecond
 	bufferPath = wire.PayloadDir + "/.buffer"
 	bufferSize = 16 << 20 // most suites fit
 )
@@ -38,7 +40,14 @@ func (g *guest) awaitPayload() {
 		powerOff()
 	}
 	warmUp()
+	quiet := arch.Host().QEMU.LosesInterrupts
+	if quiet { // nothing that was printed is still on its way
+		time.Sleep(quietTime)
+	}
 	g.send(wire.Frame{Kind: wire.KindReady, Release: g.release()})
+	if quiet {
+		_, _ = g.port.Read(make([]byte, 1)) // where it cannot be read, the drive is asked
+	}
 	header := d.wait()
 	g.epoch = sinceBoot()
 	if err := errors.Join(d.unpack(header, "/"), d.close()); err != nil {
@@ -79,13 +88,7 @@ type drive struct {
 
 func openDrive(path, bufferPath string) (d *drive, err error) {
 	d = &drive{}
-	for start := time.Now(); ; time.Sleep(pollTime) {
-		d.fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_DIRECT, 0)
-		if err != unix.ENOENT || time.Since(start) > driveTime {
-			break
-		}
-	}
-	if err != nil {
+	if d.fd, err = appears(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_DIRECT); err != nil {
 		return nil, fmt.Errorf("open %s, to read the payload: %w", path, err)
 	}
 	if err := d.allocate(bufferPath); err != nil {

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -22,8 +23,7 @@ type port struct {
 
 // openPort opens a line, a serial port in raw mode: no echo, no line ends, no signals. One that is no terminal at all is as raw as can be.
 func openPort(path string) (*port, error) {
-	// Without O_NONBLOCK, open would wait for a carrier.
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, err := appears(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK) // else open would wait for a carrier
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -38,6 +38,21 @@ func openPort(path string) (*port, error) {
 		return nil, fmt.Errorf("set up %s: %w", path, err)
 	}
 	return &port{fd: fd}, nil
+}
+
+// appears opens the file of a device, or the first that matches a pattern, for which it waits: drivers find their devices while this
+// program starts.
+func appears(pattern string, flags int) (fd int, err error) {
+	for start := time.Now(); ; time.Sleep(pollTime) {
+		path := pattern
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			path = found[0]
+		}
+		fd, err = unix.Open(path, flags, 0)
+		if err != unix.ENOENT || time.Since(start) > deviceTime {
+			return fd, err
+		}
+	}
 }
 
 // Write returns when b has left the guest, as far as the driver knows: what the kernel still buffers is lost in a panic.

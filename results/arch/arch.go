@@ -71,6 +71,10 @@ type QEMU struct {
 	// NMI says that QEMU's inject-nmi makes the kernel print a stack.
 	NMI bool
 
+	// LosesInterrupts says that QEMU does not save interrupts that are pending: a guest that is saved while it waits for its disk waits
+	// for ever in a clone. So one that waits for its payload waits for a byte on the report line, which a clone is sent.
+	LosesInterrupts bool
+
 	// NoTemplate, NoPlug and NoUSB are why QEMU cannot restore a saved guest, plug a PCI device into one that runs, or give it a
 	// USB controller; "" where it can.
 	NoTemplate, NoPlug, NoUSB string
@@ -79,7 +83,7 @@ type QEMU struct {
 // Line is a line between host and guest.
 type Line struct {
 	Device string // the -device that it is; "": the next of the machine's own serial ports
-	Name   string // of its file in the guest's /dev
+	Name   string // of its file in the guest's /dev, or a pattern of filepath.Match where a driver numbers devices as it finds them
 }
 
 // All returns every row, the most usual first.

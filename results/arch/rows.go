@@ -61,9 +61,10 @@ var rows = []Arch{
 		Flavour: "s390x", Stem: "s390x", Bits: 64, BigEndian: true, ELF: elf.EM_S390,
 		QEMU: QEMU{
 			Binary: "qemu-system-s390x", Package: "qemu-system-misc", Machine: "s390-ccw-virtio", CPU: "max", Console: "ttysclp0", MaxCmdline: 4096,
-			Bus: "virtio-serial-ccw", Report: Line{"virtserialport", "vport0p1"}, Terminal: Line{"virtconsole", "hvc0"},
+			Bus: "virtio-serial-ccw", Report: Line{"virtserialport", "vport*p1"}, Terminal: Line{"virtconsole", "hvc0"},
 			LineModules: []string{"virtio_console"}, Disk: "virtio-blk-ccw", DiskModules: []string{"virtio_blk"},
-			SysRq: "\x0f", // Linux drivers/s390/char/sclp_vt220.c, sclp_vt220_handle_input
+			LosesInterrupts: true,   // QEMU hw/intc/s390_flic.c, qemu_s390_flic_vmstate, as of 7.2
+			SysRq:           "\x0f", // Linux drivers/s390/char/sclp_vt220.c, sclp_vt220_handle_input
 			// No NMI: a restart interruption ends the guest without a word (Linux arch/s390/kernel/ipl.c, do_restart).
 			NoPlug: "QEMU has no PCI Express ports for it", NoUSB: "QEMU has no USB controller for it",
 		},
