@@ -178,6 +178,11 @@ func (s *session) watchHere(ctx context.Context, argv []string, plan wire.Plan, 
 		}
 		return min(limits.ask, stopLimit)
 	})
+	select {
+	case <-done: // all is read: some of it was still in the pipe when the helper ended
+	case <-time.After(stopLimit): // something that it left behind has the pipe
+	case <-ctx.Done():
+	}
 	p.Frames.Close()
 	<-done
 	out.end = dog.stop()

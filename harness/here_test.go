@@ -97,6 +97,25 @@ func (hereSource) Resolve(context.Context, kernels.Selector) (kernels.Resolution
 	return kernels.Resolution{Targets: []kernels.Target{{Release: "6.1.0-amd64", Version: "6.1.0", Arch: "x86_64", Source: "here"}}}, nil
 }
 
+// What a helper sent before it ended counts, however late it is read.
+func TestHereIsReadToItsEnd(t *testing.T) {
+	f := hereFixture(t, "passes")
+	notify := f.notify
+	f.notify = func(e results.Event) {
+		if e.Stage == results.StageLoad {
+			time.Sleep(300 * time.Millisecond) // the helper has ended long since
+		}
+		notify(e)
+	}
+	res, err := f.run(t, t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec := res.Records[0]; rec.Status != results.Pass {
+		t.Errorf("%s@%s %s: %s", rec.Status, rec.Stage, rec.Code, rec.Reason)
+	}
+}
+
 func TestHere(t *testing.T) {
 	for play, want := range map[string]struct{ verdict, reason string }{
 		"passes":   {"PASS@ ", ""},
