@@ -30,7 +30,15 @@ TEST_NEEDS := $(RUN_NEEDS) \
 	kmod:/usr/sbin/depmod:says_what_the_modules_of_a_built_kernel_need \
 	openssh-client:/usr/bin/ssh-keygen:verifies_the_signatures_of_evidence \
 	gnupg:/usr/bin/gpg:signs_the_archive_that_tests_tamper_with \
-	procps:/usr/bin/pgrep:looks_for_processes_that_a_killed_run_left
+	procps:/usr/bin/pgrep:looks_for_processes_that_a_killed_run_left \
+	qemu-system-arm:/usr/bin/qemu-system-aarch64:boots_kernels_of_arm64 \
+	qemu-system-misc:/usr/bin/qemu-system-s390x:boots_kernels_of_s390x
+
+ARCH_NEEDS := \
+	qemu-system-arm:/usr/bin/qemu-system-aarch64:boots_kernels_of_arm64_and_armhf \
+	qemu-system-misc:/usr/bin/qemu-system-s390x:boots_kernels_of_riscv64_and_s390x \
+	qemu-system-ppc:/usr/bin/qemu-system-ppc64:boots_kernels_of_ppc64el \
+	qemu-user-static:/usr/bin/qemu-s390x-static:runs_tests_for_other_processors
 
 .PHONY: help
 help: ## list the targets
@@ -105,7 +113,13 @@ unit: ## every test but those that need real kernels; go vet is make check's
 	go test -race -vet=off -timeout 30m ./...
 real: ## the tests that need real kernels, their packages, or the archive; two programs at once, and all of them, whatever fails
 	@$(call every,-j2 -O,real-guests real-rooms real-watch real-agreement real-field real-day)
-.PHONY: real-guests real-rooms real-watch real-agreement real-field real-day
+arch: setup-test ## boot, freeze, clone and end guests of ARCH="riscv64 armhf i386 ppc64el", or of others, and run the example in them
+	@$(call install,$(ARCH_NEEDS))
+	MODMATRIX_REAL=1 MODMATRIX_TEST_ARCHS='$(or $(ARCH),riscv64 armhf i386 ppc64el)' go test -vet=off -count=1 -timeout 180m -run '^TestRealArch$$' -v ./harness
+test-arch: setup-test ## the tests of what runs in guests, compiled for each architecture and run by QEMU's emulation of its programs
+	@$(call install,$(ARCH_NEEDS))
+	contrib/test-arch $(ARCH)
+.PHONY: arch test-arch real-guests real-rooms real-watch real-agreement real-field real-day
 real-guests:
 	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestRealRooms$$' -v ./harness
 real-rooms:

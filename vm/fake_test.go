@@ -177,6 +177,20 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+// An end in order, without a report, is the guest's own where the row says so; any other is QEMU's.
+func TestAnEndWithoutAReport(t *testing.T) {
+	for _, test := range []struct {
+		machine, script string
+		want            vm.Reason
+	}{{"riscv64", "die 0", vm.GuestShutdown}, {"riscv64", "die 1", vm.QEMUDied}, {"x86_64", "die 0", vm.QEMUDied}, {"riscv64", "reset", vm.GuestReset}} {
+		m, _, _ := fake(t, test.script)
+		m.Arch = test.machine
+		if out := run(t, t.Context(), m); out.Reason != test.want {
+			t.Errorf("%s, %s: %+v, want %s", test.machine, test.script, out, test.want)
+		}
+	}
+}
+
 func TestTerminal(t *testing.T) {
 	m, _, _ := fake(t, "echo\npoweroff")
 	ours, theirs := net.Pipe()

@@ -223,8 +223,11 @@ func (p *Process) finish() {
 func (p *Process) verdict() Reason {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.killed {
+	switch {
+	case p.killed:
 		return cmp.Or(p.reason, HostKilled)
+	case p.reason == "" && p.machine.qemu().ExitsAtPowerOff && p.cmd.ProcessState.ExitCode() == 0:
+		return GuestShutdown
 	}
 	return cmp.Or(p.reason, QEMUDied)
 }
@@ -279,7 +282,7 @@ type Reason string
 
 // The reasons.
 const (
-	GuestShutdown Reason = "guest-shutdown" // the guest powered itself off
+	GuestShutdown Reason = "guest-shutdown" // the guest powered itself off; on riscv64 ours, where QEMU ended in order and without a report
 	GuestReset    Reason = "guest-reset"    // the guest asked to be reset: a panic with panic=-1, or a triple fault
 	GuestPanic    Reason = "guest-panic"    // the guest reported its panic to a pvpanic device; on s390x any panic
 	HostQuit      Reason = "host-qmp-quit"  // Quit

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,7 +122,7 @@ func eachKernel(t *testing.T, f func(t *testing.T, ctx context.Context, kernel s
 func TestRealEnds(t *testing.T) {
 	for act, want := range map[string]vm.Reason{"nothing": vm.GuestShutdown, "panic": vm.GuestReset, "reboot": vm.GuestReset} {
 		t.Run(act, func(t *testing.T) {
-			if act == "panic" && realArch(t).Debian == "s390x" { // its processor waits disabled (arch/s390/kernel/ipl.c, stop_run), which QEMU reports
+			if act == "panic" && slices.Contains([]string{"ppc64el", "s390x"}, realArch(t).Debian) { // which report it (arch/powerpc/platforms/pseries/setup.c, arch/s390/kernel/ipl.c)
 				want = vm.GuestPanic
 			}
 			eachKernel(t, func(t *testing.T, ctx context.Context, kernel string) {
@@ -153,6 +154,23 @@ func run(t *testing.T, ctx context.Context, m *vm.Machine) vm.Outcome {
 		t.Error(err)
 	}
 	return out
+}
+
+// A guest that hangs shows its blocked tasks, whatever its console takes for the magic key.
+func TestRealDiagnose(t *testing.T) {
+	eachKernel(t, func(t *testing.T, ctx context.Context, kernel string) {
+		m, console, report := realMachine(t, kernel, "hang")
+		p := start(t, ctx, m)
+		waitFor(t, report, "ready\n")
+		p.Diagnose(ctx)
+		for _, want := range []string{"sysrq: Show backtrace of all active CPUs", "sysrq: Show Blocked State"} {
+			if !strings.Contains(console.String(), want) {
+				t.Errorf("no %q on the console\n%s", want, console)
+			}
+		}
+		p.Kill()
+		p.Wait()
+	})
 }
 
 // The terminal speaks both ways, though it shares its interrupt with the console.

@@ -82,6 +82,7 @@ good:
 
 // own are variables that no target has to set.
 var own = map[string]string{
+	"MODMATRIX_TEST_ARCH":      "TestRealArch sets it for package vm, beside the kernel; without it kernels are of amd64",
 	"MODMATRIX_TEST_BASE":      "a base image that is there already; without it the test builds one",
 	"MODMATRIX_TEST_CROSS":     "other kernels than those that TestRealCross has of its own",
 	"MODMATRIX_TEST_HERE_DIR":  "a folder in which the system of TestRealHere is kept, or is installed already",

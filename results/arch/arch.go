@@ -75,6 +75,9 @@ type QEMU struct {
 	// for ever in a clone. So one that waits for its payload waits for a byte on the report line, which a clone is sent.
 	LosesInterrupts bool
 
+	// ExitsAtPowerOff says that QEMU ends with exit code 0 and no report where the guest powers itself off.
+	ExitsAtPowerOff bool
+
 	// NoTemplate, NoPlug and NoUSB are why QEMU cannot restore a saved guest, plug a PCI device into one that runs, or give it a
 	// USB controller; "" where it can.
 	NoTemplate, NoPlug, NoUSB string

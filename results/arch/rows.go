@@ -52,6 +52,7 @@ var rows = []Arch{
 			Binary: "qemu-system-riscv64", Package: "qemu-system-misc", Machine: "virt", CPU: "rv64", Console: "ttyS0", MaxCmdline: 1024,
 			Report: Line{"pci-serial", "ttyS1"}, Terminal: Line{"pci-serial", "ttyS2"},
 			Disk: "virtio-blk-pci", DiskModules: onPCI,
+			ExitsAtPowerOff: true, // QEMU hw/misc/sifive_test.c, as of 7.2
 		},
 		Kernel: Kernel{Marks: []string{"RISCV", "64BIT"}, Image: "arch/riscv/boot/Image", Target: "Image", Defconfig: "defconfig",
 			Needs: []string{"PCI", "PCI_HOST_GENERIC", "SERIAL_OF_PLATFORM", "SERIAL_8250", "SERIAL_8250_CONSOLE", "SERIAL_8250_PCI"}},
