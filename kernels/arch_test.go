@@ -1,72 +1,12 @@
 package kernels
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 	"github.com/modmatrix/modmatrix/results/arch"
 )
-
-// TestNoArchitectureIsNamed holds that what differs between architectures stands in their rows: no other program here has a word for this
-// or that one in it. What the kernel's own sources, or files in a fixed form, call by such a word has its row below.
-func TestNoArchitectureIsNamed(t *testing.T) {
-	named := regexp.MustCompile(`amd64|x86_64|x86-64|aarch64|arm64|armhf|armmp|riscv64|s390x|ppc64|powerpc64`)
-	allowed := map[string]string{"dir/image.go": "arm64"} // the one architecture for which QEMU unpacks an image
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.Name() == "testdata" {
-			return fs.SkipDir
-		}
-		text := ""
-		switch {
-		case strings.HasSuffix(path, "_test.go"):
-		case strings.HasSuffix(path, ".go"):
-			text = literals(t, path)
-		case strings.HasSuffix(path, ".sh"):
-			data, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			text = string(data)
-		}
-		for _, word := range named.FindAllString(text, -1) {
-			if allowed[path] != word {
-				t.Errorf("%s has the word %s: what differs is a field of results/arch", path, word)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// literals are the texts in a program, without its comments.
-func literals(t *testing.T, path string) string {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all strings.Builder
-	ast.Inspect(file, func(n ast.Node) bool {
-		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			all.WriteString(lit.Value + "\n")
-		}
-		return true
-	})
-	return all.String()
-}
 
 func TestArchOf(t *testing.T) {
 	for text, want := range map[string]string{
