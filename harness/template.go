@@ -70,7 +70,7 @@ func (p *pool) freeze(ctx context.Context, tree *kernels.Tree, t *template) {
 		return
 	}
 	f, q := p.families[tree.Target.Arch], machineOf(tree)
-	if t.lines, t.err = channelModules(tree, q.LineModules...); t.err != nil {
+	if t.lines, t.err = LineModules(tree); t.err != nil {
 		t.err = fmt.Errorf("guests of %s report over a line that this kernel has no driver for: %w", debianWord(tree.Target.Arch), t.err)
 		return
 	}
@@ -155,6 +155,11 @@ func machineOf(tree *kernels.Tree) arch.QEMU {
 func ChannelModules(tree *kernels.Tree) ([]initramfs.File, error) {
 	q := machineOf(tree)
 	return channelModules(tree, slices.Concat(q.LineModules, q.DiskModules)...)
+}
+
+// LineModules are those of them that bring a guest's frames to us: it needs them even where it boots with its payload.
+func LineModules(tree *kernels.Tree) ([]initramfs.File, error) {
+	return channelModules(tree, machineOf(tree).LineModules...)
 }
 
 func channelModules(tree *kernels.Tree, names ...string) ([]initramfs.File, error) {

@@ -33,7 +33,6 @@ type bench struct {
 	h      *harness.Harness
 	source string // folder of this project
 	driver string // folder of the example driver
-	base   string // image that all guests share
 	accel  vm.Accel
 	rigs   []*rig
 }

@@ -42,16 +42,20 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	b.accel = vm.Accel{Name: res.Run.Host.Accelerator, CPU: res.Run.Host.CPUModel}
-	digest, err := initramfs.BaseDigest(ctx, b.source, "")
+	return b.makeRigs(ctx, plan.Targets)
+}
+
+// base is the image of guests of machine, which the run has left in the store.
+func (b *bench) base(ctx context.Context, machine string) (string, error) {
+	digest, err := initramfs.BaseDigest(ctx, b.source, machine)
 	if err != nil {
-		return err
+		return "", err
 	}
 	dir, ok := b.h.Store().Look("bases", strings.TrimPrefix(digest, "sha256:"))
 	if !ok {
-		return errors.New("the guest image is not in the store after a run")
+		return "", errors.New("the guest image is not in the store after a run")
 	}
-	b.base = filepath.Join(dir, "base.cpio")
-	return b.makeRigs(ctx, plan.Targets)
+	return filepath.Join(dir, "base.cpio"), nil
 }
 
 func exampleDriver(source string) string { return filepath.Join(source, "suites", "example", "driver") }
@@ -107,8 +111,14 @@ func (b *bench) makeRigs(ctx context.Context, targets []kernels.Target) error {
 		if err != nil {
 			return err
 		}
-		r := &rig{tree: tree, base: b.base, dir: filepath.Join(b.temp, "rig-"+t.Release),
-			machine: vm.Machine{Arch: t.Arch, Kernel: tree.Image, Accel: b.accel}}
+		base, err := b.base(ctx, t.Arch)
+		if err != nil {
+			return err
+		}
+		r := &rig{tree: tree, base: base, dir: filepath.Join(b.temp, "rig-"+t.Release), machine: vm.Machine{Arch: t.Arch, Kernel: tree.Image}}
+		if t.Arch == vm.HostArch() { // others are emulated
+			r.machine.Accel = b.accel
+		}
 		build := filepath.Join(r.dir, "build")
 		if err := os.MkdirAll(build, 0o755); err != nil {
 			return err

@@ -113,6 +113,11 @@ func (r *rig) restore(ctx context.Context, m *vm.Machine, file string, p initram
 func (r *rig) cold(ctx context.Context, do task) (trip, error) {
 	return r.guest(ctx, do, func(ctx context.Context, m *vm.Machine, file string, p initramfs.Payload) (*vm.Process, error) {
 		m.Drive, m.Initrd = "", file
+		lines, err := harness.LineModules(r.tree)
+		if err != nil {
+			return nil, err
+		}
+		p.Files = append(lines, p.Files...)
 		if err := initramfs.WriteImage(file, r.base, p); err != nil {
 			return nil, err
 		}
