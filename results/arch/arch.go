@@ -78,8 +78,8 @@ type QEMU struct {
 	// ExitsAtPowerOff says that QEMU ends with exit code 0 and no report where the guest powers itself off.
 	ExitsAtPowerOff bool
 
-	// NoTemplate, NoPlug and NoUSB are why QEMU cannot restore a saved guest, plug a PCI device into one that runs, or give it a
-	// USB controller; "" where it can.
+	// NoTemplate, NoPlug and NoUSB are why a saved guest that QEMU restores cannot be relied on, why no PCI device can be plugged into
+	// one that runs, and why it has no USB controller; "" where there is no such reason.
 	NoTemplate, NoPlug, NoUSB string
 }
 
