@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,7 +116,7 @@ func TestKernelLog(t *testing.T) {
 
 // TestKillsOnlyItsOwn ends what this process has started, whatever that has started, and nothing else.
 func TestKillsOnlyItsOwn(t *testing.T) {
-	other := exec.Command("sleep", "1000") // stands for the machine's own: the one that is told of it is not its parent
+	other := exec.Command("sleep", "1000") // stands for the machine's own: what kills is not its parent
 	child := exec.Command("sh", "-c", "sleep 1000 & wait")
 	for _, cmd := range []*exec.Cmd{other, child} {
 		if err := cmd.Start(); err != nil {
@@ -131,7 +132,8 @@ func TestKillsOnlyItsOwn(t *testing.T) {
 	if slices.Contains(below, other.Process.Pid) || slices.Contains(below, os.Getpid()) || len(below) != 2 {
 		t.Errorf("below %d: %v", child.Process.Pid, below)
 	}
-	if err := child.Wait(); err != nil && !strings.Contains(err.Error(), "exit status") {
+	// The reaper of a guest that another test made may have been first to collect it.
+	if err := child.Wait(); err != nil && !strings.Contains(err.Error(), "exit status") && !errors.Is(err, syscall.ECHILD) {
 		t.Errorf("the shell waits for what was killed: %v", err)
 	}
 	if syscall.Kill(other.Process.Pid, 0) != nil {
