@@ -123,7 +123,7 @@ func TestClonesOfTheZoo(t *testing.T) {
 	t.Run("sleep_init", func(t *testing.T) { checkStuck(t, frozen(t).clone(t, "sleep_init", load("sleep_init"))) })
 }
 
-// checkStuck waits until a guest says where it is stuck, asleep, with the stack as the kernel shows it, and that it still lives. What all
+// checkStuck waits until a guest says where it is stuck, with the stack as the kernel shows it, and that it still lives. What all
 // processors do the host asks for, by keys on the console.
 func checkStuck(t *testing.T, m *machine) {
 	t.Helper()
@@ -145,7 +145,7 @@ func checkStuck(t *testing.T, m *machine) {
 		}
 	}
 	if stuck.Stage != wire.StageLoad || !strings.Contains(stuck.Text, "): msleep <- ") || !strings.Contains(stuck.Text, "[sleep_init] <- do_one_initcall") ||
-		!strings.Contains(stuck.Stack, "zoo_init") || stuck.Count != 0 {
+		!strings.Contains(stuck.Stack, "zoo_init") {
 		t.Errorf("stuck: %+v", stuck)
 	}
 }
