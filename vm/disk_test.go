@@ -32,8 +32,7 @@ func moduleFiles(t *testing.T, kernel string, names ...string) (list []string) {
 	if deps == nil {
 		t.Fatalf("no modules.dep of %s", kernel)
 	}
-	var add func(name string)
-	add = func(name string) {
+	add := func(name string) {
 		for path, needs := range deps {
 			if plain, _, _ := strings.Cut(filepath.Base(path), ".ko"); strings.ReplaceAll(plain, "-", "_") == name && !slices.Contains(list, path) {
 				for _, need := range slices.Backward(needs) {
