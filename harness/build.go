@@ -75,7 +75,11 @@ func (bd *builder) build(ctx context.Context, tree *kernels.Tree, begun func()) 
 	case b.cached:
 		bd.h.stage(ev, results.StateCached, "", b.elapsed)
 	default:
-		bd.h.stage(ev, results.StateDone, "", b.elapsed)
+		text := ""
+		if o := b.objects(); o != nil && o.Reused > 0 {
+			text = fmt.Sprintf("%d of %d objects from earlier builds", o.Reused, o.Reused+o.Compiled)
+		}
+		bd.h.stage(ev, results.StateDone, text, b.elapsed)
 	}
 	return b
 }
@@ -136,7 +140,12 @@ func (bd *builder) obtain(ctx context.Context, tree *kernels.Tree, begun func(),
 		if err != nil {
 			return err
 		}
-		return source.unchanged(ctx, bd.buildInto(ctx, dir, tree, source, conf, symbols, b.log))
+		objects, done, err := bd.objects(ctx, tree)
+		if err != nil {
+			return err
+		}
+		defer done()
+		return source.unchanged(ctx, bd.buildInto(ctx, dir, tree, source, conf, symbols, objects, b.log))
 	})
 	if err != nil {
 		return err
@@ -175,6 +184,9 @@ func (bd *builder) buildKey(tree *kernels.Tree, source packed, symbols exports) 
 	if asPackage(tree.Target) {
 		how += " as the package " + fileDigest(bd.plan.Spec.Module)
 	}
+	if bd.plan.Spec.fromNothing() {
+		how += " from nothing"
+	}
 	data, _ := json.Marshal([]any{how, source.digest, tree.Digest, tree.Root.Digest, bd.plan.Spec.Make, symbols.symvers})
 	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
@@ -184,12 +196,21 @@ type product struct {
 	// Unlisted were built too, and the package does not name them: dkms does not install them.
 	Unlisted []kbuild.Module `json:"unlisted,omitempty"`
 	Notes    []string        `json:"notes"` // what a person should know of how they were built
+	Reuse    kbuild.Reuse    `json:"reuse,omitzero"`
+}
+
+// objects says how much of the build earlier ones had done; nil where that is not known.
+func (b *built) objects() *results.Objects {
+	if b.cached || b.Reuse.Objects == 0 {
+		return nil
+	}
+	return &results.Objects{Compiled: b.Reuse.Objects - b.Reuse.Reused, Reused: b.Reuse.Reused}
 }
 
 const productFile = "product.json"
 
 // buildInto builds in a private copy below dir and leaves there the .ko, what is known of them, and the log.
-func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree, source packed, conf *dkms.Conf, symbols exports, logPath string) error {
+func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree, source packed, conf *dkms.Conf, symbols exports, objects, logPath string) error {
 	log, err := os.Create(logPath)
 	if err != nil {
 		return fmt.Errorf("create build log: %w", err)
@@ -199,7 +220,7 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 	if err := os.Mkdir(src, 0o755); err != nil {
 		return err
 	}
-	art, err := bd.compileModule(ctx, tree, source.Package, conf, src, symbols, log)
+	art, err := bd.compileModule(ctx, tree, source.Package, conf, src, symbols, objects, log)
 	if err != nil {
 		return err
 	}
@@ -208,7 +229,7 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 		return err
 	}
 	notes := append(art.Notes, lackNotes(art.Lacks, tree.Target)...)
-	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, art.Unlisted, notes}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
+	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, art.Unlisted, notes, art.Reuse}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
 		store.SetTitle(dir, source.title()+" for "+Label(tree.Target)))
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func (c *cell) runGuest(ctx context.Context, t *template, p *part) {
 	}
 	p.rec.Timings.Total = out.took.Milliseconds()
 	if !c.built.cached {
-		p.rec.Timings.Build = c.built.elapsed.Milliseconds()
+		p.rec.Timings.Build, p.rec.Objects = c.built.elapsed.Milliseconds(), c.built.objects()
 		p.rec.Timings.Total += p.rec.Timings.Build
 	}
 }

@@ -50,17 +50,17 @@ func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(
 }
 
 // compileModule builds pkg in dir the way it wants to be built. conf is what its dkms.conf says, or nil.
-func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols exports, log io.Writer) (*kbuild.Artifact, error) {
+func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols exports, objects string, log io.Writer) (*kbuild.Artifact, error) {
 	if asPackage(tree.Target) {
 		return bd.install(ctx, tree, pkg, conf, dir, log)
 	}
 	if pkg.HasConf {
 		own := *pkg // evaluating it may teach it its name, and another target evaluates it at the same time
 		return bd.h.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Dir: dir, Make: bd.plan.Spec.Make,
-			Jobs: 2, Symbols: symbols.symvers, Log: log})
+			Jobs: 2, Symbols: symbols.symvers, Objects: objects, Log: log})
 	}
 	return bd.h.make(ctx, kbuild.Request{Tree: tree, Source: symbols.in(pkg.Files), Dir: dir, Make: bd.plan.Spec.Make,
-		Jobs: 2, Symbols: symbols.symvers, Log: log})
+		Jobs: 2, Symbols: symbols.symvers, Objects: objects, Log: log})
 }
 
 // exports are the Module.symvers of packages that another one builds upon, in load order, each with the folder of its source.
@@ -91,7 +91,7 @@ func (bd *builder) dependencies(ctx context.Context, tree *kernels.Tree) (module
 	for i, pkg := range order {
 		log := filepath.Join(bd.work, fmt.Sprintf("build-%s-%d.log", Label(tree.Target), i))
 		dir, _, err := bd.h.store.Fill(ctx, "builds", bd.buildKey(tree, pkg, symbols), func(dir string) error {
-			return pkg.unchanged(ctx, bd.buildInto(ctx, dir, tree, pkg, nil, symbols, log))
+			return pkg.unchanged(ctx, bd.buildInto(ctx, dir, tree, pkg, nil, symbols, "", log))
 		})
 		if err != nil {
 			return nil, symbols, fmt.Errorf("build %s, which the module depends on: %w", pkg.title(), notItsFault(err))

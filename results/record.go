@@ -136,6 +136,7 @@ type Record struct {
 	// Firmware are the files that the kernel asked for while the modules were loaded, whether there or not.
 	Firmware  []string  `json:"firmware_requested,omitempty"`
 	Timings   Timings   `json:"timings_ms"`
+	Objects   *Objects  `json:"objects,omitempty"` // of the build; nil where it was none of this run's, or it is not known
 	Cached    bool      `json:"cached"`
 	Attempts  int       `json:"attempts"`
 	Flaky     bool      `json:"flaky,omitempty"` // a FAIL that passed in another attempt
@@ -246,6 +247,12 @@ type Timings struct {
 	Test    int64 `json:"test"`
 	Unload  int64 `json:"unload"`
 	Total   int64 `json:"total"`
+}
+
+// Objects are the files that a build had to have compiled, by what the compilers' cache noted of it.
+type Objects struct {
+	Compiled int `json:"compiled"`
+	Reused   int `json:"reused"` // taken from earlier builds of the same module for the same kernel
 }
 
 // Artifacts are paths of the cell's files, relative to the folder of results.json; empty when a file does not exist.

@@ -178,6 +178,7 @@ var worth = map[string]string{
 	"builds":    "spares compiling the module",
 	"ccache":    "spares compiling a kernel's files again",
 	"cells":     "spares running a cell that passed",
+	"objects":   "spares compiling files of a module that did not change",
 	"images":    "spares packing a guest image",
 	"roots":     "spares downloading a compiler",
 	"specs":     "spares asking a suite for its specs",

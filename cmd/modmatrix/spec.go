@@ -71,7 +71,7 @@ func (s *specFlags) ofRun(cmd *cobra.Command) {
 	f.StringVar(&s.Since, "since", "", "`RESULTS` of an earlier run to compare with, a folder or a file (default: the last ones, see history)")
 	f.BoolVar(&s.Yes, "yes", false, "agree to what -k here does to this machine, instead of being asked")
 	f.BoolVar(&s.FailFast, "fail-fast", false, "end at the first FAIL; cells that were not run by then are MISS, and --resume runs them")
-	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed")
+	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed, and compile all of the module")
 	f.StringVarP(&s.Out, "output", "o", "", "`DIR` for results and logs (default "+harness.OutName+")")
 	f.IntVarP(&s.Jobs, "jobs", "j", 0, "`N` builds and guests at once (default: one for each CPU)")
 }

@@ -95,7 +95,7 @@ func TestRootAsksForWhatTheHeadersNeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := given(t)
-	want := "--include=bc,gcc,gcc-12,kmod,libc6-dev,libelf1,make,patch,perl-base,xz-utils"
+	want := "--include=bc,ccache,gcc,gcc-12,kmod,libc6-dev,libelf1,make,patch,perl-base,xz-utils"
 	if !slices.Contains(lines, want) || !slices.Contains(lines, "bookworm") {
 		t.Errorf("mmdebstrap was notices %q; want %s", lines, want)
 	}

@@ -16,8 +16,9 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
-// always are in every root besides what a kernel's own packages ask for: what modules' makefiles take for granted.
-var always = []string{"bc", "gcc", "kmod", "libc6-dev", "make", "patch", "perl-base", "xz-utils"}
+// always are in every root besides what a kernel's own packages ask for: what modules' makefiles take for granted, and ccache, which spares
+// compiling again what did not change.
+var always = []string{"bc", "ccache", "gcc", "kmod", "libc6-dev", "make", "patch", "perl-base", "xz-utils"}
 
 // mountPoints are empty folders for whoever builds in a root, which is read-only to him.
 var mountPoints = []string{"build", "lib/modules", "module", "out", "proc", "tmp", "usr/src"}

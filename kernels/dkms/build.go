@@ -31,6 +31,7 @@ type Request struct {
 	Make    []string  // further NAME=VALUE that is passed to every make
 	Jobs    int       // of make; zero means one
 	Symbols []string  // host paths of the Module.symvers of the packages in BUILD_DEPENDS
+	Objects string    // host folder of objects of earlier builds, see kbuild.Request; empty: all is compiled
 	Log     io.Writer // everything that is said; nil for nowhere
 }
 
@@ -55,7 +56,7 @@ func Build(ctx context.Context, r Request) (*kbuild.Artifact, error) {
 	}
 	recipe := conf.recipe(r.Jobs)
 	a, err := kbuild.Build(ctx, kbuild.Request{Tree: r.Tree, Source: r.Package.Files, Dir: r.Dir,
-		Make: r.Make, Jobs: r.Jobs, Log: r.Log, Symbols: r.Symbols, Recipe: &recipe})
+		Make: r.Make, Jobs: r.Jobs, Log: r.Log, Symbols: r.Symbols, Objects: r.Objects, Recipe: &recipe})
 	if err != nil {
 		return nil, r.Package.blame(asSkip(err), r.Tree)
 	}

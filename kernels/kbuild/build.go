@@ -33,6 +33,9 @@ type Request struct {
 	Log     io.Writer // everything make says, between a header and a footer; nil for nowhere
 	Recipe  *Recipe   // nil: the kernel's build system decides; else Folder says nothing, and Make is passed to every make
 	Symbols []string  // host paths of the Module.symvers of external modules that this one builds upon
+	// Objects is a host folder with what ccache kept of earlier builds of this very source for this tree, and keeps of this one, where
+	// the root has it. What is in it comes from the source's Makefile: nobody else's builds may see it. Empty: all is compiled.
+	Objects string
 
 	beside string   // host folder of the copy that Recipe.Beside asks for
 	built  []string // the folders of the copy in which a Makefile had modules built; empty: Folder, or those of Recipe.Modules
@@ -46,6 +49,7 @@ type Artifact struct {
 	Symvers  string        // host path of the Module.symvers that the build left: what it exports; empty where it left none
 	Notes    []string      // what a person should know of how it was built, one line each
 	Lacks    []Lack        // what the build asked for, and did without
+	Reuse    Reuse         // of what earlier builds left in Request.Objects
 	Elapsed  time.Duration // wall-clock, from the copy of the source to the proof
 }
 
@@ -65,7 +69,12 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	log := newLog(r.Log)
 	log.at, log.kdir, log.release = r.sandbox().at(), r.Tree.KDIR, r.Tree.Target.Release
 	log.header(r.Tree)
+	r.forgetStats()
 	made, err := build(ctx, r, log)
+	reuse := r.reuse()
+	if reuse.Objects > 0 {
+		log.printf("# objects:  %d, of which %d are of earlier builds\n", reuse.Objects, reuse.Reused)
+	}
 	err = missed(err, log.strays, r.Top)
 	elapsed := time.Since(start)
 	if logErr := log.footer(err, elapsed); logErr != nil && err == nil {
@@ -75,7 +84,7 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 		return nil, err
 	}
 	notes, lacks := log.scene.without(log)
-	return &Artifact{Modules: made.modules, Unlisted: r.unlisted(made.modules), Symvers: findSymvers(r.Dir, made.folders), Notes: slices.Concat(StraysNote(log.strays), made.notes, notes), Lacks: lacks, Elapsed: elapsed}, nil
+	return &Artifact{Modules: made.modules, Unlisted: r.unlisted(made.modules), Symvers: findSymvers(r.Dir, made.folders), Notes: slices.Concat(StraysNote(log.strays), made.notes, notes), Lacks: lacks, Reuse: reuse, Elapsed: elapsed}, nil
 }
 
 // product is what a build made in the copy of the source.

@@ -98,6 +98,7 @@ func (r Request) sandbox() Sandbox {
 			s.Env = append(s.Env, [2]string{name, value})
 		}
 	}
+	r.keepObjects(&s)
 	return s
 }
 

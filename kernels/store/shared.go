@@ -78,6 +78,7 @@ var kinds = map[string]kind{
 	"debs":      {shared: true},
 	"gocache":   {spare: &spare{title: "compiled suites of ", lock: "suites.compile"}},
 	"images":    {shared: true},
+	"objects":   {spare: &spare{title: "compiled files of "}},
 	"roots":     {costly: true, shared: true, room: 450 << 20},
 	"suites":    {shared: true},
 	"templates": {room: 200 << 20},

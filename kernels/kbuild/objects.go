@@ -1,0 +1,81 @@
+package kbuild
+
+import (
+	"bufio"
+	"cmp"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/sandbox"
+)
+
+// Where ccache finds what it kept, and what a root has in place of its compilers; a root without ccache has no such folder.
+const (
+	guestObjects = "/tmp/ccache"
+	ccachePath   = "/usr/lib/ccache"
+	maxObjects   = "256M" // of one module for one kernel
+	statsName    = "objects.log"
+	maxStats     = 4 << 20
+)
+
+// objectsEnvironment has compilers come to ccache first. It is not to call the preprocessor before the compiler on what it has never
+// seen, as the compiler writes a list of what it reads in any case (ccache(1), depend_mode).
+var objectsEnvironment = [][2]string{
+	{"CCACHE_DIR", guestObjects}, {"CCACHE_MAXSIZE", maxObjects}, {"CCACHE_DEPEND", "1"},
+	{"CCACHE_STATSLOG", guestObjects + "/" + statsName},
+}
+
+// keepObjects lets a build take objects of earlier ones from the folder Objects, and leave its own there.
+func (r Request) keepObjects(s *Sandbox) {
+	if r.Objects == "" {
+		return
+	}
+	s.Writable = append(slices.Clip(s.Writable), kernels.Mount{Host: r.Objects, Guest: guestObjects})
+	s.Env = append(slices.Clip(s.Env), objectsEnvironment...)
+	s.Env = append(s.Env, [2]string{"PATH", ccachePath + ":" + searchPath()})
+}
+
+// searchPath is where commands in a sandbox are looked for.
+func searchPath() string {
+	i := slices.IndexFunc(sandbox.Environment, func(e [2]string) bool { return e[0] == "PATH" })
+	return sandbox.Environment[i][1]
+}
+
+// Reuse is how many objects a build was asked for, and how many of them it had from earlier builds. It is what the root's ccache noted
+// in a folder that the module's Makefile may write to as well: worth a line, and no more. The zero value: nothing is known.
+type Reuse struct {
+	Objects int `json:"objects"`
+	Reused  int `json:"reused"`
+}
+
+// forgetStats removes what earlier builds noted.
+func (r Request) forgetStats() {
+	if r.Objects != "" {
+		_ = os.Remove(filepath.Join(r.Objects, statsName))
+	}
+}
+
+// reuse reads what ccache noted: for each call the input's name behind a "#", and words for what came of it.
+func (r Request) reuse() (u Reuse) {
+	if r.Objects == "" {
+		return u
+	}
+	text, err := kernels.ReadFileIn(r.Objects, statsName, maxStats)
+	if err != nil { // an old ccache has no such log
+		return u
+	}
+	lines := bufio.NewScanner(strings.NewReader(string(text)))
+	for lines.Scan() {
+		switch cmp.Or(lines.Text(), "#") {
+		case "direct_cache_hit", "preprocessed_cache_hit":
+			u.Objects++
+			u.Reused++
+		case "cache_miss":
+			u.Objects++
+		}
+	}
+	return u
+}
