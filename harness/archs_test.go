@@ -78,7 +78,7 @@ func TestNoKeyMixesArchitectures(t *testing.T) {
 		tree, _ := f.source.Fetch(t.Context(), target, nil)
 		tree.Digest = "sha256:same"
 		c := cell{run: r, tree: tree, about: About(target), suite: Lifecycle}
-		for kind, key := range map[string]string{"specs": c.specsKey(Lifecycle), "cells": c.cacheKey(&template{dir: "/store/templates/same"})} {
+		for kind, key := range map[string]string{"specs": c.specsKey(Lifecycle), "cells": c.cacheKey(&template{id: "same"})} {
 			if other := keys[kind+key]; key == "" || other != "" {
 				t.Errorf("%s: %s and %s have one key", kind, other, Label(target))
 			}
@@ -144,5 +144,26 @@ func TestNotEverySeriesHasEveryArchitecture(t *testing.T) {
 	f.spec.Archs = []string{"riscv64", "s390x"}
 	if _, err := f.Plan(t.Context(), f.spec); !errors.Is(err, ErrNothingMatched) || !strings.Contains(err.Error(), "debian:pc has no kernel of riscv64") {
 		t.Errorf("with no kernel at all: %v", err)
+	}
+}
+
+// Where QEMU saves no guest of an architecture, each boots, and a cell that passed is remembered all the same.
+func TestWhatBootsIsRememberedToo(t *testing.T) {
+	all := arch.All()
+	i := slices.IndexFunc(all, func(a arch.Arch) bool { return a.QEMU.NoTemplate != "" })
+	if i < 0 {
+		t.Skip("guests of every architecture are cloned")
+	}
+	f := newFixture(t, "console Linux version 1.0\ncall pass\npoweroff\n")
+	f.withChannels(t)
+	f.spec.Kernels = Selectors("debian:old%" + all[i].Debian)
+	for _, cached := range []bool{false, true} {
+		res, err := f.run(t, t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec := res.Records[0]; rec.Status != results.Pass || rec.Cached != cached {
+			t.Errorf("%s %s, cached %v, want %v", rec.Status, rec.Reason, rec.Cached, cached)
+		}
 	}
 }

@@ -23,14 +23,14 @@ const (
 )
 
 // cacheKey names a cell by everything that its verdict depends on; empty when the verdict must be found anew. There is
-// no key without a template: its key stands for kernel, guest, machine, QEMU and accelerator. Nor is there one where a guest has
+// no key without a template's, which stands for kernel, guest, machine, QEMU and accelerator. Nor is there one where a guest has
 // a device of this machine: what state that is in, nobody knows.
 func (c *cell) cacheKey(t *template) string {
-	if t == nil || t.dir == "" || c.spec().NoCache || c.spec().Count > 1 || len(c.spec().HostDevices) > 0 {
+	if t == nil || t.id == "" || c.spec().NoCache || c.spec().Count > 1 || len(c.spec().HostDevices) > 0 {
 		return ""
 	}
 	// The same file from another hand (mark) is another cell.
-	all := []any{judge.Version, filepath.Base(t.dir), c.tree.Digest, c.about, c.suite, c.mark(), c.compiled(c.suite).sum, c.spec().decided(classCell),
+	all := []any{judge.Version, t.id, c.tree.Digest, c.about, c.suite, c.mark(), c.compiled(c.suite).sum, c.spec().decided(classCell),
 		listOf(c.built.firmware, func(f firmware) string { return f.digest })}
 	for _, m := range slices.Concat(c.built.depends, c.built.all()) {
 		sum, err := kernels.FileSHA256(m.Path)

@@ -58,7 +58,7 @@ func (c *cell) noise(ctx context.Context, t *template, d time.Duration) ([]strin
 	if isHere(c.tree.Target) { // what else goes on there is not always the same
 		return c.run.h.alone(c, ctx, t, d)
 	}
-	key := store.Digest(judge.Version, c.tree.Digest, filepath.Base(t.dir), t.machine.Accel.String(), d.String(), strings.Join(c.run.kernelModules(c.tree.Target), " "), strings.Join(c.spec().Devices, " "), strings.Join(c.run.own.pci(), " "), strings.Join(c.run.own.kinds(), " "))
+	key := store.Digest(judge.Version, c.tree.Digest, t.id, t.machine.Accel.String(), d.String(), strings.Join(c.run.kernelModules(c.tree.Target), " "), strings.Join(c.spec().Devices, " "), strings.Join(c.run.own.pci(), " "), strings.Join(c.run.own.kinds(), " "))
 	dir, _, err := c.run.h.store.Fill(ctx, "noise", key, func(dir string) error {
 		heard, err := c.run.h.alone(c, ctx, t, d)
 		if err != nil {

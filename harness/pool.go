@@ -214,7 +214,7 @@ func (p *pool) probeOnce(ctx context.Context, machine string, settled func(vm.Ve
 				return
 			}
 			settled(verdict)
-			if failure == nil && verdict.Reason != "" {
+			if failure == nil && verdict.Reason != "" && machine == vm.HostArch() { // that others' are emulated goes without saying
 				p.h.Notice(verdict.Reason)
 			}
 		})

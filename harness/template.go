@@ -33,6 +33,7 @@ type template struct {
 	lines   []initramfs.File // the kernel's modules that the guest's lines need, where they are not built in
 	machine vm.Machine       // what it was made from; a clone differs in its drive and its ports
 	dir     string           // in the store; empty when there is no template
+	id      string           // of all that its guests are made of but their payload, also where they boot since none of their architecture is saved; empty where it is not known
 	fresh   bool             // it was made in this run
 	console []byte           // what the kernel printed before it was frozen
 	failed  *judge.Evidence  // the kernel alone never came up
@@ -96,6 +97,7 @@ func (p *pool) freeze(ctx context.Context, tree *kernels.Tree, t *template) {
 		return
 	case q.NoTemplate != "":
 		t.why = q.NoTemplate
+		t.id, t.err = p.templateKey(t)
 		return
 	case len(t.machine.HostPCI) > 0:
 		t.why = "a PCI device of this machine is there from power-on"
@@ -108,10 +110,11 @@ func (p *pool) freeze(ctx context.Context, tree *kernels.Tree, t *template) {
 		}
 	}
 	if err == nil {
+		t.id = filepath.Base(t.dir)
 		t.console, err = os.ReadFile(filepath.Join(t.dir, vm.TemplateConsole))
 	}
 	if err != nil && t.failed == nil {
-		t.dir, t.why = "", err.Error()
+		t.dir, t.id, t.why = "", "", err.Error()
 	}
 }
 
