@@ -26,3 +26,26 @@ func (t Target) Machine() arch.Arch {
 	}
 	return arch.Host()
 }
+
+// Architecture is the row of the architecture whose kernels are meant: what is named, else the only one that has the flavour, else this
+// machine's own.
+func (s Selector) Architecture() arch.Arch {
+	if a, ok := arch.Named(s.Arch); ok {
+		return a
+	}
+	if a, ok := arch.OfFlavour(s.Flavour); ok {
+		return a
+	}
+	return arch.Host()
+}
+
+// TakesArch reports whether an architecture can be chosen for what s names. A kernel that is there already has one.
+func (s Selector) TakesArch() bool {
+	return slices.Contains([]string{"debian", "git", "tar"}, s.Source)
+}
+
+// NamesArch reports whether s itself says which architecture is meant.
+func (s Selector) NamesArch() bool {
+	_, of := arch.OfFlavour(s.Flavour)
+	return s.Arch != "" || of
+}

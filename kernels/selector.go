@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/results/arch"
@@ -244,29 +243,6 @@ func (p *selectorParser) tail(sel *Selector) {
 	sel.Arch = name
 }
 
-// Architecture is the row of the architecture whose kernels are meant: what is named, else the only one that has the flavour, else this
-// machine's own.
-func (s Selector) Architecture() arch.Arch {
-	if a, ok := arch.Named(s.Arch); ok {
-		return a
-	}
-	if a, ok := arch.OfFlavour(s.Flavour); ok {
-		return a
-	}
-	return arch.Host()
-}
-
-// TakesArch reports whether an architecture can be chosen for what s names. A kernel that is there already has one.
-func (s Selector) TakesArch() bool {
-	return slices.Contains([]string{"debian", "git", "tar"}, s.Source)
-}
-
-// NamesArch reports whether s itself says which architecture is meant.
-func (s Selector) NamesArch() bool {
-	_, of := arch.OfFlavour(s.Flavour)
-	return s.Arch != "" || of
-}
-
 // version is a word with one range in it at most, whose ends are no patterns.
 func (p *selectorParser) version(w word) string {
 	start := p.pos
@@ -309,44 +285,4 @@ func (p *selectorParser) end() {
 	if p.err == nil && p.pos < len(p.text) {
 		p.fail("this is not expected here; a selector is SOURCE[:NAME][@VERSION][/FLAVOUR][+PROFILE…][%ARCH]")
 	}
-}
-
-// VersionMatches reports whether version is one that pattern names: 7.2 is any 7.2.x and its release candidates,
-// 6.12.107 is itself, 7.* is any 7.x, 6.1..6.12 is any from 6.1 to 6.12.x, and "" or * is every version.
-func VersionMatches(pattern, version string) bool {
-	tilde := strings.NewReplacer("~", "-")
-	pattern, version = tilde.Replace(pattern), tilde.Replace(version)
-	if from, to, ok := strings.Cut(pattern, ".."); ok {
-		return (from == "" || compareTo(version, from) >= 0) && (to == "" || compareTo(version, to) <= 0)
-	}
-	if strings.Contains(pattern, "-") {
-		return pattern == version
-	}
-	version, _, _ = strings.Cut(version, "-")
-	have := strings.Split(version, ".")
-	for i, want := range strings.Split(pattern, ".") {
-		if want == "*" || want == "" {
-			continue
-		}
-		if i >= len(have) || have[i] != want {
-			return false
-		}
-	}
-	return true
-}
-
-// compareTo compares version with the end of a range, as far as the end goes: 6.12.107 is as 6.12 is. A release candidate
-// counts as what it is a candidate for.
-func compareTo(version, end string) int {
-	numbers := func(v string) (all []int) {
-		v, _, _ = strings.Cut(strings.TrimPrefix(v, "v"), "-")
-		for word := range strings.SplitSeq(v, ".") {
-			n, _ := strconv.Atoi(word)
-			all = append(all, n)
-		}
-		return all
-	}
-	want := numbers(end)
-	have := append(numbers(version), make([]int, len(want))...) // what is missing is 0
-	return slices.Compare(have[:len(want)], want)
 }
