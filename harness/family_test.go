@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/modmatrix/modmatrix/initramfs"
@@ -17,14 +18,20 @@ import (
 // Each kernel boots in the emulator of its architecture, from the image that was built for it; the run's head speaks of this machine's.
 func TestGuestsOfTwoArchitectures(t *testing.T) {
 	f := newFixture(t, "call pass\npoweroff\n")
+	var mu sync.Mutex // two architectures are probed at once
 	var built, probed []string
+	note := func(list *[]string, machine string) {
+		mu.Lock()
+		defer mu.Unlock()
+		*list = append(*list, machine)
+	}
 	f.base = func(_ context.Context, opt initramfs.Options) error {
-		built = append(built, opt.Arch)
+		note(&built, opt.Arch)
 		return os.WriteFile(opt.Out, []byte("base of "+opt.Arch), 0o644)
 	}
 	f.baseDigest = func(ctx context.Context, _, machine string) (string, error) { return digest(ctx, machine) }
 	f.probe = func(_ context.Context, c vm.ProbeConfig) (vm.Verdict, error) {
-		probed = append(probed, c.Arch)
+		note(&probed, c.Arch)
 		return vm.Verdict{Accel: vm.Accel{Name: "tcg", CPU: "that of " + c.Arch}, QEMU: "7.2.22"}, nil
 	}
 	f.spec.Jobs, f.spec.Kernels = 1, Selectors("debian:old", "debian:young%riscv64")
