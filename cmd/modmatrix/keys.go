@@ -20,7 +20,7 @@ type keysMode struct {
 	on     bool
 }
 
-// take begins. It is false where file is no terminal of ours: another program has the foreground.
+// take begins. It is false where file is no terminal, or not the program's own: another program has the foreground.
 func (k *keysMode) take(file *os.File) bool {
 	fd := int(file.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
@@ -65,7 +65,7 @@ type keys struct {
 	stop    func()
 }
 
-// readKeys reads what is typed on file; nil where it is no terminal of ours. stopped and resumed are called around Ctrl-Z.
+// readKeys reads what is typed on file; nil where file is no terminal, or another program has it. stopped and resumed are called around Ctrl-Z.
 func readKeys(file *os.File, stopped, resumed func()) *keys {
 	if !keyboard.take(file) {
 		return nil

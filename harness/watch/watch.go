@@ -18,7 +18,7 @@ import (
 	"github.com/modmatrix/modmatrix/results"
 )
 
-// Options say what is watched, and who is told.
+// Options say what is watched, and what happens then.
 type Options struct {
 	Harness harness.Options // Events gets those of runs, and of rounds
 	Folder  string          // where the module lies; watched even where its configuration cannot be read
