@@ -196,15 +196,15 @@ type product struct {
 	// Unlisted were built too, and the package does not name them: dkms does not install them.
 	Unlisted []kbuild.Module `json:"unlisted,omitempty"`
 	Notes    []string        `json:"notes"` // what a person should know of how they were built
-	Reuse    kbuild.Reuse    `json:"reuse,omitzero"`
+	Objects  results.Objects `json:"objects,omitzero"`
 }
 
 // objects says how much of the build earlier ones had done; nil where that is not known.
 func (b *built) objects() *results.Objects {
-	if b.cached || b.Reuse.Objects == 0 {
+	if b.cached || b.Objects == (results.Objects{}) {
 		return nil
 	}
-	return &results.Objects{Compiled: b.Reuse.Objects - b.Reuse.Reused, Reused: b.Reuse.Reused}
+	return &b.Objects
 }
 
 const productFile = "product.json"
@@ -229,7 +229,7 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 		return err
 	}
 	notes := append(art.Notes, lackNotes(art.Lacks, tree.Target)...)
-	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, art.Unlisted, notes, art.Reuse}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
+	err = errors.Join(writeJSON(dir, productFile, product{art.Modules, art.Unlisted, notes, art.Objects}), keepSymvers(dir, art), copyFile(filepath.Join(dir, "build.log"), logPath),
 		store.SetTitle(dir, source.title()+" for "+Label(tree.Target)))
 	if err != nil {
 		return err

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
-	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -36,7 +34,7 @@ func (t turn) compare(o turn) int {
 type order struct {
 	plan   *Plan
 	times  *durations
-	failed *failures
+	failed *remembered[bool]
 	newest map[string]bool // labels: one version may be there in several flavours
 }
 
@@ -73,7 +71,7 @@ func (o *order) target(label string) turn {
 // cell is the turn of one of c's guests; mark tells whose modules it loads, see cell.mark.
 func (o *order) cell(c results.Cell, mark string) turn {
 	t := turn{rank: o.rankOf(c.Target)}
-	if o.failed.has(failureKey(o.plan, c)) {
+	if failed, _ := o.failed.get(failureKey(o.plan, c)); failed {
 		t.rank = rankFailed
 	}
 	c.Suite += mark
@@ -90,8 +88,12 @@ func (o *order) rankOf(label string) rank {
 
 // note remembers how a cell ended. What was never run is what it was before.
 func (o *order) note(c results.Cell, s results.Status) {
-	if s != results.Miss {
-		o.failed.note(failureKey(o.plan, c), s == results.Fail || s == results.Error)
+	switch key := failureKey(o.plan, c); s {
+	case results.Miss:
+	case results.Fail, results.Error:
+		o.failed.note(key, true)
+	default:
+		o.failed.forget(key)
 	}
 }
 
@@ -100,49 +102,10 @@ func failureKey(p *Plan, c results.Cell) string {
 	return p.Module.Name + " " + c.Target + " " + c.Suite
 }
 
-// failures are the cells that failed when they were run last, over all runs of a store. They may be lost.
-type failures struct {
-	path string
-	mu   sync.Mutex
-	keys map[string]bool
-}
-
-// maxFailures bounds the file: more than that are dropped, whichever they are.
+// maxFailures bounds the cells that are remembered as failed.
 const maxFailures = 5_000
 
-func openFailures(dir string) *failures {
-	f := &failures{path: filepath.Join(dir, "failures.json")}
-	if store.ReadJSON(f.path, &f.keys) != nil || f.keys == nil {
-		f.keys = map[string]bool{}
-	}
-	return f
-}
-
-func (f *failures) has(key string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.keys[key]
-}
-
-func (f *failures) note(key string, failed bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if failed {
-		f.keys[key] = true
-	} else {
-		delete(f.keys, key)
-	}
-}
-
-// save writes what is known. Of two runs that end at once one wins, which is no loss.
-func (f *failures) save() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for key := range f.keys {
-		if len(f.keys) <= maxFailures {
-			break
-		}
-		delete(f.keys, key)
-	}
-	_ = store.WriteJSON(f.path, f.keys)
+// openFailures returns the cells that failed when they were run last, over all runs of a store.
+func openFailures(dir string) *remembered[bool] {
+	return openRemembered[bool](filepath.Join(dir, "failures.json"), maxFailures)
 }

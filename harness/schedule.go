@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 )
 
@@ -82,25 +81,17 @@ func (s *slots) hand() {
 	}
 }
 
-// durations remembers how long work took, over all runs of a store, for the order of work and the time left; it may be lost.
-type durations struct {
-	path string
-	mu   sync.Mutex
-	took map[string]time.Duration
-}
+// durations remembers how long work took, over all runs of a store, for the order of work and the time left.
+type durations struct{ *remembered[time.Duration] }
 
 // unknown stands for work that was never done before. It may be long, so it is not left to the end.
 const unknown = 30 * time.Second
 
-// maxDurations bounds the file: more names than that are dropped, whichever they are.
+// maxDurations bounds the names of work that is remembered.
 const maxDurations = 20_000
 
 func openDurations(dir string) *durations {
-	d := &durations{path: filepath.Join(dir, "durations.json"), took: map[string]time.Duration{}}
-	if store.ReadJSON(d.path, &d.took) != nil {
-		d.took = map[string]time.Duration{}
-	}
-	return d
+	return &durations{openRemembered[time.Duration](filepath.Join(dir, "durations.json"), maxDurations)}
 }
 
 // durationKey names the work of a cell, whose focus makes it other work, or of a build where the cell has no suite.
@@ -113,9 +104,7 @@ func durationKey(p *Plan, c results.Cell) string {
 }
 
 func (d *durations) of(key string) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if t, ok := d.took[key]; ok {
+	if t, ok := d.get(key); ok {
 		return t
 	}
 	return unknown
@@ -128,23 +117,4 @@ func (d *durations) rest(p *Plan, label string) time.Duration {
 		all += d.of(durationKey(p, results.Cell{Target: label, Suite: s.Name}))
 	}
 	return all
-}
-
-func (d *durations) note(key string, took time.Duration) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.took[key] = took
-}
-
-// save writes what is known. Of two runs that end at once one wins, which is no loss.
-func (d *durations) save() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for key := range d.took {
-		if len(d.took) <= maxDurations {
-			break
-		}
-		delete(d.took, key)
-	}
-	_ = store.WriteJSON(d.path, d.took)
 }

@@ -46,11 +46,13 @@ type Artifact struct {
 	Modules []Module // in load order: what others among them depend on comes first
 	// Unlisted are further modules that a package's build made and that the package does not name.
 	Unlisted []Module
-	Symvers  string        // host path of the Module.symvers that the build left: what it exports; empty where it left none
-	Notes    []string      // what a person should know of how it was built, one line each
-	Lacks    []Lack        // what the build asked for, and did without
-	Reuse    Reuse         // of what earlier builds left in Request.Objects
-	Elapsed  time.Duration // wall-clock, from the copy of the source to the proof
+	Symvers  string   // host path of the Module.symvers that the build left: what it exports; empty where it left none
+	Notes    []string // what a person should know of how it was built, one line each
+	Lacks    []Lack   // what the build asked for, and did without
+	// Objects is what the root's ccache noted in Request.Objects, which the module's Makefile may write to as well: worth a line, and no
+	// more. The zero value: nothing is known.
+	Objects results.Objects
+	Elapsed time.Duration // wall-clock, from the copy of the source to the proof
 }
 
 // Build copies the source, runs the kernel's build system on the copy, and proves the result.
@@ -71,9 +73,9 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 	log.header(r.Tree)
 	r.forgetStats()
 	made, err := build(ctx, r, log)
-	reuse := r.reuse()
-	if reuse.Objects > 0 {
-		log.printf("# objects:  %d, of which %d are of earlier builds\n", reuse.Objects, reuse.Reused)
+	objects := r.reuse()
+	if all := objects.Compiled + objects.Reused; all > 0 {
+		log.printf("# objects:  %d, of which %d are of earlier builds\n", all, objects.Reused)
 	}
 	err = missed(err, log.strays, r.Top)
 	elapsed := time.Since(start)
@@ -84,7 +86,7 @@ func Build(ctx context.Context, r Request) (*Artifact, error) {
 		return nil, err
 	}
 	notes, lacks := log.scene.without(log)
-	return &Artifact{Modules: made.modules, Unlisted: r.unlisted(made.modules), Symvers: findSymvers(r.Dir, made.folders), Notes: slices.Concat(StraysNote(log.strays), made.notes, notes), Lacks: lacks, Reuse: reuse, Elapsed: elapsed}, nil
+	return &Artifact{Modules: made.modules, Unlisted: r.unlisted(made.modules), Symvers: findSymvers(r.Dir, made.folders), Notes: slices.Concat(StraysNote(log.strays), made.notes, notes), Lacks: lacks, Objects: objects, Elapsed: elapsed}, nil
 }
 
 // product is what a build made in the copy of the source.

@@ -187,14 +187,9 @@ type scene struct {
 
 // has reports whether the root has a program on its PATH.
 func (s scene) has(program string) bool {
-	for _, e := range sandbox.Environment {
-		if e[0] != "PATH" {
-			continue
-		}
-		for dir := range strings.SplitSeq(e[1], ":") {
-			if _, err := s.view.Find(path.Join(dir, program)); err == nil {
-				return true
-			}
+	for dir := range strings.SplitSeq(searchPath(), ":") {
+		if _, err := s.view.Find(path.Join(dir, program)); err == nil {
+			return true
 		}
 	}
 	return false

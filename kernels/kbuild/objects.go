@@ -2,7 +2,6 @@ package kbuild
 
 import (
 	"bufio"
-	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/sandbox"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // Where ccache finds what it kept, and what a root has in place of its compilers; a root without ccache has no such folder.
@@ -44,13 +44,6 @@ func searchPath() string {
 	return sandbox.Environment[i][1]
 }
 
-// Reuse is how many objects a build was asked for, and how many of them it had from earlier builds. It is what the root's ccache noted
-// in a folder that the module's Makefile may write to as well: worth a line, and no more. The zero value: nothing is known.
-type Reuse struct {
-	Objects int `json:"objects"`
-	Reused  int `json:"reused"`
-}
-
 // forgetStats removes what earlier builds noted.
 func (r Request) forgetStats() {
 	if r.Objects != "" {
@@ -59,7 +52,7 @@ func (r Request) forgetStats() {
 }
 
 // reuse reads what ccache noted: for each call the input's name behind a "#", and words for what came of it.
-func (r Request) reuse() (u Reuse) {
+func (r Request) reuse() (u results.Objects) {
 	if r.Objects == "" {
 		return u
 	}
@@ -69,12 +62,11 @@ func (r Request) reuse() (u Reuse) {
 	}
 	lines := bufio.NewScanner(strings.NewReader(string(text)))
 	for lines.Scan() {
-		switch cmp.Or(lines.Text(), "#") {
+		switch lines.Text() {
 		case "direct_cache_hit", "preprocessed_cache_hit":
-			u.Objects++
 			u.Reused++
 		case "cache_miss":
-			u.Objects++
+			u.Compiled++
 		}
 	}
 	return u

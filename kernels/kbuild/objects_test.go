@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // TestEarlierObjects: the Makefile reaches the objects of earlier builds of its own, finds ccache before the compilers, and what it writes into
@@ -14,17 +16,17 @@ func TestEarlierObjects(t *testing.T) {
 	const hits = "printf '# a.c\\ndirect_cache_hit\\nlocal_storage_hit\\n# b.c\\ncache_miss\\n# c.c\\npreprocessed_cache_hit\\n# d\\nunsupported_source_language\\n' >$CCACHE_DIR/objects.log; "
 	for name, test := range map[string]struct {
 		script string
-		want   Reuse
+		want   results.Objects
 		says   string
 	}{
-		"hits and misses": {hits, Reuse{3, 2}, "\n# objects:  3, of which 2 are of earlier builds\n"},
-		"what is there":   {"cat $CCACHE_DIR/earlier; echo \" $PATH\"; ", Reuse{}, "kept\n /tmp/.modmatrix:/usr/lib/ccache:/usr/local/sbin:"},
-		"no log":          {"", Reuse{}, ""},
-		"a FIFO":          {"mkfifo $CCACHE_DIR/objects.log; ", Reuse{}, ""},
-		"a folder":        {"mkdir -p $CCACHE_DIR/objects.log/x; ", Reuse{}, ""},
-		"a link":          {"ln -s /etc/passwd $CCACHE_DIR/objects.log; ", Reuse{}, ""},
-		"nonsense":        {"head -c 100000 /dev/urandom >$CCACHE_DIR/objects.log; ", Reuse{}, ""},
-		"without end":     {"truncate -s 1T $CCACHE_DIR/objects.log 2>/dev/null || truncate -s 64M $CCACHE_DIR/objects.log; ", Reuse{}, ""},
+		"hits and misses": {hits, results.Objects{Compiled: 1, Reused: 2}, "\n# objects:  3, of which 2 are of earlier builds\n"},
+		"what is there":   {"cat $CCACHE_DIR/earlier; echo \" $PATH\"; ", results.Objects{}, "kept\n /tmp/.modmatrix:/usr/lib/ccache:/usr/local/sbin:"},
+		"no log":          {"", results.Objects{}, ""},
+		"a FIFO":          {"mkfifo $CCACHE_DIR/objects.log; ", results.Objects{}, ""},
+		"a folder":        {"mkdir -p $CCACHE_DIR/objects.log/x; ", results.Objects{}, ""},
+		"a link":          {"ln -s /etc/passwd $CCACHE_DIR/objects.log; ", results.Objects{}, ""},
+		"nonsense":        {"head -c 100000 /dev/urandom >$CCACHE_DIR/objects.log; ", results.Objects{}, ""},
+		"without end":     {"truncate -s 1T $CCACHE_DIR/objects.log 2>/dev/null || truncate -s 64M $CCACHE_DIR/objects.log; ", results.Objects{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ko, _ := os.ReadFile("testdata/hello.ko")
@@ -39,8 +41,8 @@ func TestEarlierObjects(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, log.String())
 			}
-			if a.Reuse != test.want || !strings.Contains(log.String(), test.says) {
-				t.Errorf("%+v, want %+v\n%s", a.Reuse, test.want, log.String())
+			if a.Objects != test.want || !strings.Contains(log.String(), test.says) {
+				t.Errorf("%+v, want %+v\n%s", a.Objects, test.want, log.String())
 			}
 		})
 	}
