@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/modmatrix/modmatrix/initramfs"
@@ -14,14 +15,17 @@ import (
 	"github.com/modmatrix/modmatrix/results/arch"
 )
 
-// noteSuites records for which architecture each suite was compiled.
-func (f *fixture) noteSuites() *[]string {
+// noteSuites returns what was compiled, for which architecture, sorted.
+func (f *fixture) noteSuites() func() []string {
+	var mu sync.Mutex
 	var made []string
 	f.compile = func(s initramfs.Suites, _ context.Context, dir, out string) error {
+		mu.Lock()
 		made = append(made, filepath.Base(dir)+" "+s.Arch.Debian)
+		mu.Unlock()
 		return os.WriteFile(out, []byte("suite of "+s.Arch.Go), 0o755)
 	}
-	return &made
+	return func() []string { return slices.Sorted(slices.Values(made)) }
 }
 
 // A suite is compiled once for each architecture, whatever the number of kernels, and found again; a guest gets that of its own kernel's.
@@ -44,7 +48,7 @@ func TestSuitesAreCompiledForEachArchitecture(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := strings.Join(*made, ", "); got != "lifecycle amd64, lifecycle riscv64, lifecycle s390x" {
+	if got := strings.Join(made(), ", "); got != "lifecycle amd64, lifecycle riscv64, lifecycle s390x" {
 		t.Errorf("compiled: %s", got)
 	}
 	for _, target := range p.Targets {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
@@ -22,21 +25,42 @@ type compiled struct {
 
 // compileSuites makes one test binary of each suite for each architecture, for all of its kernels, or finds it in the store.
 func (r *run) compileSuites(ctx context.Context) error {
-	r.suites = map[suiteOn]compiled{}
-	for _, machine := range r.plan.archs() {
-		paths, err := maker{r.h, r.plan.Spec, machine, r.work}.suites(ctx, r.plan.Suites)
-		if err != nil {
+	archs := r.plan.archs()
+	made := make([][]compiled, len(archs))
+	var all errgroup.Group
+	all.SetLimit(max(1, runtime.NumCPU())) // go itself uses every processor, but most of the time there is nothing to compile
+	for i, machine := range archs {
+		all.Go(func() (err error) {
+			made[i], err = maker{r.h, r.plan.Spec, machine, r.work}.compiled(ctx, r.plan.Suites)
 			return err
-		}
-		for i, s := range r.plan.Suites {
-			sum, err := kernels.FileSHA256(paths[i])
-			if err != nil {
-				return fmt.Errorf("read suite %s: %w", s.Name, err)
-			}
-			r.suites[suiteOn{s.Name, machine}] = compiled{paths[i], sum}
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return err
+	}
+	r.suites = map[suiteOn]compiled{}
+	for i, machine := range archs {
+		for n, s := range r.plan.Suites {
+			r.suites[suiteOn{s.Name, machine}] = made[i][n]
 		}
 	}
 	return nil
+}
+
+// compiled returns the test binary of each suite.
+func (m maker) compiled(ctx context.Context, all []Suite) (made []compiled, err error) {
+	paths, err := m.suites(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	for i, path := range paths {
+		sum, err := kernels.FileSHA256(path)
+		if err != nil {
+			return nil, fmt.Errorf("read suite %s: %w", all[i].Name, err)
+		}
+		made = append(made, compiled{path, sum})
+	}
+	return made, nil
 }
 
 // suites returns the path of the test binary of each suite.

@@ -3,9 +3,12 @@ package vm
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/modmatrix/modmatrix/results/arch"
 )
@@ -50,6 +53,14 @@ func QEMUVersion(ctx context.Context, machine string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("look at %s: %w", path, err)
+	}
+	known := versionOf{path, info.Size(), info.ModTime()}
+	if v, ok := versions.Load(known); ok {
+		return v.(string), nil
+	}
 	out, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {
 		return "", fmt.Errorf("run %s --version: %w", a.QEMU.Binary, err)
@@ -58,5 +69,15 @@ func QEMUVersion(ctx context.Context, machine string) (string, error) {
 	if match == nil {
 		return "", fmt.Errorf("read %s --version: no version in %q", a.QEMU.Binary, out)
 	}
+	versions.Store(known, string(match[1]))
 	return string(match[1]), nil
+}
+
+// versions are the answers of emulators, by versionOf: to start one takes 50 ms, and a run asks each several times.
+var versions sync.Map
+
+type versionOf struct {
+	path string
+	size int64
+	at   time.Time
 }
