@@ -33,7 +33,7 @@ func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 			case errors.As(err, new(unanswered)):
 				p.Unresolved = append(p.Unresolved, Unresolved{Selector: text, Reason: err.Error()})
 			case errors.Is(err, ErrNothingMatched) && p.Spec.multiplied(sel):
-				p.Notices, none = append(p.Notices, fmt.Sprintf("%s is left out: %s", text, strings.TrimPrefix(err.Error(), ErrNothingMatched.Error()+": "))), cmp.Or(none, err)
+				p.Notices, none = append(p.Notices, text+" is left out: "+whyNone(err)), cmp.Or(none, err)
 			case err != nil:
 				return err
 			}
@@ -51,6 +51,15 @@ func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 		return none
 	}
 	return p.worthRunning()
+}
+
+// whyNone is why a source has none of what was asked for, without what was.
+func whyNone(err error) string {
+	_, why, ok := strings.Cut(err.Error(), kernels.ErrNoMatch.Error()+": ")
+	if !ok {
+		return err.Error()
+	}
+	return why
 }
 
 // multiplied reports whether sel is one of several that a selector became by --arch: not every series has every architecture.

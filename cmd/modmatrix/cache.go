@@ -121,7 +121,7 @@ func (a *app) verifyStore(ctx context.Context) error {
 	return err
 }
 
-func (a *app) listStore(kinds []string, why func(store.Entry) string) error {
+func (a *app) listStore(keep func(store.Entry) bool, why func(store.Entry) string) error {
 	h, err := a.harness(silence)
 	if err != nil {
 		return err
@@ -133,8 +133,8 @@ func (a *app) listStore(kinds []string, why func(store.Entry) string) error {
 		return err
 	}
 	all := sumOf(entries)
-	if kinds != nil {
-		entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !slices.Contains(kinds, e.Kind) })
+	if keep != nil {
+		entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return !keep(e) })
 	}
 	if a.json {
 		for _, e := range entries {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
+	"github.com/modmatrix/modmatrix/results/arch"
 )
 
 func kernelsCommand(a *app) *cobra.Command {
@@ -27,13 +29,33 @@ func kernelsCommand(a *app) *cobra.Command {
 var kernelKinds = []string{"apt", "ccache", "partial", "roots", "trees"}
 
 func kernelsLs(a *app) *cobra.Command {
-	return verb("kernels-ls", func(*cobra.Command, []string) error {
+	var words []string
+	cmd := verb("kernels-ls", func(*cobra.Command, []string) error {
+		archs, err := config.Archs(words)
+		if err != nil {
+			return usage("--arch: %w", err)
+		}
 		lock, _, err := lockHere()
 		if err != nil {
 			return err
 		}
-		return a.listStore(kernelKinds, func(e store.Entry) string { return whyKernel(e, lock) })
+		keep := func(e store.Entry) bool {
+			return slices.Contains(kernelKinds, e.Kind) && (len(archs) == 0 || slices.Contains(archs, archOf(e)))
+		}
+		return a.listStore(keep, func(e store.Entry) string { return whyKernel(e, lock) })
 	})
+	cmd.Flags().StringSliceVar(&words, "arch", nil, "only what is of these `ARCHS`, separated by commas and in Debian's words")
+	return cmd
+}
+
+// archOf is the architecture of an entry, in Debian's word, by its title: what is of this machine's own need not say so.
+func archOf(e store.Entry) string {
+	for _, a := range arch.All() {
+		if a.In(e.Title) || strings.Contains(e.Title, a.Triplet+"-gcc") {
+			return a.Debian
+		}
+	}
+	return arch.Host().Debian
 }
 
 func kernelsFetch(a *app) *cobra.Command {

@@ -43,9 +43,18 @@ func hold(s source, records []results.Record) *results.Claims {
 	return c
 }
 
-// built are the records whose kernels the source was compiled for, or was to be, oldest first.
+// built are the records whose kernels the source was compiled for, or was to be, oldest first. Where it passes on no kernel of an
+// architecture, and on some of another, it is not the version that breaks it there.
 func built(records []results.Record) (tried []results.Record) {
-	tried = slices.DeleteFunc(slices.Clone(records), func(rec results.Record) bool { return rec.Status != results.Pass && rec.Status != results.Fail })
+	passes := map[string]bool{}
+	for _, rec := range records {
+		if rec.Status == results.Pass {
+			passes[rec.Target.Arch] = true
+		}
+	}
+	tried = slices.DeleteFunc(slices.Clone(records), func(rec results.Record) bool {
+		return rec.Status != results.Pass && rec.Status != results.Fail || len(passes) > 0 && !passes[rec.Target.Arch]
+	})
 	slices.SortStableFunc(tried, func(a, b results.Record) int { return results.CompareVersions(a.Target.Version, b.Target.Version) })
 	return tried
 }

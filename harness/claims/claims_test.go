@@ -164,3 +164,24 @@ func TestHoldMeta(t *testing.T) {
 		}
 	}
 }
+
+// A module that fails on every kernel of one architecture works on the versions on which it passes on another: no bound follows from that.
+func TestAnArchitectureIsNoVersion(t *testing.T) {
+	records := recordsOf("5.10.1=FAIL 6.1.5=PASS 6.12.1=PASS")
+	for _, rec := range recordsOf("5.10.2=FAIL 6.1.5=FAIL 6.12.1=FAIL 7.3.1=FAIL") {
+		rec.Target.Arch = "s390x"
+		records = append(records, rec)
+	}
+	tried := built(records)
+	if len(tried) != 3 {
+		t.Fatalf("%d records, want the 3 of the architecture on which it passes", len(tried))
+	}
+	var c results.Claims
+	measure(&c, tried)
+	if c.First != "6.1.5" || c.Last != "6.12.1" {
+		t.Errorf("it passes from %q to %q", c.First, c.Last)
+	}
+	if got := built(recordsOf("5.10.1=FAIL 6.1.5=FAIL")); len(got) != 2 {
+		t.Errorf("%d records where it passes nowhere, want all", len(got))
+	}
+}
