@@ -1,24 +1,20 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/modmatrix/modmatrix/harness"
-	"github.com/modmatrix/modmatrix/harness/testdata/guests"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
@@ -26,10 +22,8 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/prebuilt/kotest"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
-	"github.com/modmatrix/modmatrix/results/wire"
 	"github.com/modmatrix/modmatrix/vm"
 	"github.com/modmatrix/modmatrix/vm/hostdevice"
-	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
 // fakes stand in the place of archives, compilers and the accelerator's probe. QEMU is that of vmtest: all else is real.
@@ -173,77 +167,4 @@ func fakeBuild(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) 
 	}
 	path := filepath.Join(r.Dir, "mydriver.ko")
 	return &kbuild.Artifact{Modules: []kbuild.Module{{Name: "mydriver", Path: path, Version: "2.2"}}}, os.WriteFile(path, []byte("ko"), 0o644)
-}
-
-// Guests, for the script that a testscript keeps in the file guest.
-func registerGuests() {
-	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { guests.Play(g, frames("passed", "passed")) })
-	vmtest.Register("skip", func(g *vmtest.Guest, _ ...string) { guests.Play(g, frames("skipped", "")) })
-	vmtest.Register("refuse", func(g *vmtest.Guest, _ ...string) {
-		all := frames("", "")
-		all[4].Errno = int(syscall.EINVAL)
-		guests.Play(g, append(all[:5], all[len(all)-1]))
-	})
-	vmtest.Register("loader", func(g *vmtest.Guest, _ ...string) { // takes what was built for 6.1 alone
-		release := guests.Planned(g, "release")
-		if strings.HasPrefix(release, "6.1.") {
-			guests.Play(g, frames("passed", "passed"))
-			return
-		}
-		all := frames("", "")
-		all[4].Errno = int(syscall.ENOEXEC)
-		guests.Play(g, append(all[:5], all[len(all)-1]))
-	})
-	vmtest.Register("fail-first", func(g *vmtest.Guest, args ...string) {
-		all := frames("passed", "passed")
-		if os.Mkdir(args[0], 0o755) == nil {
-			guests.Play(g, all[:8])
-			g.End("guest-reset")
-		}
-		guests.Play(g, all)
-	})
-	vmtest.Register("chatter", func(g *vmtest.Guest, _ ...string) { // until it is killed
-		w := guests.Play(g, frames("passed", "passed")[:9])
-		for n := 0; ; n++ {
-			spec := wire.Spec{Name: fmt.Sprintf("spec %d", n)}
-			if w.Write(wire.Frame{Kind: wire.KindSpecStart, Spec: &spec}) != nil {
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
-	})
-	vmtest.Register("shell", func(g *vmtest.Guest, _ ...string) {
-		all := frames("", "")
-		guests.Play(g, all[:6])
-		greet(g.Terminal, guests.Planned(g, "release"))
-	})
-}
-
-// greet answers each line until one says exit, or is Ctrl-D.
-func greet(term io.ReadWriter, release string) {
-	fmt.Fprintf(term, "welcome to %s\n", release)
-	in, line := bufio.NewReader(term), ""
-	for {
-		c, err := in.ReadByte()
-		if err != nil || c == '\x04' && line == "" || c == '\n' && line == "exit" {
-			break
-		}
-		line += string(c)
-		if c == '\n' {
-			fmt.Fprintf(term, "said %s", line)
-			line = ""
-		}
-	}
-	fmt.Fprintln(term, "goodbye")
-}
-
-// frames are what a guest reports of a module that loads, with two specs that end in these states; "" leaves one out.
-func frames(states ...string) []wire.Frame {
-	var specs []wire.Spec
-	for i, name := range []string{"is loaded", "is \x1b[2J gone"} {
-		if states[i] != "" {
-			specs = append(specs, wire.Spec{Name: name, State: states[i]})
-		}
-	}
-	return guests.Frames("mydriver", specs...)
 }

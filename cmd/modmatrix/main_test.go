@@ -26,16 +26,33 @@ import (
 	"github.com/modmatrix/modmatrix/vm/vmtest"
 )
 
-// TestMain makes five commands of the test binary: modmatrix itself, modmatrix-faked, whose kernels and compiler are fake,
-// modmatrix-released, whose kernels are, and which is a release, modmatrix-installed, see there, and a QEMU that boots nothing.
+// TestMain makes four commands of the test binary: modmatrix itself, modmatrix-faked, whose kernels and compiler are fake,
+// modmatrix-released, whose kernels are, and which is a release, and modmatrix-installed, see there.
 func TestMain(m *testing.M) {
-	registerGuests()
 	with := func(fakes harness.Fakes) func() {
 		return func() {
 			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes}))
 		}
 	}
-	testscript.Main(starters{m}, map[string]func(){"modmatrix": main, "modmatrix-faked": with(fakes()), "modmatrix-released": with(released()), installedName: asInstalled, "qemu-system-x86_64": vmtest.Command})
+	testscript.Main(starters{m}, map[string]func(){"modmatrix": main, "modmatrix-faked": with(fakes()), "modmatrix-released": with(released()), installedName: asInstalled})
+}
+
+// starters adds to the commands of scripts, which testscript has put on PATH, a QEMU that boots nothing.
+type starters struct{ *testing.M }
+
+func (p starters) Run() int {
+	own, err := exec.LookPath("modmatrix")
+	must(err)
+	bin := filepath.Dir(own)
+	plainPrograms(bin)
+	must(vmtest.Build("testdata/qemu", filepath.Join(bin, "qemu-system-x86_64")))
+	return p.M.Run()
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 // racedDir has the commands with the race detector, where the tests have it.

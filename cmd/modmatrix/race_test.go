@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"testing"
 )
 
 // concurrent are the scripts in which what modmatrix does at once is the point: signals, a view that is drawn meanwhile, readers that go away,
@@ -17,17 +16,10 @@ var concurrent = []string{
 	"a_run_ends_with_the_code_of_what_it_found", "a_shell_takes_one_kernel",
 }
 
-// starters has all other scripts start the same test binary without the race detector: they start it more than 600 times, and it takes
+// plainPrograms has all other scripts start the same test binary without the race detector: they start it more than 500 times, and it takes
 // 20 ms of processor time to start, not 80. What goes on at once in a run, guests and builds above all, is raced by the tests of harness.
-type starters struct{ *testing.M }
-
-// Run gives testscript's folder of commands another name, and puts one with the other binary in its place.
-func (p starters) Run() int {
-	own, err := exec.LookPath("modmatrix")
-	if err != nil {
-		panic(err)
-	}
-	bin := filepath.Dir(own)
+// It gives testscript's folder of commands, bin, another name, and puts one with the other binary in its place.
+func plainPrograms(bin string) {
 	racedDir = bin + "-raced"
 	must(os.Rename(bin, racedDir))
 	must(os.Mkdir(bin, 0o755))
@@ -39,12 +31,5 @@ func (p starters) Run() int {
 	must(err)
 	for _, c := range commands {
 		must(os.Link(plain, filepath.Join(bin, c.Name())))
-	}
-	return p.M.Run()
-}
-
-func must(err error) {
-	if err != nil {
-		panic(err)
 	}
 }

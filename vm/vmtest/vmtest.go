@@ -4,7 +4,7 @@
 // A test package calls Main or MainWith from its TestMain, and Install with a script where it wants a guest. With Main, the fake
 // is the test binary itself, run again under QEMU's name; with MainWith, it is a small program, for tests that start hundreds:
 // a test binary that links much takes 20 ms of processor time to start, and 80 with the race detector. A testscript gets the fake
-// with Command among its commands and ScriptEnv naming the file of the script. README.md has the statements of a script.
+// with Build, in a folder on its PATH, and ScriptEnv naming the file of the script. README.md has the statements of a script.
 //
 // The package must never know how package vm uses it, and does not import it.
 package vmtest
@@ -42,17 +42,34 @@ func Main(m *testing.M) {
 // MainWith is Main for tests whose QEMU is the program in the folder dir, a main package that calls Command. It is compiled once,
 // without the race detector, when the first test installs it.
 func MainWith(m *testing.M, dir string) {
-	where, err := filepath.Abs(dir)
-	if err != nil {
-		panic(err)
-	}
-	made.build = exec.Command("go", "build", "-C", where, ".")
-	made.build.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off") // of now: tests change it
+	made.build = build(dir)
 	code := m.Run()
 	if made.dir != "" {
 		os.RemoveAll(made.dir)
 	}
 	os.Exit(code)
+}
+
+// Build compiles the fake in the folder dir, see MainWith, to the file out.
+func Build(dir, out string) error { return compile(build(dir), out) }
+
+// build is the command that compiles the fake in dir, with the environment of now: tests change it.
+func build(dir string) *exec.Cmd {
+	where, err := filepath.Abs(dir)
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.Command("go", "build", "-C", where, ".")
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
+	return cmd
+}
+
+func compile(build *exec.Cmd, out string) error {
+	build.Args = slices.Insert(build.Args, 4, "-o", out)
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the fake QEMU: %w\n%s", err, text)
+	}
+	return nil
 }
 
 // made is the program of MainWith, as far as it is compiled.
@@ -73,10 +90,7 @@ func executable() (string, error) {
 		if made.dir, made.err = os.MkdirTemp("", "vmtest"); made.err != nil {
 			return
 		}
-		made.build.Args = slices.Insert(made.build.Args, 4, "-o", path())
-		if out, err := made.build.CombinedOutput(); err != nil {
-			made.err = fmt.Errorf("build the fake QEMU: %w\n%s", err, out)
-		}
+		made.err = compile(made.build, path())
 	})
 	return path(), made.err
 }
