@@ -92,7 +92,6 @@ var sharedEndings = []struct {
 }
 
 func TestEndingsOfRounds(t *testing.T) {
-	onMemory(t)
 	for _, e := range sharedEndings {
 		t.Run(e.name, func(t *testing.T) {
 			once := filepath.Join(t.TempDir(), "once")

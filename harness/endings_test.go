@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -43,7 +42,6 @@ func tests(steps string) string {
 func ended(statements string) string { return "call tell through\n" + statements }
 
 func TestEndings(t *testing.T) {
-	onMemory(t)
 	count, played := &ruleCount{count: map[string]int{}}, 0
 	for _, group := range []struct {
 		name   string
@@ -88,15 +86,6 @@ func TestEndings(t *testing.T) {
 	}
 	if played == 8 { // not where only some of them were asked for
 		count.check(t)
-	}
-}
-
-// onMemory puts the test's folders where nobody waits for a disk, if there is room.
-func onMemory(t *testing.T) {
-	const dir = "/dev/shm"
-	var st syscall.Statfs_t
-	if syscall.Statfs(dir, &st) == nil && st.Bavail*uint64(st.Bsize) > 1<<30 {
-		t.Setenv("TMPDIR", dir)
 	}
 }
 

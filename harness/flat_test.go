@@ -59,7 +59,7 @@ func manyCells(t *testing.T, f *fixture, n int) *run {
 // What a run holds was laid out with its plan: a finished cell lies in the journal alone, and all come back at the end. So it
 // is after --resume, too.
 func TestFinishedCellsAreNotHeldInMemory(t *testing.T) {
-	const n, perCell, planned = 250, 256, 1 << 10 // bytes: a record is twenty times perCell
+	const n, perCell, planned = 100, 256, 1 << 10 // bytes: a record is twenty times perCell
 	f := newFixture(t, "")
 	r := manyCells(t, f, 4*n)
 	cells := r.plan.Cells()

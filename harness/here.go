@@ -172,15 +172,16 @@ func (s *session) watchHere(ctx context.Context, argv []string, plan wire.Plan, 
 			dog.heard(f, judge.StageOf(g), s.callsLeft(g), s.cell.dozes)
 		})
 	}()
+	patience := min(limits.ask, stopLimit)
 	ended, left := p.Wait(func() time.Duration {
 		if ctx.Err() != nil {
 			return quitLimit
 		}
-		return min(limits.ask, stopLimit)
+		return patience
 	})
 	select {
 	case <-done: // all is read: some of it was still in the pipe when the helper ended
-	case <-time.After(stopLimit): // something that it left behind has the pipe
+	case <-time.After(patience): // something that it left behind has the pipe
 	case <-ctx.Done():
 	}
 	p.Frames.Close()

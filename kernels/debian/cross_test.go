@@ -86,6 +86,7 @@ func TestKernelOfAnotherMachine(t *testing.T) {
 }
 
 func TestKernelOfAnotherMachineThatCannotBeHad(t *testing.T) {
+	slow(t)
 	a := otherMachines(t)
 	s := a.source()
 	for text, want := range map[string]struct {
@@ -107,6 +108,7 @@ func TestKernelOfAnotherMachineThatCannotBeHad(t *testing.T) {
 
 // A mirror may carry an optional suite for some architectures only, or be behind with one: the others' kernels are there all the same.
 func TestIndexOfAnotherMachineIsBehind(t *testing.T) {
+	slow(t)
 	a := otherMachines(t)
 	a.write(filepath.Join(a.dir, "dists/bookworm-security/main/binary-arm64/Packages"), "Package: other\n")
 	s := a.source()

@@ -198,6 +198,7 @@ func TestOldIndexServesWhereNobodyAnswers(t *testing.T) {
 }
 
 func TestArchiveMovedOnSinceTheIndex(t *testing.T) {
+	slow(t)
 	a := twoSuites(t)
 	s := a.warm()
 	old := resolved(t, s, "debian:bookworm")

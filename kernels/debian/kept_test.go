@@ -33,6 +33,7 @@ const (
 // TestWhatIsGoneIsServedFromTheStore asks for kernels that the archive dropped since they were fetched: by version, by series, by
 // all, and by what a lock file pinned. What the store has not got is not made up.
 func TestWhatIsGoneIsServedFromTheStore(t *testing.T) {
+	slow(t)
 	a := twoSuites(t)
 	s := a.warm()
 	security, backports := resolved(t, s, "debian:bookworm"), resolved(t, s, "debian:bookworm-backports")

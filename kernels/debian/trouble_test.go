@@ -42,6 +42,7 @@ const (
 // TestTroubleWithAnIndex is what a person sees of it, which is never a mistake of his and never the module's fault. What came
 // is not believed: no index is noted, and the one from before still serves.
 func TestTroubleWithAnIndex(t *testing.T) {
+	slow(t)
 	impatient(t)
 	for name, c := range map[string]struct {
 		spoil func(a *archive)
@@ -103,6 +104,7 @@ func (a *archive) expire(suite string) {
 
 // TestTroubleWithAPackage is the same for what a tree is made of; what is left of it is at most the beginning of the very file.
 func TestTroubleWithAPackage(t *testing.T) {
+	slow(t)
 	impatient(t)
 	for name, c := range map[string]struct {
 		spoil func(a *archive)
