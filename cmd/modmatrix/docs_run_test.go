@@ -27,6 +27,7 @@ import (
 // TestDocumentedCommands runs every command line that the documents show. Kernels, compiler and guests are fake;
 // where the document shows what modmatrix prints of real ones, it must print just that of their stored results.
 func TestDocumentedCommands(t *testing.T) {
+	slow(t)
 	ran, tried := 0, map[string]bool{} // several documents show the same
 	for _, file := range documents(t) {
 		for _, c := range commandsOf(t, file) {

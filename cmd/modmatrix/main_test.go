@@ -55,6 +55,14 @@ func must(err error) {
 	}
 }
 
+// slow is called by tests that start modmatrix a hundred times: make unit runs them.
+func slow(t *testing.T) {
+	t.Helper()
+	if os.Getenv("MODMATRIX_SLOW") == "" {
+		t.Skip("slow: run by make unit, or with MODMATRIX_SLOW=1")
+	}
+}
+
 // racedDir has the commands with the race detector, where the tests have it.
 var racedDir string
 

@@ -38,6 +38,9 @@ func TestRealTestsAreRun(t *testing.T) {
 		}
 		return nil
 	})
+	if !strings.Contains(makefile, "\tMODMATRIX_SLOW=1 go test -race -vet=off -timeout 30m ./...\n") {
+		t.Error("no target runs all packages with their slow tests")
+	}
 	if err != nil || found < 5 {
 		t.Errorf("%d tests that need something real were found: %v", found, err)
 	}
