@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,42 +23,51 @@ const guestWork = "/.modmatrix"
 // maxSaid bounds what is kept of go's words, in bytes.
 const maxSaid = 1 << 20
 
-// run runs go for the package in dir, after the command before, in a sandbox in which it may write to work. What the module
-// requires and is not here is downloaded first, unless that is forbidden.
-func (s Suites) run(ctx context.Context, dir, work string, before []string, args ...string) (goTools, error) {
+// goFor is go for one package.
+type goFor struct {
+	Suites
+	tools  goTools
+	module *goModule
+}
+
+// findGo finds what there is to compile the package in dir with.
+func (s Suites) findGo(ctx context.Context, dir string) (*goFor, error) {
 	tools, err := askGo(ctx, "/")
 	if err != nil {
-		return tools, err
+		return nil, err
 	}
 	m, err := findModule(dir)
+	return &goFor{s, tools, m}, err
+}
+
+// run runs go, after the command before, in a sandbox in which it may write to work. What the module requires and is not here is
+// downloaded first, unless that is forbidden.
+func (g *goFor) run(ctx context.Context, work string, before []string, args ...string) error {
+	box, cache, err := g.box(g.tools, g.module, work)
 	if err != nil {
-		return tools, err
+		return fmt.Errorf("ready folder for go: %w", err)
 	}
-	box, cache, err := s.box(tools, m, work)
-	if err != nil {
-		return tools, fmt.Errorf("ready folder for go: %w", err)
-	}
-	command := slices.Concat(before, []string{filepath.Join(tools.GOROOT, "bin/go"), args[0], "-C", m.dir}, args[1:])
+	command := slices.Concat(before, []string{filepath.Join(g.tools.GOROOT, "bin/go"), args[0], "-C", g.module.dir}, args[1:])
 	said, exit, err := runBox(ctx, box, cache, command)
 	missing := err == nil && exit != 0 && missingModule.MatchString(said)
-	if missing && !s.Offline {
-		if err = m.download(ctx, tools); err == nil {
+	if missing && !g.Offline {
+		if err = g.module.download(ctx, g.tools); err == nil {
 			said, exit, err = runBox(ctx, box, cache, command)
 		}
 	}
 	switch {
-	case missing && s.Offline:
-		return tools, fmt.Errorf("a module that it requires is not in Go's module cache, and the network is not to be used: %w", &CompileError{said})
+	case missing && g.Offline:
+		return fmt.Errorf("a module that it requires is not in Go's module cache, and the network is not to be used: %w", &CompileError{said})
 	case ctx.Err() != nil:
-		return tools, ctx.Err()
+		return ctx.Err()
 	case errors.Is(err, sandbox.ErrNotMade):
-		return tools, fmt.Errorf("run go in sandbox: %w: %s", err, said)
+		return fmt.Errorf("run go in sandbox: %w: %s", err, said)
 	case err != nil:
-		return tools, err
+		return err
 	case exit != 0:
-		return tools, &CompileError{said}
+		return &CompileError{said}
 	}
-	return tools, nil
+	return nil
 }
 
 // missingModule is what go says of a module that it would have to download, into a cache that it may not write to.
@@ -68,8 +75,7 @@ var missingModule = regexp.MustCompile(`module lookup disabled by GOPROXY=off|re
 
 // box is the sandbox that go runs in, and the cache that it has there.
 func (s Suites) box(tools goTools, m *goModule, work string) (sandbox.Box, goCache, error) {
-	sum := sha256.Sum256([]byte(m.within))
-	cache := goCache{own: filepath.Join(s.Cache, fmt.Sprintf("%x", sum[:8])), base: tools.GOCACHE}
+	cache := goCache{own: s.own(m), base: tools.GOCACHE}
 	if err := errors.Join(os.MkdirAll(cache.own, 0o755), os.MkdirAll(tools.GOMODCACHE, 0o755)); err != nil {
 		return sandbox.Box{}, cache, err
 	}
@@ -95,6 +101,12 @@ func (s Suites) box(tools goTools, m *goModule, work string) (sandbox.Box, goCac
 		box.Env = append(box.Env, [2]string{name, value})
 	}
 	return box, cache, nil
+}
+
+// own is the folder of what is kept for the repository of m.
+func (s Suites) own(m *goModule) string {
+	sum := sha256.Sum256([]byte(m.within))
+	return filepath.Join(s.Cache, fmt.Sprintf("%x", sum[:8]))
 }
 
 // runBox runs a command of go's, and returns what it says and its exit code.
@@ -151,53 +163,4 @@ func (m *goModule) download(ctx context.Context, tools goTools) error {
 		return &CompileError{string(bytes.ReplaceAll(said, []byte(dir), nil))}
 	}
 	return err
-}
-
-// NoGoError says that there is no Go here that compiles what guests run.
-type NoGoError struct{ Why string }
-
-func (e *NoGoError) Error() string { return e.Why + ": install Go 1.26 or later" }
-
-// minGo is the oldest that does: as go.mod says.
-const minGo = "go1.26.0"
-
-// runGo runs the go command in dir with env beside the process's own environment, and returns what it prints.
-func runGo(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	out, err := cmd.Output()
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil, &NoGoError{"no go command on PATH"}
-	}
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		line, _, _ := bytes.Cut(bytes.TrimSpace(exit.Stderr), []byte("\n"))
-		return nil, fmt.Errorf("go %s: %s", args[0], line)
-	}
-	return out, err
-}
-
-// goTools says where this user's go has what compiling takes.
-type goTools struct{ GOROOT, GOVERSION, GOMODCACHE, GOCACHE, GOVCS string }
-
-// askGo asks the go that builds the module in dir; in "/", which is nobody's module, this user's own.
-func askGo(ctx context.Context, dir string) (tools goTools, err error) {
-	out, err := runGo(ctx, dir, []string{"GOROOT=", "GOWORK=off"}, "env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE", "GOCACHE", "GOVCS")
-	if err == nil {
-		err = json.Unmarshal(out, &tools)
-	}
-	var none *NoGoError
-	switch {
-	case errors.As(err, &none):
-	case err != nil:
-		err = fmt.Errorf("ask go for its version: %w", err)
-	case version.IsValid(tools.GOVERSION) && version.Compare(tools.GOVERSION, minGo) < 0:
-		err = &NoGoError{"the go command on PATH is " + tools.GOVERSION}
-	}
-	return tools, err
-}
-
-// GoVersion returns the version of the go command that images and suites are compiled with.
-func GoVersion(ctx context.Context) (string, error) {
-	tools, err := askGo(ctx, "/")
-	return tools.GOVERSION, err
 }

@@ -2,7 +2,6 @@ package initramfs
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,11 +43,6 @@ func guestEnv(a arch.Arch) []string {
 	return env
 }
 
-// suiteFiles has go list print every file of a test binary, a folder a line; go's version covers the standard library.
-const suiteFiles = `{{if not .Standard}}{{.Dir}}{{range .GoFiles}}	{{.}}{{end}}{{range .SFiles}}	{{.}}{{end}}{{range .HFiles}}	{{.}}{{end}}` +
-	`{{range .EmbedFiles}}	{{.}}{{end}}{{range .TestGoFiles}}	{{.}}{{end}}{{range .XTestGoFiles}}	{{.}}{{end}}` +
-	`{{range .TestEmbedFiles}}	{{.}}{{end}}{{range .XTestEmbedFiles}}	{{.}}{{end}}{{end}}`
-
 // Suites compiles suites. Nothing that a folder brings acts on this machine: go runs in the sandbox that modules are built in,
 // without network, and has the module's own folders, the toolchain and Go's module cache to read.
 type Suites struct {
@@ -71,39 +65,6 @@ const (
 	suiteBinary = "suite.test"
 )
 
-// Digest is "sha256:…" over everything that Compile makes the package in dir from, at a fraction of its cost. An error
-// only says that there is no digest.
-func (s Suites) Digest(ctx context.Context, dir string) (string, error) {
-	work, err := os.MkdirTemp("", "modmatrix-suite-*")
-	if err != nil {
-		return "", fmt.Errorf("digest suite: %w", err)
-	}
-	defer os.RemoveAll(work)
-	toList := []string{"sh", "-c", `exec "$@" >` + suiteList, "sh"}
-	tools, err := s.run(ctx, dir, work, toList, "list", "-buildvcs=false", "-deps", "-test", "-f", suiteFiles, ".")
-	if err != nil {
-		return "", fmt.Errorf("digest suite: %w", err)
-	}
-	list, err := os.ReadFile(filepath.Join(work, suiteList))
-	if err != nil {
-		return "", fmt.Errorf("digest suite: %w", err)
-	}
-	sum := sha256.New()
-	fmt.Fprintf(sum, "suite 3 %s %s\n", tools.GOVERSION, strings.Join(guestEnv(s.of()), " "))
-	for line := range strings.Lines(string(list)) {
-		names := strings.Split(strings.TrimRight(line, "\n"), "\t")
-		for _, name := range names[1:] {
-			if filepath.IsAbs(name) {
-				continue // the generated main
-			}
-			if err := hashFile(sum, names[0], name); err != nil {
-				return "", fmt.Errorf("digest suite: %w", err)
-			}
-		}
-	}
-	return fmt.Sprintf("sha256:%x", sum.Sum(nil)), nil
-}
-
 // Compile compiles the Ginkgo package in dir to a static test binary, out, that runs on every kernel. The package's
 // imports are resolved by its own module. A *CompileError means that the suite is at fault.
 func (s Suites) Compile(ctx context.Context, dir, out string) error {
@@ -112,7 +73,11 @@ func (s Suites) Compile(ctx context.Context, dir, out string) error {
 		return fmt.Errorf("compile suite: %w", err)
 	}
 	defer os.RemoveAll(work)
-	_, err = s.run(ctx, dir, work, nil, "test", "-c", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", guestWork+"/"+suiteBinary, ".")
+	g, err := s.findGo(ctx, dir)
+	if err != nil {
+		return err
+	}
+	err = g.run(ctx, work, nil, "test", "-c", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", guestWork+"/"+suiteBinary, ".")
 	if err != nil {
 		return err
 	}

@@ -234,10 +234,10 @@ func (st *state) atHand(ctx context.Context, asking *state, flavour string) answ
 		return answer{}
 	}
 	sel := kernels.Selector{Source: "debian", Name: st.suite.name, Version: "*", Flavour: flavour, Arch: foreign(st.arch)}
-	a, ok := st.recall(sel, mark)
-	if !ok {
-		a, _ = st.look(ctx, sel) // that it cannot be read is said when it is asked for
+	if m, ok := st.recall(sel, mark); ok {
+		return m.Answer
 	}
+	a, _ := st.look(ctx, sel) // that it cannot be read is said when it is asked for
 	return a
 }
 

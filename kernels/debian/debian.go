@@ -112,8 +112,9 @@ func (s *Source) resolveInstalled(ctx context.Context, sel kernels.Selector) (ke
 func (s *Source) ask(ctx context.Context, sel kernels.Selector) (answer, []string, error) {
 	st := s.state(sel.Name, sel.Architecture())
 	if mark := st.stamp(); st.fresh(mark, maxAge) {
-		if a, ok := st.recall(sel, mark); ok {
-			return a, st.notices(), nil
+		if m, ok := st.recall(sel, mark); ok {
+			a, err := m.of(st, sel)
+			return a, st.notices(), err
 		}
 	}
 	notices, err := st.ensure(ctx, maxAge)
@@ -140,9 +141,8 @@ func (st *state) look(ctx context.Context, sel kernels.Selector) (a answer, err 
 	err = st.withLists(ctx, func(lists []list) error {
 		found, err := resolveIn(lists, st.suite, st.arch, sel)
 		var kept bool
-		a, kept, err = st.addKept(sel, found, err)
-		if err == nil && !kept {
-			_ = store.WriteJSON(st.memory(sel), remembered{sel.String(), st.stamp().Updated, a}) // that it cannot be kept costs only time
+		if a, kept, err = st.addKept(sel, found, err); !kept {
+			st.remember(sel, a, err)
 		}
 		return err
 	})

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/modmatrix/modmatrix/kernels"
@@ -149,17 +150,39 @@ type remembered struct {
 	Selector string    `json:"selector"`
 	Index    time.Time `json:"index"`
 	Answer   answer    `json:"answer"`
+	None     string    `json:"none,omitempty"` // why it names nothing; "" where it does
+}
+
+// of is what m says of sel; nothing is no lasting answer where the store has kept what the archive lacks.
+func (m remembered) of(st *state, sel kernels.Selector) (answer, error) {
+	if m.None == "" {
+		return m.Answer, nil
+	}
+	a, _, err := st.addKept(sel, answer{}, fmt.Errorf("%w: %s", kernels.ErrNoMatch, m.None))
+	return a, err
+}
+
+// remember notes what sel resolved to, or that it names nothing; that it cannot be noted costs only time.
+func (st *state) remember(sel kernels.Selector, a answer, err error) {
+	m := remembered{Selector: sel.String(), Index: st.stamp().Updated, Answer: a}
+	if err != nil {
+		_, why, ok := strings.Cut(err.Error(), kernels.ErrNoMatch.Error()+": ")
+		if !ok || !errors.Is(err, kernels.ErrNoMatch) {
+			return
+		}
+		m.Answer, m.None = answer{}, why
+	}
+	_ = store.WriteJSON(st.memory(sel), m)
 }
 
 func (st *state) memory(sel kernels.Selector) string {
 	return st.path(filepath.Join("answers", short(sel.String())+".json"))
 }
 
-// recall returns what sel resolved to, if that came from the index with that mark.
-func (st *state) recall(sel kernels.Selector, mark stamp) (answer, bool) {
-	var m remembered
+// recall returns what sel resolved to, or that it names nothing, if that came from the index with that mark.
+func (st *state) recall(sel kernels.Selector, mark stamp) (m remembered, ok bool) {
 	err := store.ReadJSON(st.memory(sel), &m)
-	return m.Answer, err == nil && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
+	return m, err == nil && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
 }
 
 // short is long enough to distinguish entries of a store.

@@ -73,11 +73,11 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *k
 		return Side{}, err
 	}
 	defer store.RemoveTree(filepath.Join(dir, "usr-src"))
-	box := kbuild.Sandbox{Tree: tree, Dir: state, At: dkmsTree, Mounts: append(mounts, sources...), Writable: writable}
+	box := kbuild.Sandbox{Tree: tree, Dir: state, At: dkmsTree, Mounts: append(mounts, sources...), Writable: writable, Env: crossEnv(tree)}
 	var output bytes.Buffer
 	began := time.Now()
 	exit, err := box.Run(ctx, &output, "bash", "-c", `umask 022; exec bash /usr/sbin/dkms "$@"`, "dkms",
-		"build", "-m", name, "-v", version, "-k", tree.Target.Release, "--no-depmod", "-j", strconv.Itoa(c.Jobs))
+		"build", "-m", name, "-v", version, "-k", tree.Target.Release, "-a", tree.Target.Arch, "--no-depmod", "-j", strconv.Itoa(c.Jobs))
 	if err != nil {
 		return Side{}, fmt.Errorf("run dkms: %w", err)
 	}
@@ -91,6 +91,15 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *k
 		side.Reason = fmt.Sprintf("exit code %d (%s): %s", exit, cmp.Or(meanings[exit], "not documented"), firstError(log, output.String()))
 	}
 	return side, errors.Join(os.WriteFile(filepath.Join(dir, outputFile), output.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, logFile), log, 0o644))
+}
+
+// crossEnv has make build for another machine than this one: dkms passes its environment on, and has no option for it but the name, --arch.
+func crossEnv(tree *kernels.Tree) (env [][2]string) {
+	for _, arg := range kernels.Cross(tree.Target.Machine()) {
+		name, value, _ := strings.Cut(arg, "=")
+		env = append(env, [2]string{name, value})
+	}
+	return env
 }
 
 // dkmsMounts puts dkms and the source of the package where their packages have them.
