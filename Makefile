@@ -170,9 +170,12 @@ real-source: setup-test ## compile kernels from LINUX=linux-source-….tar.xz, a
 
 ##@ Measuring
 .PHONY: bench soak dkms-agreement
+# twelve packages of all kinds, of which some are for every machine, and some for one alone
+ARCH_PACKAGES := acpi-call-dkms ddcci-dkms dkms-test-dkms dm-writeboost-dkms evdi-dkms lime-forensics-dkms \
+	mstflint-dkms rapiddisk-dkms reform2-lpc-dkms tp-smapi-dkms v4l2loopback-dkms vhba-dkms
 bench: setup ## measure what modmatrix costs beside what it replaces: a table, and bench.json
 	go run ./cmd/modmatrix-bench -o bench.json $(BENCH_FLAGS)
 soak: setup ## 200 clones in a row and 16 at once: the same verdict each time, and nothing left behind
 	go run ./cmd/modmatrix-bench soak
-dkms-agreement: setup ## compare build verdicts with those of dkms, on real packages
-	go run ./cmd/modmatrix-bench agreement $(AGREEMENT_FLAGS)
+dkms-agreement: setup ## compare build verdicts with those of dkms, on real packages; with ARCH="arm64 s390x", of twelve of them on these architectures
+	go run ./cmd/modmatrix-bench agreement $(foreach a,$(ARCH),-k debian:$(if $(filter riscv64,$a),trixie,bookworm)%$a) $(AGREEMENT_FLAGS) $(if $(ARCH),$(ARCH_PACKAGES))

@@ -107,12 +107,13 @@ func Command(say func(format string, args ...any)) *cobra.Command {
 func DocumentCommand() *cobra.Command {
 	d := document{}
 	cmd := &cobra.Command{
-		Use:   "document RESULTS…",
-		Short: "Write both tables of a document anew: results.json of runs of packages, the latest record of a cell last, and what was compared",
-		Args:  cobra.MinimumNArgs(1),
+		Use:   "document [RESULTS…]",
+		Short: "Write tables of a document anew: results.json of runs of packages, the latest record of a cell last, and what was compared",
+		Args:  cobra.ArbitraryArgs,
 		RunE:  func(cmd *cobra.Command, args []string) error { return d.write(os.Stdout, args) },
 	}
 	cmd.Flags().StringVar(&d.into, "into", "", "`FILE` in which the tables are replaced; without, they are shown")
 	cmd.Flags().StringArrayVar(&d.reports, "compared", nil, "`FILE` that agreement --output wrote; may be repeated, and the last one with a cell counts")
+	cmd.Flags().StringArrayVar(&d.archs, "architectures", nil, "the same of kernels of other architectures, which have a table of their own, with each reason")
 	return cmd
 }

@@ -19,23 +19,41 @@ import (
 type document struct {
 	into    string   // file with the marks
 	reports []string // files of --output
+	archs   []string // the same, of kernels of other architectures
+}
+
+// table is one of a document, between its marks; "" is left as it is.
+type table struct{ name, text string }
+
+func (d *document) tables(files []string) (all []table, err error) {
+	var runs, compared, archs string
+	if len(files) > 0 {
+		runs, err = runTable(files)
+	}
+	if err == nil && len(d.reports) > 0 {
+		compared, err = cellTable(d.reports, false)
+	}
+	if err == nil && len(d.archs) > 0 {
+		archs, err = cellTable(d.archs, true)
+	}
+	all = []table{{"runs", runs}, {"compared", compared}, {"architectures", archs}}
+	return slices.DeleteFunc(all, func(t table) bool { return t.text == "" }), err
 }
 
 func (d *document) write(w io.Writer, files []string) error {
-	runs, err := runTable(files)
-	if err != nil {
-		return err
-	}
-	compared, err := cellTable(d.reports)
+	all, err := d.tables(files)
 	if err != nil {
 		return err
 	}
 	if d.into == "" {
-		_, err := fmt.Fprintf(w, "%s\n%s", runs, compared)
-		return err
+		for _, t := range all {
+			fmt.Fprintln(w, t.text)
+		}
+		return nil
 	}
 	text, err := os.ReadFile(d.into)
-	for name, table := range map[string]string{"runs": runs, "compared": compared} {
+	for _, t := range all {
+		name, table := t.name, t.text
 		begin, end := "<!-- "+name+": made by modmatrix-bench document -->\n", "<!-- end of "+name+" -->\n"
 		before, rest, ok := strings.Cut(string(text), begin)
 		_, after, closed := strings.Cut(rest, end)
@@ -122,8 +140,8 @@ func runTable(files []string) (string, error) {
 	return fmt.Sprintf("%d cells of %d packages: %s.\n\n%s", len(g), len(g.packages()), strings.Join(counts, ", "), g), nil
 }
 
-// cellTable is made of reports, the latest with a cell last.
-func cellTable(files []string) (string, error) {
+// cellTable is made of reports, the latest with a cell last; reasons says that each cell that does not build gets modmatrix's.
+func cellTable(files []string, reasons bool) (string, error) {
 	cells := map[[2]string]Cell{}
 	for _, f := range files {
 		var r Report
@@ -143,7 +161,10 @@ func cellTable(files []string) (string, error) {
 	g := grid{}
 	for at, c := range cells {
 		one := g[at]
-		if one.word = string(c.Modmatrix.Verdict); !c.same() {
+		switch one.word = string(c.Modmatrix.Verdict); {
+		case c.same() && reasons:
+			one.reason = plain(c.Modmatrix.Reason)
+		case !c.same():
 			one.word, one.reason = fmt.Sprintf("**%s/%s**", c.DKMS.Verdict, c.Modmatrix.Verdict), cmp.Or(c.Known, "not explained")
 		}
 		g[at] = one

@@ -43,10 +43,12 @@ func TestDocument(t *testing.T) {
 	again := save("new.json", sample())
 	doc := filepath.Join(dir, "M.md")
 	const mark = "<!-- %: made by modmatrix-bench document -->\nold\n<!-- end of % -->\n"
-	if err := os.WriteFile(doc, []byte("# head\n"+strings.ReplaceAll(mark, "%", "compared")+"words\n"+strings.ReplaceAll(mark, "%", "runs")+"foot\n"), 0o644); err != nil {
+	if err := os.WriteFile(doc, []byte("# head\n"+strings.ReplaceAll(mark, "%", "compared")+"words\n"+strings.ReplaceAll(mark, "%", "runs")+strings.ReplaceAll(mark, "%", "architectures")+"foot\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	d := document{into: doc, reports: []string{compared, again}}
+	foreign := sample()
+	foreign.Cells = []Cell{{Package: "a 1", Kernel: "6.1.0-50-s390x", DKMS: Side{Verdict: fail, Reason: "exit code 10"}, Modmatrix: Side{Verdict: fail, Reason: "a.c:1: no inb_p"}}}
+	d := document{into: doc, reports: []string{compared, again}, archs: []string{save("foreign.json", foreign)}}
 	var first string
 	for range 2 {
 		if err := d.write(nil, []string{before, run}); err != nil {
@@ -61,13 +63,19 @@ func TestDocument(t *testing.T) {
 	for _, want := range []string{"# head\n", "\nwords\n", "foot\n", "4 cells of 1 packages: 1 PASS, 2 FAIL, 1 SKIP.\n",
 		"| package | 5.10.0-46-amd64 | 6.1.0-56-amd64 | 6.12.117+deb13-amd64 | 7.3.4+deb13-amd64 |\n",
 		"| foo 1 | FAIL@load [1] | FAIL@load [1] | 1/2 | skip [2] |\n", "\n1. load-refused: foo refused: ENODEV \\| no \\*such\\* device\n2. MAX is 7\n",
-		"5 cells compared: 2 the same", "| b 2 | **ok/fail** [2] | – |\n", "\n1. the root\n2. not explained\n"} {
+		"| package | 6.1.0-50-s390x |\n|---|---|\n| a 1 | fail [1] |\n\n1. a.c:1: no inb\\_p\n", "5 cells compared: 2 the same", "| b 2 | **ok/fail** [2] | – |\n", "\n1. the root\n2. not explained\n"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("%q is missing from\n%s", want, first)
 		}
 	}
 	if strings.Contains(first, "old") || strings.Contains(first, "as it was once") {
 		t.Errorf("the old table stays:\n%s", first)
+	}
+	if err := (&document{into: doc, archs: d.archs}).write(nil, nil); err != nil {
+		t.Error(err)
+	}
+	if again, err := os.ReadFile(doc); err != nil || string(again) != first {
+		t.Errorf("one table alone, and the others are not as before: %v\n%s", err, again)
 	}
 	for _, bad := range []document{{into: run}, {into: filepath.Join(dir, "gone")}, {reports: []string{run}}} {
 		if err := bad.write(nil, []string{before, run}); err == nil {

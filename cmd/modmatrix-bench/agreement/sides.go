@@ -22,6 +22,7 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/kernels/sandbox"
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
@@ -73,7 +74,12 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *k
 		return Side{}, err
 	}
 	defer store.RemoveTree(filepath.Join(dir, "usr-src"))
-	box := kbuild.Sandbox{Tree: tree, Dir: state, At: dkmsTree, Mounts: append(mounts, sources...), Writable: writable, Env: crossEnv(tree)}
+	cross, env, err := crossed(filepath.Join(dir, "cross"), tree)
+	if err != nil {
+		return Side{}, err
+	}
+	defer os.RemoveAll(filepath.Join(dir, "cross"))
+	box := kbuild.Sandbox{Tree: tree, Dir: state, At: dkmsTree, Mounts: slices.Concat(mounts, sources, cross), Writable: writable, Env: env}
 	var output bytes.Buffer
 	began := time.Now()
 	exit, err := box.Run(ctx, &output, "bash", "-c", `umask 022; exec bash /usr/sbin/dkms "$@"`, "dkms",
@@ -93,14 +99,32 @@ func (c *comparison) runDKMS(ctx context.Context, dir string, s subject, tree *k
 	return side, errors.Join(os.WriteFile(filepath.Join(dir, outputFile), output.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, logFile), log, 0o644))
 }
 
-// crossEnv has make build for another machine than this one: dkms passes its environment on, and has no option for it but the name, --arch.
-func crossEnv(tree *kernels.Tree) (env [][2]string) {
-	for _, arg := range kernels.Cross(tree.Target.Machine()) {
+// crossed has a build for another machine than this one: dkms passes its environment on, and has no option for it but a name, --arch. It
+// exports CC as the kernel's configuration calls the compiler, gcc-12, which on that machine is its own: so it is here, before those on PATH.
+func crossed(dir string, tree *kernels.Tree) (mounts []kernels.Mount, env [][2]string, err error) {
+	target := tree.Target.Machine()
+	for _, arg := range kernels.Cross(target) {
 		name, value, _ := strings.Cut(arg, "=")
 		env = append(env, [2]string{name, value})
 	}
-	return env
+	if env == nil {
+		return nil, nil, nil
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	compilers, err := filepath.Glob(filepath.Join(tree.Root.Dir, "usr/bin", target.Triplet+"-gcc-[0-9]*"))
+	for _, path := range compilers {
+		name := filepath.Base(path)
+		err = errors.Join(err, os.Symlink("/usr/bin/"+name, filepath.Join(dir, strings.TrimPrefix(name, target.Triplet+"-"))))
+	}
+	path := slices.IndexFunc(sandbox.Environment, func(e [2]string) bool { return e[0] == "PATH" })
+	env = append(env, [2]string{"PATH", crossFolder + ":" + sandbox.Environment[path][1]})
+	return []kernels.Mount{{Host: dir, Guest: crossFolder}}, env, err
 }
+
+// crossFolder is where compilers for another machine have the names that they have on it.
+const crossFolder = "/opt/cross"
 
 // dkmsMounts puts dkms and the source of the package where their packages have them.
 func (c *comparison) dkmsMounts(deb *debian.Deb) (tool, sources []kernels.Mount) {
