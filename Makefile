@@ -30,6 +30,7 @@ TEST_NEEDS := $(RUN_NEEDS) \
 	kmod:/usr/sbin/depmod:says_what_the_modules_of_a_built_kernel_need \
 	openssh-client:/usr/bin/ssh-keygen:verifies_the_signatures_of_evidence \
 	gnupg:/usr/bin/gpg:signs_the_archive_that_tests_tamper_with \
+	gdb:/usr/bin/gdb:debugs_the_init_of_a_module_in_a_guest \
 	procps:/usr/bin/pgrep:looks_for_processes_that_a_killed_run_left \
 	qemu-system-arm:/usr/bin/qemu-system-aarch64:boots_kernels_of_arm64 \
 	qemu-system-misc:/usr/bin/qemu-system-s390x:boots_kernels_of_s390x

@@ -18,6 +18,7 @@ type task struct {
 	part   *part         // of the cell, where there is one suite; nil: all of it
 	list   bool          // only list the specs
 	shell  bool          // give a shell with the module loaded, and run no suite
+	debug  *debugger     // that a shell's guest waits for before it loads the module; nil: it does not
 	bare   bool          // without the module: the kernel alone
 	settle time.Duration // after each suite and unload; zero: the guest's default
 }
@@ -57,11 +58,14 @@ func (s *session) run(ctx context.Context, t *template, term io.ReadWriter) (out
 	s.stage(boot, results.StateStart, "", 0)
 	began := time.Now()
 	limits := s.cell.limits().under(t.machine.Accel)
+	if s.task.debug != nil { // it stands still for as long as somebody looks at it
+		limits = limits.patient()
+	}
 	payload.Plan.PatienceMS = (limits.still / 2).Milliseconds()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	up := time.AfterFunc(limits.whole, func() { cancel(fmt.Errorf("QEMU did not come up in %v", limits.whole)) })
-	m, err := s.cell.run.pool.start(ctx, t, payload, term)
+	m, err := s.cell.run.pool.start(ctx, t, payload, ports{term, s.task.debug.socket()})
 	up.Stop()
 	out.rounds = judge.NewRounds(nonce, s.task.suites...)
 	if err != nil {
@@ -79,30 +83,37 @@ func (s *session) run(ctx context.Context, t *template, term io.ReadWriter) (out
 		}
 	}
 	dog := newWatchdog(limits, s.cell.run.h.now, m.Starved, giveUp(m.Process, m.log, nonce, limits.ask))
-	plugs := newPlugServer(ctx, m.Process, nonce)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		hello := s.listen(wire.NewReader(m.frames), out.rounds, began, func(f wire.Frame, g *judge.Guest) {
-			dog.heard(f, judge.StageOf(g), s.callsLeft(g), s.cell.dozes)
-			plugs.ask(f)
-		})
-		if m.clone {
-			out.restored = hello
-		}
-		io.Copy(io.Discard, m.frames) // a guest that only sends rubbish must not be stuck for it
-	}()
+	heard := make(chan error, 1)
+	go func() { heard <- s.attend(ctx, m, nonce, &out, began, dog) }()
 	ended, err := m.Wait()
 	m.report.Close()
-	<-done
-	plugs.close()
+	fault := <-heard
 	out.end = dog.stop()
 	out.end.Reason, out.end.Stderr = string(ended.Reason), judge.LastLine(ended.Stderr)
 	out.log, out.cut = m.log.Bytes(), m.log.Dropped() > 0
 	if ctx.Err() != nil || out.end.Late != "" {
 		err = nil // it was ended, and that is no trouble
 	}
-	return out, err
+	return out, cmp.Or(fault, err)
+}
+
+// attend hears m until it has nothing more to say, and does what it asks for. An error is ours, and has ended the guest.
+func (s *session) attend(ctx context.Context, m *machine, nonce string, out *outcome, began time.Time, dog *watchdog) (err error) {
+	plugs := newPlugServer(ctx, m.Process, nonce)
+	defer plugs.close()
+	hello := s.listen(wire.NewReader(m.frames), out.rounds, began, func(f wire.Frame, g *judge.Guest) {
+		dog.heard(f, judge.StageOf(g), s.callsLeft(g), s.cell.dozes)
+		plugs.ask(f)
+		if fault := s.task.debug.serve(ctx, m, f, nonce); fault != nil {
+			err = fault
+			m.Kill()
+		}
+	})
+	if m.clone {
+		out.restored = hello
+	}
+	io.Copy(io.Discard, m.frames) // a guest that only sends rubbish must not be stuck for it
+	return err
 }
 
 func (s *session) progress(stage results.Stage) results.Event {

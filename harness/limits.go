@@ -123,6 +123,12 @@ func (d deadlines) under(a vm.Accel) deadlines {
 	return d
 }
 
+// patient are those of a guest that somebody may stop for as long as they like.
+func (d deadlines) patient() deadlines {
+	d.silent, d.still, d.call = d.whole, d.whole, d.whole
+	return d
+}
+
 // suiteTimeout leaves the guest time to end a suite and report it, and the suite time to list its specs on a busy host.
 func suiteTimeout(d deadlines) time.Duration {
 	const listTime = 15 * time.Second

@@ -35,6 +35,16 @@ func (s *session) payload() (initramfs.Payload, error) {
 			files = append(files, s.cell.firmwareFiles()...)
 		}
 	}
+	if s.task.debug != nil {
+		plan.Debug = finalize
+	}
+	if s.task.shell {
+		for _, suite := range s.cell.run.plan.Suites {
+			at := wire.SuiteDir + "/" + suite.Name
+			plan.Suites = append(plan.Suites, wire.Suite{Name: suite.Name, Path: at})
+			files = append(files, initramfs.File{Guest: at, Host: s.cell.compiled(suite.Name).path, Mode: 0o755})
+		}
+	}
 	for i, name := range s.task.suites {
 		suite := s.wireSuite(name)
 		if i > 0 {

@@ -75,18 +75,24 @@ func (g *machine) end() {
 	os.Remove(g.file)
 }
 
+// ports are where somebody reaches a guest by hand. The zero value is nowhere.
+type ports struct {
+	terminal io.ReadWriter // of its shell; nil: none
+	debug    string        // path of the socket for a debugger; empty: none
+}
+
 // start starts a guest with payload: a clone of t's template, or one that boots. A template of no use is discarded.
-func (p *pool) start(ctx context.Context, t *template, payload initramfs.Payload, term io.ReadWriter) (*machine, error) {
+func (p *pool) start(ctx context.Context, t *template, payload initramfs.Payload, to ports) (*machine, error) {
 	if t.dir == "" {
 		t.noticed.Do(func() { p.h.Notice(t.label + " has no template, so each of its guests boots: " + t.why) })
-		return p.boot(ctx, t, payload, term)
+		return p.boot(ctx, t, payload, to)
 	}
-	if term == nil {
+	if to == (ports{}) {
 		if g, ok := t.wake(ctx, payload); ok {
 			return g, nil
 		}
 	}
-	g, err := p.restore(ctx, t, term, func(drive string) error { return initramfs.WriteDrive(drive, payload) }, false)
+	g, err := p.restore(ctx, t, to, func(drive string) error { return initramfs.WriteDrive(drive, payload) }, false)
 	if err == nil || !errors.Is(err, vm.ErrTemplate) && !store.IsReadOnly(err) { // QEMU wants to write to the file of the memory
 		return g, err
 	}
@@ -94,13 +100,13 @@ func (p *pool) start(ctx context.Context, t *template, payload initramfs.Payload
 	if errors.Is(err, vm.ErrTemplate) {
 		_ = p.drop(t)
 	}
-	return p.boot(ctx, t, payload, term)
+	return p.boot(ctx, t, payload, to)
 }
 
 // restore starts a clone whose drive fill has written; one that is paused waits for wake.
-func (p *pool) restore(ctx context.Context, t *template, term io.ReadWriter, fill func(drive string) error, paused bool) (*machine, error) {
+func (p *pool) restore(ctx context.Context, t *template, to ports, fill func(drive string) error, paused bool) (*machine, error) {
 	g, m := p.newMachine(t.machine)
-	m.Drive, m.Terminal, m.Paused = g.file, term, paused
+	m.Drive, m.Terminal, m.Debug, m.Paused = g.file, to.terminal, to.debug, paused
 	g.clone = true
 	g.log.Write(t.console)
 	return g.started(ctx, func() (*vm.Process, error) {
@@ -112,14 +118,14 @@ func (p *pool) restore(ctx context.Context, t *template, term io.ReadWriter, fil
 }
 
 // boot starts a guest from power-on, with payload in its image.
-func (p *pool) boot(ctx context.Context, t *template, payload initramfs.Payload, term io.ReadWriter) (*machine, error) {
+func (p *pool) boot(ctx context.Context, t *template, payload initramfs.Payload, to ports) (*machine, error) {
 	base, err := p.families[t.machine.Arch].base()
 	if err != nil {
 		return nil, err
 	}
 	payload.Files = slices.Concat(t.lines, payload.Files)
 	g, m := p.newMachine(t.machine)
-	m.Initrd, m.Terminal = g.file, term
+	m.Initrd, m.Terminal, m.Debug = g.file, to.terminal, to.debug
 	return g.started(ctx, func() (*vm.Process, error) {
 		if err := initramfs.WriteImage(g.file, base, payload); err != nil {
 			return nil, fmt.Errorf("write guest image: %w", err)
@@ -145,7 +151,7 @@ func (p *pool) restoreAhead(ctx context.Context, t *template) {
 	if t.dir == "" {
 		return
 	}
-	g, err := p.restore(ctx, t, nil, initramfs.EmptyDrive, true)
+	g, err := p.restore(ctx, t, ports{}, initramfs.EmptyDrive, true)
 	if err != nil {
 		return
 	}

@@ -43,12 +43,23 @@ func openPipe() (*wire.PipeWriter, error) {
 	if !inGuest {
 		return nil, nil
 	}
+	if path := os.Getenv(wire.EnvReportFD); strings.HasPrefix(path, "/") {
+		return openNamed(path, os.Getenv(wire.EnvAckFD))
+	}
 	frames, err1 := openFD(wire.EnvReportFD)
 	acks, err2 := openFD(wire.EnvAckFD)
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
 	return wire.NewPipeWriter(frames, acks), nil
+}
+
+// openNamed opens the pipes of a process that somebody started in a shell. Child processes do not learn of them.
+func openNamed(frames, acks string) (*wire.PipeWriter, error) {
+	if err := errors.Join(os.Unsetenv(wire.EnvReportFD), os.Unsetenv(wire.EnvAckFD)); err != nil {
+		return nil, err
+	}
+	return wire.OpenPipe(frames, acks)
 }
 
 // openFD returns the file whose descriptor the environment names. Child processes inherit neither.

@@ -17,6 +17,7 @@ type arguments []string
 type backends struct {
 	console, report, terminal string
 	monitor                   string // empty for no monitor
+	debug                     string // empty for no debugger
 }
 
 // argv is QEMU's arguments, without its name, in a fixed order: a saved guest can only be restored into the same devices.
@@ -26,6 +27,9 @@ func (m *Machine) argv(b backends, ram *ramFile) []string {
 		m.handedOver(), m.sockets(), channelTo("console", b.console, arch.Line{}), channelTo("report", b.report, q.Report), channelTo("terminal", b.terminal, q.Terminal))
 	if b.monitor != "" { // -S keeps the processor still until we are connected: no event can be missed
 		argv = append(argv, "-chardev", b.monitor+",id=qmp", "-mon", "chardev=qmp,mode=control", "-S")
+	}
+	if b.debug != "" {
+		argv = append(argv, "-chardev", b.debug+",id=debug", "-gdb", "chardev:debug")
 	}
 	if ram.isClone() {
 		argv = append(argv, "-incoming", "defer") // migrate-incoming will say where the state comes from

@@ -57,6 +57,7 @@ func (c channel) widen() {
 type channels struct {
 	console, report, terminal, monitor channel
 	all                                []channel // that are open, in the order of QEMU's descriptors
+	debug                              *os.File  // that QEMU listens on for a debugger, behind these; nil for none
 }
 
 // firstExtra is the descriptor number of the first of exec.Cmd's ExtraFiles.
@@ -94,6 +95,9 @@ func (c *channels) files() (files []*os.File) {
 	for _, ch := range c.all {
 		files = append(files, ch.theirs)
 	}
+	if c.debug != nil {
+		files = append(files, c.debug)
+	}
 	return files
 }
 
@@ -101,6 +105,9 @@ func (c *channels) files() (files []*os.File) {
 func (c *channels) closeTheirs() {
 	for _, ch := range c.all {
 		ch.theirs.Close()
+	}
+	if c.debug != nil {
+		c.debug.Close()
 	}
 }
 

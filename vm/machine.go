@@ -53,6 +53,10 @@ type Machine struct {
 	// still be pending on a Terminal that has no read deadline.
 	Terminal io.ReadWriter
 
+	// Debug is the host path of a socket that the machine makes, and listens on for a debugger (QEMU docs/system/gdb.rst); empty for
+	// none. Whoever may write to it rules the guest.
+	Debug string
+
 	// Paused keeps the processor stopped: Start and Restore return when QEMU is ready, and Resume starts the processor.
 	// Until then the content of Drive may change.
 	Paused bool

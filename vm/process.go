@@ -41,11 +41,13 @@ type Process struct {
 	clone    bool
 	report   net.Conn // our end of the report port
 	plugged  plugged
+	debugged chan struct{} // closed when a debugger lets the guest run that it stopped
 
 	mu      sync.Mutex
 	reason  Reason    // from the monitor; empty while there is none
 	killed  bool      // by us
 	started time.Time // when the processor began to run; zero before
+	stopped bool      // by a debugger
 
 	outcome Outcome
 	err     error
@@ -71,8 +73,14 @@ func (m *Machine) start(ctx context.Context, ram *ramFile, run func(*Process, co
 	if err != nil {
 		return nil, err
 	}
+	if m.Debug != "" {
+		if b.debug, err = ch.listen(m.Debug); err != nil {
+			ch.close()
+			return nil, err
+		}
+	}
 	own := *m
-	p := &Process{exited: make(chan struct{}), done: make(chan struct{}), stderr: &BoundedLog{Head: 4 << 10, Tail: 16 << 10},
+	p := &Process{exited: make(chan struct{}), done: make(chan struct{}), debugged: make(chan struct{}), stderr: &BoundedLog{Head: 4 << 10, Tail: 16 << 10},
 		machine: &own, clone: ram.isClone(), report: ch.report.ours}
 	p.cmd = exec.CommandContext(ctx, path)
 	p.cmd.ExtraFiles = ch.files()
@@ -188,6 +196,7 @@ func (p *Process) elapsed() time.Duration {
 
 func (p *Process) observe(e qmp.Event) {
 	p.plugged.observe(e)
+	p.observeDebugger(e.Event)
 	if e.Event != "SHUTDOWN" {
 		return
 	}

@@ -14,21 +14,24 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 func shellCommand(a *app) *cobra.Command {
 	var s specFlags
+	var gdb bool
 	cmd := s.verb("shell", func(cmd *cobra.Command, _ []string, spec harness.Spec) error {
-		spec.Suites = []string{harness.Lifecycle}
-		return a.shell(cmd.Context(), spec, len(s.Kernels) > 0)
+		return a.shell(cmd.Context(), spec, len(s.Kernels) > 0, gdb)
 	})
 	s.whichKernels(cmd)
 	s.whichArchs(cmd)
 	s.whichGuest(cmd)
+	s.whichSuites(cmd)
+	cmd.Flags().BoolVar(&gdb, "gdb", false, "wait for gdb before the module is loaded, and say how to start it")
 	return cmd
 }
 
-func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
+func (a *app) shell(ctx context.Context, spec harness.Spec, chosen, gdb bool) error {
 	w := a.watch(ctx)
 	return a.planned(ctx, w, spec, func(h *harness.Harness, plan *harness.Plan) error {
 		if n := len(plan.Targets); n > 1 && chosen {
@@ -45,7 +48,11 @@ func (a *app) shell(ctx context.Context, spec harness.Spec, chosen bool) error {
 		}
 		t := &guestTerminal{app: a, watcher: w, kernel: harness.Label(plan.Targets[0]), joined: make(chan struct{})}
 		defer t.restore()
-		return h.Shell(ctx, plan, t)
+		var debug func(string)
+		if gdb {
+			debug = t.debug
+		}
+		return h.Shell(ctx, plan, t, debug)
 	})
 }
 
@@ -59,6 +66,12 @@ type guestTerminal struct {
 	join    sync.Once
 	joined  chan struct{} // closed at the guest's first word
 	ended   bool          // our input did, and the guest's was sent its end
+}
+
+// debug says how to start the debugger. The guest waits for it, and our terminal is not joined to the guest's yet.
+func (t *guestTerminal) debug(command string) {
+	t.watcher.close()
+	fmt.Fprintf(t.Stderr, "%s · the guest waits for gdb, in another terminal:\n\n    %s\n\n", t.kernel, results.Plain(command))
 }
 
 // endOfInput ends what reads from a terminal (Ctrl-D at the start of a line), and then a shell, which loses an early Ctrl-D.

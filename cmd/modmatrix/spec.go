@@ -52,15 +52,21 @@ func (s *specFlags) whichArchs(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&s.Archs, "arch", nil, "`ARCHS`, separated by commas and in Debian's words, or all: of which the kernels are that name no architecture (default: this machine's)")
 }
 
+// whichSuites adds the flags that say what is run in a guest, and with what devices.
+func (s *specFlags) whichSuites(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&s.Suites, "suite", nil, "`SUITE` to run, a folder or a name; may be repeated (default lifecycle)")
+	f.StringArrayVar(&s.Plugs, "plug", nil, "`NAME=ROW` of a stand-in that is not there at boot, e.g. kbd=usb-kbd, which suites plug in and pull; may be repeated")
+}
+
 // ofRun adds the flags of run, which plan, build and bisect take as well, so that only the verb need be changed.
 func (s *specFlags) ofRun(cmd *cobra.Command) {
 	s.whichKernels(cmd)
 	s.whichArchs(cmd)
 	s.whichGuest(cmd)
+	s.whichSuites(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&s.Suites, "suite", nil, "`SUITE` to run, a folder or a name; may be repeated (default lifecycle)")
 	f.StringVar(&s.Focus, "focus", "", "only specs whose name matches the regular expression `RE`")
-	f.StringArrayVar(&s.Plugs, "plug", nil, "`NAME=ROW` of a stand-in that is not there at boot, e.g. kbd=usb-kbd, which suites plug in and pull; may be repeated")
 	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
 	f.StringVar(&s.Isolate, "isolate", "", "`WHAT` gets a fresh guest: suite, spec, or none, where suites share one (default suite)")
 	f.IntVar(&s.Count, "count", 0, "`N` guests for each cell, one after the other; the worst decides")

@@ -17,10 +17,13 @@ import (
 // pulse is the time between heartbeats.
 const pulse = time.Second
 
-// Main is PID 1, and also the program that the kernel starts as modprobe. It returns only where it is neither.
+// Main is PID 1, and also the program that the kernel starts as modprobe, and plug and unplug of a shell. It returns only where it is none of them.
 func Main() {
 	if isModprobe(os.Args) {
 		os.Exit(modprobe(requestDir, os.Args))
+	}
+	if plugs(os.Args) {
+		os.Exit(plugByHand(os.Args))
 	}
 	if os.Getpid() != 1 {
 		fmt.Fprintln(os.Stderr, "modmatrix-init: runs only as PID 1 of a guest")

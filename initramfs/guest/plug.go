@@ -13,7 +13,7 @@ import (
 // answerTime is twice what the host gives a device to be released.
 const answerTime = time.Minute
 
-// hotplug asks the host to plug and to pull devices. One request is made at a time.
+// hotplug asks the host to plug and to pull devices, and for leave to go on under a debugger. One request is made at a time.
 type hotplug struct {
 	mu      sync.Mutex
 	count   int             // of requests
@@ -29,13 +29,7 @@ func (g *guest) plug(f wire.Frame) (refused string) {
 	h := &g.hotplug
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.answers == nil {
-		h.answers, h.plugged = make(chan wire.Frame, 1), map[string]bool{}
-		go g.guard(func() { g.readAnswers(wire.NewReader(g.port), h.answers) })
-	}
-	h.count++
-	g.send(wire.Frame{Kind: f.Kind, Text: f.Text, Count: h.count})
-	if refused = h.await(); refused != "" {
+	if refused = g.ask(f, time.After(answerTime)); refused != "" {
 		return refused
 	}
 	if f.Kind == wire.KindPlug {
@@ -46,8 +40,20 @@ func (g *guest) plug(f wire.Frame) (refused string) {
 	return ""
 }
 
-func (h *hotplug) await() (refused string) {
-	for late := time.After(answerTime); ; {
+// ask sends the host a request, and returns its answer. g.hotplug is locked.
+func (g *guest) ask(f wire.Frame, late <-chan time.Time) (refused string) {
+	h := &g.hotplug
+	if h.answers == nil {
+		h.answers, h.plugged = make(chan wire.Frame, 1), map[string]bool{}
+		go g.guard(func() { g.readAnswers(wire.NewReader(g.port), h.answers) })
+	}
+	h.count++
+	g.send(wire.Frame{Kind: f.Kind, Text: f.Text, Count: h.count})
+	return h.await(late)
+}
+
+func (h *hotplug) await(late <-chan time.Time) (refused string) {
+	for {
 		select {
 		case f := <-h.answers:
 			if f.Count == h.count { // else it is to a request that has timed out

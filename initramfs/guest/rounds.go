@@ -99,6 +99,7 @@ func (g *guest) round(s *wire.Suite) {
 	before, leaks := takeSurvey(), g.openLeaks()
 	loaded := true
 	g.stage(wire.StageLoad, func() {
+		g.awaitDebugger()
 		if loaded = g.load(); !loaded && !g.plan.Interactive {
 			g.rollBack(before)
 		} else if err := g.showLoaded(); err != nil {
@@ -111,7 +112,10 @@ func (g *guest) round(s *wire.Suite) {
 	case g.fell():
 		return
 	case g.plan.Interactive:
-		g.stage(wire.StageTest, g.shell)
+		g.stage(wire.StageTest, func() {
+			g.shell()
+			g.pullAll()
+		})
 	case !loaded:
 		g.reportFirmware()
 		return

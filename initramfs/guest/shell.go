@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/modmatrix/modmatrix/results/wire"
+	"github.com/modmatrix/modmatrix/results/wire/calm"
 )
 
 // shell runs an interactive shell on the third serial port until the user exits it.
@@ -19,7 +20,11 @@ func (g *guest) shell() {
 	}
 	defer unix.Close(fd)
 	_, _ = unix.Write(fd, []byte(banner(g.plan)))
-	env := []string{"PATH=/bbin:/bin", "HOME=/root", "TMPDIR=/tmp", "TERM=xterm", "PS1=" + g.plan.Target.Release + " # "}
+	byHand, err := g.serveByHand()
+	if err != nil {
+		g.fail("%v", err) // the shell has no plug, and serves all the same
+	}
+	env := append(byHand, "PATH=/bbin:/bin:"+wire.SuiteDir, "HOME=/root", "TMPDIR=/tmp", "TERM=xterm", "PS1="+g.plan.Target.Release+" # ", calm.Env+"=1")
 	p, err := g.reaper.start("/bbin/modmatrix-shell", []string{"modmatrix-shell"}, &syscall.ProcAttr{
 		Dir: "/root", Env: env, Files: []uintptr{uintptr(fd), uintptr(fd), uintptr(fd)},
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}})
@@ -59,6 +64,17 @@ func banner(p wire.Plan) string {
 	for _, m := range p.Modules {
 		names = append(names, m.Name)
 	}
-	return fmt.Sprintf("Linux %s, %s loaded. Leave with exit or Ctrl-D: the guest unloads it and powers off.\n",
+	text := fmt.Sprintf("Linux %s, %s loaded. Leave with exit or Ctrl-D: the guest unloads it and powers off.\n",
 		p.Target.Release, strings.Join(names, ", "))
+	if len(p.Suites) > 0 {
+		var suites []string
+		for _, s := range p.Suites {
+			suites = append(suites, s.Name)
+		}
+		text += "Suites to run by hand: " + strings.Join(suites, ", ") + ".\n"
+	}
+	if len(p.Plugs) > 0 {
+		text += "To plug in and pull: plug and unplug, with " + strings.Join(p.Plugs, " or ") + ".\n"
+	}
+	return text
 }

@@ -26,6 +26,11 @@ type Arch struct {
 	// no other architecture.
 	Flavour, Realtime, Stem string
 
+	// Args are the registers that a function of the kernel gets its first two arguments in, as gdb calls them. Entry is how far behind its
+	// address the kernel itself enters it, in bytes.
+	Args  [2]string
+	Entry int
+
 	Bits      int // of a long and of a pointer
 	BigEndian bool
 	ELF       elf.Machine // of its programs and modules

@@ -10,6 +10,7 @@ var rows = []Arch{
 	{
 		Name: "x86_64", Debian: "amd64", Go: "amd64", GoEnv: "GOAMD64=v1", Kbuild: "x86", Triplet: "x86_64-linux-gnu",
 		Flavour: "amd64", Realtime: "rt-amd64", Stem: "amd64", Bits: 64, ELF: elf.EM_X86_64,
+		Args: [2]string{"$rdi", "$rsi"},
 		QEMU: pc("qemu-system-x86_64"),
 		Kernel: Kernel{Marks: []string{"X86_64"}, Image: "arch/x86/boot/bzImage", Target: "bzImage", Defconfig: "defconfig",
 			Needs: []string{"64BIT", "ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE"}},
@@ -17,6 +18,7 @@ var rows = []Arch{
 	{
 		Name: "i686", Debian: "i386", Go: "386", GoEnv: "GO386=sse2", Kbuild: "x86", Triplet: "i686-linux-gnu",
 		Flavour: "686-pae", Realtime: "rt-686-pae", Stem: "686", Bits: 32, ELF: elf.EM_386,
+		Args: [2]string{"$eax", "$edx"}, // -mregparm=3 (Linux arch/x86/Makefile)
 		QEMU: pc("qemu-system-i386"),
 		Kernel: Kernel{Marks: []string{"X86_32"}, Image: "arch/x86/boot/bzImage", Target: "bzImage", Defconfig: "i386_defconfig",
 			Needs: []string{"ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE"}},
@@ -24,6 +26,7 @@ var rows = []Arch{
 	{
 		Name: "aarch64", Debian: "arm64", Go: "arm64", GoEnv: "GOARM64=v8.0", Kbuild: "arm64", Triplet: "aarch64-linux-gnu",
 		Flavour: "arm64", Realtime: "rt-arm64", Stem: "arm64", Bits: 64, ELF: elf.EM_AARCH64,
+		Args: [2]string{"$x0", "$x1"},
 		QEMU: QEMU{
 			Binary: "qemu-system-aarch64", Package: "qemu-system-arm", Machine: "virt", CPU: "cortex-a57", Console: "ttyAMA0", MaxCmdline: 2048,
 			// The board has one serial port, a PL011; stock kernels have the driver of 8250 ports on PCI built in (SERIAL_8250_PCI).
@@ -36,6 +39,7 @@ var rows = []Arch{
 	{
 		Name: "armv7l", Debian: "armhf", Go: "arm", GoEnv: "GOARM=7", Kbuild: "arm", Triplet: "arm-linux-gnueabihf",
 		Flavour: "armmp", Realtime: "rt-armmp", Stem: "armmp", Bits: 32, ELF: elf.EM_ARM,
+		Args: [2]string{"$r0", "$r1"},
 		QEMU: QEMU{
 			// Without highmem=off the PCI bus lies above 4 GiB, which a kernel without LPAE cannot reach (QEMU docs/system/arm/virt.rst).
 			Binary: "qemu-system-arm", Package: "qemu-system-arm", Machine: "virt,highmem=off", CPU: "cortex-a15", Console: "ttyAMA0", MaxCmdline: 1024,
@@ -48,6 +52,7 @@ var rows = []Arch{
 	{
 		Name: "riscv64", Debian: "riscv64", Go: "riscv64", GoEnv: "GORISCV64=rva20u64", Kbuild: "riscv", Triplet: "riscv64-linux-gnu",
 		Flavour: "riscv64", Stem: "riscv64", Bits: 64, ELF: elf.EM_RISCV,
+		Args: [2]string{"$a0", "$a1"},
 		QEMU: QEMU{
 			Binary: "qemu-system-riscv64", Package: "qemu-system-misc", Machine: "virt", CPU: "rv64", Console: "ttyS0", MaxCmdline: 1024,
 			Report: Line{"pci-serial", "ttyS1"}, Terminal: Line{"pci-serial", "ttyS2"},
@@ -63,6 +68,7 @@ var rows = []Arch{
 	{
 		Name: "s390x", Debian: "s390x", Go: "s390x", Kbuild: "s390", Triplet: "s390x-linux-gnu",
 		Flavour: "s390x", Stem: "s390x", Bits: 64, BigEndian: true, ELF: elf.EM_S390,
+		Args: [2]string{"$r2", "$r3"},
 		QEMU: QEMU{
 			Binary: "qemu-system-s390x", Package: "qemu-system-misc", Machine: "s390-ccw-virtio", CPU: "max", Console: "ttysclp0", MaxCmdline: 4096,
 			Bus: "virtio-serial-ccw", Report: Line{"virtserialport", "vport*p1"}, Terminal: Line{"virtconsole", "hvc0"},
@@ -78,6 +84,7 @@ var rows = []Arch{
 	{
 		Name: "ppc64le", Debian: "ppc64el", Go: "ppc64le", GoEnv: "GOPPC64=power8", Kbuild: "powerpc", Triplet: "powerpc64le-linux-gnu",
 		Flavour: "powerpc64le", Stem: "powerpc64le", Bits: 64, ELF: elf.EM_PPC64,
+		Args: [2]string{"$r3", "$r4"}, Entry: 8, // behind the two instructions that set the table of contents up
 		QEMU: QEMU{
 			Binary: "qemu-system-ppc64", Package: "qemu-system-ppc", Machine: "pseries", CPU: "power9", Console: "hvc0", MaxCmdline: 2048,
 			Report: Line{Name: "hvc1"}, Terminal: Line{Name: "hvc2"}, Disk: "virtio-blk-pci", DiskModules: onPCI,

@@ -19,13 +19,15 @@ const (
 	PlanPath   = "/payload/plan.json" // the Plan
 	ModuleDir  = "/payload/modules"   // the module under test and its dependencies
 	SuitePath  = "/payload/suite.test"
+	SuiteDir   = "/payload/suites" // with a shell: the suites to run by hand, each by its name
 	// FirmwareDir is where request_firmware finds its files: /lib/firmware leads there.
 	FirmwareDir = "/payload/firmware"
 	BaseDir     = "/base" // modules loaded before the guest is ready: what its channels need
 )
 
 // EnvReportFD names the descriptor for a suite process's frames to PID 1, and EnvAckFD that of their acknowledgements; see
-// PipeWriter. Neither is set where specs are only listed, and outside of modmatrix.
+// PipeWriter. In a shell, each is the path of a named pipe, see OpenPipe. Neither is set where specs are only listed, and outside of
+// modmatrix.
 const (
 	EnvReportFD = "MODMATRIX_REPORT_FD"
 	EnvAckFD    = "MODMATRIX_ACK_FD"
@@ -59,6 +61,7 @@ type Plan struct {
 	Plugs        []string `json:"plugs,omitempty"` // names of the devices that may be asked for with KindPlug
 	Await        []string `json:"await,omitempty"` // devices that the host hands over, "BUS:VVVV:PPPP" each: nothing is loaded before they are there
 	Interactive  bool     `json:"interactive"`     // open a shell on the third serial port instead of running a suite
+	Debug        string   `json:"debug,omitempty"` // the kernel's function to report with KindDebug; nothing under test is loaded before the answer
 	Here         *Here    `json:"here,omitempty"`  // nil in a guest
 	Seed         []byte   `json:"seed"`            // random bytes for the kernel's generator: clones of one template would all draw the same numbers
 
@@ -155,6 +158,7 @@ const (
 	KindExpect     Kind = "expect"      // Spec, which is running, provokes Count faults whose title matches the regular expression in Text
 	KindPlug       Kind = "plug"        // Text names a device to plug in; the host answers with the same Count
 	KindUnplug     Kind = "unplug"      // Text names a device to pull; likewise
+	KindDebug      Kind = "debug"       // Text is the address of the plan's Debug, in hexadecimal, empty where it is not known; likewise
 	KindWanted     Kind = "wanted"      // Text is what the kernel asked modprobe for in vain, once a round; see IsRequest
 	KindDevice     Kind = "device"      // Device is bound to a driver of a module under test: each once a round
 	KindFirmware   Kind = "firmware"    // Text is a file below FirmwareDir that was read, once a round
