@@ -57,7 +57,7 @@ func (r *run) readCrashes() error {
 
 const maxDoingFile = 64 << 20
 
-// awaits reports whether d is of a cell of this run, and tells the user of what is not.
+// awaits reports whether d is of a cell of this run, and says to the user what is not.
 func (r *run) awaits(d wire.Doing) bool {
 	about := fmt.Sprintf("this machine went down on %s, during %s of %s", d.Time.Local().Format(time.DateTime), d.Stage, strings.Join(d.Modules, ", "))
 	var whynot string

@@ -18,7 +18,7 @@ import (
 // A guest that prints more than the heap may ever hold costs what a guest that prints five megabytes costs. Its first and
 // last words are kept, and of all that is between them what it is judged by: a fault cannot hide there.
 func TestAFloodOfConsole(t *testing.T) {
-	const before = "call tell boot load begin:test start:one\nconsole [    2.000000] its first words"
+	const before = "call send boot load begin:test start:one\nconsole [    2.000000] its first words"
 	flood := func(size int) string {
 		if raced { // what the heap holds is shown by make real, in a twentieth of the time
 			size = min(size, 1<<24)
@@ -26,15 +26,15 @@ func TestAFloodOfConsole(t *testing.T) {
 		return fmt.Sprintf("\nflood console %d\n", size/2)
 	}
 	const after = "console [    9.000000] its last words\n" +
-		"call tell pass:three exit:0 done:test taint:test=4096 unload end\npoweroff"
+		"call send pass:three exit:0 done:test taint:test=4096 unload end\npoweroff"
 	t.Run("with nothing else in it", func(t *testing.T) {
-		rec, _ := playFlood(t, before+flood(1<<25)+"call tell ended:one pass:two"+flood(1<<25)+after)
+		rec, _ := playFlood(t, before+flood(1<<25)+"call send ended:one pass:two"+flood(1<<25)+after)
 		if got := verdictText(rec.Status, rec.Stage, rec.Code); got != "PASS" {
 			t.Errorf("%s: %s", got, rec.Reason)
 		}
 	})
 	t.Run("with a fault in its midst", func(t *testing.T) {
-		rec, log := playFlood(t, before+flood(1<<27)+"call tell ended:one start:two"+lockdepReport+"\ncall tell ended:two"+flood(1<<27)+after)
+		rec, log := playFlood(t, before+flood(1<<27)+"call send ended:one start:two"+lockdepReport+"\ncall send ended:two"+flood(1<<27)+after)
 		if got := verdictText(rec.Status, rec.Stage, rec.Code); got != "FAIL@test lockdep" || !strings.Contains(rec.Reason, `during "two"`) {
 			t.Fatalf("%s: %s", got, rec.Reason)
 		}

@@ -96,7 +96,7 @@ func TestEndingsOfRounds(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			once := filepath.Join(t.TempDir(), "once")
 			script := strings.ReplaceAll(e.script, "call once ", "call once "+once+" ")
-			f := newFixture(t, "call count "+once+"\ncall tell hello\n"+planned+script+"\ncall tell end\npoweroff")
+			f := newFixture(t, "call count "+once+"\ncall send hello\n"+planned+script+"\ncall send end\npoweroff")
 			f.spec.Kernels, f.spec.Isolate, f.spec.Suites = Selectors("debian:old"), IsolateNone, nil
 			for _, name := range []string{"alpha", "beta", "gamma"} {
 				f.spec.Suites = append(f.spec.Suites, suiteFolder(t, name))

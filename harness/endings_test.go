@@ -18,7 +18,7 @@ import (
 )
 
 // ending is one way in which a cell can end, and what must come of it. A script is played by a fake QEMU, everything
-// above which is the real thing; see vm/vmtest for its statements, and the functions beside teller for its calls.
+// above which is the real thing; see vm/vmtest for its statements, and the functions beside sender for its calls.
 type ending struct {
 	name   string // also of the kernel: no blanks
 	script string
@@ -30,16 +30,16 @@ type ending struct {
 
 // passes is a script that does something in the middle of a guest that passes otherwise.
 func passes(middle string) string {
-	return "call tell boot load test\n" + middle + "\ncall tell unload end\npoweroff"
+	return "call send boot load test\n" + middle + "\ncall send unload end\npoweroff"
 }
 
 // tests is a script of a guest that goes through steps in place of those of the test.
 func tests(steps string) string {
-	return "call tell boot load begin:test " + steps + " done:test taint:test=4096 unload end\npoweroff"
+	return "call send boot load begin:test " + steps + " done:test taint:test=4096 unload end\npoweroff"
 }
 
 // ended is a script of a guest that passes, and then ends with these statements.
-func ended(statements string) string { return "call tell through\n" + statements }
+func ended(statements string) string { return "call send through\n" + statements }
 
 func TestEndings(t *testing.T) {
 	count, played := &ruleCount{count: map[string]int{}}, 0
@@ -201,12 +201,12 @@ type kernelsOf struct {
 	endings map[string]ending
 }
 
-func (s kernelsOf) Fetch(ctx context.Context, target kernels.Target, tell func(kernels.Progress)) (*kernels.Tree, error) {
+func (s kernelsOf) Fetch(ctx context.Context, target kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
 	name := nameOf(target)
 	if err := s.endings[name].fetch; err != nil {
 		return nil, err
 	}
-	tree, err := s.fakeSource.Fetch(ctx, target, tell)
+	tree, err := s.fakeSource.Fetch(ctx, target, report)
 	if err != nil {
 		return nil, err
 	}

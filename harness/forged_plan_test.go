@@ -16,10 +16,10 @@ func TestAForgedPlanIsNotKept(t *testing.T) {
 		kept        int
 	}{
 		{"an honest module", "", results.Pass, 1}, // the control: this is where a forged plan would be kept
-		{"a module that forges", "[-incoming] call tell plan:ghost pass:ghost\n", results.Error, 0},
+		{"a module that forges", "[-incoming] call send plan:ghost pass:ghost\n", results.Error, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFixture(t, "[share=on] call ready\n[-incoming] call tell boot load\n"+c.forge+"[-incoming] call tell test unload end\n[-incoming] poweroff")
+			f := newFixture(t, "[share=on] call ready\n[-incoming] call send boot load\n"+c.forge+"[-incoming] call send test unload end\n[-incoming] poweroff")
 			f.withChannels(t)
 			res, err := f.run(t, t.Context())
 			if err != nil || res.Records[0].Status != c.want {

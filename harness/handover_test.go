@@ -34,7 +34,7 @@ func deskOf(t *testing.T) (h hostdevice.Host, node string) {
 	return h, node
 }
 
-// handingOver is a fixture whose guests get the keyboard, and the log of what QEMU was told.
+// handingOver is a fixture whose guests get the keyboard, and the log of what QEMU was asked.
 func handingOver(t *testing.T) (f *fixture, log string) {
 	dir := t.TempDir()
 	f = newFixture(t, "call alone "+filepath.Join(dir, "busy"))
@@ -64,7 +64,7 @@ func TestHostDevice(t *testing.T) {
 		said, _ := os.ReadFile(log)
 		one := "add-fd " + filepath.Join(f.host.Dev, "bus/usb/001/007") + "\ndevice_add usb-host,hostdevice=/dev/fdset/7,id=own-0,bus=plugs.0\n"
 		if string(said) != strings.Repeat(one, 2*round) {
-			t.Errorf("QEMU was told %q", said)
+			t.Errorf("QEMU was asked %q", said)
 		}
 	}
 	// A guest that was killed leaves the device without its driver: the kernel is asked for it at the end of the run.

@@ -10,7 +10,7 @@ import (
 
 // A module without its hardware is skipped; what shows that this is wrong may come in a later run that continues the first.
 func TestNoHardwareAnywhere(t *testing.T) {
-	refuses := "call tell boot begin:load\ncall tell loaded:19 done:load taint:load=0 end\npoweroff\n"
+	refuses := "call send boot begin:load\ncall send loaded:19 done:load taint:load=0 end\npoweroff\n"
 	f := newFixture(t, refuses)
 	res, err := f.run(t, t.Context())
 	if err != nil {

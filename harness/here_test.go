@@ -100,6 +100,12 @@ func (hereSource) Resolve(context.Context, kernels.Selector) (kernels.Resolution
 // What a helper sent before it ended counts, however late it is read.
 func TestHereIsReadToItsEnd(t *testing.T) {
 	f := hereFixture(t, "passes")
+	limits := f.limits
+	f.limits = func(s Spec) deadlines {
+		d := limits(s)
+		d.ask = time.Minute // for its output, too
+		return d
+	}
 	notify := f.notify
 	f.notify = func(e results.Event) {
 		if e.Stage == results.StageLoad {

@@ -76,7 +76,7 @@ func TestBuildPackages(t *testing.T) {
 		{"make", "[]", "PASS@"},
 	} {
 		f := newFixture(t, "call pass\npoweroff\n")
-		src := &furnishing{fakeSource: f.source, root: t.TempDir(), suite: "bookworm"}
+		src := &addingPackages{fakeSource: f.source, root: t.TempDir(), suite: "bookworm"}
 		write(t, filepath.Join(src.root, "var/lib/dpkg/status"), "Package: make\nStatus: install ok installed\nVersion: 4.3\n")
 		f.sources = func(Spec) map[string]Source { return map[string]Source{"debian": src} }
 		f.spec.BuildOnly, f.spec.Jobs, f.spec.Packages = true, 1, []string{c.name}

@@ -68,7 +68,7 @@ func (o *order) target(label string) turn {
 	return t
 }
 
-// cell is the turn of one of c's guests; mark tells whose modules it loads, see cell.mark.
+// cell is the turn of one of c's guests; mark says whose modules it loads, see cell.mark.
 func (o *order) cell(c results.Cell, mark string) turn {
 	t := turn{rank: o.rankOf(c.Target)}
 	if failed, _ := o.failed.get(failureKey(o.plan, c)); failed {

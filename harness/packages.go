@@ -19,13 +19,13 @@ import (
 // symversFile is the Module.symvers of a build, in its entry of the store.
 const symversFile = "Module.symvers"
 
-// furnisher returns a tree with a root with more in it; the source of Debian's kernels does, for every tree whose root is of a suite.
-type furnisher interface {
-	Furnish(ctx context.Context, tree *kernels.Tree, needs []string, report func(kernels.Progress)) (*kernels.Tree, error)
+// packageAdder returns a tree with a root with more in it; the source of Debian's kernels does, for every tree whose root is of a suite.
+type packageAdder interface {
+	WithPackages(ctx context.Context, tree *kernels.Tree, needs []string, report func(kernels.Progress)) (*kernels.Tree, error)
 }
 
-// furnish returns tree with a root that has what the packages to build depend on, as far as the archive has it.
-func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(kernels.Progress)) (*kernels.Tree, error) {
+// addPackages returns tree with a root that has what the packages to build depend on, as far as the archive has it.
+func (bd *builder) addPackages(ctx context.Context, tree *kernels.Tree, report func(kernels.Progress)) (*kernels.Tree, error) {
 	if bd.plan.in.module == nil { // a kernel is fetched, and nothing is built for it
 		return tree, nil
 	}
@@ -37,12 +37,12 @@ func (bd *builder) furnish(ctx context.Context, tree *kernels.Tree, report func(
 	for _, p := range bd.plan.in.depends {
 		needs = append(needs, p.Lacking(tree)...)
 	}
-	archive, ok := bd.h.sources(bd.plan.Spec)["debian"].(furnisher)
+	archive, ok := bd.h.sources(bd.plan.Spec)["debian"].(packageAdder)
 	if len(needs) == 0 || !ok {
 		return tree, nil
 	}
 	slices.Sort(needs)
-	tree, err := archive.Furnish(ctx, tree, slices.Compact(needs), report)
+	tree, err := archive.WithPackages(ctx, tree, slices.Compact(needs), report)
 	if err == nil && tree.Target.Suite != "" && len(asked.Lacking(tree)) > 0 {
 		err = fmt.Errorf("%w: %s has no package %s, which --build-package or [build] packages names", kernels.ErrUnavailable, tree.Target.Suite, strings.Join(asked.Lacking(tree), ", "))
 	}

@@ -105,7 +105,7 @@ func TestWhatWasGivenIsRemembered(t *testing.T) {
 // Suites that share a guest each get another, where each lacked something.
 func TestWhatSharedGuestsLackIsGiven(t *testing.T) {
 	counter := filepath.Join(t.TempDir(), "count")
-	f := newFixture(t, "call tell hello\n"+planned+"\ncall lacks-in-each-round "+counter+" crypto-ecb\ncall tell end\npoweroff")
+	f := newFixture(t, "call send hello\n"+planned+"\ncall lacks-in-each-round "+counter+" crypto-ecb\ncall send end\npoweroff")
 	f.withModules(t)
 	f.spec.Kernels, f.spec.Isolate = Selectors("debian:old"), IsolateNone
 	f.spec.Suites = []string{suiteFolder(t, "alpha"), suiteFolder(t, "beta")}

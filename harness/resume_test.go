@@ -275,9 +275,9 @@ func TestResumeAfterAnInterrupt(t *testing.T) {
 		return ctx.Err()
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	tell := f.notify
+	notify := f.notify
 	f.notify = func(e results.Event) {
-		tell(e)
+		notify(e)
 		if e.Kind == results.EventRecord {
 			cancel()
 		}
@@ -285,7 +285,7 @@ func TestResumeAfterAnInterrupt(t *testing.T) {
 	if res, err := f.run(t, ctx); !errors.Is(err, context.Canceled) || res.Summary[results.Pass] != 1 {
 		t.Fatalf("%v\n%s", err, summary(res))
 	}
-	f.notify, f.source.fetch, f.events, f.spec.Resume = tell, nil, nil, true
+	f.notify, f.source.fetch, f.events, f.spec.Resume = notify, nil, nil, true
 	res, err := f.run(t, t.Context())
 	if n := f.begunGuests(); err != nil || res.ExitCode() != results.ExitPass || n != 1 {
 		t.Errorf("%d guests, %v\n%s", n, err, summary(res))

@@ -160,7 +160,7 @@ func (r *run) fetch(ctx context.Context, t kernels.Target, place *waiter) (*kern
 	}
 	tree, err := r.h.sources(r.plan.Spec)[source].Fetch(ctx, t, progress)
 	if err == nil {
-		tree, err = r.builder.furnish(ctx, tree, progress)
+		tree, err = r.builder.addPackages(ctx, tree, progress)
 	}
 	if err != nil {
 		r.h.stage(ev, results.StateFailed, err.Error(), time.Since(began))

@@ -40,7 +40,7 @@ func (m *Machine) handedOver() (args arguments) {
 }
 
 // HandOver plugs a USB device of the host, which file is open to, into the machine's controller; the machine must have HostUSB. QEMU
-// has the file then, and the caller closes it. number tells the devices of a guest apart.
+// has the file then, and the caller closes it. number distinguishes the devices of a guest.
 func (p *Process) HandOver(ctx context.Context, number int, file *os.File) error {
 	set, err := p.monitor.passSet(ctx, file)
 	if err == nil {

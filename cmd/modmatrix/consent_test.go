@@ -94,7 +94,7 @@ func TestVerbsNameNobodyWithoutConsent(t *testing.T) {
 		}
 		for _, name := range planted {
 			if strings.Contains(string(out), name) {
-				t.Errorf("%s tells %s:\n%s", words, name, out)
+				t.Errorf("%s names %s:\n%s", words, name, out)
 			}
 		}
 		if names := strings.Contains(string(out), jane.String()) || strings.Contains(string(out), `Jane Doe \u003cjane@`); names == strings.Contains(words, "mute") {
@@ -107,7 +107,7 @@ func TestVerbsNameNobodyWithoutConsent(t *testing.T) {
 	}
 	for _, name := range planted {
 		if strings.Contains(string(text), name) {
-			t.Errorf("%s tells %s", results.CollectionName, name)
+			t.Errorf("%s names %s", results.CollectionName, name)
 		}
 	}
 }

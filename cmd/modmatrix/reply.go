@@ -59,7 +59,7 @@ func (a *app) reply(cmd *cobra.Command, path string) error {
 	return verdict(e.Results.ExitCode())
 }
 
-// sayWhyUnnamed tells whoever replies why there is no trailer.
+// sayWhyUnnamed prints why there is no trailer.
 func (a *app) sayWhyUnnamed(e *evidence.Evidence) {
 	switch {
 	case e.State == evidence.Unsigned:

@@ -32,7 +32,7 @@ func (h *hardware) reset() {
 	h.known = map[wire.Device]bool{}
 }
 
-// isNew does not tell apart what was plugged in twice: its number on the bus differs, and that is in the text.
+// isNew ignores the number on the bus, which differs for what was plugged in twice, and is in the text.
 func (h *hardware) isNew(d wire.Device) bool {
 	d.Text = ""
 	h.mu.Lock()

@@ -56,7 +56,7 @@ func Here(dir string) int {
 	g.port, g.epoch = &port{fd: out}, sinceBoot() // the machine was up for long
 	g.reaper.kill = func() { killDescendants("/proc", os.Getpid()) }
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // what a suite leaves behind stays below this process
-	go g.guard(func() { g.heed(in) })
+	go g.guard(func() { g.watchInput(in) })
 	g.guard(g.run)
 	return 0
 }
@@ -77,8 +77,8 @@ func (g *guest) takePipes() (in *os.File, out int, err error) {
 	return os.NewFile(uintptr(fd), "standard input"), out, nil
 }
 
-// heed bails out once nobody is there any more: at the end of in, or by a signal. The keys of the terminal are meant for others.
-func (g *guest) heed(in io.Reader) {
+// watchInput bails out once nobody is there any more: at the end of in, or by a signal. The keys of the terminal are meant for others.
+func (g *guest) watchInput(in io.Reader) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE)
 	go func() {

@@ -15,13 +15,13 @@ import (
 
 var errNothing = errors.New("there is nothing to put in")
 
-// Furnish returns tree with a root that has what needs asks for besides: each is a relation as the field Depends of a package has
+// WithPackages returns tree with a root that has what needs asks for besides: each is a relation as the field Depends of a package has
 // it, with alternatives and versions (deb-control(5)), and apt decides what meets it. What the suite has in no version that is
 // allowed is taken in any; what it has not at all is left out. So the caller looks what is there, in the root's
 // /var/lib/dpkg/status. The root is kept in the store. A tree whose root is of no suite is answered as it is.
 //
 // Errors wrap kernels.ErrUnavailable, unless ctx ended: the archive cannot be reached, its packages do not go together.
-func (s *Source) Furnish(ctx context.Context, tree *kernels.Tree, needs []string, report func(kernels.Progress)) (*kernels.Tree, error) {
+func (s *Source) WithPackages(ctx context.Context, tree *kernels.Tree, needs []string, report func(kernels.Progress)) (*kernels.Tree, error) {
 	if len(needs) == 0 || tree.Target.Suite == "" || tree.Root.Dir == "" {
 		return tree, nil
 	}
@@ -40,11 +40,11 @@ func (s *Source) Furnish(ctx context.Context, tree *kernels.Tree, needs []string
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s for %s: %w", strings.Join(needs, ", "), tree.Target.Release, kernels.Unavailable(ctx, err))
 	}
-	return furnished(tree, root)
+	return rerooted(tree, root)
 }
 
-// furnished is tree in another root. The tree covers the root's /usr/src: what packages laid there is laid over it again.
-func furnished(tree *kernels.Tree, root kernels.Root) (*kernels.Tree, error) {
+// rerooted is tree in another root. The tree covers the root's /usr/src: what packages laid there is laid over it again.
+func rerooted(tree *kernels.Tree, root kernels.Root) (*kernels.Tree, error) {
 	next := *tree
 	next.Mounts = slices.Clone(tree.Mounts)
 	for _, m := range tree.Mounts {

@@ -10,8 +10,8 @@ import (
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
-// TestFurnish has the real apt find what meets needs; what was asked of mmdebstrap shows what it found.
-func TestFurnish(t *testing.T) {
+// TestWithPackages has the real apt find what meets needs; what was asked of mmdebstrap shows what it found.
+func TestWithPackages(t *testing.T) {
 	a := twoSuites(t)
 	a.add("bookworm",
 		deb{"liby-dev", "2", "amd64", "libz (>= 1)", nil}, deb{"libz", "1", "amd64", "", nil},
@@ -38,7 +38,7 @@ func TestFurnish(t *testing.T) {
 		{[]string{"there", "old"}, "old"},
 		{nil, ""},
 	} {
-		tree, err := s.Furnish(t.Context(), plain, c.needs, nil)
+		tree, err := s.WithPackages(t.Context(), plain, c.needs, nil)
 		if err != nil {
 			t.Fatalf("%q: %v", c.needs, err)
 		}
@@ -73,8 +73,8 @@ func installedNow(t *testing.T) (pkgs string) {
 	return pkgs
 }
 
-// TestFurnishedOnce: a root is made once, for whatever order its needs come in, and needs no network then.
-func TestFurnishedOnce(t *testing.T) {
+// TestWithPackagesOnce: a root is made once, for whatever order its needs come in, and needs no network then.
+func TestWithPackagesOnce(t *testing.T) {
 	a := twoSuites(t)
 	a.add("bookworm", deb{"old", "1", "all", "", nil}, deb{"older", "1", "all", "", nil})
 	a.publish()
@@ -84,20 +84,20 @@ func TestFurnishedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	offline := New(s.store, Config{Offline: true, Keyring: a.keyring})
-	if _, err := offline.Furnish(t.Context(), plain, []string{"old"}, nil); !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), "fetch old for 6.1.0-56-amd64") {
+	if _, err := offline.WithPackages(t.Context(), plain, []string{"old"}, nil); !errors.Is(err, kernels.ErrUnavailable) || !strings.Contains(err.Error(), "fetch old for 6.1.0-56-amd64") {
 		t.Errorf("a root that is not there, without the network: %v", err)
 	}
-	first, err := s.Furnish(t.Context(), plain, []string{"old", "older"}, nil)
+	first, err := s.WithPackages(t.Context(), plain, []string{"old", "older"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", t.TempDir())
-	again, err := offline.Furnish(t.Context(), plain, []string{"older", "old"}, nil)
+	again, err := offline.WithPackages(t.Context(), plain, []string{"older", "old"}, nil)
 	if err != nil || again.Root.Dir != first.Root.Dir {
 		t.Errorf("%+v, %v; want %s", again, err, first.Root.Dir)
 	}
 	for _, tree := range []*kernels.Tree{{Root: plain.Root}, {Target: plain.Target}} {
-		if got, err := s.Furnish(t.Context(), tree, []string{"old"}, nil); err != nil || got != tree {
+		if got, err := s.WithPackages(t.Context(), tree, []string{"old"}, nil); err != nil || got != tree {
 			t.Errorf("a root of no suite: %+v, %v", got, err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Range is which kernels a package declares: those of the series from Min to Max, but for Except. A series is what a kernel's version begins
-// with, X.Y: of a release of a distribution, no more can be told apart by dkms. The zero value: nothing was measured.
+// with, X.Y: of a release of a distribution, no more can dkms distinguish. The zero value: nothing was measured.
 type Range struct {
 	Min    string   `json:"min,omitempty"`    // the lowest series that passes, e.g. 5.10
 	Max    string   `json:"max,omitempty"`    // the highest

@@ -215,7 +215,7 @@ func (k Kernel) open(b Binary) string {
 	case k.Struct != 0 && b.Struct != k.Struct && !k.Options[modversions]:
 		return fmt.Sprintf("its struct module has %d bytes, and those of the kernel's own modules have %d", b.Struct, k.Struct)
 	case b.BTF && !same && k.Options[btf] && !k.Options[anyBTF]:
-		return "its types (BTF) are told by those of the kernel that it was built for, and whether they fit this one only the kernel can say"
+		return "its types (BTF) refer to those of the kernel that it was built for, and whether they fit this one only the kernel can say"
 	}
 	return ""
 }

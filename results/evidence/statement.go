@@ -160,7 +160,7 @@ func (s Statement) check(res *results.Results, files []Entry) error {
 	return nil
 }
 
-// brief is enough of a digest to tell two apart.
+// brief is enough of a digest to distinguish two.
 func brief(digest string) string {
 	digest = shown(bare(digest))
 	return digest[:min(12, len(digest))]

@@ -78,7 +78,7 @@ func TestNobodyIsNamedWithoutConsent(t *testing.T) {
 			}
 			for _, name := range planted {
 				if strings.Contains(out.String(), name) {
-					t.Fatalf("%s tells %s:\n%s", writer, name, out.String())
+					t.Fatalf("%s names %s:\n%s", writer, name, out.String())
 				}
 			}
 			if want := writer == "mail of testers" || writer == "collection.json" || writer == "collected"; want != strings.Contains(out.String(), shown) && writer != "collected, 60" {

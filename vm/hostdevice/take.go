@@ -139,7 +139,7 @@ func (t *Taken) lost() (all []string) {
 	return all
 }
 
-// Recover gives back what runs that were killed had taken, as dir tells. Each note is a line for the user.
+// Recover gives back what runs that were killed had taken, as dir lists it. Each note is a line for the user.
 func (h Host) Recover(dir string) (notes []string) {
 	for _, name := range names(dir) {
 		bus, _, _ := strings.Cut(name, "-")

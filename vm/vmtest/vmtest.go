@@ -25,7 +25,7 @@ import (
 // ScriptEnv names the environment variable with the path of the script to play.
 const ScriptEnv = "FAKE_QEMU_SCRIPT"
 
-// LogEnv names the environment variable with the path of a file to which the fake adds what its monitor is told of devices.
+// LogEnv names the environment variable with the path of a file to which the fake adds the commands about devices that its monitor gets.
 const LogEnv = "FAKE_QEMU_LOG"
 
 // Version is what the fake says it is.

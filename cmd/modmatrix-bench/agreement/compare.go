@@ -147,7 +147,7 @@ func (c *comparison) open(ctx context.Context, n named) (subject, error) {
 
 // compare asks both sides for one cell, one after the other, in a root that has what the package depends on.
 func (c *comparison) compare(ctx context.Context, one *Cell, s subject, tree *kernels.Tree) error {
-	tree, err := c.source.Furnish(ctx, tree, s.pkg.Lacking(tree), nil)
+	tree, err := c.source.WithPackages(ctx, tree, s.pkg.Lacking(tree), nil)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 // Register gives the guests of this package the names by which a script calls them.
 func Register() {
-	registerTeller()
+	registerSender()
 	registerRequested()
 	vmtest.Register("pass", func(g *vmtest.Guest, _ ...string) { Pass(g) })
 	vmtest.Register("until-load", func(g *vmtest.Guest, _ ...string) { PassUntil(g, UntilLoad) })

@@ -46,7 +46,7 @@ func givenTo(g *vmtest.Guest) []string {
 	return strings.Fields(strings.NewReplacer(`"`, "", ",", " ").Replace(string(found[1])))
 }
 
-func (t *teller) lack(names, given []string) {
+func (t *sender) lack(names, given []string) {
 	missing, fails := "", false
 	for _, name := range names {
 		switch {
@@ -59,12 +59,12 @@ func (t *teller) lack(names, given []string) {
 		}
 	}
 	if missing == "" && !fails {
-		t.tell("through", "off")
+		t.steps("through", "off")
 		return
 	}
-	t.tell("boot", "begin:load")
+	t.steps("boot", "begin:load")
 	if missing != "" {
 		t.send(wire.Frame{Kind: wire.KindWanted, Text: missing})
 	}
-	t.tell("loaded:5", "done:load", "taint:load=0", "end", "off")
+	t.steps("loaded:5", "done:load", "taint:load=0", "end", "off")
 }

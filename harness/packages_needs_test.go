@@ -17,8 +17,8 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
-// furnishing is a source with a root that lacks what it is not asked for.
-type furnishing struct {
+// addingPackages is a source with a root that lacks what it is not asked for.
+type addingPackages struct {
 	*fakeSource
 	root  string // with make in it
 	suite string
@@ -26,19 +26,19 @@ type furnishing struct {
 	asked []string
 }
 
-func (s *furnishing) Fetch(ctx context.Context, t kernels.Target, tell func(kernels.Progress)) (*kernels.Tree, error) {
-	tree, err := s.fakeSource.Fetch(ctx, t, tell)
+func (s *addingPackages) Fetch(ctx context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {
+	tree, err := s.fakeSource.Fetch(ctx, t, report)
 	tree.Root, tree.Target.Suite = kernels.Root{Dir: s.root}, s.suite
 	return tree, err
 }
 
-func (s *furnishing) Furnish(_ context.Context, tree *kernels.Tree, needs []string, tell func(kernels.Progress)) (*kernels.Tree, error) {
-	tell(kernels.Progress{What: "root"})
+func (s *addingPackages) WithPackages(_ context.Context, tree *kernels.Tree, needs []string, report func(kernels.Progress)) (*kernels.Tree, error) {
+	report(kernels.Progress{What: "root"})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, tree.Target.Release+": "+strings.Join(needs, ", "))
 	next := *tree
-	next.Root.Compiler = "furnished"
+	next.Root.Compiler = "extended"
 	if needs[0] == "unobtainable" {
 		return nil, fmt.Errorf("fetch it: %w: no network", kernels.ErrUnavailable)
 	}
@@ -52,12 +52,12 @@ func TestPackageIsGivenWhatItNeeds(t *testing.T) {
 		t.Skip("no dpkg-deb here")
 	}
 	for _, c := range []struct{ depends, asked, built string }{
-		{"dkms, libx-dev (>= 2) | liby-dev, make, libz", "[old-amd64: libx-dev (>= 2) | liby-dev, libz young-amd64: libx-dev (>= 2) | liby-dev, libz]", "furnished"},
+		{"dkms, libx-dev (>= 2) | liby-dev, make, libz", "[old-amd64: libx-dev (>= 2) | liby-dev, libz young-amd64: libx-dev (>= 2) | liby-dev, libz]", "extended"},
 		{"dkms, make (>= 4)", "[]", ""},
 		{"dkms, unobtainable", "[old-amd64: unobtainable young-amd64: unobtainable]", "nothing"},
 	} {
 		f := newFixture(t, "call pass\npoweroff\n")
-		src := &furnishing{fakeSource: f.source, root: t.TempDir()}
+		src := &addingPackages{fakeSource: f.source, root: t.TempDir()}
 		write(t, filepath.Join(src.root, "var/lib/dpkg/status"), "Package: make\nStatus: install ok installed\nVersion: 4.3\n")
 		f.sources = func(Spec) map[string]Source { return map[string]Source{"debian": src} }
 		f.spec.Module = deb(t, c.depends)

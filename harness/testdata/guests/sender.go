@@ -19,7 +19,7 @@ import (
 
 // Scripts direct their guest with these functions:
 //
-//	call tell STEP…      send the frames of each step, with the markers that belong to them; see steps
+//	call send STEP…      send the frames of each step, with the markers that belong to them; see steps
 //	call in SUITE STEP…  the same in that suite's round, where it is in the plan; else nothing
 //	call frame JSON      send one wire.Frame
 //	call spoil HOW       what becomes of the next frame: lose, double, halve, garble, again, or stretch:SIZE
@@ -30,8 +30,8 @@ import (
 //	call forge NONCE     the next frames come from another, who knows this nonce, or the true one ("itself");
 //	                     without one, they come from the guest again
 //	call flood KIND N    N frames of a kind
-func registerTeller() {
-	vmtest.Register("tell", func(g *vmtest.Guest, words ...string) { listenTo(g).tell(words...) })
+func registerSender() {
+	vmtest.Register("send", func(g *vmtest.Guest, words ...string) { listenTo(g).steps(words...) })
 	vmtest.Register("in", func(g *vmtest.Guest, words ...string) { listenTo(g).in(words[0], words[1:]...) })
 	vmtest.Register("count", func(_ *vmtest.Guest, words ...string) { note(words[0] + ".guests") })
 	vmtest.Register("once", func(g *vmtest.Guest, words ...string) {
@@ -47,8 +47,8 @@ func registerTeller() {
 	vmtest.Register("flood", func(g *vmtest.Guest, words ...string) { listenTo(g).flood(words[0], number(words[1])) })
 }
 
-// teller is the one guest that this process plays.
-type teller struct {
+// sender is the one guest that this process plays.
+type sender struct {
 	guest   *vmtest.Guest
 	release string
 	nonce   string
@@ -61,16 +61,16 @@ type teller struct {
 }
 
 var (
-	tellerOnce sync.Once
-	theTeller  *teller
+	senderOnce sync.Once
+	theTeller  *sender
 )
 
 // listenTo returns the guest that goes on between the statements of a script.
-func listenTo(g *vmtest.Guest) *teller {
-	tellerOnce.Do(func() {
+func listenTo(g *vmtest.Guest) *sender {
+	senderOnce.Do(func() {
 		image, err := g.Payload()
 		must(err)
-		t := &teller{guest: g, nonce: Planned(g, "nonce"), release: Planned(g, "release"), line: &line{to: g.Report}}
+		t := &sender{guest: g, nonce: Planned(g, "nonce"), release: Planned(g, "release"), line: &line{to: g.Report}}
 		for _, m := range regexp.MustCompile(`"name": "([^"]*)",\s*"path": "`+wire.SuitePath).FindAllSubmatch(image, -1) {
 			t.suites = append(t.suites, string(m[1]))
 		}
@@ -106,10 +106,10 @@ var steps = map[string][]string{
 	"end":     {"begin:shutdown", "done:shutdown", "over"},
 }
 
-func (t *teller) tell(words ...string) {
+func (t *sender) steps(words ...string) {
 	for _, word := range words {
 		if inner, ok := steps[word]; ok {
-			t.tell(inner...)
+			t.steps(inner...)
 			continue
 		}
 		verb, arg, _ := strings.Cut(word, ":")
@@ -120,17 +120,17 @@ func (t *teller) tell(words ...string) {
 }
 
 // in sends what a round consists of.
-func (t *teller) in(suite string, words ...string) {
+func (t *sender) in(suite string, words ...string) {
 	if !slices.Contains(t.suites, suite) {
 		return
 	}
 	t.suite, t.started = suite, 0
-	t.tell(words...)
+	t.steps(words...)
 	t.suite = ""
 }
 
 // once does what is not done again.
-func (t *teller) once(what string) {
+func (t *sender) once(what string) {
 	switch what {
 	case "die":
 		t.guest.Die(134, "Assertion failed.")
@@ -155,7 +155,7 @@ func note(path string) int {
 }
 
 // framesOf returns the frames of a step that is made of frames.
-func (t *teller) framesOf(verb, arg string) []wire.Frame {
+func (t *sender) framesOf(verb, arg string) []wire.Frame {
 	spec := func(kind wire.Kind, state string) wire.Frame {
 		return wire.Frame{Kind: kind, Spec: &wire.Spec{Name: strings.ReplaceAll(arg, "_", " "), State: state}}
 	}
@@ -222,7 +222,7 @@ func plans(arg string) []wire.Frame {
 }
 
 // send writes the marker that belongs to f, and f.
-func (t *teller) send(f wire.Frame) {
+func (t *sender) send(f wire.Frame) {
 	switch f.Kind {
 	case wire.KindStage:
 		t.mark(wire.Mark{Suite: t.suite, Stage: f.Stage, Done: f.Done})
@@ -236,17 +236,17 @@ func (t *teller) send(f wire.Frame) {
 	must(t.frames.Write(f))
 }
 
-func (t *teller) mark(m wire.Mark) {
+func (t *sender) mark(m wire.Mark) {
 	fmt.Fprintf(t.guest.Console, "[    1.000000] %s\n", wire.Marker(t.nonce, m))
 }
 
-func (t *teller) frame(text string) {
+func (t *sender) frame(text string) {
 	var f wire.Frame
 	must(json.Unmarshal([]byte(text), &f))
 	t.send(f)
 }
 
-func (t *teller) forge(nonce ...string) {
+func (t *sender) forge(nonce ...string) {
 	t.frames = t.own
 	switch {
 	case len(nonce) == 0:
@@ -257,7 +257,7 @@ func (t *teller) forge(nonce ...string) {
 	}
 }
 
-func (t *teller) beat(still bool) {
+func (t *sender) beat(still bool) {
 	for f := (wire.Frame{Kind: wire.KindHeartbeat}); ; {
 		if still {
 			f.Still += 50
@@ -268,14 +268,14 @@ func (t *teller) beat(still bool) {
 }
 
 // flood sends n frames of a kind: specs that pass, or text that is as long as it can be.
-func (t *teller) flood(kind string, n int) {
+func (t *sender) flood(kind string, n int) {
 	text := strings.Repeat("x", 1<<20)
 	for i := range n {
 		switch kind {
 		case "passes":
-			t.tell(fmt.Sprint("pass:spec_", i))
+			t.steps(fmt.Sprint("pass:spec_", i))
 		case "names":
-			t.tell("pass:" + text)
+			t.steps("pass:" + text)
 		case "ends":
 			t.send(wire.Frame{Kind: wire.KindSpecEnd, Spec: &wire.Spec{Name: fmt.Sprint("spec ", i), State: "passed"}})
 		default:
