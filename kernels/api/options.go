@@ -36,7 +36,9 @@ func Lacking(tree, sibling *kernels.Tree, symbols []string) (words []string) {
 			option = optionOf(off, path.Base(in), header)
 		}
 		text := ""
-		switch {
+		switch instead := inPlaceOf(symbol); {
+		case instead != "":
+			text = fmt.Sprintf("gcc calls %s of its own library, which no kernel has, to divide 64 bits on 32: in place of / and %% use %s (linux/math64.h)", symbol, instead)
 		case option != "" && in != "":
 			text = fmt.Sprintf("CONFIG_%s would bring %s, and this kernel is built without (%s has it)", option, symbol, sibling.Target.Release)
 		case option != "":
@@ -51,6 +53,17 @@ func Lacking(tree, sibling *kernels.Tree, symbols []string) (words []string) {
 		}
 	}
 	return words
+}
+
+// inPlaceOf is what the kernel has in place of a function of libgcc that divides 64 bits; empty for every other symbol.
+func inPlaceOf(symbol string) string {
+	switch symbol {
+	case "__udivdi3", "__umoddi3", "__udivmoddi4", "__aeabi_uldivmod":
+		return "div_u64, div64_u64 or do_div"
+	case "__divdi3", "__moddi3", "__divmoddi4", "__aeabi_ldivmod":
+		return "div_s64 or div_s64_rem"
+	}
+	return ""
 }
 
 // exportedBy is where in the kernel of a tree symbols come from: vmlinux, or a module without its suffix.

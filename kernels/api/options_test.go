@@ -45,6 +45,10 @@ func TestLacking(t *testing.T) {
 		{"unexported", "", ""},
 		{"dahdi_register", "no header of this kernel declares dahdi_register: where another package exports it, give that with --depends PATH",
 			"no header of this kernel declares dahdi_register: where another package exports it, give that with --depends PATH"},
+		{"__udivdi3", divides("__udivdi3", "div_u64, div64_u64 or do_div"), divides("__udivdi3", "div_u64, div64_u64 or do_div")},
+		{"__aeabi_uldivmod", divides("__aeabi_uldivmod", "div_u64, div64_u64 or do_div"), divides("__aeabi_uldivmod", "div_u64, div64_u64 or do_div")},
+		{"__moddi3", divides("__moddi3", "div_s64 or div_s64_rem"), divides("__moddi3", "div_s64 or div_s64_rem")},
+		{"__aeabi_ldivmod", divides("__aeabi_ldivmod", "div_s64 or div_s64_rem"), divides("__aeabi_ldivmod", "div_s64 or div_s64_rem")},
 	} {
 		if got := strings.Join(Lacking(cloud, full, []string{test.symbol}), "; "); got != test.with {
 			t.Errorf("%s, with a sibling: %s", test.symbol, got)
@@ -56,4 +60,8 @@ func TestLacking(t *testing.T) {
 	if got := Lacking(cloud, full, []string{"hwmon_device_register", "hwmon_device_register"}); len(got) != 1 {
 		t.Errorf("one option is named %d times", len(got))
 	}
+}
+
+func divides(symbol, with string) string {
+	return "gcc calls " + symbol + " of its own library, which no kernel has, to divide 64 bits on 32: in place of / and % use " + with + " (linux/math64.h)"
 }

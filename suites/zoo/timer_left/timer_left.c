@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/* exit leaves a timer behind, whose handler is gone when it fires. */
+/* exit leaves a timer behind, whose handler, which sets it again, is gone when it fires. */
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
 
 static struct timer_list *zoo_timer;
 
-static void zoo_fire(struct timer_list *unused)
+/* a slow machine may take longer than the first 30 ms until it frees the module */
+static void zoo_fire(struct timer_list *timer)
 {
+	mod_timer(timer, jiffies + 1);
 }
 
 static int __init zoo_init(void)

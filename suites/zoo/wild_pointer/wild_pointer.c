@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* init writes through a non-canonical pointer: a general protection fault. */
+/* init writes through a poisoned pointer, which on a PC of 64 bits is not canonical: a general protection fault. */
 #include <linux/module.h>
 
 static int __init zoo_init(void)
 {
-	int *wild = (int *)0x6b6b6b6b6b6b6b6bUL;
+	int *wild = (int *)(unsigned long)0x6b6b6b6b6b6b6b6bULL;
 
 	OPTIMIZER_HIDE_VAR(wild);
 	WRITE_ONCE(*wild, 1);
