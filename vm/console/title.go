@@ -23,6 +23,9 @@ func (r *report) splat() Splat {
 	}
 	s.Frames = r.traces.main(r.head.is(direct))
 	kept := r.kept(s.Frames)
+	if r.gone && r.last != "" && s.Kind == KindOops && !slices.ContainsFunc(kept[:min(len(kept), hashFrames)], inModule) {
+		kept, s.Gone = nil, r.last // by the link register or the trace it is the kernel, which only called what was to be there
+	}
 	if len(kept) > 0 {
 		s.Guilty = guilty(kept)
 		s.Function, s.Module = s.Guilty.Function, s.Guilty.Module
@@ -32,8 +35,7 @@ func (r *report) splat() Splat {
 	if s.Function != "" && !r.head.is(whole) {
 		s.Title = base + " in " + s.Function
 	}
-	if s.Function == "" && r.gone && s.Kind == KindOops && r.last != "" {
-		s.Gone = r.last
+	if s.Gone != "" {
 		s.Title = base + " in code that is gone"
 	}
 	s.Title = clip(s.Title, maxTitle)
