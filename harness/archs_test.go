@@ -128,13 +128,26 @@ func TestWithoutOneEmulatorTheOthersRun(t *testing.T) {
 	}
 }
 
-// A series that an architecture has no kernel of is left out where --arch asked for it, and said; by itself it is an error.
+// A series that an architecture has no kernel of is left out where --arch asked for it, and said. Where a selector names it, it is a MISS
+// with the reason; an error, where that is all.
 func TestNotEverySeriesHasEveryArchitecture(t *testing.T) {
 	f := newFixture(t, "call pass\npoweroff\n")
 	f.spec.Kernels = Selectors("debian:pc", "debian:pc%riscv64")
-	if _, err := f.Plan(t.Context(), f.spec); !errors.Is(err, ErrNothingMatched) {
-		t.Errorf("without --arch: %v", err)
+	res, err := f.run(t, t.Context())
+	if err != nil || len(res.Records) != 2 || res.ExitCode() != results.ExitTrouble {
+		t.Fatalf("without --arch: %v, %+v", err, res)
 	}
+	miss := func(rec results.Record) bool {
+		return rec.Target.Release == "debian:pc%riscv64" && rec.Status == results.Miss && rec.Reason == "debian:pc has no kernel of riscv64"
+	}
+	if !slices.ContainsFunc(res.Records, miss) {
+		t.Errorf("without --arch: %+v", res.Records)
+	}
+	f.spec.Kernels = Selectors("debian:pc%riscv64")
+	if _, err := f.Plan(t.Context(), f.spec); !errors.Is(err, ErrNothingMatched) {
+		t.Errorf("that alone: %v", err)
+	}
+	f.spec.Kernels = Selectors("debian:pc", "debian:pc%riscv64")
 	f.spec.Archs = []string{arch.Host().Debian, "riscv64"}
 	p, err := f.Plan(t.Context(), f.spec)
 	if err != nil {

@@ -53,7 +53,7 @@ func (s *fakeSource) Resolve(_ context.Context, sel kernels.Selector) (kernels.R
 	}
 	a := sel.Architecture()
 	if sel.Name == "pc" && a.Kbuild != "x86" {
-		return kernels.Resolution{}, fmt.Errorf("%w: debian:pc has no kernel of %s", kernels.ErrNoMatch, a.Debian)
+		return kernels.Resolution{}, fmt.Errorf("%w: debian:pc has no kernel of %s", kernels.ErrNoArch, a.Debian)
 	}
 	t := kernels.Target{Release: sel.Name + "-" + a.Flavour, Version: map[string]string{"old": "1.0", "young": "2.0"}[sel.Name], Arch: a.Name, Flavour: a.Flavour, Source: "debian:" + sel.Name}
 	return kernels.Resolution{Targets: []kernels.Target{t}}, nil

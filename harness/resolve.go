@@ -17,7 +17,8 @@ import (
 // Resolve adds the kernels that p's selectors name, one selector after the other: from the pins, else from its source.
 func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 	sources := h.sources(p.Spec)
-	var none error
+	var none error // the first that says that a selector names nothing
+	nowhere := 0   // of Unresolved are such
 	for _, sel := range p.Spec.Kernels {
 		targets, open := len(p.Targets), len(p.Unresolved)
 		text := sel.String()
@@ -34,6 +35,9 @@ func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 				p.Unresolved = append(p.Unresolved, Unresolved{Selector: text, Reason: err.Error()})
 			case errors.Is(err, ErrNothingMatched) && p.Spec.multiplied(sel):
 				p.Notices, none = append(p.Notices, text+" is left out: "+whyNone(err)), cmp.Or(none, err)
+			case errors.Is(err, kernels.ErrNoArch):
+				nowhere++
+				p.Unresolved, none = append(p.Unresolved, Unresolved{Selector: text, Reason: whyNone(err)}), cmp.Or(none, err)
 			case err != nil:
 				return err
 			}
@@ -47,7 +51,7 @@ func (h *Harness) Resolve(ctx context.Context, p *Plan) error {
 	p.Notices = append(p.Notices, namesakes(p.Targets)...)
 	p.Targets = distinct(p.Targets)
 	p.Unresolved = p.stillUnresolved()
-	if none != nil && len(p.Targets)+len(p.Unresolved) == 0 {
+	if none != nil && len(p.Targets) == 0 && len(p.Unresolved) == nowhere {
 		return none
 	}
 	return p.worthRunning()

@@ -21,6 +21,9 @@ import (
 // ErrNoMatch says that a selector is well formed and names nothing that exists.
 var ErrNoMatch = errors.New("no kernel matches")
 
+// ErrNoArch is the ErrNoMatch of a selector that names an architecture: there are kernels where it looks, and none of that.
+var ErrNoArch = fmt.Errorf("%w", ErrNoMatch)
+
 // ErrUnavailable says that a kernel exists and cannot be obtained now: no network, no headers in the archive, disk full.
 // It is never the module's fault.
 var ErrUnavailable = errors.New("kernel not obtainable")

@@ -150,7 +150,8 @@ type remembered struct {
 	Selector string    `json:"selector"`
 	Index    time.Time `json:"index"`
 	Answer   answer    `json:"answer"`
-	None     string    `json:"none,omitempty"` // why it names nothing; "" where it does
+	None     string    `json:"nothing,omitempty"` // why it names nothing; "" where it does
+	NoArch   bool      `json:"no_arch,omitempty"`
 }
 
 // of is what m says of sel; nothing is no lasting answer where the store has kept what the archive lacks.
@@ -158,7 +159,11 @@ func (m remembered) of(st *state, sel kernels.Selector) (answer, error) {
 	if m.None == "" {
 		return m.Answer, nil
 	}
-	a, _, err := st.addKept(sel, answer{}, fmt.Errorf("%w: %s", kernels.ErrNoMatch, m.None))
+	kind := kernels.ErrNoMatch
+	if m.NoArch {
+		kind = kernels.ErrNoArch
+	}
+	a, _, err := st.addKept(sel, answer{}, fmt.Errorf("%w: %s", kind, m.None))
 	return a, err
 }
 
@@ -170,7 +175,7 @@ func (st *state) remember(sel kernels.Selector, a answer, err error) {
 		if !ok || !errors.Is(err, kernels.ErrNoMatch) {
 			return
 		}
-		m.Answer, m.None = answer{}, why
+		m.Answer, m.None, m.NoArch = answer{}, why, errors.Is(err, kernels.ErrNoArch)
 	}
 	_ = store.WriteJSON(st.memory(sel), m)
 }
@@ -182,7 +187,8 @@ func (st *state) memory(sel kernels.Selector) string {
 // recall returns what sel resolved to, or that it names nothing, if that came from the index with that mark.
 func (st *state) recall(sel kernels.Selector, mark stamp) (m remembered, ok bool) {
 	err := store.ReadJSON(st.memory(sel), &m)
-	return m, err == nil && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
+	says := m.None != "" || len(m.Answer.Found)+len(m.Answer.Incomplete) > 0
+	return m, err == nil && says && m.Selector == sel.String() && m.Index.Equal(mark.Updated)
 }
 
 // short is long enough to distinguish entries of a store.

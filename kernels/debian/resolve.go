@@ -68,7 +68,7 @@ func resolveIn(lists []list, su suite, of arch.Arch, sel kernels.Selector) (answ
 	flavour := cmp.Or(sel.Flavour, of.Flavour)
 	all := kernelsIn(ix, su, of)
 	if len(all) == 0 && of.Debian != build.Debian {
-		return answer{}, fmt.Errorf("%w: %s has no kernels for %s", kernels.ErrNoMatch, su.name, of.Debian)
+		return answer{}, fmt.Errorf("%w: %s has no kernels for %s", kernels.ErrNoArch, su.name, of.Debian)
 	}
 	here := slices.DeleteFunc(slices.Clone(all), func(k kernel) bool { return k.flavour != flavour })
 	if len(here) == 0 {
