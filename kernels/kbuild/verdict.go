@@ -30,6 +30,8 @@ func (d *diagnosis) verdict(exit int, inSource func(string) (string, bool)) erro
 		return fmt.Errorf("build broke off: %s", cut(d.machine.text))
 	case d.foreign != "" && d.foreign == d.kdir:
 		return fmt.Errorf("the root has no %s", d.foreign)
+	case d.modpost != nil && d.compiler == nil && tooWide(d.modpost.text) != "":
+		return errors.New(tooWide(d.modpost.text))
 	case exit > 128:
 		return fmt.Errorf("make was killed by signal %d", exit-128)
 	case exit == 126 || exit == 127:

@@ -222,7 +222,7 @@ func (k Kernel) open(b Binary) string {
 
 // Notes are what k has to say of a module that it takes.
 func (k Kernel) Notes(f File) (notes []string) {
-	if (k.Options[retpoline] || k.Options[newRet]) && !f.Marks["retpoline"] {
+	if (k.Options[retpoline] || k.Options[newRet]) && !f.Marks["retpoline"] && f.Machine == k.Machine {
 		notes = append(notes, fmt.Sprintf("%s was not compiled with retpolines, and this kernel is: it warns of that where the processor needs them", f.Name))
 	}
 	return notes

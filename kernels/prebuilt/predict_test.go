@@ -202,3 +202,13 @@ func FuzzSymvers(f *testing.F) {
 		}
 	})
 }
+
+// Of a module for another machine there is nothing more to say than that: how it was compiled means nothing to this kernel.
+func TestNotesAreOfModulesForTheSameMachine(t *testing.T) {
+	k := kernel(t, func(k *Kernel) { k.Options[retpoline] = true })
+	for machine, want := range map[elf.Machine]int{elf.EM_X86_64: 1, elf.EM_AARCH64: 0} {
+		if notes := k.Notes(file(t, kotest.Module{Vermagic: on57, Machine: machine})); len(notes) != want {
+			t.Errorf("%s: %q", machine, notes)
+		}
+	}
+}

@@ -233,6 +233,7 @@ func (c Cell) story() string {
 // excused are reasons, by a part of modmatrix's, why it takes the blame where dkms fails the package.
 var excused = map[string]string{
 	", which the package depends on": "the release lacks what the package depends on: dkms fails it, modmatrix takes the blame for its own root",
+	"such a table for 32 bits":       "linux-kbuild of a 64-bit machine counts rows of a table too wide for 32 bits: dkms fails the package, modmatrix takes the blame for its own root",
 	"the root lacks a program":       "the root lacks a program that the build runs: dkms fails the package, modmatrix takes the blame for its own root",
 }
 
