@@ -113,16 +113,18 @@ check: ## gofmt, vet, staticcheck
 unit: ## every test but those that need real kernels, the slow ones included; go vet is make check's
 	MODMATRIX_SLOW=1 go test -race -vet=off -timeout 30m ./...
 real: ## the tests that need real kernels, their packages, or the archive; two programs at once, and all of them, whatever fails
-	@$(call every,-j2 -O,real-guests real-rooms real-watch real-agreement real-field real-day)
+	@$(call every,-j2 -O,real-guests real-rooms real-objects real-watch real-agreement real-field real-day)
 arch: setup-test ## boot, freeze, clone and end guests of ARCH="riscv64 armhf i386 ppc64el", or of others, and run the example in them
 	@$(call install,$(ARCH_NEEDS))
 	MODMATRIX_REAL=1 MODMATRIX_TEST_ARCHS='$(or $(ARCH),riscv64 armhf i386 ppc64el)' go test -vet=off -count=1 -timeout 180m -run '^TestRealArch$$' -v ./harness
 test-arch: setup-test ## the tests of what runs in guests, compiled for each architecture and run by QEMU's emulation of its programs
 	@$(call install,$(ARCH_NEEDS))
 	contrib/test-arch $(ARCH)
-.PHONY: arch test-arch real-guests real-rooms real-watch real-agreement real-field real-day
+.PHONY: arch test-arch real-guests real-rooms real-objects real-watch real-agreement real-field real-day
 real-guests:
-	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestRealRooms$$' -v ./harness
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestReal(Rooms|Objects.*)$$' -v ./harness
+real-objects:
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^TestRealObjects' -v ./harness
 real-rooms:
 	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^TestRealRooms$$' -v ./harness
 real-watch:

@@ -221,6 +221,12 @@ func (bd *builder) buildInto(ctx context.Context, dir string, tree *kernels.Tree
 		return err
 	}
 	art, err := bd.compileModule(ctx, tree, source.Package, conf, src, symbols, objects, log)
+	if objects != "" && misled(err) {
+		if err := anew(objects, src); err != nil {
+			return err
+		}
+		art, err = bd.compileModule(ctx, tree, source.Package, conf, src, symbols, "", log)
+	}
 	if err != nil {
 		return err
 	}

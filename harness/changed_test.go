@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,6 +36,43 @@ func TestASourceThatChangesWhileItIsBuilt(t *testing.T) {
 		builds := f.builds.Load()
 		if res, err = f.run(t, t.Context()); err != nil || res.Records[0].Status != results.Pass || f.builds.Load() != builds+1 {
 			t.Errorf("%s: %v, %s, %d builds", name, err, summary(res), f.builds.Load()-builds)
+		}
+	}
+}
+
+// A build that died of what earlier ones had left is made again from nothing, and what they left is thrown away; a fault of the source is
+// believed at once.
+func TestABuildThatWasMisledByEarlierOnes(t *testing.T) {
+	for reason, want := range map[string]struct {
+		status results.Status
+		builds int32
+	}{
+		"ccache: error: Failed to write: no": {results.Pass, 2},
+		"Bus error":                          {results.Pass, 2},
+		"fifo.c:1: 'Bus' undeclared":         {results.Fail, 1},
+		"segmentation.c:1: no":               {results.Fail, 1},
+	} {
+		f := newFixture(t, "call pass\npoweroff\n")
+		f.spec.BuildOnly, f.spec.Kernels = true, f.spec.Kernels[:1]
+		good, left := f.make, ""
+		f.make = func(ctx context.Context, r kbuild.Request) (*kbuild.Artifact, error) {
+			if r.Objects == "" {
+				return good(ctx, r)
+			}
+			f.builds.Add(1)
+			left = filepath.Join(r.Objects, "damaged")
+			write(t, left, "x")
+			return nil, &kbuild.Error{Code: results.CodeBuildError, Reason: reason}
+		}
+		res, err := f.run(t, t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec := res.Records[0]; rec.Status != want.status || f.builds.Load() != want.builds {
+			t.Errorf("%s: %s %s, %d builds", reason, rec.Status, rec.Reason, f.builds.Load())
+		}
+		if _, err := os.Stat(left); (err == nil) != (want.builds == 1) {
+			t.Errorf("%s: what earlier builds left: %v", reason, err)
 		}
 	}
 }

@@ -2,10 +2,14 @@ package harness
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
 
@@ -38,4 +42,23 @@ func (bd *builder) objects(ctx context.Context, tree *kernels.Tree) (dir string,
 		return "", nil, err
 	}
 	return dir, done, nil
+}
+
+// deaths are the ends of a program that does not report a fault of its input, as make has them from the kernel (strsignal(3)).
+var deaths = regexp.MustCompile(`\bccache\b|\b(?:Bus error|Segmentation fault|Aborted|Illegal instruction|Floating point exception)\b`)
+
+// misled reports whether a build failed on account of what earlier ones had left, as far as that can be known: no such failure is believed.
+func misled(err error) bool {
+	var fault *kbuild.Error
+	return errors.As(err, &fault) && deaths.MatchString(fault.Reason)
+}
+
+// anew empties the folders of a build that was misled, so that another can be made.
+func anew(dirs ...string) error {
+	for _, dir := range dirs {
+		if err := errors.Join(store.RemoveTree(dir), os.Mkdir(dir, 0o755)); err != nil {
+			return fmt.Errorf("empty a folder of builds: %w", err)
+		}
+	}
+	return nil
 }

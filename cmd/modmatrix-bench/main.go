@@ -51,6 +51,7 @@ var parts = []part{
 	{"dkms", "DKMS package against dkms build", true, (*bench).dkms},
 	{"matrix", "a whole matrix", true, (*bench).matrix},
 	{"watch", "a save, with watch", true, (*bench).watch},
+	{"large", "one line of a large package", true, (*bench).large},
 	{"memory", "private memory of a further clone", true, eachKernel((*bench).memory)},
 	{"judge", "plan and judge 10,000 cells", false, (*bench).judgement},
 }

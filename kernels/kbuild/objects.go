@@ -22,9 +22,11 @@ const (
 )
 
 // objectsEnvironment has compilers come to ccache first. It is not to call the preprocessor before the compiler on what it has never
-// seen, as the compiler writes a list of what it reads in any case (ccache(1), depend_mode).
+// seen, as the compiler writes a list of what it reads in any case (ccache(1), depend_mode). It reads no configuration from the folder, which
+// may be damaged, and maps no file of it into memory: of one that was cut short, it would die.
 var objectsEnvironment = [][2]string{
 	{"CCACHE_DIR", guestObjects}, {"CCACHE_MAXSIZE", maxObjects}, {"CCACHE_DEPEND", "1"},
+	{"CCACHE_CONFIGPATH", "/dev/null"}, {"CCACHE_NOINODECACHE", "1"},
 	{"CCACHE_STATSLOG", guestObjects + "/" + statsName},
 }
 
@@ -51,7 +53,8 @@ func (r Request) forgetStats() {
 	}
 }
 
-// reuse reads what ccache noted: for each call the input's name behind a "#", and words for what came of it.
+// reuse reads what ccache noted: for each call the input's name behind a "#", and words for what came of it. Where the kernel's build system
+// only asks what the compiler can do, there is nothing in the input (Linux scripts/Makefile.compiler, cc-option).
 func (r Request) reuse() (u results.Objects) {
 	if r.Objects == "" {
 		return u
@@ -61,7 +64,14 @@ func (r Request) reuse() (u results.Objects) {
 		return u
 	}
 	lines := bufio.NewScanner(strings.NewReader(string(text)))
+	asked := false
 	for lines.Scan() {
+		if name, ok := strings.CutPrefix(lines.Text(), "# "); ok {
+			asked = name == os.DevNull || name == "-"
+		}
+		if asked {
+			continue
+		}
 		switch lines.Text() {
 		case "direct_cache_hit", "preprocessed_cache_hit":
 			u.Reused++

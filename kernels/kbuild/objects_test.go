@@ -13,7 +13,7 @@ import (
 // TestEarlierObjects: the Makefile reaches the objects of earlier builds of its own, finds ccache before the compilers, and what it writes into
 // the log of ccache is no more than a line.
 func TestEarlierObjects(t *testing.T) {
-	const hits = "printf '# a.c\\ndirect_cache_hit\\nlocal_storage_hit\\n# b.c\\ncache_miss\\n# c.c\\npreprocessed_cache_hit\\n# d\\nunsupported_source_language\\n' >$CCACHE_DIR/objects.log; "
+	const hits = "printf '# a.c\\ndirect_cache_hit\\nlocal_storage_hit\\n# b.c\\ncache_miss\\n# c.c\\npreprocessed_cache_hit\\n# /dev/null\\ndirect_cache_hit\\n# d\\nunsupported_source_language\\n' >$CCACHE_DIR/objects.log; "
 	for name, test := range map[string]struct {
 		script string
 		want   results.Objects
