@@ -74,7 +74,8 @@ type Claims struct {
 	Proposed []Proposal `json:"proposed,omitempty"`
 }
 
-// Proposal is a line that would draw a bound where the module was found to fail, and the versions on both sides of it.
+// Proposal is a line that would draw a bound where the module was found to fail, and the versions on both sides of it; the kernels, where
+// it is no version that divides them.
 type Proposal struct {
 	Line string `json:"line"` // as it would stand in the file
 	Good string `json:"good"` // passes

@@ -37,6 +37,7 @@ func hold(s source, records []results.Record) *results.Claims {
 	holdConditions(c, s.conditions, tried)
 	measure(c, tried)
 	propose(c, s, tried)
+	proposeWidth(c, s, records)
 	if reflect.DeepEqual(*c, results.Claims{First: c.First, Last: c.Last}) {
 		return nil // a dkms.conf that claims nothing, and nothing to propose for it
 	}
