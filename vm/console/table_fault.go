@@ -46,6 +46,9 @@ var faultTable = []signature{
 	{literal: "Oops - BTI", kind: KindCFI, severity: Fail, title: "branch target exception", flags: tail},
 	{literal: "Oops - FPAC", kind: KindCFI, severity: Fail, title: "pointer authentication failure", flags: tail},
 	{literal: "Oops - GCS", kind: KindCFI, severity: Fail, title: "guarded control stack exception", flags: tail},
+	// A kernel of arm without LPAE takes user memory, NULL with it, out of reach by a domain (Linux arch/arm/include/asm/domain.h).
+	{literal: "Unhandled fault:", pattern: `Unhandled fault: (?:page|section) domain fault \(0x[0-9a-f]+\) at 0x0+[0-9a-f]{0,3}$`, kind: KindOops, severity: Fail, title: "NULL pointer dereference"},
+	{literal: "Unhandled fault:", pattern: `Unhandled fault: (?:page|section) domain fault`, kind: KindOops, severity: Fail, title: userMemory},
 	{literal: "Unhandled fault:", pattern: `Unhandled fault:(?: ([a-z][\w -]*[a-z]))?`, kind: KindOops, severity: Fail, title: "Unhandled fault: $1"},
 	{literal: "Unhandled prefetch abort:", pattern: `Unhandled prefetch abort:(?: ([a-z][\w -]*[a-z]))?`, kind: KindOops, severity: Fail, title: "Unhandled prefetch abort: $1"},
 	{literal: "Alignment trap: not handling", kind: KindOops, severity: Fail, title: "Alignment trap"},
