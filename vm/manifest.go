@@ -200,7 +200,8 @@ func (m *Machine) TemplateKey(qemu string) (string, error) {
 		Drive          int64
 		Args           []string
 		Host           string
-	}{Schema: manifestSchema, QEMU: qemu}
+		Settled        time.Duration `json:",omitempty"`
+	}{Schema: manifestSchema, QEMU: qemu, Settled: m.settleTime()}
 	var err error
 	if all.Kernel, err = digestOf(m.Kernel); err == nil {
 		all.Initrd, err = digestOf(m.Initrd)

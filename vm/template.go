@@ -142,8 +142,25 @@ func (p *Process) save(ctx context.Context) error {
 	return t.seal(p.monitor.Version, state)
 }
 
+// settleTime is how long a guest goes on before it is stopped whose pending interrupts would be lost. That of the line on which it reported
+// to be ready is one, and where the host is busy, it comes to the guest late: once it was lost, the line and the drive of each clone
+// never interrupt again, as their adapter waits for the first to be seen to (QEMU hw/s390x/virtio-ccw.c, virtio_ccw_notify).
+const settleTime = time.Second
+
+func (m *Machine) settleTime() time.Duration {
+	if m.qemu().LosesInterrupts {
+		return settleTime
+	}
+	return 0
+}
+
 // freeze stops the guest and writes the state of its devices to their file.
 func (p *Process) freeze(ctx context.Context) (part, error) {
+	select {
+	case <-ctx.Done():
+		return part{}, context.Cause(ctx)
+	case <-time.After(p.machine.settleTime()):
+	}
 	if _, err := p.monitor.Exec(ctx, "stop", nil); err != nil {
 		return part{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modmatrix/modmatrix/vm"
 )
@@ -44,6 +45,24 @@ func empty(t *testing.T, dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) > 0 {
 		t.Errorf("left are %v, %v", entries, err)
+	}
+}
+
+// A guest that would lose the interrupt of its own report goes on for a while before it is stopped.
+func TestTemplateSettles(t *testing.T) {
+	m, _, report := fake(t, waiting)
+	m.Arch, m.Drive, m.MemoryMiB = "s390x", drive(t, ""), 16
+	p, err := m.StartTemplate(t.Context(), filepath.Join(t.TempDir(), "template"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, report, "waiting\n")
+	began := time.Now()
+	if err := p.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("it was stopped within %s", took)
 	}
 }
 
