@@ -33,7 +33,8 @@ TEST_NEEDS := $(RUN_NEEDS) \
 	gdb:/usr/bin/gdb:debugs_the_init_of_a_module_in_a_guest \
 	procps:/usr/bin/pgrep:looks_for_processes_that_a_killed_run_left \
 	qemu-system-arm:/usr/bin/qemu-system-aarch64:boots_kernels_of_arm64 \
-	qemu-system-misc:/usr/bin/qemu-system-s390x:boots_kernels_of_s390x
+	qemu-system-misc:/usr/bin/qemu-system-s390x:boots_kernels_of_s390x \
+	qemu-user-static:/usr/bin/qemu-s390x-static:runs_tests_for_s390x
 
 ARCH_NEEDS := \
 	qemu-system-arm:/usr/bin/qemu-system-aarch64:boots_kernels_of_arm64_and_armhf \
@@ -77,7 +78,7 @@ endef
 demo: setup build ## validate the example driver against four real kernels
 	bin/modmatrix run $(DEMO) $(KERNELS:%=-k %) --suite lifecycle --suite $(DEMO_SUITE) -o $(OUT)
 test: setup-test ## every check and test, real guests included; all of them, whatever fails, and what failed at the end
-	@$(call every,,check unit real)
+	@$(call every,,check unit foreign real)
 
 ##@ The program
 .PHONY: build man setup setup-test
@@ -105,13 +106,16 @@ dist-check: dist ## make it again in a clone with an empty store, compare, and u
 ##@ Tests
 FIELD_ONLY ?=
 ARCH ?=
-.PHONY: packages check unit real day zoo field field-drivers sweep hand-over oracle readers real-here day-here real-source
+.PHONY: packages check unit foreign real day zoo field field-drivers sweep hand-over oracle readers real-here day-here real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 unit: ## every test but those that need real kernels, the slow ones included; go vet is make check's
 	MODMATRIX_SLOW=1 go test -race -vet=off -timeout 30m ./...
+foreign: setup-test ## vet all of it as for a host of arm64, and run the tests of what host and guest say to each other on s390x, which is big-endian
+	GOARCH=arm64 CGO_ENABLED=0 go vet ./...
+	PACKAGES='./results/arch ./results/wire/... ./suites/procfs' contrib/test-arch s390x
 real: ## the tests that need real kernels, their packages, or the archive; two programs at once, and all of them, whatever fails
 	@$(call every,-j2 -O,real-guests real-rooms real-objects real-watch real-agreement real-field real-day)
 arch: setup-test ## boot, freeze, clone and end guests of ARCH="riscv64 armhf i386 ppc64el", or of others, and run the example in them
