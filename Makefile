@@ -27,6 +27,8 @@ TEST_NEEDS := $(RUN_NEEDS) \
 	gcc:/usr/bin/gcc:the_race_detector_needs_cgo \
 	libc6-dev:/usr/include/stdlib.h:the_race_detector_needs_cgo \
 	git:/usr/bin/git:tests_of_work_trees \
+	perl:/usr/bin/perl:runs_the_scripts_of_a_kernels_tree \
+	unifdef:/usr/bin/unifdef:resolves_conditionals_for_other_kernels \
 	kmod:/usr/sbin/depmod:says_what_the_modules_of_a_built_kernel_need \
 	openssh-client:/usr/bin/ssh-keygen:verifies_the_signatures_of_evidence \
 	gnupg:/usr/bin/gpg:signs_the_archive_that_tests_tamper_with \

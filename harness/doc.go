@@ -11,6 +11,7 @@
 // with one package for each kind of source (kernels/debian, kernels/source, kernels/dir, kernels/host), and keeps what it
 // made in kernels/store, which knows nothing of kernels. kernels/kbuild builds a module against a tree, in a sandbox, and
 // proves the result; kernels/dkms has a package built as dkms would, and kernels/packaging makes and installs packages;
+// kernels/mainline gives a module its shape in the kernel's own tree;
 // kernels/prebuilt takes a module that somebody else built, and predicts what a kernel will do with it; kernels/api compares what
 // two trees declare. Package
 // initramfs puts the guest's image together; initramfs/guest is what runs in it as PID 1. Package vm is one QEMU, from its
@@ -22,7 +23,7 @@
 // into targets and cells, and Run carries the plan out, target by target; cell.go is a cell's life from top to bottom.
 // harness/judge makes a record of the evidence of a cell, and imports nothing that could have an effect; harness/claims
 // holds what the source says of kernel versions against the records. The clients of runs are harness/bisect, for which each
-// test is a Run, harness/watch, which begins one for each save, and harness/explain, which reads what runs left: they know this package, and it does not know them.
+// test is a Run, harness/watch, which begins one for each save, harness/rehearse, which takes a module into the kernel's tree, and harness/explain, which reads what runs left: they know this package, and it does not know them.
 //
 // The data flows one way, and nothing comes back up:
 //

@@ -50,6 +50,7 @@ var house = []room{
 	{path: "kernels/api", floor: 1, reason: "what a tree's headers declare; unpacks them as kbuild does", beside: "kernels kernels/kbuild"},
 	{path: "kernels/prebuilt", floor: 1, reason: "modules that somebody else built, and what a kernel will make of them", beside: "kernels kernels/kbuild"},
 	{path: "kernels/prebuilt/kotest", floor: 1, reason: "modules for tests, which have no code", only: "nothing"},
+	{path: "kernels/mainline", floor: 1, reason: "the in-tree shape of a module, and its patches; the kernel's scripts and unifdef run in the sandbox", beside: "kernels kernels/kbuild kernels/sandbox"},
 	{path: "kernels/field", floor: 1, reason: "tests alone: what authors really have, and its right verdicts, against the program as its users start it", only: "results"},
 	{path: "initramfs", floor: 1, reason: "packs the guest; never learns what it is for. Suites are strangers' Go code, so go runs in the sandbox", beside: "kernels kernels/sandbox", starts: "go, which compiles the guest's programs and the suites"},
 	{path: "initramfs/guest", floor: 1, reason: "runs in the guest as PID 1, and on the machine itself as the helper of -k here", beside: "suites/procfs", only: "results/arch results/wire results/wire/calm suites/procfs"},
@@ -71,6 +72,7 @@ var house = []room{
 	{path: "harness/explain", floor: 2, reason: "a client of runs: reads what they left, in sources that harness opened", beside: "harness"},
 	{path: "harness/bisect", floor: 2, reason: "a client of runs: each test is one; what changed in the headers is what explain compares", beside: "harness harness/explain"},
 
+	{path: "harness/rehearse", floor: 2, reason: "a client of the harness: asks it for the module and the kernel's source; what a shape is, kernels/mainline knows", beside: "harness"},
 	{path: "harness/watch", floor: 2, reason: "a client of runs: one for each save; what is a change, kernels/kbuild knows", beside: "harness",
 		starts: "what the user typed: --exec by the user's shell, and the pager"},
 	{path: "harness/config", floor: 2, reason: "modmatrix.toml, modmatrix.lock and flags, merged to a Spec", beside: "harness"},

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/store"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/evidence"
@@ -146,6 +147,9 @@ func (h *Harness) PlanModule(ctx context.Context, spec Spec) (*Plan, error) {
 	}
 	return p, nil
 }
+
+// Source is what the module is built from, as it was found.
+func (p *Plan) Source() kbuild.Source { return p.in.module.Files }
 
 // Only is p for one kernel, as one step of a search: what a source says of all kernels is held against none of them.
 func (p *Plan) Only(t kernels.Target) *Plan {
