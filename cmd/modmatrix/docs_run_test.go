@@ -254,7 +254,7 @@ func faked(t *testing.T, dir string, args []string) (stdout string, code int) {
 	}
 	cmd := exec.CommandContext(ctx, "modmatrix-faked", args...)
 	cmd.Dir, cmd.Stdin = filepath.Join(dir, "mydriver"), strings.NewReader("exit\n")
-	cmd.Env = append(os.Environ(), "MODMATRIX_CACHE="+filepath.Join(dir, "cache"), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "MODMATRIX_QEMU_USER=0", vmtest.ScriptEnv+"="+guest)
+	cmd.Env = append(os.Environ(), "MODMATRIX_CACHE="+filepath.Join(dir, "cache"), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "MODMATRIX_QEMU_USER=0", fakeLinux+"="+absolute(t, "testdata/linux"), vmtest.ScriptEnv+"="+guest)
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		t.Logf("modmatrix %q: %s", args, exit.Stderr)

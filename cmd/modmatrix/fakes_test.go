@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -102,6 +103,28 @@ func (archive) Releases(context.Context, string) (res kernels.Resolution, err er
 		}
 	}
 	return res, nil
+}
+
+// fakeLinux is the variable with the folder of a kernel's source.
+const fakeLinux = "FAKE_LINUX"
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
+}
+
+// Whole is a kernel's source, as far as a module is rehearsed in one.
+func (archive) Whole(context.Context, kernels.Target, func(kernels.Progress)) (string, error) {
+	return os.Getenv(fakeLinux), nil
+}
+
+// Root is this machine's: what tests need is installed here.
+func (archive) Root(context.Context, string, []string, func(kernels.Progress)) (kernels.Root, error) {
+	return kernels.Root{}, nil
 }
 
 func (archive) Fetch(_ context.Context, t kernels.Target, report func(kernels.Progress)) (*kernels.Tree, error) {

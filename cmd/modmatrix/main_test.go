@@ -85,6 +85,7 @@ func TestScripts(t *testing.T) {
 		env.Setenv("MODMATRIX_CACHE", env.WorkDir+"/cache")
 		env.Setenv("XDG_STATE_HOME", env.WorkDir+"/state")
 		env.Setenv("GOFLAGS", "-mod=readonly")
+		env.Setenv(fakeLinux, absolute(t, "testdata/linux"))
 		env.Setenv(vmtest.ScriptEnv, env.WorkDir+"/guest")
 		env.Setenv("MODMATRIX_QEMU_USER", "0")
 		for _, name := range []string{"GOMODCACHE", "GOCACHE"} {

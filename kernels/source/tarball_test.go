@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,4 +110,35 @@ func FuzzMakefileIn(f *testing.F) {
 			t.Error("too much")
 		}
 	})
+}
+
+func TestWhole(t *testing.T) {
+	s, _ := newSource(t)
+	file := put(t, filepath.Join(t.TempDir(), "linux.tar.xz"), pack(t, "xz", tarOf(t, fakeKernel)))
+	sel, err := kernels.ParseSelector("tar:" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.Resolve(t.Context(), sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := s.Whole(t.Context(), res.Targets[0], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range fakeKernel {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
+			t.Errorf("%s is not as it was packed: %v", name, err)
+		}
+	}
+	if again, err := s.Whole(t.Context(), res.Targets[0], nil); err != nil || again != dir {
+		t.Error("it was unpacked again:", again, err)
+	}
+	put(t, file, []byte("something else"))
+	other := res.Targets[0]
+	other.Packages = []kernels.Package{{Name: "linux", Version: "6.12.3", SHA256: strings.Repeat("0", 64)}}
+	if _, err := s.Whole(t.Context(), other, nil); !errors.Is(err, kernels.ErrUnavailable) {
+		t.Error("another file than was resolved is unpacked:", err)
+	}
 }

@@ -1,0 +1,1 @@
+print "A Maintainer <a\@example.org> (maintainer:CHAR and MISC DRIVERS)\n";
