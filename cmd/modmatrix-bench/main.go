@@ -50,6 +50,7 @@ var parts = []part{
 	{"build", "module build against bare make", true, eachKernel((*bench).build)},
 	{"dkms", "DKMS package against dkms build", true, (*bench).dkms},
 	{"matrix", "a whole matrix", true, (*bench).matrix},
+	{"archs", "six architectures", true, (*bench).archs},
 	{"watch", "a save, with watch", true, (*bench).watch},
 	{"large", "one line of a large package", true, (*bench).large},
 	{"memory", "private memory of a further clone", true, eachKernel((*bench).memory)},

@@ -10,38 +10,20 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/cmd/modmatrix-bench/measure"
+	"github.com/modmatrix/modmatrix/harness/config"
 	"github.com/modmatrix/modmatrix/results"
 )
 
 // matrix times whole runs with kernels, templates and suites warm: first after a change of the module, then after none.
 // Each is a process of its own, as a user's is. Its builds stay in the store until they are evicted.
 func (b *bench) matrix(ctx context.Context) ([]Row, error) {
-	module, err := os.MkdirTemp(b.temp, "matrix-")
-	if err == nil {
-		err = os.CopyFS(module, os.DirFS(b.driver))
-	}
+	tool, module, err := b.toolAndModule(ctx)
 	if err != nil {
 		return nil, err
 	}
-	tool := filepath.Join(b.temp, "modmatrix")
-	if _, err := program(ctx, b.source, "go", "build", "-o", tool, "./cmd/modmatrix"); err != nil {
+	changed, unchanged, err := b.changes(ctx, tool, b.spec(module))
+	if err != nil {
 		return nil, err
-	}
-	var changed, unchanged []float64
-	for i := range b.pairs {
-		if err := touch(filepath.Join(module, "fifo.c"), fmt.Sprint(time.Now().UnixNano())); err != nil {
-			return nil, err
-		}
-		first, err := b.once(ctx, tool, module, false)
-		if err != nil {
-			return nil, err
-		}
-		second, err := b.once(ctx, tool, module, true)
-		if err != nil {
-			return nil, err
-		}
-		changed, unchanged = append(changed, first), append(unchanged, second)
-		b.say("       matrix %d/%d: changed %.2f s, unchanged %.2f s", i+1, b.pairs, first, second)
 	}
 	makes, suites, err := b.floor(ctx)
 	if err != nil {
@@ -51,9 +33,46 @@ func (b *bench) matrix(ctx context.Context) ([]Row, error) {
 	cold := figure(name+"module changed, the rest warm", "", took/(makes+suites)*float64(cores), Ratio,
 		"%.2f s against (%.2f s of bare makes + %.2f s of suites) / %d cores", took, makes, suites, cores).atMost(1.25)
 	cold.Samples = map[string][]float64{"run": changed, "makes": {makes}, "suites": {suites}}
-	warm := figure(name+"nothing changed", "", measure.Median(unchanged), Seconds, "a fresh process, from start to end").atMost(1)
-	warm.Samples = map[string][]float64{"run": unchanged}
-	return []Row{cold, warm}, nil
+	return []Row{cold, asBefore(name, unchanged)}, nil
+}
+
+func asBefore(name string, took []float64) Row {
+	row := figure(name+"nothing changed", "", measure.Median(took), Seconds, "a fresh process, from start to end").atMost(1)
+	row.Samples = map[string][]float64{"run": took}
+	return row
+}
+
+// toolAndModule makes modmatrix as a user has it, and a copy of the driver that may be changed.
+func (b *bench) toolAndModule(ctx context.Context) (tool, module string, err error) {
+	if module, err = os.MkdirTemp(b.temp, "matrix-"); err == nil {
+		err = os.CopyFS(module, os.DirFS(b.driver))
+	}
+	if err != nil {
+		return "", "", err
+	}
+	tool = filepath.Join(b.temp, "modmatrix")
+	_, err = program(ctx, b.source, "go", "build", "-o", tool, "./cmd/modmatrix")
+	return tool, module, err
+}
+
+// changes times a matrix after a change of its module, and after none, in turn.
+func (b *bench) changes(ctx context.Context, tool string, spec config.Flags) (changed, unchanged []float64, err error) {
+	for i := range b.pairs {
+		if err := touch(filepath.Join(spec.Module, "fifo.c"), fmt.Sprint(time.Now().UnixNano())); err != nil {
+			return nil, nil, err
+		}
+		first, err := b.once(ctx, tool, spec, false)
+		if err != nil {
+			return nil, nil, err
+		}
+		second, err := b.once(ctx, tool, spec, true)
+		if err != nil {
+			return nil, nil, err
+		}
+		changed, unchanged = append(changed, first), append(unchanged, second)
+		b.say("       matrix %d/%d: changed %.2f s, unchanged %.2f s", i+1, b.pairs, first, second)
+	}
+	return changed, unchanged, nil
 }
 
 // touch adds a line to a source that changes the module, as a comment would not.
@@ -67,9 +86,11 @@ func touch(path, mark string) error {
 }
 
 // once runs the matrix with modmatrix itself, and checks that its cells were all run, or all cached.
-func (b *bench) once(ctx context.Context, tool, module string, cached bool) (seconds float64, err error) {
-	spec := b.spec(module)
-	args := []string{"run", module, "-o", spec.Out, "--suite", spec.Suites[0]}
+func (b *bench) once(ctx context.Context, tool string, spec config.Flags, cached bool) (seconds float64, err error) {
+	args := []string{"run", spec.Module, "-o", spec.Out}
+	for _, s := range spec.Suites {
+		args = append(args, "--suite", s)
+	}
 	for _, k := range spec.Kernels {
 		args = append(args, "-k", k)
 	}
