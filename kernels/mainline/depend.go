@@ -18,7 +18,7 @@ func (m *maker) depend(context.Context) error {
 		mod := &m.mods[i]
 		mod.option = m.freeOption(mod.name, taken)
 		taken[mod.option] = true
-		o := Option{Name: mod.option, Module: strings.ReplaceAll(mod.name, "-", "_")}
+		o := Option{Name: mod.option, Module: strings.ReplaceAll(mod.name, "-", "_"), Depends: []Need{}, Selects: []Need{}}
 		for _, p := range m.provided(*mod) {
 			switch known, ok := m.tree.Options[p.option]; {
 			case !ok:

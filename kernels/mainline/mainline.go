@@ -112,7 +112,8 @@ func Make(ctx context.Context, r Request) (*Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{Request: r, shape: &Shape{Into: into, Files: map[string]string{}, base: map[string]string{}}}
+	m := &maker{Request: r, shape: &Shape{Into: into, Files: map[string]string{}, base: map[string]string{},
+		Options: []Option{}, Left: []string{}, Todo: []Todo{}, Copies: []Copy{}, Patches: []Patch{}}}
 	for _, note := range kbuild.StraysNote(strays) {
 		m.todo("", "%s", note)
 	}

@@ -41,6 +41,7 @@ func Check(ctx context.Context, s *Shape, root kernels.Root, linux, work string)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return r, err
 	}
+	r.Findings, r.Maintainers = []Finding{}, []string{}
 	box := sandbox.Box{Root: root, Dir: dir, Mounts: []kernels.Mount{{Host: linux, Guest: guestLinux}}}
 	var names []string
 	for _, p := range s.Patches {
