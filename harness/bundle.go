@@ -131,7 +131,7 @@ func (b *bundler) gather(ctx context.Context, work string) error {
 		b.archs = []string{vm.HostArch()}
 	}
 	for _, machine := range b.archs {
-		ready, err := b.h.MakeReady(ctx, b.plan.Spec, machine, b.plan.Suites, made)
+		ready, err := b.h.MakeReady(ctx, b.plan.Spec, machine, b.plan.inGuests(), made)
 		if err != nil {
 			return err
 		}

@@ -112,7 +112,7 @@ func (c *cell) rememberSpecs(ctx context.Context, g *judge.Guest) error {
 // plansAlone reports whether the suite plans in its guests before any code of another package or suite has run there: with
 // that code's own word for it, one module could decide what is expected of the next.
 func (c *cell) plansAlone() bool {
-	return len(c.built.depends) == 0 && (c.spec().Isolate != IsolateNone || len(c.run.plan.Suites) == 1)
+	return len(c.built.depends) == 0 && (c.spec().Isolate != IsolateNone || len(c.run.plan.inGuests()) == 1)
 }
 
 // knownSpecs returns what the suite planned on this kernel before; the zero value when nobody knows.

@@ -12,6 +12,7 @@
 // made in kernels/store, which knows nothing of kernels. kernels/kbuild builds a module against a tree, in a sandbox, and
 // proves the result; kernels/dkms has a package built as dkms would, and kernels/packaging makes and installs packages;
 // kernels/mainline gives a module its shape in the kernel's own tree;
+// kernels/checks has a maintainer's tools read the source;
 // kernels/prebuilt takes a module that somebody else built, and predicts what a kernel will do with it; kernels/api compares what
 // two trees declare. Package
 // initramfs puts the guest's image together; initramfs/guest is what runs in it as PID 1. Package vm is one QEMU, from its

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/modmatrix/modmatrix/harness/judge"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/checks"
 	"github.com/modmatrix/modmatrix/kernels/debian"
 	"github.com/modmatrix/modmatrix/kernels/dir"
 	"github.com/modmatrix/modmatrix/kernels/dkms"
@@ -49,6 +51,7 @@ type Harness struct {
 	make     func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
 	evaluate func(*dkms.Package, context.Context, *kernels.Tree) (*dkms.Conf, error)
 	pack     func(context.Context, dkms.Request) (*kbuild.Artifact, error)
+	static   func(ctx context.Context, r checks.Request, log io.Writer) ([]checks.Result, error)
 	compile  func(s initramfs.Suites, ctx context.Context, dir, out string) error
 	base     func(context.Context, initramfs.Options) error
 	carried  func() ([]initramfs.Ready, error)
@@ -76,7 +79,7 @@ func New(opt Options) (*Harness, error) {
 		return nil, err
 	}
 	h := &Harness{store: st, tool: opt.Tool, history: opt.History, notify: opt.Events,
-		make: kbuild.Build, pack: dkms.Build, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, carried: initramfs.Carried, probe: vm.Probe, limits: limits, now: time.Now, judge: judge.Judge, alone: (*cell).listenAlone,
+		make: kbuild.Build, pack: dkms.Build, static: checks.Run, evaluate: (*dkms.Package).Evaluate, base: initramfs.BuildBase, carried: initramfs.Carried, probe: vm.Probe, limits: limits, now: time.Now, judge: judge.Judge, alone: (*cell).listenAlone,
 		handOver: func(p *vm.Process) func(context.Context, int, *os.File) error { return p.HandOver },
 		helper:   helper, pstore: readPstore}
 	h.sources = func(s Spec) map[string]Source {
@@ -123,6 +126,7 @@ func (h *Harness) stage(ev results.Event, state results.State, text string, took
 type Fakes struct {
 	Sources  map[string]Source
 	Build    func(context.Context, kbuild.Request) (*kbuild.Artifact, error)
+	Checks   func(ctx context.Context, r checks.Request, log io.Writer) ([]checks.Result, error)
 	Compile  func(ctx context.Context, dir, out string) error // of suites
 	Base     func(context.Context, initramfs.Options) error
 	Probe    func(context.Context, vm.ProbeConfig) (vm.Verdict, error)
@@ -138,6 +142,9 @@ func (f Fakes) into(h *Harness) {
 	}
 	if f.Build != nil {
 		h.make = f.Build
+	}
+	if f.Checks != nil {
+		h.static = f.Checks
 	}
 	if f.Compile != nil {
 		h.compile = func(_ initramfs.Suites, ctx context.Context, dir, out string) error { return f.Compile(ctx, dir, out) }

@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/modmatrix/modmatrix/results"
 )
@@ -10,7 +11,7 @@ import (
 // remember adds to res what changed against earlier runs, and keeps it for later ones. A history that cannot be read or written
 // is worth a notice and no more.
 func (rs *records) remember(res *results.Results) {
-	if rs.h.history == "" || rs.plan.part || rs.plan.Spec.BuildOnly {
+	if rs.h.history == "" || rs.plan.part || rs.plan.Spec.BuildOnly && !slices.ContainsFunc(rs.plan.Suites, Suite.static) {
 		return
 	}
 	history, err := results.OpenHistory(rs.h.history)

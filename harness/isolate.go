@@ -235,7 +235,7 @@ func (r *run) shared(label string) *shared {
 
 func (c *cell) uncached(t *template) []string {
 	var names []string
-	for _, s := range c.run.plan.Suites {
+	for _, s := range c.run.plan.inGuests() {
 		other := *c
 		other.suite = s.Name
 		key := other.cacheKey(t)

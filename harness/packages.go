@@ -54,12 +54,17 @@ func (bd *builder) compileModule(ctx context.Context, tree *kernels.Tree, pkg *d
 	if asPackage(tree.Target) {
 		return bd.install(ctx, tree, pkg, conf, dir, log)
 	}
+	return bd.compileWith(ctx, tree, pkg, conf, dir, symbols, objects, bd.plan.Spec.Make, log)
+}
+
+// compileWith is compileModule with vars, NAME=VALUE each, for every make, and never as the package's users have it installed.
+func (bd *builder) compileWith(ctx context.Context, tree *kernels.Tree, pkg *dkms.Package, conf *dkms.Conf, dir string, symbols exports, objects string, vars []string, log io.Writer) (*kbuild.Artifact, error) {
 	if pkg.HasConf {
 		own := *pkg // evaluating it may teach it its name, and another target evaluates it at the same time
-		return bd.h.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Dir: dir, Make: bd.plan.Spec.Make,
+		return bd.h.pack(ctx, dkms.Request{Tree: tree, Package: &own, Conf: conf, Dir: dir, Make: vars,
 			Jobs: 2, Symbols: symbols.symvers, Objects: objects, Log: log})
 	}
-	return bd.h.make(ctx, kbuild.Request{Tree: tree, Source: symbols.in(pkg.Files), Dir: dir, Make: bd.plan.Spec.Make,
+	return bd.h.make(ctx, kbuild.Request{Tree: tree, Source: symbols.in(pkg.Files), Dir: dir, Make: vars,
 		Jobs: 2, Symbols: symbols.symvers, Objects: objects, Log: log})
 }
 

@@ -219,12 +219,14 @@ func findSuites(spec Spec) ([]Suite, error) {
 	var suites []Suite
 	for _, name := range spec.Suites {
 		s := Suite{Name: name}
-		if name != Lifecycle && !spec.brings(name) {
+		if name != Lifecycle && name != results.Checks && !spec.brings(name) {
 			dir, err := suiteDir(name)
 			if err != nil {
 				return nil, err
 			}
-			s = Suite{Name: filepath.Base(dir), Dir: dir}
+			if s = (Suite{Name: filepath.Base(dir), Dir: dir}); s.Name == results.Checks {
+				return nil, fmt.Errorf("suite %s: %q is what the static checks are called: rename the folder", dir, s.Name)
+			}
 		}
 		if slices.ContainsFunc(suites, func(o Suite) bool { return o.Name == s.Name }) {
 			return nil, fmt.Errorf("two suites are named %q: rename one folder, or give one of them only", s.Name)

@@ -43,6 +43,9 @@ type Spec struct {
 	Exclude       []string                      `spec:"plan"`                                  // what of the module's folder is none of its source: patterns of path.Match, see kbuild.Source.Omit
 	Make          []string                      `spec:"build" name:"the build's variables"`    // "NAME=VALUE", added to make's command line
 	Packages      []string                      `spec:"build" flag:"build-package"`            // of the kernel's distribution, to have in the root that the module is built in
+	Checks        bool                          `spec:"run" flag:"checks,once"`                // Suites has the static checks, results.Checks, as well
+	CheckExclude  []string                      `spec:"record" name:"what no check reads"`     // of the source: patterns of path.Match, as Exclude has them
+	CheckFails    []string                      `spec:"record" name:"what fails a check"`      // "NAME=LEVEL", the least bad level of findings that fails it, or CheckNever; those that are not named: results.LevelError
 	Focus         string                        `spec:"cell" flag:"focus,once"`                // run only specs whose name matches this regular expression; empty runs all
 	Params        []string                      `spec:"cell" flag:"param"`                     // "name=value", given to the module at every load
 	Load          []string                      `spec:"cell" flag:"load"`                      // which of the modules that were built to load, with what they depend on; empty: all that are installed

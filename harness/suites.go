@@ -31,7 +31,7 @@ func (r *run) compileSuites(ctx context.Context) error {
 	all.SetLimit(max(1, runtime.NumCPU())) // go itself uses every processor, but most of the time there is nothing to compile
 	for i, machine := range archs {
 		all.Go(func() (err error) {
-			made[i], err = maker{r.h, r.plan.Spec, machine, r.work}.compiled(ctx, r.plan.Suites)
+			made[i], err = maker{r.h, r.plan.Spec, machine, r.work}.compiled(ctx, r.plan.inGuests())
 			return err
 		})
 	}
@@ -40,7 +40,7 @@ func (r *run) compileSuites(ctx context.Context) error {
 	}
 	r.suites = map[suiteOn]compiled{}
 	for i, machine := range archs {
-		for n, s := range r.plan.Suites {
+		for n, s := range r.plan.inGuests() {
 			r.suites[suiteOn{s.Name, machine}] = made[i][n]
 		}
 	}

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +58,13 @@ func (r *run) target(ctx context.Context, t kernels.Target, place *waiter) {
 func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Target, fw []firmware, fetched time.Duration) {
 	var wg sync.WaitGroup
 	defer wg.Wait() // nothing of a target outlives it, least of all a template that nobody needs any more
+	todo := r.records.todo(Label(tree.Target))
+	if slices.ContainsFunc(todo, Suite.static) {
+		wg.Go(func() { r.checkCell(ctx, tree, about) })
+	}
+	if todo = slices.DeleteFunc(todo, Suite.static); len(todo) == 0 {
+		return
+	}
 	freezing, unneeded := context.WithCancel(ctx)
 	compiling, compiled := make(chan struct{}), make(chan struct{})
 	defer unneeded()
@@ -79,18 +87,19 @@ func (r *run) cells(ctx context.Context, tree *kernels.Tree, about results.Targe
 	if len(built.Modules) == 0 && own == nil {
 		unneeded()
 	}
+	var running sync.WaitGroup
 	roomy := r.roomy(tree, &about, &built)
 	if roomy != tree {
 		unneeded()
 	}
-	for _, s := range r.records.todo(Label(tree.Target)) {
-		wg.Go(func() {
+	for _, s := range todo {
+		running.Go(func() {
 			c := results.Cell{Target: Label(tree.Target), Suite: s.Name}
 			r.records.record(c, r.both(ctx, cell{run: r, tree: roomy, about: about, suite: s.Name, built: built}, own, fetched))
 			r.judged(c)
 		})
 	}
-	wg.Wait()
+	running.Wait()
 	r.release(tree)
 	r.release(roomy)
 }

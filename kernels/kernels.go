@@ -120,6 +120,12 @@ type Root struct {
 	Make []string
 }
 
+// Scripts are those of a kernel's source, and what they read, as they lie at the top of it.
+type Scripts struct {
+	Dir     string // host folder, not to be written to
+	Version string // of the source
+}
+
 // Resolution is what a selector names: the targets, and what a person must know about them, one line each: an older kernel
 // was chosen than there is, the index is old, an archive is missing.
 type Resolution struct {

@@ -9,15 +9,15 @@ import (
 // Asked is how a run was asked for, so that a command can ask for a part of it again. Paths are as they were typed, and mean
 // something in the folder where that was done.
 type Asked struct {
-	Words  []string          `json:"words,omitempty"`  // the verb, run or build, the module and what else there was; empty: run
+	Words  []string          `json:"words,omitempty"`  // the verb, run, build or check, the module and what else there was; empty: run
 	Focus  string            `json:"focus,omitempty"`  // what --focus was; empty: all specs ran
 	Suites map[string]string `json:"suites,omitempty"` // what was given as --suite for a suite of that name; a missing one goes by its name
 }
 
 // check refuses what no run was asked for with: these words are shown as a command that a reader may well use.
 func (a Asked) check() error {
-	if len(a.Words) > 0 && a.Words[0] != "run" && a.Words[0] != "build" {
-		return errors.New("asked: neither run nor build")
+	if len(a.Words) > 0 && a.Words[0] != "run" && a.Words[0] != "build" && a.Words[0] != "check" {
+		return errors.New("asked: neither run, nor build, nor check")
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func TestReadRefusesWhatCannotBeBelieved(t *testing.T) {
 		{"the summary is embellished", valid(`"PASS": 1→"PASS": 2`), "the summary says"},
 		{"it was asked for with something else", valid(`"run"
 →"rm"
-`), "neither run nor build"},
+`), "neither run, nor build, nor check"},
 		{"a type is wrong", valid(`"attempts": 1,→"attempts": "many",`), "line "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -58,8 +58,8 @@ func (rec Record) brief() Record {
 		small.Splats = append(small.Splats, Splat{Title: s.Title, Kind: s.Kind, Fingerprint: s.Fingerprint, Owner: s.Owner})
 	}
 	for _, s := range rec.Specs {
-		if s.Status == Fail {
-			small.Specs = append(small.Specs, Spec{Name: s.Name, Status: s.Status})
+		if s.Status == Fail || len(s.Findings) > 0 {
+			small.Specs = append(small.Specs, Spec{Name: s.Name, Status: s.Status, Known: s.marks()})
 		}
 	}
 	return small
@@ -139,6 +139,7 @@ func (h *History) Recall(r *Results) error {
 	for i, rec := range r.Records {
 		if before, ok := last[rec.place()]; ok {
 			r.Records[i].Past = past[rec.place()]
+			r.Records[i].markNew(before)
 			old.Records = append(old.Records, before)
 			delete(last, rec.place())
 		}

@@ -185,6 +185,10 @@ type Spec struct {
 	Attempts   int    `json:"attempts"`
 	Message    string `json:"message,omitempty"`  // the failure, or the reason of a skip
 	Location   string `json:"location,omitempty"` // file:line of the failure
+
+	Tool     string    `json:"tool,omitempty"`     // of a static check: what made it, with its version
+	Findings []Finding `json:"findings,omitempty"` // of a static check, in the order of the files
+	Known    []string  `json:"known,omitempty"`    // in a history alone: what stands for Findings
 }
 
 // Splat is one kernel fault found in the console.

@@ -46,6 +46,7 @@ type Stage string
 const (
 	StageFetch    Stage = "fetch"    // obtain the kernel and the root it is built in
 	StageBuild    Stage = "build"    // build the module and prove the .ko
+	StageCheck    Stage = "check"    // run the static checks: of the suite Checks alone
 	StageBoot     Stage = "boot"     // boot the kernel, before the module is there
 	StageLoad     Stage = "load"     // finit_module of the module under test
 	StageTest     Stage = "test"     // run the suite
@@ -54,7 +55,7 @@ const (
 )
 
 // Stages lists every stage in order.
-var Stages = []Stage{StageFetch, StageBuild, StageBoot, StageLoad, StageTest, StageUnload, StageShutdown}
+var Stages = []Stage{StageFetch, StageBuild, StageCheck, StageBoot, StageLoad, StageTest, StageUnload, StageShutdown}
 
 // Code says why a cell has its status, in a closed list of words that scripts may branch on. A PASS has no code.
 type Code string
@@ -87,6 +88,7 @@ const (
 	CodeInTree           Code = "in-tree"           // the target already carries the module
 	CodeNoHardware       Code = "no-hardware"       // the module found none of its hardware in the guest
 	CodeMissing          Code = "missing"           // no part of a divided run has the cell
+	CodeCheckFailed      Code = "check-failed"      // a static check found what the configuration does not let pass
 )
 
 //go:embed codes.txt

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 func buildCommand(a *app) *cobra.Command {
@@ -13,6 +14,9 @@ func buildCommand(a *app) *cobra.Command {
 			return usage("there is nothing to build of --prebuilt: modmatrix run loads it")
 		}
 		spec.BuildOnly, spec.Suites = true, []string{harness.Lifecycle}
+		if spec.Checks {
+			spec.Suites = append(spec.Suites, results.Checks)
+		}
 		spec.Asked = asked(cmd, args, spec)
 		return a.carryOut(cmd.Context(), spec)
 	})

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/checks"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/kernels/kconfig"
 	"github.com/modmatrix/modmatrix/kernels/prebuilt/kotest"
@@ -34,7 +36,7 @@ func fakes() harness.Fakes {
 		sources[name] = archive{}
 	}
 	machine := cmp.Or(os.Getenv("FAKE_MACHINE"), "/nonexistent") // a folder with sys, dev and proc
-	return harness.Fakes{Host: hostdevice.Host{Sys: machine + "/sys", Dev: machine + "/dev", Proc: machine + "/proc"}, Sources: sources, Build: fakeBuild,
+	return harness.Fakes{Host: hostdevice.Host{Sys: machine + "/sys", Dev: machine + "/dev", Proc: machine + "/proc"}, Sources: sources, Build: fakeBuild, Checks: fakeChecks,
 		Compile: func(_ context.Context, _, out string) error { return os.WriteFile(out, []byte("suite"), 0o755) },
 		Digest:  func(_ context.Context, dir string) (string, error) { return "sha256:" + store.Digest(dir), nil },
 		Base: func(_ context.Context, opt initramfs.Options) error {
@@ -166,6 +168,29 @@ func writeModule(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), m.Bytes(), 0o644))
+}
+
+// fakeChecks finds nothing, but what the file "checker" in the module's folder says: "CHECK LEVEL PLACE KIND MESSAGE" in each line, or
+// "CHECK missing REASON", or "CHECK broken REASON".
+func fakeChecks(_ context.Context, r checks.Request, log io.Writer) (all []checks.Result, err error) {
+	text, _ := os.ReadFile(filepath.Join(r.Source.Top, "checker"))
+	for _, name := range checks.Names() {
+		res := checks.Result{Name: name, Tool: name + " 1.0"}
+		for line := range strings.Lines(string(text)) {
+			switch words := strings.SplitN(strings.TrimSpace(line), " ", 5); {
+			case words[0] != name:
+			case words[1] == "missing":
+				res.Missing = strings.Join(words[2:], " ")
+			case words[1] == "broken":
+				res.Broken = strings.Join(words[2:], " ")
+			default:
+				res.Findings = append(res.Findings, results.Finding{Level: results.Level(words[1]), Where: words[2], Kind: words[3], Message: words[4]})
+			}
+		}
+		all = append(all, res)
+	}
+	fmt.Fprintln(log, "the tools said nothing")
+	return all, nil
 }
 
 // fakeBuild does what the file "compiler" in the module's folder says: "fails VERSION REASON" on kernels of that version and

@@ -38,7 +38,7 @@ func rootCommand(env Env) *cobra.Command {
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.check() }
 	root.SetHelpCommand(helpCommand())
 	fitHelp(root, env.Stdout)
-	root.AddCommand(runCommand(a), planCommand(a), buildCommand(a), bisectCommand(a), rehearseCommand(a), kernelsCommand(a), cacheCommand(a), shellCommand(a),
+	root.AddCommand(runCommand(a), planCommand(a), buildCommand(a), checkCommand(a), bisectCommand(a), rehearseCommand(a), kernelsCommand(a), cacheCommand(a), shellCommand(a),
 		explainCommand(a), reportCommand(a), mergeCommand(a), diffCommand(a), historyCommand(a), verifyCommand(a), collectCommand(a), replyCommand(a), doctorCommand(a), initCommand(a), packageCommand(a), versionCommand(a), manCommand(a))
 	root.AddCommand(bundleCommand(a), watchCommand(a))
 	a.complete(root)

@@ -66,6 +66,7 @@ func (s *specFlags) ofRun(cmd *cobra.Command) {
 	s.whichGuest(cmd)
 	s.whichSuites(cmd)
 	f := cmd.Flags()
+	f.BoolVar(&s.Checks, "checks", false, "run the static checks on each kernel as well, see check")
 	f.StringVar(&s.Focus, "focus", "", "only specs whose name matches the regular expression `RE`")
 	f.DurationVar(&s.Timeout, "timeout", 0, "`TIME` for one guest from power-on to power-off (default 10m)")
 	f.StringVar(&s.Isolate, "isolate", "", "`WHAT` gets a fresh guest: suite, spec, or none, where suites share one (default suite)")
@@ -73,11 +74,17 @@ func (s *specFlags) ofRun(cmd *cobra.Command) {
 	f.IntVar(&s.Retries, "retries", 0, "`N` guests more for a cell that fails; it is flaky where one of them passes, and fails all the same")
 	f.BoolVar(&s.DeferInTree, "defer-in-tree", false, "skip a kernel that brings the module itself, no older than this one")
 	f.BoolVar(&s.CompareInTree, "compare-in-tree", false, "where a kernel brings a module of that name itself, run the suites with its copy as well, and show both")
-	f.StringVar(&s.Shard, "shard", "", "`I/N`: only that part of the kernels; auto: as the variables of a CI system say; see merge")
-	f.StringVar(&s.Since, "since", "", "`RESULTS` of an earlier run to compare with, a folder or a file (default: the last ones, see history)")
 	f.BoolVar(&s.Yes, "yes", false, "agree to what -k here does to this machine, instead of being asked")
 	f.BoolVar(&s.FailFast, "fail-fast", false, "end at the first FAIL; cells that were not run by then are MISS, and --resume runs them")
-	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest, even where nothing changed since it passed, and compile all of the module")
+	s.ofOutput(cmd)
+}
+
+// ofOutput adds the flags of every verb that leaves results.
+func (s *specFlags) ofOutput(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.Shard, "shard", "", "`I/N`: only that part of the kernels; auto: as the variables of a CI system say; see merge")
+	f.StringVar(&s.Since, "since", "", "`RESULTS` of an earlier run to compare with, a folder or a file (default: the last ones, see history)")
+	f.BoolVar(&s.NoCache, "no-cache", false, "run every guest and every check, even where nothing changed since it passed, and compile all of the module")
 	f.StringVarP(&s.Out, "output", "o", "", "`DIR` for results and logs (default "+harness.OutName+")")
 	f.IntVarP(&s.Jobs, "jobs", "j", 0, "`N` builds and guests at once (default: one for each CPU)")
 }

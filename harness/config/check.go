@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"reflect"
 	"regexp"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/checks"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/vm"
 	"github.com/modmatrix/modmatrix/vm/hostdevice"
 )
@@ -27,7 +30,7 @@ var typeClash = regexp.MustCompile(`^cannot decode TOML (\w+) into (?:struct fie
 // typeNames are Go's types in the words of who writes the file.
 var typeNames = map[string]string{"int": "a whole number", "string": "a text in quotes", "bool": "true or false",
 	"[]string": "a list of texts", "[]kernels.Selector": "a list of texts", "kernels.Selector": "a text in quotes", "map[string]string": "a table of texts", "config.Duration": "a text like \"10m\"",
-	"config.Module": "a table", "config.Guest": "a table", "config.Build": "a table", "config.Debian": "a table"}
+	"config.Module": "a table", "config.Guest": "a table", "config.Build": "a table", "config.Debian": "a table", "config.Checks": "a table"}
 
 func oneLine(s string) string {
 	s = strings.TrimPrefix(strings.Join(strings.Fields(s), " "), "toml: ")
@@ -121,6 +124,8 @@ func (c Config) check(lines map[string]int) error {
 		{"guest.plug", badPlug(c.Guest.plugs()) == "", badPlug(c.Guest.plugs())},
 		{"guest.host_devices", badHostDevice(c.Guest.HostDevices) == "", badHostDevice(c.Guest.HostDevices)},
 		{"guest.timeout", time.Second <= timeout && timeout <= 24*time.Hour, "a text from \"1s\" to \"24h\""},
+		{"checks.exclude", badPattern(c.Checks.Exclude) == "", badPattern(c.Checks.Exclude)},
+		{"checks.fails", badFails(c.Checks.Fails) == "", badFails(c.Checks.Fails)},
 		{"debian.mirror", isAddress(c.Debian.Mirror), "an address that starts with http://, https:// or file://"},
 		{"debian.security_mirror", isAddress(c.Debian.SecurityMirror), "an address that starts with http://, https:// or file://"},
 	}
@@ -181,6 +186,20 @@ func badPackage(names []string) string {
 	}
 	if i := slices.IndexFunc(names, func(name string) bool { return strings.Contains(name, "=") }); i >= 0 {
 		return fmt.Sprintf("%q: write the name alone, the kernel's suite has one version", names[i])
+	}
+	return ""
+}
+
+// badFails says what is wrong with the table of what fails which check; empty: nothing.
+func badFails(table map[string]string) string {
+	levels := append(slices.Clone(results.Levels), harness.CheckNever)
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		if !slices.Contains(checks.Names(), name) {
+			return fmt.Sprintf("there is no check %q%s", name, Hint(name, checks.Names(), "there are "+strings.Join(checks.Names(), ", ")))
+		}
+		if !slices.Contains(levels, results.Level(table[name])) {
+			return fmt.Sprintf("%s: %q is none of error, warning, note and never", name, table[name])
+		}
 	}
 	return ""
 }

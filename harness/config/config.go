@@ -22,6 +22,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // DefaultKernels are those of a run that names none: the newest kernel of every Debian series still in use.
@@ -49,6 +50,7 @@ type Config struct {
 	Build      Build              `toml:"build"`
 	Module     Module             `toml:"module"`
 	Guest      Guest              `toml:"guest"`
+	Checks     Checks             `toml:"checks"`
 	Debian     Debian             `toml:"debian"`
 
 	// Sets and Required come from a table [kernels], whose key default is Kernels then.
@@ -99,13 +101,24 @@ func (g Guest) firmwareDir() string {
 }
 
 // plugs are the devices to plug in as "NAME=ROW", sorted by name.
-func (g Guest) plugs() []string {
-	var rows []string
-	for _, name := range slices.Sorted(maps.Keys(g.Plug)) {
-		rows = append(rows, name+"="+g.Plug[name])
+func (g Guest) plugs() []string { return rowsOf(g.Plug) }
+
+// rowsOf is a table as "NAME=VALUE", sorted by name.
+func rowsOf(table map[string]string) (rows []string) {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		rows = append(rows, name+"="+table[name])
 	}
 	return rows
 }
+
+// Checks is the table [checks].
+type Checks struct {
+	Exclude []string          `toml:"exclude"` // what of the source is not checked
+	Fails   map[string]string `toml:"fails"`   // by check: the least bad level of findings that fails it
+}
+
+// fails are its rows as "NAME=LEVEL", sorted.
+func (c Checks) fails() []string { return rowsOf(c.Fails) }
 
 // Debian is the table [debian].
 type Debian struct {
@@ -138,6 +151,7 @@ func Default() Config {
 		Out:     harness.OutName,
 		Build:   Build{Packages: []string{}},
 		Module:  Module{Load: []string{}, Exclude: []string{}},
+		Checks:  Checks{Exclude: []string{}, Fails: map[string]string{}},
 		Guest:   Guest{MemoryMiB: spec.MemoryMiB, CPUs: spec.CPUs, Devices: []string{}, HostDevices: []string{}, Modules: []string{}, Plug: map[string]string{}, Timeout: Duration(spec.Timeout)},
 	}
 }
@@ -177,7 +191,7 @@ func (c Config) load(dir, name, shown string) (Config, error) {
 func (c *Config) resolve(dir string) {
 	c.Suites = slices.Clone(c.Suites)
 	for i, s := range c.Suites {
-		if s != harness.Lifecycle && c.bundle == "" && !filepath.IsAbs(s) {
+		if s != harness.Lifecycle && s != results.Checks && c.bundle == "" && !filepath.IsAbs(s) {
 			c.Suites[i] = filepath.Join(dir, s)
 		}
 	}

@@ -43,10 +43,12 @@ func (c Config) Portable(spec harness.Spec) (text []byte, left []string, err err
 	put("", "require_kvm", spec.RequireKVM)
 	put("build", "packages", spec.Packages)
 	put("module", "load", spec.Load)
+	put("checks", "exclude", spec.CheckExclude)
+	put("checks", "fails", tableOf(spec.CheckFails))
 	put("guest", "memory_mib", spec.MemoryMiB)
 	put("guest", "cpus", spec.CPUs)
 	put("guest", "devices", spec.Devices)
-	put("guest", "plug", plugTable(spec.Plugs))
+	put("guest", "plug", tableOf(spec.Plugs))
 	put("guest", "host_devices", anywhereDevices(slices.Concat(c.Guest.HostDevices, spec.HostDevices)))
 	put("guest", "modules", spec.Modules)
 	put("guest", "firmware", portableFirmware(spec))
@@ -63,7 +65,8 @@ func (c Config) Portable(spec harness.Spec) (text []byte, left []string, err err
 	return text, left, nil
 }
 
-func plugTable(rows []string) any {
+// tableOf is rowsOf the other way round.
+func tableOf(rows []string) any {
 	table := map[string]string{}
 	for _, row := range rows {
 		name, device, _ := strings.Cut(row, "=")

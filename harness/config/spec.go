@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/modmatrix/modmatrix/harness"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // Flags are what the command line says. A zero field was not given.
@@ -61,6 +62,7 @@ func (c Config) merge(flags Flags) (harness.Spec, error) {
 	s.Params = assignments(c.Params, flags.Params)
 	s.Make = assignments(c.Make, flags.Make)
 	s.Exclude = nonEmpty(flags.Exclude, c.Module.Exclude)
+	s.CheckExclude, s.CheckFails = nonEmpty(flags.CheckExclude, c.Checks.Exclude), assignments(c.Checks.fails(), flags.CheckFails)
 	if len(flags.Prebuilt) > 0 {
 		s.Make, s.Exclude, c.Build.Packages = nil, nil, nil // nothing is built
 	}
@@ -73,19 +75,28 @@ func (c Config) merge(flags Flags) (harness.Spec, error) {
 		return s, err
 	}
 	s.Archs, s.Kernels, s.Required = archs, onEach(s.Kernels, archs), onEach(c.Required, archs)
-	if len(flags.Suites) == 0 {
-		s.Suites = c.Suites
-		return s, nil
+	if s.Suites, err = c.suites(s.Module, flags.Suites); err != nil {
+		return s, err
 	}
-	s.Suites = nil
-	for _, name := range flags.Suites {
-		dir, err := c.suite(s.Module, name)
-		if err != nil {
-			return s, err
-		}
-		s.Suites = append(s.Suites, dir)
+	if flags.Checks && !slices.Contains(s.Suites, results.Checks) {
+		s.Suites = append(slices.Clone(s.Suites), results.Checks)
 	}
 	return s, nil
+}
+
+// suites are those that are named, else those of the file.
+func (c Config) suites(module string, named []string) (dirs []string, err error) {
+	if len(named) == 0 {
+		return c.Suites, nil
+	}
+	for _, name := range named {
+		dir, err := c.suite(module, name)
+		if err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, dir)
+	}
+	return dirs, nil
 }
 
 // nonEmpty is the first list with something in it, nil where there is none.
@@ -149,7 +160,7 @@ func assignments(base, over []string) []string {
 }
 
 func (c Config) suite(module, name string) (string, error) {
-	if name == harness.Lifecycle || slices.Contains(c.Ready, name) {
+	if name == harness.Lifecycle || name == results.Checks || slices.Contains(c.Ready, name) {
 		return name, nil
 	}
 	known := append([]string{harness.Lifecycle}, c.Ready...)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // Restrict drops what the file asks for beyond the sandbox, the guest and the archive, unless the command line says the same or
@@ -121,7 +122,7 @@ func (c Config) withoutHost(flags Flags) (Config, []string) {
 	suites := c.Suites
 	c.Suites = nil
 	for _, dir := range suites {
-		if dir == harness.Lifecycle || slices.Contains(c.Ready, dir) || slices.Contains(flags.Suites, dir) || c.bundle == "" && inside(c.repository(), dir) {
+		if dir == harness.Lifecycle || dir == results.Checks || slices.Contains(c.Ready, dir) || slices.Contains(flags.Suites, dir) || c.bundle == "" && inside(c.repository(), dir) {
 			c.Suites = append(c.Suites, dir)
 		} else if len(flags.Suites) == 0 || slices.Contains(flags.Suites, filepath.Base(dir)) {
 			named = append(named, "suites="+dir)

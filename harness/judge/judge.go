@@ -40,6 +40,7 @@ type Evidence struct {
 	Place        string               // where in the module a guest was that hung, as its kernel said when it was asked; usually empty
 	Tail         string               // the last lines of the console
 	Incomplete   bool                 // the kernel dropped messages, or the console log was cut
+	Checks       []Check              // of the static checks, which need no guest; none: it is a cell of another suite
 	Predicted    []results.Prediction // of binaries that were not built here, what the kernel was expected to do with each
 	Notes        []string             // what a reader should know of how the evidence was gathered
 
@@ -104,6 +105,7 @@ var rules = []struct {
 	{"in-tree", alreadyInTree},
 	{"interrupted", interrupted},
 	{"infrastructure", infrastructure},
+	{"checks", checks},
 	{"build", build},
 	{"build-only", buildOnly},
 	{"no-guest", noGuest},
@@ -159,6 +161,9 @@ func Rule(e Evidence) string {
 // and the only place where a status is decided. A PASS is what is left when every way to doubt it has been tried.
 func Judge(e Evidence) results.Record {
 	rec := results.Record{Specs: []results.Spec{}, Splats: []results.Splat{}, Attempts: 1, Predicted: e.observed(), Notes: notes(e)}
+	if len(e.Checks) > 0 {
+		rec.Specs = checkSpecs(e.Checks)
+	}
 	if g := e.Guest; g != nil {
 		rec.Specs, rec.Taint = g.specs(), taint(g)
 		rec.Loaded, rec.Absent = e.loaded(), e.setAside()

@@ -34,11 +34,14 @@ type Module struct {
 	Version    string // MODULE_VERSION; empty when it has none
 	SrcVersion string // checksum of the sources; empty where the kernel asks for none
 	License    string // the first MODULE_LICENSE
-	Depends    []string
-	SoftDeps   []string // MODULE_SOFTDEP lines as written, e.g. "pre: crc32c"
-	Params     []Param
-	Aliases    []string // MODULE_ALIAS and MODULE_DEVICE_TABLE: patterns of what modprobe loads it for, and of what it drives
-	Firmware   []string // MODULE_FIRMWARE: files that it may ask for
+	// Description and Authors are the first MODULE_DESCRIPTION, and every MODULE_AUTHOR.
+	Description string   `json:",omitempty"`
+	Authors     []string `json:",omitempty"`
+	Depends     []string
+	SoftDeps    []string // MODULE_SOFTDEP lines as written, e.g. "pre: crc32c"
+	Params      []Param
+	Aliases     []string // MODULE_ALIAS and MODULE_DEVICE_TABLE: patterns of what modprobe loads it for, and of what it drives
+	Firmware    []string // MODULE_FIRMWARE: files that it may ask for
 }
 
 // Param is a parameter that a module takes.
@@ -124,7 +127,7 @@ func archOf(h elf.FileHeader) string {
 // parseModinfo reads the NAME=value strings of .modinfo, separated by zero bytes.
 func parseModinfo(raw []byte) Module {
 	var m Module
-	words := map[string]*string{"name": &m.Name, "vermagic": &m.Vermagic, "version": &m.Version, "srcversion": &m.SrcVersion, "license": &m.License}
+	words := map[string]*string{"name": &m.Name, "vermagic": &m.Vermagic, "version": &m.Version, "srcversion": &m.SrcVersion, "license": &m.License, "description": &m.Description}
 	params := map[string]*Param{}
 	for _, field := range bytes.Split(raw, []byte{0}) {
 		key, value, ok := strings.Cut(string(field), "=")
@@ -132,7 +135,7 @@ func parseModinfo(raw []byte) Module {
 			continue
 		}
 		switch key {
-		case "vermagic", "license": // the kernel believes the first (kernel/module/main.c, get_next_modinfo)
+		case "vermagic", "license", "description": // the kernel believes the first (kernel/module/main.c, get_next_modinfo)
 			*words[key] = cmp.Or(*words[key], value)
 		case "name", "version", "srcversion":
 			*words[key] = value
@@ -140,6 +143,8 @@ func parseModinfo(raw []byte) Module {
 			m.Depends = append(m.Depends, strings.FieldsFunc(value, func(r rune) bool { return r == ',' })...)
 		case "softdep":
 			m.SoftDeps = append(m.SoftDeps, value)
+		case "author":
+			m.Authors = append(m.Authors, value)
 		case "alias":
 			m.Aliases = append(m.Aliases, value)
 		case "firmware":

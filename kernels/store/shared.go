@@ -80,6 +80,7 @@ var kinds = map[string]kind{
 	"images":    {shared: true},
 	"objects":   {spare: &spare{title: "compiled files of "}},
 	"roots":     {costly: true, shared: true, room: 450 << 20},
+	"scripts":   {costly: true, shared: true, room: 300 << 20},
 	"suites":    {shared: true},
 	"templates": {room: 200 << 20},
 	"trees":     {costly: true, shared: true, room: 500 << 20},

@@ -23,7 +23,7 @@ func stopped(rec results.Record, stages ...results.Stage) bool {
 // reachedGuest says whether the matrix needs columns for what happens in a guest: not if all was asked for is a
 // build, whose passes have no time in a guest, nor anything else.
 func reachedGuest(w results.Row) bool {
-	return slices.ContainsFunc(w.Cells, func(rec results.Record) bool {
+	return slices.ContainsFunc(dynamic(w).Cells, func(rec results.Record) bool {
 		t := rec.Timings
 		return stopped(rec, results.StageBoot, results.StageLoad, results.StageTest, results.StageUnload, results.StageShutdown) || rec.Stage == "" && rec.Status != results.Pass ||
 			len(rec.Specs) > 0 || t.Boot+t.Restore+t.Load+t.Test+t.Unload > 0
@@ -41,6 +41,7 @@ func atStages(w results.Row, stages ...results.Stage) (s results.Status) {
 }
 
 func buildCell(w results.Row) field {
+	w = dynamic(w)
 	var took int64
 	built, kept, fresh := false, false, false
 	for _, rec := range w.Cells {
@@ -72,6 +73,7 @@ func buildCell(w results.Row) field {
 }
 
 func loadCell(w results.Row) field {
+	w = dynamic(w)
 	if s := atStages(w, results.StageBoot, results.StageLoad); s != "" {
 		return field{text: string(s), ink: ink(s)}
 	}
@@ -108,7 +110,9 @@ func suiteCell(rec results.Record) field {
 	switch {
 	case rec.Status == results.Pass && len(rec.Specs) == 0:
 		c.text = "ok"
-	case rec.Status == results.Fail && rec.Code == results.CodeSpecFailed && count[results.Fail] > 0:
+	case rec.Static() && count[results.Miss] > 0 && rec.Status == results.Pass: // a tool that cannot be had is named below
+		c.text, c.more = score, strings.Trim(fmt.Sprintf("%d not run  ", count[results.Miss])+mark, " ")
+	case rec.Status == results.Fail && (rec.Code == results.CodeSpecFailed || rec.Code == results.CodeCheckFailed) && count[results.Fail] > 0:
 		c.text, c.more = fmt.Sprintf("%s  %d failed", score, count[results.Fail]), strings.Trim(skipped+"  "+mark, " ")
 	case rec.Status == results.Pass && (skipped != "" || count[results.Pass] == len(rec.Specs)):
 		c.text, c.more = score, strings.Trim(skipped+"  "+mark, " ")
@@ -123,7 +127,7 @@ func cause(w results.Row) string {
 	worst, text := results.Status(""), ""
 	more := 0
 	for _, rec := range w.Cells {
-		if rec.Status == results.Pass || rec.Code == results.CodeSpecFailed {
+		if rec.Status == results.Pass || rec.Code == results.CodeSpecFailed || rec.Code == results.CodeCheckFailed {
 			continue
 		}
 		reason := rec.Why()

@@ -56,7 +56,7 @@ func shared(rec results.Record) bool {
 // heading is the finding in one line: where, and what.
 func (f finding) heading() string {
 	where := results.Plain(f.rec.Suite)
-	if f.rec.Stage != results.StageTest && stopped(f.rec, results.Stages...) || where == "" {
+	if f.rec.Stage != results.StageTest && f.rec.Stage != results.StageCheck && stopped(f.rec, results.Stages...) || where == "" {
 		where = strings.Trim(where+" "+string(f.rec.Stage), " ")
 		if shared(f.rec) {
 			where = string(f.rec.Stage)
@@ -77,13 +77,17 @@ func (f finding) failed() (results.Spec, bool) {
 // again is the command that runs the cell of the finding, and no other. What all suites share takes no suite.
 func (f finding) again(asked results.Asked) string {
 	words := asked.Command()
+	if f.rec.Static() {
+		words[1] = "check"
+	}
 	if k := f.rec.Target.Selector(); k != "" {
 		words = append(words, "-k", k)
 	}
-	if s := f.rec.Suite; s != "" && !shared(f.rec) {
+	if s := f.rec.Suite; s != "" && !shared(f.rec) && !f.rec.Static() {
 		words = append(words, "--suite", asked.Suite(s))
 	}
-	if spec, ok := f.failed(); ok {
+	if f.rec.Static() { // it has no focus
+	} else if spec, ok := f.failed(); ok {
 		words = append(words, "--focus", regexp.QuoteMeta(spec.Name))
 	} else if asked.Focus != "" && !shared(f.rec) {
 		words = append(words, "--focus", asked.Focus)
@@ -100,6 +104,9 @@ type firstBad struct {
 func firstBads(m results.Matrix) (found []firstBad) {
 	series := grouped(m.Rows, func(w results.Row) [3]string { return [3]string{w.Target.Arch, w.Target.Flavour, w.Target.Profile} })
 	for _, rows := range series {
+		for i := range rows {
+			rows[i] = dynamic(rows[i])
+		}
 		if b, ok := firstBadOf(rows); ok {
 			if len(series) > 1 {
 				b.kind = strings.Trim(results.Plain(b.bad.Target.Flavour+"+"+b.bad.Target.Profile), "+")

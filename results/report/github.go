@@ -38,6 +38,7 @@ func GitHub(log, summary io.Writer, r *results.Results) error {
 		}
 		text.WriteString("::" + level + " " + place + "title=" + githubValue(results.Plain(r.Module.Name+" on "+f.rec.Target.Label())) + "::" + githubText(f.annotation()) + "\n")
 	}
+	writeCheckAnnotations(&text, m, githubAnnotations-min(len(found), githubAnnotations))
 	if _, err := log.Write(text.Bytes()); err != nil {
 		return err
 	}

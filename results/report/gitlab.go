@@ -47,6 +47,12 @@ func GitLab(w io.Writer, r *results.Results) error {
 			issues = append(issues, issue)
 		}
 	}
+	for _, issue := range checkIssues(r.Matrix()) {
+		if !seen[issue.Fingerprint] {
+			seen[issue.Fingerprint] = true
+			issues = append(issues, issue)
+		}
+	}
 	enc := json.NewEncoder(results.PlainJSON(w))
 	enc.SetIndent("", " ")
 	enc.SetEscapeHTML(false)

@@ -38,6 +38,8 @@ type page struct {
 	Statuses                []htmlStatus
 	Groups                  []htmlGroup
 	Findings                []htmlFinding
+	Checks                  []htmlCheck
+	CheckFindings           []htmlField
 	Cells                   iter.Seq[htmlCell] // one at a time: all at once are several times the size of the matrix
 }
 
@@ -73,6 +75,7 @@ func HTML(w io.Writer, r *results.Results, files fs.FS) error {
 		Style: template.CSS(style), Script: template.JS(script), ScriptHash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:]),
 		Groups: htmlGroups(m, ids), Findings: htmlFindings(m, records, ids, r.Run.Asked),
 	}
+	p.Checks, p.CheckFindings = htmlChecks(m)
 	if archs := len(m.Archs()); archs > 1 {
 		p.Totals = kernelsOf(len(m.Rows), archs) + ": " + p.Totals
 	}

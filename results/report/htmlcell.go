@@ -96,7 +96,7 @@ func htmlSpecs(specs []results.Spec) template.HTML {
 		if s.Status == results.Pass || s.DurationMS > 0 {
 			list.WriteString(" <i>" + Seconds(time.Duration(s.DurationMS)*time.Millisecond) + "</i>")
 		}
-		if why := strings.TrimSpace(results.Plain(s.Location) + " " + results.Plain(results.Headline(s.Message))); s.Status != results.Pass && why != "" {
+		if why := strings.TrimSpace(results.Plain(s.Location) + " " + results.Plain(results.Headline(s.Message))); (s.Status != results.Pass || s.Tool != "") && why != "" {
 			list.WriteString("<br>" + html.EscapeString(why))
 		}
 	}

@@ -39,6 +39,7 @@ func Markdown(w io.Writer, r *results.Results) error {
 	for _, e := range entries(m, r.Run.Asked, "") {
 		writeMarkdown(out, e)
 	}
+	writeChecksMarkdown(out, m)
 	writeSinceMarkdown(out, r)
 	return out.Flush()
 }

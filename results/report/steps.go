@@ -26,16 +26,19 @@ func steps(rec results.Record) (all []step) {
 	}
 	guest := reachedGuest(results.Row{Cells: []results.Record{rec}})
 	for _, stage := range results.Stages {
+		if rec.Static() != (stage == results.StageCheck) && (rec.Static() && stage != results.StageFetch || stage == results.StageCheck) {
+			continue
+		}
 		decided := rec.Status != results.Pass && (stage == rec.Stage || rec.Stage == "")
-		if stage == results.StageTest {
+		if stage == results.StageTest || stage == results.StageCheck {
 			for _, s := range rec.Specs {
 				all = append(all, step{results.Plain(s.Name), s.Status, s.DurationMS, results.Plain(results.Headline(s.Message)), true})
 			}
 		}
 		switch {
-		case decided && (stage != results.StageTest || !slices.ContainsFunc(rec.Specs, func(s results.Spec) bool { return s.Status == rec.Status })):
+		case decided && (stage != results.StageTest && stage != results.StageCheck || !slices.ContainsFunc(rec.Specs, func(s results.Spec) bool { return s.Status == rec.Status })):
 			all = append(all, step{string(stage), rec.Status, took[stage], rec.Why(), false})
-		case !decided && stage != results.StageTest && (guest || !slices.Contains(guestStages, stage)):
+		case !decided && stage != results.StageTest && stage != results.StageCheck && (guest || !slices.Contains(guestStages, stage)):
 			all = append(all, step{string(stage), results.Pass, took[stage], "", false})
 		}
 		if decided {

@@ -21,15 +21,23 @@ func tableOf(m results.Matrix) [][]field {
 		cell func(results.Row) field
 	}
 	kernel := func(w results.Row) field { return field{text: results.Plain(w.Target.Label())} }
-	columns := []column{{"KERNEL", kernel}, {"BUILD", buildCell}}
+	columns := []column{{"KERNEL", kernel}}
+	if !allStatic(m) {
+		columns = append(columns, column{"BUILD", buildCell})
+	}
 	perSuite := func(prefix string, cell func(results.Record) field) {
 		for i, s := range m.Suites {
+			if s == results.Checks && prefix != "" {
+				continue // the kernel's own copy is not checked
+			}
 			columns = append(columns, column{prefix + s, func(w results.Row) field { return cell(w.Cells[i]) }})
 		}
 	}
 	inTree := comparesInTree(m)
 	if inTree || slices.ContainsFunc(m.Rows, reachedGuest) {
 		columns = append(columns, column{"LOAD", loadCell})
+	}
+	if inTree || slices.ContainsFunc(m.Rows, reachedGuest) || slices.Contains(m.Suites, results.Checks) {
 		perSuite("", suiteCell)
 	}
 	if inTree {

@@ -41,6 +41,7 @@ func Text(w io.Writer, r *results.Results, opt Options) error {
 	for _, e := range entries(m, r.Run.Asked, opt.Dir) {
 		writeText(out, e, opt.Width)
 	}
+	writeChecks(out, m, opt)
 	writeSince(out, r)
 	return out.Flush()
 }
@@ -99,7 +100,14 @@ func kernelsOf(kernels, archs int) string {
 
 func totals(m results.Matrix, elapsed time.Duration) string {
 	count := map[results.Status]int{}
+	checked := 0
 	for _, w := range m.Rows {
+		if !allStatic(m) {
+			if s := staticStatus(w); s == results.Fail {
+				checked++
+			}
+			w = dynamic(w)
+		}
 		count[w.Status()]++
 	}
 	line := Plural(count[results.Pass], "kernel") + " pass"
@@ -113,6 +121,9 @@ func totals(m results.Matrix, elapsed time.Duration) string {
 		if n := count[t.status]; n > 0 {
 			line += fmt.Sprintf(", %d %s", n, map[bool]string{true: t.one, false: t.many}[n == 1])
 		}
+	}
+	if checked > 0 {
+		line += fmt.Sprintf("; the static checks fail on %d", checked)
 	}
 	if elapsed > 0 {
 		line += " · " + Seconds(elapsed)
