@@ -119,7 +119,7 @@ func (a *app) showRehearsal(m *rehearse.Rehearsal) {
 	fmt.Fprintf(w, "\ncheckpatch --strict: %s, %s, %s\n", report.Plural(counted["ERROR"], "error"), report.Plural(counted["WARNING"], "warning"), report.Plural(counted["CHECK"], "check"))
 	for _, f := range m.Review.Findings {
 		if f.Kind == "ERROR" || a.verbose {
-			fmt.Fprintln(w, results.Plain(fmt.Sprintf("  %s:%d: %s %s: %s", f.File, f.Line, f.Kind, f.Type, f.Text)))
+			fmt.Fprintf(w, "  %s\n", results.Plain(fmt.Sprintf("%s:%d: %s %s: %s", f.File, f.Line, f.Kind, f.Type, f.Text)))
 		}
 	}
 	fmt.Fprintln(w, "\nwhom get_maintainer names (nothing is sent):")
@@ -127,11 +127,11 @@ func (a *app) showRehearsal(m *rehearse.Rehearsal) {
 		fmt.Fprintln(w, "  "+results.Plain(who))
 	}
 	if len(m.Left) > 0 {
-		fmt.Fprintln(w, results.Plain("\nnot in the patches: "+strings.Join(m.Left, " ")))
+		fmt.Fprintf(w, "\nnot in the patches: %s\n", results.Plain(strings.Join(m.Left, " ")))
 	}
 	fmt.Fprintln(w, "\nleft to do by hand:")
 	for _, t := range m.Todo {
-		fmt.Fprintln(w, results.Plain("  "+t.String()))
+		fmt.Fprintln(w, "  "+results.Plain(t.String()))
 	}
 	fmt.Fprintln(w, "  each patch: say why the driver is wanted, and sign it off (git am -s)")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -224,6 +225,9 @@ func noteRoot(ctx context.Context, dir, compiler string) error {
 	}
 	notes := rootNotes{Packages: installed, Digest: digest(strings.Join(installed, "\n"))}
 	if compiler == "" {
+		if _, err := os.Stat(filepath.Join(root, "usr/bin/gcc")); errors.Is(err, fs.ErrNotExist) {
+			return store.WriteJSON(filepath.Join(dir, rootFile), notes) // a root of tools alone
+		}
 		compiler = "gcc"
 	}
 	said, err := tools.Run(ctx, inRoot(ctx, root, nil, compiler, "--version"))
