@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,8 +73,30 @@ var sparseRan = regexp.MustCompile(`(?m)^\s+CHECK\s|\b(?:sparse|smatch) .*-D__li
 // errUnchecked says that the build never came to the checker.
 var errUnchecked = errors.New("the build had nothing checked: its Makefile does not pass C=1 on to the kernel's build system")
 
-func sparse(ctx context.Context, j *job, res *Result) error {
-	out, _, err := j.build(ctx, res, "C=1")
+// checked are the variables that have sources checked while they are compiled. The second is what the kernel's Makefile makes of the first:
+// newer ones forget it where scripts/checker-valid.sh does not answer, which Debian's headers do not bring.
+var checked = []string{"C=1", "KBUILD_CHECKSRC=1"}
+
+// validScript says whether a checker is new enough for a kernel's headers; kernels have it where that is a question.
+const validScript = "scripts/checker-valid.sh"
+
+// tooOld says that the kernel's own script refuses a checker; empty where it does not, or there is no such script.
+func (j *job) tooOld(ctx context.Context, checker string) (string, error) {
+	if _, err := os.Stat(filepath.Join(j.Scripts.Dir, validScript)); j.Scripts.Dir == "" || err != nil {
+		return "", nil
+	}
+	said, _, err := j.output(ctx, "sh", scriptsAt+"/"+validScript, checker)
+	if err != nil || strings.TrimSpace(string(said)) == "1" {
+		return "", err
+	}
+	return fmt.Sprintf("%s is too old for this kernel, whose %s refuses it", checker, path.Base(validScript)), nil
+}
+
+func sparse(ctx context.Context, j *job, res *Result) (err error) {
+	if res.Missing, err = j.tooOld(ctx, "sparse"); err != nil || res.Missing != "" {
+		return err
+	}
+	out, _, err := j.build(ctx, res, checked...)
 	if err != nil {
 		return err
 	}
@@ -120,7 +145,7 @@ func sparseKind(message string) string {
 }
 
 func smatch(ctx context.Context, j *job, res *Result) error {
-	out, _, err := j.build(ctx, res, "C=1", "CHECK=smatch -p=kernel")
+	out, _, err := j.build(ctx, res, append(slices.Clone(checked), "CHECK=smatch -p=kernel")...)
 	if err != nil {
 		return err
 	}
@@ -149,6 +174,8 @@ func parseSmatch(out []byte) (found []results.Finding) {
 // asClang are the variables with which a kernel that gcc compiled has modules compiled by clang: what its configuration knows of gcc would
 // have its Makefiles pass options that clang does not know.
 var asClang = []string{"CONFIG_CC_IS_GCC=", "CONFIG_CC_IS_CLANG=y", "CONFIG_LD_IS_BFD=", "CONFIG_LD_IS_LLD=y", "CONFIG_GCC_PLUGINS=", "CONFIG_DEBUG_INFO_BTF_MODULES=", "CONFIG_RETHUNK=", "CONFIG_MITIGATION_RETHUNK=",
+	"CONFIG_FTRACE_MCOUNT_USE_CC=", "CONFIG_HAVE_NOP_MCOUNT=", "CONFIG_UBSAN_BOUNDS_STRICT=",
+	"CONFIG_INIT_STACK_ALL_ZERO=", "CONFIG_MITIGATION_SLS=", "CONFIG_SLS=", "KCFLAGS=-Wno-unknown-warning-option",
 	"CONFIG_CC_HAS_SANE_FUNCTION_ALIGNMENT=", "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT="}
 
 func clang(ctx context.Context, j *job, res *Result) error {
@@ -160,16 +187,13 @@ func clang(ctx context.Context, j *job, res *Result) error {
 	if err != nil {
 		return err
 	}
-	if m := clangRefused.Find(out); m != nil {
-		res.Fault, res.Missing = "", "clang cannot compile for this kernel, which is configured for gcc: "+oneLine(string(m))
-		return nil
-	}
 	j.take(res, compilerFindings(out))
+	if res.Fault != "" && !j.Tree.Config.Enabled("CC_IS_CLANG") && results.CountLevel(res.Findings, results.LevelError) == 0 {
+		res.Missing = "clang cannot compile for this kernel, which is configured for gcc: " + oneLine(res.Fault)
+		res.Fault, res.Findings = "", nil
+	}
 	return nil
 }
-
-// clangRefused is how clang says that it was given options of another compiler.
-var clangRefused = regexp.MustCompile(`(?m)^clang(?:-\d+)?: error: .*$`)
 
 // stackLimit is the most that a function may take of the stack in bytes before it is "a candidate for change" (Linux
 // Documentation/process/submit-checklist.rst).

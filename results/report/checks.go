@@ -16,6 +16,50 @@ func dynamic(w results.Row) results.Row {
 	return w
 }
 
+// withoutChecks is m without the static checks; of nothing else, it has no suite.
+func withoutChecks(m results.Matrix) results.Matrix {
+	rest := results.Matrix{Suites: slices.DeleteFunc(slices.Clone(m.Suites), func(s string) bool { return s == results.Checks })}
+	for _, w := range m.Rows {
+		if w = dynamic(w); len(w.Cells) > 0 {
+			rest.Rows = append(rest.Rows, w)
+		}
+	}
+	return rest
+}
+
+// checkRan says whether a static check gave an answer on some kernel.
+func checkRan(m results.Matrix, name string) bool {
+	return slices.ContainsFunc(checkOutcomes(m), func(o checkOutcome) bool { return o.name == name && answered(o.status) })
+}
+
+// checksFact is what the static checks came to, each by the worst of all kernels; empty where there were none.
+func checksFact(m results.Matrix) string {
+	var names []string
+	worst := map[string]results.Status{}
+	for _, o := range checkOutcomes(m) {
+		if worst[o.name] == "" {
+			names = append(names, o.name)
+		}
+		worst[o.name] = worst[o.name].Worse(o.status)
+	}
+	var parts []string
+	for _, group := range []struct {
+		words    string
+		statuses []results.Status
+	}{{"fail", []results.Status{results.Fail}}, {"pass", []results.Status{results.Pass}}, {"not run everywhere", []results.Status{results.Error, results.Miss}}} {
+		var of []string
+		for _, name := range names {
+			if slices.Contains(group.statuses, worst[name]) {
+				of = append(of, mailed(name))
+			}
+		}
+		if len(of) > 0 {
+			parts = append(parts, strings.Join(of, ", ")+" "+group.words)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
 // staticStatus is what the static checks came to on a kernel; empty where there were none.
 func staticStatus(w results.Row) (s results.Status) {
 	for _, rec := range w.Cells {

@@ -73,6 +73,21 @@ func TestChecksAreInEveryFormat(t *testing.T) {
 	}
 }
 
+// A cover letter says what was checked, and does not call a kernel bad for it.
+func TestALetterSaysWhatWasChecked(t *testing.T) {
+	r := checkedResults()
+	var out bytes.Buffer
+	if err := Mail(&out, &results.Collection{Module: r.Module, Own: r}, Whole{}); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(out.String()), " ")
+	for _, want := range []string{"Checks: checkpatch fail; sparse pass; smatch not run everywhere", "It works on all of them", "neither built in (=y), nor with allmodconfig or W=1."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
 func TestFindingsAreIssuesAtTheirLines(t *testing.T) {
 	var out bytes.Buffer
 	if err := GitLab(&out, checkedResults()); err != nil {

@@ -18,19 +18,21 @@ type Whole struct{ Name, Digest string }
 // ASCII of at most 72 columns but for the names of testers, which are there as they spelled and signed them.
 func Mail(w io.Writer, c *results.Collection, whole Whole) error {
 	l := new(letter)
-	own := results.Matrix{}
+	own, all := results.Matrix{}, results.Matrix{}
 	if c.Own != nil {
-		own = c.Own.Matrix()
+		all = c.Own.Matrix()
+		own = withoutChecks(all)
 	}
 	l.paragraph(opening(c, own))
 	l.gap()
 	l.facts(c, own)
+	l.fact("Checks", checksFact(all))
 	if c.Own != nil {
 		l.seriesTables("Kernels on which it works, out of those tried, by series:", own)
 		l.failures("Failures", failuresOf(own))
 	}
 	l.testers(c)
-	if missing := untested(c, own); len(missing) > 0 {
+	if missing := untested(c, own, all); len(missing) > 0 {
 		l.heading("Not tested")
 		for _, m := range missing {
 			l.item(m)

@@ -12,7 +12,7 @@ import (
 
 // untested lists what nobody tested, as whoever reads a cover letter would ask: cells that gave no answer, and kinds of kernels and
 // machines that were not among those asked for.
-func untested(c *results.Collection, own results.Matrix) (all []string) {
+func untested(c *results.Collection, own, whole results.Matrix) (all []string) {
 	all = append(all, unanswered(own)...)
 	for _, u := range unanswered(testersMatrix(c)) {
 		all = append(all, "For testers, "+u)
@@ -35,7 +35,23 @@ func untested(c *results.Collection, own results.Matrix) (all []string) {
 	if c.Own != nil && c.Own.Run.Host.Accelerator == "tcg" && len(c.Testers) == 0 {
 		all = append(all, "Guests were emulated: a race that needs several processors at full speed may not show.")
 	}
-	return append(all, "It was built out of tree only: neither built in (=y), nor with allmodconfig, W=1 or sparse.")
+	return append(all, builtHow(whole))
+}
+
+// builtHow says in which of the ways that a maintainer asks for the module was not built.
+func builtHow(whole results.Matrix) string {
+	lacking := []string{"allmodconfig"}
+	for _, check := range []string{"W=1", "sparse"} {
+		if !checkRan(whole, check) {
+			lacking = append(lacking, check)
+		}
+	}
+	last := len(lacking) - 1
+	text := lacking[last]
+	if last > 0 {
+		text = strings.Join(lacking[:last], ", ") + " or " + text
+	}
+	return "It was built out of tree only: neither built in (=y), nor with " + text + "."
 }
 
 func ownsDevices(m results.Matrix) bool {
