@@ -150,7 +150,7 @@ const indexFile = "index.json"
 
 // index is the file with what was found in the whole source in the folder linux. It is made once, and kept.
 func (r Request) index(ctx context.Context, h *harness.Harness, linux string) (string, error) {
-	dir, _, err := h.Store().Fill(ctx, "sources", filepath.Base(filepath.Dir(linux))+"-index-1", func(dir string) error {
+	dir, _, err := h.Store().Fill(ctx, "sources", filepath.Base(filepath.Dir(linux))+"-index-2", func(dir string) error {
 		r.say("look through the kernel's source")
 		return mainline.WriteIndex(ctx, linux, filepath.Join(dir, indexFile))
 	})

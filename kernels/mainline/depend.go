@@ -56,8 +56,10 @@ func (m *maker) provided(mod module) []provision {
 	used, ours := map[string]bool{}, map[string]bool{}
 	for _, name := range mod.files {
 		text := comments.ReplaceAllString(m.shape.Files[path.Join(m.shape.Into, name)], "")
-		for _, word := range identifier.FindAllString(text, -1) {
-			used[word] = true
+		for _, at := range identifier.FindAllStringIndex(text, -1) {
+			if before := strings.TrimRight(text[:at[0]], " \t"); !strings.HasSuffix(before, "->") && !strings.HasSuffix(before, ".") { // a member
+				used[text[at[0]:at[1]]] = true
+			}
 		}
 		for _, d := range regexp.MustCompile(`(?m)^(?:[A-Za-z_][\w \t*]*[ \t*])([A-Za-z_]\w*)[ \t]*\(`).FindAllStringSubmatch(text, -1) {
 			ours[d[1]] = true
@@ -74,7 +76,7 @@ func (m *maker) provided(mod module) []provision {
 	}
 	all := map[string]provision{}
 	for _, word := range slices.Sorted(maps.Keys(used)) {
-		if !used[word] || ours[word] && !strings.Contains(word, "register") || m.headers.inlined[word] {
+		if !used[word] || ours[word] && !strings.Contains(word, "register") || m.headers.inlined[word] || !m.headers.names[word] {
 			continue
 		}
 		if p, ok := m.provision(word); ok {
@@ -90,6 +92,9 @@ func (m *maker) provided(mod module) []provision {
 func (m *maker) provision(symbol string) (provision, bool) {
 	var first provision
 	for _, file := range m.tree.Exports[symbol] {
+		if top, _, _ := strings.Cut(file, "/"); slices.Contains(core, top) {
+			return provision{}, false
+		}
 		opt, known := m.tree.provider(file)
 		if !known || opt == "" {
 			return provision{}, false
@@ -101,6 +106,9 @@ func (m *maker) provision(symbol string) (provision, bool) {
 	known := always[first.option]
 	return first, first.option != "" && !known
 }
+
+// core are folders of what no driver asks for by an option: what is switched off there has stubs.
+var core = []string{"arch", "init", "kernel", "mm"}
 
 // always are options that no kernel with modules is without, or that none who builds a driver chooses.
 var always = map[string]bool{"PRINTK": true, "MODULES": true, "SMP": true, "MMU": true, "SYSFS": true, "PROC_FS": true, "KALLSYMS": true, "BUG": true, "X86": true, "X86_64": true,

@@ -29,10 +29,18 @@ var linux = map[string]string{
 	"lib/Kconfig":                 "config CRC9\n\ttristate\n",
 	"lib/Makefile":                "obj-$(CONFIG_CRC9) += crc9.o\n",
 	"lib/crc9.c":                  "EXPORT_SYMBOL_GPL(crc9);\n",
+	"include/linux/crc9.h":        "int crc9(void);\n",
+	"include/linux/compiler.h":    "#define unlikely(x) ({ branch_update(); x; })\nvoid branch_update(void);\nstruct y { void *ops; };\n",
+	"kernel/trace/Makefile":       "obj-$(CONFIG_BRANCHES) += branch.o\n",
+	"kernel/trace/Kconfig":        "config BRANCHES\n\tbool\n",
+	"kernel/trace/branch.c":       "EXPORT_SYMBOL(branch_update);\n",
+	"drivers/acpi/Makefile":       "obj-$(CONFIG_ACPI) += property.o\n",
+	"drivers/acpi/Kconfig":        "config ACPI\n\tbool \"ACPI\"\n",
+	"drivers/acpi/property.c":     "#define DECLARE(ops) \\\n\tint x_##ops; \\\n\tEXPORT_SYMBOL_GPL(ops)\n",
 	"kernel/Makefile":             "obj-y = printk.o\n",
 	"kernel/printk.c":             "EXPORT_SYMBOL(_printk);\n",
 	"include/linux/module.h":      "#define module_init(x) x\n",
-	"include/linux/i2c.h":         "#define i2c_add_driver(driver) \\\n\ti2c_register_driver(THIS_MODULE, driver)\n#define I2C_NEW 1\n",
+	"include/linux/i2c.h":         "int i2c_register_driver(void *owner, void *driver);\n#define i2c_add_driver(driver) \\\n\ti2c_register_driver(THIS_MODULE, driver)\n#define I2C_NEW 1\n",
 	"include/linux/optional.h":    "#ifdef CONFIG_OPT\nint opt_call(void);\n#else\nstatic inline int opt_call(void) { return 0; }\n#endif\n",
 	"drivers/opt/Makefile":        "obj-$(CONFIG_OPT) += opt.o\n",
 	"drivers/opt/opt.c":           "EXPORT_SYMBOL(opt_call);\n",
@@ -50,6 +58,8 @@ var driver = map[string]string{
 #include <linux/version.h>
 #include <linux/i2c.h>
 #include <linux/optional.h>
+#include <linux/crc9.h>
+#include <linux/compiler.h>
 #include "own.h"
 #include <core/part.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
@@ -70,7 +80,8 @@ int probed;
 #ifndef I2C_NEW
 #define I2C_NEW 2
 #endif
-int my_init(void) { return i2c_add_driver(0) + crc9() + opt_call(); }
+struct y ops;
+int my_init(void) { if (unlikely(ops.ops)) return 1; return i2c_add_driver(0) + crc9() + opt_call(); }
 MODULE_AUTHOR("An Author <author@example.org>");
 MODULE_DESCRIPTION("A driver "
 	"for tests");

@@ -12,12 +12,14 @@ import (
 type headers struct {
 	defined map[string]string   // a macro: the header
 	macros  map[string][]string // one with arguments: the names in what it stands for
+	names   map[string]bool     // what is declared: functions, and data that is extern
 	inlined map[string]bool     // functions that are static inline, under some configuration at least
 }
 
 var (
 	inlined    = regexp.MustCompile(`(?m)^static[ \t]+(?:inline|__always_inline)[ \t][^;{}()]*?\b([A-Za-z_]\w*)[ \t]*\(`)
 	macroLine  = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)(\(?)((?:[^\n\\]|\\(?s:.))*)`)
+	declared   = regexp.MustCompile(`\b([A-Za-z_]\w*)[ \t]*\(|\bextern\b[^;(){}]*?\b([A-Za-z_]\w*)[ \t]*(?:\[[^\]]*\][ \t]*)*;`)
 	identifier = regexp.MustCompile(`[A-Za-z_]\w{2,}`)
 )
 
@@ -26,7 +28,7 @@ var headerFolders = []string{ofArch + "/include", "include", ofArch + "/include/
 
 // readHeaders reads all headers of the kernel that the module's files include, and those that these include.
 func (m *maker) readHeaders() headers {
-	h := headers{map[string]string{}, map[string][]string{}, map[string]bool{}}
+	h := headers{map[string]string{}, map[string][]string{}, map[string]bool{}, map[string]bool{}}
 	seen := map[string]bool{}
 	var next []string
 	follow := func(from, text string) {
@@ -70,6 +72,9 @@ func (h headers) add(name, text string) {
 		if d[2] == "(" && h.macros[d[1]] == nil {
 			h.macros[d[1]] = identifier.FindAllString(d[3], -1)
 		}
+	}
+	for _, d := range declared.FindAllStringSubmatch(text, -1) {
+		h.names[d[1]+d[2]] = true
 	}
 	for _, f := range inlined.FindAllStringSubmatch(text, -1) {
 		h.inlined[f[1]] = true

@@ -113,7 +113,7 @@ func (x *index) add(linux *os.Root, name string) error {
 	case kconfig:
 		x.addKconfig(name, string(text))
 	case bytes.Contains(text, []byte("EXPORT_")):
-		for _, e := range exported.FindAllSubmatch(text, -1) {
+		for _, e := range exported.FindAllSubmatch(macroLine.ReplaceAll(text, nil), -1) { // what a macro exports has another name
 			x.Exports[string(e[1])] = append(x.Exports[string(e[1])], name)
 		}
 	}
