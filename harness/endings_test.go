@@ -240,6 +240,7 @@ var elsewhere = map[string]string{
 	"in-tree":        "the kernel's own modules say it before anything is built",
 	"build-only":     "TestJudge",
 	"no-guest":       "TestJudge",
+	"checks":         "TestStaticChecksAreJudged",
 }
 
 func (c *ruleCount) check(t *testing.T) {

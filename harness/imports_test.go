@@ -48,7 +48,7 @@ var house = []room{
 	{path: "kernels/dkms", floor: 1, reason: "a package is a way to say how kbuild is to build it", beside: "kernels kernels/git kernels/kbuild", starts: "dpkg-deb, to unpack a package"},
 	{path: "kernels/packaging", floor: 1, reason: "packages of a module's source, made and installed in the sandbox by the tools of a root", beside: "kernels kernels/dkms kernels/kbuild kernels/sandbox"},
 	{path: "kernels/api", floor: 1, reason: "what a tree's headers declare; unpacks them as kbuild does", beside: "kernels kernels/kbuild"},
-	{path: "kernels/checks", floor: 1, reason: "the static checks: what the kernel's scripts and its tools say of a source; all of it in the sandbox", beside: "kernels kernels/kbuild kernels/sandbox"},
+	{path: "kernels/checks", floor: 1, reason: "the static checks: what the kernel's scripts and its tools say of a source; all of it in the sandbox", beside: "kernels kernels/kbuild"},
 	{path: "kernels/prebuilt", floor: 1, reason: "modules that somebody else built, and what a kernel will make of them", beside: "kernels kernels/kbuild"},
 	{path: "kernels/prebuilt/kotest", floor: 1, reason: "modules for tests, which have no code", only: "nothing"},
 	{path: "kernels/mainline", floor: 1, reason: "the in-tree shape of a module, and its patches; the kernel's scripts and unifdef run in the sandbox", beside: "kernels kernels/kbuild kernels/sandbox"},
