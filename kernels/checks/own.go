@@ -136,7 +136,8 @@ func versions(_ context.Context, j *job, res *Result) error {
 // metadata looks at what the modules that were built say of themselves.
 func metadata(_ context.Context, j *job, res *Result) error {
 	if j.built == nil || len(j.built.Modules) == 0 {
-		return errNotBuilt
+		res.Missing = notBuilt
+		return nil
 	}
 	for _, m := range j.built.Modules {
 		add := func(level results.Level, kind, text string) {
