@@ -239,7 +239,6 @@ var elsewhere = map[string]string{
 	"interrupted":    "TestInterruptGivesEveryCellARecord",
 	"in-tree":        "the kernel's own modules say it before anything is built",
 	"build-only":     "TestJudge",
-	"checks":         "what_a_maintainer_asks_for_is_checked.txtar: they have no guest",
 	"no-guest":       "TestJudge",
 	"checks":         "TestStaticChecksAreJudged",
 }
