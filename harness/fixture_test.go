@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 
 	"github.com/modmatrix/modmatrix/initramfs"
 	"github.com/modmatrix/modmatrix/kernels"
@@ -25,17 +26,8 @@ func TestMain(m *testing.M) {
 		playHelper(os.Args[2], os.Args[3])
 		return
 	}
-	onMemory()
+	slowtest.OnMemory()
 	vmtest.MainWith(m, "./testdata/qemu")
-}
-
-// onMemory puts the folders of tests where nobody waits for a disk, if there is room.
-func onMemory() {
-	const dir = "/dev/shm"
-	var st syscall.Statfs_t
-	if os.Getenv("TMPDIR") == "" && syscall.Statfs(dir, &st) == nil && st.Bavail*uint64(st.Bsize) > 1<<30 {
-		must(os.Setenv("TMPDIR", dir))
-	}
 }
 
 // fakeSource has a kernel for every name, and none that boots.

@@ -50,6 +50,7 @@ var house = []room{
 	{path: "kernels/api", floor: 1, reason: "what a tree's headers declare; unpacks them as kbuild does", beside: "kernels kernels/kbuild"},
 	{path: "kernels/checks", floor: 1, reason: "the static checks: what the kernel's scripts and its tools say of a source; all of it in the sandbox", beside: "kernels kernels/kbuild"},
 	{path: "kernels/prebuilt", floor: 1, reason: "modules that somebody else built, and what a kernel will make of them", beside: "kernels kernels/kbuild"},
+	{path: "results/slowtest", floor: 0, reason: "for tests alone: which of them are slow", only: "nothing"},
 	{path: "kernels/prebuilt/kotest", floor: 1, reason: "modules for tests, which have no code", only: "nothing"},
 	{path: "kernels/mainline", floor: 1, reason: "the in-tree shape of a module, and its patches; the kernel's scripts and unifdef run in the sandbox", beside: "kernels kernels/kbuild kernels/sandbox"},
 	{path: "kernels/field", floor: 1, reason: "tests alone: what authors really have, and its right verdicts, against the program as its users start it", only: "results"},
@@ -181,7 +182,7 @@ func TestImportsGoDown(t *testing.T) {
 			if r.only != "" && !slices.Contains(strings.Fields(r.only), imp) {
 				t.Errorf("%s imports %s, and may import of this project: %s", r.path, imp, r.only)
 			}
-			if imp == "vm/vmtest" || imp == "kernels/prebuilt/kotest" {
+			if imp == "vm/vmtest" || imp == "results/slowtest" || imp == "kernels/prebuilt/kotest" {
 				t.Errorf("%s imports %s outside of its tests", r.path, imp)
 			}
 		}

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/results/arch"
 
 	"golang.org/x/mod/sumdb/dirhash"
@@ -60,6 +62,7 @@ var warm = sync.OnceValue(func() error {
 
 // TestSuiteStartsNothing: what a folder, or an environment that it found, has go start is not started.
 func TestSuiteStartsNothing(t *testing.T) {
+	slowtest.Skip(t)
 	bin := t.TempDir()
 	trap := filepath.Join(bin, "sprung")
 	for _, name := range []string{"go1.99.9", "tool"} {

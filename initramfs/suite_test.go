@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
 
 func TestCompileErrorIsOneLine(t *testing.T) {
@@ -61,6 +63,7 @@ func TestCompileSuite(t *testing.T) {
 
 // go asks git for the state of what it builds, and git runs what the suite's repository names.
 func TestSuiteRunsNoGit(t *testing.T) {
+	slowtest.Skip(t)
 	s := Suites{Cache: t.TempDir(), Offline: true}
 	for name, pkg := range map[string]string{"a library": "x", "a program": "main"} {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/rhysd/actionlint"
 	"go.yaml.in/yaml/v3"
 
@@ -74,7 +76,7 @@ func TestOtherPipelinesAreValid(t *testing.T) {
 
 // Four jobs with the variables of an engine, merged, are the undivided run.
 func TestFourShardsAreTheRun(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	for engine, variables := range map[string]func(n int) []string{
 		"GitLab": func(n int) []string { return []string{fmt.Sprintf("CI_NODE_INDEX=%d", n), "CI_NODE_TOTAL=4"} },
 		"Kubernetes": func(n int) []string {

@@ -15,6 +15,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
 
@@ -27,7 +29,7 @@ import (
 // TestDocumentedCommands runs every command line that the documents show. Kernels, compiler and guests are fake;
 // where the document shows what modmatrix prints of real ones, it must print just that of their stored results.
 func TestDocumentedCommands(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	ran, tried := 0, map[string]bool{} // several documents show the same
 	for _, file := range documents(t) {
 		for _, c := range commandsOf(t, file) {

@@ -16,6 +16,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,6 +31,7 @@ import (
 // TestMain makes four commands of the test binary: modmatrix itself, modmatrix-faked, whose kernels and compiler are fake,
 // modmatrix-released, whose kernels are, and which is a release, and modmatrix-installed, see there.
 func TestMain(m *testing.M) {
+	slowtest.OnMemory()
 	with := func(fakes harness.Fakes) func() {
 		return func() {
 			os.Exit(run(Env{Args: os.Args[1:], Stdin: os.Stdin, Stdout: &output{file: os.Stdout}, Stderr: &output{file: os.Stderr}, fakes: fakes}))
@@ -52,14 +55,6 @@ func (p starters) Run() int {
 func must(err error) {
 	if err != nil {
 		panic(err)
-	}
-}
-
-// slow is called by tests that start modmatrix a hundred times: make unit runs them.
-func slow(t *testing.T) {
-	t.Helper()
-	if os.Getenv("MODMATRIX_SLOW") == "" {
-		t.Skip("slow: run by make unit, or with MODMATRIX_SLOW=1")
 	}
 }
 

@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // TestAllIsTheNewestOfEverySeries asks suites that share kernels, hold newer ones without headers, and are not there.
 func TestAllIsTheNewestOfEverySeries(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	a := twoSuites(t)
 	a.without("bookworm-updates")
 	image := func(suite, release, version string) {
@@ -68,7 +70,7 @@ func dates(rows string) deb {
 // TestAllIsOfEachSupportedRelease: a release that has ended is asked only where nobody else has a series, and so is one that
 // is still to come; each of them is reported.
 func TestAllIsOfEachSupportedRelease(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	const rows = "11,Bullseye,bullseye,2019-07-06,2021-08-14,2024-08-14,2026-08-31,2031-06-30\n" +
 		"12,Bookworm,bookworm,2021-08-14,2023-06-10,2026-07-11,2028-06-30,2033-06-30\n" +
 		"13,Trixie,trixie,2023-06-10,2025-08-09,2028-08-09,2030-06-30,2035-06-30\n" +
@@ -122,7 +124,7 @@ func TestAllIsOfEachSupportedRelease(t *testing.T) {
 
 // TestAllAsksEverybody: a suite that cannot be asked must not be missing unseen.
 func TestAllAsksEverybody(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	a := twoSuites(t)
 	a.kernel("sid", "7.3.1-amd64", "7.3.1-1")
 	a.publish()

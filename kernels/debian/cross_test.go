@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/results/arch"
 )
@@ -86,7 +88,7 @@ func TestKernelOfAnotherMachine(t *testing.T) {
 }
 
 func TestKernelOfAnotherMachineThatCannotBeHad(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	a := otherMachines(t)
 	s := a.source()
 	for text, want := range map[string]struct {
@@ -108,7 +110,7 @@ func TestKernelOfAnotherMachineThatCannotBeHad(t *testing.T) {
 
 // A mirror may carry an optional suite for some architectures only, or be behind with one: the others' kernels are there all the same.
 func TestIndexOfAnotherMachineIsBehind(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	a := otherMachines(t)
 	a.write(filepath.Join(a.dir, "dists/bookworm-security/main/binary-arm64/Packages"), "Package: other\n")
 	s := a.source()

@@ -4,12 +4,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
 
 // TestNewerKernelOfAnotherSuite: an old kernel where another suite has a newer one of its series is said aloud, as far as the
 // indices at hand tell; nothing is downloaded to find out.
 func TestNewerKernelOfAnotherSuite(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	a := twoSuites(t)
 	a.kernel("bullseye", "6.1.0-0.deb11.58-amd64", "6.1.199-1~deb11u1")
 	a.kernel("trixie", "6.1.0-70-amd64", "6.1.192-9")

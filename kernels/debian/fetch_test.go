@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
@@ -198,7 +200,7 @@ func TestOldIndexServesWhereNobodyAnswers(t *testing.T) {
 }
 
 func TestArchiveMovedOnSinceTheIndex(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	a := twoSuites(t)
 	s := a.warm()
 	old := resolved(t, s, "debian:bookworm")

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
@@ -33,7 +35,7 @@ const (
 // TestWhatIsGoneIsServedFromTheStore asks for kernels that the archive dropped since they were fetched: by version, by series, by
 // all, and by what a lock file pinned. What the store has not got is not made up.
 func TestWhatIsGoneIsServedFromTheStore(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	a := twoSuites(t)
 	s := a.warm()
 	security, backports := resolved(t, s, "debian:bookworm"), resolved(t, s, "debian:bookworm-backports")

@@ -61,14 +61,6 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// slow is called by tests that read many indices with the real apt, which takes a quarter of a second for each: make unit runs them.
-func slow(t *testing.T) {
-	t.Helper()
-	if os.Getenv("MODMATRIX_SLOW") == "" {
-		t.Skip("slow: run by make unit, or with MODMATRIX_SLOW=1")
-	}
-}
-
 // signer returns the key that signs archives, and the keyring that has it.
 func signer(t *testing.T) (home, keyring string) {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
@@ -42,7 +44,7 @@ const (
 // TestTroubleWithAnIndex is what a person sees of it, which is never a mistake of his and never the module's fault. What came
 // is not believed: no index is noted, and the one from before still serves.
 func TestTroubleWithAnIndex(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	impatient(t)
 	for name, c := range map[string]struct {
 		spoil func(a *archive)
@@ -104,7 +106,7 @@ func (a *archive) expire(suite string) {
 
 // TestTroubleWithAPackage is the same for what a tree is made of; what is left of it is at most the beginning of the very file.
 func TestTroubleWithAPackage(t *testing.T) {
-	slow(t)
+	slowtest.Skip(t)
 	impatient(t)
 	for name, c := range map[string]struct {
 		spoil func(a *archive)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
@@ -68,6 +70,7 @@ func filesOf(c *Conf) string { return strings.Join(c.Files(), " ") }
 
 // TestEvaluateHostile: whatever a dkms.conf does, it comes to one line about itself.
 func TestEvaluateHostile(t *testing.T) {
+	slowtest.Skip(t)
 	defer func(was int) { evaluateSeconds = was }(evaluateSeconds)
 	evaluateSeconds = 1
 	for name, test := range map[string]struct{ conf, want string }{

@@ -7,7 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
+
+func TestMain(m *testing.M) {
+	slowtest.OnMemory()
+	os.Exit(m.Run())
+}
 
 // plainGit is git as anybody would start it, for whom only the repository's configuration counts.
 func plainGit(t *testing.T, dir string, args ...string) (string, error) {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
 
 // states are work trees, by what is said of them.
@@ -104,6 +106,7 @@ var states = map[string]struct {
 
 // TestStateIsWhatGitSays: of a repository that hides nothing the answer is that of git itself.
 func TestStateIsWhatGitSays(t *testing.T) {
+	slowtest.Skip(t)
 	for name, tt := range states {
 		t.Run(name, func(t *testing.T) {
 			dir := repository(t, tt.files...)

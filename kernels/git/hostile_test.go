@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
 
 // attack plants something in a repository, and shows that it works.
@@ -135,6 +137,7 @@ func sign(t *testing.T, dir string) {
 
 // TestNothingOfTheRepositoryRuns: what makes plain git run a program that the repository names makes ours run none.
 func TestNothingOfTheRepositoryRuns(t *testing.T) {
+	slowtest.Skip(t)
 	for name, tt := range attacks {
 		t.Run(name, func(t *testing.T) {
 			dir := repository(t, tt.files...)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
 
 const kdirLine = "KDIR ?= /lib/modules/$(shell uname -r)/build\n"
@@ -14,6 +16,7 @@ const kdirLine = "KDIR ?= /lib/modules/$(shell uname -r)/build\n"
 const callKernel = "\t$(MAKE) -C $(KDIR) M=$(CURDIR) modules\n"
 
 func TestTheAuthorsOwnMake(t *testing.T) {
+	slowtest.Skip(t)
 	for name, test := range map[string]struct {
 		files map[string]string // besides a build script and what it makes of
 		says  []string          // what lines of the log begin with

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
 
 // TestDiagnoseFlood: of megabytes of errors, whichever lines they are, the first still decides, what make says after them is
 // heard, and no more than maxLine bytes of a line are looked at.
 func TestDiagnoseFlood(t *testing.T) {
+	slowtest.Skip(t)
 	for name, line := range map[string]string{
 		"errors":     "other.c:1:2: error: x\n",
 		"no errors":  "other.c:1:2: rror: x\n",
