@@ -29,8 +29,8 @@ var rows = []Arch{
 		Name: "aarch64", Debian: "arm64", Go: "arm64", GoEnv: "GOARM64=v8.0", Kbuild: "arm64", Triplet: "aarch64-linux-gnu",
 		Flavour: "arm64", Realtime: "rt-arm64", Stem: "arm64", Bits: 64, ELF: elf.EM_AARCH64,
 		Args: [2]string{"$x0", "$x1"},
-		QEMU: QEMU{
-			Binary: "qemu-system-aarch64", Package: "qemu-system-arm", Machine: "virt", CPU: "cortex-a57", Console: "ttyAMA0", MaxCmdline: 2048,
+		QEMU: QEMU{ // a cortex-a57 has no pages of 16 KiB, and a kernel of arm64-16k stops on it before its first word
+			Binary: "qemu-system-aarch64", Package: "qemu-system-arm", Machine: "virt", CPU: "cortex-a76", Console: "ttyAMA0", MaxCmdline: 2048,
 			// The board has one serial port, a PL011; stock kernels have the driver of 8250 ports on PCI built in (SERIAL_8250_PCI).
 			Report: Line{"pci-serial", "ttyS0"}, Terminal: Line{"pci-serial", "ttyS1"},
 			Disk: "virtio-blk-pci", DiskModules: onPCI,
