@@ -52,7 +52,7 @@ var house = []room{
 	{path: "kernels/prebuilt", floor: 1, reason: "modules that somebody else built, and what a kernel will make of them", beside: "kernels kernels/kbuild"},
 	{path: "results/slowtest", floor: 0, reason: "for tests alone: which of them are slow", only: "nothing"},
 	{path: "kernels/prebuilt/kotest", floor: 1, reason: "modules for tests, which have no code", only: "nothing"},
-	{path: "kernels/mainline", floor: 1, reason: "the in-tree shape of a module, and its patches; the kernel's scripts and unifdef run in the sandbox", beside: "kernels kernels/kbuild kernels/sandbox"},
+	{path: "kernels/mainline", floor: 1, reason: "the in-tree shape of a module, and its patches; the kernel's scripts and unifdef run in the sandbox", beside: "kernels kernels/checks kernels/kbuild kernels/sandbox"},
 	{path: "kernels/field", floor: 1, reason: "tests alone: what authors really have, and its right verdicts, against the program as its users start it", only: "results"},
 	{path: "initramfs", floor: 1, reason: "packs the guest; never learns what it is for. Suites are strangers' Go code, so go runs in the sandbox", beside: "kernels kernels/sandbox", starts: "go, which compiles the guest's programs and the suites"},
 	{path: "initramfs/guest", floor: 1, reason: "runs in the guest as PID 1, and on the machine itself as the helper of -k here", beside: "suites/procfs", only: "results/arch results/wire results/wire/calm suites/procfs"},

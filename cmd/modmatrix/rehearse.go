@@ -112,14 +112,14 @@ func (a *app) showRehearsal(m *rehearse.Rehearsal) {
 			fmt.Fprintf(w, "  %s: %d lines only here, %d only in the tree's %s\n", results.Plain(cmp.Or(f.Ours, "-")), f.Added, f.Gone, results.Plain(cmp.Or(f.Theirs, "-")))
 		}
 	}
-	counted := map[string]int{}
+	counted := map[results.Level]int{}
 	for _, f := range m.Review.Findings {
-		counted[f.Kind]++
+		counted[f.Level]++
 	}
-	fmt.Fprintf(w, "\ncheckpatch --strict: %s, %s, %s\n", report.Plural(counted["ERROR"], "error"), report.Plural(counted["WARNING"], "warning"), report.Plural(counted["CHECK"], "check"))
+	fmt.Fprintf(w, "\ncheckpatch --strict: %s, %s, %s\n", report.Plural(counted[results.LevelError], "error"), report.Plural(counted[results.LevelWarning], "warning"), report.Plural(counted[results.LevelNote], "check"))
 	for _, f := range m.Review.Findings {
-		if f.Kind == "ERROR" || a.verbose {
-			fmt.Fprintf(w, "  %s\n", results.Plain(fmt.Sprintf("%s:%d: %s %s: %s", f.File, f.Line, f.Kind, f.Type, f.Text)))
+		if f.Level == results.LevelError || a.verbose {
+			fmt.Fprintf(w, "  %s\n", results.Plain(fmt.Sprintf("%s: %s %s: %s", f.Where, f.Level, f.Kind, f.Message)))
 		}
 	}
 	fmt.Fprintln(w, "\nwhom get_maintainer names (nothing is sent):")

@@ -16,7 +16,7 @@ func shown(f results.Finding) string {
 
 // parsers are all of them in one form.
 var parsers = map[string]func([]byte) ([]results.Finding, []string){
-	"checkpatch":   parseCheckpatch,
+	"checkpatch":   ParseCheckpatch,
 	"codespell":    parseCodespell,
 	"includecheck": parseIncludes,
 	"kernel-doc":   parseKernelDoc,

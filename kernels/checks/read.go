@@ -56,7 +56,7 @@ func exits(codes ...int) func(int) bool {
 }
 
 func checkpatch(ctx context.Context, j *job, res *Result) error {
-	return j.onFiles(ctx, res, parseCheckpatch, exits(0, 1), "perl", scriptsAt+"/scripts/checkpatch.pl", "--root="+scriptsAt,
+	return j.onFiles(ctx, res, ParseCheckpatch, exits(0, 1), "perl", scriptsAt+"/scripts/checkpatch.pl", "--root="+scriptsAt,
 		"--strict", "--terse", "--show-types", "--summary-file", "--color=never", "-f")
 }
 
@@ -68,8 +68,8 @@ var (
 	checkpatchWord = map[string]results.Level{"ERROR": results.LevelError, "WARNING": results.LevelWarning, "CHECK": results.LevelNote}
 )
 
-// parseCheckpatch reads --terse --show-types --summary-file. The sums that it states must be those of its lines, or else it was not read right.
-func parseCheckpatch(out []byte) (found []results.Finding, unread []string) {
+// ParseCheckpatch reads what checkpatch.pl writes with --terse --show-types --summary-file. The sums that it states must be those of its lines, or else it was not read right.
+func ParseCheckpatch(out []byte) (found []results.Finding, unread []string) {
 	count, sums := map[results.Level]int{}, 0
 	lines(out, func(line string) {
 		if m := checkpatchSum.FindStringSubmatch(line); m != nil {

@@ -45,7 +45,7 @@ var linux = map[string]string{
 	"drivers/opt/Makefile":        "obj-$(CONFIG_OPT) += opt.o\n",
 	"drivers/opt/opt.c":           "EXPORT_SYMBOL(opt_call);\n",
 	"drivers/opt/Kconfig":         "config OPT\n\tbool \"Optional\"\n",
-	"scripts/checkpatch.pl":       "print \"MAINTAINERS:1: WARNING:A_TYPE: about it\\n\"; exit 1;\n",
+	"scripts/checkpatch.pl":       "print \"MAINTAINERS:1: WARNING:A_TYPE: about it\\nx.patch total: 0 errors, 1 warnings, 0 checks, 9 lines checked\\n\"; exit 1;\n",
 	"scripts/get_maintainer.pl":   "print \"A Maintainer <m\\@example.org> (maintainer:MISC)\\n\";\n",
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 const inFolder = "drivers/misc/my-drv/"
@@ -160,7 +161,7 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Findings) != 1 || got.Findings[0] != (Finding{"MAINTAINERS", 1, "WARNING", "A_TYPE", "about it"}) {
+	if len(got.Findings) != 1 || got.Findings[0] != (results.Finding{Where: "MAINTAINERS:1", Level: results.LevelWarning, Kind: "A_TYPE", Message: "about it"}) {
 		t.Errorf("%+v", got.Findings)
 	}
 	if len(got.Maintainers) != 1 || !strings.HasPrefix(got.Maintainers[0], "A Maintainer <m@example.org>") {

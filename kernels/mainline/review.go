@@ -6,34 +6,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/modmatrix/modmatrix/kernels"
+	"github.com/modmatrix/modmatrix/kernels/checks"
 	"github.com/modmatrix/modmatrix/kernels/sandbox"
+	"github.com/modmatrix/modmatrix/results"
 )
 
 // Review is what the kernel's own scripts say of the patches.
 type Review struct {
-	Findings    []Finding `json:"findings"`    // of scripts/checkpatch.pl --strict
-	Maintainers []string  `json:"maintainers"` // of scripts/get_maintainer.pl: whom to send them to; nothing is sent
-}
-
-// Finding is one of checkpatch's.
-type Finding struct {
-	File string `json:"file"`
-	Line int    `json:"line"`
-	Kind string `json:"kind"` // ERROR, WARNING or CHECK
-	Type string `json:"type"` // as its option --ignore takes it
-	Text string `json:"text"`
+	Findings    []results.Finding `json:"findings"`    // of scripts/checkpatch.pl --strict
+	Maintainers []string          `json:"maintainers"` // of scripts/get_maintainer.pl: whom to send them to; nothing is sent
 }
 
 // guestLinux is where the kernel's source is in the sandbox.
 const guestLinux = "/usr/src/linux"
-
-// finding is a line of checkpatch's, with --terse --show-types.
-var finding = regexp.MustCompile(`^(.+?):(\d+): (ERROR|WARNING|CHECK):([A-Z0-9_]+): (.*)$`)
 
 // Check has the scripts of the tree that the patches are for look at them. They are Perl of a stranger, and run in the sandbox.
 func Check(ctx context.Context, s *Shape, root kernels.Root, linux, work string) (r Review, err error) {
@@ -41,7 +29,7 @@ func Check(ctx context.Context, s *Shape, root kernels.Root, linux, work string)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return r, err
 	}
-	r.Findings, r.Maintainers = []Finding{}, []string{}
+	r.Findings, r.Maintainers = []results.Finding{}, []string{}
 	box := sandbox.Box{Root: root, Dir: dir, Mounts: []kernels.Mount{{Host: linux, Guest: guestLinux}}}
 	var names []string
 	for _, p := range s.Patches {
@@ -51,17 +39,17 @@ func Check(ctx context.Context, s *Shape, root kernels.Root, linux, work string)
 		names = append(names, sandbox.Home+"/"+p.Name)
 	}
 	// In a folder that it may write to, since it keeps what it learned of the headers.
-	said, err := inTree(ctx, box, "cd "+sandbox.Home+" && perl "+guestLinux+"/scripts/checkpatch.pl --root="+guestLinux+" --strict --no-signoff --no-summary --terse --show-types --showfile \"$@\"", names)
+	said, err := inTree(ctx, box, "cd "+sandbox.Home+" && perl "+guestLinux+"/scripts/checkpatch.pl --root="+guestLinux+" --strict --no-signoff --summary-file --terse --show-types --showfile --color=never \"$@\"", names)
 	if err != nil {
 		return r, fmt.Errorf("run the kernel's checkpatch.pl: %w", err)
 	}
-	for line := range strings.Lines(said) {
-		if f := finding.FindStringSubmatch(strings.TrimRight(line, "\n")); f != nil {
-			n, _ := strconv.Atoi(f[2])
-			r.Findings = append(r.Findings, Finding{strings.TrimPrefix(f[1], sandbox.Home+"/"), n, f[3], f[4], f[5]})
-		} else if text := strings.TrimSpace(line); text != "" && !strings.HasPrefix(text, "NOTE") && len(r.Findings) == 0 {
-			r.Findings = append(r.Findings, Finding{Kind: "ERROR", Type: "SCRIPT", Text: clean(text)})
-		}
+	found, unread := checks.ParseCheckpatch([]byte(said))
+	if len(unread) > 0 {
+		return r, fmt.Errorf("read what the kernel's checkpatch.pl says: %q", clean(unread[0]))
+	}
+	for _, f := range found {
+		f.Where, f.Message = strings.TrimPrefix(f.Where, sandbox.Home+"/"), clean(f.Message)
+		r.Findings = append(r.Findings, f)
 	}
 	said, err = inTree(ctx, box, "perl scripts/get_maintainer.pl --nogit --nogit-fallback --norolestats --nofixes \"$@\"", names)
 	if err != nil {

@@ -20,11 +20,12 @@ func Skip(t testing.TB) {
 }
 
 // OnMemory puts the temporary folders of a TestMain's tests where nothing waits for a disk, if there is a GiB of room and TMPDIR is
-// not set. It is not for tests that build in the sandbox, whose /dev is its own.
+// not set. It is not for tests that build in the sandbox, whose /dev is its own, nor for those of real kernels, which link to files of
+// the store.
 func OnMemory() {
 	const dir = "/dev/shm"
 	var st syscall.Statfs_t
-	if os.Getenv("TMPDIR") == "" && syscall.Statfs(dir, &st) == nil && st.Bavail*uint64(st.Bsize) > 1<<30 {
+	if os.Getenv("TMPDIR") == "" && os.Getenv("MODMATRIX_REAL") == "" && syscall.Statfs(dir, &st) == nil && st.Bavail*uint64(st.Bsize) > 1<<30 {
 		os.Setenv("TMPDIR", dir)
 	}
 }
