@@ -108,7 +108,7 @@ dist-check: dist ## make it again in a clone with an empty store, compare, and u
 ##@ Tests
 FIELD_ONLY ?=
 ARCH ?=
-.PHONY: packages check unit foreign real day zoo field field-drivers sweep hand-over oracle readers real-here day-here real-source
+.PHONY: packages objects checks check unit foreign real day zoo field field-drivers sweep hand-over oracle readers real-here day-here real-source
 check: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these files"; exit 1; }
 	go vet ./...
@@ -128,9 +128,9 @@ test-arch: setup-test ## the tests of what runs in guests, compiled for each arc
 	contrib/test-arch $(ARCH)
 .PHONY: arch test-arch real-guests real-rooms real-objects real-watch real-agreement real-field real-day
 real-guests:
-	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestReal(Rooms|Objects.*)$$' -v ./harness
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^(TestReal|TestAFloodOfConsole$$)' -skip '^TestReal(Rooms|Objects.*|Checks)$$' -v ./harness
 real-objects:
-	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^TestRealObjects' -v ./harness
+	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^TestRealObjects$$/^example' -v ./harness
 real-rooms:
 	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 40m -run '^TestRealRooms$$' -v ./harness
 real-watch:
@@ -141,6 +141,10 @@ real-field:
 	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 20m -run '^TestReal' ./kernels/field
 real-day:
 	MODMATRIX_REAL=1 go test -vet=off -count=1 -timeout 20m -run '^TestRealDay$$' -v ./cmd/modmatrix
+objects: setup-test ## builds with objects of earlier ones, good and damaged, against builds from nothing, to the byte; a quarter of an hour
+	MODMATRIX_REAL=1 go test -count=1 -timeout 60m -run '^TestRealObjects' -v ./harness
+checks: setup-test ## what modmatrix check counts, against the tools run by hand, on two kernels; a quarter of an hour
+	MODMATRIX_REAL=1 go test -count=1 -timeout 60m -run '^TestRealChecks$$' -v ./harness
 packages: setup-test ## make all packages of the example driver, install them in every release of Debian, and load what is built there
 	MODMATRIX_REAL=1 MODMATRIX_TEST_PACKAGES=all go test -count=1 -timeout 90m -run '^TestRealPackages$$' -v ./harness
 day: setup-test ## an author, three testers and a bug on one kernel, from the first bundle to the letter, on three kernels; make real has it on two
