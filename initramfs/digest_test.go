@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
 
 // aged waits until what was written just now is as old as keep wants it: the time of a change cannot be set.
@@ -17,6 +19,7 @@ func aged(t *testing.T) {
 // A digest that was found is found again without go, as long as nothing changes that it depends on: content, names, what says which
 // modules there are, go and its architecture.
 func TestDigestIsRemembered(t *testing.T) {
+	slowtest.Skip(t)
 	settled = 100 * time.Millisecond
 	t.Cleanup(func() { settled = 2 * time.Second })
 	dir := writeSuite(t, map[string]string{"go.mod": "module x\n\ngo 1.26\n", "x_test.go": "package x\n\nimport (\n\t\"testing\"\n\n\t_ \"x/in/y\"\n)\n\nfunc TestX(t *testing.T) {}\n"})
@@ -114,6 +117,7 @@ const forged = "sha256:forged"
 
 // What embeds whole folders is not noted: a file may appear anywhere below them.
 func TestDigestOfEmbeddedFolders(t *testing.T) {
+	slowtest.Skip(t)
 	dir := writeSuite(t, map[string]string{"go.mod": "module x\n\ngo 1.26\n",
 		"x_test.go": "package x\n\nimport (\n\t\"embed\"\n\t\"testing\"\n)\n\n//go:embed data\nvar Data embed.FS\n\nfunc TestX(t *testing.T) {}\n"})
 	if err := os.MkdirAll(filepath.Join(dir, "data/deep"), 0o755); err != nil {

@@ -118,6 +118,7 @@ func TestSuiteReadsNothingElse(t *testing.T) {
 
 // TestSuiteStaysInItsRepository: a folder elsewhere is not part of a suite, and the user reads which one.
 func TestSuiteStaysInItsRepository(t *testing.T) {
+	slowtest.Skip(t)
 	top := t.TempDir()
 	for name, text := range map[string]string{
 		"outside/go.mod": "module y\n\ngo 1.26\n", "outside/y.go": "package y\n",
@@ -173,6 +174,7 @@ func TestSuiteOffline(t *testing.T) {
 
 // TestSuiteDownloads: what a suite requires comes by the user's proxy, and is compiled against afterwards.
 func TestSuiteDownloads(t *testing.T) {
+	slowtest.Skip(t)
 	proxy := t.TempDir()
 	at := filepath.Join(proxy, "example.com/y/@v")
 	const mod = "module example.com/y\n\ngo 1.26\n"

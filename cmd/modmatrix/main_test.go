@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -73,7 +74,13 @@ func TestConcurrentScriptsAreThere(t *testing.T) {
 func TestScripts(t *testing.T) {
 	// Under nohup, programs would inherit that the end of the terminal is ignored; of what is caught here, they do not.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Setup: func(env *testscript.Env) error {
+	slow := func(word string) (bool, error) {
+		if word != "slow" {
+			return false, fmt.Errorf("no condition %q", word)
+		}
+		return os.Getenv(slowtest.Env) != "", nil
+	}
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Condition: slow, Setup: func(env *testscript.Env) error {
 		if name := strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"); slices.Contains(concurrent, name) {
 			env.Setenv("PATH", racedDir+string(filepath.ListSeparator)+env.Getenv("PATH"))
 		}

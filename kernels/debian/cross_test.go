@@ -51,6 +51,7 @@ func (a *archive) kernelFor(of, suite, release, version string) {
 }
 
 func TestKernelOfAnotherMachine(t *testing.T) {
+	slowtest.Skip(t)
 	a := otherMachines(t)
 	s := a.source()
 	target := resolved(t, s, "debian:bookworm%arm64")

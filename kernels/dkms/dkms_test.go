@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
@@ -163,6 +165,7 @@ func TestBuildOddNames(t *testing.T) {
 }
 
 func TestBuildFaults(t *testing.T) {
+	slowtest.Skip(t)
 	for name, test := range map[string]struct {
 		conf  string
 		files map[string]string

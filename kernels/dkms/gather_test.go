@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 )
 
@@ -190,6 +192,7 @@ func TestGatherDepends(t *testing.T) {
 
 // TestGatherGit: where a source asks git, git answers in the copy as it does for its author, in submodules as well.
 func TestGatherGit(t *testing.T) {
+	slowtest.Skip(t)
 	sub := project(t, map[string]string{"s.c": ""})
 	committed(t, sub)
 	run(t, sub, "tag", "s1")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
 
 const copyTime = 946684800
@@ -71,6 +73,7 @@ func ask(t *testing.T, dir string) string {
 
 // TestSnapshotAnswersAsTheRepository: whatever state a work tree is in, what is asked of a copy is answered as in the original.
 func TestSnapshotAnswersAsTheRepository(t *testing.T) {
+	slowtest.Skip(t)
 	for name, tt := range states {
 		t.Run(name, func(t *testing.T) {
 			dir := repository(t, tt.files...)

@@ -90,6 +90,7 @@ func TestTheAuthorsOwnMake(t *testing.T) {
 
 // TestTheAuthorsOwnMakeFails: what the author's users cannot build is not built in another way.
 func TestTheAuthorsOwnMakeFails(t *testing.T) {
+	slowtest.Skip(t)
 	const fails = "echo '/build/a.c:3:1: error: no'; exit 1"
 	for name, test := range map[string]struct {
 		makefile, build, want string
