@@ -6,11 +6,14 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // TestDebIsTheNewestOfItsSuite asks for a package that a suite and its security suite have, and for one that neither has.
 func TestDebIsTheNewestOfItsSuite(t *testing.T) {
+	slowtest.Skip(t)
 	a := twoSuites(t)
 	conf := "/usr/src/foo-1/dkms.conf"
 	a.add("bookworm", deb{"foo-dkms", "1-1", "all", "dkms", map[string]string{conf: "old"}})

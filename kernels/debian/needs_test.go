@@ -7,11 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels"
 )
 
 // TestWithPackages has the real apt find what meets needs; what was asked of mmdebstrap shows what it found.
 func TestWithPackages(t *testing.T) {
+	slowtest.Skip(t)
 	a := twoSuites(t)
 	a.add("bookworm",
 		deb{"liby-dev", "2", "amd64", "libz (>= 1)", nil}, deb{"libz", "1", "amd64", "", nil},

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"github.com/modmatrix/modmatrix/kernels"
 	"github.com/modmatrix/modmatrix/kernels/store"
 )
@@ -88,6 +90,7 @@ func (a *archive) halfOf(s *Source, target kernels.Target) (file string, whole [
 
 // TestCutDownloadGoesOn: the next run asks for the rest alone, and what comes of it is still checked.
 func TestCutDownloadGoesOn(t *testing.T) {
+	slowtest.Skip(t)
 	impatient(t)
 	a := twoSuites(t)
 	s := a.warm()

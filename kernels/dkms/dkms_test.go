@@ -92,6 +92,7 @@ func build(t *testing.T, dir string) (*kbuild.Artifact, string, error) {
 }
 
 func TestBuild(t *testing.T) {
+	slowtest.Skip(t)
 	const at = "/var/lib/dkms/hello/1.0/build"
 	for name, test := range map[string]struct {
 		files map[string]string

@@ -22,6 +22,7 @@ func evaluate(t *testing.T, conf string) (*Package, *Conf, error) {
 }
 
 func TestEvaluate(t *testing.T) {
+	slowtest.Skip(t)
 	for name, test := range map[string]struct {
 		conf string
 		want func(*Conf) string

@@ -7,11 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/modmatrix/modmatrix/results/slowtest"
+
 	"golang.org/x/sys/unix"
 )
 
 // TestRemoveTreeOfAnyDepth removes a folder deeper than a path is long and than there are descriptors, which a Makefile can make.
 func TestRemoveTreeOfAnyDepth(t *testing.T) {
+	slowtest.Skip(t)
 	const depth = 4_200
 	dir := filepath.Join(t.TempDir(), "deep")
 	make := func() {

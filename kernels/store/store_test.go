@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/modmatrix/modmatrix/results/slowtest"
 )
 
 func newStore(t *testing.T) *Store {
@@ -159,6 +161,7 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 
 // TestManyCallersFillOnce keeps the callers, who all have missed the entry, from filling it until they all want to.
 func TestManyCallersFillOnce(t *testing.T) {
+	slowtest.Skip(t)
 	s := newStore(t)
 	unlock, err := s.Lock(t.Context(), "builds.x", false)
 	if err != nil {
