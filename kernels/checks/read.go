@@ -166,7 +166,7 @@ func kernelDoc(ctx context.Context, j *job, res *Result) error {
 var (
 	kernelDocOld = regexp.MustCompile(`^(.+?):(\d+): (warning|error|info): (.*)$`)
 	kernelDocNew = regexp.MustCompile(`^(Warning|Error|Info): (.+?):(\d+) (.*)$`)
-	// kernelDocSum is how it ends with -Werror, or where it is told to be verbose.
+	// kernelDocSum is how it ends with -Werror, or where it is asked to be verbose.
 	kernelDocSum = regexp.MustCompile(`^\d+ (?:warnings|errors)(?: as errors)?$`)
 )
 

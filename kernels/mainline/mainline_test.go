@@ -171,6 +171,6 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Check(context.Background(), s, kernels.Root{}, r.Linux, t.TempDir()); err == nil || !strings.Contains(err.Error(), "broken") {
-		t.Error("a broken script is nothing to be told:", err)
+		t.Error("a broken script was taken for a result:", err)
 	}
 }
