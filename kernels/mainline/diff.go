@@ -5,42 +5,36 @@ import (
 	"strings"
 )
 
-// context is how many lines a hunk has around what changed.
+// around is how many lines a hunk has before and after what changed.
 const around = 3
 
-// diff is a unified diff of one file as git has it, with how many lines came and went. Here files are new, or change in one or two places.
+// diff is a unified diff of one file as git has it, with how many lines came and went. It has one hunk: here files are new, or change in one or two places.
 func diff(name, was, is string, there bool) (text string, added, gone int) {
 	if was == is {
 		return "", 0, 0
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "diff --git a/%s b/%[1]s\n", name)
-	from := "a/" + name
+	source := "a/" + name
 	if !there {
 		b.WriteString("new file mode 100644\n")
-		from = "/dev/null"
+		source = "/dev/null"
 	}
-	fmt.Fprintf(&b, "--- %s\n+++ b/%s\n", from, name)
+	fmt.Fprintf(&b, "--- %s\n+++ b/%s\n", source, name)
 	old, fresh := linesOf(was), linesOf(is)
-	for _, h := range hunks(old, fresh) {
-		first, lines := max(h.oldFrom-around, 0), strings.Builder{}
-		last := min(h.oldTo+around, len(old))
-		for _, line := range old[first:h.oldFrom] {
-			lines.WriteString(" " + line)
+	from, oldTo, freshTo := changed(old, fresh)
+	first, last := max(from-around, 0), min(oldTo+around, len(old))
+	var lines strings.Builder
+	for _, part := range []struct {
+		mark  string
+		lines []string
+	}{{" ", old[first:from]}, {"-", old[from:oldTo]}, {"+", fresh[from:freshTo]}, {" ", old[oldTo:last]}} {
+		for _, line := range part.lines {
+			lines.WriteString(part.mark + line)
 		}
-		for _, line := range old[h.oldFrom:h.oldTo] {
-			lines.WriteString("-" + line)
-		}
-		for _, line := range fresh[h.freshFrom:h.freshTo] {
-			lines.WriteString("+" + line)
-		}
-		for _, line := range old[h.oldTo:last] {
-			lines.WriteString(" " + line)
-		}
-		added, gone = added+h.freshTo-h.freshFrom, gone+h.oldTo-h.oldFrom
-		before, after := last-first, last-first+(h.freshTo-h.freshFrom)-(h.oldTo-h.oldFrom)
-		fmt.Fprintf(&b, "@@ -%s +%s @@\n%s", span(first, before), span(h.freshFrom-(h.oldFrom-first), after), lines.String())
 	}
+	added, gone = freshTo-from, oldTo-from
+	fmt.Fprintf(&b, "@@ -%s +%s @@\n%s", span(first, last-first), span(first, last-first+added-gone), lines.String())
 	return b.String(), added, gone
 }
 
@@ -62,21 +56,14 @@ func linesOf(text string) (lines []string) {
 	return lines
 }
 
-// hunk is that the lines [oldFrom, oldTo) became [freshFrom, freshTo).
-type hunk struct{ oldFrom, oldTo, freshFrom, freshTo int }
-
-// hunks compares: what begins and ends alike is cut off, and the rest is one hunk.
-func hunks(old, fresh []string) []hunk {
-	head := 0
-	for head < len(old) && head < len(fresh) && old[head] == fresh[head] {
-		head++
+// changed says where two texts neither begin nor end alike: the lines [from, oldTo) of the old one became [from, freshTo).
+func changed(old, fresh []string) (from, oldTo, freshTo int) {
+	for from < len(old) && from < len(fresh) && old[from] == fresh[from] {
+		from++
 	}
-	tail := 0
-	for tail < len(old)-head && tail < len(fresh)-head && old[len(old)-1-tail] == fresh[len(fresh)-1-tail] {
-		tail++
+	oldTo, freshTo = len(old), len(fresh)
+	for oldTo > from && freshTo > from && old[oldTo-1] == fresh[freshTo-1] {
+		oldTo, freshTo = oldTo-1, freshTo-1
 	}
-	if len(old) == head+tail && len(fresh) == head+tail {
-		return nil
-	}
-	return []hunk{{head, len(old) - tail, head, len(fresh) - tail}}
+	return from, oldTo, freshTo
 }
