@@ -125,8 +125,8 @@ func (bd *builder) check(ctx context.Context, tree *kernels.Tree) (got checked, 
 		if got, said, err = bd.runChecks(ctx, req, symbols); err != nil {
 			return err
 		}
-		again := func(c checks.Result) bool { return c.Broken != "" || c.Missing != "" }
-		if bd.plan.Spec.NoCache || slices.ContainsFunc(got.Results, again) && req.Trouble != "" || slices.ContainsFunc(got.Results, func(c checks.Result) bool { return c.Broken != "" }) {
+		again := func(c checks.Result) bool { return c.Broken != "" || c.Missing != "" && req.Trouble != "" }
+		if bd.plan.Spec.NoCache || slices.ContainsFunc(got.Results, again) {
 			return errNotKept
 		}
 		return errors.Join(writeJSON(dir, checkedFile, got), os.WriteFile(filepath.Join(dir, cellSuiteLog), said, 0o644), store.SetTitle(dir, "checks of "+bd.plan.in.module.Name+" for "+Label(tree.Target)))
@@ -162,8 +162,8 @@ func (bd *builder) checkRequest(ctx context.Context, tree *kernels.Tree) (checks
 		}
 	}
 	var err error
-	if own, ok := kbuild.Find(tree, filepath.Join(tree.KDIR, "Documentation/process/deprecated.rst")); ok {
-		req.Scripts = kernels.Scripts{Dir: strings.TrimSuffix(own, "/Documentation/process/deprecated.rst"), Version: tree.Target.Version}
+	if own, ok := kbuild.Find(tree, filepath.Join(tree.KDIR, checks.DeprecatedList)); ok {
+		req.Scripts = kernels.Scripts{Dir: strings.TrimSuffix(own, "/"+checks.DeprecatedList), Version: tree.Target.Version}
 	} else if s, ok := archive.(scripter); ok {
 		req.Scripts, err = s.Scripts(ctx, tree.Target)
 	} else {

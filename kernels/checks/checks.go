@@ -83,7 +83,7 @@ var table = []check{
 	{name: "checkstack", program: "perl", script: "scripts/checkstack.pl", run: checkstack},
 	{name: "includecheck", program: "perl", script: "scripts/checkincludes.pl", run: includecheck},
 	{name: "spdx", program: "python3", script: "scripts/spdxcheck.py", run: spdx},
-	{name: "deprecated", script: "Documentation/process/deprecated.rst", run: deprecated},
+	{name: "deprecated", script: DeprecatedList, run: deprecated},
 	{name: "metadata", run: metadata},
 	{name: "versions", run: versions},
 }

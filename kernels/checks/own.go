@@ -15,9 +15,12 @@ import (
 
 // The checks that no tool makes: this package reads the source, or the module, itself.
 
-// deprecated looks for calls of what the kernel's own list says not to use any more (Documentation/process/deprecated.rst).
+// DeprecatedList is the kernel's own list of what not to use any more, below its source.
+const DeprecatedList = "Documentation/process/deprecated.rst"
+
+// deprecated looks for calls of what is on DeprecatedList.
 func deprecated(_ context.Context, j *job, res *Result) error {
-	text, err := os.ReadFile(filepath.Join(j.Scripts.Dir, "Documentation/process/deprecated.rst"))
+	text, err := os.ReadFile(filepath.Join(j.Scripts.Dir, DeprecatedList))
 	if err != nil {
 		return err
 	}
