@@ -15,6 +15,14 @@ import (
 // maxText bounds a foreign text within a report, in bytes. A reason is one line that a person reads.
 const maxText = 600
 
+// Plural is n of what word names; what does not take an s, it cannot count.
+func Plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
 // Plain makes text that comes from a guest, a compiler or a module fit for one line of a terminal: white space of
 // every kind becomes a blank, and what does not print (control and escape characters, invalid UTF-8, marks that turn
 // the direction of writing, zero-width characters) is shown as an escape, so that it can be seen and does nothing.

@@ -120,7 +120,7 @@ func (a *app) showBundled(b *harness.Bundled) error {
 	}
 	fmt.Fprintf(a.Stdout, "%s · source %s\n\n", results.Plain(about), b.Module.SourceDigest)
 	for _, p := range b.Parts {
-		fmt.Fprintf(a.Stdout, "  %-15s %-9s  %s\n", results.Plain(p.Name), report.Plural(p.Files, "file"), report.Bytes(p.Bytes))
+		fmt.Fprintf(a.Stdout, "  %-15s %-9s  %s\n", results.Plain(p.Name), results.Plural(p.Files, "file"), report.Bytes(p.Bytes))
 	}
 	fmt.Fprintf(a.Stdout, "\n%s  %s  sha256:%s\n", fromHere(b.Path), report.Bytes(b.Bytes), b.SHA256)
 	fmt.Fprintf(a.Stdout, "suites %s; guests of %s\n", results.Plain(strings.Join(b.Suites, ", ")), strings.Join(b.Archs, ", "))

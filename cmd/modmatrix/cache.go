@@ -212,7 +212,7 @@ func title(e store.Entry) string {
 }
 
 func entryCount(n int) string {
-	return strings.Replace(report.Plural(n, "entry"), "entrys", "entries", 1)
+	return strings.Replace(results.Plural(n, "entry"), "entrys", "entries", 1)
 }
 
 const day = 24 * time.Hour

@@ -138,7 +138,7 @@ func (a *app) testimonies(ctx context.Context, dir string, trust *evidence.Trust
 		all = append(all, evidence.Testify(names[i], o.Evidence, o.Err))
 	}
 	if others > 0 {
-		a.note(fmt.Sprintf("%s not read: only those called *%s are evidence", report.Plural(others, "other file"), archiveSuffix))
+		a.note(fmt.Sprintf("%s not read: only those called *%s are evidence", results.Plural(others, "other file"), archiveSuffix))
 	}
 	return all, nil
 }

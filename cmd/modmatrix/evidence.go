@@ -15,7 +15,6 @@ import (
 	"github.com/modmatrix/modmatrix/harness"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/evidence"
-	"github.com/modmatrix/modmatrix/results/report"
 )
 
 // evidenceSuffix ends the name of an evidence file.
@@ -137,7 +136,7 @@ func showEvidence(a *app, n results.EvidenceNote) {
 	for _, c := range n.Cut {
 		what := "left out, as there are too many logs"
 		if c.Lines > 0 {
-			what = report.Plural(c.Lines, "line") + " left out"
+			what = results.Plural(c.Lines, "line") + " left out"
 		}
 		fmt.Fprintf(a.Stdout, "   of %s: %s\n", results.Plain(c.Name), what)
 	}

@@ -31,7 +31,7 @@ func historyCommand(a *app) *cobra.Command {
 		return a.withHistory(func(h *results.History) error {
 			n, err := h.Prune(module, keep)
 			if err == nil {
-				_, err = fmt.Fprintf(a.Stdout, "removed %s\n", report.Plural(n, "run"))
+				_, err = fmt.Fprintf(a.Stdout, "removed %s\n", results.Plural(n, "run"))
 			}
 			return err
 		})

@@ -57,7 +57,7 @@ func (a *app) merge(paths []string, out string) error {
 			return fmt.Errorf("gather logs of %s: %w", p.Name, err)
 		}
 		if missing > 0 {
-			notes = append(notes, fmt.Sprintf("%s lacks %s that its results name", results.Plain(p.Name), report.Plural(missing, "log")))
+			notes = append(notes, fmt.Sprintf("%s lacks %s that its results name", results.Plain(p.Name), results.Plural(missing, "log")))
 		}
 	}
 	if err := merged.Write(folder); err != nil {

@@ -99,7 +99,7 @@ func (a *app) showRehearsal(m *rehearse.Rehearsal) {
 	w := a.Stdout
 	fmt.Fprintf(w, "%s in %s of linux %s\n\n", results.Plain(m.Module.Name), m.Into, m.Release)
 	for _, p := range m.Patches {
-		fmt.Fprintf(w, "  %s  %s\n", results.Plain(fromHere(filepath.Join(m.Out, p.Name))), report.Plural(len(p.Files), "file"))
+		fmt.Fprintf(w, "  %s  %s\n", results.Plain(fromHere(filepath.Join(m.Out, p.Name))), results.Plural(len(p.Files), "file"))
 	}
 	for _, o := range m.Options {
 		fmt.Fprintf(w, "\n  CONFIG_%s\n", o.Name)
@@ -116,7 +116,7 @@ func (a *app) showRehearsal(m *rehearse.Rehearsal) {
 	for _, f := range m.Review.Findings {
 		counted[f.Level]++
 	}
-	fmt.Fprintf(w, "\ncheckpatch --strict: %s, %s, %s\n", report.Plural(counted[results.LevelError], "error"), report.Plural(counted[results.LevelWarning], "warning"), report.Plural(counted[results.LevelNote], "check"))
+	fmt.Fprintf(w, "\ncheckpatch --strict: %s, %s, %s\n", results.Plural(counted[results.LevelError], "error"), results.Plural(counted[results.LevelWarning], "warning"), results.Plural(counted[results.LevelNote], "check"))
 	for _, f := range m.Review.Findings {
 		if f.Level == results.LevelError || a.verbose {
 			fmt.Fprintf(w, "  %s\n", results.Plain(fmt.Sprintf("%s: %s %s: %s", f.Where, f.Level, f.Kind, f.Message)))

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/modmatrix/modmatrix/harness/config"
+	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/report"
 )
 
@@ -89,7 +90,7 @@ func flagError(cmd *cobra.Command, err error) error {
 func atMost(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > n {
-			takes := "at most " + report.Plural(n, "argument")
+			takes := "at most " + results.Plural(n, "argument")
 			if n == 0 {
 				takes = "no argument"
 			}

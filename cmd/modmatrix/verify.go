@@ -15,7 +15,6 @@ import (
 	"github.com/modmatrix/modmatrix/kernels/kbuild"
 	"github.com/modmatrix/modmatrix/results"
 	"github.com/modmatrix/modmatrix/results/evidence"
-	"github.com/modmatrix/modmatrix/results/report"
 )
 
 // verifyFlags say against what evidence is held.
@@ -154,7 +153,7 @@ func (a *app) sayVerdict(v verdictOn, said map[string]bool) {
 
 func (v verdictOn) line() string {
 	m := v.Results.Module
-	text := fmt.Sprintf("%-8s  %s: %s, %s", v.State, v.File, m.Name, report.Plural(len(v.Results.Records), "cell"))
+	text := fmt.Sprintf("%-8s  %s: %s, %s", v.State, v.File, m.Name, results.Plural(len(v.Results.Records), "cell"))
 	for _, s := range results.Statuses {
 		if n := v.Summary[s]; n > 0 {
 			text += fmt.Sprintf(", %d %s", n, s)

@@ -99,7 +99,7 @@ func (c Check) message() string {
 	var parts []string
 	for _, level := range results.Levels {
 		if n := results.CountLevel(c.Findings, level); n > 0 {
-			parts = append(parts, plural(n, string(level)))
+			parts = append(parts, results.Plural(n, string(level)))
 		}
 	}
 	if c.Dropped > 0 {
@@ -113,11 +113,4 @@ func (c Check) message() string {
 		text = strings.TrimPrefix(text+"; "+c.Note, "; ")
 	}
 	return text
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

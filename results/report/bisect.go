@@ -13,7 +13,7 @@ import (
 func Step(s results.Step) string {
 	line := fmt.Sprintf("%-28s  %-10s  %s", results.Plain(s.Release), s.Outcome, Seconds(s.Elapsed))
 	if s.ToGo > 0 {
-		line += "  " + Plural(s.ToGo, "test") + " to go"
+		line += "  " + results.Plural(s.ToGo, "test") + " to go"
 	}
 	if s.Outcome != results.Good {
 		line += "  " + results.Plain(s.Reason)
@@ -25,10 +25,10 @@ func Step(s results.Step) string {
 func Bisection(w io.Writer, b *results.Bisection, module ...string) error {
 	var out strings.Builder
 	title := strings.TrimSpace(b.Module.Name + " " + b.Module.Version)
-	fmt.Fprintf(&out, "%s · %s tested\n\n", results.Plain(title), Plural(len(b.Steps), "kernel"))
+	fmt.Fprintf(&out, "%s · %s tested\n\n", results.Plain(title), results.Plural(len(b.Steps), "kernel"))
 	fmt.Fprintf(&out, "first bad  %s (last good %s)\n", results.Plain(b.Bad.Release), results.Plain(b.Good.Release))
 	if n := len(b.Between); n > 0 {
-		fmt.Fprintf(&out, "  but the first bad one may be older: between them, %s cannot be tested:\n", Plural(n, "release"))
+		fmt.Fprintf(&out, "  but the first bad one may be older: between them, %s cannot be tested:\n", results.Plural(n, "release"))
 		for _, line := range untestable(b.Between) {
 			fmt.Fprintf(&out, "    %s\n", line)
 		}

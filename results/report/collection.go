@@ -27,7 +27,7 @@ func Collected(w io.Writer, c *results.Collection, opt Options) error {
 		if results.IsPerson(t.TestedBy) {
 			who = t.TestedBy
 		}
-		rows = append(rows, []string{testerName(i), string(t.Trust), Plural(len(t.Records), "cell"), who})
+		rows = append(rows, []string{testerName(i), string(t.Trust), results.Plural(len(t.Records), "cell"), who})
 	}
 	if err := Columns(out, "  ", rows); err != nil {
 		return err
@@ -47,14 +47,14 @@ func testerName(i int) string { return fmt.Sprintf("T%d", i+1) }
 
 func collectedHeader(c *results.Collection) string {
 	n := c.Tally.Trusted + c.Tally.Unknown
-	line := strings.TrimSpace(results.Plain(c.Module.Name)+" "+results.Plain(c.Module.Version)) + " · " + results.Plain(shortDigest(c.Module.SourceDigest)) + " · " + Plural(n, "tester")
+	line := strings.TrimSpace(results.Plain(c.Module.Name)+" "+results.Plain(c.Module.Version)) + " · " + results.Plain(shortDigest(c.Module.SourceDigest)) + " · " + results.Plural(n, "tester")
 	if n > 0 {
 		line += fmt.Sprintf(", %d trusted, %d unknown", c.Tally.Trusted, c.Tally.Unknown)
 	}
 	if c.Own == nil {
 		return line + " · no runs of your own"
 	}
-	return line + fmt.Sprintf(" · %s of your own", Plural(len(c.Own.Matrix().Rows), "kernel"))
+	return line + fmt.Sprintf(" · %s of your own", results.Plural(len(c.Own.Matrix().Rows), "kernel"))
 }
 
 // testerGrid has a row for each kernel: the author's own verdict, then that of each tester.
@@ -140,7 +140,7 @@ func collectedTotals(t results.Tally) string {
 	if t.Trusted+t.Unknown == 0 {
 		return "no evidence counts"
 	}
-	line := fmt.Sprintf("works for %s, fails for %d", Plural(t.Works, "tester"), t.Fails)
+	line := fmt.Sprintf("works for %s, fails for %d", results.Plural(t.Works, "tester"), t.Fails)
 	if t.Neither > 0 {
 		line += fmt.Sprintf(", %d could not tell", t.Neither)
 	}
@@ -156,7 +156,7 @@ func writeFiles(out io.Writer, c *results.Collection, width int) {
 		}
 	}
 	if len(sums) > 0 {
-		fmt.Fprintf(out, "\n%s: %s\n", Plural(len(c.Files), "file"), strings.Join(sums, ", "))
+		fmt.Fprintf(out, "\n%s: %s\n", results.Plural(len(c.Files), "file"), strings.Join(sums, ", "))
 	}
 	for _, f := range c.Files {
 		if f.Use != results.UseCounted {

@@ -39,7 +39,7 @@ func Plan(w io.Writer, module string, cells []results.Cell, kernels []Planned) e
 	for _, c := range cells[:len(cells)/max(len(kernels), 1)] { // those of the first kernel
 		suites = append(suites, c.Suite)
 	}
-	fmt.Fprintf(w, "%s · %s: %s\n\n", results.Plain(module), Plural(len(cells), "cell"), size(len(kernels), len(archs), suites))
+	fmt.Fprintf(w, "%s · %s: %s\n\n", results.Plain(module), results.Plural(len(cells), "cell"), size(len(kernels), len(archs), suites))
 	return Columns(w, "  ", rows)
 }
 

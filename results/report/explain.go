@@ -137,7 +137,7 @@ func (out *explanation) splat(s results.Splat) {
 		}
 	}
 	if left > 0 {
-		fmt.Fprintf(out, "    | (%s of registers and guesses left out)\n", Plural(left, "line"))
+		fmt.Fprintf(out, "    | (%s of registers and guesses left out)\n", results.Plural(left, "line"))
 	}
 }
 
@@ -160,7 +160,7 @@ func (out *explanation) repeats(later []results.Splat, s results.Splat) {
 			specs = append(specs, name)
 		}
 	}
-	text := "and " + Plural(len(later), "time") + " more"
+	text := "and " + results.Plural(len(later), "time") + " more"
 	if n := len(specs); n > 3 {
 		specs = append(specs[:2], fmt.Sprintf("and %d more specs", n-2))
 	}

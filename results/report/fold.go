@@ -22,7 +22,7 @@ func folded(view [][]field, rows []results.Row) (short [][]field, firsts []resul
 				all.Cells = append(all.Cells, w.Cells...)
 			}
 			first, last := results.Plain(rows[from].Target.Version), results.Plain(rows[to-1].Target.Version)
-			line[0], line[1] = field{text: first + " – " + last, more: Plural(to-from, "kernel")}, buildCell(all)
+			line[0], line[1] = field{text: first + " – " + last, more: results.Plural(to-from, "kernel")}, buildCell(all)
 		}
 		short, firsts = append(short, line), append(firsts, rows[from])
 		from = to

@@ -21,7 +21,7 @@ func holdsLine(r *results.Results) string {
 	if len(r.Module.Binaries) > 1 {
 		line = "these binaries hold"
 	}
-	line += fmt.Sprintf(" on %d of %s", len(h.On), Plural(h.Kernels(), "kernel"))
+	line += fmt.Sprintf(" on %d of %s", len(h.On), results.Plural(h.Kernels(), "kernel"))
 	for i, b := range h.Breaks {
 		line += map[bool]string{true: "; breaks on ", false: "; on "}[i == 0] + on(b.On) + " by " + results.Plain(b.By)
 	}

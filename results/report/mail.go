@@ -57,14 +57,14 @@ func opening(c *results.Collection, own results.Matrix) string {
 	case pass+fail == 0:
 		return name + " was not tested: no kernel gave an answer."
 	case !slices.ContainsFunc(own.Rows, reachedGuest):
-		return fmt.Sprintf("%s was built out of tree, and not loaded, on %s. %s", name, Plural(pass+fail, "kernel"), outcomeOn("builds", pass, fail))
+		return fmt.Sprintf("%s was built out of tree, and not loaded, on %s. %s", name, results.Plural(pass+fail, "kernel"), outcomeOn("builds", pass, fail))
 	}
 	whose := "each"
 	if pass+fail == 1 {
 		whose = "the"
 	}
 	return fmt.Sprintf("%s was tested out of tree on %s: built with %s kernel's own compiler, then loaded, tested and unloaded in a guest whose kernel log is searched for faults. %s",
-		name, Plural(pass+fail, "kernel"), whose, outcomeOn("works", pass, fail))
+		name, results.Plural(pass+fail, "kernel"), whose, outcomeOn("works", pass, fail))
 }
 
 // outcomeOn is the answer of so many kernels.

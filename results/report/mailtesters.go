@@ -24,7 +24,7 @@ func (l *letter) testers(c *results.Collection) {
 		l.lines("", "", "None whose results count. "+left)
 		return
 	}
-	text := Plural(n, "tester") + " sent signed results for this source"
+	text := results.Plural(n, "tester") + " sent signed results for this source"
 	switch {
 	case count.Unknown == 0 && n == 1:
 		text += ", with a key that the author knows"
@@ -71,7 +71,7 @@ func uncounted(c *results.Collection) string {
 		what string
 	}{{results.UseSource, "for another source"}, {results.UseUnsigned, "without a signature"}, {results.UseRefused, "that cannot be believed"}} {
 		if n := c.Tally.Files[u.use]; n > 0 {
-			texts = append(texts, Plural(n, "result")+" "+u.what)
+			texts = append(texts, results.Plural(n, "result")+" "+u.what)
 		}
 	}
 	text := ""
@@ -79,7 +79,7 @@ func uncounted(c *results.Collection) string {
 		text = "Not counted: " + strings.Join(texts, ", ") + "."
 	}
 	if n := len(c.Conflicts); n > 0 {
-		text = strings.TrimSpace(fmt.Sprintf("%s Left out: %s of which a tester's results contradict each other.", text, Plural(n, "verdict")))
+		text = strings.TrimSpace(fmt.Sprintf("%s Left out: %s of which a tester's results contradict each other.", text, results.Plural(n, "verdict")))
 	}
 	return text
 }
@@ -162,7 +162,7 @@ func testerFailures(c *results.Collection) (all []failure) {
 				f.kernels = append(f.kernels, label)
 			}
 		}
-		f.what = verb(same[0].rec) + " for " + Plural(len(testers), "tester")
+		f.what = verb(same[0].rec) + " for " + results.Plural(len(testers), "tester")
 		if len(devices) > 0 {
 			f.what += " with " + listed(devices, mailKernels)
 		}

@@ -49,9 +49,9 @@ func replyOutcome(m results.Matrix) string {
 	count := countRows(m)
 	pass, fail := count[results.Pass], count[results.Fail]
 	if pass+fail == 0 {
-		return "on " + Plural(len(m.Rows), "kernel") + ", and nothing came of it."
+		return "on " + results.Plural(len(m.Rows), "kernel") + ", and nothing came of it."
 	}
-	return "on " + Plural(pass+fail, "kernel") + ". " + outcomeOn("works", pass, fail)
+	return "on " + results.Plural(pass+fail, "kernel") + ". " + outcomeOn("works", pass, fail)
 }
 
 // kernelLines has a line for each kernel: its name, whether the module works there, and how many tests of each suite passed.

@@ -91,7 +91,7 @@ func size(kernels, archs int, suites []string) string {
 }
 
 func kernelsOf(kernels, archs int) string {
-	text := Plural(kernels, "kernel")
+	text := results.Plural(kernels, "kernel")
 	if archs > 1 {
 		text += fmt.Sprintf(" of %d architectures", archs)
 	}
@@ -110,7 +110,7 @@ func totals(m results.Matrix, elapsed time.Duration) string {
 		}
 		count[w.Status()]++
 	}
-	line := Plural(count[results.Pass], "kernel") + " pass"
+	line := results.Plural(count[results.Pass], "kernel") + " pass"
 	if count[results.Pass] == 1 {
 		line += "es"
 	}

@@ -40,7 +40,7 @@ func suffixes(records []results.Record) (all []string) {
 	slices.Sort(kernels)
 	devices, series, kernels = slices.Compact(devices), slices.Compact(series), slices.Compact(kernels)
 	on := listed(devices, 3)
-	for _, k := range []string{"Linux " + strings.Join(series, ", "), Plural(len(kernels), "kernel")} {
+	for _, k := range []string{"Linux " + strings.Join(series, ", "), results.Plural(len(kernels), "kernel")} {
 		if on != "" {
 			all = append(all, fmt.Sprintf("%s on %s", on, k))
 		} else {
@@ -50,5 +50,5 @@ func suffixes(records []results.Record) (all []string) {
 	if on != "" {
 		all = append(all, on)
 	}
-	return append(all, Plural(len(kernels), "kernel"))
+	return append(all, results.Plural(len(kernels), "kernel"))
 }

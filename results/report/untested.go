@@ -72,7 +72,7 @@ func unanswered(m results.Matrix) (all []string) {
 			kernels = append(kernels, rowName(w.Target))
 		}
 		what := map[results.Status]string{results.Skip: "skipped", results.Miss: "not run", results.Error: "no answer"}[same[0].Status()]
-		all = append(all, fmt.Sprintf("%s, %s: %s (%s)", Plural(len(same), "kernel"), what, whyNot(same[0]), listed(kernels, mailKernels)))
+		all = append(all, fmt.Sprintf("%s, %s: %s (%s)", results.Plural(len(same), "kernel"), what, whyNot(same[0]), listed(kernels, mailKernels)))
 	}
 	return all
 }
@@ -111,7 +111,7 @@ func skippedSpecs(m results.Matrix) (all []string) {
 			}
 		}
 		if never > 0 {
-			all = append(all, fmt.Sprintf("%d of %s of %s: skipped on every kernel.", never, Plural(never+len(ran), "test"), mailed(suite)))
+			all = append(all, fmt.Sprintf("%d of %s of %s: skipped on every kernel.", never, results.Plural(never+len(ran), "test"), mailed(suite)))
 		}
 	}
 	return all

@@ -37,14 +37,6 @@ func clock(d time.Duration) string {
 // Bytes writes a size as a person says it: 34 MB.
 func Bytes(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
-// Plural is n of what word names; what does not take an s, it cannot count.
-func Plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
-}
-
 // Wrap breaks text at its blanks into lines of that width, all but the first behind indent blanks; a word that is longer
 // stays whole. Where width is zero or less, it breaks nothing.
 func Wrap(text string, width, indent int) string {
